@@ -1,0 +1,1 @@
+"""REST API: reads what the other processes published, never writes."""

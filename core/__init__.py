@@ -1,0 +1,1 @@
+"""What every process shares: settings, price store, artifacts, forecast contract, readers, health, supervisor."""

@@ -1,0 +1,57 @@
+"""The forecast contract: horizons, quantiles, and the columns of a forecast row."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import pyarrow as pa
+
+__all__ = [
+    "FORECAST_SCHEMA",
+    "GRID_STEP_MS",
+    "HORIZONS_MIN",
+    "INTERVALS",
+    "KIND_BASELINE",
+    "KIND_FOREST",
+    "QUANTILES",
+    "QUANTILE_COLUMNS",
+]
+
+GRID_STEP_MS: Final = 300_000
+"""The fixed UTC grid on which training rows lie: 5 minutes."""
+
+HORIZONS_MIN: Final[tuple[int, ...]] = tuple(range(5, 65, 5))
+"""Minutes from the origin to the price that is forecast."""
+
+QUANTILES: Final[tuple[float, ...]] = (0.025, 0.05, 0.10, 0.25, 0.50, 0.75, 0.90, 0.95, 0.975)
+QUANTILE_COLUMNS: Final[tuple[str, ...]] = ("q025", "q05", "q10", "q25", "q50", "q75", "q90", "q95", "q975")
+
+INTERVALS: Final[dict[int, tuple[str, str]]] = {
+    50: ("q25", "q75"),
+    80: ("q10", "q90"),
+    90: ("q05", "q95"),
+    95: ("q025", "q975"),
+}
+"""Central interval in percent → its lower and upper quantile column."""
+
+KIND_FOREST: Final = "forest"
+KIND_BASELINE: Final = "baseline"
+
+_UTC_MS: Final = pa.timestamp("ms", tz="UTC")
+
+FORECAST_SCHEMA: Final = pa.schema(
+    [
+        ("coin", pa.string()),
+        ("origin", _UTC_MS),
+        ("horizon_min", pa.int16()),
+        ("price_origin", pa.float64()),
+        ("mean", pa.float64()),
+        *((column, pa.float64()) for column in QUANTILE_COLUMNS),
+        ("p_up", pa.float64()),
+        ("kind", pa.string()),
+        ("model_version", pa.string()),
+        ("created_at", _UTC_MS),
+        ("source", pa.string()),
+    ]
+)
+"""One row per coin, origin and horizon. Prices in the workspace's currency; quantiles positive and monotone."""

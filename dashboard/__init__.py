@@ -1,0 +1,1 @@
+"""Streamlit dashboard: reads what the other processes published, never writes."""

@@ -1,0 +1,1 @@
+"""Collection and features: CoinGecko client, collector, transform, and the local market server."""
