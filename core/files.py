@@ -1,0 +1,99 @@
+"""Files that are whole or not there: atomic writing, reading JSON, setting damaged files aside."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from core.errors import DamagedFile
+from core.times import now_ms, to_datetime
+
+__all__ = ["read_json", "set_aside", "write_atomically", "write_json"]
+
+_REPLACE_TRIES = 10
+
+
+def write_atomically(path: Path, content: bytes, *, durable: bool = True) -> None:
+    """Put `content` at `path` so that a reader sees the old file or the new one, never a part.
+
+    With `durable` the order survives a power loss: the data reach the disk before the name does
+    (fsync of the file, then rename), and the rename itself is on disk on return (fsync of the folder).
+
+    Raises:
+        OSError: the folder is full, read-only or gone; the old file is untouched.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary_name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+    temporary = Path(temporary_name)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            if durable:
+                os.fsync(file.fileno())
+        _replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    if durable:
+        _sync_folder(path.parent)
+
+
+def write_json(path: Path, value: object, *, durable: bool = True) -> None:
+    """Write `value` as UTF-8 JSON, atomically."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    write_atomically(path, text.encode(), durable=durable)
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The JSON object at `path`.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        DamagedFile: the file is not a JSON object.
+    """
+    try:
+        value = json.loads(path.read_bytes())
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise DamagedFile(f"{path.name}: not JSON ({error})") from error
+    if not isinstance(value, dict):
+        raise DamagedFile(f"{path.name}: not a JSON object")
+    return value
+
+
+def set_aside(path: Path) -> Path:
+    """Rename a damaged file (with SQLite's -wal and -shm) to a dated name beside it; return the new name."""
+    stamp = to_datetime(now_ms()).strftime("%Y%m%dT%H%M%S%f")[:-3]
+    target = path.with_name(f"{path.name}.damaged-{stamp}")
+    for suffix in ("", "-wal", "-shm"):
+        part = path.with_name(path.name + suffix)
+        if part.exists():
+            part.rename(target.with_name(target.name + suffix))
+    _sync_folder(path.parent)
+    return target
+
+
+def _replace(temporary: Path, path: Path) -> None:
+    """Rename over `path`; Windows refuses for a moment while a reader has the file open."""
+    for attempt in range(_REPLACE_TRIES):
+        try:
+            temporary.replace(path)
+            return
+        except PermissionError:
+            if os.name != "nt" or attempt == _REPLACE_TRIES - 1:
+                raise
+            time.sleep(0.01 * 2 ** min(attempt, 3))
+
+
+def _sync_folder(folder: Path) -> None:
+    if os.name == "nt":
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,151 @@
+"""Health files: every process says in data/run/<name>.json what it is doing; readers judge by age and pid."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self
+
+import psutil
+
+from core.errors import DamagedFile
+from core.files import read_json, write_json
+from core.times import iso, now_ms
+
+__all__ = ["STALE_AFTER_S", "Health", "Heartbeat", "read_health"]
+
+BEAT_S: Final = 2.0
+STALE_AFTER_S: Final = 12.0
+
+_log = logging.getLogger(__name__)
+
+
+class Heartbeat:
+    """Writes one process's health file every two seconds and at every change of state; a context manager.
+
+    Thread-safe. A disk that refuses the file does not stop the process: it is logged once and tried again.
+    """
+
+    def __init__(self, run_dir: Path, name: str) -> None:
+        self._path = run_dir / f"{name}.json"
+        self._name = name
+        self._started_ms = now_ms()
+        self._state = "iniciando"
+        self._progress: dict[str, Any] = {}
+        self._counters: dict[str, int] = {}
+        self._last_error: dict[str, str] | None = None
+        self._lock = threading.Lock()
+        self._stopped = threading.Event()
+        self._write_failed = False
+        self._thread = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._write()
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stopped.set()
+        self._thread.join(timeout=BEAT_S + 1)
+        if error is not None and not isinstance(error, SystemExit | KeyboardInterrupt):
+            self.error(error)
+        self.state("parado")
+
+    def state(self, state: str, **progress: object) -> None:
+        """Say what the process is doing now; `progress` replaces the fields of the same name."""
+        with self._lock:
+            self._state = state
+            self._progress.update(progress)
+        self._write()
+
+    def progress(self, **fields: object) -> None:
+        """Replace progress fields; written with the next beat."""
+        with self._lock:
+            self._progress.update(fields)
+
+    def count(self, **increments: int) -> None:
+        """Add to the counters; written with the next beat."""
+        with self._lock:
+            for name, increment in increments.items():
+                self._counters[name] = self._counters.get(name, 0) + increment
+
+    def error(self, error: BaseException | str) -> None:
+        """Remember the last error and count it."""
+        text = error if isinstance(error, str) else f"{type(error).__name__}: {error}"
+        with self._lock:
+            self._last_error = {"message": text[:500], "at": iso(now_ms())}
+            self._counters["errors"] = self._counters.get("errors", 0) + 1
+
+    def _beat(self) -> None:
+        while not self._stopped.wait(BEAT_S):
+            self._write()
+
+    def _write(self) -> None:
+        with self._lock:
+            value = {
+                "name": self._name,
+                "pid": os.getpid(),
+                "started_at": iso(self._started_ms),
+                "heartbeat_at": iso(now_ms()),
+                "heartbeat_monotonic": time.monotonic(),
+                "state": self._state,
+                "progress": dict(self._progress),
+                "counters": dict(self._counters),
+                "last_error": self._last_error,
+            }
+            try:
+                write_json(self._path, value, durable=False)
+                self._write_failed = False
+            except OSError as error:
+                if not self._write_failed:
+                    _log.error("cannot write %s: %s", self._path, error)
+                self._write_failed = True
+
+
+@dataclass(frozen=True)
+class Health:
+    """One process as its health file and the operating system show it."""
+
+    name: str
+    alive: bool
+    age_s: float | None = None
+    pid: int | None = None
+    state: str | None = None
+    started_at: str | None = None
+    heartbeat_at: str | None = None
+    progress: dict[str, Any] = field(default_factory=dict)
+    counters: dict[str, int] = field(default_factory=dict)
+    last_error: dict[str, str] | None = None
+
+
+def read_health(run_dir: Path, name: str) -> Health:
+    """Judge the process `name`: alive means that its pid exists and its last beat is younger than 12 s.
+
+    The age comes from the machine's monotonic clock, so that a jump of the wall clock misleads nobody.
+    """
+    try:
+        value = read_json(run_dir / f"{name}.json")
+    except (FileNotFoundError, DamagedFile):
+        return Health(name=name, alive=False)
+    age_s = time.monotonic() - float(value.get("heartbeat_monotonic", 0.0))
+    pid = int(value.get("pid", 0))
+    fresh = 0 <= age_s <= STALE_AFTER_S
+    return Health(
+        name=name,
+        alive=fresh and value.get("state") != "parado" and psutil.pid_exists(pid),
+        age_s=round(age_s, 1) if age_s >= 0 else None,
+        pid=pid,
+        state=value.get("state"),
+        started_at=value.get("started_at"),
+        heartbeat_at=value.get("heartbeat_at"),
+        progress=value.get("progress", {}),
+        counters=value.get("counters", {}),
+        last_error=value.get("last_error"),
+    )

@@ -1,0 +1,308 @@
+"""The price store: one writer (the collector), any number of read-only readers.
+
+WAL mode with exactly one writing connection, which is also the only one that checkpoints: the data race between
+two writers that SQLite fixed in 3.51.3 cannot occur, whatever release Python links.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final, NamedTuple, Self
+
+from core.errors import DamagedFile, NotReady
+from core.files import set_aside
+from core.process import hold_lock
+from core.schema import check_version, migrate
+from core.times import MINUTE_MS, now_ms
+
+__all__ = ["FUTURE_TOLERANCE_MS", "Coin", "Price", "PriceReader", "PriceWriter"]
+
+FUTURE_TOLERANCE_MS: Final = 2 * MINUTE_MS
+"""How far ahead of the clock an event time may lie before the price is refused."""
+
+_log = logging.getLogger(__name__)
+
+
+class Price(NamedTuple):
+    """One price at its event time (`ts_ms`), and when it was fetched."""
+
+    coin_id: str
+    ts_ms: int
+    price: float
+    market_cap: float | None = None
+    volume: float | None = None
+    fetched_ms: int = 0
+
+
+class Coin(NamedTuple):
+    """A coin as the source names it; `revision` grows whenever prices older than the newest were stored."""
+
+    id: str
+    symbol: str
+    name: str
+    rank: int | None = None
+    updated: int = 0
+    revision: int = 0
+
+
+class PriceWriter:
+    """The one writing connection; opening takes the folder's lock, sets a damaged database aside and migrates."""
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.path = path
+        self.set_aside_as: Path | None = None
+        self._lock = hold_lock(path.with_suffix(".lock"), "a base de preços")
+        try:
+            self._connection = self._open()
+        except BaseException:
+            self._lock.release()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connection and give the lock back; safe to call twice."""
+        self._connection.close()
+        self._lock.release()
+
+    def store(self, prices: Iterable[Price]) -> int:
+        """Store valid prices, one per coin and event time (the first one stays); return how many were new.
+
+        Invalid rows (not finite, not positive, more than two minutes ahead of the clock) are left out.
+        """
+        latest_allowed = now_ms() + FUTURE_TOLERANCE_MS
+        rows = [price for price in prices if _is_valid(price, latest_allowed)]
+        with self._transaction() as connection:
+            newest = {coin: self._newest(coin) for coin in {row.coin_id for row in rows}}
+            before = connection.total_changes
+            connection.executemany("INSERT INTO prices VALUES (?,?,?,?,?,?) ON CONFLICT DO NOTHING", rows)
+            added = connection.total_changes - before
+            repaired = {row.coin_id for row in rows if row.ts_ms < newest[row.coin_id]} if added else set()
+            connection.executemany(
+                "UPDATE coins SET revision = revision + 1 WHERE id = ?", [(coin,) for coin in sorted(repaired)]
+            )
+        return added
+
+    def store_hourly(self, coin_id: str, prices: Iterable[tuple[int, float]]) -> None:
+        """Replace the hourly prices of one coin, (ts_ms, price); their event times are inferred."""
+        rows = [(coin_id, ts_ms, price) for ts_ms, price in prices if math.isfinite(price) and price > 0]
+        with self._transaction() as connection:
+            connection.execute("DELETE FROM hourly WHERE coin_id = ?", (coin_id,))
+            connection.executemany("INSERT INTO hourly VALUES (?,?,?) ON CONFLICT DO NOTHING", rows)
+
+    def update_coins(self, coins: Iterable[Coin]) -> None:
+        """Insert or rename coins; a revision is kept."""
+        with self._transaction() as connection:
+            connection.executemany(
+                """INSERT INTO coins (id, symbol, name, rank, updated) VALUES (?,?,?,?,?)
+                ON CONFLICT (id) DO UPDATE SET symbol = excluded.symbol, name = excluded.name,
+                    rank = excluded.rank, updated = excluded.updated""",
+                [(coin.id, coin.symbol.lower(), coin.name, coin.rank, coin.updated) for coin in coins],
+            )
+
+    def track(self, coin_ids: Iterable[str]) -> None:
+        """Mark which coins are collected now; the others keep their prices and are shown no more."""
+        wanted = list(coin_ids)
+        with self._transaction() as connection:
+            connection.execute("UPDATE coins SET tracked = 0")
+            connection.executemany("UPDATE coins SET tracked = 1 WHERE id = ?", [(coin,) for coin in wanted])
+
+    def meta(self, key: str) -> str | None:
+        """A remembered value, or None."""
+        row = self._connection.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+        return None if row is None else str(row[0])
+
+    def set_meta(self, values: Mapping[str, str]) -> None:
+        """Remember values across restarts."""
+        with self._transaction() as connection:
+            connection.executemany(
+                "INSERT INTO meta VALUES (?,?) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+                list(values.items()),
+            )
+
+    def latest(self) -> dict[str, Price]:
+        """The newest price of each tracked coin."""
+        return _latest(self._connection)
+
+    def recent(self, coin_id: str, since_ms: int) -> list[tuple[int, float]]:
+        """Event times and prices of one coin from `since_ms` on, in order."""
+        return _range(self._connection, coin_id, since_ms, None)
+
+    def checkpoint(self) -> tuple[int, int, int]:
+        """Fold the write-ahead log into the database; (busy, log pages, pages folded)."""
+        self._connection.execute("PRAGMA optimize")
+        busy, log_pages, folded = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        return int(busy), int(log_pages), int(folded)
+
+    def _newest(self, coin_id: str) -> int:
+        row = self._connection.execute("SELECT max(ts_ms) FROM prices WHERE coin_id = ?", (coin_id,)).fetchone()
+        return int(row[0] or 0)
+
+    def _open(self) -> sqlite3.Connection:
+        try:
+            return _connect_for_writing(self.path)
+        except sqlite3.DatabaseError as error:
+            if isinstance(error, sqlite3.OperationalError) and not _is_damage(error):
+                raise
+            self.set_aside_as = set_aside(self.path)
+            _log.error("crypto.db is damaged (%s): set aside as %s, starting afresh", error, self.set_aside_as.name)
+            return _connect_for_writing(self.path)
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield self._connection
+        except BaseException:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+            raise
+        self._connection.execute("COMMIT")
+
+
+class PriceReader:
+    """A read-only connection; never creates, locks or changes the database. One per thread.
+
+    Raises:
+        NotReady: there is no database yet, or a newer release is about to migrate it.
+        DamagedFile: it cannot be read.
+    """
+
+    def __init__(self, path: Path) -> None:
+        if not path.exists():
+            raise NotReady("ainda não há preços guardados")
+        with _reading():
+            self._connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)
+            self._connection.execute("PRAGMA query_only = 1")
+            if check_version(self._connection) == 0:
+                self._connection.close()
+                raise NotReady("a base de preços está sendo criada")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connection; safe to call twice."""
+        self._connection.close()
+
+    def data_version(self) -> int:
+        """A number that changes when another process has committed; costs microseconds."""
+        with _reading():
+            return int(self._connection.execute("PRAGMA data_version").fetchone()[0])
+
+    def coins(self) -> list[Coin]:
+        """The coins collected now, by rank; of two with one symbol the larger comes first."""
+        with _reading():
+            rows = self._connection.execute(
+                "SELECT id, symbol, name, rank, updated, revision FROM coins WHERE tracked = 1 "
+                "ORDER BY rank IS NULL, rank, id"
+            ).fetchall()
+        return [Coin(*row) for row in rows]
+
+    def latest(self) -> dict[str, Price]:
+        """The newest price of each tracked coin."""
+        with _reading():
+            return _latest(self._connection)
+
+    def as_of(self, coin_id: str, ts_ms: int) -> tuple[int, float] | None:
+        """Event time and price of the last price at or before `ts_ms`, or None."""
+        with _reading():
+            row = self._connection.execute(
+                "SELECT ts_ms, price FROM prices WHERE coin_id = ? AND ts_ms <= ? ORDER BY ts_ms DESC LIMIT 1",
+                (coin_id, ts_ms),
+            ).fetchone()
+        return None if row is None else (int(row[0]), float(row[1]))
+
+    def range(self, coin_id: str, start_ms: int = 0, end_ms: int | None = None) -> list[tuple[int, float]]:
+        """Event times and prices of one coin within [start_ms, end_ms], in order."""
+        with _reading():
+            return _range(self._connection, coin_id, start_ms, end_ms)
+
+    def newest(self, coin_id: str, start_ms: int, end_ms: int, limit: int) -> list[Price]:
+        """At most `limit` prices of one coin within [start_ms, end_ms], newest first."""
+        with _reading():
+            rows = self._connection.execute(
+                "SELECT coin_id, ts_ms, price, market_cap, volume, fetched_ms FROM prices "
+                "WHERE coin_id = ? AND ts_ms BETWEEN ? AND ? ORDER BY ts_ms DESC LIMIT ?",
+                (coin_id, start_ms, end_ms, limit),
+            ).fetchall()
+        return [Price(*row) for row in rows]
+
+    def hourly(self, coin_id: str) -> list[tuple[int, float]]:
+        """The hourly prices fetched at the first start, in order."""
+        with _reading():
+            return self._connection.execute(
+                "SELECT ts_ms, price FROM hourly WHERE coin_id = ? ORDER BY ts_ms", (coin_id,)
+            ).fetchall()
+
+    def meta(self) -> dict[str, str]:
+        """All remembered values: schema, currency, source, call counters."""
+        with _reading():
+            return dict(self._connection.execute("SELECT key, value FROM meta").fetchall())
+
+
+def _connect_for_writing(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, timeout=5, isolation_level=None, check_same_thread=False)
+    try:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute("PRAGMA journal_size_limit = 67108864")
+        connection.execute("PRAGMA temp_store = MEMORY")
+        (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+        if verdict != "ok":
+            raise sqlite3.DatabaseError(verdict)
+        migrate(connection)
+        connection.execute("PRAGMA optimize = 0x10002")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _is_damage(error: sqlite3.Error) -> bool:
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+
+
+def _is_valid(price: Price, latest_allowed_ms: int) -> bool:
+    return math.isfinite(price.price) and 0 < price.price < 1e300 and 0 < price.ts_ms <= latest_allowed_ms
+
+
+def _latest(connection: sqlite3.Connection) -> dict[str, Price]:
+    rows = connection.execute(
+        """SELECT p.coin_id, p.ts_ms, p.price, p.market_cap, p.volume, p.fetched_ms
+        FROM coins c JOIN prices p ON p.coin_id = c.id
+            AND p.ts_ms = (SELECT max(ts_ms) FROM prices WHERE coin_id = c.id)
+        WHERE c.tracked = 1"""
+    ).fetchall()
+    return {row[0]: Price(*row) for row in rows}
+
+
+def _range(connection: sqlite3.Connection, coin_id: str, start_ms: int, end_ms: int | None) -> list[tuple[int, float]]:
+    return connection.execute(
+        "SELECT ts_ms, price FROM prices WHERE coin_id = ? AND ts_ms BETWEEN ? AND ? ORDER BY ts_ms",
+        (coin_id, start_ms, 2**62 if end_ms is None else end_ms),
+    ).fetchall()
+
+
+@contextmanager
+def _reading() -> Iterator[None]:
+    """Turn SQLite's complaints into this project's: a damaged file, or one that is not ready."""
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        if _is_damage(error):
+            raise DamagedFile(f"crypto.db: {error}") from error
+        raise NotReady(f"crypto.db: {error}") from error

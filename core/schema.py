@@ -1,0 +1,85 @@
+"""Schema of crypto.db and its migrations: each step and its version number in one transaction."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from typing import Final
+
+from core.errors import ConfigurationError
+
+__all__ = ["SCHEMA_VERSION", "check_version", "migrate"]
+
+
+def _create(connection: sqlite3.Connection) -> None:
+    connection.execute(
+        """
+        CREATE TABLE prices (
+            coin_id TEXT NOT NULL,
+            ts_ms INTEGER NOT NULL CHECK (ts_ms > 0),
+            price REAL NOT NULL CHECK (price > 0 AND price < 1e300),
+            market_cap REAL,
+            volume REAL,
+            fetched_ms INTEGER NOT NULL,
+            PRIMARY KEY (coin_id, ts_ms)
+        ) STRICT, WITHOUT ROWID
+        """
+    )
+    connection.execute(
+        """
+        CREATE TABLE hourly (
+            coin_id TEXT NOT NULL,
+            ts_ms INTEGER NOT NULL,
+            price REAL NOT NULL CHECK (price > 0 AND price < 1e300),
+            PRIMARY KEY (coin_id, ts_ms)
+        ) STRICT, WITHOUT ROWID
+        """
+    )
+    connection.execute(
+        """
+        CREATE TABLE coins (
+            id TEXT PRIMARY KEY,
+            symbol TEXT NOT NULL,
+            name TEXT NOT NULL,
+            rank INTEGER,
+            updated INTEGER NOT NULL,
+            tracked INTEGER NOT NULL DEFAULT 1,
+            revision INTEGER NOT NULL DEFAULT 0
+        ) STRICT, WITHOUT ROWID
+        """
+    )
+    connection.execute("CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID")
+
+
+_STEPS: Final[tuple[Callable[[sqlite3.Connection], None], ...]] = (_create,)
+SCHEMA_VERSION: Final = len(_STEPS)
+
+
+def check_version(connection: sqlite3.Connection) -> int:
+    """The schema version of the open database.
+
+    Raises:
+        ConfigurationError: it was written by a newer release.
+    """
+    version = int(connection.execute("PRAGMA user_version").fetchone()[0])
+    if version > SCHEMA_VERSION:
+        raise ConfigurationError(
+            f"crypto.db é da versão {version} do esquema e este programa conhece até a {SCHEMA_VERSION}: "
+            "atualize o programa ou use outro --data-dir"
+        )
+    return version
+
+
+def migrate(connection: sqlite3.Connection) -> None:
+    """Bring the database to the current schema, all steps and the version number in one transaction."""
+    if check_version(connection) == SCHEMA_VERSION:
+        return
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        for step in _STEPS[check_version(connection) :]:
+            step(connection)
+        connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+        connection.execute("COMMIT")
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise

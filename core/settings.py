@@ -1,0 +1,233 @@
+"""Settings: built once from `.env`, the environment and the command line, then passed in."""
+
+from __future__ import annotations
+
+import re
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_core import ErrorDetails
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from core.errors import ConfigurationError
+from core.times import parse_moment
+
+__all__ = ["DEFAULT_COINS", "PROJECT", "Plan", "Settings", "Source", "load_settings", "replay_start_ms"]
+
+PROJECT: Final = Path(__file__).resolve().parent.parent
+DEFAULT_COINS: Final = (
+    "bitcoin",
+    "ethereum",
+    "solana",
+    "ripple",
+    "cardano",
+    "dogecoin",
+    "litecoin",
+    "binancecoin",
+    "chainlink",
+    "polkadot",
+)
+_LOOPBACK: Final = {"127.0.0.1", "localhost", "::1"}
+_COIN_ID = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}")
+_TOP = re.compile(r"top:([1-9]\d{0,3})")
+
+
+class Source(StrEnum):
+    """Where prices come from; `AUTO` is decided at the start of the suite."""
+
+    AUTO = "auto"
+    COINGECKO = "coingecko"
+    DEMO = "demo"
+    REPLAY = "replay"
+
+
+class Plan(StrEnum):
+    """CoinGecko plans, named so that nobody takes the free "Demo" key for the simulated market."""
+
+    KEYLESS = "keyless"
+    DEMO_KEY = "demo-key"
+    PRO_KEY = "pro-key"
+    LOCAL = "local"
+
+
+class Settings(BaseSettings):
+    """Everything that can be set, read from `CRYPTO_…` variables; frozen."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="CRYPTO_", env_file=PROJECT / ".env", env_ignore_empty=True, extra="ignore", frozen=True
+    )
+
+    source: Source = Source.AUTO
+    replay: Path | None = None
+    replay_start: str | None = None
+    coins: Annotated[tuple[str, ...] | None, NoDecode] = None
+    currency: str = Field("usd", pattern=r"^[a-z]{2,10}$")
+    interval: float = Field(30.0, ge=5, le=3600)
+    seed: int = Field(0, ge=0, lt=2**32)
+    host: str = Field("127.0.0.1", min_length=1, max_length=253)
+    api_port: int = Field(8000, ge=1, le=65535)
+    dashboard_port: int = Field(8501, ge=1, le=65535)
+    data_dir: Path = Path("data")
+    models_dir: Path = Path("models")
+    browser: bool = True
+    coingecko_url: str | None = None
+    coingecko_plan: Plan = Plan.KEYLESS
+    coingecko_key: SecretStr | None = None
+    calls_per_minute: float | None = Field(None, gt=0, le=1000)
+    contact: str | None = Field(None, max_length=200)
+    api_token: SecretStr | None = None
+    api_rate_limit: int | None = Field(None, ge=1)
+    cors_origins: Annotated[tuple[str, ...], NoDecode] = ()
+    allowed_hosts: Annotated[tuple[str, ...], NoDecode] = ()
+    retention_days: int = Field(90, ge=15, le=3650)
+    train_days: int = Field(14, ge=1, le=60)
+    log_level: str = Field("INFO", pattern=r"^(DEBUG|INFO|WARNING|ERROR)$")
+
+    @field_validator("coins", "cors_origins", "allowed_hosts", mode="before")
+    @classmethod
+    def _split_list(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(part.strip() for part in value.split(",") if part.strip()) or None
+        return value
+
+    @field_validator("coins")
+    @classmethod
+    def _check_coins(cls, value: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        if value is None:
+            return None
+        ids = tuple(dict.fromkeys(part.lower() for part in value))
+        if len(ids) == 1 and _TOP.fullmatch(ids[0]):
+            return ids
+        for coin in ids:
+            if not _COIN_ID.fullmatch(coin):
+                raise ValueError(f"'{coin}' não é um id do CoinGecko (ex.: bitcoin,ethereum ou top:50)")
+        return ids
+
+    @field_validator("replay_start")
+    @classmethod
+    def _check_moment(cls, value: str | None) -> str | None:
+        if value is not None:
+            try:
+                parse_moment(value)
+            except ValueError as error:
+                raise ValueError(f"'{value}' não é data nem horário ISO 8601") from error
+        return value
+
+    @field_validator("coingecko_key", "api_token")
+    @classmethod
+    def _check_secret(cls, value: SecretStr | None) -> SecretStr | None:
+        """A secret goes into an HTTP header: printable ASCII without spaces, or nothing."""
+        if value is not None and not re.fullmatch(r"[!-~]{4,512}", value.get_secret_value()):
+            raise ValueError("deve ter de 4 a 512 caracteres ASCII, sem espaços")
+        return value
+
+    @field_validator("data_dir", "models_dir", "replay")
+    @classmethod
+    def _from_project(cls, value: Path | None, info: Any) -> Path | None:
+        """Folders are relative to the project; a recording to the current folder."""
+        if value is None:
+            return None
+        value = value.expanduser()
+        return value.resolve() if info.field_name == "replay" else (PROJECT / value).resolve()
+
+    @model_validator(mode="after")
+    def _check_together(self) -> Settings:
+        if self.source is Source.REPLAY and self.replay is None:
+            raise ValueError("a fonte replay precisa de um arquivo: --replay ARQUIVO (ou CRYPTO_REPLAY)")
+        if self.api_port == self.dashboard_port:
+            raise ValueError(f"API e painel não podem usar a mesma porta ({self.api_port}): mude --api-port")
+        if not self.is_loopback and self.api_token is None:
+            raise ValueError(
+                f"--host {self.host} abre o sistema à rede: defina CRYPTO_API_TOKEN, ou fique em 127.0.0.1"
+            )
+        if self.coingecko_plan in (Plan.DEMO_KEY, Plan.PRO_KEY) and self.coingecko_key is None:
+            raise ValueError(f"o plano {self.coingecko_plan} precisa de CRYPTO_COINGECKO_KEY")
+        return self
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether API and dashboard can be reached from this machine alone."""
+        return self.host in _LOOPBACK
+
+    @property
+    def top(self) -> int | None:
+        """N of `top:N`, or None where ids are named."""
+        match = _TOP.fullmatch(self.coins[0]) if self.coins else None
+        return int(match[1]) if match else None
+
+    @property
+    def coin_ids(self) -> tuple[str, ...]:
+        """The ids asked for; the default ten where none are named; empty with `top:N`."""
+        return () if self.top else (self.coins or DEFAULT_COINS)
+
+    @property
+    def run_dir(self) -> Path:
+        """Folder of health files and of the suite's lock."""
+        return self.data_dir / "run"
+
+    def environment(self) -> dict[str, str]:
+        """The same settings as `CRYPTO_…` variables, for a child process."""
+        variables: dict[str, str] = {}
+        for name, value in self:
+            key = f"CRYPTO_{name.upper()}"
+            match value:
+                case None | ():
+                    variables[key] = ""
+                case SecretStr():
+                    variables[key] = value.get_secret_value()
+                case tuple():
+                    variables[key] = ",".join(value)
+                case _:
+                    variables[key] = str(value)
+        return variables
+
+
+def load_settings(**overrides: object) -> Settings:
+    """Settings from `.env`, environment and `overrides` (None means: not given).
+
+    Raises:
+        ConfigurationError: one line a problem, in Portuguese, naming the variable.
+    """
+    given = {name: value for name, value in overrides.items() if value is not None}
+    try:
+        return Settings(**given)  # type: ignore[arg-type]  # pydantic checks the values
+    except ValidationError as error:
+        raise ConfigurationError("\n".join(_explain(detail) for detail in error.errors())) from None
+
+
+_REASONS: Final = {
+    "enum": "deve ser um de {expected}",
+    "greater_than": "deve ser maior que {gt}",
+    "greater_than_equal": "deve ser no mínimo {ge}",
+    "less_than": "deve ser menor que {lt}",
+    "less_than_equal": "deve ser no máximo {le}",
+    "int_parsing": "deve ser um número inteiro",
+    "int_from_float": "deve ser um número inteiro",
+    "float_parsing": "deve ser um número",
+    "finite_number": "deve ser um número finito",
+    "bool_parsing": "deve ser true ou false",
+    "string_pattern_mismatch": "não tem o formato esperado ({pattern})",
+    "string_too_long": "deve ter no máximo {max_length} caracteres",
+    "string_too_short": "não pode ser vazio",
+}
+_SECRETS: Final = {"coingecko_key", "api_token"}
+
+
+def _explain(detail: ErrorDetails) -> str:
+    """One Portuguese line for one pydantic error; never shows a secret."""
+    if detail["type"] == "value_error":
+        reason = str(detail["ctx"]["error"])
+    else:
+        reason = _REASONS.get(detail["type"], detail["msg"]).format(**detail.get("ctx", {}))
+    if not detail["loc"]:
+        return f"Configuração inválida: {reason}"
+    name = str(detail["loc"][0])
+    shown = "" if name in _SECRETS else f"={str(detail['input'])[:80]}"
+    return f"Configuração inválida: CRYPTO_{name.upper()}{shown}: {reason}"
+
+
+def replay_start_ms(settings: Settings) -> int | None:
+    """Where playing is to start inside the recording, in UTC milliseconds, or None for the earliest possible."""
+    return None if settings.replay_start is None else parse_moment(settings.replay_start)

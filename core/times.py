@@ -1,0 +1,59 @@
+"""Time as this project keeps it: UTC, integer milliseconds in storage, ISO 8601 with an offset for people."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, date, datetime, timedelta
+
+__all__ = ["DAY_MS", "HOUR_MS", "MINUTE_MS", "iso", "month", "now_ms", "parse_moment", "to_datetime"]
+
+MINUTE_MS = 60_000
+HOUR_MS = 60 * MINUTE_MS
+DAY_MS = 24 * HOUR_MS
+
+
+def now_ms() -> int:
+    """Wall-clock time in UTC milliseconds."""
+    return time.time_ns() // 1_000_000
+
+
+def to_datetime(ts_ms: int) -> datetime:
+    """`ts_ms` as an aware UTC datetime."""
+    return datetime.fromtimestamp(0, UTC) + timedelta(milliseconds=ts_ms)
+
+
+def iso(ts_ms: int) -> str:
+    """`ts_ms` as ISO 8601 with offset, to the second where there are no milliseconds."""
+    moment = to_datetime(ts_ms)
+    return moment.isoformat(timespec="milliseconds" if ts_ms % 1000 else "seconds")
+
+
+def month(ts_ms: int) -> str:
+    """Calendar month of `ts_ms` in UTC, `2026-11`."""
+    return to_datetime(ts_ms).strftime("%Y-%m")
+
+
+def parse_moment(text: str, *, end_of_day: bool = False) -> int:
+    """UTC milliseconds of an ISO moment or date; without an offset it is UTC.
+
+    A bare date means its first millisecond, or its last with `end_of_day`.
+
+    Raises:
+        ValueError: the text is neither a date nor a moment, or lies outside the calendar.
+    """
+    text = text.strip()
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        moment = datetime.fromisoformat(text)
+        moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        return _milliseconds(moment)
+    start = _milliseconds(datetime(day.year, day.month, day.day, tzinfo=UTC))
+    return start + DAY_MS - 1 if end_of_day else start
+
+
+def _milliseconds(moment: datetime) -> int:
+    try:
+        return (moment - datetime.fromtimestamp(0, UTC)) // timedelta(milliseconds=1)
+    except OverflowError as error:
+        raise ValueError("moment outside the calendar") from error

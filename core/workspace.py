@@ -1,0 +1,161 @@
+"""Folders of one source: live, simulated and replayed prices never share one."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from core.errors import ConfigurationError, DamagedFile, NotReady, WorkspaceMismatch
+from core.files import read_json, write_json
+from core.settings import Settings, Source
+from core.times import iso, now_ms
+
+__all__ = ["Workspace", "current_workspace", "open_workspace", "publish_source", "recording_hash"]
+
+_META_SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """Where one source's files lie; `epoch_ms` is the moment at which a replay started to play."""
+
+    source: Source
+    currency: str
+    root: Path
+    models: Path
+    epoch_ms: int
+    seed: int | None = None
+    recording: str | None = None
+
+    @property
+    def database(self) -> Path:
+        """The price store, written by the collector alone."""
+        return self.root / "crypto.db"
+
+    @property
+    def processed(self) -> Path:
+        """Features, forecasts, log and scores, written by the pipeline alone."""
+        return self.root / "processed"
+
+    @property
+    def is_live(self) -> bool:
+        """Whether the prices are CoinGecko's own, of now."""
+        return self.source is Source.COINGECKO
+
+
+def open_workspace(settings: Settings) -> Workspace:
+    """The workspace of `settings.source`, made on first use.
+
+    Raises:
+        WorkspaceMismatch: the folder was made with another currency, seed or recording.
+        NotReady: the source is still `auto`.
+        ConfigurationError: the recording cannot be read.
+    """
+    if settings.source is Source.AUTO:
+        raise NotReady("a fonte dos preços ainda não foi decidida")
+    recording = _recording(settings)
+    folder = _folder(settings, recording)
+    path = folder / "workspace.json"
+    expected = _expected(settings, recording)
+    try:
+        meta = read_json(path)
+    except FileNotFoundError:
+        meta = {"schema": _META_SCHEMA, **expected, "epoch_ms": now_ms(), "created_at": iso(now_ms())}
+        write_json(path, meta)
+    except DamagedFile as error:
+        raise WorkspaceMismatch(f"{path} está danificado ({error}): apague-o ou use outro --data-dir") from error
+    _refuse_mismatch(path, meta, expected)
+    return Workspace(
+        source=settings.source,
+        currency=settings.currency,
+        root=folder,
+        models=settings.models_dir / folder.relative_to(settings.data_dir),
+        epoch_ms=int(meta["epoch_ms"]),
+        seed=meta.get("seed"),
+        recording=meta.get("recording"),
+    )
+
+
+def publish_source(settings: Settings, workspace: Workspace, notice: str | None) -> None:
+    """Tell API and dashboard, which start before `auto` is decided, where to read."""
+    relative = workspace.root.relative_to(settings.data_dir).as_posix()
+    choice = {"source": workspace.source.value, "folder": relative, "notice": notice, "decided_at": iso(now_ms())}
+    write_json(settings.run_dir / "source.json", choice)
+
+
+def current_workspace(settings: Settings) -> Workspace:
+    """The workspace that readers show: the one named by the settings, or the one the suite decided on; never makes one.
+
+    Raises:
+        NotReady: the suite has not decided yet, or nothing was ever collected.
+    """
+    try:
+        if settings.source is Source.AUTO:
+            folder = settings.data_dir / read_json(settings.run_dir / "source.json")["folder"]
+        else:
+            folder = _folder(settings, _recording(settings))
+        meta = read_json(folder / "workspace.json")
+        return Workspace(
+            source=Source(meta["source"]),
+            currency=meta["currency"],
+            root=folder,
+            models=settings.models_dir / folder.relative_to(settings.data_dir),
+            epoch_ms=int(meta["epoch_ms"]),
+            seed=meta.get("seed"),
+            recording=meta.get("recording"),
+        )
+    except (FileNotFoundError, DamagedFile, KeyError, ValueError) as error:
+        raise NotReady("a fonte dos preços ainda não foi decidida") from error
+
+
+def recording_hash(path: Path) -> str:
+    """First 16 hex digits of the SHA-256 of a recording.
+
+    Raises:
+        ConfigurationError: the file cannot be read.
+    """
+    digest = hashlib.sha256()
+    try:
+        with path.open("rb") as file:
+            while block := file.read(1 << 20):
+                digest.update(block)
+    except OSError as error:
+        raise ConfigurationError(f"não foi possível ler a gravação {path}: {error.strerror}") from error
+    return digest.hexdigest()[:16]
+
+
+def _recording(settings: Settings) -> str | None:
+    if settings.source is not Source.REPLAY or settings.replay is None:
+        return None
+    return recording_hash(settings.replay)
+
+
+def _folder(settings: Settings, recording: str | None) -> Path:
+    match settings.source:
+        case Source.DEMO:
+            return settings.data_dir / "demo"
+        case Source.REPLAY:
+            return settings.data_dir / "replay" / str(recording)
+        case _:
+            return settings.data_dir
+
+
+def _expected(settings: Settings, recording: str | None) -> dict[str, Any]:
+    return {
+        "source": settings.source.value,
+        "currency": settings.currency,
+        "seed": settings.seed if settings.source is Source.DEMO else None,
+        "recording": recording,
+        "replay_start": settings.replay_start if settings.source is Source.REPLAY else None,
+    }
+
+
+def _refuse_mismatch(path: Path, meta: dict[str, Any], expected: dict[str, Any]) -> None:
+    for key, value in expected.items():
+        if meta.get(key) != value:
+            raise WorkspaceMismatch(
+                f"{path.parent} foi criada com {key}={meta.get(key)}, e agora pede-se {key}={value}: "
+                f"use --data-dir OUTRA_PASTA (e --models-dir), volte à opção anterior, ou apague a pasta"
+            )
