@@ -1,0 +1,61 @@
+"""Processes with all they start: spawned apart from the terminal's Ctrl+C, asked to stop, or ended."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+
+__all__ = ["ask_to_stop", "kill_group", "spawn"]
+
+
+def spawn(argv: Sequence[str], environment: Mapping[str, str], folder: Path) -> subprocess.Popen[str]:
+    """Start `argv` in `folder` as the head of its own process group; its output comes as lines of UTF-8.
+
+    Raises:
+        OSError: the operating system refuses.
+    """
+    windows_flags = subprocess.CREATE_NEW_PROCESS_GROUP if sys.platform == "win32" else 0
+    return subprocess.Popen(  # noqa: S603 - the project's own command lines, no shell
+        list(argv),
+        cwd=folder,
+        env=dict(environment),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        encoding="utf-8",
+        errors="replace",
+        bufsize=1,
+        start_new_session=sys.platform != "win32",
+        creationflags=windows_flags,
+    )
+
+
+def ask_to_stop(process: subprocess.Popen[str]) -> None:
+    """Ask the group of `process` to stop; nothing happens to one that has ended."""
+    if process.poll() is not None:
+        return
+    with suppress(ProcessLookupError, PermissionError):
+        if sys.platform == "win32":
+            process.send_signal(signal.CTRL_BREAK_EVENT)
+        else:
+            os.killpg(process.pid, signal.SIGTERM)
+
+
+def kill_group(process: subprocess.Popen[str]) -> None:
+    """End `process` and all it has started, at once; also what a dead process left behind."""
+    if sys.platform == "win32":
+        with suppress(psutil.NoSuchProcess):
+            for descendant in psutil.Process(process.pid).children(recursive=True):
+                with suppress(psutil.NoSuchProcess):
+                    descendant.kill()
+        process.kill()
+    else:
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)

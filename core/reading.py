@@ -1,0 +1,161 @@
+"""From stored rows to the values of core/views.py; pure but for reading the files it is given."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from core.artifacts import Part, read_table
+from core.contract import QUANTILE_COLUMNS
+from core.outcomes import outcome_at
+from core.prices import Coin, PriceReader
+from core.times import DAY_MS, HOUR_MS, MINUTE_MS
+from core.views import FileInfo, ForecastStep, ForecastView, LoggedForecast, Quote
+
+__all__ = [
+    "database_info",
+    "forecast_views",
+    "join_outcomes",
+    "log_rows",
+    "milliseconds",
+    "parts_between",
+    "quotes",
+    "stamp",
+    "unknown_coin_message",
+]
+
+_LOG_COLUMNS: Final = ("coin", "origin", "horizon_min", "price_origin", "mean", "q10", "q90")
+_CHANGE_TOLERANCE_MS: Final = 15 * MINUTE_MS
+_PART_MS: Final = {"slot": HOUR_MS, "hour": HOUR_MS, "day": DAY_MS}
+
+
+def quotes(prices: PriceReader) -> list[Quote]:
+    """All coins by rank with newest price and the change against the price 24 hours before it."""
+    latest = prices.latest()
+    result = []
+    for coin in prices.coins():
+        newest = latest.get(coin.id)
+        change = None
+        if newest is not None:
+            before = prices.as_of(coin.id, newest.ts_ms - DAY_MS)
+            if before is not None and newest.ts_ms - DAY_MS - before[0] <= _CHANGE_TOLERANCE_MS:
+                change = 100.0 * (newest.price / before[1] - 1.0)
+        price, ts_ms = (None, None) if newest is None else (newest.price, newest.ts_ms)
+        result.append(Quote(coin.id, coin.symbol, coin.name, coin.rank, price, change, ts_ms))
+    return result
+
+
+def unknown_coin_message(wanted: str, coins: Sequence[Coin]) -> str:
+    """Portuguese sentence that names the nearest coins by id, symbol or name."""
+    names = {key.lower(): coin.id for coin in coins for key in (coin.id, coin.symbol, coin.name)}
+    nearest = dict.fromkeys(names[key] for key in difflib.get_close_matches(wanted, list(names), n=5, cutoff=0.5))
+    hint = ", ".join(nearest) if nearest else ", ".join(coin.id for coin in coins[:5])
+    return (
+        f"moeda desconhecida: '{wanted[:60]}'. Mais próximas: {hint}"
+        if hint
+        else f"moeda desconhecida: '{wanted[:60]}'"
+    )
+
+
+def forecast_views(table: pa.Table, trained_ms: int | None) -> dict[str, ForecastView]:
+    """The published forecasts by coin, horizons in order."""
+    grouped: dict[str, list[dict[str, Any]]] = {}
+    for row in table.to_pylist():
+        grouped.setdefault(row["coin"], []).append(row)
+    return {coin: _forecast_view(rows, trained_ms) for coin, rows in grouped.items()}
+
+
+def parts_between(parts: Iterable[Part], start_ms: int, end_ms: int) -> list[Part]:
+    """The parts that may hold moments within [start_ms, end_ms], newest first."""
+    chosen = [part for part in parts if part.start_ms <= end_ms and part.start_ms + _PART_MS[part.level] >= start_ms]
+    return sorted(chosen, key=lambda part: part.start_ms, reverse=True)
+
+
+def log_rows(path: Path, part: Part, coin_id: str, horizon_min: int) -> list[dict[str, Any]]:
+    """The rows of one coin and horizon in one part of the log, newest origin first."""
+    if part.level == "day":
+        table = read_table(path, _LOG_COLUMNS, coin_id)
+    else:
+        table = _small_part(path)
+        table = table.filter(pc.field("coin") == coin_id)
+    rows = table.filter(pc.field("horizon_min") == horizon_min).to_pylist()
+    return sorted(rows, key=lambda row: row["origin"], reverse=True)
+
+
+def join_outcomes(
+    rows: Sequence[dict[str, Any]], known: Sequence[tuple[int, float]], newest_ms: int
+) -> list[LoggedForecast]:
+    """Logged rows with the prices that came true; `known` are event times and prices in order."""
+    times, values = [ts_ms for ts_ms, _ in known], [price for _, price in known]
+    logged = []
+    for row in rows:
+        origin_ms = milliseconds(row["origin"])
+        target_ms = origin_ms + row["horizon_min"] * MINUTE_MS
+        actual = outcome_at(times, values, target_ms, newest_ms)
+        logged.append(
+            LoggedForecast(
+                row["coin"], origin_ms, target_ms, row["price_origin"], row["mean"], row["q10"], row["q90"], actual
+            )
+        )
+    return logged
+
+
+def database_info(path: Path) -> FileInfo:
+    """The price store for the diagnostics page; its rows are not counted, that would cost a full scan."""
+    files = [path, path.with_name(path.name + "-wal")]
+    size = sum(file.stat().st_size for file in files if file.exists())
+    updated_ms = max(stamp(file)[1] for file in files) // 1_000_000
+    return FileInfo("crypto.db", 1, None, size, updated_ms or None)
+
+
+def stamp(path: Path) -> tuple[int, int, int]:
+    """Inode, modification time in ns and size; zeros where there is no file."""
+    try:
+        status = path.stat()
+    except OSError:
+        return (0, 0, 0)
+    return status.st_ino, status.st_mtime_ns, status.st_size
+
+
+def milliseconds(moment: datetime) -> int:
+    """UTC milliseconds of an aware datetime."""
+    return round(moment.timestamp() * 1000)
+
+
+@lru_cache(maxsize=64)
+def _small_part(path: Path) -> pa.Table:
+    """A slot or hour of the log; parts never change, so a name is read once."""
+    return read_table(path, _LOG_COLUMNS)
+
+
+def _forecast_view(rows: list[dict[str, Any]], trained_ms: int | None) -> ForecastView:
+    first = rows[0]
+    origin_ms = milliseconds(first["origin"])
+    steps = tuple(
+        ForecastStep(
+            row["horizon_min"],
+            origin_ms + row["horizon_min"] * MINUTE_MS,
+            row["mean"],
+            row["p_up"],
+            {column: row[column] for column in QUANTILE_COLUMNS},
+        )
+        for row in sorted(rows, key=lambda row: row["horizon_min"])
+    )
+    return ForecastView(
+        coin_id=first["coin"],
+        origin_ms=origin_ms,
+        price_origin=first["price_origin"],
+        steps=steps,
+        kind=first["kind"],
+        model_version=first["model_version"],
+        trained_ms=trained_ms,
+        created_ms=milliseconds(first["created_at"]),
+        source=first["source"],
+    )

@@ -1,0 +1,123 @@
+"""Publication is atomic, readers lose no file they were pointed to, and pieces are merged without losing a row."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from core.artifacts import ManifestReader, Publisher, read_table
+from core.errors import DamagedFile, NotReady
+from core.times import DAY_MS, HOUR_MS, MINUTE_MS
+
+DAY = 20_000 * DAY_MS
+
+
+def _table(*values: int, coin: str = "bitcoin") -> pa.Table:
+    return pa.table({"coin": [coin] * len(values), "origin": list(values)})
+
+
+def _rows(publisher: Publisher, name: str) -> list[int]:
+    return sorted(value for table in publisher.read(name) for value in table["origin"].to_pylist())
+
+
+def test_nothing_published_is_not_ready(tmp_path: Path) -> None:
+    """Before the first publication a reader is told to wait."""
+    with pytest.raises(NotReady):
+        ManifestReader(tmp_path).current()
+
+
+def test_a_published_table_is_read_back_and_replaced(tmp_path: Path) -> None:
+    """A reader follows the manifest from the first version to the second, and the key tells it to look."""
+    publisher, reader = Publisher(tmp_path), ManifestReader(tmp_path)
+    publisher.publish({"latest": _table(1)})
+    first, key = reader.current(), reader.key()
+    publisher.publish({"latest": _table(1, 2)})
+    assert reader.key() != key
+    assert read_table(tmp_path / reader.current().entries["latest"].file).num_rows == 2
+    assert read_table(tmp_path / first.entries["latest"].file).num_rows == 1
+
+
+def test_pieces_of_closed_hours_and_days_are_merged_without_loss(tmp_path: Path) -> None:
+    """After compaction the same rows lie in one piece a closed day, sorted, and the open hour stays in slots."""
+    publisher = Publisher(tmp_path)
+    moments = [DAY + step * 5 * MINUTE_MS for step in range(0, 24 * 12, 3)] + [DAY + DAY_MS + MINUTE_MS]
+    for moment in moments:
+        publisher.publish(appended={"log": (moment, _table(moment))})
+    while publisher.compact("log", DAY + DAY_MS + HOUR_MS // 2, ["coin", "origin"]):
+        pass
+    assert _rows(publisher, "log") == moments
+    assert sorted(part.level for part in publisher.manifest.parts["log"]) == ["day", "slot"]
+
+
+def test_a_restart_continues_from_the_manifest(tmp_path: Path) -> None:
+    """What one publisher wrote the next one names and extends."""
+    Publisher(tmp_path).publish(appended={"log": (DAY, _table(DAY))})
+    publisher = Publisher(tmp_path)
+    publisher.publish(appended={"log": (DAY + 1, _table(DAY + 1))})
+    assert _rows(publisher, "log") == [DAY, DAY + 1]
+
+
+@pytest.mark.parametrize("content", [b"", b"garbage", b"PAR1"])
+def test_a_damaged_piece_is_set_aside_and_the_others_stay(tmp_path: Path, content: bytes) -> None:
+    """A truncated or overwritten file is named as damaged and no longer part of the table."""
+    publisher = Publisher(tmp_path)
+    publisher.publish(appended={"log": (DAY, _table(DAY))})
+    publisher.publish(appended={"log": (DAY + 1, _table(DAY + 1))})
+    (tmp_path / publisher.manifest.parts["log"][0].file).write_bytes(content)
+    recovered = Publisher(tmp_path)
+    assert len(recovered.damaged) == 1
+    assert _rows(recovered, "log") == [DAY + 1]
+
+
+def test_a_damaged_manifest_is_set_aside(tmp_path: Path) -> None:
+    """A torn manifest does not stop the next publication."""
+    Publisher(tmp_path).publish({"latest": _table(1)})
+    (tmp_path / "manifest.json").write_text("{")
+    with pytest.raises(DamagedFile):
+        ManifestReader(tmp_path).current()
+    publisher = Publisher(tmp_path)
+    publisher.publish({"latest": _table(1)})
+    assert ManifestReader(tmp_path).current().entries["latest"].rows == 1
+
+
+def test_flipped_bytes_inside_a_page_are_noticed(tmp_path: Path) -> None:
+    """Page checksums catch damage that leaves the footer intact."""
+    publisher = Publisher(tmp_path)
+    publisher.publish({"latest": _table(*range(5000))})
+    path = tmp_path / publisher.manifest.entries["latest"].file
+    content = bytearray(path.read_bytes())
+    content[200] ^= 0xFF
+    path.write_bytes(content)
+    with pytest.raises(DamagedFile):
+        read_table(path)
+
+
+def test_readers_never_fail_while_the_publisher_rewrites(tmp_path: Path) -> None:
+    """Two readers beside two hundred publications and sweeps see only whole states that agree with their manifest."""
+    publisher = Publisher(tmp_path)
+    publisher.publish({"latest": _table(0)})
+    failures: list[Exception] = []
+    stop = threading.Event()
+
+    def read() -> None:
+        reader = ManifestReader(tmp_path)
+        while not stop.is_set():
+            try:
+                entry = reader.current().entries["latest"]
+                assert read_table(tmp_path / entry.file).num_rows == entry.rows
+            except Exception as error:
+                failures.append(error)
+
+    readers = [threading.Thread(target=read) for _ in range(2)]
+    for thread in readers:
+        thread.start()
+    for count in range(200):
+        publisher.publish({"latest": _table(*range(count % 7 + 1))})
+        publisher.sweep()
+    stop.set()
+    for thread in readers:
+        thread.join()
+    assert failures == []
