@@ -1,0 +1,135 @@
+"""The model store: versions written whole, checked before they are unpickled, at most five on disk.
+
+Unpickling runs code, so a file is loaded only where its SHA-256 is the one that this machine's pipeline wrote into the
+manifest, and only with the library versions and the feature list it was trained with; otherwise the caller retrains.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import logging
+import platform
+import re
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import joblib
+import numpy as np
+import pyarrow as pa
+import sklearn
+
+from core.errors import DamagedFile
+from core.files import read_json, set_aside, write_atomically, write_json
+from core.times import now_ms, to_datetime
+
+__all__ = ["KEEP_VERSIONS", "ModelCard", "ModelRegistry"]
+
+KEEP_VERSIONS: Final = 5
+_MANIFEST: Final = "model.json"
+_PATTERN: Final = re.compile(r"model-[0-9T]+\.joblib")
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """What is known of a stored model without loading it."""
+
+    version: str
+    file: str
+    sha256: str
+    bytes: int
+    trained_ms: int
+    features: tuple[str, ...]
+    libraries: dict[str, str]
+
+
+class ModelRegistry:
+    """One folder of models, private to this user, written and read by the pipeline alone."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        folder.chmod(0o700)
+        self.folder = folder
+
+    def save(self, state: object, features: Sequence[str], trained_ms: int) -> ModelCard:
+        """Store `state` as the newest version and forget all but five.
+
+        Raises:
+            OSError: the disk refused; the previous version stays the newest.
+        """
+        buffer = io.BytesIO()
+        joblib.dump(state, buffer, compress=3)
+        content = buffer.getvalue()
+        version = to_datetime(now_ms()).strftime("%Y%m%dT%H%M%S%f")[:-3]
+        card = ModelCard(
+            version=version,
+            file=f"model-{version}.joblib",
+            sha256=hashlib.sha256(content).hexdigest(),
+            bytes=len(content),
+            trained_ms=trained_ms,
+            features=tuple(features),
+            libraries=_libraries(),
+        )
+        write_atomically(self.folder / card.file, content)
+        write_json(self.folder / _MANIFEST, asdict(card))
+        self._forget_old(card.file)
+        return card
+
+    def load(self, features: Sequence[str]) -> tuple[ModelCard, Any] | None:
+        """The newest model, or None where there is none that may be loaded (the log says why)."""
+        try:
+            card = self._card()
+            if card is None:
+                return None
+            return card, self._checked(card, features)
+        except DamagedFile as error:
+            _log.error("stored model not used: %s; training afresh", error)
+            return None
+
+    def _card(self) -> ModelCard | None:
+        path = self.folder / _MANIFEST
+        try:
+            value = read_json(path)
+            return ModelCard(**{**value, "features": tuple(value["features"])})
+        except FileNotFoundError:
+            return None
+        except (DamagedFile, KeyError, TypeError) as error:
+            raise DamagedFile(f"{path.name} set aside as {set_aside(path).name}: {error}") from error
+
+    def _checked(self, card: ModelCard, features: Sequence[str]) -> Any:
+        if not _PATTERN.fullmatch(card.file):
+            raise DamagedFile(f"{card.file!r} is not the name of a model")
+        if card.libraries != _libraries():
+            raise DamagedFile(f"made with {card.libraries}, running {_libraries()}")
+        if card.features != tuple(features):
+            raise DamagedFile("its feature list is another one")
+        path = self.folder / card.file
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            raise DamagedFile(f"{card.file}: {error}") from error
+        if hashlib.sha256(content).hexdigest() != card.sha256:
+            raise DamagedFile(f"its SHA-256 is not the recorded one; set aside as {set_aside(path).name}")
+        try:
+            return joblib.load(io.BytesIO(content))
+        except Exception as error:
+            raise DamagedFile(f"{card.file}: {error!r}; set aside as {set_aside(path).name}") from error
+
+    def _forget_old(self, newest: str) -> None:
+        files = sorted(path for path in self.folder.glob("model-*.joblib") if path.name != newest)
+        for path in files[: max(0, len(files) - (KEEP_VERSIONS - 1))]:
+            path.unlink(missing_ok=True)
+
+
+def _libraries() -> dict[str, str]:
+    return {
+        "python": ".".join(platform.python_version_tuple()[:2]),
+        "numpy": np.__version__,
+        "scikit-learn": sklearn.__version__,
+        "joblib": joblib.__version__,
+        "pyarrow": pa.__version__,
+    }

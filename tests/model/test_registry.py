@@ -1,0 +1,82 @@
+"""A stored model is loaded only as this machine wrote it, and otherwise trained afresh."""
+
+from __future__ import annotations
+
+import json
+import stat
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from model.registry import KEEP_VERSIONS, ModelRegistry
+
+FEATURES = ("volatility", "range")
+
+
+def test_a_saved_model_comes_back(tmp_path: Path) -> None:
+    """Save and load give the same state and the card that belongs to it."""
+    registry = ModelRegistry(tmp_path)
+    card = registry.save({"weights": [1.0, 2.0]}, FEATURES, trained_ms=5)
+    assert registry.load(FEATURES) == (card, {"weights": [1.0, 2.0]})
+
+
+def test_an_empty_folder_has_no_model(tmp_path: Path) -> None:
+    """Before the first training there is nothing to load."""
+    assert ModelRegistry(tmp_path).load(FEATURES) is None
+
+
+def test_the_folder_is_private(tmp_path: Path) -> None:
+    """Nobody else may put a pickle where this pipeline looks for one."""
+    ModelRegistry(tmp_path / "models")
+    assert stat.S_IMODE((tmp_path / "models").stat().st_mode) == 0o700
+
+
+def test_at_most_five_versions_stay(tmp_path: Path) -> None:
+    """Old versions are deleted and the newest is always among the kept."""
+    registry = ModelRegistry(tmp_path)
+    cards = [registry.save(number, FEATURES, trained_ms=number) for number in range(8)]
+    assert len(list(tmp_path.glob("model-*.joblib"))) <= KEEP_VERSIONS
+    assert registry.load(FEATURES) == (cards[-1], 7)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"sha256": "0" * 64},
+        {"libraries": {"scikit-learn": "0.1"}},
+        {"features": ["another"]},
+        {"file": "../model-1.joblib"},
+        {"file": "missing"},
+        {"unknown": 1},
+    ],
+)
+def test_a_model_that_does_not_match_its_manifest_is_not_loaded(tmp_path: Path, change: dict[str, Any]) -> None:
+    """Another hash, other libraries, other features or a strange name: not unpickled."""
+    registry = ModelRegistry(tmp_path)
+    registry.save("state", FEATURES, trained_ms=1)
+    manifest = tmp_path / "model.json"
+    manifest.write_text(json.dumps({**json.loads(manifest.read_text()), **change}))
+    assert registry.load(FEATURES) is None
+
+
+@pytest.mark.parametrize("content", [b"", b"garbage"])
+def test_a_damaged_model_is_set_aside_and_saving_goes_on(tmp_path: Path, content: bytes) -> None:
+    """A truncated file is kept under a dated name, and the next save is loaded again."""
+    registry = ModelRegistry(tmp_path)
+    card = registry.save("state", FEATURES, trained_ms=1)
+    (tmp_path / card.file).write_bytes(content)
+    assert registry.load(FEATURES) is None
+    assert len(list(tmp_path.glob("*damaged*"))) == 1
+    registry.save("next", FEATURES, trained_ms=2)
+    loaded = registry.load(FEATURES)
+    assert loaded is not None
+    assert loaded[1] == "next"
+
+
+def test_a_torn_manifest_is_set_aside(tmp_path: Path) -> None:
+    """A manifest that is not JSON does not stop the pipeline."""
+    registry = ModelRegistry(tmp_path)
+    registry.save("state", FEATURES, trained_ms=1)
+    (tmp_path / "model.json").write_text("{")
+    assert registry.load(FEATURES) is None
