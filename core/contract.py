@@ -6,6 +6,8 @@ from typing import Final
 
 import pyarrow as pa
 
+from core.times import GRID_STEP_MS
+
 __all__ = [
     "FORECAST_SCHEMA",
     "GRID_STEP_MS",
@@ -16,9 +18,6 @@ __all__ = [
     "QUANTILES",
     "QUANTILE_COLUMNS",
 ]
-
-GRID_STEP_MS: Final = 300_000
-"""The fixed UTC grid on which training rows lie: 5 minutes."""
 
 HORIZONS_MIN: Final[tuple[int, ...]] = tuple(range(5, 65, 5))
 """Minutes from the origin to the price that is forecast."""

@@ -18,7 +18,7 @@ from core.errors import DamagedFile, NotReady
 from core.files import set_aside
 from core.process import hold_lock
 from core.schema import check_version, migrate
-from core.times import MINUTE_MS, now_ms
+from core.times import GRID_STEP_MS, MINUTE_MS, now_ms
 
 __all__ = ["FUTURE_TOLERANCE_MS", "Coin", "Price", "PriceReader", "PriceWriter"]
 
@@ -230,6 +230,15 @@ class PriceReader:
         """Event times and prices of one coin within [start_ms, end_ms], in order."""
         with _reading():
             return _range(self._connection, coin_id, start_ms, end_ms)
+
+    def thinned(self, coin_id: str, start_ms: int, end_ms: int) -> list[tuple[int, float]]:
+        """The last price of each 5-minute interval that ends on the grid, within [start_ms, end_ms), in order."""
+        with _reading():
+            return self._connection.execute(
+                "SELECT max(ts_ms), price FROM prices WHERE coin_id = ? AND ts_ms >= ? AND ts_ms < ? "
+                "GROUP BY (ts_ms + ?) / ? ORDER BY 1",
+                (coin_id, start_ms, end_ms, GRID_STEP_MS - 1, GRID_STEP_MS),
+            ).fetchall()
 
     def newest(self, coin_id: str, start_ms: int, end_ms: int, limit: int) -> list[Price]:
         """At most `limit` prices of one coin within [start_ms, end_ms], newest first."""

@@ -5,11 +5,13 @@ from __future__ import annotations
 import time
 from datetime import UTC, date, datetime, timedelta
 
-__all__ = ["DAY_MS", "HOUR_MS", "MINUTE_MS", "iso", "month", "now_ms", "parse_moment", "to_datetime"]
+__all__ = ["DAY_MS", "GRID_STEP_MS", "HOUR_MS", "MINUTE_MS", "iso", "month", "now_ms", "parse_moment", "to_datetime"]
 
 MINUTE_MS = 60_000
 HOUR_MS = 60 * MINUTE_MS
 DAY_MS = 24 * HOUR_MS
+GRID_STEP_MS = 5 * MINUTE_MS
+"""The fixed UTC grid on which training rows lie."""
 
 
 def now_ms() -> int:

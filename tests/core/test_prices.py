@@ -74,6 +74,14 @@ def test_as_of_gives_the_last_price_at_or_before(tmp_path: Path) -> None:
         assert reader.as_of("bitcoin", 2000) == (2000, 2.0)
 
 
+def test_thinning_keeps_the_last_price_of_each_grid_interval(tmp_path: Path) -> None:
+    """An interval ends on the grid and includes its end."""
+    path = tmp_path / "crypto.db"
+    with PriceWriter(path) as writer, PriceReader(path) as reader:
+        writer.store(Price("bitcoin", ts_ms, float(ts_ms)) for ts_ms in (1, 299_000, 300_000, 300_001, 600_001))
+        assert reader.thinned("bitcoin", 0, 10**9) == [(300_000, 3e5), (300_001, 300_001.0), (600_001, 600_001.0)]
+
+
 def test_a_second_writer_is_refused_until_the_first_is_gone(tmp_path: Path) -> None:
     """Only one process writes the store; the lock goes with its holder."""
     path = tmp_path / "crypto.db"

@@ -1,0 +1,74 @@
+"""From the price store to the engine: each price is read once, and only repaired coins are read again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from core.prices import Coin, PriceReader
+from core.times import DAY_MS, HOUR_MS
+from model.engine import ForecastEngine
+
+__all__ = ["PriceFeed"]
+
+_FULL_RESOLUTION_MS: Final = 27 * HOUR_MS
+"""Prices this recent are read as they are; older ones as the last of each 5 minutes, which is all the grid can see."""
+
+
+class PriceFeed:
+    """Remembers what the engine has seen of each coin.
+
+    A coin's `revision` grows when prices older than its newest were stored (back-fill, repaired gap): its history is
+    then handed over anew. Everything else is appended.
+    """
+
+    def __init__(self, engine: ForecastEngine, keep_days: int) -> None:
+        self._engine = engine
+        self._keep_ms = keep_days * DAY_MS
+        self._seen: dict[str, int] = {}
+        self._revision: dict[str, int] = {}
+        self._hourly: set[str] = set()
+
+    @property
+    def origins(self) -> dict[str, int]:
+        """Event time of each coin's newest price handed over."""
+        return dict(self._seen)
+
+    def pull(self, prices: PriceReader, now_ms: int) -> int:
+        """Hand over what is new of all tracked coins; return how many prices that were."""
+        coins = prices.coins()
+        self._forget({coin.id for coin in coins})
+        return sum(self._pull_coin(prices, coin, now_ms) for coin in coins)
+
+    def _pull_coin(self, prices: PriceReader, coin: Coin, now_ms: int) -> int:
+        if coin.id not in self._hourly:
+            hourly = prices.hourly(coin.id)
+            if hourly:
+                self._engine.observe_hourly(coin.id, *_columns(hourly))
+                self._hourly.add(coin.id)
+        if self._revision.get(coin.id) == coin.revision:
+            rows = prices.range(coin.id, self._seen.get(coin.id, 0) + 1)
+            if rows:
+                self._engine.observe(coin.id, *_columns(rows))
+        else:
+            recent_ms = now_ms - _FULL_RESOLUTION_MS
+            rows = prices.thinned(coin.id, now_ms - self._keep_ms, recent_ms) + prices.range(coin.id, recent_ms)
+            self._engine.replace(coin.id, *_columns(rows))
+            self._revision[coin.id] = coin.revision
+        if rows:
+            self._seen[coin.id] = rows[-1][0]
+        return len(rows)
+
+    def _forget(self, tracked: set[str]) -> None:
+        """Coins no longer collected get no further forecasts; what the engine learned from them stays."""
+        for coin_id in self._seen.keys() - tracked:
+            del self._seen[coin_id]
+            self._revision.pop(coin_id, None)
+
+
+def _columns(rows: Iterable[tuple[int, float]]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
+    times, values = zip(*rows, strict=True) if (rows := list(rows)) else ((), ())
+    return np.array(times, dtype=np.int64), np.array(values, dtype=np.float64)
