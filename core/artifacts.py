@@ -45,11 +45,12 @@ class Entry:
 
 @dataclass(frozen=True)
 class Part:
-    """A piece of a table that only grows; `level` is slot, hour or day, `start_ms` its earliest moment."""
+    """A piece of a table that only grows, from its earliest to its latest moment; `level` is slot, hour or day."""
 
     file: str
     rows: int
     start_ms: int
+    end_ms: int
     level: str
 
 
@@ -154,9 +155,9 @@ class Publisher:
     def publish(
         self,
         entries: Mapping[str, pa.Table] | None = None,
-        appended: Mapping[str, tuple[int, pa.Table]] | None = None,
+        appended: Mapping[str, tuple[int, int, pa.Table]] | None = None,
     ) -> Manifest:
-        """Replace `entries` and append `appended` (name → start_ms, table) in one visible step.
+        """Replace `entries` and append `appended` (name → earliest and latest moment, table) in one visible step.
 
         Raises:
             OSError: the disk refused; what was published before stays published.
@@ -168,15 +169,14 @@ class Publisher:
             self._write(file, table)
             new_entries[name] = Entry(file, table.num_rows, now)
         new_parts = dict(self._manifest.parts)
-        for name, (start_ms, table) in (appended or {}).items():
-            part = self._write_part(name, table, start_ms, "slot", version)
+        for name, (start_ms, end_ms, table) in (appended or {}).items():
+            part = self._write_part(name, table, (start_ms, end_ms), "slot", version)
             new_parts[name] = (*new_parts.get(name, ()), part)
         return self._swap(Manifest(version, now, new_entries, new_parts))
 
     def read(self, name: str, columns: Sequence[str] | None = None, since_ms: int = 0) -> list[pa.Table]:
         """The published parts of `name` that may hold rows from `since_ms` on, oldest first."""
-        ends = {"slot": HOUR_MS, **_LEVEL_MS}
-        parts = [part for part in self._manifest.parts.get(name, ()) if part.start_ms + ends[part.level] > since_ms]
+        parts = [part for part in self._manifest.parts.get(name, ()) if part.end_ms >= since_ms]
         return [read_table(self.folder / part.file, columns) for part in sorted(parts, key=lambda part: part.start_ms)]
 
     def compact(self, name: str, now: int, sort_by: Sequence[str]) -> bool:
@@ -194,7 +194,7 @@ class Publisher:
     def retire_before(self, name: str, start_ms: int) -> None:
         """Forget the parts of `name` that ended before `start_ms`."""
         parts = self._manifest.parts.get(name, ())
-        kept = tuple(part for part in parts if part.start_ms + DAY_MS > start_ms)
+        kept = tuple(part for part in parts if part.end_ms >= start_ms)
         if len(kept) != len(parts):
             self._swap(
                 replace(self._manifest, version=self._manifest.version + 1, parts={**self._manifest.parts, name: kept})
@@ -227,15 +227,16 @@ class Publisher:
         tables = [read_table(self.folder / part.file) for part in parts]
         table = pa.concat_tables(tables).sort_by([(column, "ascending") for column in sort_by])
         version = self._manifest.version + 1
-        merged = self._write_part(name, table, min(part.start_ms for part in parts), level, version)
+        span = (min(part.start_ms for part in parts), max(part.end_ms for part in parts))
+        merged = self._write_part(name, table, span, level, version)
         kept = tuple(part for part in self._manifest.parts[name] if part not in parts)
         self._swap(Manifest(version, now_ms(), self._manifest.entries, {**self._manifest.parts, name: (*kept, merged)}))
 
-    def _write_part(self, name: str, table: pa.Table, start_ms: int, level: str, version: int) -> Part:
-        moment = to_datetime(start_ms)
+    def _write_part(self, name: str, table: pa.Table, span: tuple[int, int], level: str, version: int) -> Part:
+        moment = to_datetime(span[0])
         file = f"{name}/{moment:%Y-%m-%d}/{level}-{moment:%H%M}-{version:09d}.parquet"
         self._write(file, table)
-        return Part(file, table.num_rows, start_ms, level)
+        return Part(file, table.num_rows, *span, level)
 
     def _write(self, file: str, table: pa.Table) -> None:
         buffer = io.BytesIO()

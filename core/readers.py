@@ -131,11 +131,11 @@ class Readers:
         folder, manifest = self._manifest()
         rows: list[dict[str, Any]] = []
         for part in parts_between(manifest.parts.get("log", ()), start_ms, end_ms):
+            if len(rows) == limit and milliseconds(rows[-1]["origin"]) > part.end_ms:
+                break
             found = log_rows(folder / part.file, part, coin_id, horizon_min)
             rows += [row for row in found if start_ms <= milliseconds(row["origin"]) <= end_ms]
-            if len(rows) >= limit:
-                break
-        rows = sorted(rows, key=lambda row: row["origin"], reverse=True)[:limit]
+            rows = sorted(rows, key=lambda row: row["origin"], reverse=True)[:limit]
         if not rows:
             return []
         span_ms, prices = horizon_min * MINUTE_MS, self._prices()

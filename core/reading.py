@@ -16,7 +16,7 @@ from core.artifacts import Part, read_table
 from core.contract import QUANTILE_COLUMNS
 from core.outcomes import outcome_at
 from core.prices import Coin, PriceReader
-from core.times import DAY_MS, HOUR_MS, MINUTE_MS
+from core.times import DAY_MS, MINUTE_MS
 from core.views import FileInfo, ForecastStep, ForecastView, LoggedForecast, Quote
 
 __all__ = [
@@ -33,7 +33,6 @@ __all__ = [
 
 _LOG_COLUMNS: Final = ("coin", "origin", "horizon_min", "price_origin", "mean", "q10", "q90")
 _CHANGE_TOLERANCE_MS: Final = 15 * MINUTE_MS
-_PART_MS: Final = {"slot": HOUR_MS, "hour": HOUR_MS, "day": DAY_MS}
 
 
 def quotes(prices: PriceReader) -> list[Quote]:
@@ -73,9 +72,9 @@ def forecast_views(table: pa.Table, trained_ms: int | None) -> dict[str, Forecas
 
 
 def parts_between(parts: Iterable[Part], start_ms: int, end_ms: int) -> list[Part]:
-    """The parts that may hold moments within [start_ms, end_ms], newest first."""
-    chosen = [part for part in parts if part.start_ms <= end_ms and part.start_ms + _PART_MS[part.level] >= start_ms]
-    return sorted(chosen, key=lambda part: part.start_ms, reverse=True)
+    """The parts that may hold moments within [start_ms, end_ms], latest first."""
+    chosen = [part for part in parts if part.start_ms <= end_ms and part.end_ms >= start_ms]
+    return sorted(chosen, key=lambda part: part.end_ms, reverse=True)
 
 
 def log_rows(path: Path, part: Part, coin_id: str, horizon_min: int) -> list[dict[str, Any]]:

@@ -45,7 +45,7 @@ def test_pieces_of_closed_hours_and_days_are_merged_without_loss(tmp_path: Path)
     publisher = Publisher(tmp_path)
     moments = [DAY + step * 5 * MINUTE_MS for step in range(0, 24 * 12, 3)] + [DAY + DAY_MS + MINUTE_MS]
     for moment in moments:
-        publisher.publish(appended={"log": (moment, _table(moment))})
+        publisher.publish(appended={"log": (moment, moment, _table(moment))})
     while publisher.compact("log", DAY + DAY_MS + HOUR_MS // 2, ["coin", "origin"]):
         pass
     assert _rows(publisher, "log") == moments
@@ -54,9 +54,9 @@ def test_pieces_of_closed_hours_and_days_are_merged_without_loss(tmp_path: Path)
 
 def test_a_restart_continues_from_the_manifest(tmp_path: Path) -> None:
     """What one publisher wrote the next one names and extends."""
-    Publisher(tmp_path).publish(appended={"log": (DAY, _table(DAY))})
+    Publisher(tmp_path).publish(appended={"log": (DAY, DAY, _table(DAY))})
     publisher = Publisher(tmp_path)
-    publisher.publish(appended={"log": (DAY + 1, _table(DAY + 1))})
+    publisher.publish(appended={"log": (DAY + 1, DAY + 1, _table(DAY + 1))})
     assert _rows(publisher, "log") == [DAY, DAY + 1]
 
 
@@ -64,8 +64,8 @@ def test_a_restart_continues_from_the_manifest(tmp_path: Path) -> None:
 def test_a_damaged_piece_is_set_aside_and_the_others_stay(tmp_path: Path, content: bytes) -> None:
     """A truncated or overwritten file is named as damaged and no longer part of the table."""
     publisher = Publisher(tmp_path)
-    publisher.publish(appended={"log": (DAY, _table(DAY))})
-    publisher.publish(appended={"log": (DAY + 1, _table(DAY + 1))})
+    publisher.publish(appended={"log": (DAY, DAY, _table(DAY))})
+    publisher.publish(appended={"log": (DAY + 1, DAY + 1, _table(DAY + 1))})
     (tmp_path / publisher.manifest.parts["log"][0].file).write_bytes(content)
     recovered = Publisher(tmp_path)
     assert len(recovered.damaged) == 1
