@@ -1,0 +1,92 @@
+"""What a cycle publishes: the latest forecasts, the log of the first one per coin and slot, feature rows, scores."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from core.artifacts import Manifest, Publisher
+from core.times import DAY_MS, GRID_STEP_MS, HOUR_MS
+
+__all__ = ["ForecastBook"]
+
+_LATE_MS: Final = 2 * HOUR_MS
+"""A forecast whose origin is older than this is shown but not logged: its outcome is already past."""
+
+_SORTED: Final[Mapping[str, tuple[str, ...]]] = {
+    "log": ("coin", "origin", "horizon_min"),
+    "features": ("coin", "ts"),
+    "scores": ("coin", "hour", "horizon_min"),
+}
+
+
+class ForecastBook:
+    """Keeps the log's promise: one immutable forecast per coin and 5-minute slot of the origin, the first one."""
+
+    def __init__(self, publisher: Publisher, now_ms: int, retention_days: int) -> None:
+        self._publisher = publisher
+        self._retention_ms = retention_days * DAY_MS
+        self._last_slot = self._restore_slots(now_ms - _LATE_MS)
+
+    @property
+    def logged_rows(self) -> int:
+        """Rows in the log."""
+        return sum(part.rows for part in self._publisher.manifest.parts.get("log", ()))
+
+    def publish(
+        self, latest: pa.Table, trained_ms: int | None, now_ms: int, extra: Mapping[str, tuple[int, int, pa.Table]]
+    ) -> Manifest:
+        """Replace the latest forecasts, log those that are first in their slot, append `extra`; one visible step.
+
+        Args:
+            latest: rows of FORECAST_SCHEMA, twelve per coin.
+            trained_ms: when the model behind them was last trained.
+            now_ms: wall-clock time.
+            extra: table name → earliest and latest moment, rows.
+
+        Raises:
+            OSError: the disk refused; the slots are not counted as logged and come again with the next cycle.
+        """
+        origins = _origins(latest)
+        new_slots = {
+            coin: origin // GRID_STEP_MS
+            for coin, origin in origins.items()
+            if now_ms - origin <= _LATE_MS and origin // GRID_STEP_MS > self._last_slot.get(coin, -1)
+        }
+        appended = dict(extra)
+        if new_slots:
+            rows = latest.filter(pc.is_in(latest["coin"], pa.array(list(new_slots)))).sort_by(
+                [(column, "ascending") for column in _SORTED["log"]]
+            )
+            moments = [origins[coin] for coin in new_slots]
+            appended["log"] = (min(moments), max(moments), rows)
+        if trained_ms is not None:
+            latest = latest.replace_schema_metadata({"trained_ms": str(trained_ms)})
+        manifest = self._publisher.publish({"latest": latest}, appended)
+        self._last_slot |= new_slots
+        return manifest
+
+    def tidy(self, now_ms: int) -> None:
+        """Merge at most one closed hour or day, forget what is past retention, delete superseded files."""
+        for name, order in _SORTED.items():
+            if self._publisher.compact(name, now_ms, order):
+                break
+        for name in _SORTED:
+            self._publisher.retire_before(name, now_ms - self._retention_ms)
+        self._publisher.sweep()
+
+    def _restore_slots(self, since_ms: int) -> dict[str, int]:
+        slots: dict[str, int] = {}
+        for table in self._publisher.read("log", ["coin", "origin"], since_ms):
+            for coin, origin in _origins(table).items():
+                slots[coin] = max(slots.get(coin, -1), origin // GRID_STEP_MS)
+        return slots
+
+
+def _origins(table: pa.Table) -> dict[str, int]:
+    """The newest origin of each coin in UTC milliseconds."""
+    newest = table.group_by("coin").aggregate([("origin", "max")])
+    return dict(zip(newest["coin"].to_pylist(), newest["origin_max"].cast(pa.int64()).to_pylist(), strict=True))

@@ -1,0 +1,78 @@
+"""The log holds the first forecast of each coin and slot, once, whatever happens in between."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyarrow as pa
+
+from core.artifacts import Publisher
+from core.contract import FORECAST_SCHEMA, HORIZONS_MIN
+from core.times import DAY_MS, GRID_STEP_MS, HOUR_MS
+from model.publication import ForecastBook
+
+NOON = 20_000 * DAY_MS + 12 * HOUR_MS
+
+
+def _forecasts(price: float, **origins: int) -> pa.Table:
+    rows = []
+    for coin, origin in origins.items():
+        for horizon in HORIZONS_MIN:
+            row = dict.fromkeys(FORECAST_SCHEMA.names, price)
+            names = {"kind": "forest", "model_version": "1", "source": "demo"}
+            rows.append({**row, **names, "coin": coin, "origin": origin, "horizon_min": horizon, "created_at": origin})
+    return pa.Table.from_pylist(rows, schema=FORECAST_SCHEMA)
+
+
+def _log(publisher: Publisher) -> list[tuple[str, int, float]]:
+    rows = pa.concat_tables(publisher.read("log")).to_pylist()
+    return sorted(
+        (row["coin"], int(row["origin"].timestamp() * 1000), row["mean"]) for row in rows if row["horizon_min"] == 60
+    )
+
+
+def _book(folder: Path, now_ms: int = NOON) -> tuple[Publisher, ForecastBook]:
+    publisher = Publisher(folder)
+    return publisher, ForecastBook(publisher, now_ms, retention_days=90)
+
+
+def test_only_the_first_forecast_of_a_slot_is_logged(tmp_path: Path) -> None:
+    """Later forecasts of the same coin and 5 minutes replace the latest one but not the logged one."""
+    publisher, book = _book(tmp_path)
+    book.publish(_forecasts(1.0, bitcoin=NOON), None, NOON, {})
+    book.publish(_forecasts(2.0, bitcoin=NOON + 30_000), None, NOON + 30_000, {})
+    book.publish(_forecasts(3.0, bitcoin=NOON + GRID_STEP_MS), None, NOON + GRID_STEP_MS, {})
+    assert _log(publisher) == [("bitcoin", NOON, 1.0), ("bitcoin", NOON + GRID_STEP_MS, 3.0)]
+
+
+def test_each_coin_has_its_own_slots(tmp_path: Path) -> None:
+    """A coin whose price came later in the slot is logged with its own origin."""
+    publisher, book = _book(tmp_path)
+    book.publish(_forecasts(1.0, bitcoin=NOON), None, NOON, {})
+    book.publish(_forecasts(2.0, bitcoin=NOON + 1, ethereum=NOON + 1), None, NOON, {})
+    assert _log(publisher) == [("bitcoin", NOON, 1.0), ("ethereum", NOON + 1, 2.0)]
+
+
+def test_a_restart_logs_no_slot_twice(tmp_path: Path) -> None:
+    """The next process knows from the log which slots are taken."""
+    _, book = _book(tmp_path)
+    book.publish(_forecasts(1.0, bitcoin=NOON), None, NOON, {})
+    publisher, book = _book(tmp_path)
+    book.publish(_forecasts(2.0, bitcoin=NOON + 1000), None, NOON + 1000, {})
+    assert _log(publisher) == [("bitcoin", NOON, 1.0)]
+
+
+def test_a_forecast_from_a_stale_price_is_shown_but_not_logged(tmp_path: Path) -> None:
+    """A frozen price two hours old forecasts nothing that is still open."""
+    publisher, book = _book(tmp_path)
+    book.publish(_forecasts(1.0, bitcoin=NOON), None, NOON + 3 * HOUR_MS, {})
+    assert "log" not in publisher.manifest.parts
+    assert publisher.manifest.entries["latest"].rows == len(HORIZONS_MIN)
+
+
+def test_a_clock_that_jumps_back_logs_nothing_twice(tmp_path: Path) -> None:
+    """Origins are event times: a wall clock one hour behind changes nothing."""
+    publisher, book = _book(tmp_path)
+    for now in (NOON, NOON - HOUR_MS, NOON + HOUR_MS):
+        book.publish(_forecasts(1.0, bitcoin=NOON), None, now, {})
+    assert _log(publisher) == [("bitcoin", NOON, 1.0)]
