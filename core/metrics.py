@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
-__all__ = ["SCORE_SCHEMA", "SCORE_SUMS", "Metrics", "MetricsBlock", "Score", "summarise"]
+from core.significance import better_p_value, wilson_interval
+from core.times import DAY_MS, HOUR_MS, to_datetime
+
+__all__ = ["SCORE_SCHEMA", "SCORE_SUMS", "STABLE_MOVE", "Metrics", "MetricsBlock", "Score", "add_up", "summarise"]
 
 SCORE_SUMS: Final = (
     "n",
@@ -29,7 +33,18 @@ SCORE_SUMS: Final = (
     "rises",
     "forest",
 )
-"""Sums over the forecasts of a cell. Losses and widths are in simple returns (price / price at the origin − 1)."""
+"""Sums over the forecasts of a cell. Losses and widths are in simple returns (price / price at the origin − 1).
+
+n: forecasts. pinball: mean over the nine quantiles of the pinball loss. abs_error: |mean − outcome|.
+inside_X: outcomes within the central X % interval, its ends included. width_80, winkler_80: width and Winkler score of
+the 80 % interval. brier: (p_up − 1 if the price rose else 0)², an unchanged price counting as one half.
+moved: forecasts that called a direction (p_up other than 1/2) and whose price moved; the others are ties.
+hits: right calls among them. rises: rises among them. forest: forecasts made by the forest.
+…_naive: the same of "the price stays", with the quantiles of its recent returns.
+"""
+
+STABLE_MOVE: Final = 0.0004
+"""A coin whose forecasts meet an average move below 0.04 % holds its price by design and is kept apart."""
 
 SCORE_SCHEMA: Final = pa.schema(
     [
@@ -42,9 +57,28 @@ SCORE_SCHEMA: Final = pa.schema(
 """One row per coin, hour of the origin and horizon; rows of one cell may be split and are simply added."""
 
 
+_KEYS: Final = ("coin", "hour", "horizon_min")
+_Sums = Mapping[str, float]
+
+
 @dataclass(frozen=True)
 class Score:
-    """What a set of realised forecasts says; ratios below 1 are better than "the price stays"."""
+    """What a set of realised forecasts says; ratios below 1 are better than "the price stays".
+
+    Attributes:
+        forecasts: how many; `hours`: in how many hours of origins, from `start_ms` to `end_ms`.
+        relative_pinball: mean over the coins of (pinball loss / that of "the price stays"); `skill` is 1 minus it.
+        coverage: percent of a central interval → share of outcomes inside it.
+        width_80_percent: mean width of the 80 % interval in percent of the price.
+        winkler_ratio, mae_ratio: mean over the coins of the ratio to "the price stays".
+        mae_percent: mean absolute error of the expected price in percent of the price.
+        hit_rate: share of right directions, ties left out; `hit_low`, `hit_high`: 95 % interval where each hour
+            counts as one trial, because the forecasts of an hour share what happened in it.
+        brier: mean squared error of the probability of a rise; 0.25 is a coin toss.
+        better_p_value: how easily chance alone would look this much better than "the price stays".
+        forest_share: share of forecasts that the forest made.
+        ties: forecasts without a direction or without a move; `rise_share`: what "always up" would have hit.
+    """
 
     forecasts: int
     hours: int
@@ -63,16 +97,22 @@ class Score:
     brier: float | None
     better_p_value: float | None
     forest_share: float
+    ties: int = 0
+    rise_share: float | None = None
 
 
 @dataclass(frozen=True)
 class MetricsBlock:
-    """Scores of one kind of evidence (live or backtest): overall and by horizon, coin and day."""
+    """Scores of one kind of evidence (live or backtest): overall and by horizon, coin and day.
+
+    Coins `apart` hold their price by design (stablecoins): they appear in `by_coin` alone, unless there are no others.
+    """
 
     overall: Score
     by_horizon: Mapping[int, Score] = field(default_factory=dict)
     by_coin: Mapping[str, Score] = field(default_factory=dict)
     by_day: Mapping[str, Score] = field(default_factory=dict)
+    apart: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -83,6 +123,103 @@ class Metrics:
     backtest: MetricsBlock | None
 
 
-def summarise(table: pa.Table) -> MetricsBlock | None:
-    """Add up rows of SCORE_SCHEMA; None for an empty table."""
-    raise NotImplementedError
+def add_up(table: pa.Table) -> pa.Table:
+    """Rows of SCORE_SCHEMA with one row a cell, sorted by coin, hour and horizon."""
+    summed = _sum_by(table, _KEYS, SCORE_SUMS)
+    return summed.select(SCORE_SCHEMA.names).cast(SCORE_SCHEMA).sort_by([(key, "ascending") for key in _KEYS])
+
+
+def summarise(table: pa.Table, apart: Sequence[str] | None = None) -> MetricsBlock | None:
+    """Add up rows of SCORE_SCHEMA; None for an empty table.
+
+    Args:
+        table: rows in any order, those of one cell whole or split.
+        apart: coins to keep out of all but `by_coin`; by default those that hardly move (`STABLE_MOVE`).
+    """
+    if not table.num_rows:
+        return None
+    cells = _with_gain(add_up(table))
+    kept_apart = _stable_coins(cells) if apart is None else tuple(apart)
+    liquid = cells.filter(pc.invert(pc.is_in(cells["coin"], pa.array(kept_apart, pa.string()))))
+    if not liquid.num_rows:
+        liquid = cells
+    return MetricsBlock(
+        overall=_scores(liquid.append_column("all", pa.repeat(0, liquid.num_rows)), "all")[0],
+        by_horizon=_scores(liquid, "horizon_min"),
+        by_coin=_scores(cells, "coin"),
+        by_day={f"{to_datetime(day * DAY_MS):%Y-%m-%d}": score for day, score in _scores(liquid, "day").items()},
+        apart=kept_apart,
+    )
+
+
+def _sum_by(table: pa.Table, keys: Sequence[str], sums: Sequence[str]) -> pa.Table:
+    """The sums per key; one thread, so that equal rows in equal order give equal bits."""
+    grouped = table.group_by(list(dict.fromkeys(keys)), use_threads=False)
+    summed = grouped.aggregate([(name, "sum") for name in sums])
+    return summed.rename_columns([name.removesuffix("_sum") for name in summed.column_names])
+
+
+def _with_gain(cells: pa.Table) -> pa.Table:
+    """Add the day and the loss difference in units of each coin's own naive loss, so that all coins weigh alike."""
+    coins = _sum_by(cells, ["coin"], ["n", "pinball_naive"])
+    scales = [row["n"] / row["pinball_naive"] if row["pinball_naive"] > 0 else 0.0 for row in coins.to_pylist()]
+    scale = pc.take(pa.array(scales), pc.index_in(cells["coin"], coins["coin"].combine_chunks()))
+    gain = pc.multiply(pc.subtract(cells["pinball"], cells["pinball_naive"]), scale)
+    day = pc.divide(cells["hour"].cast(pa.int64()), DAY_MS)
+    return cells.append_column("gain", gain).append_column("day", day)
+
+
+def _stable_coins(cells: pa.Table) -> tuple[str, ...]:
+    """The coins that hardly move; none of them is apart when there are no others."""
+    rows = _sum_by(cells, ["coin"], ["n", "abs_error_naive"]).to_pylist()
+    stable = sorted(row["coin"] for row in rows if row["abs_error_naive"] < STABLE_MOVE * row["n"])
+    return tuple(stable) if len(stable) < len(rows) else ()
+
+
+def _scores(cells: pa.Table, key: str) -> dict[Any, Score]:
+    """Value of `key` → its score, in increasing order of the values."""
+    coins: dict[Any, list[_Sums]] = {}
+    for row in _sum_by(cells, [key, "coin"], SCORE_SUMS).to_pylist():
+        coins.setdefault(row[key], []).append(row)
+    hours: dict[Any, list[_Sums]] = {}
+    hourly = cells.set_column(cells.schema.get_field_index("hour"), "hour", cells["hour"].cast(pa.int64()))
+    for row in _sum_by(hourly, [key, "hour"], ["n", "moved", "gain"]).sort_by("hour").to_pylist():
+        hours.setdefault(row[key], []).append(row)
+    return {value: _score(coins[value], hours[value]) for value in sorted(coins)}
+
+
+def _score(coins: Sequence[_Sums], hours: Sequence[_Sums]) -> Score:
+    """One score from the sums by coin and the sums by hour in order."""
+    total = {name: sum(coin[name] for coin in coins) for name in SCORE_SUMS}
+    n, moved = total["n"], total["moved"]
+    hit_rate = total["hits"] / moved if moved else None
+    trials = sum(hour["moved"] > 0 for hour in hours)
+    interval = None if hit_rate is None else wilson_interval(hit_rate * trials, trials)
+    relative = _mean_ratio(coins, "pinball")
+    return Score(
+        forecasts=round(n),
+        hours=len(hours),
+        start_ms=int(hours[0]["hour"]),
+        end_ms=int(hours[-1]["hour"]) + HOUR_MS,
+        relative_pinball=relative,
+        skill=None if relative is None else 1 - relative,
+        coverage={percent: total[f"inside_{percent}"] / n for percent in (50, 80, 90, 95)},
+        width_80_percent=100 * total["width_80"] / n,
+        winkler_ratio=_mean_ratio(coins, "winkler_80"),
+        mae_percent=100 * total["abs_error"] / n,
+        mae_ratio=_mean_ratio(coins, "abs_error"),
+        hit_rate=hit_rate,
+        hit_low=interval[0] if interval else None,
+        hit_high=interval[1] if interval else None,
+        brier=total["brier"] / n,
+        better_p_value=better_p_value([hour["gain"] / hour["n"] for hour in hours]),
+        forest_share=total["forest"] / n,
+        ties=round(n - moved),
+        rise_share=total["rises"] / moved if moved else None,
+    )
+
+
+def _mean_ratio(coins: Sequence[_Sums], name: str) -> float | None:
+    """Mean over the coins of own loss / naive loss; a coin whose price never moved has no ratio."""
+    ratios = [coin[name] / coin[f"{name}_naive"] for coin in coins if coin[f"{name}_naive"] > 0]
+    return sum(ratios) / len(ratios) if ratios else None

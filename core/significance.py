@@ -1,0 +1,74 @@
+"""How sure a score is: Wilson's interval and the Diebold-Mariano test, in plain Python."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Final
+
+__all__ = ["MINIMUM_LENGTH", "better_p_value", "student_t_below", "wilson_interval"]
+
+MINIMUM_LENGTH: Final = 24
+"""Hours (or days) that the Diebold-Mariano test needs: with fewer it rejects too often."""
+
+_Z_95: Final = 1.959963984540054
+
+
+def wilson_interval(successes: float, trials: float, z: float = _Z_95) -> tuple[float, float] | None:
+    """The interval that holds the true share with 95 % confidence; None without trials.
+
+    `trials` is the number of independent trials: forecasts that share an outcome count once.
+
+    Source: Wilson (1927), "Probable inference, the law of succession, and statistical inference".
+    """
+    if trials <= 0:
+        return None
+    share = successes / trials
+    spread = z * math.sqrt(share * (1 - share) / trials + z * z / (4 * trials * trials))
+    centre, scale = share + z * z / (2 * trials), 1 + z * z / trials
+    return max((centre - spread) / scale, 0.0), min((centre + spread) / scale, 1.0)
+
+
+def better_p_value(differences: Sequence[float]) -> float | None:
+    """One-sided p-value of "on average not better than the rival"; small values say that it is better.
+
+    `differences` are own loss minus the rival's at equal steps in time, averaged over all forecasts of a step (an hour,
+    a day), so that forecasts with a common outcome make one value. What overlaps from one step to the next, and the
+    slow change of volatility, is allowed for by the long-run variance: the mean of the lowest `T ** (1/3)` ordinates of
+    the periodogram, with Student's t of twice as many degrees of freedom (fixed-smoothing asymptotics).
+    None with fewer than `MINIMUM_LENGTH` values or where they do not vary.
+
+    Sources: Diebold and Mariano (1995), "Comparing predictive accuracy"; Coroneo and Iacone (2020), "Comparing
+    predictive accuracy in small samples using fixed-smoothing asymptotics", section 2.
+    """
+    length = len(differences)
+    if length < MINIMUM_LENGTH:
+        return None
+    mean = math.fsum(differences) / length
+    ordinates = math.floor(length ** (1 / 3) + 1e-9)
+    variance = math.fsum(_periodogram(differences, mean, j) for j in range(1, ordinates + 1)) / ordinates
+    largest = max(abs(difference) for difference in differences)
+    if variance <= length * (1e-12 * largest) ** 2:
+        return None
+    return student_t_below(mean / math.sqrt(variance / length), 2 * ordinates)
+
+
+def student_t_below(t: float, even_degrees: int) -> float:
+    """Probability that Student's t with an even number of degrees of freedom lies below `t`.
+
+    Source: Abramowitz and Stegun (1964), 26.7.4.
+    """
+    angle = math.atan(t / math.sqrt(even_degrees))
+    square, term, total = math.cos(angle) ** 2, 1.0, 1.0
+    for k in range(1, even_degrees // 2):
+        term *= square * (2 * k - 1) / (2 * k)
+        total += term
+    return min(max(0.5 * (1 + math.sin(angle) * total), 0.0), 1.0)
+
+
+def _periodogram(values: Sequence[float], mean: float, frequency: int) -> float:
+    """Ordinate of the periodogram at `frequency` cycles per sample, in units of the variance."""
+    step = 2 * math.pi * frequency / len(values)
+    real = math.fsum((value - mean) * math.cos(step * t) for t, value in enumerate(values))
+    imaginary = math.fsum((value - mean) * math.sin(step * t) for t, value in enumerate(values))
+    return (real * real + imaginary * imaginary) / len(values)
