@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +15,7 @@ __all__ = ["HeartbeatWatch"]
 
 _LOOK_EVERY_S: Final = 1.0
 _ABSENCE_S: Final = 10.0
+_PROBE_BYTES: Final = 8192
 
 
 class HeartbeatWatch:
@@ -54,10 +56,13 @@ class HeartbeatWatch:
             self._beat, self._changed, self._warned = beat, now, False
         silence = now - self._changed
         self.overdue = silence >= self._overdue_after_s
-        if self.overdue or (silence >= self._warn_after_s and not self._warned):
-            self._warned = True
-            return silence
-        return None
+        if not self.overdue and (self._warned or silence < self._warn_after_s):
+            return None
+        if not _can_write(self._path.parent):  # a full disk silences everybody, and no restart mends it
+            self._changed, self.overdue = now, False
+            return None
+        self._warned = True
+        return silence
 
     def _read(self) -> object:
         """The last beat of the process followed, or None where its file is missing, damaged or another's."""
@@ -66,3 +71,12 @@ class HeartbeatWatch:
         except (OSError, DamagedFile):
             return None
         return value.get("heartbeat_monotonic") if value.get("pid") == self._pid else None
+
+
+def _can_write(folder: Path) -> bool:
+    try:
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(bytes(_PROBE_BYTES))
+    except OSError:
+        return False
+    return True

@@ -21,7 +21,9 @@ def spawn(argv: Sequence[str], environment: Mapping[str, str], folder: Path) -> 
     Raises:
         OSError: the operating system refuses.
     """
-    windows_flags = subprocess.CREATE_NEW_PROCESS_GROUP if sys.platform == "win32" else 0
+    flags = 0
+    if sys.platform == "win32":
+        flags = subprocess.CREATE_NEW_PROCESS_GROUP
     return subprocess.Popen(  # noqa: S603 - the project's own command lines, no shell
         list(argv),
         cwd=folder,
@@ -33,7 +35,7 @@ def spawn(argv: Sequence[str], environment: Mapping[str, str], folder: Path) -> 
         errors="replace",
         bufsize=1,
         start_new_session=sys.platform != "win32",
-        creationflags=windows_flags,
+        creationflags=flags,
     )
 
 

@@ -6,7 +6,7 @@ import random
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -78,7 +78,8 @@ class Supervisor:
         Raises:
             ConfigurationError: a child says that only a person can help (exit code 78).
         """
-        if any([child.look_after() for child in self._children]):
+        changed = [child.look_after() for child in self._children]
+        if any(changed):
             self._on_change(self.children())
 
     def pid(self, name: str) -> int | None:
@@ -97,8 +98,8 @@ class Supervisor:
         deadline = time.monotonic() + self._timings.stop_total
         for child in reversed(self._children):
             child.ask_to_stop()
-            _wait(lambda child=child: child.ended, min(deadline, time.monotonic() + self._timings.stop_step), hurry)
-        _wait(lambda: all(child.ended for child in self._children), deadline, hurry)
+            _wait([child], min(deadline, time.monotonic() + self._timings.stop_step), hurry)
+        _wait(self._children, deadline, hurry)
         for child in self._children:
             child.finish()
         self._on_change(self.children())
@@ -228,6 +229,6 @@ def _name_exit(code: int) -> str:
     return f"sinal {-code}" if code < 0 else f"código {code}"
 
 
-def _wait(done: Callable[[], bool], deadline: float, hurry: Callable[[], bool]) -> None:
-    while not done() and not hurry() and time.monotonic() < deadline:
+def _wait(children: Sequence[_Child], deadline: float, hurry: Callable[[], bool]) -> None:
+    while not all(child.ended for child in children) and not hurry() and time.monotonic() < deadline:
         time.sleep(0.05)

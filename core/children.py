@@ -1,0 +1,93 @@
+"""The processes of the suite: command line and environment of each."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from typing import Final
+
+from core.process import PARENT_VARIABLE
+from core.settings import Settings, Source
+from core.supervisor import ChildSpec
+from core.workspace import Workspace
+
+__all__ = ["api", "collector", "dashboard", "pipeline", "simulator"]
+
+_ONE_THREAD: Final = {
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "ARROW_NUM_THREADS": "1",
+}
+_LOCAL_HOSTS: Final = "127.0.0.1,localhost"
+_NOT_INHERITED: Final = ("PYTHONSAFEPATH", "PYTHONHOME", "FORCE_COLOR")
+
+
+def api(settings: Settings) -> ChildSpec:
+    """The HTTP API; it follows data/run/source.json, so it can start before the source is known."""
+    command = ("uvicorn", "api.main:app", "--host", settings.host, "--port", str(settings.api_port))
+    options = ("--timeout-graceful-shutdown", "3", "--no-access-log", "--log-level", "warning", "--no-use-colors")
+    return _spec("api", (*command, *options), _follower(settings), _ONE_THREAD)
+
+
+def dashboard(settings: Settings) -> ChildSpec:
+    """The Streamlit dashboard; it follows data/run/source.json too."""
+    command = ("streamlit", "run", "dashboard/app.py")
+    options = {
+        "server.address": settings.host,
+        "server.port": settings.dashboard_port,
+        "server.headless": "true",
+        "server.fileWatcherType": "none",
+        "browser.gatherUsageStats": "false",
+        "logger.level": "warning",
+    }
+    flags = [text for name, value in options.items() for text in (f"--{name}", str(value))]
+    return _spec("dashboard", (*command, *flags), _follower(settings), _ONE_THREAD)
+
+
+def simulator(settings: Settings, workspace: Workspace, port: int) -> ChildSpec:
+    """The local market server at `port`: the simulated market, or the replay of a recording."""
+    command = ["etl.simulator", "--port", str(port), "--epoch-ms", str(workspace.epoch_ms)]
+    command += ["--seed", str(settings.seed), "--currency", settings.currency]
+    if settings.coins:
+        command += ["--coins", ",".join(settings.coins)]
+    if settings.source is Source.REPLAY:
+        command += ["--replay", str(settings.replay)]
+        if settings.replay_start:
+            command += ["--replay-start", settings.replay_start]
+    return _spec("simulator", command, settings, _ONE_THREAD)
+
+
+def collector(settings: Settings) -> ChildSpec:
+    """The one process that asks for prices and writes crypto.db."""
+    return _spec("collector", ("etl.extract",), settings, _ONE_THREAD)
+
+
+def pipeline(settings: Settings) -> ChildSpec:
+    """The loop of features, training, forecasts and scores."""
+    return _spec("pipeline", ("model.pipeline",), settings)
+
+
+def _follower(settings: Settings) -> Settings:
+    return settings.model_copy(update={"source": Source.AUTO})
+
+
+def _spec(
+    name: str, arguments: tuple[str, ...] | list[str], settings: Settings, extra: Mapping[str, str] | None = None
+) -> ChildSpec:
+    argv = (sys.executable, "-m", "core.child", "-m", *arguments)
+    return ChildSpec(name, argv, {**_environment(settings), **(extra or {})})
+
+
+def _environment(settings: Settings) -> dict[str, str]:
+    """The whole environment of a child: this one's, the settings, UTF-8, and who its parent is.
+
+    Proxies are for the world outside: the local market server is always asked directly.
+    """
+    environment = {name: value for name, value in os.environ.items() if name not in _NOT_INHERITED}
+    environment |= settings.environment()
+    environment |= {PARENT_VARIABLE: str(os.getpid()), "PYTHONUTF8": "1", "PYTHONUNBUFFERED": "1", "NO_COLOR": "1"}
+    for name in ("NO_PROXY", "no_proxy"):
+        environment[name] = ",".join(filter(None, (environment.get(name), _LOCAL_HOSTS)))
+    return environment

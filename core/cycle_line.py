@@ -1,0 +1,66 @@
+"""One line a cycle that a person can read, from what the pipeline says in its health file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+__all__ = ["CycleReporter", "cycle_line", "format_price"]
+
+
+class CycleReporter:
+    """Turns health readings into lines, each cycle once."""
+
+    def __init__(self) -> None:
+        self._seen: tuple[int | None, object] = (None, None)
+
+    def line(self, pid: int | None, progress: Mapping[str, Any]) -> str | None:
+        """The line of a cycle of process `pid` not shown yet, or None."""
+        cycle = (pid, progress.get("cycle"))
+        if None in cycle or cycle == self._seen or "forecast_at" not in progress:
+            return None
+        self._seen = cycle
+        return cycle_line(progress)
+
+
+def cycle_line(progress: Mapping[str, Any]) -> str:
+    """`14:03:30 ciclo 12 · 10 moedas · bitcoin 67.187,33 → 67.190,00 [66.900,00–67.480,00] 80 % · 0,8 s`.
+
+    The time is this machine's own; the forecast is for the next hour.
+    """
+    at = datetime.fromisoformat(str(progress["forecast_at"])).astimezone()
+    coins = int(progress.get("coins", 0))
+    parts = [
+        f"{at:%H:%M:%S} ciclo {progress['cycle']}",
+        f"{coins} moeda{'' if coins == 1 else 's'}",
+        _headline(progress.get("headline")),
+        f"{float(progress.get('cycle_seconds', 0.0)):.1f} s".replace(".", ","),
+    ]
+    return " · ".join(part for part in parts if part)
+
+
+def format_price(price: float, decimals: int | None = None) -> str:
+    """`price` as Brazilians write it: 67.187,33; a cheap coin keeps five significant digits."""
+    text = f"{price:,.{_decimals(price) if decimals is None else decimals}f}"
+    return text.translate(str.maketrans(",.", ".,"))
+
+
+def _headline(headline: Mapping[str, Any] | None) -> str:
+    if not headline:
+        return ""
+    decimals = _decimals(float(headline["price"]))
+    price, mean, low, high = (
+        format_price(float(headline[key]), decimals) for key in ("price", "mean", "low80", "high80")
+    )
+    return f"{headline['coin']} {price} → {mean} [{low}–{high}] 80 %"
+
+
+def _decimals(price: float) -> int:
+    if price <= 0:
+        return 2
+    return min(12, max(2, 5 - len(str(int(price))) if price >= 1 else 4 - _exponent(price)))
+
+
+def _exponent(price: float) -> int:
+    return int(f"{price:e}".split("e")[1])

@@ -1,0 +1,65 @@
+"""What must hold before anything is started: the data folder is ours, and both ports are free."""
+
+from __future__ import annotations
+
+import time
+from typing import Final
+
+import filelock
+
+from core.errors import AlreadyRunning, ConfigurationError
+from core.health import read_health
+from core.ports import free_port, problem
+from core.process import hold_lock
+from core.settings import Settings
+
+__all__ = ["refuse_busy_ports", "take_folder"]
+
+_ORPHAN_PATIENCE_S: Final = 6.0
+_LOOK_EVERY_S: Final = 0.2
+
+
+def take_folder(settings: Settings) -> filelock.BaseFileLock:
+    """The lock of the data folder, held as long as the suite runs.
+
+    Raises:
+        AlreadyRunning: another suite works there.
+        ConfigurationError: nothing can be written there.
+    """
+    folder = settings.data_dir
+    try:
+        return hold_lock(settings.run_dir / "suite.lock", str(folder))
+    except AlreadyRunning:
+        pid = read_health(settings.run_dir, "suite").pid
+        raise AlreadyRunning(
+            f"o sistema já está em execução na pasta {folder}{f' (pid {pid})' if pid else ''}. Pare-o, ou inicie "
+            "outro com --data-dir, --models-dir, --api-port e --dashboard-port próprios"
+        ) from None
+    except OSError as error:
+        raise ConfigurationError(f"não é possível gravar na pasta {folder}: {error.strerror}") from error
+
+
+def refuse_busy_ports(settings: Settings) -> None:
+    """Make sure that API and dashboard can listen; what a killed suite has left gets a moment to end by itself.
+
+    Raises:
+        ConfigurationError: a port is busy; the message names it, its owner and the option to choose another.
+    """
+    was_killed = read_health(settings.run_dir, "suite").state not in (None, "parado")
+    deadline = time.monotonic() + (_ORPHAN_PATIENCE_S if was_killed else 0.0)
+    while (text := _port_problem(settings)) is not None:
+        if time.monotonic() >= deadline:
+            raise ConfigurationError(text)
+        time.sleep(_LOOK_EVERY_S)
+
+
+def _port_problem(settings: Settings) -> str | None:
+    ports = {"--api-port": settings.api_port, "--dashboard-port": settings.dashboard_port}
+    for option, port in ports.items():
+        reason = problem(settings.host, port)
+        if reason is not None:
+            service = "API" if option == "--api-port" else "painel"
+            return (
+                f"{service}: {reason}. Escolha outra com {option}, por exemplo {option} {free_port({*ports.values()})}"
+            )
+    return None

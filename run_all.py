@@ -1,0 +1,22 @@
+"""Start the whole system: `python run_all.py` (options: `python run_all.py --help`)."""
+
+from __future__ import annotations
+
+import sys
+
+from core.cli import parse_arguments
+from core.console import Console
+from core.logs import configure_logging
+from core.process import run_main
+from core.suite import Suite
+
+
+def main() -> int:
+    """Run the suite that the command line asks for; its exit code."""
+    settings = parse_arguments()
+    configure_logging(settings.log_level)
+    return Suite(settings, Console()).run()
+
+
+if __name__ == "__main__":
+    sys.exit(run_main(main))
