@@ -58,6 +58,7 @@ SCORE_SCHEMA: Final = pa.schema(
 
 
 _KEYS: Final = ("coin", "hour", "horizon_min")
+_HOURLY: Final = ("n", "moved", "gain")
 _Sums = Mapping[str, float]
 
 
@@ -138,16 +139,17 @@ def summarise(table: pa.Table, apart: Sequence[str] | None = None) -> MetricsBlo
     """
     if not table.num_rows:
         return None
-    cells = _with_gain(add_up(table))
-    kept_apart = _stable_coins(cells) if apart is None else tuple(apart)
-    liquid = cells.filter(pc.invert(pc.is_in(cells["coin"], pa.array(kept_apart, pa.string()))))
-    if not liquid.num_rows:
-        liquid = cells
+    cells = _with_gain(table)
+    days = _sum_by(cells, ["coin", "day", "horizon_min"], SCORE_SUMS)
+    kept_apart = _stable_coins(days) if apart is None else tuple(apart)
+    hours = _sum_by(_without(cells, kept_apart), ["all", "day", "hour", "horizon_min"], _HOURLY)
+    liquid = _without(days.append_column("all", pa.repeat(0, days.num_rows)), kept_apart)
+    by_day = _scores(liquid, hours, "day")
     return MetricsBlock(
-        overall=_scores(liquid.append_column("all", pa.repeat(0, liquid.num_rows)), "all")[0],
-        by_horizon=_scores(liquid, "horizon_min"),
-        by_coin=_scores(cells, "coin"),
-        by_day={f"{to_datetime(day * DAY_MS):%Y-%m-%d}": score for day, score in _scores(liquid, "day").items()},
+        overall=_scores(liquid, hours, "all")[0],
+        by_horizon=_scores(liquid, hours, "horizon_min"),
+        by_coin=_scores(days, _sum_by(cells, ["coin", "hour"], _HOURLY), "coin"),
+        by_day={f"{to_datetime(day * DAY_MS):%Y-%m-%d}": score for day, score in by_day.items()},
         apart=kept_apart,
     )
 
@@ -159,31 +161,40 @@ def _sum_by(table: pa.Table, keys: Sequence[str], sums: Sequence[str]) -> pa.Tab
     return summed.rename_columns([name.removesuffix("_sum") for name in summed.column_names])
 
 
-def _with_gain(cells: pa.Table) -> pa.Table:
+def _with_gain(table: pa.Table) -> pa.Table:
     """Add the day and the loss difference in units of each coin's own naive loss, so that all coins weigh alike."""
-    coins = _sum_by(cells, ["coin"], ["n", "pinball_naive"])
+    coins = _sum_by(table, ["coin"], ["n", "pinball_naive"])
     scales = [row["n"] / row["pinball_naive"] if row["pinball_naive"] > 0 else 0.0 for row in coins.to_pylist()]
-    scale = pc.take(pa.array(scales), pc.index_in(cells["coin"], coins["coin"].combine_chunks()))
-    gain = pc.multiply(pc.subtract(cells["pinball"], cells["pinball_naive"]), scale)
-    day = pc.divide(cells["hour"].cast(pa.int64()), DAY_MS)
-    return cells.append_column("gain", gain).append_column("day", day)
+    place = pc.index_in(table["coin"], coins["coin"].combine_chunks())
+    gain = pc.multiply(pc.subtract(table["pinball"], table["pinball_naive"]), pc.take(pa.array(scales), place))
+    hour = table["hour"].cast(pa.int64())
+    added = {"hour": hour, "day": pc.divide(hour, DAY_MS), "gain": gain, "all": pa.repeat(0, table.num_rows)}
+    kept = {name: table[name] for name in table.column_names if name != "hour"}
+    return pa.table(kept | {"coin": table["coin"].dictionary_encode()} | added)
 
 
-def _stable_coins(cells: pa.Table) -> tuple[str, ...]:
+def _without(table: pa.Table, coins: Sequence[str]) -> pa.Table:
+    """The rows of other coins, or all where there are no others."""
+    if not coins:
+        return table
+    others = table.filter(pc.invert(pc.is_in(table["coin"], pa.array(coins, pa.string()))))
+    return others if others.num_rows else table
+
+
+def _stable_coins(sums: pa.Table) -> tuple[str, ...]:
     """The coins that hardly move; none of them is apart when there are no others."""
-    rows = _sum_by(cells, ["coin"], ["n", "abs_error_naive"]).to_pylist()
+    rows = _sum_by(sums, ["coin"], ["n", "abs_error_naive"]).to_pylist()
     stable = sorted(row["coin"] for row in rows if row["abs_error_naive"] < STABLE_MOVE * row["n"])
     return tuple(stable) if len(stable) < len(rows) else ()
 
 
-def _scores(cells: pa.Table, key: str) -> dict[Any, Score]:
+def _scores(sums: pa.Table, hourly: pa.Table, key: str) -> dict[Any, Score]:
     """Value of `key` → its score, in increasing order of the values."""
     coins: dict[Any, list[_Sums]] = {}
-    for row in _sum_by(cells, [key, "coin"], SCORE_SUMS).to_pylist():
+    for row in _sum_by(sums, [key, "coin"], SCORE_SUMS).to_pylist():
         coins.setdefault(row[key], []).append(row)
     hours: dict[Any, list[_Sums]] = {}
-    hourly = cells.set_column(cells.schema.get_field_index("hour"), "hour", cells["hour"].cast(pa.int64()))
-    for row in _sum_by(hourly, [key, "hour"], ["n", "moved", "gain"]).sort_by("hour").to_pylist():
+    for row in _sum_by(hourly, [key, "hour"], _HOURLY).sort_by("hour").to_pylist():
         hours.setdefault(row[key], []).append(row)
     return {value: _score(coins[value], hours[value]) for value in sorted(coins)}
 

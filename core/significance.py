@@ -23,7 +23,7 @@ def wilson_interval(successes: float, trials: float, z: float = _Z_95) -> tuple[
     """
     if trials <= 0:
         return None
-    share = successes / trials
+    share = min(max(successes / trials, 0.0), 1.0)
     spread = z * math.sqrt(share * (1 - share) / trials + z * z / (4 * trials * trials))
     centre, scale = share + z * z / (2 * trials), 1 + z * z / trials
     return max((centre - spread) / scale, 0.0), min((centre + spread) / scale, 1.0)

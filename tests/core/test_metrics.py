@@ -129,7 +129,7 @@ def test_adding_up_leaves_one_row_a_cell_and_changes_no_score() -> None:
     compact = add_up(_table(rows + rows[:7]))
     assert compact.schema.equals(SCORE_SCHEMA)
     assert compact.num_rows == len(rows)
-    assert summarise(compact) == summarise(_table(rows + rows[:7]))
+    assert list(_numbers(summarise(compact))) == pytest.approx(list(_numbers(_block(rows + rows[:7]))))
 
 
 @pytest.mark.parametrize("hours", [1, 2, 24, 25])
