@@ -1,0 +1,92 @@
+"""Well-known coins: CoinGecko id, symbol, name and a typical price, in the order of a typical market cap."""
+
+from __future__ import annotations
+
+import csv
+import functools
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from core.errors import BadInput
+
+__all__ = ["STABLECOINS", "Coin", "coin_named", "coins_wanted", "known_coins"]
+
+STABLECOINS: Final = frozenset(
+    {
+        "tether",
+        "usd-coin",
+        "dai",
+        "frax",
+        "true-usd",
+        "first-digital-usd",
+        "paypal-usd",
+        "ethena-usde",
+        "usdd",
+        "gemini-dollar",
+        "paxos-standard",
+    }
+)
+"""Coins that are worth one US dollar, more or less."""
+
+_TABLE: Final = Path(__file__).with_name("coin_names.csv")
+_TOP = re.compile(r"top:([1-9]\d{0,3})")
+_ID = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}")
+_UNKNOWN_RANK: Final = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Coin:
+    """One coin: `id` is the key; `price_usd` and `rank` are typical, not of any day."""
+
+    id: str
+    symbol: str
+    name: str
+    price_usd: float
+    rank: int
+
+
+@functools.cache
+def known_coins() -> dict[str, Coin]:
+    """The well-known coins by id, the largest first."""
+    with _TABLE.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    return {
+        row["id"]: Coin(row["id"], row["symbol"], row["name"], float(row["price"]), rank)
+        for rank, row in enumerate(rows, start=1)
+    }
+
+
+def coin_named(coin_id: str) -> Coin:
+    """The coin with this id; an id that is not well known gets a symbol and a name made from it."""
+    known = known_coins().get(coin_id)
+    if known is not None:
+        return known
+    return Coin(coin_id, coin_id.replace("-", "")[:12], coin_id.replace("-", " ").title(), 1.0, _UNKNOWN_RANK)
+
+
+def coins_wanted(text: str) -> tuple[Coin, ...]:
+    """The coins that `bitcoin,ethereum` or `top:250` names; beyond the table they are plainly synthetic.
+
+    Raises:
+        BadInput: the text names no coin, or one that cannot be an id.
+    """
+    text = text.strip().lower()
+    if match := _TOP.fullmatch(text):
+        count = int(match[1])
+        known = list(known_coins().values())[:count]
+        return (*known, *(_synthetic(rank) for rank in range(len(known) + 1, count + 1)))
+    ids = list(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
+    for coin_id in ids:
+        if not _ID.fullmatch(coin_id):
+            raise BadInput(f"'{coin_id[:60]}' não é um id do CoinGecko (ex.: bitcoin,ethereum ou top:50)")
+    if not ids:
+        raise BadInput("nenhuma moeda foi pedida (ex.: --coins bitcoin,ethereum ou --coins top:50)")
+    return tuple(coin_named(coin_id) for coin_id in ids)
+
+
+def _synthetic(rank: int) -> Coin:
+    """A coin that nobody takes for a real one; cheap and dear ones alternate."""
+    price_usd = 10.0 ** (rank % 7 - 4) * (1 + rank % 9)
+    return Coin(f"synthetic-{rank:04d}", f"syn{rank:04d}", f"Synthetic {rank:04d}", price_usd, rank)

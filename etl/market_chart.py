@@ -1,0 +1,137 @@
+"""/coins/{id}/market_chart and its /range: history in CoinGecko's granularities, with its little disorders."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Final
+
+import numpy as np
+
+from core.times import DAY_MS, HOUR_MS, MINUTE_MS
+from etl.market import Market
+from etl.market_pages import Query, Shifts, currency_factor, precision_of
+from etl.market_replies import number, refuse, refuse_in_status, refuse_range
+from etl.noise import FloatArray, IntArray, normals, stream_keys, uniforms
+
+__all__ = ["market_chart", "market_chart_range"]
+
+_STEPS: Final = {"5m": 5 * MINUTE_MS, "hourly": HOUR_MS, "daily": DAY_MS}
+_JITTER: Final = {5 * MINUTE_MS: 25_000, HOUR_MS: 60_000, DAY_MS: 0}
+_PAID: Final = ("5m", "hourly")
+_PUBLIC_DAYS: Final = 365
+_SECOND_MS: Final = 1000
+
+
+def market_chart(
+    market: Market, coin_id: str, query: Query, now_ms: int, shifts: Shifts, *, paid: bool
+) -> dict[str, Any]:
+    """`prices`, `market_caps` and `total_volumes` of the last `days`; the last row is the newest quote."""
+    row = _row(market, coin_id)
+    factor, precision = currency_factor(query), precision_of(query)
+    days = _days(query, now_ms, paid=paid)
+    step = _step(query, days, paid=paid)
+    now_ms -= shifts.get(coin_id, 0)
+    times = _sample_times(market, row, now_ms - int(min(days, 36_500) * DAY_MS), now_ms, step)
+    times = np.append(times, _tail(market, row, now_ms))
+    return _columns(market, row, times, factor, precision)
+
+
+def market_chart_range(
+    market: Market, coin_id: str, query: Query, now_ms: int, shifts: Shifts, *, paid: bool
+) -> dict[str, Any]:
+    """The same between `from` and `to` (UNIX seconds); only the day that ends now comes in 5-minute steps."""
+    row = _row(market, coin_id)
+    factor, precision = currency_factor(query), precision_of(query)
+    start_ms, end_ms = (_second(query, name) * _SECOND_MS for name in ("from", "to"))
+    if not paid and start_ms < now_ms - (_PUBLIC_DAYS + 1) * DAY_MS:
+        raise refuse_range(now_ms)
+    days = (end_ms - start_ms) / DAY_MS
+    ends_now = end_ms >= now_ms - 10 * MINUTE_MS
+    step = _STEPS["5m"] if days <= 1 and ends_now else _STEPS["hourly" if days <= 90 else "daily"]
+    now_ms -= shifts.get(coin_id, 0)
+    times = _sample_times(market, row, start_ms, min(end_ms, now_ms), step)
+    if ends_now:
+        times = np.append(times, _tail(market, row, now_ms))
+    return _columns(market, row, times, factor, precision)
+
+
+def _row(market: Market, coin_id: str) -> int:
+    for row, coin in enumerate(market.coins):
+        if coin.id == coin_id:
+            return row
+    raise refuse(404, "coin not found")
+
+
+def _days(query: Query, now_ms: int, *, paid: bool) -> float:
+    text = query.get("days", "")
+    if not text:
+        raise refuse(422, "Missing parameter days")
+    days = math.inf if text == "max" else float(text) if text.replace(".", "", 1).isdigit() else 0.0
+    if days <= 0:
+        raise refuse(400, "invalid days")
+    if days > _PUBLIC_DAYS and not paid:
+        raise refuse_range(now_ms)
+    return days
+
+
+def _step(query: Query, days: float, *, paid: bool) -> int:
+    interval = query.get("interval", "")
+    if not interval:
+        return _STEPS["5m" if days <= 1 else "hourly" if days <= 90 else "daily"]
+    if interval not in _STEPS:
+        raise refuse(400, "invalid interval parameter")
+    if interval in _PAID and not paid:
+        raise refuse_in_status(
+            401,
+            10005,
+            f"interval={interval} is exclusive to Enterprise plan customers only. Please contact api@coingecko.com.",
+        )
+    return _STEPS[interval]
+
+
+def _second(query: Query, name: str) -> int:
+    text = query.get(name, "")
+    if not text:
+        raise refuse(422, f"Missing parameter {name}")
+    if not text.isdigit() or len(text) > 11:
+        raise refuse(400, f"invalid {name}")
+    return int(text)
+
+
+def _sample_times(market: Market, row: int, start_ms: int, end_ms: int, step: int) -> IntArray:
+    """Moments of the rows: about every `step`, a little off, the same whenever one asks; daily ones exactly on it."""
+    start_ms = max(start_ms, market.history_start_ms(row, end_ms))
+    index = np.arange(-(-start_ms // step), end_ms // step + 1)
+    keys = stream_keys(0, [market.coins[row].id], f"sample/{step}")
+    jitter = np.clip(normals(keys, index), -3.5, 3.5) * _JITTER[step]
+    times = index * step + jitter.astype(np.int64)
+    return np.asarray(times[(times >= start_ms) & (times <= end_ms)])
+
+
+def _tail(market: Market, row: int, now_ms: int) -> IntArray:
+    """The newest quote; every fourth minute it comes twice, and the later row is then the earlier in time."""
+    event = market.event_times(np.array([row]), np.array([now_ms]))
+    keys = stream_keys(0, [market.coins[row].id], "tail")
+    twice = uniforms(keys, np.array([now_ms // MINUTE_MS]))[0] < 0.25
+    ahead = min(955, now_ms - int(event[0]))
+    return np.asarray(np.concatenate([event + ahead, event]) if twice and ahead > 0 else event)
+
+
+def _columns(market: Market, row: int, times: IntArray, factor: float, precision: str | None) -> dict[str, Any]:
+    """The three arrays. A row carries its own moment where its price is as new, else that of its price."""
+    rows = np.full(len(times), row)
+    events = market.event_times(rows, times)
+    shown = np.where(times - events < _SECOND_MS, times, events)
+    prices = market.prices(rows, events)
+    keep = np.isfinite(prices) & np.append(shown[1:] != shown[:-1], np.ones(min(len(shown), 1), dtype=bool))
+    shown, prices, rows = shown[keep], prices[keep], rows[keep]
+    return {
+        "prices": _pairs(shown, prices * factor, precision),
+        "market_caps": _pairs(shown, prices * market.supply[row] * factor, "full"),
+        "total_volumes": _pairs(shown, market.volumes(rows, shown) * factor, "full"),
+    }
+
+
+def _pairs(times: IntArray, values: FloatArray, precision: str | None) -> list[list[float | int | None]]:
+    """`[[ts_ms, value], …]`, in full unless digits were asked for: charts are not rounded by size."""
+    return [[int(ts_ms), number(value, precision or "full")] for ts_ms, value in zip(times, values, strict=True)]

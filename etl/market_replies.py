@@ -1,0 +1,112 @@
+"""Answers of the local market server in CoinGecko's own words: envelopes, HTML pages, numbers, moments."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from core.errors import ForecastingError
+from core.times import to_datetime
+
+__all__ = [
+    "Refusal",
+    "Reply",
+    "html_page",
+    "moment",
+    "number",
+    "refuse",
+    "refuse_in_status",
+    "refuse_range",
+    "refuse_wrong_host",
+]
+
+JSON_TYPE: Final = "application/json; charset=utf-8"
+_PRICING: Final = "https://www.coingecko.com/en/api/pricing"
+
+
+@dataclass(slots=True)
+class Reply:
+    """One answer before it becomes bytes; `payload` is text, or anything JSON can say.
+
+    `endpoint` tells faults what the payload holds; `fresh_s` for how long CoinGecko's edge keeps it.
+    """
+
+    payload: Any
+    status: int = 200
+    headers: dict[str, str] = field(default_factory=dict)
+    content_type: str = JSON_TYPE
+    endpoint: str = ""
+    fresh_s: int = 0
+
+    def body(self) -> bytes:
+        """The bytes to send; NaN and infinities are written as Python writes them, which is no JSON."""
+        if isinstance(self.payload, str):
+            return self.payload.encode()
+        return json.dumps(self.payload, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+class Refusal(ForecastingError):
+    """The server answers this request with an error; `reply` says which."""
+
+    def __init__(self, reply: Reply) -> None:
+        super().__init__(f"{reply.status} {reply.payload}")
+        self.reply = reply
+
+
+def refuse(status: int, message: str) -> Refusal:
+    """The plain envelope: `{"error": "coin not found"}`."""
+    return Refusal(Reply({"error": message}, status))
+
+
+def refuse_in_status(status: int, code: int, message: str, headers: dict[str, str] | None = None) -> Refusal:
+    """The status envelope, used for rate limits, keys and plans."""
+    return Refusal(Reply({"status": {"error_code": code, "error_message": message}}, status, headers or {}))
+
+
+def refuse_range(now_ms: int) -> Refusal:
+    """The envelope within an envelope for history beyond 365 days."""
+    message = (
+        "Your request exceeds the allowed time range. Public API users are limited to querying historical data within "
+        f"the past 365 days. Upgrade to a paid plan to enjoy full historical data access: {_PRICING}. "
+    )
+    status = {"timestamp": moment(now_ms), "error_code": 10012, "error_message": message}
+    return Refusal(Reply({"error": {"status": status}}, 401))
+
+
+def refuse_wrong_host(now_ms: int, code: int, message: str) -> Refusal:
+    """The envelope for a key that was sent to the other plan's host."""
+    payload = {"timestamp": moment(now_ms), "error_code": code, "status": {"error_message": message}}
+    return Refusal(Reply(payload, 400))
+
+
+def html_page(status: int, title: str) -> Reply:
+    """A page of the edge or of the origin, where JSON was expected."""
+    text = f"<!DOCTYPE html>\n<html><head><title>{title}</title></head><body><h1>{title}</h1></body></html>\n"
+    return Reply(text, status, content_type="text/html; charset=UTF-8")
+
+
+def moment(ts_ms: int) -> str:
+    """`2026-09-16T09:14:20.000Z`."""
+    return to_datetime(ts_ms).strftime("%Y-%m-%dT%H:%M:%S.") + f"{ts_ms % 1000:03d}Z"
+
+
+def number(value: float, precision: str | None = None) -> float | int | None:
+    """`value` as CoinGecko shows it: rounded by size, by `precision` digits, or in full; None where it is unknown."""
+    if not math.isfinite(value):
+        return None
+    if precision == "full":
+        return float(value)
+    if precision is not None:
+        return round(float(value), int(precision))
+    return _rounded_by_size(float(value))
+
+
+def _rounded_by_size(value: float) -> float | int:
+    size = abs(value)
+    if size >= 10_000:
+        return round(value)
+    if size >= 1:
+        return round(value, 2)
+    return round(value, 6 if size >= 0.1 else 8)

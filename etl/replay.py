@@ -1,0 +1,109 @@
+"""A recording played on from now: recorded time t is shown at t + (epoch - start of playing)."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from core.errors import BadInput
+from core.times import iso
+from etl.coin_names import Coin
+from etl.market import CURRENCIES
+from etl.noise import FloatArray, IntArray
+from etl.recording import Recording
+
+__all__ = ["ReplayMarket"]
+
+_UNKNOWN_CAP_USD = 1.3e12
+
+
+class ReplayMarket:
+    """`recording` as a market that plays from `epoch_ms` on; a restart with the same epoch continues it.
+
+    Before the epoch lies the history that was recorded before `play_start_ms` (default: the first moment at which every
+    coin has 24 hours of it). Between two rows the earlier holds; after the last one prices stand still.
+
+    Raises:
+        BadInput: the recording cannot be played from there.
+    """
+
+    def __init__(self, recording: Recording, epoch_ms: int, play_start_ms: int | None = None) -> None:
+        start = recording.play_start if play_start_ms is None else play_start_ms
+        if not recording.start <= start < recording.end:
+            raise BadInput(
+                f"--replay-start {iso(start)} está fora da gravação, que vai de {iso(recording.start)} "
+                f"a {iso(recording.end)}"
+            )
+        self._recording = recording
+        self._start = start
+        self._offset = epoch_ms - start
+        self._to_usd = 1.0 / CURRENCIES[recording.currency]
+        self._supply = np.array(
+            [_UNKNOWN_CAP_USD * coin.rank**-1.65 / coin.price_usd for coin in recording.coins], dtype=np.float64
+        )
+
+    @property
+    def coins(self) -> tuple[Coin, ...]:
+        """The coins recorded."""
+        return self._recording.coins
+
+    @property
+    def supply(self) -> FloatArray:
+        """Circulating supply of each row, in coins: typical, because recordings do not have it."""
+        return self._supply
+
+    @property
+    def ends_ms(self) -> int:
+        """When the last recorded price will be shown, in UTC milliseconds."""
+        return self._recording.end + self._offset
+
+    def event_times(self, rows: IntArray, times_ms: IntArray) -> IntArray:
+        """The moment, as shown, of the row in force; the time itself before the first row."""
+        events = np.array(times_ms, dtype=np.int64)
+        for row in np.unique(rows):
+            here = np.flatnonzero(rows == row)
+            place = self._place(int(row), times_ms[here])
+            seen = place >= 0
+            events[here[seen]] = self._recording.series[row].ts_ms[place[seen]] + self._offset
+        return events
+
+    def prices(self, rows: IntArray, times_ms: IntArray) -> FloatArray:
+        """The price of the row in force, in US dollars; NaN before the first."""
+        return self._values("price", rows, times_ms)
+
+    def volumes(self, rows: IntArray, times_ms: IntArray) -> FloatArray:
+        """The volume of the 24 hours before the row in force, in US dollars; NaN where none was recorded."""
+        return self._values("volume", rows, times_ms)
+
+    def history_start_ms(self, row: int, now_ms: int) -> int:
+        """The first row, as shown."""
+        del now_ms
+        return int(self._recording.series[row].ts_ms[0]) + self._offset
+
+    def describe(self) -> dict[str, object]:
+        """What is played: recorded moments, the offset to the present, and when it ends."""
+        recording = self._recording
+        return {
+            "source": "replay",
+            "hash": recording.sha256,
+            "start": iso(recording.start),
+            "end": iso(recording.end),
+            "playing_start": iso(self._start),
+            "offset_ms": self._offset,
+            "ends_at": iso(self.ends_ms),
+            "replay_ends_ms": self.ends_ms,
+            "coins": [coin.id for coin in recording.coins],
+        }
+
+    def _place(self, row: int, times_ms: IntArray) -> IntArray:
+        recorded = self._recording.series[row].ts_ms
+        return np.asarray(np.searchsorted(recorded, times_ms - self._offset, side="right") - 1)
+
+    def _values(self, name: str, rows: IntArray, times_ms: IntArray) -> FloatArray:
+        values = np.full(len(rows), np.nan)
+        for row in np.unique(rows):
+            here = np.flatnonzero(rows == row)
+            place = self._place(int(row), times_ms[here])
+            seen = place >= 0
+            column: FloatArray = getattr(self._recording.series[row], name)
+            values[here[seen]] = column[place[seen]] * self._to_usd
+        return values

@@ -1,0 +1,233 @@
+"""The simulated market: endless, seeded, and a pure function of seed, coin and time.
+
+Each coin's log-price is `beta * common factor + own walk`; every walk is built from the top down, so that any second
+of any year costs the same:
+
+- every 512 days the walk is pinned to a random level whose variance is half that of 512 days of walking. Two pins then
+  differ as much as a random walk would, and yet prices stay bounded in the very long run. The pull back that this
+  means is a thousandth of a day's movement a day: nothing to trade on;
+- between the pins lie 512 days, within a day 24 hours, then 60 minutes, then 60 seconds: Brownian bridges whose step
+  variances carry the clustering of volatility (days, hours, minutes) and the rhythm of the day;
+- jumps come on top, at their own second. Before they happen nothing announces them.
+
+A stablecoin only trembles around one dollar.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final
+
+import numpy as np
+
+from etl.coin_names import STABLECOINS, Coin
+from etl.noise import FloatArray, IntArray, Keys, bridge, normals, smooth, stream_keys, uniforms
+
+__all__ = ["HISTORY_DAYS", "SimulatedMarket"]
+
+HISTORY_DAYS: Final = 14
+"""How far back the market can be asked."""
+
+_BLOCK_DAYS: Final = 512
+_FACTOR_DAILY: Final = 0.02
+_DAY_S: Final = 86_400
+_JUMP_CHANCE: Final = 0.2
+_STABLE_TREMOR: Final = 4e-4
+_PURPOSES: Final = ("pin", "day", "hour", "minute", "second", "slow", "hourly", "fast", "jump", "trait", "volume")
+_RHYTHM: Final = np.exp(
+    0.35 * np.cos(2 * np.pi * (np.arange(24) - 14.5) / 24) + 0.12 * np.cos(4 * np.pi * (np.arange(24) - 14.5) / 24)
+)
+"""Relative variance of each UTC hour: the busiest when Europe and America are both awake."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Block:
+    """512 days of all walks: diffusion at each midnight, variance of each day, jumps."""
+
+    path: FloatArray
+    variance: FloatArray
+    jumps: FloatArray
+    jump_seconds: IntArray
+    jumps_before: FloatArray
+
+
+@dataclass(frozen=True, slots=True)
+class _Panel:
+    """One day in hours or one hour in minutes: path (walks, k + 1) and variance of the steps (walks, k)."""
+
+    path: FloatArray
+    variance: FloatArray
+
+
+class SimulatedMarket:
+    """An endless market of `coins`; the same seed, coin and time give the same price for ever.
+
+    Safe to ask from several threads. The prices of a coin do not depend on which other coins there are.
+    """
+
+    def __init__(self, coins: tuple[Coin, ...], seed: int = 0) -> None:
+        self._coins = coins
+        self._seed = seed
+        names = ("*", *(coin.id for coin in coins))
+        self._keys = {purpose: stream_keys(seed, names, purpose)[:, None] for purpose in _PURPOSES}
+        rank = np.array([coin.rank for coin in coins], dtype=np.float64)
+        trait = uniforms(self._keys["trait"], np.arange(3))[1:]
+        self._price = np.array([coin.price_usd for coin in coins])
+        self._stable = np.array([coin.id in STABLECOINS for coin in coins])
+        self._beta = 0.85 + 0.4 * trait[:, 0] + 0.03 * np.log(rank)
+        own_daily = (0.008 + 0.006 * np.log(rank)) * (0.8 + 0.4 * trait[:, 1])
+        self._daily = np.concatenate([[_FACTOR_DAILY], own_daily])
+        self._supply = np.asarray(1.3e12 * rank**-1.65 / self._price)
+        self._turnover = np.where(self._stable, 0.5, 0.02 + 0.1 * trait[:, 2])
+        self._block = lru_cache(maxsize=4)(self._make_block)
+        self._day = lru_cache(maxsize=40)(self._make_day)
+        self._hour = lru_cache(maxsize=64)(self._make_hour)
+
+    @property
+    def coins(self) -> tuple[Coin, ...]:
+        """The coins on offer."""
+        return self._coins
+
+    @property
+    def supply(self) -> FloatArray:
+        """Circulating supply of each row, in coins."""
+        return self._supply
+
+    def event_times(self, rows: IntArray, times_ms: IntArray) -> IntArray:
+        """Prices change every whole second."""
+        del rows
+        return np.asarray(times_ms // 1000 * 1000)
+
+    def prices(self, rows: IntArray, times_ms: IntArray) -> FloatArray:
+        """The price in force at each time, in US dollars; there is always one."""
+        seconds = times_ms // 1000
+        log_price = self._walk(rows + 1, seconds) + self._beta[rows] * self._walk(np.zeros_like(rows), seconds)
+        stable = self._stable[rows]
+        if stable.any():
+            log_price[stable] = self._tremor(rows[stable] + 1, seconds[stable])
+        return np.asarray(self._price[rows] * np.exp(log_price))
+
+    def volumes(self, rows: IntArray, times_ms: IntArray) -> FloatArray:
+        """The volume of the last 24 hours, in US dollars; higher in restless times."""
+        days = times_ms / (_DAY_S * 1000)
+        shared, own = self._keys["slow"][0], self._keys["volume"][rows + 1, 0]
+        activity = 0.25 * smooth(shared, days / 2) + 0.2 * smooth(own, days / 1.5) + 0.05 * smooth(own, days * 8)
+        return np.asarray(self._supply[rows] * self._price[rows] * self._turnover[rows] * np.exp(activity))
+
+    def history_start_ms(self, row: int, now_ms: int) -> int:
+        """Fourteen days back, whenever one asks."""
+        del row
+        return now_ms - HISTORY_DAYS * _DAY_S * 1000
+
+    def describe(self) -> dict[str, object]:
+        """Source and seed."""
+        return {"source": "demo", "seed": self._seed, "coins": len(self._coins)}
+
+    def _walk(self, walks: IntArray, seconds: IntArray) -> FloatArray:
+        """Level of each walk at each second: diffusion from the coarsest panel that has the second, and jumps."""
+        level = np.empty(len(seconds))
+        on_hour = seconds % 3600 == 0
+        on_minute = (seconds % 60 == 0) & ~on_hour
+        between = ~(on_hour | on_minute)
+        if on_hour.any():
+            level[on_hour] = self._on_hours(walks[on_hour], seconds[on_hour] // 3600)
+        if on_minute.any():
+            level[on_minute] = self._on_minutes(walks[on_minute], seconds[on_minute] // 60)[0]
+        if between.any():
+            level[between] = self._on_seconds(walks[between], seconds[between])
+        return level + self._jumps(walks, seconds)
+
+    def _on_hours(self, walks: IntArray, hours: IntArray) -> FloatArray:
+        level = np.empty(len(hours))
+        for day, here in _grouped(hours // 24):
+            level[here] = self._day(day).path[walks[here], hours[here] - 24 * day]
+        return level
+
+    def _on_minutes(self, walks: IntArray, minutes: IntArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Level at the beginning and the end of each minute, and the variance between."""
+        start, end, variance = np.empty((3, len(minutes)))
+        for hour, here in _grouped(minutes // 60):
+            panel, minute = self._hour(hour), minutes[here] - 60 * hour
+            start[here] = panel.path[walks[here], minute]
+            end[here] = panel.path[walks[here], minute + 1]
+            variance[here] = panel.variance[walks[here], minute]
+        return start, end, variance
+
+    def _on_seconds(self, walks: IntArray, seconds: IntArray) -> FloatArray:
+        minutes, second = seconds // 60, seconds % 60
+        start, end, variance = self._on_minutes(walks, minutes)
+        noise = normals(self._keys["second"][walks], minutes[:, None] * 60 + np.arange(60))
+        path = bridge(noise, np.repeat(variance[:, None] / 60, 60, axis=1), start, end)
+        return np.asarray(path[np.arange(len(seconds)), second])
+
+    def _jumps(self, walks: IntArray, seconds: IntArray) -> FloatArray:
+        total = np.empty(len(seconds))
+        days = seconds // _DAY_S
+        for number, here in _grouped(days // _BLOCK_DAYS):
+            block, walk, offset = self._block(number), walks[here], days[here] % _BLOCK_DAYS
+            happened = seconds[here] % _DAY_S >= block.jump_seconds[walk, offset]
+            total[here] = block.jumps_before[walk, offset] + np.where(happened, block.jumps[walk, offset], 0.0)
+        return total
+
+    def _tremor(self, walks: IntArray, seconds: IntArray) -> FloatArray:
+        keys: Keys = self._keys["minute"][walks, 0]
+        waves = ((30 * _DAY_S, 0.5), (2 * _DAY_S, 0.5), (10_800, 0.4), (240, 0.3), (17, 0.15))
+        return _STABLE_TREMOR * sum((share * smooth(keys, seconds / period) for period, share in waves), np.zeros(1))
+
+    def _make_block(self, number: int) -> _Block:
+        days = number * _BLOCK_DAYS + np.arange(_BLOCK_DAYS)
+        variance = self._daily[:, None] ** 2 * self._clusters("slow", days / 1.0, ((2, 0.28), (9, 0.28), (40, 0.20)))
+        size, seconds = self._draw_jumps(days)
+        jumps_before = np.concatenate([np.zeros((len(size), 1)), np.cumsum(size, axis=1)], axis=1)
+        spread = self._daily * np.sqrt(_BLOCK_DAYS / 2)
+        pins = normals(self._keys["pin"], np.array([number, number + 1])) * spread[:, None]
+        noise = normals(self._keys["day"], days)
+        path = bridge(noise, variance, pins[:, 0], pins[:, 1] - jumps_before[:, -1])
+        return _Block(path, variance, size, seconds, jumps_before)
+
+    def _draw_jumps(self, days: IntArray) -> tuple[FloatArray, IntArray]:
+        """Size (0: none) and second of each walk's jump on each day; on average as many up as down."""
+        happens, sign, size, second = (uniforms(self._keys["jump"], 4 * days + part) for part in range(4))
+        magnitude = self._daily[:, None] * (0.25 - 0.5 * np.log(size))
+        jumps = np.where(happens < _JUMP_CHANCE, np.where(sign < 0.5, -magnitude, magnitude), 0.0)
+        return jumps, np.asarray((second * _DAY_S).astype(np.int64))
+
+    def _make_day(self, day: int) -> _Panel:
+        number, offset = divmod(day, _BLOCK_DAYS)
+        block = self._block(number)
+        hours = day * 24 + np.arange(24)
+        shape = _RHYTHM * self._clusters("hourly", hours / 1.0, ((2, 0.25), (7, 0.25)))
+        return self._divide("hour", hours, shape, block, offset)
+
+    def _make_hour(self, hour: int) -> _Panel:
+        day = self._day(hour // 24)
+        column = hour % 24
+        minutes = hour * 60 + np.arange(60)
+        shape = self._clusters("fast", minutes / 1.0, ((4, 0.25), (25, 0.25)))
+        return self._divide("minute", minutes, shape, day, column)
+
+    def _divide(self, purpose: str, index: IntArray, shape: FloatArray, whole: _Block | _Panel, step: int) -> _Panel:
+        """Cut one step of `whole` into smaller ones, its variance shared by `shape`."""
+        variance = shape / np.cumsum(shape, axis=1)[:, -1:] * whole.variance[:, step, None]
+        noise = normals(self._keys[purpose], index)
+        return _Panel(bridge(noise, variance, whole.path[:, step], whole.path[:, step + 1]), variance)
+
+    def _clusters(self, purpose: str, position: FloatArray, waves: tuple[tuple[float, float], ...]) -> FloatArray:
+        """Relative variance (walks, k), of mean 1: the exponential of slow waves, some shared and some of each walk."""
+        keys = self._keys[purpose]
+        log_variance = np.zeros((len(keys), len(position)))
+        for number, (period, scale) in enumerate(waves):
+            phase = position / period + 1_000_003.0 * number
+            log_variance += 2 * scale * (0.8 * smooth(keys[:1], phase) + 0.6 * smooth(keys, phase + 0.5))
+        spread = sum(4 * scale**2 for _, scale in waves)
+        return np.asarray(np.exp(log_variance - spread / 2))
+
+
+def _grouped(values: IntArray) -> Iterator[tuple[int, IntArray]]:
+    """Each distinct value with the places where it stands."""
+    order = np.argsort(values, kind="stable")
+    distinct, first = np.unique(values[order], return_index=True)
+    for value, places in zip(distinct, np.split(order, first[1:]), strict=True):
+        yield int(value), places

@@ -1,0 +1,110 @@
+"""A CoinGecko-compatible server on loopback: simulated prices, or recorded ones played on from now.
+
+`python -m etl.simulator --port 8123 --coins top:250`, then point CRYPTO_COINGECKO_URL to the address it prints.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+
+from core.errors import BadInput
+from core.health import Heartbeat
+from core.logs import configure_logging
+from core.process import run_main, stop_event, watch_parent
+from core.settings import DEFAULT_COINS
+from core.times import now_ms, parse_moment
+from etl.cadence import LiveCadence
+from etl.coin_names import coins_wanted
+from etl.faults import FaultPlan
+from etl.market import CURRENCIES, Market
+from etl.market_plans import CALLS_PER_MINUTE
+from etl.market_server import MarketServer
+from etl.simulated_market import SimulatedMarket
+
+__all__ = ["MarketServer", "main"]
+
+_log = logging.getLogger(__name__)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Serve until SIGTERM, SIGINT or SIGBREAK, or until the parent is gone; returns the exit code."""
+    options = _parser().parse_args(arguments)
+    configure_logging(options.log_level)
+    stop = stop_event()
+    watch_parent()
+    market = _market(options)
+    live = options.cadence == "live"
+    with _server(options, LiveCadence(market) if live else market, cached=live) as server, ExitStack() as stack:
+        _log.info("listening on %s", server.url)
+        if options.run_dir is not None:
+            beat = stack.enter_context(Heartbeat(options.run_dir, "simulator"))
+            beat.state("rodando", url=server.url, **market.describe())
+        stop.wait()
+    return 0
+
+
+def _market(options: argparse.Namespace) -> Market:
+    if options.currency not in CURRENCIES:
+        raise BadInput(f"--currency {options.currency}: o servidor local conhece {', '.join(CURRENCIES)}")
+    if options.replay is None:
+        return SimulatedMarket(coins_wanted(options.coins or ",".join(DEFAULT_COINS)), options.seed)
+    from etl.recording import load_recording  # noqa: PLC0415 - pyarrow is slow to load
+    from etl.replay import ReplayMarket  # noqa: PLC0415 - as above
+
+    recording = load_recording(options.replay)
+    if options.coins:
+        recording = recording.only([coin.id for coin in coins_wanted(options.coins)])
+    start_ms = None if options.replay_start is None else _moment(options.replay_start)
+    return ReplayMarket(recording, now_ms() if options.epoch_ms is None else options.epoch_ms, start_ms)
+
+
+def _moment(text: str) -> int:
+    try:
+        return parse_moment(text)
+    except ValueError as error:
+        raise BadInput(f"--replay-start {text}: não é uma data nem um horário ISO 8601") from error
+
+
+def _server(options: argparse.Namespace, market: Market, *, cached: bool) -> MarketServer:
+    faults = FaultPlan.parse(options.faults) if options.faults else None
+    try:
+        return MarketServer(
+            market,
+            faults=faults,
+            plan=options.plan,
+            port=options.port,
+            calls_per_minute=options.calls_per_minute,
+            cached=cached,
+        )
+    except OSError as error:
+        raise BadInput(f"porta {options.port}: {error.strerror}; escolha outra com --port") from error
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m etl.simulator",
+        description="Servidor local no formato do CoinGecko: preços simulados, ou uma gravação que toca desde agora.",
+    )
+    add = parser.add_argument
+    add("--port", type=int, default=8123, help="porta em 127.0.0.1; 0 escolhe uma livre (padrão: %(default)s)")
+    add("--seed", type=int, default=0, help="semente do mercado simulado (padrão: %(default)s)")
+    add("--coins", help="ids separados por vírgula, ou top:N (padrão: dez conhecidas, ou todas as da gravação)")
+    add("--currency", type=str.lower, default="usd", help="moeda em que se vai perguntar (padrão: %(default)s)")
+    add("--replay", type=Path, metavar="ARQUIVO", help="gravação em Parquet ou CSV, ou um crypto.db")
+    add("--epoch-ms", type=int, help="instante em que a gravação começa a tocar, em ms UTC (padrão: agora)")
+    add("--replay-start", metavar="ISO", help="instante da gravação em que se começa (padrão: com 24 h de história)")
+    add("--faults", metavar="PLANO", help="falhas de propósito: JSON, @arquivo ou storm:0.2")
+    add("--cadence", choices=("fast", "live"), default="fast", help="fast: a cada segundo; live: como o CoinGecko")
+    add("--plan", choices=tuple(CALLS_PER_MINUTE), default="local", help="regras e limites do plano imitado")
+    add("--calls-per-minute", type=int, help="limite de chamadas por minuto, no lugar do limite do plano")
+    add("--run-dir", type=Path, help="pasta do arquivo de saúde simulator.json (padrão: nenhum)")
+    add("--log-level", default="INFO", choices=("DEBUG", "INFO", "WARNING", "ERROR"), help="nível do log")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(run_main(main))
