@@ -20,6 +20,7 @@ _ONE_THREAD: Final = {
     "MKL_NUM_THREADS": "1",
     "ARROW_NUM_THREADS": "1",
 }
+_LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
 _LOCAL_HOSTS: Final = "127.0.0.1,localhost"
 _NOT_INHERITED: Final = ("PYTHONSAFEPATH", "PYTHONHOME", "FORCE_COLOR")
 
@@ -41,8 +42,10 @@ def dashboard(settings: Settings) -> ChildSpec:
         "server.fileWatcherType": "none",
         "browser.gatherUsageStats": "false",
         "logger.level": "warning",
+        "logger.hideWelcomeMessage": "true",
     }
     flags = [text for name, value in options.items() for text in (f"--{name}", str(value))]
+    flags += [text for host in _dashboard_hosts(settings) for text in ("--server.allowedHosts", host)]
     return _spec("dashboard", (*command, *flags), _follower(settings), _ONE_THREAD)
 
 
@@ -50,6 +53,7 @@ def simulator(settings: Settings, workspace: Workspace, port: int) -> ChildSpec:
     """The local market server at `port`: the simulated market, or the replay of a recording."""
     command = ["etl.simulator", "--port", str(port), "--epoch-ms", str(workspace.epoch_ms)]
     command += ["--seed", str(settings.seed), "--currency", settings.currency]
+    command += ["--run-dir", str(settings.run_dir), "--log-level", settings.log_level]
     if settings.coins:
         command += ["--coins", ",".join(settings.coins)]
     if settings.source is Source.REPLAY:
@@ -67,6 +71,13 @@ def collector(settings: Settings) -> ChildSpec:
 def pipeline(settings: Settings) -> ChildSpec:
     """The loop of features, training, forecasts and scores."""
     return _spec("pipeline", ("model.pipeline",), settings)
+
+
+def _dashboard_hosts(settings: Settings) -> tuple[str, ...]:
+    """Names under which browsers may ask; any on an open address without a list, for there a token guards."""
+    if settings.is_loopback or settings.allowed_hosts:
+        return (*_LOOPBACK, *settings.allowed_hosts)
+    return ("*",)
 
 
 def _follower(settings: Settings) -> Settings:

@@ -12,6 +12,7 @@ import requests
 from core.errors import DamagedFile, NotReady
 from core.prices import PriceReader
 from core.settings import Plan, Settings, Source
+from core.version import VERSION
 
 __all__ = [
     "BACK_NOTICE",
@@ -30,7 +31,7 @@ FALLBACK_NOTICE: Final = (
     "Verifique a internet e reinicie."
 )
 BACK_NOTICE: Final = "CoinGecko voltou: reinicie para usar preços reais. Os preços mostrados ainda são SIMULADOS."
-_USER_AGENT: Final = "crypto-forecasting-pipeline/0.1"
+_USER_AGENT: Final = f"crypto-forecasting-pipeline/{VERSION}"
 _NOTICES: Final = {
     Source.DEMO: "Mercado SIMULADO: os preços mostrados não são reais.",
     Source.REPLAY: "Replay de preços GRAVADOS: os preços mostrados não são os de agora.",
@@ -82,9 +83,8 @@ def at_local_server(settings: Settings, port: int) -> Settings:
 class Probe:
     """Asks once, in the background, whether anything answers at `url`; a name service that hangs delays nobody."""
 
-    def __init__(self, url: str, contact: str | None = None, timeout_s: float = 4.5) -> None:
+    def __init__(self, url: str, timeout_s: float = 4.5) -> None:
         self._url = url
-        self._agent = f"{_USER_AGENT} ({contact})" if contact else _USER_AGENT
         self._timeout_s = timeout_s
         self._deadline = time.monotonic() + timeout_s
         self._reached: bool | None = None
@@ -100,7 +100,7 @@ class Probe:
     def _ask(self) -> None:
         try:
             requests.get(
-                f"{self._url}/ping", headers={"User-Agent": self._agent}, timeout=self._timeout_s, allow_redirects=False
+                f"{self._url}/ping", headers={"User-Agent": _USER_AGENT}, timeout=self._timeout_s, allow_redirects=False
             ).close()
         except requests.exceptions.SSLError:
             self._reached = True  # somebody is there; the collector will say what is wrong with its certificate

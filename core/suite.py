@@ -112,7 +112,7 @@ class Suite:
         if not is_open(self._settings):
             return decide(self._settings, reachable=True)
         self._console.say("Procurando o CoinGecko …")
-        probe = Probe(self._coingecko_url, self._settings.contact)
+        probe = Probe(self._coingecko_url)
         self._pump(lambda: probe.answer is not None)
         return decide(self._settings, reachable=bool(probe.answer))
 
@@ -143,7 +143,7 @@ class Suite:
             self._pump(lambda: True)
             self._report_cycle()
             if probe is None and time.monotonic() >= look_at:
-                probe = Probe(self._coingecko_url, self._settings.contact)
+                probe = Probe(self._coingecko_url)
             if probe is not None and probe.answer is not None:
                 look_at = time.monotonic() + self._look_again_s
                 if probe.answer:
