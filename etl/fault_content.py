@@ -60,6 +60,7 @@ def spoil_content(fault: Fault, reply: Reply, asked: Asked) -> Reply:
         "future": _in_future,
         "missing": _left_out,
         "unordered": _unordered,
+        "holes": _with_holes,
         "empty_arrays": _emptied,
         "cap_zero": _without_caps,
         "renamed": _shell_of_old_id,
@@ -146,6 +147,14 @@ def _unordered(fault: Fault, reply: Reply, asked: Asked) -> Reply:
     elif reply.endpoint == "chart" and _meant(fault, _chart_coin(asked)):
         for name, rows in reply.payload.items():
             reply.payload[name] = [*rows[:-4], *rows[-4:][::-1], *rows[-2:-1]]
+    return reply
+
+
+def _with_holes(fault: Fault, reply: Reply, asked: Asked) -> Reply:
+    """A chart in which three rows of every twenty are missing."""
+    if reply.endpoint == "chart" and _meant(fault, _chart_coin(asked)):
+        for name, rows in reply.payload.items():
+            reply.payload[name] = [row for number, row in enumerate(rows, 1) if number % 20 > 2]
     return reply
 
 

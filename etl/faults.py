@@ -46,6 +46,7 @@ CONTENT_KINDS: Final = (
     "future",
     "missing",
     "unordered",
+    "holes",
     "empty_arrays",
     "cap_zero",
     "renamed",

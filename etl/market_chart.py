@@ -31,7 +31,8 @@ def market_chart(
     days = _days(query, now_ms, paid=paid)
     step = _step(query, days, paid=paid)
     now_ms -= shifts.get(coin_id, 0)
-    times = _sample_times(market, row, now_ms - int(min(days, 36_500) * DAY_MS), now_ms, step)
+    start_ms = max(now_ms - int(min(days, 36_500) * DAY_MS), market.history_start_ms(row, now_ms))
+    times = _sample_times(market, row, start_ms, now_ms, step)
     times = np.append(times, _tail(market, row, now_ms))
     return _columns(market, row, times, factor, precision)
 
@@ -49,6 +50,7 @@ def market_chart_range(
     ends_now = end_ms >= now_ms - 10 * MINUTE_MS
     step = _STEPS["5m"] if days <= 1 and ends_now else _STEPS["hourly" if days <= 90 else "daily"]
     now_ms -= shifts.get(coin_id, 0)
+    start_ms = max(start_ms, market.history_start_ms(row, now_ms))
     times = _sample_times(market, row, start_ms, min(end_ms, now_ms), step)
     if ends_now:
         times = np.append(times, _tail(market, row, now_ms))
@@ -66,7 +68,7 @@ def _days(query: Query, now_ms: int, *, paid: bool) -> float:
     text = query.get("days", "")
     if not text:
         raise refuse(422, "Missing parameter days")
-    days = math.inf if text == "max" else float(text) if text.replace(".", "", 1).isdigit() else 0.0
+    days = math.inf if text == "max" else float(text) if text.replace(".", "", 1).isdecimal() else 0.0
     if days <= 0:
         raise refuse(400, "invalid days")
     if days > _PUBLIC_DAYS and not paid:
@@ -93,14 +95,13 @@ def _second(query: Query, name: str) -> int:
     text = query.get(name, "")
     if not text:
         raise refuse(422, f"Missing parameter {name}")
-    if not text.isdigit() or len(text) > 11:
+    if not text.isdecimal() or len(text) > 11:
         raise refuse(400, f"invalid {name}")
     return int(text)
 
 
 def _sample_times(market: Market, row: int, start_ms: int, end_ms: int, step: int) -> IntArray:
     """Moments of the rows: about every `step`, a little off, the same whenever one asks; daily ones exactly on it."""
-    start_ms = max(start_ms, market.history_start_ms(row, end_ms))
     index = np.arange(-(-start_ms // step), end_ms // step + 1)
     keys = stream_keys(0, [market.coins[row].id], f"sample/{step}")
     jitter = np.clip(normals(keys, index), -3.5, 3.5) * _JITTER[step]

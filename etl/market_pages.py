@@ -61,7 +61,7 @@ def currency_factor(query: Query, name: str = "vs_currency") -> float:
 def precision_of(query: Query) -> str | None:
     """`full`, a number of digits, or None for CoinGecko's own rounding."""
     precision = query.get("precision") or None
-    if precision is None or precision == "full" or (precision.isdigit() and int(precision) <= 18):
+    if precision is None or precision == "full" or (precision.isdecimal() and int(precision) <= 18):
         return precision
     raise refuse(400, "invalid precision")
 
@@ -179,7 +179,7 @@ def _page(rows: list[int], query: Query) -> list[int]:
 
 def _whole(query: Query, name: str, default: int) -> int:
     text = query.get(name, "")
-    return int(text) if text.isdigit() and len(text) < 10 else default
+    return int(text) if text.isdecimal() and len(text) < 10 else default
 
 
 def _sparklines(market: Market, rows: list[int], now_ms: int) -> list[FloatArray]:

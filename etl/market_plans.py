@@ -61,7 +61,7 @@ class Doorkeeper:
 
     def check(self, headers: Mapping[str, str], query: Mapping[str, str], now_ms: int) -> Refusal | None:
         """Why this call is refused, or None. A call counts against the minute whatever becomes of it."""
-        refusal = self._check_budget(now_ms)
+        refusal = self._check_budget(self._allowance(headers, query), now_ms)
         if refusal is None and not headers.get("user-agent", "").strip():
             refusal = refuse_in_status(403, 403, _NO_AGENT)
         if refusal is None and self._plan != "local":
@@ -74,12 +74,18 @@ class Doorkeeper:
             with self._lock:
                 self._credits += 1
 
-    def _check_budget(self, now_ms: int) -> Refusal | None:
+    def _allowance(self, headers: Mapping[str, str], query: Mapping[str, str]) -> int | None:
+        """Calls a minute; the public host gives a client without its demo key no more than anybody else."""
+        if self._plan == "demo-key" and not _key(headers, query, _DEMO_KEY):
+            return CALLS_PER_MINUTE["keyless"]
+        return self._per_minute
+
+    def _check_budget(self, per_minute: int | None, now_ms: int) -> Refusal | None:
         with self._lock:
             if not 0 <= now_ms - self._window_start_ms < _WINDOW_MS:
                 self._window_start_ms, self._in_window = now_ms, 0
             self._in_window += 1
-            if self._per_minute is not None and self._in_window > self._per_minute:
+            if per_minute is not None and self._in_window > per_minute:
                 wait_s = -(-(self._window_start_ms + _WINDOW_MS - now_ms) // 1000)
                 return refuse_in_status(429, 429, _LIMIT, {"Retry-After": str(wait_s)})
             if self._per_month is not None and self._credits >= self._per_month:
@@ -87,9 +93,14 @@ class Doorkeeper:
         return None
 
     def _check_key(self, headers: Mapping[str, str], query: Mapping[str, str], now_ms: int) -> Refusal | None:
-        demo, pro = (headers.get(name) or query.get(parameter) for name, parameter in (_DEMO_KEY, _PRO_KEY))
+        demo, pro = _key(headers, query, _DEMO_KEY), _key(headers, query, _PRO_KEY)
         if self._plan != "pro-key":
             return refuse_wrong_host(now_ms, 10010, _PRO_ON_PUBLIC) if pro else None
         if demo and not pro:
             return refuse_wrong_host(now_ms, 10011, _DEMO_ON_PRO)
         return None if pro else refuse_in_status(401, 10002, _NO_KEY)
+
+
+def _key(headers: Mapping[str, str], query: Mapping[str, str], names: tuple[str, str]) -> str:
+    """The key sent in the header, or in the query, or an empty text."""
+    return headers.get(names[0]) or query.get(names[1]) or ""

@@ -39,6 +39,7 @@ _LONGEST_URL: Final = 8_000
 _LARGEST_PLAN: Final = 1_000_000
 _REQUESTS_KEPT: Final = 20_000
 _GZIP_FROM: Final = 1_000
+_OWN_NAMES: Final = ("127.0.0.1", "localhost")
 _RESET: Final = struct.pack("hh" if os.name == "nt" else "ii", 1, 0)
 
 _log = logging.getLogger(__name__)
@@ -176,7 +177,7 @@ class _Handler(BaseHTTPRequestHandler):
         """Take a new plan of faults; JSON alone, so that no page of a browser can send one."""
         owner = self.server.market_server
         length = self.headers.get("Content-Length", "")
-        size = int(length) if length.isdigit() else _LARGEST_PLAN + 1
+        size = int(length) if length.isdecimal() else _LARGEST_PLAN + 1
         if size > _LARGEST_PLAN:
             self.close_connection = True
             self._send(refuse(413, "plan too large").reply)
@@ -197,7 +198,10 @@ class _Handler(BaseHTTPRequestHandler):
         _log.debug(format, *args)
 
     def _report(self, path: str) -> Reply:
+        """The log and the plan, for callers on this machine; a page of a browser under another name is turned away."""
         owner = self.server.market_server
+        if self.headers.get("Host", "").rpartition(":")[0] not in _OWN_NAMES:
+            return refuse(403, "forbidden").reply
         if path == "/_requests":
             return Reply([asked._asdict() for asked in list(owner.requests)])
         return Reply(owner.faults.to_json()) if path == "/_faults" else refuse(404, "not found").reply

@@ -125,9 +125,9 @@ def _check(path: Path, table: Table) -> None:
     _refuse(path, table, "time", wrong_time, "não é um horário plausível em UTC")
     wrong_price = ~((table.price > 0) & (table.price < _DEAREST))
     _refuse(path, table, "price", wrong_price, "não é um preço possível")
-    for row, coin in zip(table.row, table.coin, strict=True):
+    for coin in dict.fromkeys(table.coin):
         if not _ID.fullmatch(coin.lower()):
-            column = table.columns["coin"]
+            row, column = table.row[table.coin.index(coin)], table.columns["coin"]
             raise BadInput(f"{path.name}: linha {row}, coluna '{column}': '{coin[:40]}' não é um id do CoinGecko")
 
 

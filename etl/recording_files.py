@@ -30,7 +30,7 @@ _NAMES: Final = {
     "time": ("timestamp", "ts_ms", "horario"),
     "coin": ("coin", "coin_id", "id", "moeda"),
     "price": ("price", "preco"),
-    "volume": ("volume",),
+    "volume": ("volume", "volume_24h"),
 }
 _OWN_TIMES: Final = ("ts_ms", "horario")
 _SECONDS_BELOW: Final = 100_000_000_000

@@ -91,7 +91,7 @@ class ReplayMarket:
             "offset_ms": self._offset,
             "ends_at": iso(self.ends_ms),
             "replay_ends_ms": self.ends_ms,
-            "coins": [coin.id for coin in recording.coins],
+            "coins": len(recording.coins),
         }
 
     def _place(self, row: int, times_ms: IntArray) -> IntArray:

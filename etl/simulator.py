@@ -80,8 +80,8 @@ def _server(options: argparse.Namespace, market: Market, *, cached: bool) -> Mar
             calls_per_minute=options.calls_per_minute,
             cached=cached,
         )
-    except OSError as error:
-        raise BadInput(f"porta {options.port}: {error.strerror}; escolha outra com --port") from error
+    except (OSError, OverflowError) as error:
+        raise BadInput(f"a porta {options.port} não pode ser usada ({error}): escolha outra com --port") from error
 
 
 def _parser() -> argparse.ArgumentParser:
