@@ -195,6 +195,8 @@ def load_settings(**overrides: object) -> Settings:
         return Settings(**given)  # type: ignore[arg-type]  # pydantic checks the values
     except ValidationError as error:
         raise ConfigurationError("\n".join(_explain(detail) for detail in error.errors())) from None
+    except UnicodeDecodeError as error:
+        raise ConfigurationError(f"Configuração inválida: o arquivo .env não está em UTF-8 ({error.reason})") from error
 
 
 _REASONS: Final = {

@@ -114,6 +114,14 @@ def test_bad_options_are_explained(words: list[str], said: str) -> None:
         parse_arguments(words)
 
 
+def test_a_settings_file_in_another_encoding_is_explained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A .env saved in Latin-1 gives one clear line."""
+    (tmp_path / ".env").write_bytes("CRYPTO_CONTACT=joão".encode("latin-1"))
+    monkeypatch.setitem(Settings.model_config, "env_file", tmp_path / ".env")
+    with pytest.raises(ConfigurationError, match="UTF-8"):
+        parse_arguments([])
+
+
 def test_unknown_options_are_refused_in_portuguese(capsys: pytest.CaptureFixture[str]) -> None:
     """An option that does not exist ends with code 2 and says so."""
     with pytest.raises(SystemExit, match="2"):
