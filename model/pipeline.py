@@ -1,0 +1,180 @@
+"""The 30-second loop: new prices → features → training → forecasts → scores → publication.
+
+`python -m model.pipeline` runs it until it is told to stop. A cycle never overlaps the next one. A step that fails
+leaves the last good model, or the baseline, to forecast on, and says so in the health file.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, Final, TypeVar
+
+import pyarrow as pa
+
+from core.contract import KIND_FOREST
+from core.errors import DamagedFile, NotReady
+from core.health import Heartbeat
+from core.logs import configure_logging
+from core.process import lower_priority, run_main, stop_event, watch_parent
+from core.settings import load_settings
+from core.times import iso, now_ms
+from model.predict import predict
+from model.session import Session, open_session
+from model.train import SAVE_EVERY_MS, train
+
+__all__ = ["Pipeline", "main"]
+
+_WARM_UP_S: Final = 2.0
+_Result = TypeVar("_Result")
+
+_log = logging.getLogger(__name__)
+
+
+class Pipeline:
+    """Runs cycles over one session and tells the health file how they went."""
+
+    def __init__(self, session: Session, heartbeat: Heartbeat) -> None:
+        self.session = session
+        self._heartbeat = heartbeat
+        self._features_ms = _newest_feature(session)
+        self._saved_ms = now_ms()
+        self._cycles = 0
+        self._troubles: list[str] = []
+
+    def run(self, stop: threading.Event) -> None:
+        """Cycle until `stop`; starts keep to the interval, and a late cycle shortens the pause, never overlaps."""
+        interval_s = self.session.settings.interval
+        due = time.monotonic()
+        while not stop.is_set():
+            complete = self.cycle(now_ms())
+            due = max(due + (interval_s if complete else min(_WARM_UP_S, interval_s)), time.monotonic())
+            stop.wait(due - time.monotonic())
+        self._attempt("salvar o modelo", self.session.save_model)
+
+    def cycle(self, now: int) -> bool:
+        """One cycle; True once every collected coin has a forecast."""
+        started = time.monotonic()
+        self._troubles = []
+        if not self._take_prices(now):
+            return False
+        self._attempt("treinar", lambda: train(self.session, now))
+        forecasts = self._attempt("prever", lambda: self._predict(now))
+        self._attempt("arrumar os arquivos", lambda: self.session.book.tidy(now))
+        if now - self._saved_ms >= SAVE_EVERY_MS or self._saved_ms > now:
+            self._attempt("salvar o modelo", self.session.save_model)
+            self._saved_ms = now
+        if forecasts is None:
+            self._heartbeat.state("esperando preços", trouble=self._trouble())
+            return False
+        self._cycles += 1
+        self._tell(forecasts, now, time.monotonic() - started)
+        return len(forecasts) >= len(self.session.feed.origins) > 0
+
+    def _take_prices(self, now: int) -> bool:
+        """Carry new prices to the engine; after a failure half-way the engine begins afresh from what is stored."""
+        try:
+            self.session.pull(now)
+        except NotReady as error:
+            self._heartbeat.state("esperando preços", trouble=None, mensagem=str(error))
+            return False
+        except DamagedFile as error:
+            self.session.close()
+            self._fail("ler os preços", error)
+            self._heartbeat.state("esperando preços", trouble=self._trouble())
+            return False
+        except Exception as error:
+            self._fail("calcular as features", error)
+            self._attempt("recomeçar", self.session.restart_engine)
+        return True
+
+    def _predict(self, now: int) -> pa.Table:
+        features = self.session.engine.feature_rows(self._features_ms)
+        extra = {}
+        if features.num_rows:
+            moments = features["ts"].cast(pa.int64())
+            extra["features"] = (moments[0].as_py(), moments[-1].as_py(), features)
+        forecasts = predict(self.session, now, extra)
+        if extra:
+            self._features_ms = extra["features"][1]
+        return forecasts
+
+    def _attempt(self, what: str, step: Callable[[], _Result]) -> _Result | None:
+        """Run one step; what fails is told and left to the next cycle, so that the other steps go on."""
+        try:
+            return step()
+        except NotReady:
+            return None
+        except Exception as error:
+            self._fail(what, error)
+            return None
+
+    def _fail(self, what: str, error: Exception) -> None:
+        _log.error("%s failed: %r", what, error, exc_info=not isinstance(error, OSError | DamagedFile))
+        self._heartbeat.error(error)
+        self._troubles.append(f"falhou ao {what}: {error}")
+
+    def _trouble(self) -> str | None:
+        return "; ".join(self._troubles)[:300] or None
+
+    def _tell(self, forecasts: pa.Table, now: int, seconds: float) -> None:
+        kinds = forecasts["kind"].to_pylist()
+        self._heartbeat.count(cycles=1)
+        self._heartbeat.state(
+            "em ciclo",
+            cycle=self._cycles,
+            cycle_seconds=round(seconds, 2),
+            coins=len(self.session.feed.origins),
+            forest_share=round(sum(kind == KIND_FOREST for kind in kinds) / max(len(kinds), 1), 3),
+            forecast_at=iso(now),
+            trained_at=None if self.session.trained_ms is None else iso(self.session.trained_ms),
+            model_version=self.session.model_version,
+            log_rows=self.session.book.logged_rows,
+            bytes_written=self.session.publisher.bytes_written,
+            damaged=self.session.publisher.damaged,
+            headline=_headline(forecasts),
+            trouble=self._trouble(),
+            mensagem=None,
+        )
+
+
+def _headline(forecasts: pa.Table) -> dict[str, Any]:
+    """The one-hour forecast of the first coin, for the line a person reads."""
+    row = forecasts.slice(11, 1).to_pylist()[0]
+    return {
+        "coin": row["coin"],
+        "price": row["price_origin"],
+        "mean": row["mean"],
+        "low80": row["q10"],
+        "high80": row["q90"],
+    }
+
+
+def _newest_feature(session: Session) -> int:
+    parts = session.publisher.manifest.parts.get("features", ())
+    return max((part.end_ms for part in parts), default=-1)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the loop until a stop signal."""
+    parser = argparse.ArgumentParser(
+        prog="python -m model.pipeline", description="Ciclo contínuo: features, treino, previsões e conferência."
+    )
+    parser.parse_args(arguments)
+    settings = load_settings()
+    configure_logging(settings.log_level)
+    stop = stop_event()
+    watch_parent()
+    lower_priority()
+    with Heartbeat(settings.run_dir, "pipeline") as heartbeat, open_session(settings) as session:
+        heartbeat.progress(damaged=session.publisher.damaged)
+        Pipeline(session, heartbeat).run(stop)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(run_main(main))

@@ -1,0 +1,52 @@
+"""Forecasting as a step: the newest forecasts published and logged. `python -m model.predict`."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from collections.abc import Mapping, Sequence
+
+import pyarrow as pa
+
+from core.logs import configure_logging
+from core.process import run_main
+from core.settings import load_settings
+from core.times import now_ms
+from model.session import Session, open_session
+
+__all__ = ["main", "predict"]
+
+_log = logging.getLogger(__name__)
+
+
+def predict(session: Session, now: int, extra: Mapping[str, tuple[int, int, pa.Table]] | None = None) -> pa.Table:
+    """Forecast every coin with a price, publish the result together with `extra`, and return it.
+
+    Raises:
+        NotReady: no coin has a price.
+        OSError: the disk refused; what was published before stays.
+    """
+    forecasts = session.forecast(now)
+    session.book.publish(forecasts, session.trained_ms, now, extra or {})
+    return forecasts
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Forecast once with the stored model (the baseline where there is none) and publish."""
+    parser = argparse.ArgumentParser(
+        prog="python -m model.predict", description="Faz e publica uma vez as previsões com o modelo salvo."
+    )
+    parser.parse_args(arguments)
+    settings = load_settings()
+    configure_logging(settings.log_level)
+    with open_session(settings) as session:
+        now = now_ms()
+        session.pull(now)
+        forecasts = predict(session, now)
+    _log.info("published %d forecasts of %d coins", forecasts.num_rows, len(forecasts["coin"].unique()))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(run_main(main))

@@ -1,0 +1,147 @@
+"""One opened workspace of the pipeline: its lock, its published files, the engine and the model it resumed from."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Final
+
+import filelock
+import pyarrow as pa
+
+from core.artifacts import Publisher
+from core.errors import NotReady
+from core.prices import PriceReader
+from core.process import hold_lock
+from core.settings import Settings
+from core.times import now_ms
+from core.workspace import Workspace, open_workspace
+from etl.transform import FEATURE_NAMES
+from model.engine import ForecastEngine
+from model.feed import PriceFeed
+from model.prior import Prior
+from model.publication import ForecastBook
+from model.registry import ModelRegistry
+
+__all__ = ["Session", "open_session"]
+
+UNTRAINED: Final = "0"
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass
+class Session:
+    """What a step of the pipeline needs; only the holder of the lock has one."""
+
+    settings: Settings
+    workspace: Workspace
+    publisher: Publisher
+    registry: ModelRegistry
+    book: ForecastBook
+    engine: ForecastEngine
+    feed: PriceFeed
+    model_version: str = UNTRAINED
+    trained_ms: int | None = None
+    _prices: PriceReader | None = field(default=None, repr=False)
+
+    def pull(self, now: int) -> int:
+        """Carry new prices to the engine and bring its grid up to date; return how many prices were new.
+
+        Raises:
+            NotReady: the collector has stored nothing yet.
+            DamagedFile: the price store cannot be read.
+        """
+        if self._prices is None or not self._prices.is_current():
+            self.close()
+            self._prices = PriceReader(self.workspace.database)
+        count = self.feed.pull(self._prices, now)
+        self.engine.advance(now)
+        return count
+
+    def prices(self) -> PriceReader:
+        """The read-only connection opened by `pull`."""
+        if self._prices is None:
+            raise NotReady("ainda não há preços guardados")
+        return self._prices
+
+    def forecast(self, now: int) -> pa.Table:
+        """The newest forecasts of all coins that have a price, in FORECAST_SCHEMA.
+
+        Raises:
+            NotReady: no coin has a price.
+        """
+        if not self.feed.origins:
+            raise NotReady("ainda não há preços guardados")
+        forecasts = self.engine.forecast(self.feed.origins)
+        return forecasts.to_table(self.model_version, now, self.workspace.source.value)
+
+    def save_model(self) -> None:
+        """Store what the engine has learned as the newest version."""
+        if self.trained_ms is not None:
+            self.model_version = self.registry.save(self.engine.state(), FEATURE_NAMES, self.trained_ms).version
+
+    def restart_engine(self) -> None:
+        """Begin afresh from the stored model and the stored prices, after a step has failed half-way."""
+        self.engine, self.model_version, self.trained_ms = _resume(self.registry)
+        self.feed = PriceFeed(self.engine, self.settings.train_days)
+
+    def close(self) -> None:
+        """Close the connection to the price store; safe to call twice."""
+        if self._prices is not None:
+            self._prices.close()
+            self._prices = None
+
+
+@contextmanager
+def open_session(settings: Settings) -> Iterator[Session]:
+    """The pipeline's session for `settings`, alone in its workspace.
+
+    Raises:
+        AlreadyRunning: another pipeline works here.
+        ConfigurationError: the workspace belongs to other settings.
+        NotReady: the source is not decided yet.
+    """
+    workspace = open_workspace(settings)
+    lock = hold_pipeline_lock(workspace)
+    try:
+        publisher = Publisher(workspace.processed)
+        registry = ModelRegistry(workspace.models)
+        engine, version, trained_ms = _resume(registry)
+        session = Session(
+            settings=settings,
+            workspace=workspace,
+            publisher=publisher,
+            registry=registry,
+            book=ForecastBook(publisher, now_ms(), settings.retention_days),
+            engine=engine,
+            feed=PriceFeed(engine, settings.train_days),
+            model_version=version,
+            trained_ms=trained_ms,
+        )
+        try:
+            yield session
+        finally:
+            session.close()
+    finally:
+        lock.release()
+
+
+def hold_pipeline_lock(workspace: Workspace) -> filelock.BaseFileLock:
+    """The lock of everything the pipeline writes.
+
+    Raises:
+        AlreadyRunning: another pipeline, or a single step, holds it.
+    """
+    return hold_lock(workspace.processed / "pipeline.lock", "o pipeline desta pasta")
+
+
+def _resume(registry: ModelRegistry) -> tuple[ForecastEngine, str, int | None]:
+    loaded = registry.load(FEATURE_NAMES)
+    if loaded is None:
+        return ForecastEngine(prior=Prior.load()), UNTRAINED, None
+    card, state = loaded
+    _log.info("resuming from model %s", card.version)
+    return ForecastEngine.from_state(state), card.version, card.trained_ms

@@ -1,0 +1,52 @@
+"""Training as a step: new prices, features, one refit, and the model stored. `python -m model.train`."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from collections.abc import Sequence
+from typing import Final
+
+from core.logs import configure_logging
+from core.process import run_main
+from core.settings import load_settings
+from core.times import now_ms
+from model.engine import FitReport
+from model.session import Session, open_session
+
+__all__ = ["SAVE_EVERY_MS", "main", "train"]
+
+SAVE_EVERY_MS: Final = 300_000
+"""The loop stores its model at this pace; a crash loses at most so much training, and no price or forecast."""
+
+_log = logging.getLogger(__name__)
+
+
+def train(session: Session, now: int) -> FitReport:
+    """Renew the models from what the engine knows at `now`; what did not fit leaves the last ones in place."""
+    report = session.engine.refit(now)
+    if report.fitted:
+        session.trained_ms = now
+    return report
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Train once on the stored prices and store the model; 0 when one was fitted."""
+    parser = argparse.ArgumentParser(
+        prog="python -m model.train", description="Treina uma vez com os preços guardados e salva o modelo."
+    )
+    parser.parse_args(arguments)
+    settings = load_settings()
+    configure_logging(settings.log_level)
+    with open_session(settings) as session:
+        now = now_ms()
+        session.pull(now)
+        report = train(session, now)
+        session.save_model()
+    _log.info("%s (%d rows, %.1f days)", report.message, report.rows, report.days)
+    return 0 if report.fitted else 1
+
+
+if __name__ == "__main__":
+    sys.exit(run_main(main))

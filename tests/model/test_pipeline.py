@@ -1,0 +1,155 @@
+"""The loop forecasts from what is stored, resumes after a restart, and goes on when something breaks under it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from core.artifacts import ManifestReader
+from core.contract import HORIZONS_MIN
+from core.errors import AlreadyRunning
+from core.health import Heartbeat, read_health
+from core.prices import Coin, Price, PriceWriter
+from core.readers import Readers
+from core.settings import Settings, load_settings
+from core.times import GRID_STEP_MS, HOUR_MS, MINUTE_MS, now_ms
+from core.workspace import open_workspace
+from model.pipeline import Pipeline
+from model.session import open_session
+
+COINS = ("bitcoin", "ethereum", "solana")
+STEPS = 24 * 12
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """Settings of a simulated market in a fresh folder."""
+    return load_settings(source="demo", data_dir=tmp_path / "data", models_dir=tmp_path / "models")
+
+
+def _fill(settings: Settings, now: int, steps: int = STEPS, seed: int = 0) -> None:
+    """Store a random walk of `steps` 5-minute prices for each coin, the newest 20 seconds old."""
+    generator = np.random.default_rng(seed)
+    with PriceWriter(open_workspace(settings).database) as writer:
+        writer.update_coins(Coin(coin, coin[:3], coin.title(), rank, now) for rank, coin in enumerate(COINS))
+        for coin in COINS:
+            prices = 100 * np.exp(np.cumsum(generator.normal(0, 0.001, steps)))
+            times = now - 20_000 - GRID_STEP_MS * np.arange(steps)[::-1]
+            writer.store(Price(coin, int(ts_ms), float(price)) for ts_ms, price in zip(times, prices, strict=True))
+
+
+@contextmanager
+def _pipeline(settings: Settings) -> Iterator[Pipeline]:
+    with Heartbeat(settings.run_dir, "pipeline") as heartbeat, open_session(settings) as session:
+        yield Pipeline(session, heartbeat)
+
+
+def test_without_prices_the_loop_waits(settings: Settings) -> None:
+    """Before the first poll there is nothing to forecast and nothing breaks."""
+    with _pipeline(settings) as pipeline:
+        assert pipeline.cycle(now_ms()) is False
+        assert read_health(settings.run_dir, "pipeline").state == "esperando preços"
+
+
+def test_a_cycle_publishes_forecasts_of_every_coin(settings: Settings) -> None:
+    """Twelve horizons a coin, positive monotone quantiles, and the first forecast of the slot in the log."""
+    now = now_ms()
+    _fill(settings, now)
+    with _pipeline(settings) as pipeline:
+        assert pipeline.cycle(now) is True
+    readers = Readers(settings)
+    views = readers.forecasts()
+    assert set(views) == set(COINS)
+    for coin, view in views.items():
+        assert [step.horizon_min for step in view.steps] == list(HORIZONS_MIN)
+        assert view.origin_ms == now - 20_000
+        for step in view.steps:
+            values = list(step.quantiles.values())
+            assert values == sorted(values)
+            assert 0 < values[0] < values[-1]
+        assert len(readers.logged(coin, 0, now, 10)) == 1
+
+
+def test_one_poll_is_enough_for_a_baseline_forecast(settings: Settings) -> None:
+    """With a single price of each coin there is already a forecast with an interval that is not empty."""
+    now = now_ms()
+    _fill(settings, now, steps=1)
+    with _pipeline(settings) as pipeline:
+        assert pipeline.cycle(now) is True
+    view = Readers(settings).forecast("bitcoin")
+    assert view.kind == "baseline"
+    assert view.steps[-1].quantiles["q10"] < view.price_origin < view.steps[-1].quantiles["q90"]
+
+
+def test_a_cycle_without_new_prices_republishes_with_the_same_origin(settings: Settings) -> None:
+    """The time of making moves on, the origin does not, and the log gets nothing twice."""
+    now = now_ms()
+    _fill(settings, now)
+    readers = Readers(settings)
+    with _pipeline(settings) as pipeline:
+        pipeline.cycle(now)
+        first = readers.forecast("bitcoin")
+        pipeline.cycle(now + 30_000)
+        second = readers.forecast("bitcoin")
+    assert (second.origin_ms, second.created_ms) == (first.origin_ms, first.created_ms + 30_000)
+    assert len(readers.logged("bitcoin", 0, now, 10)) == 1
+
+
+def test_a_restart_resumes_from_the_stored_model(settings: Settings) -> None:
+    """The second process forecasts with the model of the first, and logs the slot no second time."""
+    now = now_ms()
+    _fill(settings, now)
+    with _pipeline(settings) as pipeline:
+        pipeline.cycle(now)
+        pipeline.session.save_model()
+        version = pipeline.session.model_version
+    with _pipeline(settings) as pipeline:
+        assert pipeline.session.model_version == version
+        pipeline.cycle(now + MINUTE_MS)
+    readers = Readers(settings)
+    assert readers.forecast("bitcoin").model_version == version
+    assert len(readers.logged("bitcoin", 0, now, 10)) == 1
+
+
+def test_two_pipelines_never_share_a_folder(settings: Settings) -> None:
+    """The second one is refused while the first one works."""
+    with _pipeline(settings), pytest.raises(AlreadyRunning), _pipeline(settings):
+        pass
+
+
+def test_a_disk_that_refuses_is_told_and_overcome(settings: Settings) -> None:
+    """While the output folder is unusable the trouble is in the health file; afterwards forecasts appear again."""
+    now = now_ms()
+    _fill(settings, now)
+    processed = open_workspace(settings).processed
+    with _pipeline(settings) as pipeline:
+        pipeline.cycle(now)
+        version = ManifestReader(processed).current().version
+        processed.rename(processed.with_name("away"))
+        processed.write_text("in the way")
+        assert pipeline.cycle(now + 30_000) is False
+        trouble = read_health(settings.run_dir, "pipeline").progress["trouble"]
+        assert "prever" in trouble
+        processed.unlink()
+        processed.with_name("away").rename(processed)
+        assert pipeline.cycle(now + 60_000) is True
+        assert read_health(settings.run_dir, "pipeline").progress["trouble"] is None
+    assert ManifestReader(processed).current().version > version
+
+
+def test_a_database_replaced_under_the_loop_is_opened_anew(settings: Settings) -> None:
+    """When the collector sets a damaged database aside, forecasts follow the new one."""
+    now = now_ms()
+    _fill(settings, now - HOUR_MS)
+    database = open_workspace(settings).database
+    with _pipeline(settings) as pipeline:
+        pipeline.cycle(now)
+        for path in database.parent.glob("crypto.db*"):
+            path.rename(path.with_name("old-" + path.name))
+        _fill(settings, now, seed=1)
+        assert pipeline.cycle(now) is True
+    assert Readers(settings).forecast("bitcoin").origin_ms == now - 20_000
