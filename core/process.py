@@ -14,6 +14,7 @@ from types import FrameType
 from typing import Final
 
 import filelock
+import psutil
 
 from core.errors import EXIT_ALREADY_RUNNING, EXIT_CONFIGURATION, AlreadyRunning, BadInput, ConfigurationError
 
@@ -83,9 +84,20 @@ def run_main(main: Callable[[], int]) -> int:
 
 
 def _wait_for_orphanhood(parent: int) -> None:
-    while os.getppid() == parent:
+    alive = _sign_of_life(parent)
+    while alive():
         time.sleep(_PARENT_CHECK_S)
     _log.warning("parent process %d is gone: stopping", parent)
     os.kill(os.getpid(), signal.SIGTERM)
     time.sleep(_STOP_GRACE_S)
     os._exit(1)
+
+
+def _sign_of_life(parent: int) -> Callable[[], bool]:
+    """Tells whether `parent` lives; Windows goes on naming a dead parent, so there the process itself is looked at."""
+    if os.name != "nt":
+        return lambda: os.getppid() == parent
+    try:
+        return psutil.Process(parent).is_running
+    except psutil.NoSuchProcess:
+        return lambda: False
