@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, NamedTuple, Self
 
-from core.errors import DamagedFile, NotReady
+from core.errors import DamagedFile, NotReady, StorageProblem
 from core.files import set_aside
 from core.process import hold_lock
 from core.schema import check_version, migrate
@@ -51,7 +51,11 @@ class Coin(NamedTuple):
 
 
 class PriceWriter:
-    """The one writing connection; opening takes the folder's lock, sets a damaged database aside and migrates."""
+    """The one writing connection; opening takes the folder's lock, sets a damaged database aside and migrates.
+
+    Its methods raise StorageProblem while the disk refuses, and DamagedFile when the database broke while open:
+    then `renew` sets it aside and begins a new one.
+    """
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -59,7 +63,8 @@ class PriceWriter:
         self.set_aside_as: Path | None = None
         self._lock = hold_lock(path.with_suffix(".lock"), "a base de preços")
         try:
-            self._connection = self._open()
+            with _writing():
+                self._connection = self._open()
         except BaseException:
             self._lock.release()
             raise
@@ -75,12 +80,22 @@ class PriceWriter:
         self._connection.close()
         self._lock.release()
 
-    def store(self, prices: Iterable[Price]) -> int:
+    def renew(self) -> Path:
+        """Set a database that broke while open aside and begin a new one; return the name of the old one."""
+        self._connection.close()
+        with _writing():
+            aside = self.set_aside_as = set_aside(self.path)
+            self._connection = _connect_for_writing(self.path)
+        _log.error("crypto.db broke: set aside as %s, starting afresh", aside.name)
+        return aside
+
+    def store(self, prices: Iterable[Price], *, clock_ms: int | None = None) -> int:
         """Store valid prices, one per coin and event time (the first one stays); return how many were new.
 
-        Invalid rows (not finite, not positive, more than two minutes ahead of the clock) are left out.
+        Invalid rows (not finite, not positive, more than two minutes ahead of the clock) are left out. `clock_ms`
+        is the source's own clock where it told the time; this machine's may be an hour off.
         """
-        latest_allowed = now_ms() + FUTURE_TOLERANCE_MS
+        latest_allowed = (clock_ms or now_ms()) + FUTURE_TOLERANCE_MS
         rows = [price for price in prices if _is_valid(price, latest_allowed)]
         with self._transaction() as connection:
             newest = {coin: self._newest(coin) for coin in {row.coin_id for row in rows}}
@@ -119,7 +134,8 @@ class PriceWriter:
 
     def meta(self, key: str) -> str | None:
         """A remembered value, or None."""
-        row = self._connection.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+        with _writing():
+            row = self._connection.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
         return None if row is None else str(row[0])
 
     def set_meta(self, values: Mapping[str, str]) -> None:
@@ -132,16 +148,40 @@ class PriceWriter:
 
     def latest(self) -> dict[str, Price]:
         """The newest price of each tracked coin."""
-        return _latest(self._connection)
+        with _writing():
+            return _latest(self._connection)
 
     def recent(self, coin_id: str, since_ms: int) -> list[tuple[int, float]]:
         """Event times and prices of one coin from `since_ms` on, in order."""
-        return _range(self._connection, coin_id, since_ms, None)
+        with _writing():
+            return _range(self._connection, coin_id, since_ms, None)
+
+    def oldest_ms(self, coin_id: str) -> int | None:
+        """Event time of the oldest price of one coin, or None."""
+        with _writing():
+            row = self._connection.execute("SELECT min(ts_ms) FROM prices WHERE coin_id = ?", (coin_id,)).fetchone()
+        return None if row[0] is None else int(row[0])
+
+    def coin_ids(self) -> list[str]:
+        """Every coin that ever had a name here, collected now or not."""
+        with _writing():
+            return [row[0] for row in self._connection.execute("SELECT id FROM coins ORDER BY id")]
+
+    def thin(self, coin_id: str, start_ms: int, end_ms: int, bar_ms: int) -> int:
+        """Keep the last price of each bar of one coin within [start_ms, end_ms); return how many others went."""
+        span = (coin_id, start_ms, end_ms)
+        with self._transaction() as connection:
+            return connection.execute(
+                """DELETE FROM prices WHERE coin_id = ? AND ts_ms >= ? AND ts_ms < ? AND ts_ms NOT IN (
+                    SELECT max(ts_ms) FROM prices WHERE coin_id = ? AND ts_ms >= ? AND ts_ms < ? GROUP BY ts_ms / ?)""",
+                (*span, *span, bar_ms),
+            ).rowcount
 
     def checkpoint(self) -> tuple[int, int, int]:
         """Fold the write-ahead log into the database; (busy, log pages, pages folded)."""
-        self._connection.execute("PRAGMA optimize")
-        busy, log_pages, folded = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        with _writing():
+            self._connection.execute("PRAGMA optimize")
+            busy, log_pages, folded = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         return int(busy), int(log_pages), int(folded)
 
     def _newest(self, coin_id: str) -> int:
@@ -160,18 +200,19 @@ class PriceWriter:
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
-        self._connection.execute("BEGIN IMMEDIATE")
-        try:
-            yield self._connection
-        except BaseException:
-            if self._connection.in_transaction:
-                self._connection.execute("ROLLBACK")
-            raise
-        self._connection.execute("COMMIT")
+        with _writing():
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._connection
+                self._connection.execute("COMMIT")
+            except BaseException:
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+                raise
 
 
 class PriceReader:
-    """A read-only connection; never creates, locks or changes the database. One per thread.
+    """A read-only connection; never creates, locks or changes the database. For one thread at a time.
 
     Raises:
         NotReady: there is no database yet, or a newer release is about to migrate it.
@@ -181,8 +222,12 @@ class PriceReader:
     def __init__(self, path: Path) -> None:
         if not path.exists():
             raise NotReady("ainda não há preços guardados")
+        self._path = path
+        self._inode = path.stat().st_ino
         with _reading():
-            self._connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)
+            self._connection = sqlite3.connect(
+                f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None, check_same_thread=False
+            )
             self._connection.execute("PRAGMA query_only = 1")
             if check_version(self._connection) == 0:
                 self._connection.close()
@@ -197,6 +242,13 @@ class PriceReader:
     def close(self) -> None:
         """Close the connection; safe to call twice."""
         self._connection.close()
+
+    def is_current(self) -> bool:
+        """Whether the open file is still the one at the path: a damaged database is replaced by a new file."""
+        try:
+            return self._path.stat().st_ino == self._inode
+        except OSError:
+            return False
 
     def data_version(self) -> int:
         """A number that changes when another process has committed; costs microseconds."""
@@ -304,6 +356,19 @@ def _range(connection: sqlite3.Connection, coin_id: str, start_ms: int, end_ms: 
         "SELECT ts_ms, price FROM prices WHERE coin_id = ? AND ts_ms BETWEEN ? AND ? ORDER BY ts_ms",
         (coin_id, start_ms, 2**62 if end_ms is None else end_ms),
     ).fetchall()
+
+
+@contextmanager
+def _writing() -> Iterator[None]:
+    """Turn SQLite's complaints into this project's: a damaged file, or a disk that refuses for now."""
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        if _is_damage(error):
+            raise DamagedFile(f"crypto.db: {error}") from error
+        raise StorageProblem(f"crypto.db: {error}") from error
+    except OSError as error:
+        raise StorageProblem(f"crypto.db: {error.strerror or error}") from error
 
 
 @contextmanager
