@@ -1,0 +1,100 @@
+"""Which logged forecasts await their outcome: the memory that makes live scores count each forecast exactly once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pyarrow as pa
+
+from core.artifacts import Publisher, read_table
+from core.contract import HORIZONS_MIN
+from core.times import HOUR_MS
+
+__all__ = ["ScoreState"]
+
+_SCHEMA: Final = pa.schema([("coin", pa.string()), ("origin_ms", pa.int64()), ("open", pa.int16())])
+_FLOOR: Final = b"floor_ms"
+_LATE_MS: Final = 2 * HOUR_MS
+"""Older origins are not logged, so rows not seen yet are at most this much older than the newest one seen."""
+
+
+@dataclass(frozen=True)
+class ScoreState:
+    """What was seen of the log and what of it is still open.
+
+    The log has one origin per coin and 5-minute slot, in increasing order, so the last origin seen of each coin
+    (`last`) tells new rows from old ones, and only the open ones of those seen need to be listed: `open_bits` maps
+    (coin, origin) to a bit per horizon. Coins never seen start after `floor_ms`.
+    """
+
+    last: Mapping[str, int] = field(default_factory=dict)
+    open_bits: Mapping[tuple[str, int], int] = field(default_factory=dict)
+    floor_ms: int = -1
+
+    @staticmethod
+    def read(publisher: Publisher) -> ScoreState:
+        """The published state.
+
+        Where it was lost (damaged) although there are scores, what belongs to the hours already scored is left alone:
+        better a few forecasts without a score than any with two.
+        """
+        entry = publisher.manifest.entries.get("score_state")
+        if entry is None:
+            ends = [part.end_ms for part in publisher.manifest.parts.get("scores", ())]
+            return ScoreState(floor_ms=max(ends, default=-1))
+        last: dict[str, int] = {}
+        open_bits: dict[tuple[str, int], int] = {}
+        table = read_table(publisher.folder / entry.file)
+        for row in table.to_pylist():
+            coin, origin_ms = row["coin"], row["origin_ms"]
+            last[coin] = max(last.get(coin, -1), origin_ms)
+            if row["open"]:
+                open_bits[coin, origin_ms] = row["open"]
+        return ScoreState(last, open_bits, int((table.schema.metadata or {})[_FLOOR]))
+
+    def since_ms(self) -> int:
+        """Nothing in the log before this moment is open."""
+        if not self.last:
+            return self.floor_ms + 1
+        return min([max(self.last.values()) - _LATE_MS, *(origin_ms for _, origin_ms in self.open_bits)])
+
+    def open_rows(self, logged: pd.DataFrame) -> pd.DataFrame:
+        """The rows of `logged` (FORECAST_SCHEMA) that are new or were open when the state was written."""
+        origin = _origins(logged)
+        last = logged["coin"].map(dict(self.last)).fillna(self.floor_ms).to_numpy(dtype=np.int64)
+        keys = zip(logged["coin"], origin.tolist(), strict=True)
+        bits = np.array([self.open_bits.get(key, 0) for key in keys], dtype=np.int64)
+        is_open = (origin > last) | (bits & _bits(logged) != 0)
+        rows: pd.DataFrame = logged.loc[is_open].reset_index(drop=True)
+        return rows
+
+    def seen(self, rows: pd.DataFrame) -> ScoreState:
+        """The state after `rows` became pending; what was open before is pending too and no longer listed here."""
+        last = dict(self.last)
+        for coin, origin_ms in zip(rows["coin"], _origins(rows).tolist(), strict=True):
+            last[coin] = max(last.get(coin, -1), origin_ms)
+        return ScoreState(last, {}, self.floor_ms)
+
+    def to_table(self, pending: pd.DataFrame) -> pa.Table:
+        """The state to publish while `pending` rows await their outcome: each coin's last origin and all open ones."""
+        bits = dict.fromkeys(self.last.items(), 0)
+        for coin, origin_ms, bit in zip(pending["coin"], _origins(pending).tolist(), _bits(pending), strict=True):
+            bits[coin, origin_ms] = bits.get((coin, origin_ms), 0) | int(bit)
+        columns = [[coin for coin, _ in bits], [origin_ms for _, origin_ms in bits], list(bits.values())]
+        return pa.table(dict(zip(_SCHEMA.names, columns, strict=True)), schema=_SCHEMA).replace_schema_metadata(
+            {_FLOOR: str(self.floor_ms)}
+        )
+
+
+def _origins(rows: pd.DataFrame) -> npt.NDArray[np.int64]:
+    return np.asarray(rows["origin"].dt.as_unit("ms").astype("int64"))
+
+
+def _bits(rows: pd.DataFrame) -> npt.NDArray[np.int64]:
+    """A bit per horizon: 1 for the shortest, 2 for the next."""
+    return np.asarray(1 << (rows["horizon_min"].to_numpy(dtype=np.int64) // HORIZONS_MIN[0] - 1))
