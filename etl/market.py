@@ -12,25 +12,18 @@ from etl.noise import FloatArray, IntArray
 
 __all__ = ["CURRENCIES", "Market", "MarketView", "Renamed", "price_at"]
 
-CURRENCIES: Final[dict[str, float]] = {
-    "usd": 1.0,
-    "aud": 1.52,
-    "brl": 5.4,
-    "cad": 1.37,
-    "chf": 0.88,
-    "clp": 940.0,
-    "cny": 7.2,
-    "eur": 0.92,
-    "gbp": 0.78,
-    "inr": 83.5,
-    "jpy": 155.0,
-    "krw": 1375.0,
-    "mxn": 18.2,
-    "rub": 90.0,
-    "sgd": 1.35,
-    "try": 32.5,
-    "zar": 18.6,
-}
+_PER_DOLLAR: Final = """
+usd 1 aed 3.67 ars 910 aud 1.52 bdt 117 bhd 0.377 bmd 1 brl 5.4 cad 1.37 chf 0.88 clp 940 cny 7.2 czk 23.2 dkk 6.9
+eur 0.92 gbp 0.78 gel 2.8 hkd 7.81 huf 365 idr 16300 ils 3.72 inr 83.5 jpy 155 krw 1375 kwd 0.307 lkr 302 mmk 2100
+mxn 18.2 myr 4.7 ngn 1500 nok 10.6 nzd 1.63 php 58.5 pkr 278 pln 3.98 rub 90 sar 3.75 sek 10.5 sgd 1.35 thb 36.6
+try 32.5 twd 32.4 uah 40.5 vef 0.1 vnd 25400 zar 18.6 xdr 0.76 xag 0.034 xau 0.00043
+btc 0.000015 eth 0.00029 ltc 0.0135 bch 0.0026 bnb 0.0017 eos 1.75 xrp 1.72 xlm 10.5 link 0.07 dot 0.16 yfi 0.00016
+sol 0.00625 bits 15 sats 1500
+"""
+
+CURRENCIES: Final[dict[str, float]] = dict(
+    zip(_PER_DOLLAR.split()[::2], map(float, _PER_DOLLAR.split()[1::2]), strict=True)
+)
 """Units of a currency for one US dollar: fixed, because the stand-in moves coins, not currencies."""
 
 

@@ -142,8 +142,15 @@ def _csv_table(path: Path, lines: Iterable[str]) -> Table:
     header = [name.strip().lower() for name in next(csv.reader([heading[1]], delimiter=separator))]
     columns = _columns(path, header)
     places = {purpose: header.index(name) for purpose, name in columns.items()}
+    if "moeda_cotacao" in header:
+        places["currency"], columns["currency"] = header.index("moeda_cotacao"), "moeda_cotacao"
     rows = list(_csv_rows(path, numbered, separator, places, columns))
-    row, ts_ms, coin, price, volume = zip(*rows, strict=True) if rows else ((),) * 5
+    row, ts_ms, coin, price, volume, currency = zip(*rows, strict=True) if rows else ((),) * 6
+    for number, name in zip(row, currency, strict=True):
+        if name != currency[0]:
+            raise BadInput(
+                f"{path.name}: linha {number}, coluna 'moeda_cotacao': '{name[:40]}', e antes '{currency[0]}'"
+            )
     return Table(
         row=np.array(row, np.int64),
         ts_ms=np.array(ts_ms, np.int64),
@@ -152,12 +159,13 @@ def _csv_table(path: Path, lines: Iterable[str]) -> Table:
         volume=np.array(volume, np.float64),
         columns=columns,
         daily_volume=columns["time"] in _OWN_TIMES,
+        currency=currency[0] if currency else "usd",
     )
 
 
 def _csv_rows(
     path: Path, numbered: Iterable[tuple[int, str]], separator: str, places: dict[str, int], columns: dict[str, str]
-) -> Iterator[tuple[int, int, str, float, float]]:
+) -> Iterator[tuple[int, int, str, float, float, str]]:
     numbers, lines = itertools.tee(numbered)
     fields = csv.reader((line for _, line in lines), delimiter=separator, strict=True)
     for (number, _), values in zip(numbers, fields, strict=False):
@@ -170,6 +178,7 @@ def _csv_rows(
             values[places["coin"]].strip(),
             _number(path, number, columns["price"], values[places["price"]]),
             _number(path, number, columns["volume"], volume) if volume else float("nan"),
+            values[places["currency"]].strip().lower() if "currency" in places else "usd",
         )
 
 

@@ -103,7 +103,9 @@ class SimulatedMarket:
     def prices(self, rows: IntArray, times_ms: IntArray) -> FloatArray:
         """The price in force at each time, in US dollars; there is always one."""
         seconds = times_ms // 1000
-        log_price = self._walk(rows + 1, seconds) + self._beta[rows] * self._walk(np.zeros_like(rows), seconds)
+        walks = np.concatenate([rows + 1, np.zeros_like(rows)])
+        own, shared = np.split(self._walk(walks, np.concatenate([seconds, seconds])), 2)
+        log_price = own + self._beta[rows] * shared
         stable = self._stable[rows]
         if stable.any():
             log_price[stable] = self._tremor(rows[stable] + 1, seconds[stable])
@@ -228,6 +230,7 @@ class SimulatedMarket:
 def _grouped(values: IntArray) -> Iterator[tuple[int, IntArray]]:
     """Each distinct value with the places where it stands."""
     order = np.argsort(values, kind="stable")
-    distinct, first = np.unique(values[order], return_index=True)
-    for value, places in zip(distinct, np.split(order, first[1:]), strict=True):
-        yield int(value), places
+    distinct, count = np.unique(values, return_counts=True)
+    end = np.cumsum(count)
+    for value, first, last in zip(distinct, end - count, end, strict=True):
+        yield int(value), order[first:last]

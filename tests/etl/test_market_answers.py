@@ -1,0 +1,335 @@
+"""The local market server's answers have CoinGecko's shapes, and their numbers are the market's."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+import pytest
+import requests
+
+from etl.coin_names import coins_wanted
+from etl.market import CURRENCIES, price_at
+from etl.market_replies import number
+from etl.market_server import MarketServer
+from etl.simulated_market import SimulatedMarket
+
+NOW_MS = 1_790_000_123_456
+DAY_MS = 86_400_000
+FIELDS = {
+    "id": str,
+    "symbol": str,
+    "name": str,
+    "image": str,
+    "current_price": float,
+    "market_cap": float,
+    "market_cap_rank": int,
+    "fully_diluted_valuation": float | None,
+    "total_volume": float,
+    "high_24h": float,
+    "low_24h": float,
+    "price_change_24h": float,
+    "price_change_percentage_24h": float,
+    "market_cap_change_24h": float,
+    "market_cap_change_percentage_24h": float,
+    "circulating_supply": float,
+    "total_supply": float | None,
+    "max_supply": float | None,
+    "ath": float,
+    "ath_change_percentage": float,
+    "ath_date": str,
+    "atl": float,
+    "atl_change_percentage": float,
+    "atl_date": str,
+    "roi": dict | None,
+    "last_updated": str,
+}
+
+
+@pytest.fixture(scope="module")
+def market() -> SimulatedMarket:
+    """120 coins, more than a page holds unless asked."""
+    return SimulatedMarket(coins_wanted("top:120"), 0)
+
+
+@pytest.fixture(scope="module")
+def server(market: SimulatedMarket) -> Iterator[MarketServer]:
+    """A server whose clock stands still."""
+    with MarketServer(market, clock=lambda: NOW_MS) as running:
+        yield running
+
+
+def get(server: MarketServer, path: str, **query: object) -> Any:
+    """The JSON of a 200."""
+    answer = requests.get(server.url + path, params={name: str(value) for name, value in query.items()}, timeout=10)
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+def refused(server: MarketServer, path: str, **query: object) -> tuple[int, Any]:
+    """Status and JSON of a refusal."""
+    answer = requests.get(server.url + path, params={name: str(value) for name, value in query.items()}, timeout=10)
+    return answer.status_code, answer.json()
+
+
+def milliseconds(text: str) -> int:
+    """UTC milliseconds of an ISO text."""
+    return round(datetime.fromisoformat(text).timestamp() * 1000)
+
+
+def test_ping_answers(server: MarketServer) -> None:
+    """The server is there."""
+    assert get(server, "/ping") == {"gecko_says": "(V3) To the Moon!"}
+
+
+def test_the_list_names_every_coin(server: MarketServer, market: SimulatedMarket) -> None:
+    """Id, symbol and name, and platforms only on request."""
+    entries = get(server, "/coins/list")
+    assert {entry["id"] for entry in entries} == {coin.id for coin in market.coins}
+    assert {"id": "bitcoin", "symbol": "btc", "name": "Bitcoin"} in entries
+    assert get(server, "/coins/list", include_platform="true")[0].keys() == {"id", "symbol", "name", "platforms"}
+
+
+def test_a_market_row_has_every_field_of_the_specification(server: MarketServer) -> None:
+    """All fields are present, of the right type, null only where live answers have nulls; nothing unasked is there."""
+    rows = get(server, "/coins/markets", vs_currency="usd", per_page=250)
+    for row in rows:
+        assert row.keys() == FIELDS.keys()
+        for name, kind in FIELDS.items():
+            value = float(row[name]) if kind is not int and isinstance(row[name], int) else row[name]
+            assert isinstance(value, kind), (row["id"], name)
+    for name in ("fully_diluted_valuation", "total_supply", "max_supply", "roi"):
+        assert 0 < sum(row[name] is None for row in rows) < len(rows)
+
+
+def test_market_numbers_agree_with_the_market(server: MarketServer, market: SimulatedMarket) -> None:
+    """Price, event time, day's range, change and cap are those of the market itself."""
+    for row in get(server, "/coins/markets", vs_currency="usd", per_page=250, precision="full"):
+        event_ms = milliseconds(row["last_updated"])
+        assert NOW_MS - 1000 < event_ms <= NOW_MS
+        assert row["current_price"] == price_at(market, row["id"], event_ms)
+        assert row["low_24h"] <= row["current_price"] <= row["high_24h"] <= row["ath"]
+        before = price_at(market, row["id"], event_ms - DAY_MS)
+        assert row["price_change_24h"] == pytest.approx(row["current_price"] - before)
+        assert row["market_cap"] == pytest.approx(row["current_price"] * row["circulating_supply"], rel=1e-3)
+
+
+def test_pages_are_cut_at_100_in_the_order_of_market_cap(server: MarketServer) -> None:
+    """Without per_page 100 rows come back; ranks go on over pages; past the end there is an empty list."""
+    first = get(server, "/coins/markets", vs_currency="usd")
+    second = get(server, "/coins/markets", vs_currency="usd", page=2)
+    assert (len(first), len(second)) == (100, 20)
+    assert [row["market_cap_rank"] for row in first + second] == list(range(1, 121))
+    caps = [row["market_cap"] for row in first + second]
+    assert caps == sorted(caps, reverse=True)
+    assert get(server, "/coins/markets", vs_currency="usd", page=3) == []
+
+
+def test_ids_come_back_in_market_order_and_unknown_ones_not_at_all(server: MarketServer) -> None:
+    """The order asked for is ignored; an id after a blank is another id."""
+    rows = get(server, "/coins/markets", vs_currency="usd", ids="cardano,nobody,bitcoin, ethereum")
+    assert [row["id"] for row in rows] == ["bitcoin", "cardano"]
+
+
+def test_other_orders(server: MarketServer) -> None:
+    """By id upwards, by cap upwards, by volume downwards."""
+    by_id = [row["id"] for row in get(server, "/coins/markets", vs_currency="usd", order="id_asc")]
+    assert by_id == sorted(by_id)
+    ranks = [row["market_cap_rank"] for row in get(server, "/coins/markets", vs_currency="usd", order="market_cap_asc")]
+    assert ranks == sorted(ranks, reverse=True)
+    volumes = [row["total_volume"] for row in get(server, "/coins/markets", vs_currency="usd", order="volume_desc")]
+    assert volumes == sorted(volumes, reverse=True)
+
+
+def test_the_sparkline_holds_a_week_of_hours(server: MarketServer, market: SimulatedMarket) -> None:
+    """168 prices at the last whole hours, in the currency asked for, the newest last."""
+    [row] = get(server, "/coins/markets", vs_currency="eur", ids="bitcoin", sparkline="true")
+    values = row["sparkline_in_7d"]["price"]
+    hour_ms = NOW_MS // 3_600_000 * 3_600_000
+    truth = [price_at(market, "bitcoin", hour_ms - back * 3_600_000) for back in range(167, -1, -1)]
+    assert values == pytest.approx([price * CURRENCIES["eur"] for price in truth])
+
+
+def test_price_changes_come_on_request_and_are_null_for_young_coins(server: MarketServer) -> None:
+    """There are 14 days of history, so 30 days of change are unknown."""
+    windows = "1h,24h,14d,30d"
+    [row] = get(server, "/coins/markets", vs_currency="usd", ids="bitcoin", price_change_percentage=windows)
+    changes = {name: row[f"price_change_percentage_{name}_in_currency"] for name in windows.split(",")}
+    assert changes["24h"] == pytest.approx(row["price_change_percentage_24h"], abs=1e-4)
+    assert isinstance(changes["14d"], float)
+    assert changes["30d"] is None
+
+
+@pytest.mark.parametrize(
+    ("value", "precision", "shown"),
+    [
+        (67187.3358, None, 67187),
+        (3104.556, None, 3104.56),
+        (0.58127349, None, 0.581273),
+        (0.0000118123456, None, 0.00001181),
+        (67187.3358, "full", 67187.3358),
+        (67187.3358, "2", 67187.34),
+        (float("nan"), None, None),
+    ],
+)
+def test_numbers_are_rounded_by_size_unless_precision_is_asked_for(
+    value: float, precision: str | None, shown: float | None
+) -> None:
+    """CoinGecko's own rounding hides digits; `precision=full` shows them."""
+    assert number(value, precision) == shown
+
+
+def test_currencies_are_converted_at_fixed_rates(server: MarketServer) -> None:
+    """A price in reais is the dollar price times the rate."""
+    [usd], [brl] = (
+        get(server, "/coins/markets", vs_currency=name, ids="bitcoin", precision="full") for name in ("usd", "BRL")
+    )
+    assert brl["current_price"] == pytest.approx(usd["current_price"] * CURRENCIES["brl"])
+
+
+def test_simple_price_leaves_out_what_it_does_not_know(server: MarketServer, market: SimulatedMarket) -> None:
+    """Unknown ids and currencies are absent with a 200; the moment is in seconds."""
+    answer = get(
+        server,
+        "/simple/price",
+        ids="bitcoin,nobody",
+        vs_currencies="usd,xxx",
+        include_last_updated_at="true",
+        include_market_cap="true",
+        include_24hr_vol="true",
+        include_24hr_change="true",
+        precision="full",
+    )
+    assert answer.keys() == {"bitcoin"}
+    assert answer["bitcoin"].keys() == {"usd", "usd_market_cap", "usd_24h_vol", "usd_24h_change", "last_updated_at"}
+    moment_ms = answer["bitcoin"]["last_updated_at"] * 1000
+    assert answer["bitcoin"]["usd"] == price_at(market, "bitcoin", moment_ms)
+    assert get(server, "/simple/price", ids="bitcoin", vs_currencies="xxx") == {"bitcoin": {}}
+    assert get(server, "/simple/price", ids="nobody", vs_currencies="usd") == {}
+
+
+def chart(server: MarketServer, **query: object) -> np.ndarray[Any, Any]:
+    """Times and prices of a chart; its three arrays must go together."""
+    answer = get(server, "/coins/ethereum/market_chart", vs_currency="usd", **query)
+    assert answer.keys() == {"prices", "market_caps", "total_volumes"}
+    times = [[row[0] for row in rows] for rows in answer.values()]
+    assert times[0] == times[1] == times[2]
+    return np.array(answer["prices"])
+
+
+def test_one_day_comes_in_five_minutes_with_jitter(server: MarketServer, market: SimulatedMarket) -> None:
+    """About 288 rows of true prices, off the grid by some seconds, the same when asked again later."""
+    rows = chart(server, days=1)
+    gaps = np.diff(rows[:-2, 0]) / 1000
+    assert 286 <= len(rows) <= 290
+    assert 295 < np.median(gaps) < 305
+    assert 120 < gaps.min() < 290
+    assert 310 < gaps.max() < 540
+    truth = [price_at(market, "ethereum", int(ts_ms)) for ts_ms in rows[:, 0]]
+    assert rows[:, 1].tolist() == truth
+    assert NOW_MS - 1000 < rows[-1, 0] <= NOW_MS
+    assert rows[-1, 0] % 1000 == 0
+    with MarketServer(market, clock=lambda: NOW_MS + 3_600_000) as later:
+        again = chart(later, days=1)
+    shared = set(map(tuple, rows[:-2])) & set(map(tuple, again))
+    assert len(shared) >= 273
+
+
+@pytest.mark.parametrize(("days", "gap_s", "count"), [(2, 3600, 48), (14, 3600, 336), (90, 3600, 336)])
+def test_longer_charts_come_in_hours_as_far_as_history_goes(
+    server: MarketServer, days: int, gap_s: int, count: int
+) -> None:
+    """From two days on a row an hour; there are 14 days."""
+    rows = chart(server, days=days)
+    assert abs(len(rows) - count) <= 3
+    assert np.median(np.diff(rows[:, 0])) / 1000 == pytest.approx(gap_s, rel=0.02)
+
+
+@pytest.mark.parametrize("query", [{"days": "91"}, {"days": "365"}, {"days": "14", "interval": "daily"}])
+def test_daily_rows_lie_on_midnight_except_the_last(server: MarketServer, query: dict[str, str]) -> None:
+    """Beyond 90 days, or on request, a row a day and one of now."""
+    rows = chart(server, **query)
+    assert (rows[:14, 0] % DAY_MS == 0).all()
+    assert rows[-1, 0] % DAY_MS != 0
+    assert 15 <= len(rows) <= 16
+
+
+def test_the_tail_is_sometimes_twice_and_backwards(market: SimulatedMarket) -> None:
+    """Now and then the last two rows have one price, and the later row is the earlier in time."""
+    now = [NOW_MS]
+    backwards = 0
+    with MarketServer(market, clock=lambda: now[0]) as server:
+        for _ in range(40):
+            now[0] += 60_000
+            rows = chart(server, days=1)
+            if rows[-1, 0] < rows[-2, 0]:
+                backwards += 1
+                assert rows[-1, 1] == rows[-2, 1]
+    assert 2 <= backwards <= 25
+
+
+def test_a_range_has_its_own_granularity(server: MarketServer) -> None:
+    """A day that ends now comes in five minutes, an older one and eight days in hours."""
+    end_s = NOW_MS // 1000
+    path = "/coins/bitcoin/market_chart/range"
+    cases = [((86_400, 0), 300), ((3 * 86_400, 2 * 86_400), 3600), ((8 * 86_400, 0), 3600)]
+    for (back, until), gap_s in cases:
+        query = {"vs_currency": "usd", "from": end_s - back, "to": end_s - until}
+        times = np.array(get(server, path, **query)["prices"])[:, 0]
+        assert np.median(np.diff(times)) / 1000 == pytest.approx(gap_s, rel=0.02)
+        assert times.min() >= (end_s - back) * 1000
+        assert times.max() <= (end_s - until + 1) * 1000
+    empty = get(server, path, **{"vs_currency": "usd", "from": end_s - 20 * 86_400, "to": end_s - 19 * 86_400})
+    assert empty == {"prices": [], "market_caps": [], "total_volumes": []}
+
+
+@pytest.mark.parametrize(
+    ("path", "query", "status", "needle"),
+    [
+        ("/coins/markets", {}, 422, "Missing parameter vs_currency"),
+        ("/coins/markets", {"vs_currency": "usdt"}, 400, "invalid vs_currency"),
+        ("/coins/markets", {"vs_currency": "usd", "precision": "x"}, 400, "invalid precision"),
+        ("/simple/price", {"vs_currencies": "usd"}, 422, "Missing parameter ids"),
+        ("/simple/price", {"ids": "bitcoin"}, 422, "Missing parameter vs_currencies"),
+        ("/simple/price", {"ids": "a," * 515 + "b", "vs_currencies": "usd"}, 400, "too many ids"),
+        ("/coins/nobody/market_chart", {"vs_currency": "usd", "days": "1"}, 404, "coin not found"),
+        ("/coins/bitcoin/market_chart", {"vs_currency": "xxx", "days": "1"}, 400, "invalid vs_currency"),
+        ("/coins/bitcoin/market_chart", {"vs_currency": "usd"}, 422, "Missing parameter days"),
+        ("/coins/bitcoin/market_chart", {"vs_currency": "usd", "days": "-1"}, 400, "invalid days"),
+        ("/coins/bitcoin/market_chart", {"vs_currency": "usd", "days": "366"}, 401, 10012),
+        ("/coins/bitcoin/market_chart", {"vs_currency": "usd", "days": "max"}, 401, 10012),
+        ("/coins/bitcoin/market_chart", {"vs_currency": "usd", "days": "1", "interval": "1h"}, 400, "invalid interval"),
+        ("/coins/bitcoin/market_chart", {"vs_currency": "usd", "days": "1", "interval": "hourly"}, 401, 10005),
+        ("/coins/bitcoin/market_chart/range", {"vs_currency": "usd", "from": "1"}, 422, "Missing parameter to"),
+        ("/coins/bitcoin/market_chart/range", {"vs_currency": "usd", "from": "x", "to": "2"}, 400, "invalid from"),
+        ("/coins/bitcoin/market_chart/range", {"vs_currency": "usd", "from": "1", "to": "2"}, 401, 10012),
+        ("/nowhere", {}, 404, "Incorrect path"),
+    ],
+)
+def test_bad_requests_are_refused_as_coingecko_does(
+    server: MarketServer, path: str, query: dict[str, str], status: int, needle: str | int
+) -> None:
+    """Status and wording (or code) of each refusal."""
+    found, answer = refused(server, path, **query)
+    assert found == status
+    assert str(needle) in json.dumps(answer)
+
+
+def test_answers_carry_the_edge_s_headers(server: MarketServer) -> None:
+    """Cache rules, weak tag, age and ids are there, and a large body is compressed."""
+    answer = requests.get(f"{server.url}/coins/markets", params={"vs_currency": "usd"}, timeout=10)
+    for name in ("Cache-Control", "Age", "CF-Cache-Status", "CF-Ray", "X-Request-Id", "Vary"):
+        assert name in answer.headers
+    assert answer.headers["ETag"].startswith('W/"')
+    assert answer.headers["Content-Encoding"] == "gzip"
+    assert answer.headers["Content-Type"] == "application/json; charset=utf-8"
+
+
+def test_the_end_of_a_url_that_is_too_long(server: MarketServer) -> None:
+    """Beyond 8 kB there is an HTML page with 414."""
+    answer = requests.get(f"{server.url}/simple/price?ids={'x' * 9000}", timeout=10)
+    assert answer.status_code == 414
+    assert "<html>" in answer.text
