@@ -10,7 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.metrics import SCORE_SCHEMA, SCORE_SUMS, MetricsBlock, Score, add_up, summarise
@@ -112,6 +112,7 @@ def test_parts_of_the_block_hold_their_own_rows() -> None:
         assert sum(score.forecasts for score in view.values()) == total == block.overall.forecasts
 
 
+@settings(deadline=None)
 @given(st.integers(1, 40), st.integers(0, 10_000), st.integers(0, 40))
 def test_split_and_shuffled_rows_say_the_same(hours: int, seed: int, cut: int) -> None:
     """Summing halves of the cells first, in any order, changes nothing but the last bits."""

@@ -6,13 +6,14 @@ import random
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
 from core.significance import MINIMUM_LENGTH, better_p_value, student_t_below, wilson_interval
 
 
+@settings(deadline=None)
 @given(st.integers(0, 400), st.integers(1, 400))
 def test_wilson_agrees_with_scipy(successes: int, trials: int) -> None:
     """The interval is the one scipy computes."""
@@ -26,6 +27,7 @@ def test_wilson_without_trials_is_unknown() -> None:
     assert wilson_interval(0, 0) is None
 
 
+@settings(deadline=None)
 @given(st.floats(-50, 50), st.integers(1, 60))
 def test_student_t_agrees_with_scipy(t: float, half_degrees: int) -> None:
     """The closed form for even degrees of freedom is the distribution function."""
@@ -40,6 +42,7 @@ def test_the_statistic_agrees_with_a_fourier_transform() -> None:
     assert better_p_value(list(values)) == pytest.approx(expected, rel=1e-9)
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(-1, 1), min_size=MINIMUM_LENGTH, max_size=60))
 def test_the_opposite_question_has_the_opposite_answer(values: list[float]) -> None:
     """Own against rival and rival against own add up to one, or neither can be told."""

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -94,6 +94,7 @@ def test_rows_are_summed_by_coin_hour_and_horizon(make_forecasts: MakeForecasts)
     assert dict(zip(keys, table["pinball"].to_pylist(), strict=True)) == pytest.approx(expected)
 
 
+@settings(deadline=None, max_examples=25)
 @given(st.integers(0, 1000), st.integers(1, 59))
 def test_scores_of_parts_add_up(make_forecasts: MakeForecasts, seed: int, cut: int) -> None:
     """Scoring two parts in any order says the same as scoring the whole."""
@@ -108,6 +109,7 @@ def test_scores_of_parts_add_up(make_forecasts: MakeForecasts, seed: int, cut: i
     assert one.overall.hit_rate == pytest.approx(other.overall.hit_rate)
 
 
+@settings(deadline=None)
 @given(st.floats(0.2, 3.0).filter(lambda factor: abs(factor - 1) > 0.1), st.floats(-1.0, 1.0))
 def test_pinball_is_least_at_the_true_quantiles(factor: float, shift: float) -> None:
     """Wider, narrower or shifted quantiles lose more in expectation; the expectation is a fine grid of outcomes."""
@@ -127,6 +129,7 @@ def test_pinball_approximates_half_the_crps_of_a_normal() -> None:
     assert 2 * pinball(quantiles, outcome, list(levels)) == pytest.approx(crps, rel=2e-3)
 
 
+@settings(deadline=None)
 @given(st.floats(0.3, 3.0).filter(lambda factor: abs(factor - 1) > 0.1))
 def test_winkler_is_least_at_the_true_interval(factor: float) -> None:
     """Neither a narrower nor a wider interval wins."""
@@ -136,6 +139,7 @@ def test_winkler_is_least_at_the_true_interval(factor: float) -> None:
     assert own.mean() < rival.mean()
 
 
+@settings(deadline=None)
 @given(st.floats(0, 1), st.floats(0, 1))
 def test_brier_is_least_at_the_true_probability(truth: float, other: float) -> None:
     """The expected score is least where the probability is told as it is."""
