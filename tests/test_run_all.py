@@ -1,0 +1,223 @@
+"""run_all.py for real: every process, every way to start and to end, on free ports and folders of its own."""
+
+from __future__ import annotations
+
+import csv
+import json
+import signal
+import socket
+import sqlite3
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from bench.running_suite import RunningSuite
+from core.errors import EXIT_ALREADY_RUNNING, EXIT_CONFIGURATION
+from core.health import read_health
+from core.ports import free_port
+from core.settings import DEFAULT_COINS, PROJECT
+from core.source import BACK_NOTICE, FALLBACK_NOTICE
+from etl.coin_names import coins_wanted
+from etl.market_server import MarketServer
+from etl.simulated_market import SimulatedMarket
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals and sessions of POSIX")
+
+CHILDREN = ("api", "dashboard", "simulator", "collector", "pipeline")
+IMPATIENT = f"""
+import os, sys
+sys.path.insert(0, {str(PROJECT)!r})
+from core.cli import parse_arguments
+from core.console import Console
+from core.suite import Suite
+sys.exit(Suite(parse_arguments(), Console(), os.environ["COINGECKO_HERE"], look_again_s=0.5).run())
+"""
+UNREACHABLE = {"HTTPS_PROXY": "http://127.0.0.1:1", "https_proxy": "http://127.0.0.1:1"}
+
+
+@pytest.fixture
+def runs(tmp_path: Path) -> Iterator[Callable[..., RunningSuite]]:
+    """Starts suites; none survives its test."""
+    made: list[RunningSuite] = []
+
+    def start(*options: str, folder: Path = tmp_path, code: str | None = None, **variables: str) -> RunningSuite:
+        made.append(RunningSuite(folder, *options, code=code, **variables))
+        return made[-1]
+
+    yield start
+    _end_all(made)
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSuite]:
+    """A simulated market that runs, all its forecasts published."""
+    folder = tmp_path_factory.mktemp("mercado simulado é")
+    opener = folder / "navegador"
+    opener.write_text(f'#!/bin/sh\necho "$1" >> "{folder}/páginas.txt"\n', encoding="utf-8")
+    opener.chmod(0o755)
+    run = RunningSuite(folder, "--demo", DISPLAY=":7", BROWSER=str(opener))
+    try:
+        run.wait(lambda: run.forecasts(DEFAULT_COINS))
+        yield run
+    finally:
+        _end_all([run])
+
+
+def _end_all(runs: list[RunningSuite]) -> None:
+    for run in runs:
+        if run.process.poll() is None:
+            run.process.terminate()
+            run.process.wait(timeout=15)
+
+
+def prices_of(run: RunningSuite, folder: str) -> dict[tuple[str, int], float]:
+    """Every stored price."""
+    with closing(sqlite3.connect(f"{(run.data_dir / folder / 'crypto.db').as_uri()}?mode=ro", uri=True)) as connection:
+        return {(coin, ts): price for coin, ts, price in connection.execute("SELECT coin_id, ts_ms, price FROM prices")}
+
+
+def test_everything_answers(demo: RunningSuite) -> None:
+    """API, documentation and dashboard answer, all coins have forecasts, and every place says: simulated."""
+    forecasts = demo.forecasts(DEFAULT_COINS)
+    assert forecasts is not None
+    assert {forecast["fonte"] for forecast in forecasts.values()} == {"demo"}
+    assert demo.get("/status")["fonte"] == "demo"
+    assert demo.get("/docs")
+    assert demo.get("/_stcore/health", demo.dashboard_port) == "ok"
+    assert "SIMULADO" in demo.output
+    demo.wait(lambda: " ciclo " in demo.output and "Painel e API respondem" in demo.output)
+    assert set(demo.children()) == set(CHILDREN)
+
+
+def test_pages_open_once_both_answer(demo: RunningSuite) -> None:
+    """With a display the documentation and the dashboard are opened."""
+    pages = demo.data_dir.parent / "páginas.txt"
+    expected = [f"http://127.0.0.1:{demo.api_port}/docs", f"http://127.0.0.1:{demo.dashboard_port}"]
+    demo.wait(lambda: pages.exists() and pages.read_text().split() == expected)
+
+
+def test_a_second_suite_is_refused(demo: RunningSuite, runs: Callable[..., RunningSuite]) -> None:
+    """A second start on the same folder says so and changes nothing."""
+    second = runs("--demo", "--data-dir", str(demo.data_dir))
+    assert second.process.wait(timeout=20) == EXIT_ALREADY_RUNNING
+    assert f"já está em execução na pasta {demo.data_dir} (pid {demo.process.pid})" in second.output
+    assert demo.get("/status")
+
+
+def test_a_busy_port_is_refused_before_anything_starts(runs: Callable[..., RunningSuite]) -> None:
+    """A port in use ends the start with its number and the way out; no process, no market."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = int(server.getsockname()[1])
+        refused = runs("--demo", "--dashboard-port", str(port))
+        assert refused.process.wait(timeout=20) == EXIT_CONFIGURATION
+    assert f"a porta {port} já está em uso" in refused.output
+    assert "--dashboard-port" in refused.output
+    assert not (refused.data_dir / "demo").exists()
+
+
+def test_every_killed_process_comes_back(demo: RunningSuite) -> None:
+    """After `kill -9` of each process in turn another does its work within 15 s, and no stored price is lost."""
+    before = prices_of(demo, "demo")
+    for name in CHILDREN:
+        demo.kill_child(name)
+    demo.wait(lambda: demo.get("/status"), 15)
+    demo.wait(lambda: demo.get("/_stcore/health", demo.dashboard_port) == "ok", 15)
+    for name in ("collector", "pipeline", "simulator"):
+        demo.wait(partial(demo.beats, name), 15)
+    cycle = demo.output.count(" ciclo ")
+    demo.wait(lambda: demo.output.count(" ciclo ") > cycle)
+    after = prices_of(demo, "demo")
+    assert before.items() <= after.items()
+    assert len(after) > len(before)
+
+
+def test_a_killed_suite_leaves_nothing_and_the_next_continues(
+    demo: RunningSuite, runs: Callable[..., RunningSuite]
+) -> None:
+    """`kill -9` of run_all.py ends all; the next start goes on with the same market and ends in order on SIGTERM."""
+    demo.end(signal.SIGKILL)
+    before = prices_of(demo, "demo")
+    stored = (demo.data_dir / "demo" / "workspace.json").read_bytes()
+    ports = ("--api-port", str(demo.api_port), "--dashboard-port", str(demo.dashboard_port))
+    following = runs("--demo", *ports, folder=demo.data_dir.parent)
+    following.api_port, following.dashboard_port = demo.api_port, demo.dashboard_port
+    following.wait(lambda: following.forecasts(("bitcoin",)))
+    after = prices_of(following, "demo")
+    assert before.items() <= after.items()
+    assert (demo.data_dir / "demo" / "workspace.json").read_bytes() == stored
+    assert following.end(signal.SIGTERM) == 0
+    assert read_health(following.run_dir, "suite").state == "parado"
+
+
+def test_nothing_reachable_means_a_simulated_market_that_says_so(runs: Callable[..., RunningSuite]) -> None:
+    """Without options and without a way to CoinGecko the market is simulated, loudly; Ctrl+C ends it."""
+    run = runs("--no-browser", "--coins", "bitcoin,solana", **UNREACHABLE)
+    run.wait(lambda: run.forecasts(("bitcoin", "solana")))
+    assert run.get("/status")["fonte"] == "demo"
+    assert FALLBACK_NOTICE in run.output
+    assert read_health(run.run_dir, "suite").progress["notice"] == FALLBACK_NOTICE
+    assert BACK_NOTICE not in run.output
+    assert not (run.data_dir / "crypto.db").exists()
+    assert run.end(signal.SIGINT) == 0
+
+
+def test_coingecko_coming_back_is_said_and_changes_nothing(runs: Callable[..., RunningSuite]) -> None:
+    """In fallback the address is asked again and again; once it answers people are told, and the market stays."""
+    market = SimulatedMarket(coins_wanted("bitcoin"))
+    port = free_port(set())
+    run = runs("--no-browser", code=IMPATIENT, COINGECKO_HERE=f"http://127.0.0.1:{port}/api/v3")
+    run.wait(lambda: FALLBACK_NOTICE in run.output)
+    with MarketServer(market, port=port):
+        run.wait(lambda: BACK_NOTICE in run.output)
+        run.wait(lambda: read_health(run.run_dir, "suite").progress["notice"] == BACK_NOTICE)
+    choice = json.loads((run.run_dir / "source.json").read_text(encoding="utf-8"))
+    assert (choice["source"], choice["notice"]) == ("demo", BACK_NOTICE)
+    assert run.end(signal.SIGTERM) == 0
+
+
+def test_live_prices_come_within_the_keyless_budget(runs: Callable[..., RunningSuite]) -> None:
+    """Against a server that behaves like CoinGecko without a key, every coin gets a forecast, marked as live."""
+    with MarketServer(
+        SimulatedMarket(coins_wanted(",".join(DEFAULT_COINS)), seed=3), plan="keyless", cached=True
+    ) as server:
+        run = runs("--no-browser", CRYPTO_COINGECKO_URL=server.url)
+        forecasts = run.wait(lambda: run.forecasts(DEFAULT_COINS))
+        assert {forecast["fonte"] for forecast in forecasts.values()} == {"coingecko"}
+        assert run.get("/status")["fonte"] == "coingecko"
+        assert "simulator" not in run.children()
+        assert run.end(signal.SIGTERM) == 0
+
+
+def test_replay_plays_every_coin_of_the_recording(runs: Callable[..., RunningSuite], tmp_path: Path) -> None:
+    """A recording is played with all its coins, without naming one."""
+    recording = tmp_path / "gravação de abril.csv"
+    start = datetime(2023, 4, 1, tzinfo=UTC)
+    with recording.open("w", encoding="utf-8", newline="") as file:
+        rows = csv.writer(file)
+        rows.writerow(("timestamp", "coin", "price"))
+        for minute in range(0, 3 * 24 * 60, 2):
+            at = (start + timedelta(minutes=minute)).isoformat()
+            rows.writerows(
+                (at, coin, base * (1 + (minute % 97) / 1e4)) for coin, base in (("dogecoin", 0.08), ("monero", 155))
+            )
+    run = runs("--no-browser", "--replay", str(recording))
+    forecasts = run.wait(lambda: run.forecasts(("dogecoin", "monero")))
+    assert {forecast["fonte"] for forecast in forecasts.values()} == {"replay"}
+    assert {coin["id"] for coin in run.get("/moedas")} == {"dogecoin", "monero"}
+    assert "Replay" in run.output
+    assert run.end(signal.SIGTERM) == 0
+
+
+def test_a_recording_that_is_none_ends_the_suite(runs: Callable[..., RunningSuite], tmp_path: Path) -> None:
+    """A file with the wrong columns is a matter of configuration: said once, not retried, nothing left."""
+    wrong = tmp_path / "errada.csv"
+    wrong.write_text("a,b\n1,2\n", encoding="utf-8")
+    run = runs("--no-browser", "--replay", str(wrong))
+    assert run.process.wait(timeout=30) == EXIT_CONFIGURATION
+    assert "errada.csv" in run.output
+    assert "simulator terminou" not in run.output
