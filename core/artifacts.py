@@ -21,7 +21,7 @@ from core.errors import DamagedFile, NotReady
 from core.files import read_json, set_aside, write_atomically, write_json
 from core.times import DAY_MS, HOUR_MS, iso, now_ms, to_datetime
 
-__all__ = ["KEEP_S", "Entry", "Manifest", "ManifestReader", "Part", "Publisher", "read_table"]
+__all__ = ["KEEP_S", "MANIFEST", "Entry", "Manifest", "ManifestReader", "Part", "Publisher", "read_table"]
 
 KEEP_S: Final = 90.0
 """How long a superseded file stays on disk for readers that hold an older manifest."""

@@ -5,16 +5,17 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from core.errors import ConfigurationError, DamagedFile, NotReady, WorkspaceMismatch
 from core.files import read_json, write_json
 from core.settings import Settings, Source
 from core.times import iso, now_ms
 
-__all__ = ["Workspace", "current_workspace", "open_workspace", "publish_source", "recording_hash"]
+__all__ = ["META_FILE", "Workspace", "current_workspace", "open_workspace", "publish_source", "recording_hash"]
 
-_META_SCHEMA = 1
+META_FILE: Final = "workspace.json"
+_META_SCHEMA: Final = 1
 
 
 @dataclass(frozen=True)
@@ -45,8 +46,8 @@ class Workspace:
         return self.source is Source.COINGECKO
 
 
-def open_workspace(settings: Settings) -> Workspace:
-    """The workspace of `settings.source`, made on first use.
+def open_workspace(settings: Settings, *, meta: dict[str, Any] | None = None) -> Workspace:
+    """The workspace of `settings.source`, made on first use, with the meta file `meta` where a copy is restored.
 
     Raises:
         WorkspaceMismatch: the folder was made with another currency, seed or recording.
@@ -57,24 +58,25 @@ def open_workspace(settings: Settings) -> Workspace:
         raise NotReady("a fonte dos preços ainda não foi decidida")
     recording = _recording(settings)
     folder = _folder(settings, recording)
-    path = folder / "workspace.json"
+    path = folder / META_FILE
     expected = _expected(settings, recording)
     try:
-        meta = read_json(path)
+        found = read_json(path)
     except FileNotFoundError:
-        meta = {"schema": _META_SCHEMA, **expected, "epoch_ms": now_ms(), "created_at": iso(now_ms())}
-        write_json(path, meta)
+        found = meta or {"schema": _META_SCHEMA, **expected, "epoch_ms": now_ms(), "created_at": iso(now_ms())}
+        _refuse_mismatch(path, found, expected)
+        write_json(path, found)
     except DamagedFile as error:
         raise WorkspaceMismatch(f"{path} está danificado ({error}): apague-o ou use outro --data-dir") from error
-    _refuse_mismatch(path, meta, expected)
+    _refuse_mismatch(path, found, expected)
     return Workspace(
         source=settings.source,
         currency=settings.currency,
         root=folder,
         models=settings.models_dir / folder.relative_to(settings.data_dir),
-        epoch_ms=int(meta["epoch_ms"]),
-        seed=meta.get("seed"),
-        recording=meta.get("recording"),
+        epoch_ms=int(found["epoch_ms"]),
+        seed=found.get("seed"),
+        recording=found.get("recording"),
     )
 
 
@@ -96,7 +98,7 @@ def current_workspace(settings: Settings) -> Workspace:
             folder = settings.data_dir / read_json(settings.run_dir / "source.json")["folder"]
         else:
             folder = _folder(settings, _recording(settings))
-        meta = read_json(folder / "workspace.json")
+        meta = read_json(folder / META_FILE)
         return Workspace(
             source=Source(meta["source"]),
             currency=meta["currency"],

@@ -1,0 +1,90 @@
+"""A copy made while everything runs is whole, and comes back as it was."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from core.artifacts import Publisher
+from core.backup import make_backup, restore_backup
+from core.errors import AlreadyRunning, BadInput, NotReady, WorkspaceMismatch
+from core.prices import Coin, Price, PriceReader, PriceWriter
+from core.settings import Settings, load_settings
+from core.workspace import open_workspace
+
+
+def _settings(folder: Path, **options: object) -> Settings:
+    return load_settings(**{"source": "demo", "data_dir": folder / "data", "models_dir": folder / "models", **options})
+
+
+def _fill(writer: PriceWriter, count: int) -> None:
+    writer.update_coins([Coin("bitcoin", "btc", "Bitcoin", 1, 1)])
+    writer.store(Price("bitcoin", 1000 + number, 1.0 + number) for number in range(count))
+
+
+def test_a_copy_taken_under_fire_is_whole_and_restorable(tmp_path: Path) -> None:
+    """With a writer and a publisher at work the copy has no torn table, and its restored prices are a prefix."""
+    source = open_workspace(_settings(tmp_path / "from"))
+    stop = threading.Event()
+    with PriceWriter(source.database) as writer:
+        _fill(writer, 500)
+        publisher = Publisher(source.processed)
+        publisher.publish({"latest": pa.table({"coin": ["bitcoin"]})})
+
+        def work() -> None:
+            number = 500
+            while not stop.is_set():
+                writer.store([Price("bitcoin", 1000 + number, 1.0 + number)])
+                publisher.publish({"latest": pa.table({"coin": ["bitcoin"] * (number % 5 + 1)})})
+                number += 1
+
+        thread = threading.Thread(target=work)
+        thread.start()
+        make_backup(source, tmp_path / "copy")
+        stop.set()
+        thread.join()
+    restored = restore_backup(tmp_path / "copy", _settings(tmp_path / "to"))
+    with PriceReader(restored.database) as reader:
+        rows = reader.range("bitcoin")
+    assert len(rows) >= 500
+    assert rows == [(1000 + number, 1.0 + number) for number in range(len(rows))]
+    assert Publisher(restored.processed).damaged == []
+    assert Publisher(restored.processed).manifest.entries["latest"].rows >= 1
+
+
+def test_a_copy_knows_its_own_source(tmp_path: Path) -> None:
+    """Restored without a word about the source, a simulated workspace stays simulated, with its seed."""
+    source = open_workspace(_settings(tmp_path / "from", seed=7))
+    with PriceWriter(source.database) as writer:
+        _fill(writer, 3)
+    make_backup(source, tmp_path / "copy")
+    restored = restore_backup(tmp_path / "copy", _settings(tmp_path / "to", source="auto"))
+    assert (restored.source, restored.seed, restored.epoch_ms) == (source.source, 7, source.epoch_ms)
+
+
+def test_restoring_over_prices_or_into_another_market_is_refused(tmp_path: Path) -> None:
+    """Nothing that exists is overwritten, and a copy of one seed never becomes the workspace of another."""
+    source = open_workspace(_settings(tmp_path / "from"))
+    with PriceWriter(source.database) as writer:
+        _fill(writer, 3)
+        make_backup(source, tmp_path / "copy")
+        with pytest.raises(AlreadyRunning):
+            restore_backup(tmp_path / "copy", _settings(tmp_path / "from"))
+    with pytest.raises(BadInput, match="já tem preços"):
+        restore_backup(tmp_path / "copy", _settings(tmp_path / "from"))
+    with pytest.raises(WorkspaceMismatch):
+        restore_backup(tmp_path / "copy", _settings(tmp_path / "to", seed=1))
+    with pytest.raises(BadInput, match="não está vazia"):
+        make_backup(source, tmp_path / "copy")
+    with pytest.raises(BadInput, match="não é uma cópia"):
+        restore_backup(tmp_path, _settings(tmp_path / "other"))
+
+
+def test_nothing_collected_is_nothing_to_copy(tmp_path: Path) -> None:
+    """Before the first poll a copy is refused and leaves no folder behind."""
+    with pytest.raises(NotReady):
+        make_backup(open_workspace(_settings(tmp_path)), tmp_path / "copy")
+    assert not (tmp_path / "copy").exists()
