@@ -11,7 +11,9 @@ ForecastingError
 │   │   └── Banned              wait at least ten minutes, then ask once
 │   ├── BadReply                drop the reply, ask again at the next turn
 │   └── RequestRefused          do not repeat this request; go on with the others
+│       ├── RequestTooLong      ask for fewer coins at a time
 │       └── UnknownCoin         leave this coin out, look again later
+├── StorageProblem              keep in memory what was to be stored, try again
 ├── DamagedFile                 set the file aside, rebuild it
 ├── NotReady                    wait: the data will come by themselves
 └── BadInput                    refuse the input, naming what and where
@@ -33,8 +35,10 @@ __all__ = [
     "NotReady",
     "RateLimited",
     "RequestRefused",
+    "RequestTooLong",
     "SourceError",
     "SourceUnavailable",
+    "StorageProblem",
     "UnknownCoin",
     "WorkspaceMismatch",
 ]
@@ -93,6 +97,14 @@ class RequestRefused(SourceError):
 
 class UnknownCoin(RequestRefused):
     """Leave this coin out and look again later: the source does not know the id."""
+
+
+class RequestTooLong(RequestRefused):
+    """Ask for fewer coins at a time: the address line is longer than the source takes."""
+
+
+class StorageProblem(ForecastingError):
+    """Keep in memory what was to be stored and try again: the disk is full, read-only or out of order."""
 
 
 class DamagedFile(ForecastingError):

@@ -1,0 +1,9 @@
+"""The release, as /status, User-Agent and exports name it; the same as in pyproject.toml."""
+
+from __future__ import annotations
+
+from typing import Final
+
+__all__ = ["VERSION"]
+
+VERSION: Final = "0.1.0"

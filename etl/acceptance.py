@@ -1,0 +1,154 @@
+"""Which prices are believed: a move of more than 30 % waits until two further polls agree with it.
+
+Pure. What arrives within the limit of the last accepted price is accepted at once. A jump is held; two more polls,
+each at least one cadence after the one before, with quotes of their own (a cached quote repeats, it does not confirm)
+that agree within 10 % make it true, and every held price that fits is accepted at its own event time: those that agree,
+and those on the way from the old level to the new one. A newer quote back at the old level drops what was held.
+
+The last accepted price stays the measure after any downtime: a market that did move 30 % meanwhile is believed two
+polls later, or as soon as the back-fill shows the path.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from statistics import median
+from typing import Final
+
+from core.prices import Price
+from core.times import MINUTE_MS
+
+__all__ = ["Gate", "plausible_series"]
+
+_MOST_UP: Final = 1.30
+_MOST_DOWN: Final = 0.70
+_AGREE: Final = 1.10
+_NEEDED: Final = 3
+"""The jump itself and two further polls."""
+_CADENCE_SLACK: Final = 0.8
+_MOST_HELD: Final = 100
+_START: Final = 9
+_SAME_TIME_MS: Final = 10 * MINUTE_MS
+
+
+@dataclass(slots=True)
+class _Coin:
+    """The last accepted price of a coin (its event time 0 where it is only a hint), and what waits."""
+
+    ts_ms: int
+    level: float
+    held: list[Price] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Gate:
+    """Judges the prices of all coins, each in the order of the polls that brought them."""
+
+    _coins: dict[str, _Coin] = field(default_factory=dict)
+
+    def judge(self, price: Price, cadence_s: float) -> list[Price]:
+        """The prices to be stored now: none, this one, or a jump that this one confirms."""
+        coin = self._coins.get(price.coin_id)
+        if coin is None:
+            self._coins[price.coin_id] = _Coin(price.ts_ms, price.price)
+            return [price]
+        if _is_near(price.price, coin.level):
+            return self._accept(coin, price)
+        if price.ts_ms <= coin.ts_ms or any(price.ts_ms == other.ts_ms for other in coin.held):
+            return []
+        coin.held = [*coin.held, price][-_MOST_HELD:]
+        return _confirmed(coin, cadence_s)
+
+    def hint(self, coin_id: str, level: float) -> None:
+        """Where a coin's price lay before its first one: a first price far from it is held like any jump."""
+        self._coins.setdefault(coin_id, _Coin(0, level))
+
+    def rebase(self, price: Price, cadence_s: float) -> list[Price]:
+        """Take `price`, stored by the back-fill, as last accepted if it is newer; return what waited and now fits."""
+        coin = self._coins.setdefault(price.coin_id, _Coin(price.ts_ms, price.price))
+        if price.ts_ms < coin.ts_ms:
+            return []
+        coin.ts_ms, coin.level = price.ts_ms, price.price
+        held, coin.held = coin.held, []
+        return [accepted for other in held for accepted in self.judge(other, cadence_s)]
+
+    def contradicts(self, series: Sequence[Price]) -> bool:
+        """Whether a series of one coin lies more than 30 % off at the time of the coin's last accepted price."""
+        coin = self._coins.get(series[0].coin_id) if series else None
+        if coin is None:
+            return False
+        nearest = min(series, key=lambda price: abs(price.ts_ms - coin.ts_ms))
+        return abs(nearest.ts_ms - coin.ts_ms) <= _SAME_TIME_MS and not _is_near(nearest.price, coin.level)
+
+    @property
+    def pending(self) -> list[str]:
+        """The coins of which a jump is held."""
+        return [coin_id for coin_id, coin in self._coins.items() if coin.held]
+
+    def remember(self) -> str:
+        """The held prices as JSON, for the next start."""
+        return json.dumps([price for coin in self._coins.values() for price in coin.held])
+
+    def recall(self, text: str) -> None:
+        """Hold again what `remember` wrote; to be called when the coins' last accepted prices are known."""
+        for row in json.loads(text):
+            price = Price(*row)
+            coin = self._coins.get(price.coin_id)
+            if coin is not None and price.ts_ms > coin.ts_ms:
+                coin.held.append(price)
+
+    def _accept(self, coin: _Coin, price: Price) -> list[Price]:
+        """A price within the limit; only one newer than what is held shows that the jump has gone."""
+        if price.ts_ms > coin.ts_ms:
+            coin.ts_ms, coin.level = price.ts_ms, price.price
+        coin.held = [other for other in coin.held if other.ts_ms > price.ts_ms]
+        return [price]
+
+
+def plausible_series(prices: Sequence[Price]) -> list[Price]:
+    """A back-filled series of one coin, in order of time, without what the same rule holds back.
+
+    Three prices of a level make it true, so a crash survives; one or two away from their neighbours, or at the very
+    end, are left out. It starts from the median of its first nine prices, which two spikes cannot move.
+    """
+    if not prices:
+        return []
+    gate = Gate()
+    gate.hint(prices[0].coin_id, median(price.price for price in prices[:_START]))
+    return [accepted for price in prices for accepted in gate.judge(price, cadence_s=0)]
+
+
+def _confirmed(coin: _Coin, cadence_s: float) -> list[Price]:
+    """What the newest held price confirms; the coin's level moves with it."""
+    newest = coin.held[-1]
+    agreeing = [price for price in coin.held if _agree(price.price, newest.price)]
+    if _polls(agreeing, cadence_s) < _NEEDED:
+        return []
+    accepted = [price for price in coin.held if _is_between(price.price, coin.level, newest.price)]
+    last = max(accepted, key=lambda price: price.ts_ms)
+    coin.ts_ms, coin.level, coin.held = last.ts_ms, last.price, []
+    return accepted
+
+
+def _polls(prices: Iterable[Price], cadence_s: float) -> int:
+    """How many of the polls that brought `prices` lie at least one cadence apart, whichever way the clock was set."""
+    count, last_ms = 0, 0
+    for price in prices:
+        if count == 0 or abs(price.fetched_ms - last_ms) >= cadence_s * 1000 * _CADENCE_SLACK:
+            count, last_ms = count + 1, price.fetched_ms
+    return count
+
+
+def _is_near(price: float, level: float) -> bool:
+    return _MOST_DOWN <= price / level <= _MOST_UP
+
+
+def _agree(price: float, other: float) -> bool:
+    return max(price, other) <= _AGREE * min(price, other)
+
+
+def _is_between(price: float, before: float, after: float) -> bool:
+    """Whether `price` lies on the way from one level to the next, or agrees with either."""
+    return min(before, after) / _AGREE <= price <= max(before, after) * _AGREE

@@ -1,0 +1,232 @@
+"""The call budget that polls and back-fill share: calls per minute and per month, waits the source ordered.
+
+Pure: time comes from an injected clock. Pacing runs on the monotonic clock, so that a jump of the wall clock neither
+frees nor blocks calls; what must survive a restart is remembered in wall-clock time and bounded when read back.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Final, NamedTuple
+
+from core.settings import Plan, Settings
+from core.times import month, now_ms, to_datetime
+
+__all__ = ["SYSTEM_CLOCK", "CallBudget", "Clock", "Limits", "limits_of"]
+
+_MINUTE_S: Final = 60.0
+_PER_MINUTE: Final[dict[Plan, float | None]] = {
+    Plan.KEYLESS: 5,
+    Plan.DEMO_KEY: 30,
+    Plan.PRO_KEY: 200,
+    Plan.LOCAL: None,
+}
+_DEMO_KEY_PER_MONTH: Final = 10_000
+_DEMO_KEY_CADENCE_S: Final = 300.0
+_MONTH_MARGIN: Final = 0.95
+_LONGEST_BLOCK_S: Final = 3600.0
+_POLL_SLACK_S: Final = 2.0
+"""How late back-fill may make a poll: about the time a call takes, since calls count from their end."""
+
+
+class Clock(NamedTuple):
+    """Where time comes from: seconds that never jump, and UTC milliseconds that may."""
+
+    monotonic: Callable[[], float]
+    wall_ms: Callable[[], int]
+
+
+SYSTEM_CLOCK: Final = Clock(time.monotonic, now_ms)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """At most `calls` in any `window_s` seconds (None: no limit), and at most `per_month` in a calendar month."""
+
+    calls: int | None = None
+    window_s: float = _MINUTE_S
+    per_month: int | None = None
+    min_cadence_s: float = 0.0
+
+
+def limits_of(settings: Settings) -> Limits:
+    """The limits of the plan; CRYPTO_CALLS_PER_MINUTE replaces the plan's own calls per minute.
+
+    A limit that is no whole number keeps its rate over another window: 2.5 a minute are 2 in 48 s.
+    """
+    per_minute = settings.calls_per_minute or _PER_MINUTE[settings.coingecko_plan]
+    calls = None if per_minute is None else max(1, math.floor(per_minute))
+    window_s = _MINUTE_S if per_minute is None or calls is None else _MINUTE_S * calls / per_minute
+    if settings.coingecko_plan is Plan.DEMO_KEY:
+        return Limits(calls, window_s, _DEMO_KEY_PER_MONTH, _DEMO_KEY_CADENCE_S)
+    return Limits(calls, window_s)
+
+
+@dataclass(slots=True)
+class _Block:
+    """Until when nobody may call, on the monotonic clock, and why."""
+
+    until: float = -math.inf
+    seconds: float = 0.0
+    reason: str = ""
+
+
+@dataclass(slots=True)
+class CallBudget:
+    """Counts every call, failed ones too; says how long to wait before the next one.
+
+    A call counts from its end: however long it travelled, the server has seen it by then, so no window of the
+    server's own ever holds more than `limits.calls`.
+    """
+
+    limits: Limits
+    clock: Clock = SYSTEM_CLOCK
+    _calls: deque[float] = field(default_factory=deque)
+    _month: str = ""
+    _month_calls: int = 0
+    _block: _Block = field(default_factory=_Block)
+
+    def start(self) -> None:
+        """Count a call that is about to be made."""
+        self._roll_month()
+        self._month_calls += 1
+        self._calls.append(self.clock.monotonic())
+
+    def finish(self) -> None:
+        """The call started last has ended."""
+        self._calls[-1] = self.clock.monotonic()
+
+    def block(self, seconds: float, reason: str) -> None:
+        """Nobody may call for `seconds`; a longer block that is in force stays."""
+        until = self.clock.monotonic() + seconds
+        if until > self._block.until:
+            self._block = _Block(until, seconds, reason)
+
+    @property
+    def blocked_for_s(self) -> float:
+        """Seconds for which the source itself has asked for silence; 0 when it has not."""
+        return max(0.0, self._block.until - self.clock.monotonic())
+
+    @property
+    def block_reason(self) -> str:
+        """Why nobody may call, or why that was last so."""
+        return self._block.reason
+
+    def delay_s(self) -> float:
+        """Seconds until the next call may start; 0 when it may start now."""
+        delay = max(self.blocked_for_s, self._month_delay_s())
+        calls = self._recent()
+        if self.limits.calls is not None and len(calls) >= self.limits.calls:
+            free_at = calls[-self.limits.calls] + self.limits.window_s
+            delay = max(delay, free_at - self.clock.monotonic())
+        return delay
+
+    def background_delay_s(self, poll_in_s: float, cadence_s: float, pages: int) -> float:
+        """The same for a call of the back-fill, which must delay no poll.
+
+        Polls take `pages` calls, the next in `poll_in_s` seconds and then every `cadence_s`: a call may be made if,
+        with it, each poll within the window still finds the calls it needs.
+        """
+        if self._month_floor_s(pages) > max(cadence_s, self.limits.min_cadence_s):
+            return math.inf
+        delay, limit = self.delay_s(), self.limits.calls
+        if delay > 0 or limit is None:
+            return delay
+        now = self.clock.monotonic()
+        planned = [*self._recent(), now]
+        poll_at = now + max(poll_in_s, 0.0)
+        while poll_at < now + self.limits.window_s:
+            in_window = [at for at in planned if at > poll_at - self.limits.window_s + _POLL_SLACK_S]
+            if len(in_window) + pages > limit:
+                return max(in_window[0] + self.limits.window_s - poll_at, _POLL_SLACK_S)
+            planned.extend([poll_at] * pages)
+            poll_at += cadence_s
+        return 0.0
+
+    def cadence_s(self, interval_s: float, pages: int, *, background: bool) -> float:
+        """The shortest time between polls of `pages` calls that the budget carries; one call a window is left for
+        back-fill while there is one (`background`)."""
+        cadence_s = max(interval_s, self.limits.min_cadence_s, self._month_floor_s(pages))
+        if self.limits.calls is not None:
+            for_polls = self.limits.calls - 1 if background and self.limits.calls > 1 else self.limits.calls
+            cadence_s = max(cadence_s, self.limits.window_s * pages / for_polls)
+        return cadence_s
+
+    @property
+    def calls_minute(self) -> int:
+        """Calls of the last minute (of the last window, where the limit has another one)."""
+        return len(self._recent())
+
+    @property
+    def calls_month(self) -> int:
+        """Calls of this calendar month."""
+        self._roll_month()
+        return self._month_calls
+
+    def remember(self) -> str:
+        """What a restart must know, as JSON."""
+        now, wall = self.clock.monotonic(), self.clock.wall_ms()
+        return json.dumps(
+            {
+                "month": self._month,
+                "calls": self._month_calls,
+                "recent_ms": [wall - round((now - at) * 1000) for at in self._recent()],
+                "blocked_until_ms": wall + round(self.blocked_for_s * 1000),
+                "blocked_s": self._block.seconds,
+                "reason": self._block.reason,
+            }
+        )
+
+    def recall(self, text: str) -> None:
+        """Take up what `remember` wrote before the restart; what cannot be read is left out.
+
+        A wall clock that was set in between shifts nothing beyond the window or the block that was in force.
+        """
+        try:
+            known: dict[str, Any] = json.loads(text)
+            now, wall = self.clock.monotonic(), self.clock.wall_ms()
+            ages_s = [min(max((wall - int(ts_ms)) / 1000, 0.0), self.limits.window_s) for ts_ms in known["recent_ms"]]
+            left_s = min((int(known["blocked_until_ms"]) - wall) / 1000, float(known["blocked_s"]), _LONGEST_BLOCK_S)
+            self._month, self._month_calls = str(known["month"]), int(known["calls"])
+            reason = str(known["reason"])
+        except (ValueError, KeyError, TypeError):
+            return
+        self._calls.extend(now - age_s for age_s in sorted(ages_s, reverse=True))
+        if left_s > 0:
+            self.block(left_s, reason)
+
+    def _recent(self) -> list[float]:
+        oldest = self.clock.monotonic() - self.limits.window_s
+        while self._calls and self._calls[0] <= oldest:
+            self._calls.popleft()
+        return list(self._calls)
+
+    def _roll_month(self) -> None:
+        current = month(self.clock.wall_ms())
+        if current > self._month:
+            self._month, self._month_calls = current, 0
+
+    def _month_delay_s(self) -> float:
+        self._roll_month()
+        if self.limits.per_month is None or self._month_calls < self.limits.per_month:
+            return 0.0
+        return self._month_left_s()
+
+    def _month_floor_s(self, pages: int) -> float:
+        """The cadence at which what is left of the month's calls lasts to its end."""
+        if self.limits.per_month is None:
+            return 0.0
+        self._roll_month()
+        left = max(1.0, (self.limits.per_month - self._month_calls) * _MONTH_MARGIN)
+        return self._month_left_s() * pages / left
+
+    def _month_left_s(self) -> float:
+        now = to_datetime(self.clock.wall_ms())
+        year, number = divmod(now.year * 12 + now.month, 12)
+        start = now.replace(year=year, month=number + 1, day=1, hour=0, minute=0, second=0, microsecond=0)
+        return (start - now).total_seconds()

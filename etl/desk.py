@@ -1,0 +1,85 @@
+"""The parts that polls and back-fill work with, put together once."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from typing import Final, Self
+
+from core.prices import Price, PriceWriter
+from core.settings import Settings
+from etl.backfill import Backfill
+from etl.budget import Clock
+from etl.caller import Caller
+from etl.coingecko import CoinGecko
+from etl.intake import Intake
+from etl.outbox import Outbox
+from etl.universe import Universe
+
+__all__ = ["STALE_CADENCES", "Desk"]
+
+STALE_CADENCES: Final = 3
+"""Prices are stale, and a gap begins, after this many cadences without a poll that was answered."""
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What is asked (`universe`, `backfill`), how (`api`, `caller`), and where answers go (`intake`, `outbox`)."""
+
+    api: CoinGecko
+    caller: Caller
+    universe: Universe
+    backfill: Backfill
+    intake: Intake
+    outbox: Outbox
+
+    @classmethod
+    def resume(
+        cls, settings: Settings, writer: PriceWriter, api: CoinGecko, clock: Clock, jitter: random.Random
+    ) -> Self:
+        """Begin where the last run ended: its budget, list of coins, waiting back-fill and held jumps.
+
+        Coins without prices are queued for back-fill; all of them if the last run ended more than three cadences ago.
+
+        Raises:
+            StorageProblem, DamagedFile: the store cannot be read.
+        """
+        outbox = Outbox(writer)
+        desk = cls(api, Caller(settings, outbox, clock, jitter), Universe(settings), Backfill(), Intake(outbox), outbox)
+        desk.caller.recall(writer.meta("budget"))
+        desk.universe.recall(writer.meta("universe"))
+        if desk.universe.ids:
+            writer.track(desk.universe.ids)
+        latest = {coin: price for coin, price in writer.latest().items() if coin in desk.universe.ids}
+        desk.intake.resume(latest, writer.meta("held"))
+        desk.backfill.recall(writer.meta("backfill"))
+        desk.backfill.keep(desk.universe.ids)
+        was_away = _seconds_away(latest, clock.wall_ms()) > STALE_CADENCES * desk.cadence_s
+        desk.queue(tuple(coin for coin in desk.universe.ids if was_away or coin not in latest))
+        return desk
+
+    @property
+    def cadence_s(self) -> float:
+        """Seconds between polls that are in force now."""
+        pages = len(self.universe.batches())
+        return self.caller.cadence_s(pages, background=self.backfill.next is not None)
+
+    @property
+    def pages(self) -> int:
+        """Calls that one poll takes."""
+        return max(1, len(self.universe.batches()))
+
+    def queue(self, coin_ids: tuple[str, ...]) -> None:
+        """Ask for the last 24 hours of these coins; known to the next start before anything else is stored."""
+        self.backfill.add(coin_ids)
+        self.remember_queue()
+
+    def remember_queue(self) -> None:
+        """Store which coins still wait for their back-fill."""
+        self.outbox.set_meta(backfill=self.backfill.remember())
+        self.outbox.flush()
+
+
+def _seconds_away(latest: dict[str, Price], wall_ms: int) -> float:
+    """Since when nothing was fetched; a wall clock set back in between counts as long."""
+    return abs(wall_ms - max((price.fetched_ms for price in latest.values()), default=0)) / 1000

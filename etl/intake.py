@@ -1,0 +1,121 @@
+"""From answers to accepted prices: judges every row, notes what is missing, hands over what is to be stored."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping
+
+from core.errors import BadReply
+from core.prices import Price
+from etl.acceptance import Gate, plausible_series
+from etl.coingecko import Chart, Page
+from etl.outbox import Outbox
+from etl.replies import MarketRow, hourly_prices
+
+__all__ = ["Intake"]
+
+_log = logging.getLogger(__name__)
+
+
+class Intake:
+    """Knows the newest accepted event time of every coin (`newest`) and which coins had no price when last asked."""
+
+    def __init__(self, outbox: Outbox) -> None:
+        self._outbox = outbox
+        self._gate = Gate()
+        self._held = self._gate.remember()
+        self.newest: dict[str, int] = {}
+        self.missing: set[str] = set()
+
+    def resume(self, latest: Mapping[str, Price], held: str | None) -> None:
+        """Begin with the newest stored price of each coin, and with the jumps that were held."""
+        for coin_id, price in latest.items():
+            self._gate.rebase(price, cadence_s=0)
+            self.newest[coin_id] = price.ts_ms
+        if held:
+            self._held = held
+            self._gate.recall(held)
+
+    @property
+    def newest_ms(self) -> int | None:
+        """The newest accepted event time of all."""
+        return max(self.newest.values(), default=None)
+
+    @property
+    def pending(self) -> list[str]:
+        """Coins of which a jump waits for confirmation."""
+        return self._gate.pending
+
+    def take_page(self, page: Page, wanted: Iterable[str], cadence_s: float) -> None:
+        """Judge the rows of the coins `wanted`; the others, which nobody asked for, are passed over."""
+        rows = {row.coin.id: row for row in page.rows}
+        asked = set(wanted)
+        priced = {coin_id for coin_id in asked if coin_id in rows and rows[coin_id].price is not None}
+        self._note_missing(asked, asked - priced)
+        for row in page.rows:
+            if row.coin.id in asked:
+                self._take_row(row, page.moment.source_ms, cadence_s)
+        self._remember_held()
+
+    def take_chart(self, coin_id: str, chart: Chart, cadence_s: float) -> int:
+        """Take the plausible part of a coin's chart; return how many prices that were.
+
+        Raises:
+            BadReply: the chart lies far from the price that was accepted for the same time.
+        """
+        series = plausible_series(chart.prices)
+        if self._gate.contradicts(series):
+            raise BadReply(f"the chart of {coin_id} contradicts its price")
+        self._store(series, chart.moment.source_ms)
+        if series:
+            self._store(self._gate.rebase(series[-1], cadence_s), chart.moment.source_ms)
+        self._remember_held()
+        return len(series)
+
+    def _take_row(self, row: MarketRow, clock_ms: int, cadence_s: float) -> None:
+        self._outbox.add_coin(row.coin)
+        if row.price is None:
+            return
+        if (level := _usual_level(row)) is not None:
+            self._gate.hint(row.coin.id, level)
+        accepted = self._gate.judge(row.price, cadence_s)
+        self._store(accepted, clock_ms)
+        if row.sparkline and accepted:
+            self._outbox.set_hourly(row.coin.id, _plausible_hours(row))
+
+    def _store(self, prices: list[Price], clock_ms: int) -> None:
+        self._outbox.add_prices(prices, clock_ms)
+        for price in prices:
+            self.newest[price.coin_id] = max(price.ts_ms, self.newest.get(price.coin_id, 0))
+
+    def _note_missing(self, asked: set[str], missing: set[str]) -> None:
+        """Log once what begins or ends to be missing."""
+        gone, back = missing - self.missing, (asked - missing) & self.missing
+        if gone:
+            _log.warning("no price for %s: unknown, renamed or delisted; asking again", ", ".join(sorted(gone)))
+        if back:
+            _log.info("prices again for %s", ", ".join(sorted(back)))
+        self.missing = (self.missing - asked) | missing
+
+    def _remember_held(self) -> None:
+        held = self._gate.remember()
+        if held != self._held:
+            self._held = held
+            self._outbox.set_meta(held=held)
+
+
+def _usual_level(row: MarketRow) -> float | None:
+    """Where the price lay of late by the row's other fields: its last hourly price, else within its day's range."""
+    hours = [price for price in row.sparkline if price is not None]
+    if hours:
+        return hours[-1]
+    if row.day_range is None or row.price is None:
+        return None
+    low, high = row.day_range
+    return min(max(row.price.price, low), high)
+
+
+def _plausible_hours(row: MarketRow) -> list[tuple[int, float]]:
+    """The hourly prices of a row without spikes."""
+    series = [Price(row.coin.id, ts_ms, price) for ts_ms, price in hourly_prices(row)]
+    return [(price.ts_ms, price.price) for price in plausible_series(series)]
