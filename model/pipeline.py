@@ -24,6 +24,7 @@ from core.process import lower_priority, run_main, stop_event, watch_parent
 from core.settings import load_settings
 from core.times import iso, now_ms
 from model.predict import predict
+from model.score import LiveScorer
 from model.session import Session, open_session
 from model.train import SAVE_EVERY_MS, train
 
@@ -43,6 +44,7 @@ class Pipeline:
         self._heartbeat = heartbeat
         self._features_ms = _newest_feature(session)
         self._saved_ms = now_ms()
+        self._scorer = LiveScorer(session.publisher)
         self._cycles = 0
         self._troubles: list[str] = []
 
@@ -64,6 +66,7 @@ class Pipeline:
             return False
         self._attempt("treinar", lambda: train(self.session, now))
         forecasts = self._attempt("prever", lambda: self._predict(now))
+        self._attempt("conferir as previsões", lambda: self._scorer.step(self.session.prices()))
         self._attempt("arrumar os arquivos", lambda: self.session.book.tidy(now))
         if now - self._saved_ms >= SAVE_EVERY_MS or self._saved_ms > now:
             self._attempt("salvar o modelo", self.session.save_model)
@@ -134,6 +137,8 @@ class Pipeline:
             trained_at=None if self.session.trained_ms is None else iso(self.session.trained_ms),
             model_version=self.session.model_version,
             log_rows=self.session.book.logged_rows,
+            score_rows=self.session.book.score_rows,
+            awaiting_outcome=self._scorer.pending,
             bytes_written=self.session.publisher.bytes_written,
             damaged=self.session.publisher.damaged,
             headline=_headline(forecasts),

@@ -34,7 +34,12 @@ class ForecastBook:
     @property
     def logged_rows(self) -> int:
         """Rows in the log."""
-        return sum(part.rows for part in self._publisher.manifest.parts.get("log", ()))
+        return self._rows("log")
+
+    @property
+    def score_rows(self) -> int:
+        """Rows of sums in the live scores."""
+        return self._rows("scores")
 
     def publish(
         self, latest: pa.Table, trained_ms: int | None, now_ms: int, extra: Mapping[str, tuple[int, int, pa.Table]]
@@ -77,6 +82,9 @@ class ForecastBook:
         for name in _SORTED:
             self._publisher.retire_before(name, now_ms - self._retention_ms)
         self._publisher.sweep()
+
+    def _rows(self, name: str) -> int:
+        return sum(part.rows for part in self._publisher.manifest.parts.get(name, ()))
 
     def _restore_slots(self, since_ms: int) -> dict[str, int]:
         slots: dict[str, int] = {}

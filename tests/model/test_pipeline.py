@@ -153,3 +153,23 @@ def test_a_database_replaced_under_the_loop_is_opened_anew(settings: Settings) -
         _fill(settings, now, seed=1)
         assert pipeline.cycle(now) is True
     assert Readers(settings).forecast("bitcoin").origin_ms == now - 20_000
+
+
+def test_a_forecast_is_scored_once_its_hour_has_passed(settings: Settings) -> None:
+    """When prices of the next hour arrive, all twelve horizons of each coin are in the scores, and only once."""
+    now = now_ms()
+    start = now - 2 * HOUR_MS
+    _fill(settings, start)
+    with _pipeline(settings) as pipeline:
+        pipeline.cycle(start)
+    with PriceWriter(open_workspace(settings).database) as writer:
+        times = range(start + GRID_STEP_MS, now, GRID_STEP_MS)
+        writer.store(Price(coin, ts_ms, 100.0) for coin in COINS for ts_ms in times)
+    for _ in range(2):
+        with _pipeline(settings) as pipeline:
+            pipeline.cycle(now)
+            pipeline.cycle(now)
+    live = Readers(settings).metrics().live
+    assert live is not None
+    assert live.overall.forecasts == len(COINS) * len(HORIZONS_MIN)
+    assert set(live.by_horizon) == set(HORIZONS_MIN)
