@@ -1,0 +1,134 @@
+"""Long memory of each coin as recursive averages: one `step` per 5 minutes, the same on and off the grid.
+
+An exponentially weighted average with half-life n bars moves by `s += a (x - s)`, a = 1 - 2^(-1/n). It starts at zero
+beside a weight that moves the same way towards one; their ratio is the average of what has been seen, right from the
+first return. A missing return moves neither. Because every coin's next state depends on its last state and one return
+alone, the state of an origin off the grid is the grid's state some steps earlier, moved on over the returns of the
+origin's own lattice.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from core.contract import GRID_STEP_MS
+
+__all__ = [
+    "HALF_LIVES",
+    "STATE_WIDTH",
+    "initial_state",
+    "returns",
+    "scale",
+    "seed_hourly",
+    "slow_scale",
+    "split",
+    "step",
+    "zero_share",
+]
+
+FloatArray = npt.NDArray[np.float64]
+
+HALF_LIVES: Final = (1, 2, 3, 6, 12, 24, 48, 72, 144, 288, 576, 1152)
+"""Half-lives in 5-minute bars: 5 minutes to 4 days."""
+
+_N: Final = len(HALF_LIVES)
+_SCALE: Final = HALF_LIVES.index(72)
+_DAY: Final = HALF_LIVES.index(288)
+_ZERO: Final = 3 * _N
+STATE_WIDTH: Final = 3 * _N + 2
+"""Columns of a state: averages of r², of |r|, their weights, the share of unchanged prices and its weight."""
+
+_RATE: Final = 1.0 - 2.0 ** (-1.0 / np.array([*HALF_LIVES * 3, 144, 144], dtype=np.float64))
+_JUMP: Final = 20.0
+"""A single return counts at most as this many scales: one 20 % step must not blind the averages for a day."""
+
+_GUESS: Final = 0.0015
+_GUESS_WEIGHT: Final = 0.01
+"""One pretended return of 15 basis points makes the scale finite before any data; it is forgotten within a day."""
+
+_SMALLEST_SCALE: Final = 1e-6
+
+
+def initial_state(coins: int) -> FloatArray:
+    """Return the states (coins, STATE_WIDTH) of coins about which nothing is known."""
+    state = np.zeros((coins, STATE_WIDTH))
+    state[:, _SCALE] = _GUESS_WEIGHT * _GUESS**2
+    state[:, _N + _SCALE] = _GUESS_WEIGHT * _GUESS
+    state[:, 2 * _N + _SCALE] = _GUESS_WEIGHT
+    return np.asarray(state)
+
+
+def step(state: FloatArray, r: FloatArray) -> FloatArray:
+    """Return the states after one more 5-minute log return per coin; NaN (no news) leaves a coin's state as it is."""
+    limit = _JUMP * scale(state)
+    size = np.minimum(np.abs(r), limit)
+    x = np.empty_like(state)
+    x[:, :_N] = (size * size)[:, None]
+    x[:, _N : 2 * _N] = size[:, None]
+    x[:, 2 * _N :] = 1.0
+    x[:, _ZERO] = r == 0.0
+    moved = state + _RATE * (x - state)
+    return np.where(np.isnan(r)[:, None], state, moved)
+
+
+def returns(
+    log_price: FloatArray, event_ms: npt.NDArray[np.int64], previous: FloatArray, previous_ms: npt.NDArray[np.int64]
+) -> FloatArray:
+    """Return log returns between two moments of a lattice, brought to five minutes.
+
+    The prices behind the two moments may lie further apart or closer together than 5 minutes; under a random walk the
+    spread grows with the root of the time between them, so the return is divided by it (within a factor of two). NaN
+    where a price is missing or is the very same record as before: no news.
+    """
+    elapsed = event_ms - previous_ms
+    news = elapsed > 0
+    factor = np.clip(np.sqrt(GRID_STEP_MS / np.where(news, elapsed, GRID_STEP_MS)), 0.5, 2.0)
+    return np.where(news, (log_price - previous) * factor, np.nan)
+
+
+def split(state: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return the averages (mean of r², mean of |r|, weight), each (..., half-lives); NaN where nothing was seen."""
+    weight = state[..., 2 * _N : 3 * _N]
+    seen = np.where(weight > 0, weight, np.nan)
+    return state[..., :_N] / seen, state[..., _N : 2 * _N] / seen, weight
+
+
+def scale(state: FloatArray) -> FloatArray:
+    """Return the spread of a 5-minute log return: half-life 6 hours, at least a tenth of what a half-life of a day
+    says.
+    """
+    fast = state[..., _SCALE] / state[..., 2 * _N + _SCALE]
+    day = state[..., _DAY] / np.maximum(state[..., 2 * _N + _DAY], 1e-12)
+    return np.maximum(np.sqrt(np.maximum(fast, 0.01 * day)), _SMALLEST_SCALE)
+
+
+def slow_scale(state: FloatArray) -> FloatArray:
+    """Return the spread of a 5-minute log return with half-life 4 days, never below `_SMALLEST_SCALE`; the fast one
+    before any data.
+    """
+    weight = state[..., 3 * _N - 1]
+    slow = np.sqrt(state[..., _N - 1] / np.where(weight > 0, weight, 1.0))
+    return np.where(weight > 0, np.maximum(slow, _SMALLEST_SCALE), scale(state))
+
+
+def zero_share(state: FloatArray) -> FloatArray:
+    """Return the recent share (half-life 12 hours) of 5-minute returns that were exactly zero."""
+    return state[..., _ZERO] / np.maximum(state[..., _ZERO + 1], 1e-12)
+
+
+def seed_hourly(log_price: FloatArray, ts_ms: npt.NDArray[np.int64]) -> FloatArray:
+    """Return the state (STATE_WIDTH,) of one coin of which only coarse (hourly) prices are known.
+
+    Each return is taken as so many 5-minute returns of the same average square as fit between the two prices.
+    Averages with half-lives below 6 hours stay empty: hourly prices say nothing about them.
+    """
+    state = initial_state(1)[0]
+    slow = np.array([n >= HALF_LIVES[_SCALE] for n in (*HALF_LIVES * 3, 0, 0)])
+    for bars, r in zip(np.diff(ts_ms) / GRID_STEP_MS, np.diff(log_price), strict=True):
+        square = r * r / bars
+        x = np.concatenate([np.full(_N, square), np.full(_N, np.sqrt(square)), np.ones(_N + 2)])
+        state = np.where(slow, x + (1.0 - _RATE) ** bars * (state - x), state)
+    return np.asarray(state)

@@ -1,0 +1,213 @@
+"""All that is learned: the two volatility models, their calibration, the gate, and the point forecast."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from core.contract import GRID_STEP_MS
+from etl.outcomes import STEPS, Outcomes
+from etl.transform import FEATURE_NAMES
+from model.calibration import Calibration, generic_shape
+from model.forecaster import RollingForest, VolatilityRidge
+from model.gate import Gate, interval_loss
+from model.moments import TrainingStore
+from model.pending import Rows
+from model.point import PointForecast, StandstillTracker
+from model.prior import Prior
+
+__all__ = ["EngineOptions", "FitReport", "Learner"]
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+
+_ROOT: Final = np.sqrt(np.arange(1, STEPS + 1))
+_HATS: Final = slice(len(FEATURE_NAMES) - 12, len(FEATURE_NAMES))
+_ACTIVITY_RANGE: Final = (-2.0, 2.2)
+"""A predicted activity of less than an eighth or more than nine times the recent spread is not believed."""
+
+
+@dataclass(frozen=True)
+class EngineOptions:
+    """Sizes and constants of the engine.
+
+    Attributes: train_days: window of training and calibration. seed: of the forest. n_jobs: threads of the forest; no
+    result depends on it. use_forest: False leaves the linear model alone (for comparisons). n_trees,
+    forest_lifetime_h, sample_rows: size of the forest, hours until all of it is renewed, rows it learns from.
+    forest_weight: its share in the mean of the two models once `forest_full_days` of rows are known. alpha,
+    alpha_prior: ridge penalty at 14 days of rows, without and with a prior; it grows as rows get fewer. tracker_step:
+    of the coverage tracker, in log width per outcome. gate_half_life_h: how far back the gate looks. least_rows: rows
+    without which nothing is fitted.
+    """
+
+    train_days: int = 14
+    seed: int = 0
+    n_jobs: int = 1
+    use_forest: bool = True
+    n_trees: int = 40
+    forest_lifetime_h: float = 168.0
+    sample_rows: int = 24_000
+    forest_weight: float = 0.5
+    forest_full_days: float = 5.0
+    alpha: float = 0.1
+    alpha_prior: float = 2.0
+    tracker_step: float = 0.0005
+    gate_half_life_h: float = 84.0
+    least_rows: int = 500
+
+
+@dataclass(frozen=True)
+class FitReport:
+    """What a refit did: `fitted` or not, from how many rows and days, trees grown, and a sentence."""
+
+    fitted: bool
+    rows: int
+    days: float
+    trees_grown: int
+    message: str
+
+
+class Learner:
+    """The learned part of the engine; it knows coins by their column number and rows, nothing of prices."""
+
+    def __init__(self, options: EngineOptions, prior: Prior | None) -> None:
+        self.options = options
+        self.prior = prior
+        self.refit_ms: int | None = None
+        self.gate = Gate(options.gate_half_life_h * 12)
+        self.point = PointForecast(options.train_days)
+        self.standstill = StandstillTracker(288)
+        self.store = TrainingStore(options.train_days, options.sample_rows)
+        shape = generic_shape() if prior is None else prior.shape
+        baseline_shape = generic_shape() if prior is None else prior.baseline_shape
+        shape_rows = 500.0 if prior is None else 3_000.0
+        self._calibration = Calibration(options.train_days, shape, shape_rows, True, options.tracker_step)
+        self._baseline = Calibration(options.train_days, baseline_shape, shape_rows, False, 0.0)
+        self._ridge = None if prior is None else VolatilityRidge(prior=prior).fit_prior()
+        self._forest: RollingForest | None = None
+        self._forest_weight = 0.0
+        self._coins = 0
+
+    def widen(self, coins: int) -> None:
+        """Make room for `coins` coins."""
+        self._coins = coins
+        for part in (self._calibration, self._baseline, self.gate, self.standstill):
+            part.widen(coins)
+
+    @property
+    def can_fit(self) -> bool:
+        """Whether there are rows enough to fit anything."""
+        return self.store.rows >= self.options.least_rows
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether the forest takes part and enough outcomes have been seen to trust the intervals."""
+        with_forest = self._forest is not None or not self.options.use_forest
+        return with_forest and self._calibration.rows >= self.options.least_rows
+
+    def in_turn(self, ts_ms: IntArray, coins: IntArray) -> npt.NDArray[np.bool_]:
+        """Tell which rows (n, k) are predicted and scored: all with up to 32 coins, then evenly fewer of each."""
+        stride = max(1, self._coins // 32)
+        return np.asarray((ts_ms[:, None] // GRID_STEP_MS + coins) % stride == 0)
+
+    def predict(self, x: npt.NDArray[np.float32], wanted: npt.NDArray[np.bool_]) -> tuple[FloatArray, FloatArray]:
+        """Return predicted log activity and bets (..., STEPS) for rows `x` (..., features); NaN where not wanted or no
+        model.
+        """
+        activity = np.full((*wanted.shape, STEPS), np.nan)
+        bets = np.full_like(activity, np.nan)
+        rows = x[wanted]
+        if len(rows):
+            bets[wanted] = self.point.bets(rows)
+            if self._ridge is not None:
+                activity[wanted] = self._activity(self._ridge, rows)
+        return activity, bets
+
+    def _activity(self, ridge: VolatilityRidge, rows: npt.NDArray[np.float32]) -> FloatArray:
+        linear = ridge.predict(rows)
+        if self._forest is not None:
+            linear = (1.0 - self._forest_weight) * linear + self._forest_weight * self._forest.predict(rows)
+        return np.asarray(np.clip(linear, *_ACTIVITY_RANGE))
+
+    def _scale(self, activity: FloatArray, sigma: FloatArray, x: npt.NDArray[np.float32]) -> FloatArray:
+        return np.asarray(np.exp(activity) * sigma[..., None] * _ROOT * self._calibration.phase_factor(x[..., _HATS]))
+
+    def baseline_widths(self, sigma: FloatArray, coins: IntArray) -> FloatArray:
+        """Return the baseline's half-widths (k, STEPS, LEVELS)."""
+        return self._baseline.half_widths(sigma[:, None] * _ROOT, coins)
+
+    def forest_widths(
+        self, x: npt.NDArray[np.float32], sigma: FloatArray, coins: IntArray, wanted: npt.NDArray[np.bool_]
+    ) -> FloatArray:
+        """Return the forecaster's half-widths (k, STEPS, LEVELS), NaN where not wanted or while there is no model."""
+        activity, _ = self.predict(x, wanted)
+        return self._calibration.half_widths(self._scale(activity, sigma, x), coins)
+
+    def learn(self, rows: Rows, coins: IntArray, what: Outcomes) -> None:
+        """Learn from matured rows (n, k) in order of time: first judge what was predicted, then take it in."""
+        usable, stride = rows.usable, self.store.stride(self._coins)
+        n, k = usable.shape
+        scale_base = np.where(usable[..., None], rows.sigma[..., None] * _ROOT, np.nan)
+        scored = np.isfinite(rows.activity[..., 0])
+        scale = self._scale(rows.activity, rows.sigma, rows.x)
+        move = np.where(usable[..., None], what.move, np.nan)
+        turn = self.in_turn(rows.ts_ms, coins)[..., None]
+        self._judge(coins, np.where(scored[..., None], move, np.nan), scale, scale_base)
+        hats = rows.x[:, 0, _HATS]
+        self._calibration.learn(rows.ts_ms, coins, hats, scale, move)
+        self._baseline.learn(rows.ts_ms, coins, hats, np.where(turn, scale_base, np.nan), move)
+        self.standstill.learn(coins, move)
+        ts = np.repeat(rows.ts_ms, k)
+        whole = (usable & np.isfinite(what.activity).all(axis=-1)).ravel()
+        if whole.any():
+            steps = rows.ts_ms[:, None] // GRID_STEP_MS + 5 * coins
+            flat = rows.x.reshape(n * k, -1)[whole]
+            activity = what.activity.reshape(n * k, STEPS)[whole].astype(np.float32)
+            self.store.add(ts[whole], flat, activity, (steps % stride == 0).ravel()[whole])
+        moved = (np.isfinite(move).all(axis=-1) & turn[..., 0]).ravel()
+        if moved.any():
+            scaled = (move / scale_base).reshape(n * k, STEPS)[moved]
+            bets = rows.bets.reshape(n * k, STEPS)[moved]
+            self.point.learn(ts[moved], rows.x.reshape(n * k, -1)[moved], bets, scaled)
+
+    def _judge(self, coins: IntArray, move: FloatArray, scale: FloatArray, scale_base: FloatArray) -> None:
+        mine = interval_loss(move, self._calibration.half_widths(scale, coins))
+        other = interval_loss(move, self._baseline.half_widths(scale_base, coins))
+        self.gate.learn(coins, (mine / scale_base).mean(axis=-1), (other / scale_base).mean(axis=-1))
+
+    def refit(self, now_ms: int) -> FitReport:
+        """Fit the ridge from the sums, renew a part of the forest, judge the bets."""
+        options = self.options
+        self.store.forget_before(now_ms - options.train_days * 86_400_000)
+        self.point.refit(now_ms)
+        rows = self.store.rows
+        days = self.store.effective_days
+        moments = self.store.moments()
+        if moments is None or not self.can_fit:
+            return FitReport(False, rows, days, 0, f"{rows} rows are too few: {options.least_rows} are needed")
+        thin = 14.0 / max(min(days, 14.0), 0.25)
+        self._ridge = VolatilityRidge(
+            alpha=(options.alpha if self.prior is None else options.alpha_prior) * thin,
+            prior=self.prior,
+            prior_rows=2_000.0,
+        ).fit_moments(moments)
+        trees = self._renew_forest(now_ms, days) if options.use_forest else 0
+        self.refit_ms = now_ms
+        return FitReport(True, rows, days, trees, "fitted")
+
+    def _renew_forest(self, now_ms: int, days: float) -> int:
+        options = self.options
+        x, y = self.store.sample()
+        self._forest_weight = options.forest_weight * min(1.0, days / options.forest_full_days)
+        if self._forest is None:
+            self._forest = RollingForest(
+                n_trees=options.n_trees,
+                lifetime_h=options.forest_lifetime_h,
+                n_jobs=options.n_jobs,
+                random_state=options.seed,
+            ).fit(x, y, now_ms)
+            return options.n_trees
+        return self._forest.renew(x, y, now_ms, min(options.forest_lifetime_h, 8.0 * days))

@@ -1,0 +1,212 @@
+"""The engine as a whole: nothing looks ahead, nothing breaks on strange prices, noise stays noise."""
+
+from __future__ import annotations
+
+import io
+
+import joblib
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from core.contract import GRID_STEP_MS, HORIZONS_MIN
+from etl.transform import FEATURE_NAMES
+from model.engine import EngineOptions, EngineState, ForecastEngine
+from model.forecasts import Forecasts
+
+START_MS = 1_700_006_400_000
+SMALL = EngineOptions(train_days=2, n_trees=8, least_rows=300)
+
+FloatArray = npt.NDArray[np.float64]
+Market = dict[str, tuple[npt.NDArray[np.int64], FloatArray]]
+
+
+def _market(seed: int, hours: int, coins: int = 4, step_ms: int = GRID_STEP_MS) -> Market:
+    """Random walks whose spread breathes: a log-normal volatility with a memory of some hours."""
+    rng = np.random.default_rng(seed)
+    rows = hours * 3_600_000 // step_ms
+    ts = START_MS + step_ms * np.arange(rows)
+    common = rng.normal(0, 0.02, rows)
+    result: Market = {}
+    for coin in range(coins):
+        level, shock = np.zeros(rows), rng.normal(0, 0.06, rows)
+        for row in range(1, rows):
+            level[row] = 0.99 * level[row - 1] + common[row] + shock[row]
+        r = 0.002 * np.exp(level) * rng.normal(0, 1, rows) * np.sqrt(step_ms / GRID_STEP_MS)
+        result[f"coin{coin}"] = (ts, 100.0 * np.exp(np.cumsum(r)))
+    return result
+
+
+def _walk(market: Market, origins: list[int], options: EngineOptions = SMALL, refit_h: int = 6) -> list[Forecasts]:
+    """Feed prices as time goes by; forecast at each origin."""
+    engine = ForecastEngine(options)
+    fed = dict.fromkeys(market, 0)
+    made = []
+    for origin in origins:
+        for coin, (ts, price) in market.items():
+            upto = int(np.searchsorted(ts, origin, side="right"))
+            engine.observe(coin, ts[fed[coin] : upto], price[fed[coin] : upto])
+            fed[coin] = upto
+        engine.advance(origin)
+        if engine.learner.refit_ms is None or origin - engine.learner.refit_ms >= refit_h * 3_600_000:
+            engine.refit(origin)
+        made.append(engine.forecast({coin: int(ts[fed[coin] - 1]) for coin, (ts, _) in market.items() if fed[coin]}))
+    return made
+
+
+def _origins(first_h: int, last_h: int, step_min: int) -> list[int]:
+    return list(range(START_MS + first_h * 3_600_000, START_MS + last_h * 3_600_000, step_min * 60_000))
+
+
+def _assert_sane(forecasts: Forecasts) -> None:
+    assert np.isfinite(forecasts.quantiles).all()
+    assert (forecasts.quantiles > 0).all()
+    assert (np.diff(forecasts.quantiles, axis=2) > 0).all()
+    width = np.log(forecasts.quantiles[..., -1] / forecasts.quantiles[..., 0])
+    assert (np.diff(width, axis=1) >= -1e-12).all()
+    assert ((forecasts.p_up >= 0) & (forecasts.p_up <= 1)).all()
+
+
+@pytest.mark.parametrize("cut_minutes", [0, 3])
+def test_prices_after_an_origin_change_nothing_before_it(cut_minutes: int) -> None:
+    """With every price after a moment changed, all forecasts made up to it keep every bit, refits included."""
+    market = _market(seed=1, hours=60, step_ms=60_000)
+    cut = START_MS + 46 * 3_600_000 + cut_minutes * 60_000
+    rng = np.random.default_rng(2)
+    changed = {
+        coin: (ts, np.where(ts <= cut, price, price * rng.uniform(0.5, 2.0, len(ts))))
+        for coin, (ts, price) in market.items()
+    }
+    origins = [*_origins(14, 46, 97), cut, *_origins(47, 50, 61)]
+    for before, after in zip(_walk(market, origins), _walk(changed, origins), strict=True):
+        same = np.array_equal(before.quantiles, after.quantiles) and np.array_equal(before.is_forest, after.is_forest)
+        assert same == bool((before.origin_ms <= cut).all())
+        _assert_sane(after)
+
+
+def test_the_same_seed_gives_the_same_forecasts_on_any_number_of_threads() -> None:
+    """One thread or two: bit-identical forecasts; another seed: other ones."""
+    market = _market(seed=3, hours=40)
+    origins = _origins(30, 36, 55)
+    first, second, other = (
+        _walk(market, origins, EngineOptions(train_days=2, n_trees=8, least_rows=300, n_jobs=jobs, seed=seed))[-1]
+        for jobs, seed in ((1, 0), (2, 0), (1, 1))
+    )
+    assert first.is_forest.any()
+    np.testing.assert_array_equal(first.quantiles, second.quantiles)
+    assert not np.array_equal(first.quantiles, other.quantiles)
+
+
+def test_a_random_walk_is_left_where_it_is_and_its_spread_is_covered() -> None:
+    """On simulated walks the centre is the last price, and each interval covers what it promises."""
+    market = _market(seed=4, hours=24 * 12, coins=8)
+    forecasts = _walk(market, _origins(72, 24 * 12 - 2, 35), EngineOptions(train_days=7, n_trees=8), refit_h=24)
+    inside = np.zeros((4, 2))
+    for made in forecasts:
+        np.testing.assert_array_equal(made.mean, np.repeat(made.price_origin[:, None], 12, axis=1))
+        for row, coin in enumerate(made.coins):
+            ts, price = market[coin]
+            actual = price[np.searchsorted(ts, made.origin_ms[row] + 60_000 * np.array(HORIZONS_MIN), side="right") - 1]
+            for level in range(4):
+                low, high = made.quantiles[row, :, 3 - level], made.quantiles[row, :, 5 + level]
+                inside[level] += ((actual >= low) & (actual <= high)).sum(), len(actual)
+    covered = 100 * inside[:, 0] / inside[:, 1]
+    assert covered == pytest.approx([50, 80, 90, 95], abs=2.5)
+    assert np.mean([made.is_forest.mean() for made in forecasts]) > 0.8
+
+
+def test_minutes_of_data_are_enough_for_the_baseline() -> None:
+    """Ten minutes after the first price every coin has a finite baseline forecast; a coin without prices has none."""
+    market = _market(seed=5, hours=1, step_ms=60_000)
+    engine = ForecastEngine()
+    for coin, (ts, price) in market.items():
+        engine.observe(coin, ts[:10], price[:10])
+    now = START_MS + 9 * 60_000
+    engine.advance(now)
+    report = engine.refit(now)
+    made = engine.forecast({**dict.fromkeys(market, now), "unheard-of": now})
+    assert not report.fitted
+    assert list(made.coins) == list(market)
+    assert not made.is_forest.any()
+    _assert_sane(made)
+
+
+def _strange_market(hours: int) -> Market:
+    market = _market(seed=6, hours=hours, coins=3)
+    ts = market["coin0"][0]
+    rng = np.random.default_rng(7)
+    jump = market["coin1"][1].copy()
+    jump[len(ts) - 10 :] *= 0.8
+    frozen = market["coin2"][1].copy()
+    frozen[len(ts) - 40 :] = frozen[len(ts) - 40]
+    keep = np.ones(len(ts), dtype=bool)
+    keep[100:260] = False
+    keep[len(ts) - 30 : len(ts) - 5] = False
+    return {
+        **market,
+        "jump": (ts, jump),
+        "frozen": (ts, frozen),
+        "dead": (ts, np.full(len(ts), 3.0)),
+        "stable": (ts, np.round(1.0 + rng.normal(0, 0.00004, len(ts)), 4)),
+        "gaps": (ts[keep], market["coin0"][1][keep] * 2),
+        "tiny": (ts, market["coin0"][1] * 1e-9),
+    }
+
+
+def test_strange_coins_get_sensible_bands() -> None:
+    """A crash of 20 % in one step, a frozen, a dead, a stable price, gaps: finite, positive, not zero, not absurd."""
+    market = _strange_market(hours=40)
+    made = _walk(market, [*_origins(30, 40, 60), START_MS + 40 * 3_600_000 - GRID_STEP_MS])[-1]
+    assert set(made.coins) == set(market)
+    _assert_sane(made)
+    width = dict(zip(made.coins, np.log(made.quantiles[:, -1, -1] / made.quantiles[:, -1, 0]), strict=True))
+    assert all(0.002 < width[coin] < 0.9 for coin in ("coin0", "coin1", "coin2", "jump", "frozen", "gaps", "tiny"))
+    assert 1e-5 < width["stable"] < 0.002
+    assert 0 < width["dead"] < 0.001
+    kinds = dict(zip(made.coins, made.is_forest, strict=True))
+    assert not kinds["dead"]
+    assert not kinds["stable"]
+
+
+def test_a_stored_state_goes_on_as_if_nothing_had_happened() -> None:
+    """Forecasts after a restart, with prices observed again, equal those of an engine that never stopped."""
+    market = _market(seed=8, hours=48)
+    middle, end = START_MS + 40 * 3_600_000, START_MS + 44 * 3_600_000
+    whole = ForecastEngine(SMALL)
+    for coin, (ts, price) in market.items():
+        whole.observe(coin, ts[ts <= middle], price[ts <= middle])
+    whole.advance(middle)
+    whole.refit(middle)
+    stored = _through_joblib(whole.state())
+    again = ForecastEngine.from_state(stored)
+    made = []
+    for engine, since in ((whole, middle), (again, -1)):
+        for coin, (ts, price) in market.items():
+            engine.observe(coin, ts[(ts > since) & (ts <= end)], price[(ts > since) & (ts <= end)])
+        engine.advance(end)
+        engine.refit(end)
+        made.append(engine.forecast(dict.fromkeys(market, end)))
+    np.testing.assert_array_equal(made[0].quantiles, made[1].quantiles)
+
+
+def _through_joblib(state: EngineState) -> EngineState:
+    buffer = io.BytesIO()
+    joblib.dump(state, buffer, compress=3)
+    buffer.seek(0)
+    restored = joblib.load(buffer)
+    assert isinstance(restored, EngineState)
+    return restored
+
+
+def test_feature_rows_are_handed_over_once_by_time() -> None:
+    """The table holds the grid rows after the given moment, one per coin and grid point, features as float32."""
+    market = _market(seed=9, hours=20)
+    engine = ForecastEngine(SMALL)
+    for coin, (ts, price) in market.items():
+        engine.observe(coin, ts, price)
+    end = START_MS + 20 * 3_600_000 - GRID_STEP_MS
+    engine.advance(end)
+    table = engine.feature_rows(end - 6 * GRID_STEP_MS)
+    assert table.num_rows == 6 * len(market)
+    assert table.column_names[4:] == list(FEATURE_NAMES)
+    assert engine.feature_rows(end).num_rows == 0
