@@ -213,8 +213,9 @@ def test_stop_kills_whoever_does_not_listen(stages: Callable[..., Stage]) -> Non
     stage.start("surdo", STUBBORN)
     stage.start("parado", SLEEPER)
     stage.tick_until(stage.says("pronto", 2))
-    os.kill(stage.pid("parado"), signal.SIGSTOP)
     processes = [psutil.Process(stage.pid(name)) for name in ("surdo", "parado")]
+    processes[1].suspend()
+    stage.tick_until(lambda: processes[1].status() == psutil.STATUS_STOPPED)
     stage.supervisor.stop()
     assert not any(process.is_running() for process in processes)
     assert stage.output.getvalue().count("encerrado à força") == 2
