@@ -158,12 +158,10 @@ class ForecastEngine:
     def _publish(self, names: list[str], coins: IntArray, origin_ms: IntArray, at: OriginRows) -> Forecasts:
         learner = self.learner
         baseline = learner.baseline_widths(at.sigma, coins)
-        standstill = learner.standstill.share(coins)
         if at.odd.any():
-            own, zero = self._own.get(self.grid, coins[at.odd])
+            own = self._own.get(self.grid, coins[at.odd])
             widths = np.maximum.accumulate(own * (at.spread[at.odd, None] * _ROOT)[..., None], axis=1)
             baseline[at.odd] = np.where(np.isfinite(widths), widths, baseline[at.odd])
-            standstill[at.odd] = np.where(np.isfinite(zero), zero, standstill[at.odd])
         baseline = np.maximum(baseline, _NARROWEST)
         forest = np.maximum(learner.forest_widths(at.x, at.sigma, coins, at.usable), _NARROWEST)
         is_forest = np.isfinite(forest).all(axis=(1, 2)) & learner.gate.passes(coins) & learner.is_ready
@@ -172,18 +170,20 @@ class ForecastEngine:
         stay = np.repeat(at.price[:, None], STEPS, axis=1)
         baseline_quantiles, forest_quantiles = quantile_prices(stay, baseline), quantile_prices(centre, forest)
         quantiles = np.where(is_forest[:, None, None], forest_quantiles, baseline_quantiles)
-        p_up = learner.point.rise(mean) * (1.0 - standstill)
+        p_up = learner.point.rise(mean)
         return Forecasts(
             names, origin_ms, at.price, centre, quantiles, p_up, is_forest, baseline_quantiles, forest_quantiles
         )
 
     # -- what others read --------------------------------------------------------------------------------------------
 
-    def feature_rows(self, since_ms: int) -> pa.Table:
-        """Return the grid rows of the last day later than `since_ms`: coin, ts, usable, sigma, and the features
-        (float32).
+    def take_feature_rows(self) -> pa.Table:
+        """Return the rows fit for a model that were completed since the last call, at most those of the last day:
+        coin, ts, sigma, and the features (float32).
         """
-        return feature_table(self._blocks, self.grid.coins, since_ms)
+        table = feature_table(self._blocks, self.grid.coins)
+        self._blocks.clear()
+        return table
 
     def _keep_block(self, block: FeatureBlock) -> None:
         self._blocks.append(block)

@@ -17,7 +17,6 @@ FEATURE_SCHEMA: Final = pa.schema(
     [
         ("coin", pa.string()),
         ("ts", pa.timestamp("ms", tz="UTC")),
-        ("usable", pa.bool_()),
         ("sigma", pa.float32()),
         *((name, pa.float32()) for name in FEATURE_NAMES),
     ]
@@ -25,21 +24,18 @@ FEATURE_SCHEMA: Final = pa.schema(
 """One row per coin and grid point; `sigma` is the spread of a 5-minute log return, the unit of the features."""
 
 
-def feature_table(blocks: Iterable[FeatureBlock], coins: Sequence[str], since_ms: int) -> pa.Table:
-    """Return the rows of blocks later than `since_ms`, in order of block, time, coin."""
-    parts = [_table(block, coins, since_ms) for block in blocks if block.ts_ms[-1] > since_ms]
-    return pa.concat_tables(parts) if parts else FEATURE_SCHEMA.empty_table()
+def feature_table(blocks: Iterable[FeatureBlock], coins: Sequence[str]) -> pa.Table:
+    """Return the usable rows of blocks, in order of block, time, coin."""
+    return pa.concat_tables([FEATURE_SCHEMA.empty_table(), *(_table(block, coins) for block in blocks)])
 
 
-def _table(block: FeatureBlock, coins: Sequence[str], since_ms: int) -> pa.Table:
-    later = block.ts_ms > since_ms
-    x = block.x[later].reshape(-1, len(FEATURE_NAMES))
+def _table(block: FeatureBlock, coins: Sequence[str]) -> pa.Table:
+    row, column = np.nonzero(block.usable)
     names = np.array([coins[coin] for coin in block.coins], dtype=object)
     columns = [
-        np.tile(names, int(later.sum())),
-        pa.array(np.repeat(block.ts_ms[later], len(names))).cast(FEATURE_SCHEMA.field("ts").type),
-        block.usable[later].ravel(),
-        block.sigma[later].ravel().astype(np.float32),
-        *np.ascontiguousarray(x.T),
+        names[column],
+        pa.array(block.ts_ms[row]).cast(FEATURE_SCHEMA.field("ts").type),
+        block.sigma[row, column].astype(np.float32),
+        *np.ascontiguousarray(block.x[row, column].T),
     ]
-    return pa.table([pa.array(column) for column in columns], schema=FEATURE_SCHEMA)
+    return pa.table([pa.array(values) for values in columns], schema=FEATURE_SCHEMA)

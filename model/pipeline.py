@@ -42,7 +42,6 @@ class Pipeline:
     def __init__(self, session: Session, heartbeat: Heartbeat) -> None:
         self.session = session
         self._heartbeat = heartbeat
-        self._features_ms = _newest_feature(session)
         self._saved_ms = now_ms()
         self._scorer = LiveScorer(session.publisher)
         self._cycles = 0
@@ -65,7 +64,7 @@ class Pipeline:
         if not self._take_prices(now):
             return False
         self._attempt("treinar", lambda: train(self.session, now))
-        forecasts = self._attempt("prever", lambda: self._predict(now))
+        forecasts = self._attempt("prever", lambda: predict(self.session, now))
         self._attempt("conferir as previsões", lambda: self._scorer.step(self.session.prices()))
         self._attempt("arrumar os arquivos", lambda: self.session.book.tidy(now))
         if now - self._saved_ms >= SAVE_EVERY_MS or self._saved_ms > now:
@@ -94,17 +93,6 @@ class Pipeline:
             self._fail("calcular as features", error)
             self._attempt("recomeçar", self.session.restart_engine)
         return True
-
-    def _predict(self, now: int) -> pa.Table:
-        features = self.session.engine.feature_rows(self._features_ms)
-        extra = {}
-        if features.num_rows:
-            moments = features["ts"].cast(pa.int64())
-            extra["features"] = (moments[0].as_py(), moments[-1].as_py(), features)
-        forecasts = predict(self.session, now, extra)
-        if extra:
-            self._features_ms = extra["features"][1]
-        return forecasts
 
     def _attempt(self, what: str, step: Callable[[], _Result]) -> _Result | None:
         """Run one step; what fails is told and left to the next cycle, so that the other steps go on."""
@@ -157,11 +145,6 @@ def _headline(forecasts: pa.Table) -> dict[str, Any]:
         "low80": row["q10"],
         "high80": row["q90"],
     }
-
-
-def _newest_feature(session: Session) -> int:
-    parts = session.publisher.manifest.parts.get("features", ())
-    return max((part.end_ms for part in parts), default=-1)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

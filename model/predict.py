@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import logging
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import pyarrow as pa
 
@@ -20,15 +20,15 @@ __all__ = ["main", "predict"]
 _log = logging.getLogger(__name__)
 
 
-def predict(session: Session, now: int, extra: Mapping[str, tuple[int, int, pa.Table]] | None = None) -> pa.Table:
-    """Forecast every coin with a price, publish the result together with `extra`, and return it.
+def predict(session: Session, now: int) -> pa.Table:
+    """Forecast every coin with a price, publish the result with the newest feature rows, and return it.
 
     Raises:
         NotReady: no coin has a price.
         OSError: the disk refused; what was published before stays.
     """
     forecasts = session.forecast(now)
-    session.book.publish(forecasts, session.trained_ms, now, extra or {})
+    session.book.publish(forecasts, session.trained_ms, now, session.engine.take_feature_rows())
     return forecasts
 
 

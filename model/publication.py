@@ -16,6 +16,9 @@ __all__ = ["ForecastBook"]
 _LATE_MS: Final = 2 * HOUR_MS
 """A forecast whose origin is older than this is shown but not logged: its outcome is already past."""
 
+_KEPT_TABLES: Final = 288
+"""While the disk refuses, the feature rows of the last day wait in memory."""
+
 _SORTED: Final[Mapping[str, tuple[str, ...]]] = {
     "log": ("coin", "origin", "horizon_min"),
     "features": ("coin", "ts"),
@@ -30,6 +33,8 @@ class ForecastBook:
         self._publisher = publisher
         self._retention_ms = retention_days * DAY_MS
         self._last_slot = self._restore_slots(now_ms - _LATE_MS)
+        self._features_until = self._restore_features(now_ms - DAY_MS - HOUR_MS)
+        self._features: list[pa.Table] = []
 
     @property
     def logged_rows(self) -> int:
@@ -41,27 +46,31 @@ class ForecastBook:
         """Rows of sums in the live scores."""
         return self._rows("scores")
 
-    def publish(
-        self, latest: pa.Table, trained_ms: int | None, now_ms: int, extra: Mapping[str, tuple[int, int, pa.Table]]
-    ) -> Manifest:
-        """Replace the latest forecasts, log those that are first in their slot, append `extra`; one visible step.
+    def publish(self, latest: pa.Table, trained_ms: int | None, now_ms: int, features: pa.Table) -> Manifest:
+        """Replace the latest forecasts, log those that are first in their slot, append feature rows; one visible step.
 
         Args:
             latest: rows of FORECAST_SCHEMA, twelve per coin.
             trained_ms: when the model behind them was last trained.
             now_ms: wall-clock time.
-            extra: table name → earliest and latest moment, rows.
+            features: newly completed rows; those that an earlier process has written are left out.
 
         Raises:
-            OSError: the disk refused; the slots are not counted as logged and come again with the next cycle.
+            OSError: the disk refused; slots and feature rows are kept for the next cycle.
         """
-        origins = _origins(latest)
+        if features.num_rows:
+            self._features = [*self._features[-_KEPT_TABLES:], self._not_yet_written(features)]
+        origins = _newest(latest, "origin")
         new_slots = {
             coin: origin // GRID_STEP_MS
             for coin, origin in origins.items()
             if now_ms - origin <= _LATE_MS and origin // GRID_STEP_MS > self._last_slot.get(coin, -1)
         }
-        appended = dict(extra)
+        appended = {}
+        rows = pa.concat_tables(self._features) if self._features else features
+        if rows.num_rows:
+            span = pc.min_max(rows["ts"].cast(pa.int64())).as_py()
+            appended["features"] = (span["min"], span["max"], rows)
         if new_slots:
             rows = latest.filter(pc.is_in(latest["coin"], pa.array(list(new_slots)))).sort_by(
                 [(column, "ascending") for column in _SORTED["log"]]
@@ -72,6 +81,7 @@ class ForecastBook:
             latest = latest.replace_schema_metadata({"trained_ms": str(trained_ms)})
         manifest = self._publisher.publish({"latest": latest}, appended)
         self._last_slot |= new_slots
+        self._features.clear()
         return manifest
 
     def tidy(self, now_ms: int) -> None:
@@ -86,15 +96,28 @@ class ForecastBook:
     def _rows(self, name: str) -> int:
         return sum(part.rows for part in self._publisher.manifest.parts.get(name, ()))
 
+    def _not_yet_written(self, features: pa.Table) -> pa.Table:
+        """After a restart the engine completes the last day's rows again; each is kept once."""
+        if not features.num_rows or not self._features_until:
+            return features
+        until = [self._features_until.get(coin, -1) for coin in features["coin"].to_pylist()]
+        return features.filter(pc.greater(features["ts"].cast(pa.int64()), pa.array(until, pa.int64())))
+
+    def _restore_features(self, since_ms: int) -> dict[str, int]:
+        until: dict[str, int] = {}
+        for table in self._publisher.read("features", ["coin", "ts"], since_ms):
+            until |= {coin: max(moment, until.get(coin, -1)) for coin, moment in _newest(table, "ts").items()}
+        return until
+
     def _restore_slots(self, since_ms: int) -> dict[str, int]:
         slots: dict[str, int] = {}
         for table in self._publisher.read("log", ["coin", "origin"], since_ms):
-            for coin, origin in _origins(table).items():
+            for coin, origin in _newest(table, "origin").items():
                 slots[coin] = max(slots.get(coin, -1), origin // GRID_STEP_MS)
         return slots
 
 
-def _origins(table: pa.Table) -> dict[str, int]:
-    """The newest origin of each coin in UTC milliseconds."""
-    newest = table.group_by("coin").aggregate([("origin", "max")])
-    return dict(zip(newest["coin"].to_pylist(), newest["origin_max"].cast(pa.int64()).to_pylist(), strict=True))
+def _newest(table: pa.Table, column: str) -> dict[str, int]:
+    """The newest moment of each coin in UTC milliseconds."""
+    newest = table.group_by("coin").aggregate([(column, "max")])
+    return dict(zip(newest["coin"].to_pylist(), newest[f"{column}_max"].cast(pa.int64()).to_pylist(), strict=True))

@@ -198,15 +198,19 @@ def _through_joblib(state: EngineState) -> EngineState:
     return restored
 
 
-def test_feature_rows_are_handed_over_once_by_time() -> None:
-    """The table holds the grid rows after the given moment, one per coin and grid point, features as float32."""
+def test_feature_rows_are_handed_over_once() -> None:
+    """Each usable row comes once, one per coin and grid point, also when the grid grows between two takes."""
     market = _market(seed=9, hours=20)
     engine = ForecastEngine(SMALL)
     for coin, (ts, price) in market.items():
         engine.observe(coin, ts, price)
     end = START_MS + 20 * 3_600_000 - GRID_STEP_MS
+    engine.advance(end - 6 * GRID_STEP_MS)
+    first = engine.take_feature_rows()
     engine.advance(end)
-    table = engine.feature_rows(end - 6 * GRID_STEP_MS)
-    assert table.num_rows == 6 * len(market)
-    assert table.column_names[4:] == list(FEATURE_NAMES)
-    assert engine.feature_rows(end).num_rows == 0
+    second = engine.take_feature_rows()
+    assert first.column_names[3:] == list(FEATURE_NAMES)
+    assert second.num_rows == 6 * len(market)
+    keys = [(row["coin"], row["ts"]) for table in (first, second) for row in table.select(["coin", "ts"]).to_pylist()]
+    assert len(keys) == len(set(keys))
+    assert engine.take_feature_rows().num_rows == 0
