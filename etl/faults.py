@@ -158,12 +158,15 @@ class FaultPlan:
             return cls([Fault.from_json(entry) for entry in value])
         if not isinstance(value, dict) or set(value) - {"seed", "faults", "storm", "kinds"}:
             raise BadInput("plano de falhas: esperada uma lista, ou um objeto com seed, faults, storm, kinds")
-        seed, storm, entries = value.get("seed", 0), value.get("storm"), value.get("faults", [])
-        if not isinstance(seed, int) or not isinstance(entries, list) or not isinstance(storm, int | float | None):
-            raise BadInput("plano de falhas: seed é um inteiro, storm um número e faults uma lista")
+        seed, storm = value.get("seed", 0), value.get("storm")
+        entries, kinds = value.get("faults", []), value.get("kinds", list(STORM_KINDS))
+        if not (isinstance(seed, int) and isinstance(storm, int | float | None)):
+            raise BadInput("plano de falhas: seed é um inteiro e storm um número")
+        if not (isinstance(entries, list) and isinstance(kinds, list) and kinds):
+            raise BadInput("plano de falhas: faults e kinds são listas")
         faults = [Fault.from_json(entry) for entry in entries]
         if storm is not None:
-            stormy = cls.storm(float(storm), seed, value.get("kinds"))
+            stormy = cls.storm(float(storm), seed, kinds)
             faults += [Fault.from_json(asdict(fault)) for fault in stormy._faults]
         return cls(faults, seed)
 

@@ -119,10 +119,10 @@ def _tail(market: Market, row: int, now_ms: int) -> IntArray:
 
 
 def _columns(market: Market, row: int, times: IntArray, factor: float, precision: str | None) -> dict[str, Any]:
-    """The three arrays. A row carries its own moment where its price is as new, else that of its price."""
+    """The three arrays. A row carries its own moment where its price is of that very second, else that of its price."""
     rows = np.full(len(times), row)
     events = market.event_times(rows, times)
-    shown = np.where(times - events < _SECOND_MS, times, events)
+    shown = np.where(times // _SECOND_MS * _SECOND_MS == events, times, events)
     prices = market.prices(rows, events)
     keep = np.isfinite(prices) & np.append(shown[1:] != shown[:-1], np.ones(min(len(shown), 1), dtype=bool))
     shown, prices, rows = shown[keep], prices[keep], rows[keep]

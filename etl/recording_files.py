@@ -219,7 +219,7 @@ def _moment(path: Path, row: int, column: str, text: str) -> int:
     """ISO 8601, or UNIX seconds or milliseconds."""
     text = text.strip()
     try:
-        if text.lstrip("-").isdigit() and len(text) != 8:
+        if text.isdecimal() and 9 <= len(text) <= 15:
             value = int(text)
             return value * 1000 if abs(value) < _SECONDS_BELOW else value
         return parse_moment(text)

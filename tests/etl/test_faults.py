@@ -1,0 +1,350 @@
+"""Each fault happens over a real socket when, where and as often as its plan says; the market stays as it is."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from core.errors import BadInput
+from etl.coin_names import coins_wanted
+from etl.faults import ANSWER_KINDS, CONTENT_KINDS, MARKET_KINDS, Fault, FaultPlan
+from etl.market import price_at
+from etl.market_server import MarketServer
+from etl.simulated_market import SimulatedMarket
+
+NOW_MS = 1_790_000_123_456
+MARKET = SimulatedMarket(coins_wanted("bitcoin,ethereum,solana,tether"), 0)
+MARKETS = "/coins/markets?vs_currency=usd&precision=full&sparkline=true"
+CHART = "/coins/bitcoin/market_chart?vs_currency=usd&days=1"
+SIMPLE = "/simple/price?ids=bitcoin,ethereum&vs_currencies=usd&include_last_updated_at=true&precision=full"
+
+
+@pytest.fixture
+def server() -> Iterator[MarketServer]:
+    """A server whose clock stands still."""
+    with MarketServer(MARKET, clock=lambda: NOW_MS) as running:
+        yield running
+
+
+def suffer(server: MarketServer, path: str, fault: Fault) -> requests.Response:
+    """The answer to `path` under one fault."""
+    server.faults = FaultPlan([fault])
+    return requests.get(server.url + path, timeout=5)
+
+
+def rows(server: MarketServer, fault: Fault) -> dict[str, Any]:
+    """The page of coins under one fault, by id."""
+    return {row["id"]: row for row in suffer(server, MARKETS, fault).json()}
+
+
+def test_the_next_three_requests_and_no_more(server: MarketServer) -> None:
+    """`times` counts down, `skip` waits first, and what is over is over."""
+    server.faults = FaultPlan([Fault("rate_limit", times=3, skip=1, retry_after_s=2)])
+    answers = [requests.get(f"{server.url}/ping", timeout=5) for _ in range(6)]
+    assert [answer.status_code for answer in answers] == [200, 429, 429, 429, 200, 200]
+    assert answers[1].headers["Retry-After"] == "2"
+    assert answers[1].json()["status"]["error_code"] == 429
+
+
+def test_a_rate_limit_may_say_nothing_or_only_a_date(server: MarketServer) -> None:
+    """Without Retry-After, and with x-ratelimit-reset alone, which is a date and not seconds."""
+    silent = suffer(server, "/ping", Fault("rate_limit"))
+    assert "Retry-After" not in silent.headers
+    dated = suffer(server, "/ping", Fault("rate_limit", reset_after_s=60))
+    assert "Retry-After" not in dated.headers
+    reset = datetime.strptime(dated.headers["x-ratelimit-reset"], "%Y-%m-%d %H:%M:%S %z")
+    assert 59 <= reset.timestamp() - NOW_MS / 1000 <= 60
+
+
+@pytest.mark.parametrize(
+    ("fault", "status", "kind", "text"),
+    [
+        (Fault("throttled_text"), 429, "text/plain", "Throttled"),
+        (Fault("ban_1015"), 429, "text/plain", "error code: 1015"),
+        (Fault("ban_1020"), 403, "text/html", "1020"),
+        (Fault("server_error", status=500), 500, "text/html", "something went wrong"),
+        (Fault("server_error", status=502), 502, "text/html", "502"),
+        (Fault("server_error", status=503), 503, "text/html", "503"),
+        (Fault("server_error", status=504), 504, "text/html", "Gateway time-out"),
+        (Fault("html_200"), 200, "text/html", "<!DOCTYPE html>"),
+        (Fault("empty_object"), 200, "application/json", "{}"),
+        (Fault("empty_list"), 200, "application/json", "[]"),
+    ],
+)
+def test_whole_answers_are_replaced(server: MarketServer, fault: Fault, status: int, kind: str, text: str) -> None:
+    """Status, content type and text are those of the trouble."""
+    answer = suffer(server, MARKETS, fault)
+    assert answer.status_code == status
+    assert answer.headers["Content-Type"].startswith(kind)
+    assert text in answer.text
+
+
+@pytest.mark.parametrize(
+    ("kind", "error"),
+    [
+        ("reset", requests.ConnectionError),
+        ("cut_body", requests.exceptions.ChunkedEncodingError),
+        ("wrong_length", requests.exceptions.ChunkedEncodingError),
+        ("gzip_garbage", requests.exceptions.ContentDecodingError),
+    ],
+)
+def test_the_way_of_an_answer_breaks(server: MarketServer, kind: str, error: type[Exception]) -> None:
+    """A client sees a reset, a body that ends too soon, or bytes that are no gzip; the next request is well."""
+    with pytest.raises(error):
+        suffer(server, MARKETS, Fault(kind, times=1))
+    assert requests.get(server.url + MARKETS, timeout=5).status_code == 200
+
+
+def test_a_reset_is_a_reset(server: MarketServer) -> None:
+    """The connection ends with RST, not with an orderly farewell."""
+    server.faults = FaultPlan([Fault("reset")])
+    port = int(server.url.split(":")[2].split("/")[0])
+    with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
+        connection.sendall(b"GET /api/v3/ping HTTP/1.1\r\nHost: localhost\r\nUser-Agent: t\r\n\r\n")
+        with pytest.raises(ConnectionResetError):
+            connection.recv(100)
+
+
+def test_a_slow_body_outlasts_a_short_patience(server: MarketServer) -> None:
+    """Half a body, then nothing for a while: a read time-out; a patient client gets the whole."""
+    server.faults = FaultPlan([Fault("slow_body", delay_s=1.0)])
+    with pytest.raises(requests.RequestException):
+        requests.get(server.url + MARKETS, timeout=(2, 0.2))
+    assert len(requests.get(server.url + MARKETS, timeout=5).json()) == 4
+
+
+def test_stopping_does_not_wait_for_slow_bodies() -> None:
+    """A server in the middle of a slow answer stops at once, and its port is free."""
+    server = MarketServer(MARKET, faults=FaultPlan([Fault("slow_body", delay_s=60)])).start()
+    failed: list[Exception] = []
+
+    def ask() -> None:
+        try:
+            requests.get(server.url + MARKETS, timeout=30).json()
+        except (requests.RequestException, ValueError) as error:
+            failed.append(error)
+
+    client = threading.Thread(target=ask)
+    client.start()
+    while not server.requests:
+        time.sleep(0.01)
+    server.stop()
+    client.join(timeout=10)
+    assert not client.is_alive()
+    port = int(server.url.split(":")[2].split("/")[0])
+    with MarketServer(MARKET, port=port) as again:
+        assert requests.get(f"{again.url}/ping", timeout=5).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("kind", "shown"),
+    [("price_null", "null"), ("price_zero", "0"), ("price_nan", "NaN"), ("price_infinity", "Infinity")],
+)
+def test_wrong_prices_of_one_coin(server: MarketServer, kind: str, shown: str) -> None:
+    """The page, the simple price and the chart's last row of that coin alone are wrong."""
+    fault = Fault(kind, coins=("bitcoin",))
+    page = rows(server, fault)
+    assert json.dumps(page["bitcoin"]["current_price"]) == shown
+    assert page["ethereum"]["current_price"] == price_at(MARKET, "ethereum", NOW_MS)
+    simple = suffer(server, SIMPLE, fault).json()
+    assert json.dumps(simple["bitcoin"]["usd"]) == shown
+    assert simple["ethereum"]["usd"] == price_at(MARKET, "ethereum", NOW_MS)
+    assert json.dumps(suffer(server, CHART, fault).json()["prices"][-1][1]) == shown
+
+
+def test_negative_and_text_prices(server: MarketServer) -> None:
+    """All coins at once where none is named."""
+    assert all(row["current_price"] < 0 for row in rows(server, Fault("price_negative")).values())
+    assert all(isinstance(row["current_price"], str) for row in rows(server, Fault("price_text")).values())
+
+
+def test_a_spike_returns(server: MarketServer) -> None:
+    """Ten times the price for two polls, then the true one; the market itself never knew."""
+    server.faults = FaultPlan([Fault("spike", times=2, coins=("solana",))])
+    truth = price_at(MARKET, "solana", NOW_MS)
+    seen = []
+    for _ in range(3):
+        page = requests.get(server.url + MARKETS, timeout=5).json()
+        seen.append(next(row["current_price"] for row in page if row["id"] == "solana"))
+    assert seen == pytest.approx([10 * truth, 10 * truth, truth])
+
+
+def test_stale_rows_are_true_prices_of_their_own_moment(server: MarketServer) -> None:
+    """Two days old by its event time, and the price that was right then."""
+    page = rows(server, Fault("stale", coins=("bitcoin",), age_s=172_800))
+    then_ms = round(datetime.fromisoformat(page["bitcoin"]["last_updated"]).timestamp() * 1000)
+    assert (NOW_MS - then_ms) // 1000 == 172_800
+    assert page["bitcoin"]["current_price"] == price_at(MARKET, "bitcoin", then_ms)
+    assert page["ethereum"]["last_updated"] == "2026-09-21T14:15:23.000Z"
+
+
+def test_a_frozen_coin_stays_at_the_moment_of_its_first_hit() -> None:
+    """While the clock goes on its event time does not."""
+    now = [NOW_MS]
+    with MarketServer(MARKET, clock=lambda: now[0], faults=FaultPlan([Fault("frozen", coins=("bitcoin",))])) as server:
+        moments = []
+        for _ in range(3):
+            page = requests.get(server.url + MARKETS, timeout=5).json()
+            moments.append({row["id"]: row["last_updated"] for row in page})
+            now[0] += 30_000
+    assert len({moment["bitcoin"] for moment in moments}) == 1
+    assert len({moment["ethereum"] for moment in moments}) == 3
+
+
+def test_rows_from_the_future(server: MarketServer) -> None:
+    """An hour ahead in the page, in the simple price and in the chart."""
+    fault = Fault("future", coins=("bitcoin",), ahead_s=3600)
+    moment = datetime.fromisoformat(rows(server, fault)["bitcoin"]["last_updated"])
+    assert moment.timestamp() == pytest.approx(NOW_MS / 1000 + 3600)
+    assert suffer(server, SIMPLE, fault).json()["bitcoin"]["last_updated_at"] == NOW_MS // 1000 + 3600
+    assert suffer(server, CHART, fault).json()["prices"][-1][0] == NOW_MS + 3_600_000
+
+
+def test_missing_ids(server: MarketServer) -> None:
+    """Those named are left out; without names every second one."""
+    assert set(rows(server, Fault("missing", coins=("tether",)))) == {"bitcoin", "ethereum", "solana"}
+    assert len(rows(server, Fault("missing"))) == 2
+    assert set(suffer(server, SIMPLE, Fault("missing", coins=("bitcoin",))).json()) == {"ethereum"}
+
+
+def test_charts_in_disorder(server: MarketServer) -> None:
+    """A tail that runs backwards with a row twice; holes; no rows at all."""
+    tail = [row[0] for row in suffer(server, CHART, Fault("unordered")).json()["prices"][-5:]]
+    assert tail != sorted(tail)
+    assert len(set(tail)) == 4
+    whole, holes = (len(suffer(server, CHART, Fault(kind)).json()["prices"]) for kind in ("spike", "holes"))
+    assert whole * 0.8 < holes < whole * 0.9
+    assert suffer(server, CHART, Fault("empty_arrays")).json() == {
+        "prices": [],
+        "market_caps": [],
+        "total_volumes": [],
+    }
+
+
+def test_pages_in_disorder_and_without_sparklines(server: MarketServer) -> None:
+    """The smallest first; a sparkline without values."""
+    caps = [row["market_cap"] for row in rows(server, Fault("unordered")).values()]
+    assert caps == sorted(caps)
+    assert rows(server, Fault("empty_arrays"))["bitcoin"]["sparkline_in_7d"] == {"price": []}
+
+
+def test_unknown_caps_are_zero(server: MarketServer) -> None:
+    """Zero means unknown in a page; in a chart zeros and nulls."""
+    row = rows(server, Fault("cap_zero", coins=("bitcoin",)))["bitcoin"]
+    assert (row["market_cap"], row["circulating_supply"]) == (0, 0)
+    caps = {value for _, value in suffer(server, CHART, Fault("cap_zero")).json()["market_caps"]}
+    assert caps == {0, None}
+
+
+def test_a_renamed_coin_lives_under_its_new_id(server: MarketServer) -> None:
+    """The new id has its prices everywhere; the old one is gone, and an empty shell in the simple price."""
+    fault = Fault("renamed", coins=("bitcoin",), new_id="bitcoin-2")
+    page = rows(server, fault)
+    assert "bitcoin" not in page
+    assert page["bitcoin-2"]["current_price"] == price_at(MARKET, "bitcoin", NOW_MS)
+    listed = {entry["id"] for entry in suffer(server, "/coins/list", fault).json()}
+    assert listed == {"bitcoin-2", "ethereum", "solana", "tether"}
+    assert suffer(server, SIMPLE, fault).json()["bitcoin"] == {}
+    assert suffer(server, CHART, fault).status_code == 404
+    assert suffer(server, CHART.replace("bitcoin", "bitcoin-2"), fault).status_code == 200
+
+
+def test_a_delisted_coin_is_gone(server: MarketServer) -> None:
+    """404 for its chart, and absent from list, page and simple price."""
+    fault = Fault("delisted", coins=("bitcoin",))
+    assert suffer(server, CHART, fault).json() == {"error": "coin not found"}
+    for path in ("/coins/list", MARKETS):
+        assert "bitcoin" not in {entry["id"] for entry in suffer(server, path, fault).json()}
+    assert set(suffer(server, SIMPLE, fault).json()) == {"ethereum"}
+
+
+def test_a_fault_can_be_meant_for_one_path(server: MarketServer) -> None:
+    """Other paths neither suffer nor count."""
+    server.faults = FaultPlan([Fault("server_error", times=1, path="market_chart")])
+    statuses = [requests.get(server.url + path, timeout=5).status_code for path in ("/ping", CHART, CHART)]
+    assert statuses == [200, 503, 200]
+    assert server.faults.fired == [("/api/v3/coins/bitcoin/market_chart", "server_error")]
+
+
+def test_a_storm_is_seeded_and_as_strong_as_asked() -> None:
+    """The same seed and order of requests give the same storm; a fifth of all requests suffers."""
+    first, second = (FaultPlan.storm(0.2, seed=4) for _ in range(2))
+    hits = [[fault.kind for fault, _ in plan.take("/x", 0)] for plan in (first, second) for _ in range(1_000)]
+    assert hits[:1_000] == hits[1_000:]
+    suffering = sum(bool(kinds) for kinds in hits[:1_000])
+    assert 130 < suffering < 270
+    assert len({kind for kinds in hits for kind in kinds}) > 20
+
+
+def test_every_kind_answers_something_in_a_storm(server: MarketServer) -> None:
+    """Whatever the kind, the server answers or breaks the connection on purpose; it never fails by itself."""
+    for kind in (*ANSWER_KINDS, *CONTENT_KINDS, *MARKET_KINDS):
+        fault = Fault(kind, coins=("bitcoin",), new_id="other")
+        for path in ("/ping", "/coins/list", MARKETS, SIMPLE, CHART, "/nowhere", "/simple/price"):
+            assert suffer(server, path, fault).status_code in (200, 403, 404, 422, 429, 503)
+
+
+def test_a_plan_comes_as_json_from_other_processes(server: MarketServer) -> None:
+    """POST /_faults sets the plan, GET shows it and what it did, an empty list ends it, and requests are logged."""
+    root = server.url.removesuffix("/api/v3")
+    plan = [{"kind": "server_error", "status": 502, "times": 1}]
+    assert requests.post(f"{root}/_faults", json=plan, timeout=5).status_code == 200
+    assert requests.get(f"{server.url}/ping?a=b", timeout=5).status_code == 502
+    assert requests.get(f"{root}/_faults", timeout=5).json()["fired"] == [["/api/v3/ping", "server_error"]]
+    requests.post(f"{root}/_faults", json=[], timeout=5)
+    assert requests.get(f"{server.url}/ping", timeout=5).status_code == 200
+    log = requests.get(f"{root}/_requests", timeout=5).json()
+    assert [(entry["path"], entry["query"], entry["status"]) for entry in log] == [
+        ("/api/v3/ping", {"a": "b"}, 502),
+        ("/api/v3/ping", {}, 200),
+    ]
+    assert log[0]["headers"]["user-agent"].startswith("python-requests")
+
+
+def test_a_browser_s_page_cannot_reach_the_controls(server: MarketServer) -> None:
+    """Neither a form's content type nor another host name is served."""
+    root = server.url.removesuffix("/api/v3")
+    assert requests.post(f"{root}/_faults", data="[]", timeout=5).status_code == 404
+    assert requests.get(f"{root}/_requests", headers={"Host": "evil.example:80"}, timeout=5).status_code == 403
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "not json",
+        "storm:much",
+        "@/no/such/file",
+        '{"unknown": 1}',
+        '[{"kind": "nothing"}]',
+        '[{"kind": "spike", "colour": "red"}]',
+        '[{"kind": "spike", "times": "3"}]',
+        '[{"kind": "renamed"}]',
+        '["spike"]',
+        '{"storm": 1, "kinds": 5}',
+        '{"storm": "0.2"}',
+    ],
+)
+def test_a_plan_that_cannot_be_is_refused(text: str) -> None:
+    """The message is in Portuguese and says that the plan of faults is wrong."""
+    with pytest.raises(BadInput, match="plano de falhas"):
+        FaultPlan.parse(text)
+
+
+def test_plans_are_read_as_written(tmp_path: Path) -> None:
+    """A list, an object with a seed, a storm, and a file with any of them."""
+    assert FaultPlan.parse('[{"kind": "reset", "times": 1}]').to_json()["faults"][0]["times"] == 1
+    assert FaultPlan.parse('{"seed": 7, "faults": []}').to_json()["seed"] == 7
+    storm = FaultPlan.parse("storm:0.5").to_json()["faults"]
+    assert sum(fault["probability"] for fault in storm) == pytest.approx(0.5)
+    file = tmp_path / "plan.json"
+    file.write_text('{"storm": 1.0, "kinds": ["reset", "slow_body"]}')
+    assert {fault["kind"] for fault in FaultPlan.parse(f"@{file}").to_json()["faults"]} == {"reset", "slow_body"}
