@@ -63,8 +63,8 @@ class Difference:
 
 def with_yardstick(forecasts: pd.DataFrame, yardstick: pd.DataFrame) -> pd.DataFrame:
     """`forecasts` with NAIVE_COLUMNS: the quantiles of the rows of `yardstick` with the same coin, origin, horizon."""
-    renamed = yardstick.rename(columns=dict(zip(QUANTILE_COLUMNS, NAIVE_COLUMNS, strict=True)))
-    return forecasts.merge(renamed[[*_KEYS, *NAIVE_COLUMNS]], on=_KEYS, how="left", validate="one_to_one")
+    naive = yardstick[[*_KEYS, *QUANTILE_COLUMNS]].set_axis([*_KEYS, *NAIVE_COLUMNS], axis=1)
+    return forecasts.merge(naive, on=_KEYS, how="left", validate="one_to_one")
 
 
 def evaluate(frame: pd.DataFrame) -> Evaluation:
@@ -123,7 +123,7 @@ def compare(own: pd.DataFrame, other: pd.DataFrame) -> Difference:
 
 
 def regimes(frame: pd.DataFrame) -> pd.Series:
-    """REGIMES of each row, from the moves between origins of the 24 hours before; None where they are too few.
+    """REGIMES of each row, from the moves between origins of the 24 hours before; missing where they are too few.
 
     The volatility is the root of (sum of squared log moves / time between them), from `price_origin` alone, so that
     nothing after an origin decides its regime. The terciles are each coin's own, over the whole frame.
