@@ -181,3 +181,10 @@ def assemble(coin: RowArray, market: RowArray, clock: RowArray) -> RowArray:
         np.broadcast_to(part if part.ndim == 3 else part[:, None], (*shape, part.shape[-1])) for part in (market, clock)
     ]
     return np.concatenate([coin, *wide], axis=-1)
+
+
+if __name__ == "__main__":
+    from core.process import run_main
+    from etl.transform_step import main
+
+    raise SystemExit(run_main(main))

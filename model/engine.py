@@ -19,8 +19,8 @@ import pyarrow as pa
 
 from core.contract import GRID_STEP_MS
 from etl.feature_grid import FeatureBlock, FeatureGrid, OriginRows
+from etl.feature_table import feature_table
 from etl.outcomes import STEPS, outcomes
-from model.feature_table import feature_table
 from model.forecasts import Forecasts, quantile_prices
 from model.learner import EngineOptions, FitReport, Learner
 from model.own_shape import OwnShapes

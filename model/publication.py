@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 
 from core.artifacts import Manifest, Publisher
 from core.times import DAY_MS, GRID_STEP_MS, HOUR_MS
+from etl.feature_table import newest_moments, not_yet_written, written_until
 
 __all__ = ["ForecastBook"]
 
@@ -33,7 +34,7 @@ class ForecastBook:
         self._publisher = publisher
         self._retention_ms = retention_days * DAY_MS
         self._last_slot = self._restore_slots(now_ms - _LATE_MS)
-        self._features_until = self._restore_features(now_ms - DAY_MS - HOUR_MS)
+        self._features_until = written_until(publisher, now_ms - DAY_MS - HOUR_MS)
         self._features: list[pa.Table] = []
 
     @property
@@ -59,8 +60,8 @@ class ForecastBook:
             OSError: the disk refused; slots and feature rows are kept for the next cycle.
         """
         if features.num_rows:
-            self._features = [*self._features[-_KEPT_TABLES:], self._not_yet_written(features)]
-        origins = _newest(latest, "origin")
+            self._features = [*self._features[-_KEPT_TABLES:], not_yet_written(features, self._features_until)]
+        origins = newest_moments(latest, "origin")
         new_slots = {
             coin: origin // GRID_STEP_MS
             for coin, origin in origins.items()
@@ -96,28 +97,9 @@ class ForecastBook:
     def _rows(self, name: str) -> int:
         return sum(part.rows for part in self._publisher.manifest.parts.get(name, ()))
 
-    def _not_yet_written(self, features: pa.Table) -> pa.Table:
-        """After a restart the engine completes the last day's rows again; each is kept once."""
-        if not features.num_rows or not self._features_until:
-            return features
-        until = [self._features_until.get(coin, -1) for coin in features["coin"].to_pylist()]
-        return features.filter(pc.greater(features["ts"].cast(pa.int64()), pa.array(until, pa.int64())))
-
-    def _restore_features(self, since_ms: int) -> dict[str, int]:
-        until: dict[str, int] = {}
-        for table in self._publisher.read("features", ["coin", "ts"], since_ms):
-            until |= {coin: max(moment, until.get(coin, -1)) for coin, moment in _newest(table, "ts").items()}
-        return until
-
     def _restore_slots(self, since_ms: int) -> dict[str, int]:
         slots: dict[str, int] = {}
         for table in self._publisher.read("log", ["coin", "origin"], since_ms):
-            for coin, origin in _newest(table, "origin").items():
+            for coin, origin in newest_moments(table, "origin").items():
                 slots[coin] = max(slots.get(coin, -1), origin // GRID_STEP_MS)
         return slots
-
-
-def _newest(table: pa.Table, column: str) -> dict[str, int]:
-    """The newest moment of each coin in UTC milliseconds."""
-    newest = table.group_by("coin").aggregate([(column, "max")])
-    return dict(zip(newest["coin"].to_pylist(), newest[f"{column}_max"].cast(pa.int64()).to_pylist(), strict=True))

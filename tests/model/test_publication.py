@@ -10,7 +10,7 @@ import pytest
 from core.artifacts import Publisher
 from core.contract import FORECAST_SCHEMA, HORIZONS_MIN
 from core.times import DAY_MS, GRID_STEP_MS, HOUR_MS
-from model.feature_table import FEATURE_SCHEMA
+from etl.feature_table import FEATURE_SCHEMA
 from model.publication import ForecastBook
 
 NO_FEATURES = FEATURE_SCHEMA.empty_table()

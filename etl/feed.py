@@ -1,32 +1,44 @@
-"""From the price store to the engine: each price is read once, and only repaired coins are read again."""
+"""From the price store to whoever makes features of it: each price is read once, only repaired coins are read again."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Final
+from typing import Final, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from core.prices import Coin, PriceReader
 from core.times import DAY_MS, HOUR_MS
-from model.engine import ForecastEngine
 
-__all__ = ["PriceFeed"]
+__all__ = ["PriceFeed", "PriceSink"]
 
 _FULL_RESOLUTION_MS: Final = 27 * HOUR_MS
 """Prices this recent are read as they are; older ones as the last of each 5 minutes, which is all the grid can see."""
 
 
+class PriceSink(Protocol):
+    """What takes prices in: the forecasting engine, or the feature grid alone."""
+
+    def observe(self, coin: str, ts_ms: npt.ArrayLike, price: npt.ArrayLike) -> None:
+        """Append prices in event-time order, newer than what the coin has."""
+
+    def replace(self, coin: str, ts_ms: npt.ArrayLike, price: npt.ArrayLike) -> None:
+        """Take a coin's whole repaired history."""
+
+    def observe_hourly(self, coin: str, ts_ms: npt.ArrayLike, price: npt.ArrayLike) -> None:
+        """Take hourly prices from before the coin's history."""
+
+
 class PriceFeed:
-    """Remembers what the engine has seen of each coin.
+    """Remembers what the sink has seen of each coin.
 
     A coin's `revision` grows when prices older than its newest were stored (back-fill, repaired gap): its history is
     then handed over anew. Everything else is appended.
     """
 
-    def __init__(self, engine: ForecastEngine, keep_days: int) -> None:
-        self._engine = engine
+    def __init__(self, sink: PriceSink, keep_days: int) -> None:
+        self._sink = sink
         self._keep_ms = keep_days * DAY_MS
         self._seen: dict[str, int] = {}
         self._revision: dict[str, int] = {}
@@ -47,23 +59,23 @@ class PriceFeed:
         if coin.id not in self._hourly:
             hourly = prices.hourly(coin.id)
             if hourly:
-                self._engine.observe_hourly(coin.id, *_columns(hourly))
+                self._sink.observe_hourly(coin.id, *_columns(hourly))
                 self._hourly.add(coin.id)
         if self._revision.get(coin.id) == coin.revision:
             rows = prices.range(coin.id, self._seen.get(coin.id, 0) + 1)
             if rows:
-                self._engine.observe(coin.id, *_columns(rows))
+                self._sink.observe(coin.id, *_columns(rows))
         else:
             recent_ms = now_ms - _FULL_RESOLUTION_MS
             rows = prices.thinned(coin.id, now_ms - self._keep_ms, recent_ms) + prices.range(coin.id, recent_ms)
-            self._engine.replace(coin.id, *_columns(rows))
+            self._sink.replace(coin.id, *_columns(rows))
             self._revision[coin.id] = coin.revision
         if rows:
             self._seen[coin.id] = rows[-1][0]
         return len(rows)
 
     def _forget(self, tracked: set[str]) -> None:
-        """Coins no longer collected get no further forecasts; what the engine learned from them stays."""
+        """Coins no longer collected get no further forecasts; what was learned from them stays."""
         for coin_id in self._seen.keys() - tracked:
             del self._seen[coin_id]
             self._revision.pop(coin_id, None)

@@ -1,0 +1,60 @@
+"""Features as a step: the grid rows of the last day that are not written yet. `python -m etl.transform`."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+from collections.abc import Sequence
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from core.artifacts import Publisher
+from core.errors import BadInput, NotReady
+from core.logs import configure_logging
+from core.prices import PriceReader
+from core.process import hold_lock
+from core.settings import load_settings
+from core.times import DAY_MS, HOUR_MS, now_ms
+from core.workspace import current_workspace
+from etl.feature_grid import FeatureGrid
+from etl.feature_table import feature_table, not_yet_written, written_until
+from etl.feed import PriceFeed
+
+__all__ = ["features_of", "main"]
+
+_log = logging.getLogger(__name__)
+
+
+def features_of(prices: PriceReader, now: int, train_days: int) -> pa.Table:
+    """The rows of the last day that are fit for a model, computed from the stored prices as of `now`."""
+    grid = FeatureGrid(train_days)
+    PriceFeed(grid, train_days).pull(prices, now)
+    blocks = [block for block in grid.extend(now) if block.ts_ms[-1] > now - DAY_MS]
+    return feature_table(blocks, grid.coins)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Append what is missing from the published features."""
+    parser = argparse.ArgumentParser(
+        prog="python -m etl.transform", description="Calcula uma vez as features que faltam dos preços guardados."
+    )
+    parser.parse_args(arguments)
+    settings = load_settings()
+    configure_logging(settings.log_level)
+    try:
+        workspace, now = current_workspace(settings), now_ms()
+        with (
+            hold_lock(workspace.processed / "pipeline.lock", "o pipeline desta pasta"),
+            PriceReader(workspace.database) as prices,
+        ):
+            publisher = Publisher(workspace.processed)
+            known = written_until(publisher, now - DAY_MS - HOUR_MS)
+            rows = not_yet_written(features_of(prices, now, settings.train_days), known)
+            if rows.num_rows:
+                span = pc.min_max(rows["ts"].cast(pa.int64())).as_py()
+                publisher.publish(appended={"features": (span["min"], span["max"], rows)})
+    except NotReady as error:
+        raise BadInput(f"nada a transformar: {error}") from error
+    _log.info("%d new feature rows", rows.num_rows)
+    return 0
