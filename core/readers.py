@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Iterable
+import secrets
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import pyarrow as pa
 
-from core.artifacts import Manifest, ManifestReader, read_table
-from core.errors import NotReady, UnknownCoin
+from core.artifacts import Entry, Manifest, ManifestReader, Part, read_table
+from core.errors import ConfigurationError, DamagedFile, NotReady, UnknownCoin
 from core.metrics import SCORE_SCHEMA, Metrics, MetricsBlock, summarise
 from core.outcomes import PRICE_TOLERANCE_MS
-from core.prices import Coin, Price, PriceReader
+from core.prices import Coin, Price
+from core.reader_pool import PricePool
 from core.reading import (
     database_info,
     forecast_views,
     join_outcomes,
     log_rows,
-    milliseconds,
+    newest_parts,
     parts_between,
     quotes,
     stamp,
@@ -30,7 +31,10 @@ from core.times import MINUTE_MS
 from core.views import FileInfo, ForecastView, LoggedForecast, Quote
 from core.workspace import Workspace, current_workspace
 
-__all__ = ["Readers"]
+__all__ = ["MOST_SCORE_ROWS", "Readers"]
+
+MOST_SCORE_ROWS: Final = 300_000
+"""Bounds time (half a second) and memory of adding up scores: 90 days with 10 coins, 4 days with 250."""
 
 _Value = TypeVar("_Value")
 
@@ -40,7 +44,9 @@ class Readers:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._local = threading.local()
+        self._token = secrets.token_hex(4)
+        self._pool = PricePool()
+        self._workspace: tuple[object, Workspace] | None = None
         self._manifests: dict[Path, ManifestReader] = {}
         self._cache: dict[str, tuple[object, Any]] = {}
 
@@ -50,24 +56,35 @@ class Readers:
         Raises:
             NotReady: the suite has not decided on a source yet.
         """
-        return current_workspace(self._settings)
+        choice = stamp(self._settings.run_dir / "source.json")
+        if self._workspace is None or self._workspace[0] != (choice, _workspace_stamp(self._workspace[1])):
+            workspace = current_workspace(self._settings)
+            self._workspace = ((choice, _workspace_stamp(workspace)), workspace)
+        return self._workspace[1]
+
+    def close(self) -> None:
+        """Give the idle database connections back; the readers can be used again."""
+        self._pool.close()
 
     def version(self) -> str:
-        """A token that changes with each new price and each publication; costs a few `stat` calls."""
+        """A token that changes with each commit to the prices and each publication; costs microseconds.
+
+        It differs from process to process, so that no restart makes an old token valid again.
+        """
         try:
-            workspace = self.workspace()
-        except NotReady:
-            return "0"
-        stamps = (*_database_key(workspace), *stamp(workspace.processed / "manifest.json"))
-        return "-".join([workspace.source.value, *(f"{number:x}" for number in stamps)])
+            prices = self._prices_version()
+        except (NotReady, DamagedFile, ConfigurationError):
+            prices = (0, 0)
+        return "-".join([self._token, *(f"{number:x}" for number in prices), self.publication_version()])
 
     def publication_version(self) -> str:
         """A token that changes with each publication of the pipeline alone."""
         try:
             workspace = self.workspace()
-        except NotReady:
+        except (NotReady, ConfigurationError):
             return "0"
-        return "-".join(f"{number:x}" for number in stamp(workspace.processed / "manifest.json"))
+        published = stamp(workspace.processed / "manifest.json")
+        return "-".join([workspace.source.value, *(f"{number:x}" for number in published)])
 
     def quotes(self) -> list[Quote]:
         """All coins by rank with their newest price and change over 24 hours.
@@ -75,15 +92,28 @@ class Readers:
         Raises:
             NotReady: there are no prices yet.
         """
-        return self._cached("quotes", _database_key(self.workspace()), lambda: quotes(self._prices()))
+
+        def read() -> list[Quote]:
+            with self._pool.borrow(self.workspace().database) as prices:
+                return quotes(prices)
+
+        return self._cached("quotes", self._prices_version(), read)
 
     def resolve(self, name: str) -> Coin:
         """The coin meant by an id or a symbol in any case; of two with one symbol the larger by market cap.
 
         Raises:
             UnknownCoin: no such coin; the message lists the nearest names.
+            NotReady: no coin is known yet.
         """
-        coins = self._cached("coins", _database_key(self.workspace()), lambda: self._prices().coins())
+
+        def read() -> list[Coin]:
+            with self._pool.borrow(self.workspace().database) as prices:
+                return prices.coins()
+
+        coins = self._cached("coins", self._prices_version(), read)
+        if not coins:
+            raise NotReady("ainda não há moedas coletadas")
         wanted = name.strip().lower()
         for coin in (*(c for c in coins if c.id == wanted), *(c for c in coins if c.symbol == wanted)):
             return coin
@@ -91,11 +121,13 @@ class Readers:
 
     def history(self, coin_id: str, start_ms: int, end_ms: int, limit: int) -> list[Price]:
         """Stored prices within [start_ms, end_ms], newest first, at most `limit`."""
-        return self._prices().newest(coin_id, start_ms, end_ms, limit)
+        with self._pool.borrow(self.workspace().database) as prices:
+            return prices.newest(coin_id, start_ms, end_ms, limit)
 
     def series(self, coin_id: str, start_ms: int, step_ms: int = 0) -> tuple[list[int], list[float]]:
         """Event times and prices from `start_ms` on, at most one per `step_ms` (the last of each step)."""
-        rows: Iterable[tuple[int, float]] = self._prices().range(coin_id, start_ms)
+        with self._pool.borrow(self.workspace().database) as prices:
+            rows: Iterable[tuple[int, float]] = prices.range(coin_id, start_ms)
         if step_ms:
             rows = {ts_ms // step_ms: (ts_ms, price) for ts_ms, price in rows}.values()
         pairs = list(rows)
@@ -111,7 +143,7 @@ class Readers:
         entry = manifest.entries.get("latest")
         if entry is None:
             raise NotReady("ainda não há previsões publicadas")
-        return self._cached("latest", (folder, entry.file), lambda: _read_forecasts(folder / entry.file))
+        return self._cached("latest", (folder, entry), lambda: _read_forecasts(folder / entry.file))
 
     def forecast(self, coin_id: str) -> ForecastView:
         """The newest forecast of one coin.
@@ -131,28 +163,29 @@ class Readers:
         folder, manifest = self._manifest()
         rows: list[dict[str, Any]] = []
         for part in parts_between(manifest.parts.get("log", ()), start_ms, end_ms):
-            if len(rows) == limit and milliseconds(rows[-1]["origin"]) > part.end_ms:
+            if len(rows) == limit and rows[-1]["origin"] > part.end_ms:
                 break
             found = log_rows(folder / part.file, part, coin_id, horizon_min)
-            rows += [row for row in found if start_ms <= milliseconds(row["origin"]) <= end_ms]
+            rows += [row for row in found if start_ms <= row["origin"] <= end_ms]
             rows = sorted(rows, key=lambda row: row["origin"], reverse=True)[:limit]
         if not rows:
             return []
-        span_ms, prices = horizon_min * MINUTE_MS, self._prices()
-        oldest, newest = milliseconds(rows[-1]["origin"]), milliseconds(rows[0]["origin"])
-        known = prices.range(coin_id, oldest + span_ms - PRICE_TOLERANCE_MS, newest + span_ms)
-        last = prices.as_of(coin_id, 2**62)
+        span_ms = horizon_min * MINUTE_MS
+        oldest, newest = rows[-1]["origin"], rows[0]["origin"]
+        with self._pool.borrow(self.workspace().database) as prices:
+            known = prices.range(coin_id, oldest + span_ms - PRICE_TOLERANCE_MS, newest + span_ms)
+            last = prices.as_of(coin_id, 2**62)
         return join_outcomes(rows, known, last[0] if last else 0)
 
     def metrics(self, coin_id: str | None = None) -> Metrics:
-        """Live scores and the backtest of the first start, apart; of one coin or of all.
+        """Live scores (the newest days that hold `MOST_SCORE_ROWS` rows) and the backtest of the first start, apart.
 
         Raises:
             NotReady: nothing was published yet.
         """
         folder, manifest = self._manifest()
-        live = tuple(part.file for part in manifest.parts.get("scores", ()))
-        backtest = tuple(entry.file for name, entry in manifest.entries.items() if name == "backtest")
+        live = newest_parts(manifest.parts.get("scores", ()), MOST_SCORE_ROWS)
+        backtest = [entry for name, entry in manifest.entries.items() if name == "backtest"]
         return Metrics(
             live=self._block(f"live {coin_id}", folder, live, coin_id),
             backtest=self._block(f"backtest {coin_id}", folder, backtest, coin_id),
@@ -177,15 +210,8 @@ class Readers:
         folder = self.workspace().processed
         return folder, self._manifests.setdefault(folder, ManifestReader(folder)).current()
 
-    def _prices(self) -> PriceReader:
-        """This thread's connection; opened anew when another file took the database's place."""
-        path = self.workspace().database
-        key = (path, stamp(path)[0])
-        if getattr(self._local, "key", None) != key:
-            self._local.prices = PriceReader(path)
-            self._local.key = key
-        prices: PriceReader = self._local.prices
-        return prices
+    def _prices_version(self) -> tuple[int, int]:
+        return self._pool.version(self.workspace().database)
 
     def _cached(self, name: str, key: object, make: Callable[[], _Value]) -> _Value:
         """The value made for `key`; a new key replaces it. Two threads may both make it, with one result."""
@@ -196,17 +222,18 @@ class Readers:
         value: _Value = cached[1]
         return value
 
-    def _block(self, name: str, folder: Path, files: tuple[str, ...], coin_id: str | None) -> MetricsBlock | None:
+    def _block(
+        self, name: str, folder: Path, files: Sequence[Part | Entry], coin_id: str | None
+    ) -> MetricsBlock | None:
         def make() -> MetricsBlock | None:
-            tables = [read_table(folder / file, coin=coin_id) for file in files]
+            tables = [read_table(folder / file.file, coin=coin_id) for file in files]
             return summarise(pa.concat_tables(tables) if tables else SCORE_SCHEMA.empty_table())
 
-        return self._cached(name, (folder, files), make)
+        return self._cached(name, (folder, tuple(files)), make)
 
 
-def _database_key(workspace: Workspace) -> tuple[int, ...]:
-    path = workspace.database
-    return (*stamp(path), *stamp(path.with_name(path.name + "-wal")))
+def _workspace_stamp(workspace: Workspace) -> tuple[int, int, int]:
+    return stamp(workspace.root / "workspace.json")
 
 
 def _read_forecasts(path: Path) -> dict[str, ForecastView]:

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from core.artifacts import Part, read_table
 from core.contract import QUANTILE_COLUMNS
 from core.outcomes import outcome_at
-from core.prices import Coin, PriceReader
+from core.prices import Coin, Price, PriceReader
 from core.times import DAY_MS, MINUTE_MS
 from core.views import FileInfo, ForecastStep, ForecastView, LoggedForecast, Quote
 
@@ -24,7 +24,7 @@ __all__ = [
     "forecast_views",
     "join_outcomes",
     "log_rows",
-    "milliseconds",
+    "newest_parts",
     "parts_between",
     "quotes",
     "stamp",
@@ -41,14 +41,20 @@ def quotes(prices: PriceReader) -> list[Quote]:
     result = []
     for coin in prices.coins():
         newest = latest.get(coin.id)
-        change = None
-        if newest is not None:
-            before = prices.as_of(coin.id, newest.ts_ms - DAY_MS)
-            if before is not None and newest.ts_ms - DAY_MS - before[0] <= _CHANGE_TOLERANCE_MS:
-                change = 100.0 * (newest.price / before[1] - 1.0)
+        change = None if newest is None else _change_24h(prices, newest)
         price, ts_ms = (None, None) if newest is None else (newest.price, newest.ts_ms)
         result.append(Quote(coin.id, coin.symbol, coin.name, coin.rank, price, change, ts_ms))
     return result
+
+
+def _change_24h(prices: PriceReader, newest: Price) -> float | None:
+    """Percent against the price nearest to 24 hours before, at most 15 minutes off; None where there is none."""
+    target_ms = newest.ts_ms - DAY_MS
+    near = prices.range(newest.coin_id, target_ms - _CHANGE_TOLERANCE_MS, target_ms + _CHANGE_TOLERANCE_MS)
+    if not near:
+        return None
+    _, before = min(near, key=lambda row: abs(row[0] - target_ms))
+    return 100.0 * (newest.price / before - 1.0)
 
 
 def unknown_coin_message(wanted: str, coins: Sequence[Coin]) -> str:
@@ -77,30 +83,39 @@ def parts_between(parts: Iterable[Part], start_ms: int, end_ms: int) -> list[Par
     return sorted(chosen, key=lambda part: part.end_ms, reverse=True)
 
 
+def newest_parts(parts: Iterable[Part], most_rows: int) -> list[Part]:
+    """The latest parts that together hold at most `most_rows` rows (at least one part), earliest first."""
+    chosen: list[Part] = []
+    for part in sorted(parts, key=lambda part: part.end_ms, reverse=True):
+        most_rows -= part.rows
+        if chosen and most_rows < 0:
+            break
+        chosen.append(part)
+    return chosen[::-1]
+
+
 def log_rows(path: Path, part: Part, coin_id: str, horizon_min: int) -> list[dict[str, Any]]:
-    """The rows of one coin and horizon in one part of the log, newest origin first."""
+    """The rows of one coin and horizon in one part of the log, newest origin first; origins in UTC milliseconds."""
     if part.level == "day":
-        table = read_table(path, _LOG_COLUMNS, coin_id)
+        table = _rows_of_coin(path, coin_id, horizon_min)
     else:
-        table = _small_part(path)
-        table = table.filter(pc.field("coin") == coin_id)
-    rows = table.filter(pc.field("horizon_min") == horizon_min).to_pylist()
-    return sorted(rows, key=lambda row: row["origin"], reverse=True)
+        table = _rows_of_horizon(path, horizon_min)
+        table = table.filter(pc.equal(table["coin"], coin_id))
+    return sorted(table.to_pylist(), key=lambda row: row["origin"], reverse=True)
 
 
 def join_outcomes(
     rows: Sequence[dict[str, Any]], known: Sequence[tuple[int, float]], newest_ms: int
 ) -> list[LoggedForecast]:
-    """Logged rows with the prices that came true; `known` are event times and prices in order."""
+    """Rows of `log_rows` with the prices that came true; `known` are event times and prices in order."""
     times, values = [ts_ms for ts_ms, _ in known], [price for _, price in known]
     logged = []
     for row in rows:
-        origin_ms = milliseconds(row["origin"])
-        target_ms = origin_ms + row["horizon_min"] * MINUTE_MS
+        target_ms = row["origin"] + row["horizon_min"] * MINUTE_MS
         actual = outcome_at(times, values, target_ms, newest_ms)
         logged.append(
             LoggedForecast(
-                row["coin"], origin_ms, target_ms, row["price_origin"], row["mean"], row["q10"], row["q90"], actual
+                row["coin"], row["origin"], target_ms, row["price_origin"], row["mean"], row["q10"], row["q90"], actual
             )
         )
     return logged
@@ -123,20 +138,31 @@ def stamp(path: Path) -> tuple[int, int, int]:
     return status.st_ino, status.st_mtime_ns, status.st_size
 
 
-def milliseconds(moment: datetime) -> int:
-    """UTC milliseconds of an aware datetime."""
+def _milliseconds(moment: datetime) -> int:
     return round(moment.timestamp() * 1000)
 
 
 @lru_cache(maxsize=64)
-def _small_part(path: Path) -> pa.Table:
-    """A slot or hour of the log; parts never change, so a name is read once."""
-    return read_table(path, _LOG_COLUMNS)
+def _rows_of_horizon(path: Path, horizon_min: int) -> pa.Table:
+    """One horizon in a slot or hour of the log; parts never change, so a name is read once."""
+    return _one_horizon(read_table(path, _LOG_COLUMNS), horizon_min)
+
+
+@lru_cache(maxsize=512)
+def _rows_of_coin(path: Path, coin_id: str, horizon_min: int) -> pa.Table:
+    """One coin and horizon in a day of the log, some 290 rows."""
+    return _one_horizon(read_table(path, _LOG_COLUMNS, coin_id), horizon_min)
+
+
+def _one_horizon(table: pa.Table, horizon_min: int) -> pa.Table:
+    rows = table.filter(pc.equal(table["horizon_min"], horizon_min))
+    origins = rows["origin"].cast(pa.int64())
+    return rows.set_column(rows.schema.get_field_index("origin"), "origin", origins)
 
 
 def _forecast_view(rows: list[dict[str, Any]], trained_ms: int | None) -> ForecastView:
     first = rows[0]
-    origin_ms = milliseconds(first["origin"])
+    origin_ms = _milliseconds(first["origin"])
     steps = tuple(
         ForecastStep(
             row["horizon_min"],
@@ -155,6 +181,6 @@ def _forecast_view(rows: list[dict[str, Any]], trained_ms: int | None) -> Foreca
         kind=first["kind"],
         model_version=first["model_version"],
         trained_ms=trained_ms,
-        created_ms=milliseconds(first["created_at"]),
+        created_ms=_milliseconds(first["created_at"]),
         source=first["source"],
     )

@@ -7,7 +7,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final
 
-from core.errors import DamagedFile, NotReady
+from core.errors import ConfigurationError, DamagedFile, NotReady
 from core.files import read_json
 from core.health import Health, read_health
 from core.readers import Readers
@@ -94,7 +94,7 @@ def judge(settings: Settings, readers: Readers) -> SuiteStatus:
 def _source(settings: Settings, readers: Readers, suite: Health) -> tuple[Source | None, str | None]:
     try:
         source = readers.workspace().source
-    except NotReady:
+    except (NotReady, ConfigurationError):
         return None, None
     notice = suite.progress.get("notice") if suite.alive else None
     return source, notice or _read(settings.run_dir / "source.json").get("notice")
@@ -122,13 +122,15 @@ def _newest_price(readers: Readers) -> tuple[int | None, list[str]]:
         return None, []
     except DamagedFile as error:
         return None, [f"a base de preços está danificada ({error}) e será refeita pelo coletor"]
+    except ConfigurationError as error:
+        return None, [str(error)]
     return max(times, default=None), []
 
 
 def _newest_forecast(readers: Readers) -> tuple[int | None, list[str]]:
     try:
         return max(view.created_ms for view in readers.forecasts().values()), []
-    except (NotReady, ValueError):
+    except (NotReady, ConfigurationError, ValueError):
         return None, []
     except DamagedFile as error:
         return None, [f"as previsões publicadas estão danificadas ({error}) e serão refeitas pelo pipeline"]
