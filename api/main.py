@@ -1,0 +1,90 @@
+"""The REST API: `python -m uvicorn api.main:app`, or `create_app(settings)` for tests and other servers."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import Depends, FastAPI
+from starlette.middleware.cors import CORSMiddleware
+
+from api.documentation import DESCRIPTION, TAGS, TITLE, add_pages, describe_source
+from api.errors import add_error_answers
+from api.guard import Guard
+from api.routes import data_router, open_router
+from api.security import require_token
+from api.state import StatusBoard
+from core.errors import EXIT_CONFIGURATION, ConfigurationError
+from core.health import Heartbeat
+from core.process import watch_parent
+from core.readers import Readers
+from core.settings import Settings, load_settings
+from core.version import VERSION
+
+__all__ = ["app", "create_app"]
+
+_MOST_BODY_BYTES = 4096
+_EXPOSED = ("ETag", "Retry-After", "X-Fonte", "Content-Disposition")
+
+app: FastAPI
+"""Built when first asked for: importing this module reads no settings and no files."""
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """The application over the data folder of `settings` (default: environment and `.env`).
+
+    Raises:
+        ConfigurationError: the settings do not fit together; one line a problem.
+    """
+    chosen = load_settings() if settings is None else settings
+    readers = Readers(chosen)
+    api = FastAPI(
+        title=TITLE,
+        version=VERSION,
+        description=DESCRIPTION,
+        openapi_tags=TAGS,
+        docs_url=None,
+        redoc_url=None,
+        lifespan=_lifespan,
+        max_body_size=_MOST_BODY_BYTES,
+    )
+    api.state.settings, api.state.readers = chosen, readers
+    api.state.board = StatusBoard(chosen, readers, VERSION)
+    api.include_router(open_router)
+    api.include_router(data_router, dependencies=[Depends(require_token)] if chosen.api_token else None)
+    add_pages(api, readers)
+    add_error_answers(api)
+    api.openapi = describe_source(api, readers)  # type: ignore[method-assign]  # FastAPI's own way to extend it
+    if chosen.cors_origins:
+        api.add_middleware(
+            CORSMiddleware,
+            allow_origins=chosen.cors_origins,
+            allow_methods=["GET"],
+            allow_headers=["Authorization", "If-None-Match"],
+            expose_headers=_EXPOSED,
+        )
+    api.add_middleware(Guard, settings=chosen)
+    return api
+
+
+@asynccontextmanager
+async def _lifespan(api: FastAPI) -> AsyncIterator[None]:
+    """Say that the API lives while it serves, and end with the process that started it."""
+    watch_parent()
+    with Heartbeat(api.state.settings.run_dir, "api") as beat:
+        beat.state("servindo", message="respondendo")
+        yield
+    api.state.readers.close()
+
+
+def __getattr__(name: str) -> FastAPI:
+    """Build `app` for the server that imports it; settings that do not fit end the process with one clear line."""
+    if name != "app":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    try:
+        built = globals()["app"] = create_app()
+    except ConfigurationError as error:
+        print(f"Erro: {error}", file=sys.stderr)  # noqa: T201 - a person started this command
+        raise SystemExit(EXIT_CONFIGURATION) from None
+    return built

@@ -1,0 +1,277 @@
+"""The bodies of the answers: fields in Portuguese, each described and with an example.
+
+Rows of long tables are typed dictionaries: they cost a fifth of a model each.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, with_config
+from typing_extensions import TypedDict  # pydantic wants this one below Python 3.12
+
+__all__ = [
+    "Alive",
+    "CoinQuote",
+    "Forecast",
+    "Interval",
+    "LoggedForecastRow",
+    "MetricsAnswer",
+    "ModelInfo",
+    "ModelStatus",
+    "PriceRow",
+    "Problem",
+    "ProcessStatus",
+    "Refusal",
+    "ScoreBlock",
+    "ScoreValues",
+    "Status",
+    "TrajectoryStep",
+]
+
+Moment = Annotated[str, Field(description="ISO 8601 com deslocamento (UTC)", examples=["2026-11-22T14:03:30+00:00"])]
+Symbol = Annotated[str, Field(description="Símbolo em minúsculas", examples=["btc"])]
+CoinId = Annotated[str, Field(description="Id da moeda no CoinGecko", examples=["bitcoin"])]
+Money = Annotated[float, Field(description="Preço em `moeda_cotacao`", examples=[67187.33])]
+Origin = Annotated[
+    str, Field(description="Origem dos preços: `coingecko` (reais), `demo` (simulados) ou `replay`", examples=["demo"])
+]
+Seconds = Annotated[float, Field(description="Segundos", examples=[12.4])]
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+
+class Problem(_Body):
+    """Por que não há resposta."""
+
+    model_config = ConfigDict(title="Problema")
+
+    detail: str = Field(examples=["ainda não há previsões publicadas"])
+
+
+class Refusal(Problem):
+    """Quais parâmetros não servem, e por quê."""
+
+    model_config = ConfigDict(title="Recusa")
+
+    parametros: list[str] = Field(examples=[["limite"]])
+
+
+class Alive(_Body):
+    """O processo da API responde."""
+
+    model_config = ConfigDict(title="Saúde")
+
+    status: str = Field(examples=["ok"])
+    versao: str = Field(examples=["0.1.0"])
+
+
+class CoinQuote(_Body):
+    """Uma moeda e seu preço mais novo."""
+
+    model_config = ConfigDict(title="Moeda")
+
+    moeda: Symbol
+    id: CoinId
+    nome: str = Field(examples=["Bitcoin"])
+    preco_atual: Money | None
+    variacao_24h: float | None = Field(description="Em %, contra o preço de 24 horas antes", examples=[1.27])
+    atualizado_em: Moment | None
+    fonte: Origin
+
+
+class Interval(_Body):
+    """Faixa em que o preço deve cair."""
+
+    model_config = ConfigDict(title="Intervalo")
+
+    minimo: Money
+    maximo: Money
+
+
+class TrajectoryStep(_Body):
+    """A previsão para um dos doze horizontes."""
+
+    model_config = ConfigDict(title="Passo da trajetória")
+
+    minutos: int = Field(examples=[5])
+    horario: Moment
+    previsao: Money
+    minimo_80: Money
+    maximo_80: Money
+
+
+class ModelInfo(_Body):
+    """Quem fez a previsão."""
+
+    model_config = ConfigDict(title="Modelo")
+
+    tipo: str = Field(description="`forest` (floresta aleatória) ou `baseline` (o preço fica)", examples=["forest"])
+    versao: str = Field(examples=["20261122T140325Z-3f9a"])
+    treinado_em: Moment | None
+
+
+class Forecast(_Body):
+    """A previsão mais nova de uma moeda para a próxima hora."""
+
+    model_config = ConfigDict(title="Previsão")
+
+    moeda: Symbol
+    id: CoinId
+    horario: Moment = Field(description="Origem: o horário do preço de que a previsão parte")
+    horario_previsto: Moment = Field(description="Uma hora depois da origem")
+    preco_atual: Money = Field(description="Preço na origem")
+    previsao_proxima_hora: Money = Field(description="Preço esperado uma hora depois da origem", examples=[67190.02])
+    variacao_percentual: float = Field(description="Da previsão contra o preço atual, em %", examples=[0.004])
+    probabilidade_alta: float = Field(description="De o preço subir em uma hora", examples=[0.513])
+    intervalos: dict[str, Interval] = Field(
+        description="Intervalos centrais de 50, 80 e 95 % para uma hora depois da origem",
+        examples=[{"80": {"minimo": 66900.0, "maximo": 67480.0}}],
+    )
+    trajetoria: list[TrajectoryStep] = Field(description="De 5 em 5 minutos até uma hora")
+    modelo: ModelInfo
+    moeda_cotacao: str = Field(examples=["usd"])
+    fonte: Origin
+    gerado_em: Moment
+
+
+@with_config(ConfigDict(title="Previsão registrada"))
+class LoggedForecastRow(TypedDict):
+    """Uma previsão registrada e, assim que conhecido, o preço que de fato veio."""
+
+    horario: Moment
+    horario_previsto: Moment
+    moeda: Symbol
+    preco_atual: Money
+    previsao_proxima_hora: Money
+    minimo_80: Money
+    maximo_80: Money
+    preco_real: Money | None
+    erro_percentual: Annotated[
+        float | None, Field(description="Da previsão contra o preço real, em %", examples=[-0.12])
+    ]
+    fonte: Origin
+
+
+@with_config(ConfigDict(title="Preço"))
+class PriceRow(TypedDict):
+    """Um preço guardado."""
+
+    horario: Moment
+    moeda: Symbol
+    preco: Money
+    valor_de_mercado: Annotated[float | None, Field(examples=[1.3e12])]
+    volume: Annotated[float | None, Field(description="Das últimas 24 horas", examples=[2.1e10])]
+    fonte: Origin
+
+
+class ScoreValues(_Body):
+    """O que um conjunto de previsões realizadas diz; razões abaixo de 1 são melhores do que "o preço fica"."""
+
+    model_config = ConfigDict(title="Pontuação")
+
+    previsoes: int = Field(examples=[2880])
+    horas: int = Field(examples=[24])
+    inicio: Moment
+    fim: Moment
+    pinball_relativo: float | None = Field(
+        description='Perda de quantis (pinball) dividida pela de "o preço fica"', examples=[0.97]
+    )
+    ganho: float | None = Field(description="1 − `pinball_relativo`", examples=[0.03])
+    cobertura: dict[str, float] = Field(
+        description="Intervalo em % → parte dos preços reais dentro dele", examples=[{"50": 0.51, "80": 0.79}]
+    )
+    largura_80_percentual: float | None = Field(description="Do intervalo de 80 %, em % do preço", examples=[0.9])
+    winkler_relativo: float | None = Field(examples=[0.96])
+    erro_medio_percentual: float | None = Field(description="Erro absoluto médio, em %", examples=[0.31])
+    erro_relativo: float | None = Field(description='Erro absoluto dividido pelo de "o preço fica"', examples=[0.998])
+    acerto_de_direcao: float | None = Field(examples=[0.52])
+    acerto_minimo: float | None = Field(description="Intervalo de 95 % do acerto, de baixo", examples=[0.49])
+    acerto_maximo: float | None = Field(description="Intervalo de 95 % do acerto, de cima", examples=[0.55])
+    brier: float | None = Field(description="Da probabilidade de alta; 0,25 é cara ou coroa", examples=[0.249])
+    valor_p: float | None = Field(description='De o acaso parecer tão melhor que "o preço fica"', examples=[0.04])
+    parte_da_floresta: float = Field(description="Parte das previsões que a floresta fez", examples=[0.8])
+
+
+class ScoreBlock(_Body):
+    """Uma espécie de evidência: geral, por horizonte (minutos), por moeda (id) e por dia (UTC)."""
+
+    model_config = ConfigDict(title="Bloco de métricas")
+
+    geral: ScoreValues
+    por_horizonte: dict[str, ScoreValues]
+    por_moeda: dict[str, ScoreValues]
+    por_dia: dict[str, ScoreValues]
+    moedas_a_parte: list[str] = Field(
+        description="Moedas de preço fixo, que aparecem só em `por_moeda`", examples=[["tether"]]
+    )
+
+
+class MetricsAnswer(_Body):
+    """Acerto das previsões: ao vivo (registro) e no backtest da partida, nunca misturados."""
+
+    model_config = ConfigDict(title="Métricas")
+
+    moeda: Symbol | None = Field(description="Nulo: todas as moedas")
+    fonte: Origin
+    ao_vivo: ScoreBlock | None
+    backtest: ScoreBlock | None
+
+
+class ProcessStatus(_Body):
+    """Um processo, como o mostram seu arquivo de saúde e o sistema operacional."""
+
+    model_config = ConfigDict(title="Processo")
+
+    vivo: bool
+    estado: str | None = Field(examples=["coletando"])
+    mensagem: str = Field(examples=["funcionando"])
+    iniciado_em: Moment | None
+    ultimo_sinal_em: Moment | None
+    idade_sinal_segundos: Seconds | None
+    atualizado_em: Moment | None = Field(
+        description="Coletor: preço mais novo; pipeline: previsão mais nova; painel: último sinal"
+    )
+    idade_segundos: Seconds | None = Field(description="Desde `atualizado_em`")
+    progresso: dict[str, Any] = Field(description="O que o processo diz de si", examples=[{"message": "3/10"}])
+    contadores: dict[str, int] = Field(examples=[{"errors": 0}])
+    ultimo_erro: str | None
+    ultimo_erro_em: Moment | None
+
+
+class ModelStatus(_Body):
+    """O modelo das previsões publicadas."""
+
+    model_config = ConfigDict(title="Estado do modelo")
+
+    tipo: str | None = Field(
+        description="`forest`, `baseline`, ou `misto` onde cada moeda tem o melhor para ela", examples=["misto"]
+    )
+    versao: str | None = Field(examples=["20261122T140325Z-3f9a"])
+    treinado_em: Moment | None
+    idade_segundos: Seconds | None = Field(description="Desde `treinado_em`")
+    moedas: dict[str, int] = Field(description="Quantas moedas por tipo", examples=[{"forest": 8, "baseline": 2}])
+    mensagem: str = Field(examples=["10 moedas previstas"])
+    ultimo_erro: str | None
+
+
+class Status(_Body):
+    """O sistema inteiro em um olhar."""
+
+    model_config = ConfigDict(title="Estado do sistema")
+
+    status: str = Field(description="`ok`, `degradado` ou `aguardando_dados`", examples=["ok"])
+    horario_atual: Moment
+    versao: str = Field(examples=["0.1.0"])
+    fonte: Origin | None = Field(description="Nulo enquanto a fonte não foi decidida")
+    moeda_cotacao: str | None = Field(examples=["usd"])
+    dados_reais: bool = Field(description="Se os preços são os do CoinGecko, de agora")
+    aviso: str | None = Field(description="O que ninguém deve deixar de ler", examples=["Mercado simulado"])
+    problemas: list[str] = Field(description="O pior primeiro", examples=[["o processo coletor está parado"]])
+    termina_em: Moment | None = Field(description="Quando acaba a gravação repetida")
+    coletor: ProcessStatus
+    pipeline: ProcessStatus
+    modelo: ModelStatus
+    dashboard: ProcessStatus

@@ -1,0 +1,87 @@
+"""Who may ask and how often: bearer token, local callers, host names, rate."""
+
+from __future__ import annotations
+
+import hmac
+import ipaddress
+import re
+import time
+from collections import OrderedDict
+from typing import Annotated, Final
+
+from fastapi import Depends, HTTPException, Request
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+
+from core.settings import Settings
+
+__all__ = ["RateLimiter", "allowed_hosts", "host_name", "is_local", "require_token"]
+
+DEFAULT_RATE: Final = 120
+"""Requests per minute and client when other machines may ask and nothing was configured."""
+
+_HOST: Final = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9._-]+))(?::\d{1,5})?")
+_MOST_CLIENTS: Final = 4096
+
+_bearer = HTTPBearer(auto_error=False, scheme_name="token", description="O valor de CRYPTO_API_TOKEN")
+
+
+async def require_token(
+    request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
+) -> None:
+    """Let pass who carries the configured token.
+
+    Raises:
+        HTTPException: 401.
+    """
+    token = request.app.state.settings.api_token
+    given = credentials.credentials if credentials else ""
+    if token is None or not hmac.compare_digest(given.encode(), token.get_secret_value().encode()):
+        raise HTTPException(
+            401,
+            "falta o token certo: envie o cabeçalho 'Authorization: Bearer …' com o valor de CRYPTO_API_TOKEN",
+            {"WWW-Authenticate": "Bearer"},
+        )
+
+
+class RateLimiter:
+    """A token bucket per client: `per_minute` requests at once, refilled evenly; remembers a bounded number of clients.
+
+    For one thread (the event loop).
+    """
+
+    def __init__(self, per_minute: int) -> None:
+        self._size = float(per_minute)
+        self._per_second = per_minute / 60
+        self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
+
+    def wait_s(self, client: str) -> float:
+        """Take one request from the client's bucket: 0.0, or the seconds to wait where it is empty."""
+        now = time.monotonic()
+        level, at = self._buckets.pop(client, (self._size, now))
+        level = min(self._size, level + (now - at) * self._per_second)
+        allowed = level >= 1
+        self._buckets[client] = (level - 1 if allowed else level, now)
+        if len(self._buckets) > _MOST_CLIENTS:
+            self._buckets.popitem(last=False)
+        return 0.0 if allowed else (1 - level) / self._per_second
+
+
+def allowed_hosts(settings: Settings) -> frozenset[str]:
+    """The host names under which the API may be asked; others are a sign of DNS rebinding."""
+    return frozenset({"localhost", settings.host.lower(), *(name.lower() for name in settings.allowed_hosts)})
+
+
+def host_name(header: str) -> str | None:
+    """The name or address in a Host header, lower-case and without port; None where it is malformed."""
+    match = _HOST.fullmatch(header)
+    return (match[1] or match[2]).lower() if match else None
+
+
+def is_local(client: str) -> bool:
+    """Whether an address is this machine's own."""
+    try:
+        address = ipaddress.ip_address(client.partition("%")[0])
+    except ValueError:
+        return False
+    mapped = getattr(address, "ipv4_mapped", None)
+    return (mapped or address).is_loopback

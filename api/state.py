@@ -1,0 +1,123 @@
+"""The body of /status from the suite's judgement."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Final
+
+from api.conversions import kinds, moment
+from api.schemas import ModelStatus, ProcessStatus, Status
+from core.errors import ConfigurationError, DamagedFile, NotReady
+from core.health import Health
+from core.readers import Readers
+from core.settings import Settings, Source
+from core.status import SuiteStatus, judge
+from core.times import iso, now_ms
+
+__all__ = ["StatusBoard"]
+
+_GOOD_FOR_S: Final = 0.25
+_NOTICES: Final = {
+    Source.DEMO: "Dados simulados: nenhum preço é real",
+    Source.REPLAY: "Gravação repetida: os preços não são de agora",
+}
+
+
+class StatusBoard:
+    """The newest judgement of the suite, good for a quarter of a second; thread-safe.
+
+    Health files are written every two seconds: looking more often shows nothing new.
+    """
+
+    def __init__(self, settings: Settings, readers: Readers, version: str) -> None:
+        self._settings = settings
+        self._readers = readers
+        self._version = version
+        self._lock = threading.Lock()
+        self._body: tuple[float, Status] | None = None
+
+    def body(self) -> Status:
+        """The body of /status; before there are any data too."""
+        with self._lock:
+            if self._body is None or time.monotonic() - self._body[0] > _GOOD_FOR_S:
+                self._body = (time.monotonic(), _status(self._settings, self._readers, self._version))
+            return self._body[1]
+
+
+def _status(settings: Settings, readers: Readers, version: str) -> Status:
+    verdict = judge(settings, readers)
+    processes = verdict.processes
+    return Status(
+        status=verdict.state.value,
+        horario_atual=iso(now_ms()),
+        versao=version,
+        fonte=verdict.source.value if verdict.source else None,
+        moeda_cotacao=_currency(readers),
+        dados_reais=verdict.is_live,
+        aviso=verdict.notice or (_NOTICES.get(verdict.source) if verdict.source else None),
+        problemas=list(verdict.problems),
+        termina_em=moment(verdict.replay_ends_ms),
+        coletor=_process(processes["collector"], verdict.newest_price_ms, verdict.price_age_s),
+        pipeline=_process(processes["pipeline"], verdict.forecast_ms, verdict.forecast_age_s),
+        modelo=_model(readers, verdict),
+        dashboard=_process(processes["dashboard"]),
+    )
+
+
+def _currency(readers: Readers) -> str | None:
+    try:
+        return readers.workspace().currency
+    except (NotReady, ConfigurationError):
+        return None
+
+
+def _process(health: Health, updated_ms: int | None = None, age_s: float | None = None) -> ProcessStatus:
+    error = health.last_error or {}
+    return ProcessStatus(
+        vivo=health.alive,
+        estado=health.state,
+        mensagem=_message(health),
+        iniciado_em=health.started_at,
+        ultimo_sinal_em=health.heartbeat_at,
+        idade_sinal_segundos=health.age_s,
+        atualizado_em=moment(updated_ms),
+        idade_segundos=health.age_s if age_s is None else round(age_s, 1),
+        progresso=health.progress,
+        contadores=health.counters,
+        ultimo_erro=error.get("message"),
+        ultimo_erro_em=error.get("at"),
+    )
+
+
+def _message(health: Health) -> str:
+    if not health.alive:
+        return "parado" if health.pid else "ainda não começou"
+    return str(health.progress.get("message") or "funcionando")
+
+
+def _model(readers: Readers, verdict: SuiteStatus) -> ModelStatus:
+    trouble = verdict.processes["pipeline"].progress.get("trouble")
+    try:
+        views = readers.forecasts()
+        newest = max(views.values(), key=lambda view: view.created_ms)
+    except (NotReady, DamagedFile, ConfigurationError, ValueError):
+        return ModelStatus(
+            tipo=None,
+            versao=None,
+            treinado_em=None,
+            idade_segundos=None,
+            moedas={},
+            mensagem="ainda não há previsões",
+            ultimo_erro=trouble,
+        )
+    counts = kinds(views)
+    return ModelStatus(
+        tipo=newest.kind if len(counts) == 1 else "misto",
+        versao=newest.model_version,
+        treinado_em=moment(newest.trained_ms),
+        idade_segundos=None if newest.trained_ms is None else round((now_ms() - newest.trained_ms) / 1000, 1),
+        moedas=counts,
+        mensagem=f"{len(views)} {'moeda prevista' if len(views) == 1 else 'moedas previstas'}",
+        ultimo_erro=trouble,
+    )
