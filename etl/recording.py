@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -74,6 +74,11 @@ class Recording:
             )
         return moment_ms
 
+    def largest(self, count: int) -> Recording:
+        """The same recording with its `count` typically largest coins alone, or all where there are fewer."""
+        ranked = sorted(self.coins, key=lambda coin: (coin.rank, coin.id))
+        return self.only([coin.id for coin in ranked[:count]])
+
     def only(self, coin_ids: Sequence[str]) -> Recording:
         """The same recording with these coins alone.
 
@@ -107,12 +112,18 @@ def load_recording(path: Path) -> Recording:
     parts = np.split(order, np.cumsum(np.bincount(codes))[:-1])
     with path.open("rb") as file:
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    series = tuple(_series(table, part) for part in parts)
     return Recording(
-        coins=tuple(coin_named(str(coin_id)) for coin_id in ids),
-        series=tuple(_series(table, part) for part in parts),
+        coins=tuple(_coin(str(coin_id), one, table.currency) for coin_id, one in zip(ids, series, strict=True)),
+        series=series,
         sha256=sha256,
         currency=table.currency,
     )
+
+
+def _coin(coin_id: str, series: Series, currency: str) -> Coin:
+    """The coin with what was typical of it in this recording."""
+    return replace(coin_named(coin_id), price_usd=float(np.median(series.price)) / CURRENCIES[currency])
 
 
 def _check(path: Path, table: Table) -> None:

@@ -13,7 +13,7 @@ from etl.recording import Recording
 
 __all__ = ["ReplayMarket"]
 
-_UNKNOWN_CAP_USD = 1.3e12
+_LARGEST_CAP_USD = 1.3e12
 
 
 class ReplayMarket:
@@ -38,7 +38,7 @@ class ReplayMarket:
         self._offset = epoch_ms - start
         self._to_usd = 1.0 / CURRENCIES[recording.currency]
         self._supply = np.array(
-            [_UNKNOWN_CAP_USD * coin.rank**-1.65 / coin.price_usd for coin in recording.coins], dtype=np.float64
+            [_LARGEST_CAP_USD * coin.rank**-1.65 / coin.price_usd for coin in recording.coins], dtype=np.float64
         )
 
     @property
@@ -48,7 +48,7 @@ class ReplayMarket:
 
     @property
     def supply(self) -> FloatArray:
-        """Circulating supply of each row, in coins: typical, because recordings do not have it."""
+        """Circulating supply of each row, in coins: from what is typical, because recordings do not have it."""
         return self._supply
 
     @property

@@ -57,7 +57,9 @@ def _market(options: argparse.Namespace) -> Market:
 
     recording = load_recording(options.replay)
     if options.coins:
-        recording = recording.only([coin.id for coin in coins_wanted(options.coins)])
+        coins = coins_wanted(options.coins)
+        by_rank = options.coins.strip().lower().startswith("top:")
+        recording = recording.largest(len(coins)) if by_rank else recording.only([coin.id for coin in coins])
     start_ms = None if options.replay_start is None else _moment(options.replay_start)
     return ReplayMarket(recording, now_ms() if options.epoch_ms is None else options.epoch_ms, start_ms)
 

@@ -7,6 +7,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -308,6 +309,24 @@ def test_a_plan_comes_as_json_from_other_processes(server: MarketServer) -> None
         ("/api/v3/ping", {}, 200),
     ]
     assert log[0]["headers"]["user-agent"].startswith("python-requests")
+
+
+def test_a_plan_that_is_wrong_or_too_large_changes_nothing(server: MarketServer) -> None:
+    """422 with the reason, 413 without reading it; the plan in force stays."""
+    root = server.url.removesuffix("/api/v3")
+    server.faults = FaultPlan([Fault("server_error")])
+    assert "plano de falhas" in requests.post(f"{root}/_faults", json=[1], timeout=5).json()["error"]
+    huge = requests.post(f"{root}/_faults", headers={"Content-Length": "9999999"}, data=b"", timeout=5)
+    assert huge.status_code == 413
+    assert requests.get(f"{server.url}/ping", timeout=5).status_code == 503
+
+
+def test_many_clients_at_once_get_the_same_truth(server: MarketServer) -> None:
+    """Sixteen threads asking together all see the one market."""
+    with ThreadPoolExecutor(16) as pool:
+        pages = set(pool.map(lambda _: requests.get(server.url + MARKETS, timeout=20).text, range(48)))
+    assert len(pages) == 1
+    assert len(server.requests) == 48
 
 
 def test_a_browser_s_page_cannot_reach_the_controls(server: MarketServer) -> None:

@@ -320,6 +320,58 @@ def test_coins_can_be_chosen_and_one_that_was_not_recorded_is_named(parquet: Wri
         recording.only(["solana"])
 
 
+def test_the_largest_coins_of_a_recording_can_be_chosen(parquet: Write, rows: list[Any]) -> None:
+    """By typical rank, and all where there are fewer than asked for; a coin nobody knows is small whatever it costs."""
+    recording = load_recording(parquet([*rows, *walk("a-coin-nobody-knows")]))
+    assert [coin.id for coin in recording.largest(2).coins] == ["bitcoin", "ethereum"]
+    assert len(recording.largest(9).coins) == 3
+    market = ReplayMarket(recording, EPOCH_MS)
+    with MarketServer(market, clock=lambda: EPOCH_MS) as server:
+        page = requests.get(f"{server.url}/coins/markets?vs_currency=usd", timeout=10).json()
+    assert [row["id"] for row in page] == ["bitcoin", "ethereum", "a-coin-nobody-knows"]
+
+
+def test_before_the_first_row_everything_is_null(parquet: Write, rows: list[Any]) -> None:
+    """A coin without a price yet has its row, with nulls, and no sparkline and chart."""
+    recording = load_recording(parquet(rows))
+    market = ReplayMarket(recording, EPOCH_MS)
+    early_ms = market.history_start_ms(1, EPOCH_MS) - 1
+    with MarketServer(market, clock=lambda: early_ms) as server:
+        page = requests.get(f"{server.url}/coins/markets?vs_currency=usd&sparkline=true", timeout=10).json()
+        chart = requests.get(f"{server.url}/coins/ethereum/market_chart?vs_currency=usd&days=1", timeout=10).json()
+    row = next(row for row in page if row["id"] == "ethereum")
+    for name in ("current_price", "market_cap", "market_cap_rank", "high_24h", "price_change_24h", "last_updated"):
+        assert row[name] is None
+    assert row["sparkline_in_7d"] == {"price": []}
+    assert chart == {"prices": [], "market_caps": [], "total_volumes": []}
+
+
+@pytest.mark.parametrize(
+    "moments",
+    [
+        pa.array([1_767_225_600, 1_767_398_400]),
+        pa.array([1_767_225_600_000, 1_767_398_400_000]),
+        pa.array(["2026-01-01", "2026-01-03T00:00:00Z"]),
+        pa.array([1_767_225_600_000_000_000, 1_767_398_400_000_000_000], pa.timestamp("ns")),
+    ],
+)
+def test_parquet_moments_may_be_of_any_kind(tmp_path: Path, moments: pa.Array) -> None:
+    """Seconds, milliseconds, texts and timestamps without a zone all mean UTC."""
+    path = tmp_path / "recording.parquet"
+    pq.write_table(pa.table({"timestamp": moments, "coin": ["bitcoin"] * 2, "price": [1, 2]}), path)
+    series = load_recording(path).series[0]
+    assert series.ts_ms.tolist() == [1_767_225_600_000, 1_767_398_400_000]
+    assert series.price.tolist() == [1.0, 2.0]
+
+
+def test_parquet_prices_that_are_no_numbers_are_refused(tmp_path: Path) -> None:
+    """The column is named."""
+    path = tmp_path / "recording.parquet"
+    pq.write_table(pa.table({"timestamp": ["2026-01-01"], "coin": ["bitcoin"], "price": ["dear"]}), path)
+    with pytest.raises(BadInput, match="coluna 'price' não é numérica"):
+        load_recording(path)
+
+
 def test_a_recording_shorter_than_a_day_needs_a_chosen_start(parquet: Write) -> None:
     """Without 24 hours of history the message names the coin and the ways out."""
     recording = load_recording(parquet(walk("bitcoin", minutes=600)))

@@ -204,6 +204,12 @@ def test_more_coins_than_are_known_are_plainly_synthetic() -> None:
     assert coins[399].name == "Synthetic 0400"
 
 
+def test_a_coin_nobody_knows_gets_a_symbol_and_a_name() -> None:
+    """Any well-formed id can be simulated."""
+    [coin] = coins_wanted("some-new-coin")
+    assert (coin.symbol, coin.name) == ("somenewcoin", "Some New Coin")
+
+
 def test_a_bridge_keeps_its_ends() -> None:
     """Both ends are exact, and with two equal steps the middle is the mean of the ends plus the noise."""
     path = bridge(np.array([[1.0, 0.0]]), np.array([[4.0, 4.0]]), np.array([0.0]), np.array([10.0]))
