@@ -1,0 +1,55 @@
+"""Server of the dashboard: `python -m streamlit run dashboard/app.py`, from any folder.
+
+Streamlit finds `app` here and serves it; the page itself is main.py. Around it: a heartbeat, so that everybody can see
+whether the dashboard lives, and words instead of a traceback for what nobody foresaw.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib import import_module
+from pathlib import Path
+
+PROJECT = Path(__file__).resolve().parent.parent
+if str(PROJECT) not in sys.path:
+    sys.path.insert(0, str(PROJECT))
+
+import streamlit as st  # noqa: E402 - after the project's folder is known
+from streamlit.starlette import App  # noqa: E402 - as above
+
+from core.errors import ConfigurationError  # noqa: E402 - as above
+from core.health import Heartbeat  # noqa: E402 - as above
+from core.settings import load_settings  # noqa: E402 - as above
+from dashboard.texts import Texts  # noqa: E402 - as above
+
+_log = logging.getLogger("dashboard")
+
+
+@asynccontextmanager
+async def lifespan(_app: App) -> AsyncIterator[None]:
+    """Beat while the server runs; load the page's modules meanwhile, so that the first visitor does not wait."""
+    threading.Thread(target=import_module, args=("dashboard.views",), name="warm-up", daemon=True).start()
+    try:
+        run_dir = load_settings().run_dir
+    except ConfigurationError as error:
+        _log.error("%s", error)  # the page says it too
+        yield
+        return
+    with Heartbeat(run_dir, "dashboard") as heartbeat:
+        heartbeat.state("rodando")
+        yield
+
+
+def say_in_words(error: Exception) -> bool:
+    """Log what nobody foresaw and show a sentence in its place."""
+    _log.error("error while drawing the page", exc_info=error)
+    language = str(st.session_state.get("idioma", "pt"))
+    st.error(Texts(language)("errors.unforeseen", kind=type(error).__name__), icon=":material/error:")
+    return True
+
+
+app = App(Path(__file__).with_name("main.py"), lifespan=lifespan, on_script_error=say_in_words)

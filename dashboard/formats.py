@@ -1,0 +1,144 @@
+"""Numbers, prices and moments as people read them, in their language and time zone."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from datetime import UTC, datetime, tzinfo
+from typing import Final
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from core.times import to_datetime
+
+__all__ = ["Formats", "price_decimals", "time_zone"]
+
+_SYMBOLS: Final = {
+    "usd": "US$",
+    "brl": "R$",
+    "eur": "€",
+    "gbp": "£",
+    "jpy": "¥",
+    "cny": "CN¥",
+    "krw": "₩",
+    "inr": "₹",
+    "btc": "₿",
+    "eth": "Ξ",
+}
+_NO_BREAK: Final = "\u00a0"
+_SWAP: Final = str.maketrans(",.", ".,")
+_MOST_DECIMALS: Final = 18
+_UNITS_S: Final = ((86_400, "d"), (3_600, "h"), (60, "min"))
+
+
+def price_decimals(price: float) -> int:
+    """Decimals that show a small move: 2 for dear coins, 8 for 0.00002431, none for millions."""
+    if not math.isfinite(price) or price <= 0:
+        return 2
+    magnitude = math.floor(math.log10(price))
+    decimals = 4 - magnitude if magnitude >= 0 else 3 - magnitude
+    return min(max(decimals, 0 if price >= 1e6 else 2), _MOST_DECIMALS)
+
+
+def time_zone(name: str | None) -> tzinfo:
+    """The browser's time zone, or UTC where it did not say or this machine does not know it."""
+    try:
+        return ZoneInfo(name) if name else UTC
+    except (ZoneInfoNotFoundError, ValueError):
+        return UTC
+
+
+@dataclass(frozen=True)
+class Formats:
+    """How one person reads figures: `language` pt or en, `zone` of the browser, `currency` of the prices."""
+
+    language: str
+    zone: tzinfo
+    currency: str
+
+    @property
+    def separators(self) -> str:
+        """Decimal and thousands separator, as Plotly wants them."""
+        return ",." if self.language == "pt" else ".,"
+
+    @property
+    def symbol(self) -> str:
+        """Symbol of the currency, or its code where no symbol is common."""
+        return _SYMBOLS.get(self.currency, self.currency.upper())
+
+    def number(self, value: float, decimals: int = 0) -> str:
+        """`1234.5` with one decimal as `1.234,5` (pt) or `1,234.5` (en)."""
+        text = f"{value:,.{decimals}f}"
+        return text.translate(_SWAP) if self.language == "pt" else text
+
+    def price(self, value: float | None, decimals: int | None = None) -> str:
+        """A price with its currency; without `decimals` as many as its size needs."""
+        if value is None:
+            return "—"
+        digits = price_decimals(value) if decimals is None else decimals
+        return f"{self.symbol}{_NO_BREAK}{self.number(value, digits)}"
+
+    def price_range(self, low: float, high: float) -> str:
+        """Two prices with the decimals that tell them apart, the currency once."""
+        width = high - low
+        enough = 1 - math.floor(math.log10(width)) if width > 0 else price_decimals(high)
+        decimals = min(max(enough, 0), _MOST_DECIMALS)
+        return f"{self.number(low, decimals)} – {self.number(high, decimals)}"
+
+    def percent(self, value: float | None, decimals: int = 2, *, signed: bool = False) -> str:
+        """A percentage; a signed one that rounds to zero has no sign."""
+        if value is None:
+            return "—"
+        text = self.number(value, decimals)
+        if float(f"{value:.{decimals}f}") == 0:
+            text = self.number(0.0, decimals)
+        elif signed and value > 0:
+            text = f"+{text}"
+        return f"{text}%"
+
+    def ratio(self, value: float | None, decimals: int = 3) -> str:
+        """A ratio such as 0,987, or a dash where it is not known."""
+        return "—" if value is None else self.number(value, decimals)
+
+    def size(self, value: int) -> str:
+        """Bytes as B, kB, MB or GB."""
+        amount = float(value)
+        for unit in ("B", "kB", "MB"):
+            if amount < 1000:
+                return f"{self.number(amount, 0 if unit == 'B' else 1)}{_NO_BREAK}{unit}"
+            amount /= 1000
+        return f"{self.number(amount, 1)}{_NO_BREAK}GB"
+
+    def duration(self, seconds: float) -> str:
+        """`12 s`, `3 min`, `5 h` or `2 d`, rounded down."""
+        for length, unit in _UNITS_S:
+            if seconds >= length:
+                return f"{seconds // length:.0f}{_NO_BREAK}{unit}"
+        return f"{max(seconds, 0):.0f}{_NO_BREAK}s"
+
+    def local(self, ts_ms: int) -> datetime:
+        """The moment on the wall of the reader, without its zone: what Plotly draws on an axis."""
+        return to_datetime(ts_ms).astimezone(self.zone).replace(tzinfo=None)
+
+    def clock(self, ts_ms: int) -> str:
+        """`14:35`."""
+        return f"{self.local(ts_ms):%H:%M}"
+
+    def seconds(self, ts_ms: int) -> str:
+        """`14:35:07`."""
+        return f"{self.local(ts_ms):%H:%M:%S}"
+
+    def moment(self, ts_ms: int | None) -> str:
+        """`22/11/2026 14:35:07` (pt) or `2026-11-22 14:35:07` (en)."""
+        if ts_ms is None:
+            return "—"
+        return f"{self.local(ts_ms):{self.date_pattern} %H:%M:%S}"
+
+    @property
+    def date_pattern(self) -> str:
+        """How a day is written."""
+        return "%d/%m/%Y" if self.language == "pt" else "%Y-%m-%d"
+
+    @property
+    def day_pattern(self) -> str:
+        """How a day is written on an axis."""
+        return "%d/%m" if self.language == "pt" else "%m-%d"

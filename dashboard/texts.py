@@ -1,0 +1,41 @@
+"""Every word of the dashboard, from one catalogue a language: Portuguese first, English second."""
+
+from __future__ import annotations
+
+import tomllib
+from functools import lru_cache
+from pathlib import Path
+from typing import Final
+
+__all__ = ["LANGUAGES", "Texts", "catalogue"]
+
+LANGUAGES: Final = ("pt", "en")
+_FOLDER: Final = Path(__file__).parent / "catalogue"
+
+
+@lru_cache(maxsize=len(LANGUAGES))
+def catalogue(language: str) -> dict[str, str]:
+    """All texts of a language by their dotted keys, `section.name`."""
+    sections = tomllib.loads((_FOLDER / f"{language}.toml").read_text(encoding="utf-8"))
+    return {f"{section}.{name}": text for section, texts in sections.items() for name, text in texts.items()}
+
+
+class Texts:
+    """The texts of one language: `texts("overview.price_now")`."""
+
+    def __init__(self, language: str) -> None:
+        self.language = language
+        self._texts = catalogue(language)
+
+    def __call__(self, key: str, **values: object) -> str:
+        """The text of `key` with `{name}` replaced by `values`.
+
+        Raises:
+            KeyError: there is no such text, or a value is missing.
+        """
+        text = self._texts[key]
+        return text.format(**values) if values else text
+
+    def get(self, key: str, default: str) -> str:
+        """The text of `key`, or `default` where the catalogue does not know it."""
+        return self._texts.get(key, default)

@@ -1,0 +1,64 @@
+"""The first minute: what is being prepared, and how far it is, instead of empty charts."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import streamlit as st
+
+from core.errors import DamagedFile, NotReady
+from core.health import Health
+from core.status import SuiteStatus, judge
+from dashboard.page import Page, escape
+from dashboard.texts import Texts
+
+__all__ = ["steps_to_data", "waiting_view"]
+
+_EVERY: Final = "2s"
+
+
+def waiting_view(page: Page) -> None:
+    """What is shown until the first price is there; the frame notices that moment."""
+    st.fragment(_steps, run_every=_EVERY)(page)
+
+
+def steps_to_data(status: SuiteStatus, texts: Texts) -> list[tuple[str, float | None]]:
+    """What stands between now and the first chart: a sentence each, with the share done where that is known."""
+    collector, pipeline = status.processes["collector"], status.processes["pipeline"]
+    if status.source is None and not collector.alive:
+        return [(texts("waiting.source" if status.processes["suite"].alive else "waiting.start"), None)]
+    steps = [(_name("waiting.collector", collector, texts), _share(collector.progress))]
+    if collector.last_error:
+        steps.append((texts("waiting.error", message=collector.last_error.get("message", "")), None))
+    steps.append((_name("waiting.pipeline", pipeline, texts), None))
+    return steps
+
+
+def _steps(page: Page) -> None:
+    st.markdown(f"#### :material/hourglass_top: {page.texts('waiting.title')}")
+    status = judge(page.settings, page.readers)
+    for sentence, share in steps_to_data(status, page.texts):
+        if share is None:
+            st.markdown(f":material/pending: {escape(sentence)}")
+        else:
+            st.progress(share, text=escape(sentence))
+    try:
+        page.readers.quotes()
+    except NotReady as reason:
+        st.caption(escape(str(reason)))
+    except DamagedFile as error:
+        st.error(escape(page.texts("errors.damaged", file=error)), icon=":material/broken_image:")
+
+
+def _name(key: str, process: Health, texts: Texts) -> str:
+    if not process.alive:
+        return texts(key, state=texts("waiting.not_running"))
+    progress = process.progress.get("backfill")
+    state = process.state or texts("waiting.running")
+    return texts(key, state=f"{state} {progress}" if progress else state)
+
+
+def _share(progress: dict[str, Any]) -> float | None:
+    """The share of the back-fill that is done, from `3/10`."""
+    done, _, total = str(progress.get("backfill", "")).partition("/")
+    return min(int(done) / int(total), 1.0) if done.isdigit() and total.isdigit() and int(total) else None

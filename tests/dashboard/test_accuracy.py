@@ -1,0 +1,71 @@
+"""What the accuracy view says, and its charts."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC
+
+import pytest
+
+from core.metrics import Score
+from dashboard.accuracy_charts import by_coin_chart, by_day_chart, by_horizon_chart, reliability_chart
+from dashboard.formats import Formats
+from dashboard.texts import Texts
+from dashboard.views.accuracy import verdict
+
+FORMATS = Formats("pt", UTC, "usd")
+TEXTS = Texts("pt")
+SCORE = Score(
+    forecasts=1200, hours=48, start_ms=1_763_812_800_000, end_ms=1_763_985_600_000, relative_pinball=0.97, skill=0.03,
+    coverage={50: 0.49, 80: 0.81, 90: 0.9, 95: 0.94}, width_80_percent=0.8, winkler_ratio=0.96, mae_percent=0.2,
+    mae_ratio=0.998, hit_rate=0.52, hit_low=0.45, hit_high=0.59, brier=0.249, better_p_value=0.01, forest_share=1.0,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("changes", "colour", "words"),
+    [
+        ({}, "green", "Melhor que “o preço não muda”: erro 3,00% menor"),
+        ({"better_p_value": 0.0000004}, "green", "(p < 0,001)"),
+        ({"better_p_value": 0.98, "skill": -0.02}, "red", "erro 2,00% maior"),
+        ({"better_p_value": 0.4}, "orange", "pode ser acaso"),
+        ({"hours": 3}, "blue", "São só 3 h"),
+        ({"better_p_value": None}, "blue", "cedo demais"),
+    ],
+)
+def test_the_verdict_claims_no_more_than_the_test(changes: dict[str, float], colour: str, words: str) -> None:
+    """Good news needs enough hours and a small p-value; few hours are called what they are."""
+    given, sentence = verdict(replace(SCORE, **changes), FORMATS, TEXTS)  # type: ignore[arg-type]  # fields by name
+    assert given == colour
+    assert words in sentence
+
+
+def test_reliability_shows_promised_against_observed() -> None:
+    """Each interval is a point, in percent, beside the diagonal."""
+    ideal, observed = reliability_chart(SCORE, FORMATS, TEXTS).data
+    assert list(ideal.x) == list(ideal.y)
+    assert list(observed.x) == [50, 80, 90, 95]
+    assert list(observed.y) == pytest.approx([49, 81, 90, 94])
+
+
+def test_horizons_show_the_difference_to_the_naive_forecast() -> None:
+    """A relative loss of 0.97 is drawn as −3 %; a horizon without one is left out."""
+    scores = {5: SCORE, 60: replace(SCORE, relative_pinball=1.02), 55: replace(SCORE, relative_pinball=None)}
+    (trace,) = by_horizon_chart(scores, FORMATS, TEXTS).data
+    assert dict(zip(trace.x, trace.y, strict=True)) == {5: pytest.approx(-3), 60: pytest.approx(2)}
+
+
+def test_days_lie_on_a_date_axis() -> None:
+    """Each day is a point; no day at all is an empty chart."""
+    (trace,) = by_day_chart({"2025-11-22": SCORE}, FORMATS, TEXTS).data
+    assert list(trace.x) == ["2025-11-22"]
+    assert list(by_day_chart({}, FORMATS, TEXTS).data[0].x) == []
+
+
+def test_coins_are_sorted_and_at_most_thirty() -> None:
+    """The best thirty of many coins are drawn, the best on top."""
+    scores = {f"coin-{index}": replace(SCORE, relative_pinball=1.2 - index / 100) for index in range(40)}
+    (bars,) = by_coin_chart(scores, {"coin-39": "Best"}, FORMATS, TEXTS).data
+    assert len(bars.y) == 30
+    assert bars.y[0] == "Best"
+    assert list(bars.x) == sorted(bars.x)
