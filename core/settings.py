@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from enum import StrEnum
 from pathlib import Path
@@ -12,6 +13,7 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from core.errors import ConfigurationError
+from core.process import PARENT_VARIABLE
 from core.times import parse_moment
 
 __all__ = ["DEFAULT_COINS", "PROJECT", "Plan", "Settings", "Source", "load_settings", "replay_start_ms"]
@@ -187,10 +189,14 @@ class Settings(BaseSettings):
 def load_settings(**overrides: object) -> Settings:
     """Settings from `.env`, environment and `overrides` (None means: not given).
 
+    A process of the suite was given everything by its parent and does not read `.env` again.
+
     Raises:
         ConfigurationError: one line a problem, in Portuguese, naming the variable.
     """
     given = {name: value for name, value in overrides.items() if value is not None}
+    if os.environ.get(PARENT_VARIABLE):
+        given["_env_file"] = None
     try:
         return Settings(**given)  # type: ignore[arg-type]  # pydantic checks the values
     except ValidationError as error:

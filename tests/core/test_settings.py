@@ -1,0 +1,94 @@
+"""Settings come from one place, are checked as a whole, and never show a secret."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core.errors import ConfigurationError
+from core.process import PARENT_VARIABLE
+from core.settings import DEFAULT_COINS, PROJECT, Plan, Source, load_settings
+
+
+def test_without_a_word_the_suite_watches_ten_coins_on_loopback() -> None:
+    """The defaults are those that the README promises."""
+    settings = load_settings()
+    assert (settings.source, settings.currency, settings.interval) == (Source.AUTO, "usd", 30.0)
+    assert settings.coin_ids == DEFAULT_COINS
+    assert settings.is_loopback
+    assert settings.data_dir == PROJECT / "data"
+
+
+def test_the_environment_is_read_and_an_argument_wins(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A command-line value takes the place of the variable of the same name."""
+    monkeypatch.setenv("CRYPTO_CURRENCY", "brl")
+    monkeypatch.setenv("CRYPTO_COINS", "Bitcoin, ethereum,bitcoin")
+    assert load_settings().currency == "brl"
+    assert load_settings().coin_ids == ("bitcoin", "ethereum")
+    assert load_settings(currency="eur").currency == "eur"
+
+
+def test_a_child_gets_the_same_settings_through_its_environment(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """What `environment()` says is read back as equal settings, secrets included."""
+    settings = load_settings(
+        source="replay",
+        replay=tmp_path / "preços gravados.parquet",
+        coins="bitcoin,ethereum",
+        coingecko_plan=Plan.DEMO_KEY,
+        coingecko_key="CG-secret",
+        api_token="token",
+        host="0.0.0.0",  # noqa: S104 - only a value to carry over
+        interval=12.5,
+    )
+    for name, value in settings.environment().items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv(PARENT_VARIABLE, "1")
+    assert load_settings() == settings
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({"interval": 4}, "CRYPTO_INTERVAL"),
+        ({"interval": "nan"}, "CRYPTO_INTERVAL"),
+        ({"interval": "1e999"}, "CRYPTO_INTERVAL"),
+        ({"api_port": 70000}, "CRYPTO_API_PORT"),
+        ({"api_port": 10**30}, "CRYPTO_API_PORT"),
+        ({"seed": -1}, "CRYPTO_SEED"),
+        ({"source": "coinbase"}, "CRYPTO_SOURCE"),
+        ({"currency": "US$"}, "CRYPTO_CURRENCY"),
+        ({"coins": "bitcoin,../etc"}, "CRYPTO_COINS"),
+        ({"replay_start": "ontem"}, "CRYPTO_REPLAY_START"),
+        ({"source": "replay"}, "--replay"),
+        ({"api_port": 9000, "dashboard_port": 9000}, "mesma porta"),
+        ({"host": "0.0.0.0"}, "CRYPTO_API_TOKEN"),  # noqa: S104 - must be refused
+        ({"coingecko_plan": "demo-key"}, "CRYPTO_COINGECKO_KEY"),
+    ],
+)
+def test_a_wrong_setting_is_one_line_that_names_it(options: dict[str, object], expected: str) -> None:
+    """The message is Portuguese, one line, and says which setting to change."""
+    with pytest.raises(ConfigurationError) as caught:
+        load_settings(**options)
+    assert expected in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@given(secret=st.text(min_size=8, max_size=40).filter(lambda text: not text.isascii() or " " in text))
+def test_a_refused_secret_is_never_repeated(secret: str) -> None:
+    """Neither the message nor the settings' own text shows a key."""
+    with pytest.raises(ConfigurationError) as caught:
+        load_settings(coingecko_key=secret)
+    assert secret not in str(caught.value)
+    assert "CG-secret" not in repr(load_settings(coingecko_key="CG-secret"))
+
+
+@pytest.mark.parametrize(("text", "count"), [("top:1", 1), ("top:250", 250), ("TOP:50", 50)])
+def test_the_largest_coins_are_asked_for_by_number(text: str, count: int) -> None:
+    """`top:N` names no ids; they are looked up at the source."""
+    settings = load_settings(coins=text)
+    assert (settings.top, settings.coin_ids) == (count, ())
