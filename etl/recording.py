@@ -107,7 +107,8 @@ def load_recording(path: Path) -> Recording:
     """
     table = read_table(path)
     _check(path, table)
-    ids, codes = np.unique(np.array([coin.lower() for coin in table.coin]), return_inverse=True)
+    ids, place = np.unique(np.array([coin_id.lower() for coin_id in table.ids]), return_inverse=True)
+    codes = place[table.coin]
     order = np.lexsort((np.arange(len(codes)), table.ts_ms, codes))
     parts = np.split(order, np.cumsum(np.bincount(codes))[:-1])
     with path.open("rb") as file:
@@ -136,10 +137,11 @@ def _check(path: Path, table: Table) -> None:
     _refuse(path, table, "time", wrong_time, "não é um horário plausível em UTC")
     wrong_price = ~((table.price > 0) & (table.price < _DEAREST))
     _refuse(path, table, "price", wrong_price, "não é um preço possível")
-    for coin in dict.fromkeys(table.coin):
-        if not _ID.fullmatch(coin.lower()):
-            row, column = table.row[table.coin.index(coin)], table.columns["coin"]
-            raise BadInput(f"{path.name}: linha {row}, coluna '{column}': '{coin[:40]}' não é um id do CoinGecko")
+    for place in np.unique(table.coin):
+        coin_id = table.ids[place]
+        if not _ID.fullmatch(coin_id.lower()):
+            row, column = table.row[np.argmax(table.coin == place)], table.columns["coin"]
+            raise BadInput(f"{path.name}: linha {row}, coluna '{column}': '{coin_id[:40]}' não é um id do CoinGecko")
 
 
 def _refuse(path: Path, table: Table, purpose: str, wrong: npt.NDArray[np.bool_], reason: str) -> None:

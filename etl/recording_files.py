@@ -40,12 +40,14 @@ _SECONDS_BELOW: Final = 100_000_000_000
 class Table:
     """Rows of a recording in the order of the file; `row` numbers them as a person would find them.
 
-    `daily_volume`: the volume column already is that of 24 hours. `columns` maps time, coin, price to the file's names.
+    `coin` holds places in `ids`; `columns` maps time, coin and price to the file's names for them; `daily_volume` says
+    that the volume column already is that of 24 hours.
     """
 
     row: IntArray
     ts_ms: IntArray
-    coin: list[str]
+    coin: IntArray
+    ids: list[str]
     price: FloatArray
     volume: FloatArray
     columns: dict[str, str]
@@ -79,11 +81,13 @@ def _read_parquet(path: Path) -> Table:
     except pa.ArrowException as error:
         raise BadInput(f"{path.name}: não é um arquivo Parquet legível ({str(error).splitlines()[0][:120]})") from error
     count = table.num_rows
+    coin, ids = _texts(path, table, columns["coin"])
     volume = _floats(path, table, columns["volume"]) if "volume" in columns else np.full(count, np.nan)
     return Table(
         row=np.arange(1, count + 1),
         ts_ms=_moments(path, table, columns["time"]),
-        coin=_texts(path, table, columns["coin"]),
+        coin=coin,
+        ids=ids,
         price=_floats(path, table, columns["price"]),
         volume=volume,
         columns=columns,
@@ -110,10 +114,11 @@ def _floats(path: Path, table: pa.Table, name: str) -> FloatArray:
         raise BadInput(f"{path.name}: coluna '{name}' não é numérica") from error
 
 
-def _texts(path: Path, table: pa.Table, name: str) -> list[str]:
-    column = table.column(name).combine_chunks()
+def _texts(path: Path, table: pa.Table, name: str) -> tuple[IntArray, list[str]]:
+    column = table.column(name).cast(pa.string()).combine_chunks()
     _refuse_nulls(path, column, name)
-    return [str(value) for value in column.to_pylist()]
+    encoded = column.dictionary_encode()
+    return np.asarray(encoded.indices, np.int64), [str(value) for value in encoded.dictionary.to_pylist()]
 
 
 def _refuse_nulls(path: Path, column: pa.Array, name: str) -> None:
@@ -151,10 +156,12 @@ def _csv_table(path: Path, lines: Iterable[str]) -> Table:
             raise BadInput(
                 f"{path.name}: linha {number}, coluna 'moeda_cotacao': '{name[:40]}', e antes '{currency[0]}'"
             )
+    codes, ids = _encoded(coin)
     return Table(
         row=np.array(row, np.int64),
         ts_ms=np.array(ts_ms, np.int64),
-        coin=list(coin),
+        coin=codes,
+        ids=ids,
         price=np.array(price, np.float64),
         volume=np.array(volume, np.float64),
         columns=columns,
@@ -182,6 +189,13 @@ def _csv_rows(
         )
 
 
+def _encoded(texts: Iterable[str]) -> tuple[IntArray, list[str]]:
+    """Each text as its place among the distinct ones."""
+    places: dict[str, int] = {}
+    codes = np.array([places.setdefault(text, len(places)) for text in texts], np.int64)
+    return codes, list(places)
+
+
 def _read_database(path: Path) -> Table:
     """The prices of a price store, whether or not its collector is running."""
     query = "SELECT coin_id, ts_ms, price, volume FROM prices ORDER BY coin_id, ts_ms"
@@ -193,10 +207,12 @@ def _read_database(path: Path) -> Table:
         raise BadInput(f"{path.name}: não é um crypto.db legível ({error})") from error
     columns = {"time": "ts_ms", "coin": "coin_id", "price": "price", "volume": "volume"}
     coin, ts_ms, price, volume = zip(*rows, strict=True) if rows else ((),) * 4
+    codes, ids = _encoded(coin)
     return Table(
         row=np.arange(1, len(rows) + 1),
         ts_ms=np.array(ts_ms, np.int64),
-        coin=list(coin),
+        coin=codes,
+        ids=ids,
         price=np.array(price, np.float64),
         volume=np.array([float("nan") if value is None else value for value in volume], np.float64),
         columns=columns,
