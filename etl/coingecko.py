@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple
 from urllib.parse import quote, urlencode, urlsplit
 
@@ -48,10 +48,11 @@ class Chart(NamedTuple):
 class CoinGecko:
     """The API of the plan in `settings`. Every call may raise SourceError, CredentialProblem or ConfigurationError."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, wall_ms: Callable[[], int] = now_ms) -> None:
         headers = {"User-Agent": user_agent(settings.contact)}
         if settings.coingecko_key is not None and settings.coingecko_plan in _KEY_HEADERS:
             headers[_KEY_HEADERS[settings.coingecko_plan]] = settings.coingecko_key.get_secret_value()
+        self._wall_ms = wall_ms
         self._currency = settings.currency
         self._transport = Transport(base_url(settings), headers)
 
@@ -91,7 +92,7 @@ class CoinGecko:
 
     def _get(self, path: str, query: dict[str, Any]) -> tuple[Any, Moment]:
         reply = self._transport.get(f"{path}?{urlencode(query, safe=',')}")
-        wall_ms = now_ms()
+        wall_ms = self._wall_ms()
         _note(path, reply)
         if reply.status != 200:
             raise refusal(reply.status, reply.headers, reply.body, wall_ms)

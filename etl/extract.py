@@ -34,6 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     settings = _decided(load_settings())
     configure_logging(settings.log_level)
+    logging.getLogger("urllib3").setLevel(logging.ERROR)  # what it warns of, our typed errors say in one line
     stop = stop_event()
     watch_parent()
     return once(settings, stop) if options.once else run(settings, stop)

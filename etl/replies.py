@@ -78,15 +78,13 @@ def parse_chart(value: Any, coin_id: str, moment: Moment) -> list[Price]:
     """
     if not isinstance(value, dict) or not isinstance(value.get("prices"), list):
         raise BadReply(f"a price chart was expected, not {_shown(value)}")
-    pairs = _pairs(value["prices"])
-    if pairs:
-        newest = max(pairs)
-        pairs = {ts_ms: price for ts_ms, price in pairs.items() if newest - ts_ms >= _SAME_QUOTE_MS}
+    pairs = {ts_ms: price for ts_ms, price in _pairs(value["prices"]).items() if _is_event_time(ts_ms, moment)}
+    newest = max(pairs, default=0)
     caps, volumes = _pairs(value.get("market_caps")), _pairs(value.get("total_volumes"))
     return [
         Price(coin_id, ts_ms, price, caps.get(ts_ms), volumes.get(ts_ms), moment.fetched_ms)
         for ts_ms, price in sorted(pairs.items())
-        if _is_event_time(ts_ms, moment)
+        if newest - ts_ms >= _SAME_QUOTE_MS
     ]
 
 

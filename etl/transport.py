@@ -98,9 +98,9 @@ class Transport:
                 size += len(part)
                 if size > _MAX_BODY:
                     raise BadReply(f"the body is larger than {_MAX_BODY} bytes")
-                if time.monotonic() >= deadline:
-                    raise SourceUnavailable(f"no whole answer within {self._total_s:.0f} s")
                 parts.append(part)
+            if self._aborted.is_set() or time.monotonic() >= deadline:
+                raise SourceUnavailable(f"no whole answer within {self._total_s:.0f} s")
             return RawReply(response.status_code, response.headers, b"".join(parts))
 
 
