@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
-import numpy as np
 import pytest
 import requests
 
@@ -209,81 +208,6 @@ def test_simple_price_leaves_out_what_it_does_not_know(server: MarketServer, mar
     assert answer["bitcoin"]["usd"] == price_at(market, "bitcoin", moment_ms)
     assert get(server, "/simple/price", ids="bitcoin", vs_currencies="xxx") == {"bitcoin": {}}
     assert get(server, "/simple/price", ids="nobody", vs_currencies="usd") == {}
-
-
-def chart(server: MarketServer, **query: object) -> np.ndarray[Any, Any]:
-    """Times and prices of a chart; its three arrays must go together."""
-    answer = get(server, "/coins/ethereum/market_chart", vs_currency="usd", **query)
-    assert answer.keys() == {"prices", "market_caps", "total_volumes"}
-    times = [[row[0] for row in rows] for rows in answer.values()]
-    assert times[0] == times[1] == times[2]
-    return np.array(answer["prices"])
-
-
-def test_one_day_comes_in_five_minutes_with_jitter(server: MarketServer, market: SimulatedMarket) -> None:
-    """About 288 rows of true prices, off the grid by some seconds, the same when asked again later."""
-    rows = chart(server, days=1)
-    gaps = np.diff(rows[:-2, 0]) / 1000
-    assert 286 <= len(rows) <= 290
-    assert 295 < np.median(gaps) < 305
-    assert 120 < gaps.min() < 290
-    assert 310 < gaps.max() < 540
-    truth = [price_at(market, "ethereum", int(ts_ms)) for ts_ms in rows[:, 0]]
-    assert rows[:, 1].tolist() == truth
-    assert NOW_MS - 1000 < rows[-1, 0] <= NOW_MS
-    assert rows[-1, 0] % 1000 == 0
-    with MarketServer(market, clock=lambda: NOW_MS + 3_600_000) as later:
-        again = chart(later, days=1)
-    shared = set(map(tuple, rows[:-2])) & set(map(tuple, again))
-    assert len(shared) >= 273
-
-
-@pytest.mark.parametrize(("days", "gap_s", "count"), [(2, 3600, 48), (14, 3600, 336), (90, 3600, 336)])
-def test_longer_charts_come_in_hours_as_far_as_history_goes(
-    server: MarketServer, days: int, gap_s: int, count: int
-) -> None:
-    """From two days on a row an hour; there are 14 days."""
-    rows = chart(server, days=days)
-    assert abs(len(rows) - count) <= 3
-    assert np.median(np.diff(rows[:, 0])) / 1000 == pytest.approx(gap_s, rel=0.02)
-
-
-@pytest.mark.parametrize("query", [{"days": "91"}, {"days": "365"}, {"days": "14", "interval": "daily"}])
-def test_daily_rows_lie_on_midnight_except_the_last(server: MarketServer, query: dict[str, str]) -> None:
-    """Beyond 90 days, or on request, a row a day and one of now."""
-    rows = chart(server, **query)
-    assert (rows[:14, 0] % DAY_MS == 0).all()
-    assert rows[-1, 0] % DAY_MS != 0
-    assert 15 <= len(rows) <= 16
-
-
-def test_the_tail_is_sometimes_twice_and_backwards(market: SimulatedMarket) -> None:
-    """Now and then the last two rows have one price, and the later row is the earlier in time."""
-    now = [NOW_MS]
-    backwards = 0
-    with MarketServer(market, clock=lambda: now[0]) as server:
-        for _ in range(40):
-            now[0] += 60_000
-            rows = chart(server, days=1)
-            if rows[-1, 0] < rows[-2, 0]:
-                backwards += 1
-                assert rows[-1, 1] == rows[-2, 1]
-    assert 2 <= backwards <= 25
-
-
-def test_a_range_has_its_own_granularity(server: MarketServer) -> None:
-    """A day that ends now comes in five minutes, an older one and eight days in hours."""
-    end_s = NOW_MS // 1000
-    path = "/coins/bitcoin/market_chart/range"
-    cases = [((86_400, 0), 300), ((3 * 86_400, 2 * 86_400), 3600), ((8 * 86_400, 0), 3600)]
-    for (back, until), gap_s in cases:
-        query = {"vs_currency": "usd", "from": end_s - back, "to": end_s - until}
-        times = np.array(get(server, path, **query)["prices"])[:, 0]
-        assert np.median(np.diff(times)) / 1000 == pytest.approx(gap_s, rel=0.02)
-        assert times.min() >= (end_s - back) * 1000
-        assert times.max() <= (end_s - until + 1) * 1000
-    empty = get(server, path, **{"vs_currency": "usd", "from": end_s - 20 * 86_400, "to": end_s - 19 * 86_400})
-    assert empty == {"prices": [], "market_caps": [], "total_volumes": []}
 
 
 @pytest.mark.parametrize(

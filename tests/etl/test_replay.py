@@ -1,278 +1,67 @@
-"""Recordings are read without trust and played on from now; a restart continues them."""
+"""A recording is played on from now: moments shifted, prices untouched, the same after a restart."""
 
 from __future__ import annotations
 
 import os
-import sqlite3
-from collections.abc import Callable
-from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 import requests
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from core.errors import BadInput
-from core.workspace import recording_hash
 from etl.cadence import LiveCadence
-from etl.market import CURRENCIES, price_at
+from etl.coin_names import coin_named
+from etl.market import price_at
 from etl.market_server import MarketServer
-from etl.recording import Recording, load_recording
+from etl.recording import Recording, Series, load_recording
 from etl.replay import ReplayMarket
 
 START_MS = 1_680_300_000_000
 MINUTE_MS = 60_000
 DAY_MS = 86_400_000
 EPOCH_MS = 1_790_000_123_456
-Write = Callable[..., Path]
+Row = tuple[int, str, float]
 
 
-def walk(coin: str, minutes: int = 3000, first_ms: int = START_MS) -> list[tuple[int, str, float, float]]:
-    """A row a minute: moment, coin, price, volume."""
+def walk(coin: str, minutes: int = 3000, first_ms: int = START_MS) -> list[Row]:
+    """A row a minute: moment, coin, price."""
     steps = np.random.default_rng(len(coin)).normal(0, 1e-3, minutes)
     prices = 100 * len(coin) * np.exp(np.cumsum(steps))
-    return [(first_ms + MINUTE_MS * number, coin, float(price), 10.0) for number, price in enumerate(prices)]
+    return [(first_ms + MINUTE_MS * number, coin, float(price)) for number, price in enumerate(prices)]
 
 
 @pytest.fixture
-def rows() -> list[tuple[int, str, float, float]]:
+def rows() -> list[Row]:
     """Two coins; the second begins an hour later."""
     return [*walk("bitcoin"), *walk("ethereum", first_ms=START_MS + 60 * MINUTE_MS)]
 
 
-@pytest.fixture
-def parquet(tmp_path: Path) -> Write:
-    """Writes rows as Parquet, with moments as timestamps and coins as a dictionary."""
-
-    def write(rows: list[tuple[Any, ...]], name: str = "recording.parquet") -> Path:
-        moments, coins, prices, volumes = zip(*rows, strict=True)
-        table = pa.table(
-            {
-                "timestamp": pa.array(moments, pa.timestamp("ms", "UTC")),
-                "coin": pa.array(coins).dictionary_encode(),
-                "price": pa.array(prices, pa.float64()),
-                "volume": pa.array(volumes, pa.float32()),
-            }
-        )
-        pq.write_table(table, tmp_path / name)
-        return tmp_path / name
-
-    return write
+def recorded(rows: list[Row]) -> Recording:
+    """A recording of these rows, without volumes."""
+    series = []
+    for coin_id in dict.fromkeys(coin for _, coin, _ in rows):
+        own = [(ts_ms, price) for ts_ms, coin, price in rows if coin == coin_id]
+        ts_ms, price = zip(*own, strict=True)
+        series.append((coin_named(coin_id), Series(np.array(ts_ms), np.array(price), np.full(len(own), np.nan))))
+    coins, parts = zip(*series, strict=True)
+    return Recording(coins, parts, sha256="0" * 64)
 
 
-@pytest.fixture
-def text(tmp_path: Path) -> Write:
-    """Writes a CSV from its lines."""
-
-    def write(*lines: str, encoding: str = "utf-8") -> Path:
-        path = tmp_path / "gravação.csv"
-        path.write_text("\n".join(lines) + "\n", encoding=encoding)
-        return path
-
-    return write
-
-
-def same(one: Recording, other: Recording) -> bool:
-    """Whether two recordings hold the same moments and prices of the same coins."""
-    return [coin.id for coin in one.coins] == [coin.id for coin in other.coins] and all(
-        (a.ts_ms == b.ts_ms).all() and (a.price == b.price).all() for a, b in zip(one.series, other.series, strict=True)
-    )
-
-
-def test_a_parquet_recording_is_read_whole(parquet: Write, rows: list[Any]) -> None:
-    """Coins, first and last moment, file hash; playing starts when both coins have a day of history."""
-    path = parquet(rows)
-    recording = load_recording(path)
-    assert [(coin.id, coin.symbol) for coin in recording.coins] == [("bitcoin", "btc"), ("ethereum", "eth")]
-    assert recording.start == START_MS
-    assert recording.end == rows[-1][0]
-    assert recording.play_start == START_MS + 60 * MINUTE_MS + DAY_MS
-    assert recording.sha256.startswith(recording_hash(path))
-
-
-def test_the_order_of_rows_does_not_matter_and_of_doubles_the_last_counts(parquet: Write, rows: list[Any]) -> None:
-    """Shuffled rows give the same recording; a row written again replaces the earlier one."""
-    whole = load_recording(parquet(rows))
-    order = np.random.default_rng(1).permutation(len(rows))
-    assert same(whole, load_recording(parquet([rows[place] for place in order])))
-    again = load_recording(parquet([*rows, (START_MS, "bitcoin", 5.0, 1.0)]))
-    assert again.series[0].price[0] == 5.0
-    assert len(again.series[0].ts_ms) == 3000
-
-
-@pytest.mark.parametrize("moment", ["iso", "iso-z", "seconds", "milliseconds"])
-def test_csv_says_the_same_as_parquet(parquet: Write, text: Write, rows: list[Any], moment: str) -> None:
-    """Moments may be ISO or UNIX time; numbers are read to the last digit."""
-    stamp: Callable[[int], object] = {
-        "iso": lambda ms: str(np.datetime64(ms, "ms")),
-        "iso-z": lambda ms: f"{np.datetime64(ms, 'ms')}Z",
-        "seconds": lambda ms: ms // 1000,
-        "milliseconds": lambda ms: ms,
-    }[moment]
-    lines = [f"{stamp(ms)},{coin},{price!r},{volume}" for ms, coin, price, volume in rows]
-    assert same(load_recording(parquet(rows)), load_recording(text("timestamp,coin,price,volume", *lines)))
-
-
-def test_the_project_s_own_export_can_be_played(text: Write) -> None:
-    """Portuguese headers, the id before the symbol, the currency in a column, a mark at the beginning of the file."""
-    recording = load_recording(
-        text(
-            "horario,moeda,id,preco,valor_de_mercado,volume,coletado_em,moeda_cotacao,fonte,atribuicao",
-            "2026-01-01T00:00:00+00:00,btc,bitcoin,540000.0,1,7.5,2026-01-01T00:00:01+00:00,brl,demo,x",
-            "2026-01-03T00:00:00+00:00,btc,bitcoin,1080000.0,1,8.5,2026-01-03T00:00:01+00:00,brl,demo,x",
-            encoding="utf-8-sig",
-        )
-    )
-    market = ReplayMarket(recording, EPOCH_MS)
-    assert [coin.id for coin in market.coins] == ["bitcoin"]
-    assert price_at(market, "bitcoin", EPOCH_MS) * CURRENCIES["brl"] == pytest.approx(540000.0)
-    assert recording.series[0].volume.tolist() == [7.5, 8.5]
-
-
-def test_semicolons_and_remarks_are_fine(text: Write) -> None:
-    """As spreadsheets in Portuguese write it."""
-    recording = load_recording(
-        text("# prices", "timestamp;coin;price", "2026-01-01;bitcoin;1.5", "", "2026-01-03;bitcoin;2")
-    )
-    assert recording.series[0].price.tolist() == [1.5, 2.0]
-    assert np.isnan(recording.series[0].volume).all()
-
-
-def test_a_price_store_can_be_played(tmp_path: Path, parquet: Write, rows: list[Any]) -> None:
-    """A crypto.db gives what a Parquet file of the same prices gives, in its own currency."""
-    path = tmp_path / "crypto.db"
-    with closing(sqlite3.connect(path)) as connection, connection:
-        connection.execute("CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT)")
-        connection.execute("INSERT INTO meta VALUES ('currency', 'brl')")
-        connection.execute(
-            "CREATE TABLE prices (coin_id TEXT, ts_ms INTEGER, price REAL, market_cap REAL, volume REAL, fetched_ms)"
-        )
-        connection.executemany(
-            "INSERT INTO prices VALUES (?, ?, ?, NULL, NULL, 0)", [(coin, ms, price) for ms, coin, price, _ in rows]
-        )
-    recording = load_recording(path)
-    assert same(recording, load_recording(parquet(rows)))
-    assert recording.currency == "brl"
-
-
-def test_volumes_of_rows_are_summed_over_a_day(parquet: Write, rows: list[Any]) -> None:
-    """24 hours of rows of ten each, and at the beginning what there is."""
-    volume = load_recording(parquet(rows)).series[0].volume
-    assert volume[0] == 10
-    assert volume[-1] == 14_400
-
-
-HEADER = "timestamp,coin,price"
-GOOD = "2026-01-01T00:00:00,bitcoin,1.0"
-
-
-@pytest.mark.parametrize(
-    ("lines", "needles"),
-    [
-        (["time,coin,price", GOOD], ["falta a coluna", "timestamp", "time"]),
-        (["timestamp,price", "2026-01-01,1"], ["falta a coluna", "coin"]),
-        ([HEADER, GOOD, "2026-01-01T00:01:00,bitcoin,NaN"], ["linha 3", "price", "nan"]),
-        ([HEADER, GOOD, "2026-01-01T00:01:00,bitcoin,-1"], ["linha 3", "price", "-1"]),
-        ([HEADER, GOOD, "2026-01-01T00:01:00,bitcoin,0"], ["linha 3", "price", "0.0"]),
-        ([HEADER, GOOD, "2026-01-01T00:01:00,bitcoin,inf"], ["linha 3", "price", "inf"]),
-        ([HEADER, GOOD, "2026-01-01T00:01:00,bitcoin,"], ["linha 3", "price", "não é um número"]),
-        ([HEADER, GOOD, "2026-01-01T00:01:00,bitcoin,12a"], ["linha 3", "price", "12a"]),
-        ([HEADER, GOOD, "yesterday,bitcoin,1"], ["linha 3", "timestamp", "yesterday"]),
-        ([HEADER, GOOD, "1999-01-01,bitcoin,1"], ["linha 3", "timestamp"]),
-        ([HEADER, GOOD, "99999999999999999999,bitcoin,1"], ["linha 3", "timestamp"]),
-        ([HEADER, GOOD, "2026-01-01T00:01:00,../etc/passwd,1"], ["linha 3", "coin", "../etc/passwd"]),
-        ([HEADER, GOOD, "2026-01-01T00:01:00"], ["linha 3", "faltam colunas"]),
-        ([HEADER, GOOD, '2026-01-01T00:01:00,"bitcoin,1'], ["CSV"]),
-        ([HEADER], ["nenhuma linha"]),
-        ([""], ["vazio"]),
-        ([f"{HEADER},moeda_cotacao", f"{GOOD},usd", f"{GOOD},brl"], ["linha 3", "moeda_cotacao", "brl"]),
-        ([f"{HEADER},moeda_cotacao", f"{GOOD},xxx"], ["xxx"]),
-    ],
-)
-def test_a_wrong_csv_is_refused_by_file_row_and_column(text: Write, lines: list[str], needles: list[str]) -> None:
-    """One line in Portuguese that says where; nothing is played."""
-    with pytest.raises(BadInput) as caught:
-        load_recording(text(*lines))
-    message = str(caught.value)
-    assert "gravação.csv" in message
-    assert "\n" not in message
-    for needle in needles:
-        assert needle in message
-
-
-def test_a_csv_in_another_encoding_is_refused(text: Write) -> None:
-    """Latin-1 is not UTF-8."""
-    with pytest.raises(BadInput, match="UTF-8"):
-        load_recording(text(HEADER, "2026-01-01,bitcoin,1.0,ação", encoding="latin-1"))
-
-
-def test_a_wrong_parquet_is_refused_by_row_and_column(parquet: Write, rows: list[Any], tmp_path: Path) -> None:
-    """NaN, null, a column that is missing, and a file that ends too soon."""
-    with pytest.raises(BadInput, match="linha 3, coluna 'price': nan"):
-        load_recording(parquet([*rows[:2], (START_MS, "bitcoin", float("nan"), 1.0)]))
-    with pytest.raises(BadInput, match="linha 2, coluna 'coin': vazia"):
-        load_recording(parquet([rows[0], (START_MS, None, 1.0, 1.0)]))
-    with pytest.raises(BadInput, match="linha 2, coluna 'price'"):
-        load_recording(parquet([rows[0], (START_MS, "bitcoin", None, 1.0)]))
-    pq.write_table(pa.table({"close": [1.0]}), tmp_path / "other.parquet")
-    with pytest.raises(BadInput, match="falta a coluna timestamp"):
-        load_recording(tmp_path / "other.parquet")
-    whole = parquet(rows)
-    (tmp_path / "cut.parquet").write_bytes(whole.read_bytes()[:-200])
-    with pytest.raises(BadInput, match=r"cut\.parquet"):
-        load_recording(tmp_path / "cut.parquet")
-
-
-def test_what_is_no_recording_at_all_is_refused(tmp_path: Path) -> None:
-    """A folder, a missing file, a database without prices."""
-    with pytest.raises(BadInput, match="nowhere"):
-        load_recording(tmp_path / "nowhere.csv")
-    with pytest.raises(BadInput, match="não foi possível ler"):
-        load_recording(tmp_path)
-    with closing(sqlite3.connect(tmp_path / "empty.db")) as connection, connection:
-        connection.execute("CREATE TABLE other (x)")
-    with pytest.raises(BadInput, match=r"empty\.db"):
-        load_recording(tmp_path / "empty.db")
-
-
-@given(
-    content=st.binary(max_size=200),
-    magic=st.sampled_from([b"", b"PAR1", b"SQLite format 3\0", b"timestamp,coin,price\n"]),
-)
-@settings(max_examples=100, deadline=None)
-def test_no_file_whatever_breaks_the_reader(
-    content: bytes, magic: bytes, tmp_path_factory: pytest.TempPathFactory
-) -> None:
-    """Any bytes are either a recording or refused in one line."""
-    path = tmp_path_factory.getbasetemp() / "hostile"
-    path.write_bytes(magic + content)
-    try:
-        recording = load_recording(path)
-    except BadInput as error:
-        assert "hostile" in str(error)
-    else:
-        assert all((series.price > 0).all() for series in recording.series)
-
-
-def test_recorded_moments_are_shifted_to_now(parquet: Write, rows: list[Any]) -> None:
+def test_recorded_moments_are_shifted_to_now(rows: list[Row]) -> None:
     """At the epoch the start of playing is shown, an hour later what was recorded an hour later."""
-    recording = load_recording(parquet(rows))
+    recording = recorded(rows)
     market = ReplayMarket(recording, EPOCH_MS)
-    recorded = {(coin, ms): price for ms, coin, price, _ in rows}
+    truth = {(coin, ms): price for ms, coin, price in rows}
     for minutes in (-600, 0, 1, 90):
         shown_ms = EPOCH_MS + minutes * MINUTE_MS
         for coin in ("bitcoin", "ethereum"):
-            assert price_at(market, coin, shown_ms) == recorded[coin, recording.play_start + minutes * MINUTE_MS]
+            assert price_at(market, coin, shown_ms) == truth[coin, recording.play_start + minutes * MINUTE_MS]
 
 
-def test_between_rows_the_earlier_one_holds_with_its_own_moment(parquet: Write, rows: list[Any]) -> None:
+def test_between_rows_the_earlier_one_holds_with_its_own_moment(rows: list[Row]) -> None:
     """59 seconds after a row its price is in force, and its event time is the row's."""
-    market = ReplayMarket(load_recording(parquet(rows)), EPOCH_MS)
+    market = ReplayMarket(recorded(rows), EPOCH_MS)
     times = EPOCH_MS + np.array([0, 59_999, 60_000])
     events = market.event_times(np.zeros(3, np.int64), times)
     assert (events - EPOCH_MS).tolist() == [0, 0, 60_000]
@@ -280,9 +69,9 @@ def test_between_rows_the_earlier_one_holds_with_its_own_moment(parquet: Write, 
     assert prices[0] == prices[1] != prices[2]
 
 
-def test_after_the_end_prices_stand_still_and_before_the_start_there_are_none(parquet: Write, rows: list[Any]) -> None:
+def test_after_the_end_prices_stand_still_and_before_the_start_there_are_none(rows: list[Row]) -> None:
     """The last event time stays; what was not recorded is NaN; the end can be asked for."""
-    recording = load_recording(parquet(rows))
+    recording = recorded(rows)
     market = ReplayMarket(recording, EPOCH_MS)
     end_ms = EPOCH_MS + recording.end - recording.play_start
     assert market.ends_ms == market.describe()["replay_ends_ms"] == end_ms
@@ -292,19 +81,18 @@ def test_after_the_end_prices_stand_still_and_before_the_start_there_are_none(pa
     assert price_at(market, "bitcoin", market.history_start_ms(0, EPOCH_MS)) == recording.series[0].price[0]
 
 
-def test_a_restart_with_the_same_epoch_continues(parquet: Write, rows: list[Any]) -> None:
+def test_a_restart_with_the_same_epoch_continues(rows: list[Row]) -> None:
     """Read again an hour later, the same file and epoch give the same prices at the same times."""
-    path = parquet(rows)
-    first, second = (ReplayMarket(load_recording(path), EPOCH_MS) for _ in range(2))
+    first, second = (ReplayMarket(recorded(rows), EPOCH_MS) for _ in range(2))
     times = EPOCH_MS + MINUTE_MS * np.arange(-100, 100)
     all_rows = np.tile([0, 1], 100)
     assert first.prices(all_rows, times).tolist() == second.prices(all_rows, times).tolist()
     assert first.describe() == second.describe()
 
 
-def test_the_start_can_be_chosen_but_not_outside(parquet: Write, rows: list[Any]) -> None:
+def test_the_start_can_be_chosen_but_not_outside(rows: list[Row]) -> None:
     """--replay-start decides what is shown at the epoch."""
-    recording = load_recording(parquet(rows))
+    recording = recorded(rows)
     market = ReplayMarket(recording, EPOCH_MS, START_MS + 2 * 3_600_000)
     assert price_at(market, "bitcoin", EPOCH_MS) == recording.series[0].price[120]
     for outside in (START_MS - 1, recording.end):
@@ -312,28 +100,17 @@ def test_the_start_can_be_chosen_but_not_outside(parquet: Write, rows: list[Any]
             ReplayMarket(recording, EPOCH_MS, outside)
 
 
-def test_coins_can_be_chosen_and_one_that_was_not_recorded_is_named(parquet: Write, rows: list[Any]) -> None:
+def test_coins_can_be_chosen_and_one_that_was_not_recorded_is_named(rows: list[Row]) -> None:
     """With one coin alone its own day of history counts."""
-    recording = load_recording(parquet(rows))
+    recording = recorded(rows)
     assert recording.only(["bitcoin"]).play_start == START_MS + DAY_MS
     with pytest.raises(BadInput, match=r"'solana'.*bitcoin, ethereum"):
         recording.only(["solana"])
 
 
-def test_the_largest_coins_of_a_recording_can_be_chosen(parquet: Write, rows: list[Any]) -> None:
-    """By typical rank, and all where there are fewer than asked for; a coin nobody knows is small whatever it costs."""
-    recording = load_recording(parquet([*rows, *walk("a-coin-nobody-knows")]))
-    assert [coin.id for coin in recording.largest(2).coins] == ["bitcoin", "ethereum"]
-    assert len(recording.largest(9).coins) == 3
-    market = ReplayMarket(recording, EPOCH_MS)
-    with MarketServer(market, clock=lambda: EPOCH_MS) as server:
-        page = requests.get(f"{server.url}/coins/markets?vs_currency=usd", timeout=10).json()
-    assert [row["id"] for row in page] == ["bitcoin", "ethereum", "a-coin-nobody-knows"]
-
-
-def test_before_the_first_row_everything_is_null(parquet: Write, rows: list[Any]) -> None:
+def test_before_the_first_row_everything_is_null(rows: list[Row]) -> None:
     """A coin without a price yet has its row, with nulls, and no sparkline and chart."""
-    recording = load_recording(parquet(rows))
+    recording = recorded(rows)
     market = ReplayMarket(recording, EPOCH_MS)
     early_ms = market.history_start_ms(1, EPOCH_MS) - 1
     with MarketServer(market, clock=lambda: early_ms) as server:
@@ -346,43 +123,17 @@ def test_before_the_first_row_everything_is_null(parquet: Write, rows: list[Any]
     assert chart == {"prices": [], "market_caps": [], "total_volumes": []}
 
 
-@pytest.mark.parametrize(
-    "moments",
-    [
-        pa.array([1_767_225_600, 1_767_398_400]),
-        pa.array([1_767_225_600_000, 1_767_398_400_000]),
-        pa.array(["2026-01-01", "2026-01-03T00:00:00Z"]),
-        pa.array([1_767_225_600_000_000_000, 1_767_398_400_000_000_000], pa.timestamp("ns")),
-    ],
-)
-def test_parquet_moments_may_be_of_any_kind(tmp_path: Path, moments: pa.Array) -> None:
-    """Seconds, milliseconds, texts and timestamps without a zone all mean UTC."""
-    path = tmp_path / "recording.parquet"
-    pq.write_table(pa.table({"timestamp": moments, "coin": ["bitcoin"] * 2, "price": [1, 2]}), path)
-    series = load_recording(path).series[0]
-    assert series.ts_ms.tolist() == [1_767_225_600_000, 1_767_398_400_000]
-    assert series.price.tolist() == [1.0, 2.0]
-
-
-def test_parquet_prices_that_are_no_numbers_are_refused(tmp_path: Path) -> None:
-    """The column is named."""
-    path = tmp_path / "recording.parquet"
-    pq.write_table(pa.table({"timestamp": ["2026-01-01"], "coin": ["bitcoin"], "price": ["dear"]}), path)
-    with pytest.raises(BadInput, match="coluna 'price' não é numérica"):
-        load_recording(path)
-
-
-def test_a_recording_shorter_than_a_day_needs_a_chosen_start(parquet: Write) -> None:
+def test_a_recording_shorter_than_a_day_needs_a_chosen_start() -> None:
     """Without 24 hours of history the message names the coin and the ways out."""
-    recording = load_recording(parquet(walk("bitcoin", minutes=600)))
+    recording = recorded(walk("bitcoin", minutes=600))
     with pytest.raises(BadInput, match=r"'bitcoin'.*--replay-start"):
         _ = recording.play_start
     assert price_at(ReplayMarket(recording, EPOCH_MS, START_MS), "bitcoin", EPOCH_MS) == recording.series[0].price[0]
 
 
-def test_a_replay_is_served_like_any_market(parquet: Write, rows: list[Any]) -> None:
+def test_a_replay_is_served_like_any_market(rows: list[Row]) -> None:
     """The page shows the row in force, the chart its own event times, and /replay says what is played."""
-    recording = load_recording(parquet(rows))
+    recording = recorded(rows)
     market = ReplayMarket(recording, EPOCH_MS)
     with MarketServer(market, clock=lambda: EPOCH_MS + 30_000) as server:
         page = requests.get(f"{server.url}/coins/markets?vs_currency=usd&precision=full&sparkline=true", timeout=10)
@@ -399,10 +150,10 @@ def test_a_replay_is_served_like_any_market(parquet: Write, rows: list[Any]) -> 
     assert (played["source"], played["hash"]) == ("replay", recording.sha256)
 
 
-def test_gaps_of_a_recording_stay_gaps(parquet: Write) -> None:
+def test_gaps_of_a_recording_stay_gaps() -> None:
     """Where nothing was recorded a chart has no rows, and no row twice."""
     rows = walk("bitcoin")
-    market = ReplayMarket(load_recording(parquet([*rows[:1000], *rows[1300:]])), EPOCH_MS, rows[1440][0])
+    market = ReplayMarket(recorded([*rows[:1000], *rows[1300:]]), EPOCH_MS, rows[1440][0])
     with MarketServer(market, clock=lambda: EPOCH_MS) as server:
         chart = requests.get(f"{server.url}/coins/bitcoin/market_chart?vs_currency=usd&days=1", timeout=10).json()
     times = np.array([ts_ms for ts_ms, _ in chart["prices"]])
@@ -410,9 +161,9 @@ def test_gaps_of_a_recording_stay_gaps(parquet: Write) -> None:
     assert 297 <= np.diff(times).max() / MINUTE_MS <= 306
 
 
-def test_a_replay_at_the_live_cadence_shows_true_rows(parquet: Write, rows: list[Any]) -> None:
+def test_a_replay_at_the_live_cadence_shows_true_rows(rows: list[Row]) -> None:
     """The event time is that of a recorded row, and the price is that row's."""
-    market = ReplayMarket(load_recording(parquet(rows)), EPOCH_MS)
+    market = ReplayMarket(recorded(rows), EPOCH_MS)
     live = LiveCadence(market)
     times = EPOCH_MS + 7_000 * np.arange(200)
     events = live.event_times(np.zeros(200, np.int64), times)
