@@ -80,14 +80,30 @@ class PriceWriter:
         self._connection.close()
         self._lock.release()
 
-    def renew(self) -> Path:
-        """Set a database that broke while open aside and begin a new one; return the name of the old one."""
+    def renew(self) -> None:
+        """After DamagedFile: set the broken database aside and begin a new one; take what lies in its place if it is
+        another file by now."""
         self._connection.close()
         with _writing():
-            aside = self.set_aside_as = set_aside(self.path)
-            self._connection = _connect_for_writing(self.path)
-        _log.error("crypto.db broke: set aside as %s, starting afresh", aside.name)
-        return aside
+            if _inode(self.path) == self._file:
+                self.set_aside_as = set_aside(self.path)
+                _log.error("crypto.db broke: set aside as %s, starting afresh", self.set_aside_as.name)
+            else:
+                for suffix in ("-wal", "-shm"):  # of the file that was here before: they would overwrite this one
+                    self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
+            self._connection = self._open()
+
+    def verify(self) -> None:
+        """Look at the file as a reader does: what this connection has in memory hides damage from it.
+
+        Raises:
+            DamagedFile: the file is broken, gone, or another one.
+        """
+        if _inode(self.path) != self._file:
+            raise DamagedFile("crypto.db: the file is gone")
+        with PriceReader(self.path) as reader:
+            reader.coins()
+            reader.latest()
 
     def store(self, prices: Iterable[Price], *, clock_ms: int | None = None) -> int:
         """Store valid prices, one per coin and event time (the first one stays); return how many were new.
@@ -190,13 +206,15 @@ class PriceWriter:
 
     def _open(self) -> sqlite3.Connection:
         try:
-            return _connect_for_writing(self.path)
+            connection = _connect_for_writing(self.path)
         except sqlite3.DatabaseError as error:
             if isinstance(error, sqlite3.OperationalError) and not _is_damage(error):
                 raise
             self.set_aside_as = set_aside(self.path)
             _log.error("crypto.db is damaged (%s): set aside as %s, starting afresh", error, self.set_aside_as.name)
-            return _connect_for_writing(self.path)
+            connection = _connect_for_writing(self.path)
+        self._file = _inode(self.path)
+        return connection
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
@@ -331,6 +349,14 @@ def _connect_for_writing(path: Path) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
+
+
+def _inode(path: Path) -> int | None:
+    """Which file lies at `path`, or None."""
+    try:
+        return path.stat().st_ino
+    except FileNotFoundError:
+        return None
 
 
 def _is_damage(error: sqlite3.Error) -> bool:

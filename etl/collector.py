@@ -22,6 +22,7 @@ from etl.polls import Polls
 __all__ = ["Collector"]
 
 _CHORES_EVERY_S: Final = 3600.0
+_VERIFY_EVERY_S: Final = 60.0
 _CHORE_PAUSE_S: Final = 0.05
 _DISK_RETRY_S: Final = 5.0
 
@@ -41,7 +42,7 @@ class Collector:
     ) -> None:
         self._writer = writer
         self._retention = Retention(writer, settings.retention_days)
-        self._chores_at = self._disk_at = clock.monotonic()
+        self._chores_at = self._disk_at = self._verify_at = clock.monotonic()
         jitter = jitter or random.Random()  # noqa: S311 - spreads retries, keeps no secret
         self.desk = Desk.resume(settings, writer, api, clock, jitter)
         self.polls = Polls(self.desk)
@@ -80,8 +81,11 @@ class Collector:
                 self._disk_at = now + _DISK_RETRY_S
                 outbox.flush()
             return _DISK_RETRY_S
+        if now >= self._verify_at:
+            self._verify_at = now + _VERIFY_EVERY_S
+            outbox.attempt(self._writer.verify)
         if now < self._chores_at:
-            return self._chores_at - now
+            return min(self._chores_at, self._verify_at) - now
         newest_ms = self.desk.intake.newest_ms
         if newest_ms is not None and outbox.attempt(lambda: self._thin(newest_ms)):
             return _CHORE_PAUSE_S

@@ -40,6 +40,7 @@ def report(collector: Collector) -> tuple[str, dict[str, Any]]:
         "wait_reason": reason or None,
         "missing": sorted(desk.intake.missing)[:_MOST_NAMED],
         "pending_jumps": sorted(desk.intake.pending)[:_MOST_NAMED],
+        "set_aside": desk.outbox.set_aside,
         "unsaved": desk.outbox.waiting,
         "calls_minute": budget.calls_minute,
         "calls_month": budget.calls_month,
@@ -70,10 +71,11 @@ def _sentence(collector: Collector, delay_s: float, reason: str, cadence_s: floa
     if desk.outbox.trouble:
         return f"não consigo gravar os preços ({desk.outbox.trouble}); {desk.outbox.waiting} ficam na memória"
     if reason:
-        return f"aguardando {math.ceil(delay_s)} s: {reason}"
-    if not desk.universe.ids:
-        return "procurando as maiores moedas"
-    parts = [f"{len(desk.universe.ids)} moedas a cada {cadence_s:.0f} s"]
+        parts = [f"aguardando {math.ceil(delay_s)} s: {reason}"]
+    elif not desk.universe.ids:
+        parts = ["procurando as maiores moedas"]
+    else:
+        parts = [f"{len(desk.universe.ids)} moedas a cada {cadence_s:.0f} s"]
     if desk.backfill.next is not None:
         parts.append(f"histórico {desk.backfill.done}/{desk.backfill.total}")
     if desk.intake.missing:

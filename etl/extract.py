@@ -119,7 +119,7 @@ def _open_collector(
         else:
             stack.push(attempt.pop_all())
             if writer.set_aside_as is not None:
-                health.error(f"base de preços danificada: guardada como {writer.set_aside_as.name} e recomeçada")
+                health.error(_set_aside(writer.set_aside_as.name))
             return collector
     return None
 
@@ -139,12 +139,18 @@ class _Voice:
             self._health.error(error)
         if trouble is not None and trouble != self._trouble:
             self._health.error(trouble)
+        if collector.desk.outbox.renewed:
+            self._health.error(_set_aside(collector.desk.outbox.set_aside))
         state, fields = report(collector)
         if state == self._state:
             self._health.progress(**fields)
         else:
             self._health.state(state, **fields)
         self._state, self._error, self._trouble = state, error, trouble
+
+
+def _set_aside(name: str | None) -> str:
+    return f"base de preços danificada: guardada como {name} e recomeçada"
 
 
 def _summary(collector: Collector) -> int:

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Iterable
 from typing import Final
 
-from core.errors import DamagedFile, StorageProblem
+from core.errors import DamagedFile, NotReady, StorageProblem
 from core.prices import Coin, Price, PriceWriter
 
 __all__ = ["Outbox"]
@@ -34,6 +34,13 @@ class Outbox:
         self._clock_ms = 0
         self.trouble: str | None = None
         self.renewed = False
+        self._broken = False
+
+    @property
+    def set_aside(self) -> str | None:
+        """The name under which a damaged database was set aside since the start, or None."""
+        path = self._writer.set_aside_as
+        return None if path is None else path.name
 
     @property
     def waiting(self) -> int:
@@ -72,9 +79,12 @@ class Outbox:
 
     def attempt(self, action: Callable[[], object]) -> bool:
         """Do `action` on the store; False, with `trouble` set, if the disk refuses or the database broke."""
+        if self._broken:
+            self._renew()
+            return False
         try:
             action()
-        except StorageProblem as error:
+        except (StorageProblem, NotReady) as error:
             self._report(str(error))
             return False
         except DamagedFile as error:
@@ -106,11 +116,14 @@ class Outbox:
             self._meta.clear()
 
     def _renew(self) -> None:
+        """Begin the broken database afresh; where the disk refuses even that, the next attempt tries again."""
+        self._broken = True
         try:
             self._writer.renew()
         except (StorageProblem, DamagedFile) as error:
             self._report(str(error))
             return
+        self._broken, self.trouble = False, None
         self._coins, self._known, self.renewed = {**self._known, **self._coins}, {}, True
 
     def _report(self, trouble: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import Final
 
-from core.errors import ConfigurationError, RequestRefused, RequestTooLong, SourceError
+from core.errors import BadReply, ConfigurationError, RequestRefused, RequestTooLong, SourceError
 from etl.coingecko import Page
 from etl.desk import STALE_CADENCES, Desk
 
@@ -97,6 +97,8 @@ class Polls:
             self._sparkline_refusals += sparkline
             raise
         self._take(page, batch)
+        if not any(row.coin.id in batch for row in page.rows):
+            raise BadReply(f"none of the {len(batch)} coins asked for")
         self._hourly_wanted -= set(batch)
         self._batches.pop(0)
         if not self._batches:
@@ -109,8 +111,9 @@ class Polls:
         times = {row.coin.id: row.price.ts_ms for row in page.rows if row.price is not None}
         known = desk.intake.newest
         advance_s = (max(times.values(), default=0) - max(known.values(), default=0)) / 1000 if known else 0.0
-        outage_s = 0.0 if self._answered_at is None else now - self._answered_at
-        self._answered_at = now
+        outage_s = 0.0 if self._answered_at is None or not times else now - self._answered_at
+        if times:
+            self._answered_at = now
         if outage_s > STALE_CADENCES * cadence_s or advance_s > max(STALE_CADENCES * cadence_s, _GAP_S):
             _log.info("gap of %.0f s: repairing it by back-fill", max(outage_s, advance_s))
             desk.queue(desk.universe.ids)

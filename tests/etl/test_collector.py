@@ -194,7 +194,8 @@ def test_a_ban_is_ten_minutes_of_silence(make_world: Worlds, kind: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "kind", ["server_error", "html_200", "empty_object", "reset", "cut_body", "wrong_length", "gzip_garbage"]
+    "kind",
+    ["server_error", "html_200", "empty_object", "empty_list", "reset", "cut_body", "wrong_length", "gzip_garbage"],
 )
 def test_after_any_failure_polls_are_back_within_the_back_off(make_world: Worlds, kind: str) -> None:
     """A minute of failures, then a price again within half a minute, and the gap repaired."""
@@ -285,13 +286,31 @@ def test_a_database_that_breaks_while_open_is_begun_afresh(make_world: Worlds) -
     with path.open("r+b") as file:
         file.seek(4096)
         file.write(b"\xde\xad" * ((size - 4096) // 2))
-    collector.desk.outbox._writer._connection.execute("PRAGMA shrink_memory")
     world.run(120)
-    assert list(path.parent.glob("crypto.db.damaged-*"))
+    (aside,) = path.parent.glob("crypto.db.damaged-*[0-9]")
+    assert fields(world)["set_aside"] == aside.name
     assert len(world.stored("bitcoin")) > 290
     with PriceReader(path) as reader:
         assert len(reader.hourly("bitcoin")) == 168
         assert len(reader.coins()) == 3
+
+
+def test_a_break_that_cannot_be_mended_yet_is_mended_later(make_world: Worlds) -> None:
+    """While no new database can be made, prices wait in memory; then everything is fetched and stored."""
+    world = make_world()
+    collector = world.start(coins=COINS)
+    world.run(20)
+    path = collector.desk.outbox._writer.path
+    for part in path.parent.glob("crypto.db*"):
+        part.unlink()
+    path.mkdir()
+    world.run(120)
+    assert report(collector)[0] == "sem_disco"
+    assert fields(world)["unsaved"] > 0
+    path.rmdir()
+    world.run(20)
+    assert report(collector)[0] == "coletando"
+    assert len(world.stored("bitcoin")) > 290
 
 
 @pytest.mark.parametrize(
