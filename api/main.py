@@ -12,7 +12,7 @@ from starlette.middleware.cors import CORSMiddleware
 from api.documentation import DESCRIPTION, TAGS, TITLE, add_pages, describe_source
 from api.errors import add_error_answers
 from api.guard import Guard
-from api.routes import data_router, open_router
+from api.routes import TOKEN_ANSWERS, data_router, open_router
 from api.security import require_token
 from api.state import StatusBoard
 from core.errors import EXIT_CONFIGURATION, ConfigurationError
@@ -52,7 +52,10 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     api.state.settings, api.state.readers = chosen, readers
     api.state.board = StatusBoard(chosen, readers, VERSION)
     api.include_router(open_router)
-    api.include_router(data_router, dependencies=[Depends(require_token)] if chosen.api_token else None)
+    if chosen.api_token:
+        api.include_router(data_router, dependencies=[Depends(require_token)], responses=TOKEN_ANSWERS)
+    else:
+        api.include_router(data_router)
     add_pages(api, readers)
     add_error_answers(api)
     api.openapi = describe_source(api, readers)  # type: ignore[method-assign]  # FastAPI's own way to extend it

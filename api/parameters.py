@@ -52,7 +52,7 @@ CoinName = Annotated[
     str,
     Path(description="Símbolo ou id da moeda, em maiúsculas ou minúsculas", examples=["btc"], max_length=100),
 ]
-_Moment = Annotated[str, AfterValidator(_moment)]
+_Moment = Annotated[str, Field(max_length=50), AfterValidator(_moment)]
 
 
 class TableQuery(BaseModel):
@@ -62,13 +62,11 @@ class TableQuery(BaseModel):
         None,
         description="A partir de: data ou horário ISO 8601; sem deslocamento vale UTC",
         examples=["2026-11-22"],
-        max_length=50,
     )
     fim: _Moment | None = Field(
         None,
         description="Até, inclusive: como `inicio`; uma data vale até o fim do dia",
         examples=["2026-11-22T14:00:00-03:00"],
-        max_length=50,
     )
     limite: int = Field(1000, description="No máximo quantas linhas, das mais novas", ge=1, le=_LONGEST_LIST)
     formato: OutputFormat = Field(OutputFormat.JSON, description="`json`, ou `csv` para baixar uma tabela")

@@ -23,13 +23,16 @@ from api.state import StatusBoard
 from api.visit import Visit
 from core.export import file_name, forecasts_csv, prices_csv
 
-__all__ = ["data_router", "open_router"]
+__all__ = ["TOKEN_ANSWERS", "data_router", "open_router"]
 
 _Answers = dict[int | str, dict[str, Any]]
 
 _ANSWERS: Final[_Answers] = {
     304: {"description": "Nada mudou desde a versão em `If-None-Match`"},
     503: {"model": Problem, "description": "Ainda não há dados; tente após `Retry-After` segundos"},
+}
+TOKEN_ANSWERS: Final[_Answers] = {
+    401: {"model": Problem, "description": "Falta o cabeçalho `Authorization: Bearer …` com o token certo"}
 }
 _COIN_ANSWERS: Final[_Answers] = {
     **_ANSWERS,
@@ -42,13 +45,19 @@ open_router = APIRouter(tags=["sistema"])
 data_router = APIRouter()
 
 
-@open_router.get("/saude", operation_id="saude", summary="A API responde?")
+@open_router.get("/saude", operation_id="saude", summary="A API responde?", response_description="Responde")
 async def alive(request: Request) -> Alive:
     """Diz apenas que o processo da API responde; o estado do sistema está em `/status`."""
     return Alive(status="ok", versao=request.app.version)
 
 
-@data_router.get("/status", operation_id="status", summary="Estado do sistema", tags=["sistema"])
+@data_router.get(
+    "/status",
+    operation_id="status",
+    summary="Estado do sistema",
+    tags=["sistema"],
+    response_description="O estado de agora",
+)
 def get_status(request: Request, response: Response) -> Status:
     """Coletor, pipeline, modelo e painel: quem está vivo, de quando são os dados, o que há de errado.
 

@@ -53,4 +53,4 @@ class Visit:
 def _knows(header: str, tag: str) -> bool:
     """Whether If-None-Match names the tag; compared weakly, as RFC 9110 wants for GET."""
     known = {part.strip().removeprefix("W/") for part in header.split(",")}
-    return "*" in known or tag.removeprefix("W/") in known
+    return header.strip() == "*" or tag.removeprefix("W/") in known

@@ -1,0 +1,74 @@
+"""Data folders as collector and pipeline leave them, and clients that ask the API about them."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+import uvicorn
+from fastapi.testclient import TestClient
+
+from api.main import create_app
+from bench.sample_folder import SampleFolder
+from core.settings import Settings, Source
+
+ClientFactory = Callable[..., TestClient]
+
+
+def _follower(settings: Settings) -> Settings:
+    """As the supervisor starts the API: it follows source.json."""
+    return settings.model_copy(update={"source": Source.AUTO})
+
+
+@pytest.fixture
+def make_client() -> Iterator[ClientFactory]:
+    """Makes clients of applications whose lifespan runs; they call from 127.0.0.1."""
+    with ExitStack() as stack:
+
+        def make(settings: Settings, caller: str = "127.0.0.1", **options: Any) -> TestClient:
+            application = create_app(_follower(settings))
+            client = TestClient(application, base_url="http://127.0.0.1:8000", client=(caller, 50_000), **options)
+            return stack.enter_context(client)
+
+        yield make
+
+
+@pytest.fixture
+def sample(tmp_path: Path) -> SampleFolder:
+    """An empty workspace of the simulated market."""
+    return SampleFolder.make(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> SampleFolder:
+    """A folder with prices, forecasts, log and scores that no test changes."""
+    folder = SampleFolder.make(tmp_path_factory.mktemp("filled"))
+    folder.fill()
+    return folder
+
+
+@pytest.fixture
+def client(filled: SampleFolder, make_client: ClientFactory) -> TestClient:
+    """A client of the API over the filled folder."""
+    return make_client(filled.settings)
+
+
+@pytest.fixture(scope="session")
+def served(filled: SampleFolder) -> Iterator[str]:
+    """Address of a real server over the filled folder."""
+    config = uvicorn.Config(create_app(_follower(filled.settings)), port=0, log_level="warning", ws="none")
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, name="served")
+    thread.start()
+    while not server.started:
+        time.sleep(0.01)
+        assert thread.is_alive()
+    port = server.servers[0].sockets[0].getsockname()[1]
+    yield f"http://127.0.0.1:{port}"
+    server.should_exit = True
+    thread.join(10)

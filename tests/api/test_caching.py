@@ -1,0 +1,81 @@
+"""An answer carries the version of its data; who already has that version gets 304 and no body."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from fastapi.testclient import TestClient
+
+from bench.sample_folder import SampleFolder
+from core.prices import Price, PriceWriter
+from core.times import iso
+
+ClientFactory = Callable[..., TestClient]
+ADDRESSES = ("/moedas", "/prever/btc", "/previsoes/btc", "/historico/btc?formato=csv", "/metricas", "/metricas/btc")
+
+
+@pytest.mark.parametrize("address", ADDRESSES)
+def test_an_unchanged_answer_is_not_sent_again(client: TestClient, address: str) -> None:
+    """304 without a body, with the same tag and source; a stale or strange tag gets the whole answer."""
+    first = client.get(address)
+    tag = first.headers["etag"]
+    assert first.headers["cache-control"] == "no-cache"
+    for known in (tag, f'"x", {tag}', tag.removeprefix("W/"), "*"):
+        answer = client.get(address, headers={"If-None-Match": known})
+        assert (answer.status_code, answer.content) == (304, b"")
+        assert (answer.headers["etag"], answer.headers["x-fonte"]) == (tag, "demo")
+    for unknown in ('"x"', "", 'W/"', "W/*"):
+        answer = client.get(address, headers={"If-None-Match": unknown})
+        assert (answer.status_code, answer.content) == (200, first.content)
+
+
+@pytest.mark.parametrize(
+    ("address", "follows_prices"),
+    [
+        ("/moedas", True),
+        ("/historico/btc", True),
+        ("/previsoes/btc", True),
+        ("/prever/btc", False),
+        ("/metricas", False),
+    ],
+)
+def test_a_tag_follows_the_data_it_stands_for(
+    sample: SampleFolder, make_client: ClientFactory, address: str, follows_prices: bool
+) -> None:
+    """A new price changes the tags of what shows prices; a publication changes every tag."""
+    publisher = sample.fill()
+    client = make_client(sample.settings)
+    tag = client.get(address).headers["etag"]
+    with PriceWriter(sample.workspace.database) as writer:
+        writer.store([Price("bitcoin", sample.now + 1000, 5.0)])
+    priced = client.get(address).headers["etag"]
+    assert (priced != tag) is follows_prices
+    sample.publish(publisher, sample.now + 1000)
+    assert client.get(address, headers={"If-None-Match": priced}).status_code == 200
+
+
+def test_a_refusal_is_never_cached(client: TestClient) -> None:
+    """Unknown coins and bad parameters carry no tag, and no client keeps them."""
+    for address in ("/prever/nada", "/historico/btc?limite=0"):
+        answer = client.get(address, headers={"If-None-Match": "*"})
+        assert answer.status_code in (404, 422)
+        assert "etag" not in answer.headers
+        assert answer.headers["cache-control"] == "no-store"
+
+
+def test_a_restarted_api_does_not_believe_an_old_tag(sample: SampleFolder, make_client: ClientFactory) -> None:
+    """After a restart with other prices the commits are counted anew; the old tag must not fit by chance."""
+    sample.fill()
+    tag = make_client(sample.settings).get("/moedas").headers["etag"]
+    with PriceWriter(sample.workspace.database) as writer:
+        writer.store([Price("bitcoin", sample.now + 1000, 5.0)])
+    answer = make_client(sample.settings).get("/moedas", headers={"If-None-Match": tag})
+    assert answer.status_code == 200
+    assert answer.json()[0]["atualizado_em"] == iso(sample.now + 1000)
+
+
+def test_status_is_never_cached(client: TestClient) -> None:
+    """Its ages move by themselves."""
+    answer = client.get("/status", headers={"If-None-Match": "*"})
+    assert (answer.status_code, answer.headers["cache-control"]) == (200, "no-store")

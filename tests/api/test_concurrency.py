@@ -1,0 +1,55 @@
+"""While collector and pipeline write, readers are never answered with an error."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Callable
+
+from fastapi.testclient import TestClient
+
+from bench.sample_folder import SampleFolder
+from core.prices import Price, PriceWriter
+
+ClientFactory = Callable[..., TestClient]
+ADDRESSES = (
+    "/status",
+    "/moedas",
+    "/prever/btc",
+    "/previsoes/eth",
+    "/historico/doge",
+    "/historico/btc?formato=csv",
+    "/metricas",
+    "/metricas/btc",
+)
+
+
+def test_eight_readers_beside_two_writers(sample: SampleFolder, make_client: ClientFactory) -> None:
+    """Every answer is 200 with a whole body while prices are stored and forecasts, log and scores republished."""
+    publisher = sample.fill()
+    client = make_client(sample.settings)
+    statuses: Counter[tuple[str, int]] = Counter()
+    done = threading.Event()
+
+    def read(address: str) -> None:
+        while not done.is_set():
+            answer = client.get(address)
+            assert answer.content
+            statuses[address, answer.status_code] += 1
+
+    readers = [threading.Thread(target=read, args=(address,)) for address in ADDRESSES]
+    for reader in readers:
+        reader.start()
+    with PriceWriter(sample.workspace.database) as writer:
+        for step in range(1, 31):
+            now = sample.now + step * 100
+            writer.store([Price(coin.id, now, sample.price(coin, now)) for coin in sample.coins])
+            sample.publish(publisher, now)
+            sample.publish_scores(publisher, hours=2)
+            publisher.compact("log", sample.now + 10**8, ("coin", "origin"))
+            writer.checkpoint()
+    done.set()
+    for reader in readers:
+        reader.join()
+    assert {status for _, status in statuses} == {200}
+    assert {address for address, _ in statuses} == set(ADDRESSES)

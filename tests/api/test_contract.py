@@ -1,0 +1,54 @@
+"""The OpenAPI description tells the truth: generated requests to a real server find nothing it does not say."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, given, settings
+from schemathesis import GenerationMode
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    negative_data_rejection,
+    response_headers_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+    unsupported_method,
+)
+
+CHECKS = [
+    not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+    negative_data_rejection,
+    unsupported_method,
+]
+WITHOUT_PARAMETERS = ("/saude", "/status", "/moedas", "/metricas")
+WITH_PARAMETERS = ("/prever/{moeda}", "/previsoes/{moeda}", "/historico/{moeda}", "/metricas/{moeda}")
+
+
+@pytest.mark.parametrize(
+    ("path", "mode"),
+    [(path, GenerationMode.POSITIVE) for path in (*WITHOUT_PARAMETERS, *WITH_PARAMETERS)]
+    + [(path, GenerationMode.NEGATIVE) for path in WITH_PARAMETERS],
+)
+def test_answers_are_as_described(served: str, path: str, mode: GenerationMode) -> None:
+    """Status codes, content types and bodies are the documented ones, and no request is answered with 5xx."""
+    operation = schemathesis.openapi.from_url(f"{served}/openapi.json")[path]["GET"]
+
+    @settings(max_examples=30 if path in WITH_PARAMETERS else 3, deadline=None, suppress_health_check=list(HealthCheck))
+    @given(case=operation.as_strategy(generation_mode=mode))
+    def ask(case: schemathesis.Case[Any]) -> None:
+        case.call_and_validate(checks=CHECKS)
+
+    ask()
+
+
+def test_no_operation_is_left_out(served: str) -> None:
+    """Each described path is among those asked above."""
+    described = schemathesis.openapi.from_url(f"{served}/openapi.json").raw_schema["paths"]
+    assert set(described) == {*WITHOUT_PARAMETERS, *WITH_PARAMETERS}

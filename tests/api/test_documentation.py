@@ -1,0 +1,147 @@
+"""The pages work without internet, the description is Portuguese, and every documented example is a valid one."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, get_type_hints
+
+import pytest
+from fastapi.testclient import TestClient
+from pydantic import TypeAdapter
+
+from api import schemas
+from api.main import create_app
+from bench.sample_folder import SampleFolder
+from core.settings import PROJECT, Source, load_settings
+
+ClientFactory = Callable[..., TestClient]
+GUIDE = PROJECT / "docs" / "api.md"
+
+
+@pytest.mark.parametrize("page", ["/docs", "/redoc"])
+def test_a_page_loads_everything_from_here(client: TestClient, page: str) -> None:
+    """No address in the page leads elsewhere, and each one answers."""
+    answer = client.get(page)
+    assert 'lang="pt-BR"' in answer.text
+    assert "DADOS SIMULADOS" in answer.text
+    links = re.findall(r'(?:src|href|spec-url)="([^"]+)"', answer.text)
+    assert len(links) >= 4
+    for link in links:
+        assert ":" not in link
+        assert client.get(f"/{link}").status_code == 200
+
+
+def test_the_way_to_the_pages(client: TestClient) -> None:
+    """/ leads to /docs, and browsers find an icon."""
+    answer = client.get("/", follow_redirects=False)
+    assert (answer.status_code, answer.headers["location"]) == (307, "/docs")
+    assert client.get("/favicon.ico").headers["content-type"].startswith("image/svg+xml")
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [(Source.COINGECKO, "Powered by CoinGecko"), (Source.DEMO, "DADOS SIMULADOS"), (None, "ainda não foi decidida")],
+)
+def test_the_description_says_where_prices_come_from(
+    tmp_path: Path, make_client: ClientFactory, source: Source | None, said: str
+) -> None:
+    """Page and OpenAPI description name the source, or that it is not decided."""
+    settings = SampleFolder.make(tmp_path, source=source).settings if source else load_settings(data_dir=tmp_path)
+    client = make_client(settings)
+    assert said in client.get("/openapi.json").json()["info"]["description"]
+    assert said in client.get("/docs").text
+
+
+def _operations() -> Iterator[tuple[str, dict[str, Any]]]:
+    for path, item in create_app(load_settings()).openapi()["paths"].items():
+        for operation in item.values():
+            yield path, operation
+
+
+def test_operation_ids_are_stable() -> None:
+    """Generated clients depend on these names."""
+    assert {path: operation["operationId"] for path, operation in _operations()} == {
+        "/saude": "saude",
+        "/status": "status",
+        "/moedas": "moedas",
+        "/prever/{moeda}": "prever",
+        "/previsoes/{moeda}": "previsoes",
+        "/historico/{moeda}": "historico",
+        "/metricas": "metricas",
+        "/metricas/{moeda}": "metricas_da_moeda",
+    }
+
+
+def test_every_operation_is_described() -> None:
+    """Each has a tag, a summary, a description, and describes its parameters."""
+    for _, operation in _operations():
+        assert operation["tags"]
+        assert operation["summary"]
+        assert operation["description"]
+        assert all(parameter["description"] for parameter in operation.get("parameters", []))
+
+
+def test_descriptions_are_in_portuguese() -> None:
+    """No sentence of the framework's own is left in the description."""
+    text = json.dumps([operation for _, operation in _operations()])
+    assert not re.search(r"Successful Response|Validation Error|Unauthorized", text)
+
+
+@pytest.mark.parametrize("name", schemas.__all__)
+def test_every_example_of_a_field_is_valid(name: str) -> None:
+    """Each field that has examples accepts them; each body has at least one field with an example."""
+    body = getattr(schemas, name)
+    hints = get_type_hints(body, include_extras=True)
+    described = TypeAdapter(body).json_schema()["properties"]
+    examples = [(hints[field], item["examples"]) for field, item in described.items() if "examples" in item]
+    for hint, values in examples:
+        for value in values:
+            TypeAdapter(hint).validate_python(value)
+    assert examples
+
+
+def _guide_examples() -> list[tuple[str, Any]]:
+    text = GUIDE.read_text(encoding="utf-8")
+    pairs = re.findall(r"```http\nGET (\S+)\n```\s+```json\n(.*?)```", text, re.DOTALL)
+    return [(path, json.loads(body)) for path, body in pairs]
+
+
+def _shape(value: Any) -> Any:
+    """Keys and kinds of values; a list stands for its first element, numbers are one kind, null fits anything."""
+    match value:
+        case dict():
+            return {key: _shape(item) for key, item in value.items()}
+        case list():
+            return [_shape(item) for item in value[:1]]
+        case bool() | None:
+            return type(value).__name__
+        case int() | float():
+            return "number"
+        case _:
+            return "text"
+
+
+def _fits(documented: Any, real: Any) -> bool:
+    if "NoneType" in (documented, real):
+        return True
+    if isinstance(documented, dict) and isinstance(real, dict):
+        return documented.keys() == real.keys() and all(_fits(documented[key], real[key]) for key in documented)
+    if isinstance(documented, list) and isinstance(real, list):
+        return all(_fits(one, two) for one, two in zip(documented, real, strict=False))
+    return bool(documented == real)
+
+
+def test_the_guide_documents_every_operation() -> None:
+    """No address is left out of docs/api.md."""
+    documented = {path.split("?")[0].replace("/btc", "/{moeda}") for path, _ in _guide_examples()}
+    assert {path for path, _ in _operations()} <= documented
+
+
+@pytest.mark.parametrize(("path", "body"), _guide_examples(), ids=[path for path, _ in _guide_examples()])
+def test_the_guides_examples_are_what_the_api_answers(client: TestClient, path: str, body: Any) -> None:
+    """Same fields in the same places, same kinds of values."""
+    real = client.get(path).json()
+    assert _fits(_shape(body), _shape(real)), real

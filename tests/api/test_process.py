@@ -1,0 +1,94 @@
+"""The API as a process: it starts from `uvicorn api.main:app`, refuses bad settings, reads nothing when imported."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from core.errors import EXIT_CONFIGURATION
+from core.settings import PROJECT
+
+LONGEST_START_S = 30
+
+
+def _environment(data_dir: Path, **variables: str) -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("CRYPTO_")}
+    return {**kept, "CRYPTO_DATA_DIR": str(data_dir), "PYTHONUTF8": "1", **variables}
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _status(port: int) -> dict[str, object]:
+    deadline = time.monotonic() + LONGEST_START_S
+    while True:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/status", timeout=5) as answer:
+                return dict(json.load(answer))
+        except urllib.error.URLError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
+
+
+def test_it_serves_an_empty_folder_and_stops_on_sigterm(tmp_path: Path) -> None:
+    """Started before anything else it answers /status, writes its health file, and says goodbye in it."""
+    port = _free_port()
+    command = [sys.executable, "-m", "uvicorn", "api.main:app", "--port", str(port), "--log-level", "warning"]
+    data_dir = tmp_path / "dados com espaço é"
+    process = subprocess.Popen(command, cwd=PROJECT, env=_environment(data_dir))
+    try:
+        assert _status(port)["status"] == "aguardando_dados"
+        health = json.loads((data_dir / "run" / "api.json").read_bytes())
+        assert (health["pid"], health["state"]) == (process.pid, "servindo")
+        process.send_signal(signal.SIGTERM)
+        process.wait(15)
+    finally:
+        process.kill()
+        process.wait()
+    assert json.loads((data_dir / "run" / "api.json").read_bytes())["state"] == "parado"
+    assert [path.name for path in data_dir.rglob("*") if path.is_file()] == ["api.json"]
+
+
+@pytest.mark.parametrize(
+    ("variables", "said"),
+    [
+        ({"CRYPTO_HOST": "0.0.0.0"}, "CRYPTO_API_TOKEN"),  # noqa: S104 - refused
+        ({"CRYPTO_INTERVAL": "NaN"}, "CRYPTO_INTERVAL"),
+        ({"CRYPTO_API_TOKEN": "ã"}, "CRYPTO_API_TOKEN"),
+    ],
+)
+def test_settings_that_do_not_fit_end_it_with_one_line(tmp_path: Path, variables: dict[str, str], said: str) -> None:
+    """The exit code says that no restart will help; the line names the variable; no traceback."""
+    command = [sys.executable, "-m", "uvicorn", "api.main:app", "--port", str(_free_port())]
+    environment = _environment(tmp_path, **variables)
+    done = subprocess.run(
+        command, cwd=PROJECT, env=environment, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == EXIT_CONFIGURATION
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_importing_reads_no_settings_and_no_pandas(tmp_path: Path) -> None:
+    """Even with unusable settings the module imports; the heavy libraries stay out."""
+    code = "import sys, api.main; print([m for m in ('pandas', 'sklearn', 'streamlit') if m in sys.modules])"
+    environment = _environment(tmp_path, CRYPTO_INTERVAL="nada")
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=PROJECT, env=environment, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "[]"

@@ -1,0 +1,253 @@
+"""Each address answers with what was published, in the documented fields, and says where it comes from."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable
+from datetime import datetime
+
+import pytest
+from fastapi.testclient import TestClient
+
+from bench.sample_folder import COINS, SampleFolder
+from core.artifacts import Publisher
+from core.health import Heartbeat
+from core.prices import Price, PriceWriter
+from core.settings import Source
+from core.times import DAY_MS, HOUR_MS, MINUTE_MS, iso
+
+ClientFactory = Callable[..., TestClient]
+
+
+def test_the_forecast_has_the_documented_fields(client: TestClient, filled: SampleFolder) -> None:
+    """Origin, target, price, forecast, change, intervals, trajectory, model, source and time of making."""
+    body = client.get("/prever/BTC").json()
+    assert list(body) == [
+        "moeda",
+        "id",
+        "horario",
+        "horario_previsto",
+        "preco_atual",
+        "previsao_proxima_hora",
+        "variacao_percentual",
+        "probabilidade_alta",
+        "intervalos",
+        "trajetoria",
+        "modelo",
+        "moeda_cotacao",
+        "fonte",
+        "gerado_em",
+    ]
+    assert (body["moeda"], body["id"], body["fonte"], body["moeda_cotacao"]) == ("btc", "bitcoin", "demo", "usd")
+    assert body["horario"] == iso(filled.now)
+    assert body["horario_previsto"] == iso(filled.now + HOUR_MS)
+    assert body["preco_atual"] == filled.price(COINS[0], filled.now)
+    assert body["variacao_percentual"] == pytest.approx(0.01)
+    assert list(body["intervalos"]) == ["50", "80", "95"]
+    assert [step["minutos"] for step in body["trajetoria"]] == list(range(5, 65, 5))
+    last = body["trajetoria"][-1]
+    assert last["previsao"] == body["previsao_proxima_hora"]
+    assert {"minimo": last["minimo_80"], "maximo": last["maximo_80"]} == body["intervalos"]["80"]
+    assert body["modelo"] == {"tipo": "baseline", "versao": "base-1", "treinado_em": iso(filled.now - 5000)}
+
+
+def test_clients_of_the_first_implementation_keep_working(client: TestClient) -> None:
+    """Its fields of /prever are there, /previsoes is a bare list of them, an unknown coin is 404 with a detail."""
+    forecast = client.get("/prever/btc").json()
+    assert forecast["moeda"] == "btc"
+    assert all(isinstance(forecast[name], float) for name in ("preco_atual", "previsao_proxima_hora"))
+    assert datetime.fromisoformat(forecast["horario"]).utcoffset() is not None
+    rows = client.get("/previsoes/btc").json()
+    assert isinstance(rows, list)
+    assert {"horario", "moeda", "preco_atual", "previsao_proxima_hora"} <= set(rows[0])
+    answer = client.get("/prever/nada")
+    assert (answer.status_code, list(answer.json())) == (404, ["detail"])
+
+
+def test_coins_are_listed_by_rank(client: TestClient, filled: SampleFolder) -> None:
+    """Symbol, id, name, price, change of a day and its moment."""
+    body = client.get("/moedas").json()
+    assert [coin["moeda"] for coin in body] == ["btc", "eth", "doge"]
+    assert body[0]["nome"] == "Bitcoin"
+    assert body[0]["preco_atual"] == filled.price(COINS[0], filled.now)
+    expected = 100 * (filled.price(COINS[0], filled.now) / filled.price(COINS[0], filled.now - DAY_MS) - 1)
+    assert body[0]["variacao_24h"] == pytest.approx(expected)
+    assert body[0]["atualizado_em"] == iso(filled.now)
+
+
+def test_coins_are_listed_before_the_first_forecast_and_before_their_price(
+    sample: SampleFolder, make_client: ClientFactory
+) -> None:
+    """A coin without a price has nulls; forecasts are 503 until they come."""
+    client = make_client(sample.settings)
+    assert client.get("/moedas").status_code == 503
+    with PriceWriter(sample.workspace.database) as writer:
+        writer.update_coins(COINS[:1])
+    (coin,) = client.get("/moedas").json()
+    assert (coin["preco_atual"], coin["variacao_24h"], coin["atualizado_em"]) == (None, None, None)
+    answer = client.get("/prever/btc")
+    assert answer.status_code == 503
+    assert int(answer.headers["retry-after"]) > 0
+    assert "ainda não há previs" in answer.json()["detail"]
+
+
+def test_the_log_tells_outcomes_once_known(sample: SampleFolder, make_client: ClientFactory) -> None:
+    """Newest first; an hour-old forecast has its real price and error, a fresh one has nulls."""
+    sample.fill_prices(3)
+    publisher = Publisher(sample.workspace.processed)
+    sample.publish_log(publisher, 2)
+    rows = make_client(sample.settings).get("/previsoes/doge").json()
+    assert len(rows) == 25
+    assert [row["horario"] for row in rows] == sorted((row["horario"] for row in rows), reverse=True)
+    assert (rows[0]["preco_real"], rows[0]["erro_percentual"]) == (None, None)
+    oldest = rows[-1]
+    actual = sample.price(COINS[2], sample.now - HOUR_MS)
+    assert oldest["preco_real"] == actual
+    assert oldest["erro_percentual"] == pytest.approx(100 * (oldest["previsao_proxima_hora"] / actual - 1))
+    assert set(oldest) == {
+        *("horario", "horario_previsto", "moeda", "preco_atual", "previsao_proxima_hora"),
+        *("minimo_80", "maximo_80", "preco_real", "erro_percentual", "fonte"),
+    }
+
+
+def test_history_is_newest_first_and_limited(client: TestClient, filled: SampleFolder) -> None:
+    """The limit keeps the newest prices."""
+    rows = client.get("/historico/eth", params={"limite": 3}).json()
+    assert [row["horario"] for row in rows] == [iso(filled.now - step * MINUTE_MS) for step in range(3)]
+    assert rows[0] == {
+        "horario": iso(filled.now),
+        "moeda": "eth",
+        "preco": filled.price(COINS[1], filled.now),
+        "valor_de_mercado": 1e9,
+        "volume": 1e6,
+        "fonte": "demo",
+    }
+
+
+@pytest.mark.parametrize("address", ["/historico/btc", "/previsoes/btc"])
+def test_tables_also_come_as_csv(client: TestClient, address: str) -> None:
+    """The same rows in the same order, as a download named after coin and source."""
+    rows = client.get(address, params={"limite": 5}).json()
+    answer = client.get(address, params={"limite": 5, "formato": "csv"})
+    assert answer.headers["content-type"] == "text/csv; charset=utf-8"
+    subject = address.split("/")[1]
+    assert answer.headers["content-disposition"] == f'attachment; filename="{subject}-bitcoin-demo.csv"'
+    assert answer.headers["x-fonte"] == "demo"
+    table = list(csv.DictReader(io.StringIO(answer.text)))
+    assert [line["horario"] for line in table] == [row["horario"] for row in rows]
+    shared = set(table[0]) & set(rows[0])
+    assert {"horario", "moeda", "fonte"} < shared
+    assert all(
+        line[name] == ("" if row[name] is None else str(row[name]))
+        for line, row in zip(table, rows, strict=True)
+        for name in shared
+    )
+
+
+def test_metrics_are_apart_for_live_and_backtest(client: TestClient) -> None:
+    """All coins, then one; the ratios are below one where the sums say so."""
+    body = client.get("/metricas").json()
+    assert (body["moeda"], body["fonte"]) == (None, "demo")
+    assert set(body["ao_vivo"]["por_moeda"]) == {coin.id for coin in COINS}
+    assert body["ao_vivo"]["geral"]["pinball_relativo"] == pytest.approx(0.97)
+    assert list(body["backtest"]["por_horizonte"]) == [str(minutes) for minutes in range(5, 65, 5)]
+    one = client.get("/metricas/ETH").json()
+    assert (one["moeda"], list(one["ao_vivo"]["por_moeda"])) == ("eth", ["ethereum"])
+    assert one["ao_vivo"]["geral"]["previsoes"] * len(COINS) == body["ao_vivo"]["geral"]["previsoes"]
+
+
+@pytest.mark.parametrize(
+    "address", ["/status", "/moedas", "/prever/btc", "/previsoes/btc", "/historico/btc", "/metricas", "/metricas/btc"]
+)
+def test_every_data_address_says_its_source(client: TestClient, address: str) -> None:
+    """Header and body name the source, so that simulated data are never taken for real ones."""
+    answer = client.get(address)
+    assert answer.status_code == 200
+    assert answer.headers["x-fonte"] == "demo"
+    body = answer.json()
+    assert all(item["fonte"] == "demo" for item in (body if isinstance(body, list) else [body]))
+
+
+def test_status_before_any_data(sample: SampleFolder, make_client: ClientFactory) -> None:
+    """It answers 200 at once, waits for data, and every block is there."""
+    (sample.settings.run_dir / "source.json").unlink()
+    answer = make_client(sample.settings).get("/status")
+    body = answer.json()
+    assert (answer.status_code, body["status"], body["fonte"]) == (200, "aguardando_dados", None)
+    assert answer.headers["x-fonte"] == "indefinida"
+    assert body["coletor"]["vivo"] is False
+    assert body["coletor"]["mensagem"] == "ainda não começou"
+    assert body["modelo"]["mensagem"] == "ainda não há previsões"
+
+
+def test_status_tells_of_living_and_dead_processes(sample: SampleFolder, make_client: ClientFactory) -> None:
+    """A beating collector is alive with progress, ages and last error; a stopped pipeline is a problem."""
+    sample.fill()
+    with Heartbeat(sample.settings.run_dir, "collector") as collector:
+        collector.error("HTTP 503")
+        collector.state("coletando", message="histórico 3/10")
+        body = make_client(sample.settings).get("/status").json()
+    assert body["status"] == "degradado"
+    assert body["problemas"] == ["o processo pipeline está parado"]
+    assert body["dados_reais"] is False
+    assert "simulad" in body["aviso"]
+    block = body["coletor"]
+    assert (block["vivo"], block["estado"], block["mensagem"]) == (True, "coletando", "histórico 3/10")
+    assert (block["ultimo_erro"], block["contadores"]) == ("HTTP 503", {"errors": 1})
+    assert block["atualizado_em"] == iso(sample.now)
+    assert 0 <= block["idade_segundos"] < 60
+    assert body["modelo"]["moedas"] == {"baseline": 3}
+    assert (body["modelo"]["tipo"], body["modelo"]["treinado_em"]) == ("baseline", iso(sample.now - 5000))
+
+
+def test_status_of_real_prices_has_no_notice(
+    tmp_path_factory: pytest.TempPathFactory, make_client: ClientFactory
+) -> None:
+    """Live data are marked as real and need no warning."""
+    sample = SampleFolder.make(tmp_path_factory.mktemp("live"), source=Source.COINGECKO)
+    body = make_client(sample.settings).get("/status").json()
+    assert (body["fonte"], body["dados_reais"], body["aviso"]) == ("coingecko", True, None)
+
+
+def test_the_end_of_a_replay_is_told(sample: SampleFolder, make_client: ClientFactory) -> None:
+    """`termina_em` is the local server's word."""
+    with Heartbeat(sample.settings.run_dir, "simulator") as beat:
+        beat.state("servindo", replay_ends_ms=1_800_000_000_000)
+        body = make_client(sample.settings).get("/status").json()
+    assert body["termina_em"] == "2027-01-15T08:00:00+00:00"
+
+
+def test_the_api_is_alive_while_it_serves(sample: SampleFolder, make_client: ClientFactory) -> None:
+    """Its own health file says so, and /saude answers without any data."""
+    client = make_client(sample.settings)
+    assert client.get("/saude").json()["status"] == "ok"
+    assert (sample.settings.run_dir / "api.json").exists()
+
+
+def test_a_new_price_and_a_new_forecast_are_served_at_once(sample: SampleFolder, make_client: ClientFactory) -> None:
+    """Nothing is cached beyond its version."""
+    publisher = sample.fill()
+    client = make_client(sample.settings)
+    assert client.get("/prever/btc").json()["horario"] == iso(sample.now)
+    with PriceWriter(sample.workspace.database) as writer:
+        writer.store([Price("bitcoin", sample.now + 1000, 12_345.5)])
+    assert client.get("/moedas").json()[0]["preco_atual"] == 12_345.5
+    sample.publish(publisher, sample.now + 1000)
+    assert client.get("/prever/btc").json()["horario"] == iso(sample.now + 1000)
+
+
+def test_a_get_changes_no_file(sample: SampleFolder, make_client: ClientFactory) -> None:
+    """After asking everything, every file of the workspace is as it was."""
+    sample.fill()
+    client = make_client(sample.settings)
+
+    def content() -> dict[str, bytes]:
+        folders = (sample.workspace.root / "processed", sample.workspace.database)
+        files = [path for folder in folders for path in (folder.rglob("*") if folder.is_dir() else [folder])]
+        return {str(path): path.read_bytes() for path in files if path.is_file()}
+
+    before = content()
+    for address in ("/status", "/moedas", "/prever/btc", "/previsoes/btc", "/historico/btc", "/metricas"):
+        assert client.get(address).status_code == 200
+    assert content() == before

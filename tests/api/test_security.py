@@ -1,0 +1,212 @@
+"""Nobody gets in who should not: token, callers from afar, host names, rates, headers, bodies, errors."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+import pytest
+from fastapi.testclient import TestClient
+from pydantic import SecretStr
+
+from api.security import RateLimiter, host_name, is_local
+from bench.sample_folder import SampleFolder
+
+ClientFactory = Callable[..., TestClient]
+TOKEN = "um-segredo-bem-guardado"
+DATA = ("/status", "/moedas", "/prever/btc", "/previsoes/btc", "/historico/btc", "/metricas", "/metricas/btc")
+OPEN = ("/saude", "/docs", "/redoc", "/openapi.json", "/estatico/swagger.js")
+
+
+@pytest.fixture
+def guarded(filled: SampleFolder, make_client: ClientFactory) -> TestClient:
+    """A client, without the token, of an API that wants one."""
+    return make_client(filled.settings.model_copy(update={"api_token": SecretStr(TOKEN)}))
+
+
+@pytest.mark.parametrize("address", DATA)
+@pytest.mark.parametrize(
+    "header", [None, "", "Bearer", "Bearer ", f"Bearer {TOKEN}x", f"Basic {TOKEN}", TOKEN, "Bearer é"]
+)
+def test_data_want_the_token(guarded: TestClient, address: str, header: str | None) -> None:
+    """Without the exact token every data address answers 401 and says how to send it."""
+    headers = {} if header is None else {b"Authorization": header.encode()}
+    answer = guarded.get(address, headers=headers)
+    assert (answer.status_code, answer.headers["www-authenticate"]) == (401, "Bearer")
+    assert "CRYPTO_API_TOKEN" in answer.json()["detail"]
+    assert TOKEN not in answer.text
+
+
+@pytest.mark.parametrize("address", DATA)
+def test_the_token_opens(guarded: TestClient, address: str) -> None:
+    """With it the data come."""
+    assert guarded.get(address, headers={"Authorization": f"Bearer {TOKEN}"}).status_code == 200
+
+
+@pytest.mark.parametrize("address", OPEN)
+def test_documentation_and_health_are_open(guarded: TestClient, address: str) -> None:
+    """They hold no data; without them nobody could find out how to send the token."""
+    assert guarded.get(address).status_code == 200
+
+
+def test_no_address_is_left_without_the_token(guarded: TestClient) -> None:
+    """Every documented operation but /saude names the token in the OpenAPI description."""
+    paths = guarded.get("/openapi.json").json()["paths"]
+    assert {path for path, item in paths.items() if "security" not in item["get"]} == {"/saude"}
+
+
+def test_a_caller_from_afar_needs_a_token_to_be_set(
+    filled: SampleFolder, make_client: ClientFactory, guarded: TestClient
+) -> None:
+    """Bound to the network by mistake and without a token, the API answers this machine alone."""
+    far = make_client(filled.settings, caller="192.168.1.7")
+    for address in (*DATA, *OPEN):
+        assert far.get(address).status_code == 403
+    settings = filled.settings.model_copy(update={"api_token": SecretStr(TOKEN)})
+    allowed = make_client(settings, caller="192.168.1.7")
+    assert allowed.get("/moedas", headers={"Authorization": f"Bearer {TOKEN}"}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("127.0.0.1:8000", 200),
+        ("localhost", 200),
+        ("LOCALHOST:1234", 200),
+        ("[::1]:8000", 200),
+        ("painel.exemplo.com", 200),
+        ("evil.example", 400),
+        ("localhost.evil.example", 400),
+        ("127.0.0.1.nip.io", 400),
+        ("10.0.0.9", 400),
+        ("localhost@evil.example", 400),
+        ("", 400),
+        ("[", 400),
+    ],
+)
+def test_a_strange_host_name_is_refused(
+    filled: SampleFolder, make_client: ClientFactory, host: str, status: int
+) -> None:
+    """A page that rebinds its name to 127.0.0.1 does not get the data."""
+    client = make_client(filled.settings.model_copy(update={"allowed_hosts": ("painel.exemplo.com",)}))
+    assert client.get("/moedas", headers={"Host": host}).status_code == status
+
+
+def test_a_hasty_client_is_asked_to_wait(filled: SampleFolder, make_client: ClientFactory) -> None:
+    """Beyond the configured rate 429 says for how long; health stays reachable, nothing else does."""
+    client = make_client(filled.settings.model_copy(update={"api_rate_limit": 5}))
+    assert [client.get("/moedas").status_code for _ in range(6)] == [200] * 5 + [429]
+    answer = client.get("/openapi.json")
+    assert 1 <= int(answer.headers["retry-after"]) <= 12
+    assert client.get("/saude").status_code == 200
+
+
+def test_this_machine_is_not_limited_unless_configured(client: TestClient) -> None:
+    """The dashboard's and a person's own scripts may ask as they like."""
+    assert {client.get("/saude").status_code for _ in range(300)} == {200}
+    assert {client.get("/nada").status_code for _ in range(300)} == {404}
+
+
+def test_a_far_client_is_limited_by_default(filled: SampleFolder, make_client: ClientFactory) -> None:
+    """Guessing tokens is slow: 120 tries at once, then two a second."""
+    client = make_client(filled.settings.model_copy(update={"api_token": SecretStr(TOKEN)}), caller="192.168.1.7")
+    statuses = [client.get("/moedas", headers={"Authorization": f"Bearer {n:04}"}).status_code for n in range(140)]
+    assert statuses[:120] == [401] * 120
+    assert statuses[-1] == 429
+
+
+def test_rates_are_counted_per_client_and_clients_are_forgotten() -> None:
+    """One client's haste is not another's; a flood of addresses does not fill the memory."""
+    limiter = RateLimiter(2)
+    assert [limiter.wait_s("a") > 0 for _ in range(3)] == [False, False, True]
+    assert limiter.wait_s("b") == 0
+    for number in range(10_000):
+        limiter.wait_s(str(number))
+    assert limiter.wait_s("a") == 0
+
+
+@pytest.mark.parametrize(
+    ("address", "local"),
+    [
+        ("127.0.0.1", True),
+        ("127.8.9.1", True),
+        ("::1", True),
+        ("::ffff:127.0.0.1", True),
+        ("::ffff:10.0.0.1", False),
+        ("fe80::1%eth0", False),
+        ("0.0.0.0", False),  # noqa: S104 - compared with, not bound to
+        ("localhost", False),
+        ("", False),
+    ],
+)
+def test_only_loopback_is_this_machine(address: str, local: bool) -> None:
+    """Also when IPv4 is written as IPv6."""
+    assert is_local(address) is local
+
+
+def test_a_host_header_is_taken_apart() -> None:
+    """Name or address without the port; malformed headers have none."""
+    assert host_name("Exemplo.com:80") == "exemplo.com"
+    assert host_name("[2001:DB8::1]:443") == "2001:db8::1"
+    assert [host_name(text) for text in ("a b", "a:b", "[::1", "a:123456", "é")] == [None] * 5
+
+
+def test_every_answer_has_security_headers(client: TestClient) -> None:
+    """Data may not be framed, sniffed or run; the documentation pages may load from here alone."""
+    for address in ("/moedas", "/prever/nada", "/docs", "/nada"):
+        headers = client.get(address).headers
+        assert headers["x-content-type-options"] == "nosniff"
+        assert headers["x-frame-options"] == "DENY"
+        assert headers["referrer-policy"] == "no-referrer"
+        assert "default-src 'none'" in headers["content-security-policy"]
+    assert "script-src" not in client.get("/moedas").headers["content-security-policy"]
+    assert "script-src 'self';" in client.get("/docs").headers["content-security-policy"]
+
+
+def test_other_origins_are_shut_out_unless_configured(
+    client: TestClient, filled: SampleFolder, make_client: ClientFactory
+) -> None:
+    """No origin is reflected by default; a configured one may read, without credentials, another may not."""
+    origin = {"Origin": "https://painel.exemplo.com"}
+    assert "access-control-allow-origin" not in client.get("/moedas", headers=origin).headers
+    opened = make_client(filled.settings.model_copy(update={"cors_origins": ("https://painel.exemplo.com",)}))
+    headers = opened.get("/moedas", headers=origin).headers
+    assert headers["access-control-allow-origin"] == "https://painel.exemplo.com"
+    assert "access-control-allow-credentials" not in headers
+    assert (
+        "access-control-allow-origin" not in opened.get("/moedas", headers={"Origin": "https://evil.example"}).headers
+    )
+
+
+def test_a_body_is_refused(client: TestClient) -> None:
+    """This API reads no bodies; a large one is cut off."""
+    assert client.request("GET", "/moedas", content=b"x" * 100_000).status_code == 413
+
+
+def test_an_unexpected_error_shows_nothing_of_the_inside(
+    sample: SampleFolder, make_client: ClientFactory, caplog: pytest.LogCaptureFixture
+) -> None:
+    """500 with one sentence; the cause goes to the log."""
+    sample.fill()
+    client = make_client(sample.settings, raise_server_exceptions=False)
+    client.app.state.board = None  # type: ignore[attr-defined]  # break the inside
+    with caplog.at_level(logging.ERROR):
+        answer = client.get("/status")
+    assert (answer.status_code, answer.json()) == (500, {"detail": "erro interno; a causa está no log da API"})
+    assert "AttributeError" in caplog.text
+
+
+def test_unreadable_and_damaged_data_are_answered_with_wait(sample: SampleFolder, make_client: ClientFactory) -> None:
+    """503 says what is wrong and when to ask again; the folder's path is not shown."""
+    sample.fill()
+    client = make_client(sample.settings)
+    manifest = sample.workspace.processed / "manifest.json"
+    manifest.write_bytes(b"{")
+    sample.workspace.database.write_bytes(b"\x00" * 8192)
+    for address in ("/moedas", "/metricas"):
+        answer = client.get(address)
+        assert answer.status_code == 503
+        assert int(answer.headers["retry-after"]) > 0
+        assert "danificado" in answer.json()["detail"]
+        assert str(sample.workspace.root) not in answer.text
+    assert client.get("/status").json()["status"] == "aguardando_dados"
