@@ -37,7 +37,7 @@ SCORE_SUMS: Final = (
 
 n: forecasts. pinball: mean over the nine quantiles of the pinball loss. abs_error: |mean − outcome|.
 inside_X: outcomes within the central X % interval, its ends included. width_80, winkler_80: width and Winkler score of
-the 80 % interval. brier: (p_up − 1 if the price rose else 0)², an unchanged price counting as one half.
+the 80 % interval. brier: (p_up − 1)² where the price rose, p_up² where it fell or stayed.
 moved: forecasts that called a direction (p_up other than 1/2) and whose price moved; the others are ties.
 hits: right calls among them. rises: rises among them. forest: forecasts made by the forest.
 …_naive: the same of "the price stays", with the quantiles of its recent returns.

@@ -6,7 +6,14 @@ import math
 from collections.abc import Sequence
 from typing import Final
 
-__all__ = ["MINIMUM_LENGTH", "better_p_value", "student_t_below", "wilson_interval"]
+__all__ = [
+    "MINIMUM_LENGTH",
+    "better_p_value",
+    "standard_error",
+    "student_t_below",
+    "student_t_quantile",
+    "wilson_interval",
+]
 
 MINIMUM_LENGTH: Final = 24
 """Hours (or days) that the Diebold-Mariano test needs: with fewer it rejects too often."""
@@ -29,28 +36,47 @@ def wilson_interval(successes: float, trials: float, z: float = _Z_95) -> tuple[
     return max((centre - spread) / scale, 0.0), min((centre + spread) / scale, 1.0)
 
 
+def standard_error(values: Sequence[float]) -> tuple[float, int]:
+    """Standard error of the mean of values at equal steps in time, and the degrees of freedom of Student's t for it.
+
+    Neighbours may depend on each other: the long-run variance is the mean of the lowest `T ** (1/3)` ordinates of the
+    periodogram, with twice as many degrees of freedom (fixed-smoothing asymptotics). Needs at least two values.
+
+    Source: Coroneo and Iacone (2020), "Comparing predictive accuracy in small samples using fixed-smoothing
+    asymptotics", section 2.
+    """
+    length = len(values)
+    mean = math.fsum(values) / length
+    ordinates = math.floor(length ** (1 / 3) + 1e-9)
+    variance = math.fsum(_periodogram(values, mean, j) for j in range(1, ordinates + 1)) / ordinates
+    return math.sqrt(variance / length), 2 * ordinates
+
+
 def better_p_value(differences: Sequence[float]) -> float | None:
     """One-sided p-value of "on average not better than the rival"; small values say that it is better.
 
     `differences` are own loss minus the rival's at equal steps in time, averaged over all forecasts of a step (an hour,
     a day), so that forecasts with a common outcome make one value. What overlaps from one step to the next, and the
-    slow change of volatility, is allowed for by the long-run variance: the mean of the lowest `T ** (1/3)` ordinates of
-    the periodogram, with Student's t of twice as many degrees of freedom (fixed-smoothing asymptotics).
+    slow change of volatility, is allowed for by `standard_error`.
     None with fewer than `MINIMUM_LENGTH` values or where they do not vary.
 
-    Sources: Diebold and Mariano (1995), "Comparing predictive accuracy"; Coroneo and Iacone (2020), "Comparing
-    predictive accuracy in small samples using fixed-smoothing asymptotics", section 2.
+    Sources: Diebold and Mariano (1995), "Comparing predictive accuracy"; Coroneo and Iacone (2020).
     """
-    length = len(differences)
-    if length < MINIMUM_LENGTH:
+    if len(differences) < MINIMUM_LENGTH:
         return None
-    mean = math.fsum(differences) / length
-    ordinates = math.floor(length ** (1 / 3) + 1e-9)
-    variance = math.fsum(_periodogram(differences, mean, j) for j in range(1, ordinates + 1)) / ordinates
-    largest = max(abs(difference) for difference in differences)
-    if variance <= length * (1e-12 * largest) ** 2:
+    error, degrees = standard_error(differences)
+    if error <= 1e-12 * max(abs(difference) for difference in differences):
         return None
-    return student_t_below(mean / math.sqrt(variance / length), 2 * ordinates)
+    return student_t_below(math.fsum(differences) / len(differences) / error, degrees)
+
+
+def student_t_quantile(share: float, even_degrees: int) -> float:
+    """The value below which Student's t lies with probability `share`, by bisection."""
+    low, high = -1e6, 1e6
+    while high - low > 1e-9 * max(1.0, abs(low)):
+        middle = (low + high) / 2
+        low, high = (middle, high) if student_t_below(middle, even_degrees) < share else (low, middle)
+    return (low + high) / 2
 
 
 def student_t_below(t: float, even_degrees: int) -> float:

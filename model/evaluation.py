@@ -32,7 +32,7 @@ class Evaluation:
 
     Attributes:
         block: overall, by horizon, by coin and by day; `block.apart` names the stablecoins.
-        interval: 95 % interval of the overall relative pinball loss, from resampled days.
+        interval: 95 % interval of the overall relative pinball loss, day by day; None with fewer than five days.
         by_regime: REGIMES → score; `by_week`: ISO week → score.
         grid: coin → horizon → relative pinball loss.
         reliability: nominal level of each quantile → share of outcomes below it, half of those on it.

@@ -63,11 +63,11 @@ def winkler(low: FloatArray, high: FloatArray, outcome: FloatArray, percent: int
 
 
 def brier(p_up: FloatArray, move: FloatArray) -> FloatArray:
-    """Squared distance of the probability of a rise from what came: 1 for a rise, 0 for a fall, 1/2 for no move.
+    """Squared distance of the probability of a rise from what came: 1 for a rise, 0 for a fall or no move.
 
     Source: Brier (1950), "Verification of forecasts expressed in terms of probability".
     """
-    return np.asarray((p_up - 0.5 * (1 + np.sign(move))) ** 2)
+    return np.asarray((p_up - (move > 0)) ** 2)
 
 
 def losses(frame: pd.DataFrame) -> pd.DataFrame:

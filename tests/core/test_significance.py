@@ -10,7 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from core.significance import MINIMUM_LENGTH, better_p_value, student_t_below, wilson_interval
+from core.significance import (
+    MINIMUM_LENGTH,
+    better_p_value,
+    standard_error,
+    student_t_below,
+    student_t_quantile,
+    wilson_interval,
+)
 
 
 @settings(deadline=None)
@@ -32,6 +39,20 @@ def test_wilson_without_trials_is_unknown() -> None:
 def test_student_t_agrees_with_scipy(t: float, half_degrees: int) -> None:
     """The closed form for even degrees of freedom is the distribution function."""
     assert student_t_below(t, 2 * half_degrees) == pytest.approx(stats.t.cdf(t, 2 * half_degrees), abs=1e-12)
+
+
+@pytest.mark.parametrize("degrees", [2, 4, 10, 40])
+@pytest.mark.parametrize("share", [0.001, 0.025, 0.5, 0.9, 0.975])
+def test_quantiles_of_student_t_agree_with_scipy(share: float, degrees: int) -> None:
+    """Bisection finds the quantile."""
+    assert student_t_quantile(share, degrees) == pytest.approx(stats.t.ppf(share, degrees), abs=1e-7)
+
+
+def test_the_standard_error_of_independent_values_is_the_usual_one() -> None:
+    """Without dependence it scatters around sigma over the root of n."""
+    rng = np.random.default_rng(5)
+    errors = [standard_error(list(rng.normal(0, 2, 64)))[0] ** 2 for _ in range(800)]
+    assert np.mean(errors) == pytest.approx(4 / 64, rel=0.08)
 
 
 def test_the_statistic_agrees_with_a_fourier_transform() -> None:

@@ -47,7 +47,7 @@ def _plain_losses(row: Any) -> dict[str, float]:
     naive = [getattr(row, f"naive_{name}") / price - 1 for name in QUANTILE_COLUMNS]
     move = row.price_actual / price - 1
     moved = row.p_up != 0.5 and row.price_actual != price
-    outcome = 1.0 if move > 0 else 0.0 if move < 0 else 0.5
+    outcome = 1.0 if move > 0 else 0.0
     named = dict(zip(QUANTILE_COLUMNS, own, strict=True))
     inside = {f"inside_{p}": float(named[low] <= move <= named[high]) for p, (low, high) in INTERVALS.items()}
     return inside | {

@@ -1,4 +1,4 @@
-"""Intervals from resampled days: they hold the truth, ignore order of coins, and need at least two days."""
+"""Intervals from daily sums: they hold the truth, ignore the size of coins, and need five days."""
 
 from __future__ import annotations
 
@@ -14,11 +14,14 @@ from model.statistics import daily_sums, mean_ratio, ratio_difference_interval, 
 MakeForecasts = Callable[..., pd.DataFrame]
 
 
-def _days(days: int, truth: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Losses of three coins of very different size, `truth` times those of the rival on average."""
+def _days(days: int, truth: float, seed: int, persistence: float = 0.5) -> tuple[np.ndarray, np.ndarray]:
+    """Losses of three coins of very different size, `truth` times those of the rival on average; days correlate."""
     rng = np.random.default_rng(seed)
     rival = rng.gamma(5, 1, (days, 3)) * np.array([1.0, 10.0, 100.0])
-    return truth * rival * rng.normal(1.0, 0.15, (days, 1)) * rng.normal(1.0, 0.05, (days, 3)), rival
+    weather = np.zeros(days + 50)
+    for day in range(1, days + 50):
+        weather[day] = persistence * weather[day - 1] + rng.normal()
+    return truth * rival * (1 + 0.1 * weather[50:, None]) * rng.normal(1.0, 0.05, (days, 3)), rival
 
 
 def test_daily_sums_are_sums_by_day_and_coin(make_forecasts: MakeForecasts) -> None:
@@ -33,14 +36,15 @@ def test_daily_sums_are_sums_by_day_and_coin(make_forecasts: MakeForecasts) -> N
     assert found == pytest.approx(expected)
 
 
-def test_the_interval_holds_the_true_ratio_nineteen_times_in_twenty() -> None:
-    """Over many samples the interval contains the truth about as often as it says."""
+@pytest.mark.parametrize("persistence", [0.0, 0.5])
+def test_the_interval_holds_the_true_ratio_nineteen_times_in_twenty(persistence: float) -> None:
+    """Over many samples the interval contains the truth as often as it says, also where days depend on each other."""
     hits = 0
-    for seed in range(150):
-        interval = ratio_interval(*_days(60, 0.93, seed))
+    for seed in range(300):
+        interval = ratio_interval(*_days(60, 0.93, seed, persistence))
         assert interval is not None
         hits += interval[0] <= 0.93 <= interval[1]
-    assert 0.87 <= hits / 150 <= 0.99
+    assert 0.90 <= hits / 300 <= 0.985
 
 
 def test_the_difference_of_equal_forecasts_is_zero() -> None:
@@ -52,19 +56,22 @@ def test_the_difference_of_equal_forecasts_is_zero() -> None:
     assert interval[0] < interval[1] < 0
 
 
-def test_intervals_are_repeatable_and_blind_to_scale() -> None:
-    """A seed gives the same interval, and multiplying one coin's losses changes nothing."""
+def test_intervals_are_centred_and_blind_to_scale() -> None:
+    """The middle is the ratio itself, and multiplying one coin's losses changes nothing."""
     own, rival = _days(20, 0.9, 1)
     scale = np.array([1.0, 1000.0, 0.001])
-    assert ratio_interval(own, rival) == ratio_interval(own, rival)
-    assert ratio_interval(own * scale, rival * scale) == pytest.approx(ratio_interval(own, rival))
+    interval = ratio_interval(own, rival)
+    assert interval is not None
+    assert sum(interval) / 2 == pytest.approx(mean_ratio(own.sum(axis=0), rival.sum(axis=0)))
+    assert ratio_interval(own * scale, rival * scale) == pytest.approx(interval)
 
 
-def test_one_day_has_no_interval() -> None:
-    """With a single day there is nothing to resample."""
-    own, rival = _days(1, 0.9, 0)
-    assert ratio_interval(own, rival) is None
-    assert ratio_difference_interval(own, own, rival) is None
+def test_few_days_have_no_interval() -> None:
+    """Four days are too few; none at all are no error."""
+    own, rival = _days(5, 0.9, 0)
+    assert ratio_interval(own, rival) is not None
+    assert ratio_interval(own[:4], rival[:4]) is None
+    assert ratio_difference_interval(own[:4], own[:4], rival[:4]) is None
     assert ratio_interval(own[:0], rival[:0]) is None
 
 

@@ -1,0 +1,44 @@
+"""Numbers, moments and table cells as a Brazilian reader writes them."""
+
+from __future__ import annotations
+
+import math
+from datetime import datetime
+from typing import Final
+
+__all__ = ["MISSING", "day", "integer", "moment", "number", "percent", "span"]
+
+MISSING: Final = "–"
+_BRAZILIAN: Final = str.maketrans({",": ".", ".": ",", "-": "\N{MINUS SIGN}"})
+
+
+def number(value: float | None, digits: int = 3) -> str:
+    """`0,937`, or a dash for what is not known."""
+    if value is None or not math.isfinite(value):
+        return MISSING
+    return f"{value:,.{digits}f}".translate(_BRAZILIAN)
+
+
+def integer(value: int) -> str:
+    """`12.345`."""
+    return number(value, 0)
+
+
+def percent(share: float | None, digits: int = 1) -> str:
+    """A share such as 0.805 as `80,5 %`."""
+    return MISSING if share is None else f"{number(100 * share, digits)}\N{NO-BREAK SPACE}%"
+
+
+def span(interval: tuple[float, float] | None, digits: int = 3) -> str:
+    """An interval as `0,930 a 0,944`."""
+    return MISSING if interval is None else f"{number(interval[0], digits)} a {number(interval[1], digits)}"
+
+
+def moment(value: datetime) -> str:
+    """`31/05/2024 14:05`, UTC."""
+    return f"{value:%d/%m/%Y %H:%M}"
+
+
+def day(iso_day: str) -> str:
+    """`2024-05-31` as `31/05`."""
+    return f"{iso_day[8:10]}/{iso_day[5:7]}"
