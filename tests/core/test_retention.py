@@ -40,12 +40,12 @@ def thin_all(writer: PriceWriter, now_ms: int = NOW_MS) -> int:
 
 
 def test_the_last_price_of_each_bar_stays_at_its_own_time(writer: PriceWriter) -> None:
-    """Of five prices in a bar the fifth remains; days within the time to keep are untouched."""
+    """What was as of each grid point still is; days within the time to keep are untouched."""
     writer.store(every_minute("bitcoin", START_MS, 1440))
     writer.store(every_minute("bitcoin", NOW_MS - 89 * DAY_MS, 100))
     thin_all(writer)
     old = [ts_ms for ts_ms, _ in writer.recent("bitcoin", 0) if ts_ms < START_MS + DAY_MS]
-    assert old == [START_MS + bar * BAR_MS + 4 * MINUTE_MS for bar in range(288)]
+    assert old == [*range(START_MS, START_MS + DAY_MS, BAR_MS), START_MS + DAY_MS - MINUTE_MS]
     assert len(writer.recent("bitcoin", START_MS + DAY_MS)) == 100
 
 
@@ -64,7 +64,7 @@ def test_an_interrupted_day_is_repeated_without_harm(writer: PriceWriter) -> Non
         writer.store(every_minute(coin_id, START_MS, 1440))
     assert Retention(writer, 90).step(NOW_MS)
     thin_all(writer)
-    assert [len(writer.recent(coin_id, 0)) for coin_id in ("bitcoin", "ethereum")] == [288, 288]
+    assert [len(writer.recent(coin_id, 0)) for coin_id in ("bitcoin", "ethereum")] == [289, 289]
 
 
 def test_an_empty_store_has_nothing_to_thin(writer: PriceWriter) -> None:
@@ -79,7 +79,7 @@ def test_thinning_keeps_the_last_of_every_bar_and_no_other(
 ) -> None:
     """Against a plain dictionary."""
     path = tmp_path_factory.mktemp("store") / "crypto.db"
-    expected = {ts_ms // BAR_MS: ts_ms for ts_ms in sorted(times)}
+    expected = {-(-ts_ms // BAR_MS): ts_ms for ts_ms in sorted(times)}
     with PriceWriter(path) as writer, PriceReader(path) as reader:
         writer.store(Price("bitcoin", ts_ms, 1.0) for ts_ms in times)
         assert writer.thin("bitcoin", START_MS, START_MS + DAY_MS, BAR_MS) == len(times) - len(expected)

@@ -86,7 +86,7 @@ def test_once_says_why_nothing_came(make_world: Any, run: Run) -> None:
         code, out, err = ends(run("--once", COINGECKO_URL=world.server.url, LOG_LEVEL="ERROR"))
         assert (code, out) == (1, "")
         assert err.startswith("Nada coletado: aguardando 5")
-        assert err.endswith("s: limite do CoinGecko.\n")
+        assert "s: limite do CoinGecko" in err
     assert len(world.server.requests) == 1
 
 

@@ -1,0 +1,84 @@
+"""What price reader and writer share: rows, the queries of both, and SQLite's complaints in this project's words."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
+
+from core.errors import DamagedFile, NotReady, StorageProblem
+
+__all__ = ["Coin", "Price", "is_damage", "latest_prices", "price_range", "reading", "writing"]
+
+
+class Price(NamedTuple):
+    """One price at its event time (`ts_ms`), and when it was fetched."""
+
+    coin_id: str
+    ts_ms: int
+    price: float
+    market_cap: float | None = None
+    volume: float | None = None
+    fetched_ms: int = 0
+
+
+class Coin(NamedTuple):
+    """A coin as the source names it; `revision` grows whenever prices older than the newest were stored."""
+
+    id: str
+    symbol: str
+    name: str
+    rank: int | None = None
+    updated: int = 0
+    revision: int = 0
+
+
+def latest_prices(connection: sqlite3.Connection) -> dict[str, Price]:
+    """The newest price of each tracked coin."""
+    rows = connection.execute(
+        """SELECT p.coin_id, p.ts_ms, p.price, p.market_cap, p.volume, p.fetched_ms
+        FROM coins c JOIN prices p ON p.coin_id = c.id
+            AND p.ts_ms = (SELECT max(ts_ms) FROM prices WHERE coin_id = c.id)
+        WHERE c.tracked = 1"""
+    ).fetchall()
+    return {row[0]: Price(*row) for row in rows}
+
+
+def price_range(
+    connection: sqlite3.Connection, coin_id: str, start_ms: int, end_ms: int | None
+) -> list[tuple[int, float]]:
+    """Event times and prices of one coin within [start_ms, end_ms], in order."""
+    return connection.execute(
+        "SELECT ts_ms, price FROM prices WHERE coin_id = ? AND ts_ms BETWEEN ? AND ? ORDER BY ts_ms",
+        (coin_id, start_ms, 2**62 if end_ms is None else end_ms),
+    ).fetchall()
+
+
+def is_damage(error: sqlite3.Error) -> bool:
+    """Whether the file is broken, rather than busy, full or out of reach."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+
+
+@contextmanager
+def writing() -> Iterator[None]:
+    """Turn SQLite's complaints into this project's: a damaged file, or a disk that refuses for now."""
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        if is_damage(error):
+            raise DamagedFile(f"crypto.db: {error}") from error
+        raise StorageProblem(f"crypto.db: {error}") from error
+    except OSError as error:
+        raise StorageProblem(f"crypto.db: {error.strerror or error}") from error
+
+
+@contextmanager
+def reading() -> Iterator[None]:
+    """Turn SQLite's complaints into this project's: a damaged file, or one that is not ready."""
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        if is_damage(error):
+            raise DamagedFile(f"crypto.db: {error}") from error
+        raise NotReady(f"crypto.db: {error}") from error
