@@ -76,7 +76,7 @@ async def _lifespan(api: FastAPI) -> AsyncIterator[None]:
     """Say that the API lives while it serves, and end with the process that started it."""
     watch_parent()
     with Heartbeat(api.state.settings.run_dir, "api") as beat:
-        beat.state("servindo", message="respondendo")
+        beat.state("servindo")
         yield
     api.state.readers.close()
 

@@ -235,7 +235,9 @@ class ProcessStatus(_Body):
         description="Coletor: preço mais novo; pipeline: previsão mais nova; painel: último sinal"
     )
     idade_segundos: Seconds | None = Field(description="Desde `atualizado_em`")
-    progresso: dict[str, Any] = Field(description="O que o processo diz de si", examples=[{"message": "3/10"}])
+    progresso: dict[str, Any] = Field(
+        description="O que o processo diz de si", examples=[{"backfill_done": 3, "backfill_total": 10}]
+    )
     contadores: dict[str, int] = Field(examples=[{"errors": 0}])
     ultimo_erro: str | None
     ultimo_erro_em: Moment | None

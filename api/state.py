@@ -48,6 +48,7 @@ class StatusBoard:
 def _status(settings: Settings, readers: Readers, version: str) -> Status:
     verdict = judge(settings, readers)
     processes = verdict.processes
+    dashboard = processes["dashboard"]
     return Status(
         status=verdict.state.value,
         horario_atual=iso(now_ms()),
@@ -58,10 +59,10 @@ def _status(settings: Settings, readers: Readers, version: str) -> Status:
         aviso=verdict.notice or (_NOTICES.get(verdict.source) if verdict.source else None),
         problemas=list(verdict.problems),
         termina_em=moment(verdict.replay_ends_ms),
-        coletor=_process(processes["collector"], verdict.newest_price_ms, verdict.price_age_s),
-        pipeline=_process(processes["pipeline"], verdict.forecast_ms, verdict.forecast_age_s),
+        coletor=_process(processes["collector"], moment(verdict.newest_price_ms), verdict.price_age_s),
+        pipeline=_process(processes["pipeline"], moment(verdict.forecast_ms), verdict.forecast_age_s),
         modelo=_model(readers, verdict),
-        dashboard=_process(processes["dashboard"]),
+        dashboard=_process(dashboard, dashboard.heartbeat_at, dashboard.age_s),
     )
 
 
@@ -72,7 +73,7 @@ def _currency(readers: Readers) -> str | None:
         return None
 
 
-def _process(health: Health, updated_ms: int | None = None, age_s: float | None = None) -> ProcessStatus:
+def _process(health: Health, updated_at: str | None, age_s: float | None) -> ProcessStatus:
     error = health.last_error or {}
     return ProcessStatus(
         vivo=health.alive,
@@ -81,8 +82,8 @@ def _process(health: Health, updated_ms: int | None = None, age_s: float | None 
         iniciado_em=health.started_at,
         ultimo_sinal_em=health.heartbeat_at,
         idade_sinal_segundos=health.age_s,
-        atualizado_em=moment(updated_ms),
-        idade_segundos=health.age_s if age_s is None else round(age_s, 1),
+        atualizado_em=updated_at,
+        idade_segundos=None if age_s is None else round(age_s, 1),
         progresso=health.progress,
         contadores=health.counters,
         ultimo_erro=error.get("message"),
@@ -93,7 +94,7 @@ def _process(health: Health, updated_ms: int | None = None, age_s: float | None 
 def _message(health: Health) -> str:
     if not health.alive:
         return "parado" if health.pid else "ainda não começou"
-    return str(health.progress.get("message") or "funcionando")
+    return str(health.progress.get("mensagem") or health.state or "funcionando")
 
 
 def _model(readers: Readers, verdict: SuiteStatus) -> ModelStatus:

@@ -87,7 +87,7 @@ def judge(settings: Settings, readers: Readers) -> SuiteStatus:
         newest_price_ms=newest_price_ms,
         forecast_ms=forecast_ms,
         stale_after_s=stale_after_s,
-        replay_ends_ms=processes["simulator"].progress.get("replay_ends_ms"),
+        replay_ends_ms=processes["simulator"].progress.get("replay_ends_ms") if source is Source.REPLAY else None,
     )
 
 

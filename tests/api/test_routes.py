@@ -6,6 +6,7 @@ import csv
 import io
 from collections.abc import Callable
 from datetime import datetime
+from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
@@ -186,7 +187,7 @@ def test_status_tells_of_living_and_dead_processes(sample: SampleFolder, make_cl
     sample.fill()
     with Heartbeat(sample.settings.run_dir, "collector") as collector:
         collector.error("HTTP 503")
-        collector.state("coletando", message="histórico 3/10")
+        collector.state("coletando", mensagem="histórico 3/10")
         body = make_client(sample.settings).get("/status").json()
     assert body["status"] == "degradado"
     assert body["problemas"] == ["o processo pipeline está parado"]
@@ -201,21 +202,23 @@ def test_status_tells_of_living_and_dead_processes(sample: SampleFolder, make_cl
     assert (body["modelo"]["tipo"], body["modelo"]["treinado_em"]) == ("baseline", iso(sample.now - 5000))
 
 
-def test_status_of_real_prices_has_no_notice(
-    tmp_path_factory: pytest.TempPathFactory, make_client: ClientFactory
-) -> None:
+def test_status_of_real_prices_has_no_notice(tmp_path: Path, make_client: ClientFactory) -> None:
     """Live data are marked as real and need no warning."""
-    sample = SampleFolder.make(tmp_path_factory.mktemp("live"), source=Source.COINGECKO)
+    sample = SampleFolder.make(tmp_path, source=Source.COINGECKO)
     body = make_client(sample.settings).get("/status").json()
     assert (body["fonte"], body["dados_reais"], body["aviso"]) == ("coingecko", True, None)
 
 
-def test_the_end_of_a_replay_is_told(sample: SampleFolder, make_client: ClientFactory) -> None:
-    """`termina_em` is the local server's word."""
+def test_the_end_of_a_replay_is_told(tmp_path: Path, make_client: ClientFactory) -> None:
+    """`termina_em` is the local server's word, and the notice says that prices are not of now."""
+    recording = tmp_path / "gravação.csv"
+    recording.write_text("timestamp,coin,price\n")
+    sample = SampleFolder.make(tmp_path / "data", source=Source.REPLAY, replay=recording)
     with Heartbeat(sample.settings.run_dir, "simulator") as beat:
-        beat.state("servindo", replay_ends_ms=1_800_000_000_000)
+        beat.state("rodando", replay_ends_ms=1_800_000_000_000)
         body = make_client(sample.settings).get("/status").json()
-    assert body["termina_em"] == "2027-01-15T08:00:00+00:00"
+    assert (body["fonte"], body["termina_em"]) == ("replay", "2027-01-15T08:00:00+00:00")
+    assert "não são de agora" in body["aviso"]
 
 
 def test_the_api_is_alive_while_it_serves(sample: SampleFolder, make_client: ClientFactory) -> None:

@@ -32,7 +32,7 @@ def pool() -> Iterator[PricePool]:
 
 
 def _open_files(path: Path) -> int:
-    return sum(Path(file.path).name == path.name for file in psutil.Process().open_files())
+    return sum(Path(file.path) == path for file in psutil.Process().open_files())
 
 
 def test_a_connection_is_used_again(pool: PricePool, database: Path) -> None:

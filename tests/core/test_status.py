@@ -6,7 +6,7 @@ import json
 import os
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -31,10 +31,11 @@ def sample(tmp_path: Path) -> SampleFolder:
 
 
 @pytest.fixture
-def verdict(sample: SampleFolder) -> Judge:
+def verdict(sample: SampleFolder) -> Iterator[Judge]:
     """A fresh judgement of that folder."""
     readers = Readers(sample.settings)
-    return lambda: judge(sample.settings, readers)
+    yield lambda: judge(sample.settings, readers)
+    readers.close()
 
 
 @pytest.fixture
@@ -155,10 +156,14 @@ def test_the_notice_outlives_the_supervisor(sample: SampleFolder, verdict: Judge
     assert verdict().notice == "CoinGecko voltou: reinicie"
 
 
-def test_the_end_of_a_replay_is_told(sample: SampleFolder, verdict: Judge, beat: Beat) -> None:
-    """The local server's word on when the recording ends is passed on."""
+def test_the_end_of_a_replay_is_told_while_it_is_replayed(sample: SampleFolder, tmp_path: Path, beat: Beat) -> None:
+    """The local server's word on when the recording ends; what an earlier replay left behind is not shown."""
+    recording = tmp_path / "gravação.csv"
+    recording.write_text("timestamp,coin,price\n")
     beat("simulator", progress={"replay_ends_ms": 1_800_000_000_000})
-    assert verdict().replay_ends_ms == 1_800_000_000_000
+    replayed = SampleFolder.make(sample.settings.data_dir, source=Source.REPLAY, replay=recording)
+    assert judge(replayed.settings, Readers(replayed.settings)).replay_ends_ms == 1_800_000_000_000
+    assert judge(sample.settings, Readers(sample.settings)).replay_ends_ms is None
 
 
 def test_live_prices_are_live(tmp_path: Path) -> None:
