@@ -116,7 +116,7 @@ def _tabs(page: Page) -> None:
 def _accept_symbol(readers: Readers) -> None:
     """An address may name the coin by its symbol, in any case, as the API's does."""
     name = st.query_params.get("moeda")
-    if name:
+    if name and "moeda" not in st.session_state:
         try:
             coin = readers.resolve(name)
         except (UnknownCoin, NotReady, DamagedFile):

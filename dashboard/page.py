@@ -58,14 +58,14 @@ def kept(
 ) -> str:
     """A choice that survives reruns, refreshes, new sessions and links: it lives in the address as `?name=`.
 
-    An address that names no option means the default; one changed by hand or by the browser's back button is followed.
+    The address is read when a session begins and written afterwards: a browser that lags behind must not undo a
+    choice made meanwhile. An address that names no option means the default.
     """
-    address = st.query_params.get(name)
-    if _is_news(name, address) and address in options:
-        st.session_state[name] = address
-    if st.session_state.get(name) not in options:
+    if name not in st.session_state:
+        st.session_state[name] = st.query_params.get(name)
+    if st.session_state[name] not in options:
         st.session_state[name] = default
-    choice = str(widget(options=options, key=name, format_func=label or str) or default)
+    choice = str(widget(options=options, key=name, format_func=label or str, persist_state="session") or default)
     _write_address(name, choice)
     return choice
 
@@ -78,25 +78,19 @@ def kept_many(
     label: Callable[[str], str] | None = None,
 ) -> list[str]:
     """Several choices that live in the address, `?name=one,two`; none chosen is a choice too."""
-    address = st.query_params.get(name)
-    if _is_news(name, address) and address is not None:
-        st.session_state[name] = [part for part in address.split(",") if part in options]
-    chosen = st.session_state.get(name, list(default))
-    st.session_state[name] = [option for option in chosen if option in options]
-    choices = widget(options=options, key=name, format_func=label or str)
+    if name not in st.session_state:
+        st.session_state[name] = st.query_params.get(name, ",".join(default)).split(",")
+    known = [option for option in st.session_state[name] if option in options]
+    if known != st.session_state[name]:
+        st.session_state[name] = known
+    choices = widget(options=options, key=name, format_func=label or str, persist_state="session")
     _write_address(name, ",".join(choices))
     return choices
-
-
-def _is_news(name: str, address: str | None) -> bool:
-    """Whether the address was changed by somebody else than this page, or the choice is not known yet."""
-    return name not in st.session_state or address != st.session_state.get(f"{name}_in_address")
 
 
 def _write_address(name: str, choice: str) -> None:
     if st.query_params.get(name) != choice:
         st.query_params[name] = choice
-    st.session_state[f"{name}_in_address"] = choice
 
 
 def escape(text: str) -> str:

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import math
+import os
 import random
+import socket
+import subprocess
+import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -11,6 +16,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+import requests
 from streamlit.testing.v1 import AppTest
 
 from core.artifacts import Publisher
@@ -174,6 +180,44 @@ class Market:
         }  # fmt: skip
 
 
+class Server:
+    """The real server, started as a person would, from a folder that is not the project's."""
+
+    def __init__(self, settings: Settings, folder: Path) -> None:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port: int = free.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.log = folder / "dashboard.log"
+        environment = {**os.environ, **settings.environment(), "CRYPTO_SOURCE": "auto"}
+        script = str(PROJECT / "dashboard" / "app.py")
+        argv = [sys.executable, "-m", "streamlit", "run", script, "--server.port", str(self.port)]
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(argv, cwd=folder, env=environment, stdout=log, stderr=log)
+        self._wait()
+
+    def close(self) -> int:
+        """Ask it to stop; its exit code."""
+        self.process.terminate()
+        try:
+            return self.process.wait(timeout=20)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+            raise
+
+    def _wait(self) -> None:
+        for _ in range(300):
+            if self.process.poll() is not None:
+                break
+            try:
+                if requests.get(f"{self.url}/_stcore/health", timeout=1).ok:
+                    return
+            except requests.ConnectionError:
+                time.sleep(0.1)
+        raise AssertionError(f"the dashboard does not answer:\n{self.log.read_text()}")
+
+
 @pytest.fixture
 def make_market(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Market]]:
     """Builds a market in an own folder and points the dashboard's settings at it."""
@@ -191,6 +235,21 @@ def make_market(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cal
     yield make
     for market in markets:
         market.close()
+
+
+@pytest.fixture
+def serve(tmp_path: Path) -> Iterator[Callable[[Settings], Server]]:
+    """Starts the real server on the settings given."""
+    servers: list[Server] = []
+
+    def start(settings: Settings) -> Server:
+        servers.append(Server(settings, tmp_path))
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        if server.process.poll() is None:
+            server.close()
 
 
 @pytest.fixture

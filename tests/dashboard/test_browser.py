@@ -1,0 +1,179 @@
+"""The dashboard in a real Chromium, against the real server and real files."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from core.settings import Settings, load_settings
+
+CHROMIUM = Path("/usr/bin/chromium")
+CHART = ".js-plotly-plot .main-svg"
+PATIENCE_MS = 30_000
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(not CHROMIUM.exists() and "CI" not in os.environ, reason="no Chromium on this machine"),
+]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """One Chromium for all tests of this file."""
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def market(make_market: Callable[..., Any]) -> Any:
+    """A suite in full swing that tests can let go on."""
+    return make_market().everything()
+
+
+@pytest.fixture
+def url(market: Any, serve: Callable[[Settings], Any]) -> str:
+    """Address of the dashboard that shows it."""
+    address: str = serve(load_settings()).url
+    return address
+
+
+@pytest.fixture
+def visit(browser: Browser, url: str) -> Iterator[Callable[..., Page]]:
+    """Opens the dashboard as a person in Brazil would; at the end the console must have been silent."""
+    complaints: list[str] = []
+
+    def open_(address: str = "", *, width: int = 1400, height: int = 1000, theme: Any = "light") -> Page:
+        context = browser.new_context(
+            viewport={"width": width, "height": height},
+            color_scheme=theme,
+            locale="pt-BR",
+            timezone_id="America/Sao_Paulo",
+        )
+        page = context.new_page()
+        page.set_default_timeout(PATIENCE_MS)
+        page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.goto(f"{url}/{address}")
+        return page
+
+    expect.set_options(timeout=PATIENCE_MS)
+    yield open_
+    for context in browser.contexts:
+        context.close()
+    # Plotly complains when the mouse moves over a chart that is being replaced
+    assert [text for text in complaints if "_hoverlayer" not in text] == []
+
+
+def price_now(page: Page) -> str:
+    """The price on the first card."""
+    return page.get_by_test_id("stMetricValue").first.inner_text()
+
+
+def publish(market: Any, page: Page) -> None:
+    """New prices and forecasts, and the moment at which the page shows them."""
+    before = price_now(page)
+    market.prices["ethereum"] *= 1.01
+    market.tick()
+    market.forecast()
+    expect(page.get_by_test_id("stMetricValue").first).not_to_have_text(before)
+
+
+def test_the_chosen_coin_survives_refreshes(market: Any, visit: Callable[..., Page]) -> None:
+    """A coin chosen by hand is still there after two publications and after two reloads, with its chart drawn anew."""
+    page = visit()
+    expect(page.locator(CHART).first).to_be_visible()
+    expect(page.locator("[data-notice=simulated]")).to_contain_text("DADOS SIMULADOS")
+    box = page.locator(".st-key-moeda").get_by_role("combobox")
+    box.click()
+    box.fill("ether")
+    page.get_by_role("option", name="Ethereum (ETH)").click()
+    expect(page.get_by_test_id("stMetricValue").first).to_contain_text("3.3")
+    page.locator(".st-key-janela").get_by_text("1h").click()
+    for _ in range(2):
+        publish(market, page)
+        expect(box).to_have_value("Ethereum (ETH)")
+        expect(page.locator(CHART).first).to_be_visible()
+    for _ in range(2):
+        page.reload()
+        expect(page.locator(CHART).first).to_be_visible()
+        expect(box).to_have_value("Ethereum (ETH)")
+        expect(page).to_have_url(re.compile("moeda=ethereum.*janela=1h"))
+
+
+def test_a_chart_is_redrawn_only_for_new_data(market: Any, visit: Callable[..., Page]) -> None:
+    """While nothing new is published the chart in the browser is the very same node; new data replace it."""
+    page = visit("?moeda=ethereum")
+    expect(page.locator(CHART).first).to_be_visible()
+    page.evaluate("document.querySelector('.js-plotly-plot').dataset.marked = 'yes'")
+    age = page.get_by_text(re.compile("^Preço de "))
+    shown = age.inner_text()
+    for _ in range(3):  # the age grows with each tick of the fragments: they have run
+        expect(age).not_to_have_text(shown)
+        shown = age.inner_text()
+    assert page.locator(".js-plotly-plot[data-marked=yes]").count() == 1
+    publish(market, page)
+    expect(page.locator(".js-plotly-plot[data-marked=yes]")).to_have_count(0)
+    expect(page.locator(CHART).first).to_be_visible()
+
+
+def test_a_stopped_collector_is_announced(market: Any, visit: Callable[..., Page]) -> None:
+    """When the collector stops, an alert says so without a reload; when it is back, the alert goes."""
+    page = visit()
+    expect(page.locator(CHART).first).to_be_visible()
+    expect(page.get_by_role("alert")).to_have_count(0)
+    market.beats["collector"].__exit__(None, None, None)
+    expect(page.get_by_role("alert")).to_contain_text("O processo coletor está parado.")
+    market.beat("collector")
+    expect(page.get_by_role("alert")).to_have_count(0)
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_a_phone_never_scrolls_sideways(visit: Callable[..., Page], theme: str) -> None:
+    """At 390 pixels every view fits, in light and dark, with its charts drawn."""
+    for view in ("visao", "precisao", "comparacao", "exportar", "diagnostico"):
+        page = visit(f"?pagina={view}", width=390, height=844, theme=theme)
+        expect(page.get_by_text("Powered by")).to_be_visible()
+        if view in ("visao", "precisao", "comparacao"):
+            expect(page.locator(CHART).first).to_be_visible()
+        main = page.get_by_test_id("stMain")
+        widths = main.evaluate("node => [node.scrollWidth, node.clientWidth, document.documentElement.scrollWidth]")
+        assert max(widths) <= 390, view
+
+
+def test_every_view_opens_by_its_button(visit: Callable[..., Page]) -> None:
+    """All five views draw without an error message, and a file can be taken away."""
+    page = visit()
+    for name in ("Precisão", "Comparação", "Exportar", "Diagnóstico", "Visão geral"):
+        page.locator(".st-key-pagina").get_by_role("radio", name=name).click()
+        expect(page.get_by_test_id("stSkeleton")).to_have_count(0)
+        expect(page.get_by_test_id("stException")).to_have_count(0)
+        if name == "Exportar":
+            with page.expect_download() as download:
+                page.locator(".st-key-download_prices button").click()
+            assert download.value.suggested_filename == "historico-bitcoin-demo.csv"
+            assert download.value.path().read_text("utf-8").startswith("horario,moeda,id,preco")
+    expect(page.locator(CHART).first).to_be_visible()
+
+
+def test_the_first_visitor_sees_data_arrive(
+    make_market: Callable[..., Any], serve: Callable[[Settings], Any], browser: Browser
+) -> None:
+    """A page opened before there is anything waits in words, then shows the chart by itself."""
+    market = make_market()
+    page = browser.new_page()
+    page.goto(serve(load_settings()).url)
+    expect(page.get_by_text("Preparando os dados")).to_be_visible()
+    market.beat("collector", backfill="1/8")
+    expect(page.get_by_text("1/8")).to_be_visible()
+    market.collect()
+    expect(page.locator(CHART).first).to_be_visible()
+    market.forecast()
+    expect(page.get_by_text("Chance de alta")).to_be_visible()

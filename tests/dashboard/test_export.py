@@ -1,0 +1,47 @@
+"""The files behind the download buttons."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable
+from typing import Any
+
+from core.readers import Readers
+from core.settings import load_settings
+from core.times import DAY_MS, HOUR_MS, iso, now_ms
+from dashboard.views.export import forecasts_file, latest_file, prices_file
+
+
+def rows_of(text: str) -> list[dict[str, str]]:
+    """The rows of a CSV text by column."""
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+def test_files_hold_what_is_stored(make_market: Callable[..., Any]) -> None:
+    """Prices, log and newest forecasts come with their source, newest first, within the period."""
+    market = make_market().everything()
+    readers = Readers(load_settings())
+    coin = readers.resolve("SHIB")
+    prices = rows_of(prices_file(readers, coin, DAY_MS))
+    assert float(prices[0]["preco"]) == market.prices["shiba-inu"]
+    assert {row["fonte"] for row in prices} == {"demo"}
+    assert prices[0]["horario"] > prices[-1]["horario"] >= iso(now_ms() - DAY_MS - 10_000)
+    log = rows_of(forecasts_file(readers, coin, 6 * HOUR_MS))
+    assert 60 <= len(log) <= 73
+    assert any(row["preco_real"] for row in log)
+    latest = rows_of(latest_file(readers))
+    assert len(latest) == 12 * len(market.prices)
+    assert {row["id"] for row in latest} == set(market.prices)
+    for row in latest:
+        assert float(row["q025"]) <= float(row["q50"]) <= float(row["q975"])
+    readers.close()
+
+
+def test_everything_is_a_period_too(make_market: Callable[..., Any]) -> None:
+    """The period without end holds every stored price."""
+    market = make_market(days=0.1)
+    market.collect()
+    readers = Readers(load_settings())
+    assert len(rows_of(prices_file(readers, readers.resolve("btc"), 2**62))) == 360
+    readers.close()
