@@ -21,6 +21,7 @@ from core.process import hold_lock
 from core.settings import PROJECT, load_settings
 from core.times import DAY_MS, HOUR_MS, MINUTE_MS
 from core.workspace import open_workspace
+from etl.feature_table import FEATURE_SCHEMA
 from model.publication import ForecastBook
 from model.score import GIVE_UP_MS, LiveScorer, main
 from model.yardstick import yardstick_quantiles
@@ -65,7 +66,8 @@ class World:
         numbers |= {name: known[1] * (0.98 + 0.005 * k) for k, name in enumerate(QUANTILE_COLUMNS)}
         names = {"coin": coin, "kind": "forest", "model_version": "1", "source": "demo", "created_at": origin_ms}
         rows = [{**numbers, **names, "origin": origin_ms, "horizon_min": horizon} for horizon in HORIZONS_MIN]
-        self.book.publish(pa.Table.from_pylist(rows, schema=FORECAST_SCHEMA), None, origin_ms, {})
+        latest = pa.Table.from_pylist(rows, schema=FORECAST_SCHEMA)
+        self.book.publish(latest, None, origin_ms, FEATURE_SCHEMA.empty_table())
 
     def scores(self) -> pa.Table:
         """All published score rows, one a cell."""
