@@ -1,32 +1,35 @@
 """What the pipeline publishes: immutable Parquet files and one manifest, replaced atomically.
 
-A reader that holds a manifest finds every file it names: superseded files live on for `KEEP_MS`. Power loss at any
-instant leaves the old manifest or the new one, and files reach the disk before the manifest that names them.
+A reader that holds a manifest finds every file it names: superseded files live on for `KEEP_S`. Power loss at any
+instant leaves the old manifest or the new one: files reach the disk before the manifest that names them. A copy of the
+manifest reaches it in between, so that one damaged file never costs the knowledge of all the others.
 """
 
 from __future__ import annotations
 
+import errno
 import io
 import logging
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from core.errors import DamagedFile, NotReady
-from core.files import read_json, set_aside, write_atomically, write_json
-from core.times import DAY_MS, HOUR_MS, iso, now_ms, to_datetime
+from core.files import file_stamp, read_json, set_aside, write_atomically, write_json
+from core.manifest import MANIFEST, Entry, Manifest, ManifestReader, Part
+from core.times import DAY_MS, HOUR_MS, now_ms, to_datetime
 
 __all__ = ["KEEP_S", "MANIFEST", "Entry", "Manifest", "ManifestReader", "Part", "Publisher", "read_table"]
 
 KEEP_S: Final = 90.0
 """How long a superseded file stays on disk for readers that hold an older manifest."""
 
-MANIFEST: Final = "manifest.json"
+_COPY: Final = "manifest-copy.json"
 _ROW_GROUP: Final = 16_384
 _LEVEL_MS: Final = {"hour": HOUR_MS, "day": DAY_MS}
 _FINER: Final = {"hour": ("slot",), "day": ("slot", "hour")}
@@ -34,109 +37,8 @@ _FINER: Final = {"hour": ("slot",), "day": ("slot", "hour")}
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class Entry:
-    """A published table that is replaced as a whole."""
-
-    file: str
-    rows: int
-    updated_ms: int
-
-
-@dataclass(frozen=True)
-class Part:
-    """A piece of a table that only grows, from its earliest to its latest moment; `level` is slot, hour or day."""
-
-    file: str
-    rows: int
-    start_ms: int
-    end_ms: int
-    level: str
-
-
-@dataclass(frozen=True)
-class Manifest:
-    """What is published at one instant."""
-
-    version: int = 0
-    published_ms: int = 0
-    entries: Mapping[str, Entry] = field(default_factory=dict)
-    parts: Mapping[str, tuple[Part, ...]] = field(default_factory=dict)
-
-    def to_json(self) -> dict[str, Any]:
-        """The manifest as plain values."""
-        return {
-            "version": self.version,
-            "published_ms": self.published_ms,
-            "published_at": iso(self.published_ms),
-            "entries": {name: vars(entry) for name, entry in self.entries.items()},
-            "parts": {name: [vars(part) for part in parts] for name, parts in self.parts.items()},
-        }
-
-    @staticmethod
-    def from_json(value: Mapping[str, Any]) -> Manifest:
-        """The manifest that `to_json` wrote.
-
-        Raises:
-            DamagedFile: a field is missing or of the wrong kind.
-        """
-        try:
-            return Manifest(
-                version=int(value["version"]),
-                published_ms=int(value["published_ms"]),
-                entries={name: Entry(**entry) for name, entry in value["entries"].items()},
-                parts={name: tuple(Part(**part) for part in parts) for name, parts in value["parts"].items()},
-            )
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise DamagedFile(f"{MANIFEST}: {error!r}") from error
-
-    def files(self) -> set[str]:
-        """Every file the manifest names."""
-        return {entry.file for entry in self.entries.values()} | {
-            part.file for parts in self.parts.values() for part in parts
-        }
-
-
-class ManifestReader:
-    """Gives the newest manifest; re-reads it only when the file has changed."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self._path = folder / MANIFEST
-        self._cached: tuple[tuple[int, int, int], Manifest] | None = None
-
-    def key(self) -> tuple[int, int, int]:
-        """Changes whenever a new manifest was published; costs one `stat`.
-
-        Raises:
-            NotReady: nothing was published yet.
-        """
-        try:
-            status = self._path.stat()
-        except OSError as error:
-            raise NotReady("ainda não há previsões publicadas") from error
-        return status.st_mtime_ns, status.st_ino, status.st_size
-
-    def current(self) -> Manifest:
-        """The newest manifest.
-
-        Raises:
-            NotReady: nothing was published yet.
-            DamagedFile: the manifest cannot be read.
-        """
-        key = self.key()
-        cached = self._cached
-        if cached is None or cached[0] != key:
-            try:
-                cached = (key, Manifest.from_json(read_json(self._path)))
-            except FileNotFoundError as error:
-                raise NotReady("ainda não há previsões publicadas") from error
-            self._cached = cached
-        return cached[1]
-
-
 class Publisher:
-    """The one writer of a folder of artifacts."""
+    """The one writer of a folder of artifacts; `damaged` names what it found unreadable and set aside."""
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -144,7 +46,10 @@ class Publisher:
         self.damaged: list[str] = []
         self.bytes_written = 0
         self._retired: dict[str, float] = {}
+        self._stamps: dict[str, tuple[int, int, int]] = {}
+        self._turn = 0
         self._manifest = self._recover()
+        self._drop(self._inspected(_check_footer))
         self._retire_unnamed()
 
     @property
@@ -175,9 +80,33 @@ class Publisher:
         return self._swap(Manifest(version, now, new_entries, new_parts))
 
     def read(self, name: str, columns: Sequence[str] | None = None, since_ms: int = 0) -> list[pa.Table]:
-        """The published parts of `name` that may hold rows from `since_ms` on, oldest first."""
+        """The published parts of `name` that may hold rows from `since_ms` on, oldest first, without damaged ones."""
         parts = [part for part in self._manifest.parts.get(name, ()) if part.end_ms >= since_ms]
-        return [read_table(self.folder / part.file, columns) for part in sorted(parts, key=lambda part: part.start_ms)]
+        tables = [self.table(part.file, columns) for part in sorted(parts, key=lambda part: part.start_ms)]
+        return [table for table in tables if table is not None]
+
+    def table(self, file: str, columns: Sequence[str] | None = None) -> pa.Table | None:
+        """One published file, or None where it turned out damaged: then it is set aside and published no more.
+
+        Raises:
+            OSError: it cannot be read now.
+        """
+        try:
+            return _read(self.folder / file, columns)
+        except (pa.ArrowInvalid, OSError) as error:
+            _raise_unless_damage(error)
+            self._drop({file: error})
+            return None
+
+    def inspect(self) -> None:
+        """Read whole what changed on disk since it was written, and one file more in turn; set damaged ones aside.
+
+        Called once a cycle it finds within the cycle what was overwritten, and within hours what the disk forgot.
+        """
+        if file_stamp(self.folder / MANIFEST) != self._stamps.get(MANIFEST) and self._manifest.version:
+            self._set_aside(MANIFEST, DamagedFile("changed by somebody else"))
+            self._swap(self._manifest)
+        self._drop(self._inspected(_check_whole, most_unchanged=1))
 
     def compact(self, name: str, now: int, sort_by: Sequence[str]) -> bool:
         """Merge the pieces of one closed hour or day of `name`, sorted; at most one merge a call.
@@ -224,7 +153,9 @@ class Publisher:
         return []
 
     def _merge(self, name: str, parts: list[Part], level: str, sort_by: Sequence[str]) -> None:
-        tables = [read_table(self.folder / part.file) for part in parts]
+        tables = [table for part in parts if (table := self.table(part.file)) is not None]
+        if len(tables) < len(parts):
+            return
         table = pa.concat_tables(tables).sort_by([(column, "ascending") for column in sort_by])
         version = self._manifest.version + 1
         span = (min(part.start_ms for part in parts), max(part.end_ms for part in parts))
@@ -239,6 +170,8 @@ class Publisher:
         return Part(file, table.num_rows, *span, level)
 
     def _write(self, file: str, table: pa.Table) -> None:
+        """Write a file that nobody is pointed to yet: until a manifest names it, it counts as retired."""
+        self._retired[file] = time.monotonic()
         buffer = io.BytesIO()
         pq.write_table(
             table, buffer, compression="zstd", row_group_size=_ROW_GROUP, write_page_checksum=True, version="2.6"
@@ -246,48 +179,82 @@ class Publisher:
         content = buffer.getvalue()
         write_atomically(self.folder / file, content)
         self.bytes_written += len(content)
+        self._stamps[file] = file_stamp(self.folder / file)
 
     def _swap(self, manifest: Manifest) -> Manifest:
-        write_json(self.folder / MANIFEST, manifest.to_json())
-        dropped = self._manifest.files() - manifest.files()
-        self._retired.update(dict.fromkeys(dropped, time.monotonic()))
+        """Make `manifest` visible. Its copy reaches the disk first, unless the change merely replaces an entry."""
+        old, content = self._manifest, manifest.to_json()
+        if manifest.parts != old.parts or manifest.entries.keys() != old.entries.keys():
+            write_json(self.folder / _COPY, content)
+        write_json(self.folder / MANIFEST, content)
+        self._stamps[MANIFEST] = file_stamp(self.folder / MANIFEST)
+        named = manifest.files()
+        self._retired.update(dict.fromkeys(old.files() - named, time.monotonic()))
+        for file in named & self._retired.keys():
+            del self._retired[file]
         self._manifest = manifest
         return manifest
 
     def _recover(self) -> Manifest:
-        """The manifest on disk without the files that cannot be read, which are set aside."""
-        path = self.folder / MANIFEST
-        try:
-            manifest = Manifest.from_json(read_json(path))
-        except FileNotFoundError:
-            return Manifest()
-        except DamagedFile as error:
-            self._set_aside(path, error)
-            return Manifest()
-        bad = {file for file in manifest.files() if not self._is_whole(file)}
-        entries = {name: entry for name, entry in manifest.entries.items() if entry.file not in bad}
-        parts = {name: tuple(part for part in parts if part.file not in bad) for name, parts in manifest.parts.items()}
-        return replace(manifest, entries=entries, parts=parts)
+        """The manifest on disk, or its copy where that is damaged or gone."""
+        for name in (MANIFEST, _COPY):
+            try:
+                manifest = Manifest.from_json(read_json(self.folder / name))
+            except FileNotFoundError:
+                continue
+            except DamagedFile as error:
+                self._set_aside(name, error)
+            else:
+                if name == MANIFEST:
+                    self._stamps[MANIFEST] = file_stamp(self.folder / MANIFEST)
+                return manifest
+        return Manifest()
 
-    def _is_whole(self, file: str) -> bool:
+    def _inspected(self, check: Callable[[Path], None], most_unchanged: int | None = None) -> dict[str, Exception]:
+        """The published files that fail `check`, of those that changed and at most so many of those that did not."""
+        named = self._manifest.files()
+        self._stamps = {file: stamp for file, stamp in self._stamps.items() if file in named or file == MANIFEST}
+        found = {file: file_stamp(self.folder / file) for file in named}
+        changed = [file for file, stamp in found.items() if stamp != self._stamps.get(file)]
+        unchanged = sorted(named.difference(changed))
+        if most_unchanged is not None and unchanged:
+            self._turn = (self._turn + 1) % len(unchanged)
+            unchanged = unchanged[self._turn :][:most_unchanged]
+        bad: dict[str, Exception] = {}
+        for file in [*changed, *unchanged]:
+            try:
+                check(self.folder / file)
+            except (pa.ArrowInvalid, OSError) as error:
+                _raise_unless_damage(error)
+                bad[file] = error
+            else:
+                self._stamps[file] = found[file]
+        return bad
+
+    def _drop(self, bad: Mapping[str, Exception]) -> None:
+        """Set files aside and publish without them."""
+        old = self._manifest
+        for file, error in bad.items():
+            self._set_aside(file, error)
+        entries = {name: entry for name, entry in old.entries.items() if entry.file not in bad}
+        parts = {name: tuple(part for part in parts if part.file not in bad) for name, parts in old.parts.items()}
+        if bad:
+            self._swap(Manifest(old.version + 1, now_ms(), entries, parts))
+
+    def _set_aside(self, file: str, error: Exception) -> None:
+        self.damaged.append(file)
         path = self.folder / file
-        try:
-            pq.read_metadata(path)
-        except FileNotFoundError as error:
-            self.damaged.append(file)
-            _log.error("%s is missing: %s", file, error)
-            return False
-        except (pa.ArrowInvalid, OSError) as error:
-            self._set_aside(path, error)
-            return False
-        return True
-
-    def _set_aside(self, path: Path, error: Exception) -> None:
-        self.damaged.append(path.name)
-        _log.error("%s is damaged (%s): set aside as %s", path.name, error, set_aside(path).name)
+        name = set_aside(path).name if path.exists() else "nothing: it is missing"
+        _log.error("%s is damaged (%s): set aside as %s", file, error, name)
 
     def _retire_unnamed(self) -> None:
-        """Files a crash left without a manifest that names them go the way of superseded ones."""
+        """Files a crash left without a manifest that names them go the way of superseded ones.
+
+        Where the manifest itself was lost with its copy they are all that is left, and stay.
+        """
+        if MANIFEST in self.damaged and not self._manifest.version:
+            _log.error("nothing names the files in %s any more: they are left as they are", self.folder)
+            return
         named = self._manifest.files()
         for path in self.folder.rglob("*"):
             file = path.relative_to(self.folder).as_posix()
@@ -302,13 +269,32 @@ def read_table(path: Path, columns: Sequence[str] | None = None, coin: str | Non
         NotReady: the file was superseded long ago; read the manifest again.
         DamagedFile: it cannot be read.
     """
-    filters = None if coin is None else [("coin", "=", coin)]
-    wanted = None if columns is None else list(columns)
     try:
-        return pq.read_table(
-            io.BytesIO(path.read_bytes()), columns=wanted, filters=filters, page_checksum_verification=True
-        )
+        return _read(path, columns, coin)
     except FileNotFoundError as error:
         raise NotReady(f"{path.name} foi substituído") from error
     except (pa.ArrowInvalid, OSError) as error:
         raise DamagedFile(f"{path.name}: {error}") from error
+
+
+def _read(path: Path, columns: Sequence[str] | None, coin: str | None = None) -> pa.Table:
+    filters = None if coin is None else [("coin", "=", coin)]
+    wanted = None if columns is None else list(columns)
+    content = io.BytesIO(path.read_bytes())
+    return pq.read_table(content, columns=wanted, filters=filters, page_checksum_verification=True)
+
+
+def _raise_unless_damage(error: Exception) -> None:
+    """Arrow's complaints have no number of the operating system's; most of those pass, such as too many open files."""
+    if isinstance(error, OSError) and error.errno not in (None, errno.ENOENT, errno.EIO):
+        raise error
+
+
+def _check_footer(path: Path) -> None:
+    pq.read_metadata(path)
+
+
+def _check_whole(path: Path) -> None:
+    with pq.ParquetFile(path, page_checksum_verification=True) as file:
+        for group in range(file.num_row_groups):
+            file.read_row_group(group)

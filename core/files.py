@@ -12,7 +12,7 @@ from typing import Any
 from core.errors import DamagedFile
 from core.times import now_ms, to_datetime
 
-__all__ = ["read_json", "set_aside", "write_atomically", "write_json"]
+__all__ = ["file_stamp", "read_json", "set_aside", "write_atomically", "write_json"]
 
 _REPLACE_TRIES = 10
 
@@ -63,6 +63,15 @@ def read_json(path: Path) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise DamagedFile(f"{path.name}: not a JSON object")
     return value
+
+
+def file_stamp(path: Path) -> tuple[int, int, int]:
+    """Inode, modification time in ns and size, which tell one content from the next; zeros where there is no file."""
+    try:
+        status = path.stat()
+    except OSError:
+        return (0, 0, 0)
+    return status.st_ino, status.st_mtime_ns, status.st_size
 
 
 def set_aside(path: Path) -> Path:

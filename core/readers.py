@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from core.artifacts import Entry, Manifest, ManifestReader, Part, read_table
 from core.errors import ConfigurationError, DamagedFile, NotReady, UnknownCoin
+from core.files import file_stamp
 from core.metrics import SCORE_SCHEMA, Metrics, MetricsBlock, summarise
 from core.outcomes import PRICE_TOLERANCE_MS
 from core.prices import Coin, Price
@@ -23,7 +24,6 @@ from core.reading import (
     newest_parts,
     parts_between,
     quotes,
-    stamp,
     unknown_coin_message,
 )
 from core.settings import Settings
@@ -56,7 +56,7 @@ class Readers:
         Raises:
             NotReady: the suite has not decided on a source yet.
         """
-        choice = stamp(self._settings.run_dir / "source.json")
+        choice = file_stamp(self._settings.run_dir / "source.json")
         if self._workspace is None or self._workspace[0] != (choice, _workspace_stamp(self._workspace[1])):
             workspace = current_workspace(self._settings)
             self._workspace = ((choice, _workspace_stamp(workspace)), workspace)
@@ -83,7 +83,7 @@ class Readers:
             workspace = self.workspace()
         except (NotReady, ConfigurationError):
             return "0"
-        published = stamp(workspace.processed / "manifest.json")
+        published = file_stamp(workspace.processed / "manifest.json")
         return "-".join([workspace.source.value, *(f"{number:x}" for number in published)])
 
     def quotes(self) -> list[Quote]:
@@ -233,7 +233,7 @@ class Readers:
 
 
 def _workspace_stamp(workspace: Workspace) -> tuple[int, int, int]:
-    return stamp(workspace.root / "workspace.json")
+    return file_stamp(workspace.root / "workspace.json")
 
 
 def _read_forecasts(path: Path) -> dict[str, ForecastView]:
@@ -243,7 +243,7 @@ def _read_forecasts(path: Path) -> dict[str, ForecastView]:
 
 
 def _table_info(folder: Path, name: str, files: list[tuple[str, int]]) -> FileInfo:
-    stamps = [stamp(folder / file) for file, _ in files]
+    stamps = [file_stamp(folder / file) for file, _ in files]
     updated_ms = max((modified_ns for _, modified_ns, _ in stamps), default=0) // 1_000_000
     return FileInfo(
         name, len(files), sum(rows for _, rows in files), sum(size for *_, size in stamps), updated_ms or None

@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 
 from core.artifacts import Part, read_table
 from core.contract import QUANTILE_COLUMNS
+from core.files import file_stamp
 from core.outcomes import outcome_at
 from core.prices import Coin, Price, PriceReader
 from core.times import DAY_MS, MINUTE_MS
@@ -27,7 +28,6 @@ __all__ = [
     "newest_parts",
     "parts_between",
     "quotes",
-    "stamp",
     "unknown_coin_message",
 ]
 
@@ -125,17 +125,8 @@ def database_info(path: Path) -> FileInfo:
     """The price store for the diagnostics page; its rows are not counted, that would cost a full scan."""
     files = [path, path.with_name(path.name + "-wal")]
     size = sum(file.stat().st_size for file in files if file.exists())
-    updated_ms = max(stamp(file)[1] for file in files) // 1_000_000
+    updated_ms = max(file_stamp(file)[1] for file in files) // 1_000_000
     return FileInfo("crypto.db", 1, None, size, updated_ms or None)
-
-
-def stamp(path: Path) -> tuple[int, int, int]:
-    """Inode, modification time in ns and size; zeros where there is no file."""
-    try:
-        status = path.stat()
-    except OSError:
-        return (0, 0, 0)
-    return status.st_ino, status.st_mtime_ns, status.st_size
 
 
 def _milliseconds(moment: datetime) -> int:

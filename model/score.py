@@ -18,7 +18,7 @@ import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
-from core.artifacts import Publisher, read_table
+from core.artifacts import Publisher
 from core.contract import FORECAST_SCHEMA, GRID_STEP_MS, HORIZONS_MIN
 from core.errors import NotReady
 from core.logs import configure_logging
@@ -139,8 +139,8 @@ class LiveScorer:
         parts = [part for part in self._publisher.manifest.parts.get("log", ()) if part.file not in self._seen]
         if not parts:
             return
-        tables = [read_table(self._publisher.folder / part.file) for part in parts if part.level != "day"]
-        fresh = self._state.open_rows(_frame(tables))
+        tables = [self._publisher.table(part.file) for part in parts if part.level != "day"]
+        fresh = self._state.open_rows(_frame([table for table in tables if table is not None]))
         if len(fresh):
             self._pending = pd.concat([self._pending, fresh], ignore_index=True)
             self._state = self._state.seen(fresh)

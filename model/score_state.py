@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
-from core.artifacts import Publisher, read_table
+from core.artifacts import Publisher
 from core.contract import HORIZONS_MIN
 from core.times import HOUR_MS
 
@@ -44,12 +44,12 @@ class ScoreState:
         better a few forecasts without a score than any with two.
         """
         entry = publisher.manifest.entries.get("score_state")
-        if entry is None:
+        table = None if entry is None else publisher.table(entry.file)
+        if table is None:
             ends = [part.end_ms for part in publisher.manifest.parts.get("scores", ())]
             return ScoreState(floor_ms=max(ends, default=-1))
         last: dict[str, int] = {}
         open_bits: dict[tuple[str, int], int] = {}
-        table = read_table(publisher.folder / entry.file)
         for row in table.to_pylist():
             coin, origin_ms = row["coin"], row["origin_ms"]
             last[coin] = max(last.get(coin, -1), origin_ms)

@@ -1,0 +1,117 @@
+"""Which files are published: the manifest, and the reader that follows it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from core.errors import DamagedFile, NotReady
+from core.files import read_json
+from core.times import iso
+
+__all__ = ["MANIFEST", "Entry", "Manifest", "ManifestReader", "Part"]
+
+MANIFEST: Final = "manifest.json"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A published table that is replaced as a whole."""
+
+    file: str
+    rows: int
+    updated_ms: int
+
+
+@dataclass(frozen=True)
+class Part:
+    """A piece of a table that only grows, from its earliest to its latest moment; `level` is slot, hour or day."""
+
+    file: str
+    rows: int
+    start_ms: int
+    end_ms: int
+    level: str
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What is published at one instant."""
+
+    version: int = 0
+    published_ms: int = 0
+    entries: Mapping[str, Entry] = field(default_factory=dict)
+    parts: Mapping[str, tuple[Part, ...]] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """The manifest as plain values."""
+        return {
+            "version": self.version,
+            "published_ms": self.published_ms,
+            "published_at": iso(self.published_ms),
+            "entries": {name: vars(entry) for name, entry in self.entries.items()},
+            "parts": {name: [vars(part) for part in parts] for name, parts in self.parts.items()},
+        }
+
+    @staticmethod
+    def from_json(value: Mapping[str, Any]) -> Manifest:
+        """The manifest that `to_json` wrote.
+
+        Raises:
+            DamagedFile: a field is missing or of the wrong kind.
+        """
+        try:
+            return Manifest(
+                version=int(value["version"]),
+                published_ms=int(value["published_ms"]),
+                entries={name: Entry(**entry) for name, entry in value["entries"].items()},
+                parts={name: tuple(Part(**part) for part in parts) for name, parts in value["parts"].items()},
+            )
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise DamagedFile(f"{MANIFEST}: {error!r}") from error
+
+    def files(self) -> set[str]:
+        """Every file the manifest names."""
+        return {entry.file for entry in self.entries.values()} | {
+            part.file for parts in self.parts.values() for part in parts
+        }
+
+
+class ManifestReader:
+    """Gives the newest manifest; re-reads it only when the file has changed."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._path = folder / MANIFEST
+        self._cached: tuple[tuple[int, int, int], Manifest] | None = None
+
+    def key(self) -> tuple[int, int, int]:
+        """Changes whenever a new manifest was published; costs one `stat`.
+
+        Raises:
+            NotReady: nothing was published yet.
+        """
+        try:
+            status = self._path.stat()
+        except OSError as error:
+            raise NotReady("ainda não há previsões publicadas") from error
+        return status.st_mtime_ns, status.st_ino, status.st_size
+
+    def current(self) -> Manifest:
+        """The newest manifest.
+
+        Raises:
+            NotReady: nothing was published yet.
+            DamagedFile: the manifest cannot be read.
+        """
+        key = self.key()
+        cached = self._cached
+        if cached is None or cached[0] != key:
+            try:
+                cached = (key, Manifest.from_json(read_json(self._path)))
+            except FileNotFoundError as error:
+                raise NotReady("ainda não há previsões publicadas") from error
+            self._cached = cached
+        return cached[1]
