@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Final
 
 __all__ = [
@@ -47,8 +49,9 @@ def standard_error(values: Sequence[float]) -> tuple[float, int]:
     """
     length = len(values)
     mean = math.fsum(values) / length
+    centred = [value - mean for value in values]
     ordinates = math.floor(length ** (1 / 3) + 1e-9)
-    variance = math.fsum(_periodogram(values, mean, j) for j in range(1, ordinates + 1)) / ordinates
+    variance = sum(_periodogram(centred, j) for j in range(1, ordinates + 1)) / ordinates
     return math.sqrt(variance / length), 2 * ordinates
 
 
@@ -92,9 +95,16 @@ def student_t_below(t: float, even_degrees: int) -> float:
     return min(max(0.5 * (1 + math.sin(angle) * total), 0.0), 1.0)
 
 
-def _periodogram(values: Sequence[float], mean: float, frequency: int) -> float:
-    """Ordinate of the periodogram at `frequency` cycles per sample, in units of the variance."""
-    step = 2 * math.pi * frequency / len(values)
-    real = math.fsum((value - mean) * math.cos(step * t) for t, value in enumerate(values))
-    imaginary = math.fsum((value - mean) * math.sin(step * t) for t, value in enumerate(values))
+def _periodogram(values: Sequence[float], cycles: int) -> float:
+    """Ordinate of the periodogram at `cycles` in the whole length, in units of the variance."""
+    cosine, sine = _waves(len(values), cycles)
+    real: float = sum(map(operator.mul, values, cosine))
+    imaginary: float = sum(map(operator.mul, values, sine))
     return (real * real + imaginary * imaginary) / len(values)
+
+
+@lru_cache(maxsize=64)
+def _waves(length: int, cycles: int) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Cosine and sine over `length` steps: all scores of a summary ask for the same few."""
+    angles = [2 * math.pi * cycles * step / length for step in range(length)]
+    return tuple(map(math.cos, angles)), tuple(map(math.sin, angles))

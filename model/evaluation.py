@@ -84,7 +84,8 @@ def evaluate(frame: pd.DataFrame) -> Evaluation:
     liquid = lost[~lost["coin"].isin(block.apart)]
     known = frame.loc[liquid.index]
     own, naive = daily_sums(liquid, "pinball"), daily_sums(liquid, "pinball_naive")
-    week = liquid["origin"].dt.strftime("%G-W%V")
+    day = liquid["origin"].dt.floor("D")
+    week = day.map({moment: f"{moment:%G-W%V}" for moment in day.unique()})
     by_horizon = {horizon: reliability(part) for horizon, part in _groups(known, known["horizon_min"])}
     return Evaluation(
         block=block,
