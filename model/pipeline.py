@@ -1,7 +1,8 @@
 """The 30-second loop: new prices → features → training → forecasts → scores → publication.
 
-`python -m model.pipeline` runs it until it is told to stop. A cycle never overlaps the next one. A step that fails
-leaves the last good model, or the baseline, to forecast on, and says so in the health file.
+`python -m model.pipeline` runs it until it is told to stop. A cycle never overlaps the next one: one that would
+overrun leaves out what can wait (training, scores, tidying, saving), never the forecasts. A step that fails leaves
+the last good model, or the baseline, to forecast on, and says so in the health file.
 """
 
 from __future__ import annotations
@@ -23,12 +24,21 @@ from core.logs import configure_logging
 from core.process import lower_priority, run_main, stop_event, watch_parent
 from core.settings import load_settings
 from core.times import iso, now_ms
+from model.cycle_clock import CycleClock
 from model.predict import predict
 from model.score import LiveScorer
 from model.session import Session, open_session
 from model.train import SAVE_EVERY_MS, train
 
 __all__ = ["Pipeline", "main"]
+
+PRICES: Final = "ler os preços"
+TRAINING: Final = "treinar"
+FORECASTS: Final = "prever"
+SCORES: Final = "conferir as previsões"
+TIDYING: Final = "arrumar os arquivos"
+SAVING: Final = "salvar o modelo"
+"""The steps of a cycle, as the health file names them."""
 
 _WARM_UP_S: Final = 2.0
 _Result = TypeVar("_Result")
@@ -46,6 +56,7 @@ class Pipeline:
         self._scorer = LiveScorer(session.publisher)
         self._cycles = 0
         self._troubles: list[str] = []
+        self.clock = CycleClock(session.settings.interval)
 
     def run(self, stop: threading.Event) -> None:
         """Cycle until `stop`; starts keep to the interval, and a late cycle shortens the pause, never overlaps."""
@@ -55,26 +66,31 @@ class Pipeline:
             complete = self.cycle(now_ms())
             due = max(due + (interval_s if complete else min(_WARM_UP_S, interval_s)), time.monotonic())
             stop.wait(due - time.monotonic())
-        self._attempt("salvar o modelo", self.session.save_model)
+        self._attempt(SAVING, self.session.save_model)
 
     def cycle(self, now: int) -> bool:
         """One cycle; True once every collected coin has a forecast."""
-        started = time.monotonic()
+        self.clock.begin()
         self._troubles = []
-        if not self._take_prices(now):
+        with self.clock.step(PRICES):
+            taken = self._take_prices(now)
+        if not taken:
             return False
-        self._attempt("treinar", lambda: train(self.session, now))
-        forecasts = self._attempt("prever", lambda: predict(self.session, now))
-        self._attempt("conferir as previsões", lambda: self._scorer.step(self.session.prices()))
-        self._attempt("arrumar os arquivos", lambda: self.session.book.tidy(now))
-        if now - self._saved_ms >= SAVE_EVERY_MS or self._saved_ms > now:
-            self._attempt("salvar o modelo", self.session.save_model)
+        if self.clock.fits(TRAINING, FORECASTS):
+            self._attempt(TRAINING, lambda: train(self.session, now))
+        forecasts = self._attempt(FORECASTS, lambda: predict(self.session, now))
+        if self.clock.fits(SCORES):
+            self._attempt(SCORES, lambda: self._scorer.step(self.session.prices()))
+        if self.clock.fits(TIDYING):
+            self._attempt(TIDYING, lambda: self.session.book.tidy(now))
+        if (now - self._saved_ms >= SAVE_EVERY_MS or self._saved_ms > now) and self.clock.fits(SAVING):
+            self._attempt(SAVING, self.session.save_model)
             self._saved_ms = now
         if forecasts is None:
             self._heartbeat.state("esperando preços", trouble=self._trouble())
             return False
         self._cycles += 1
-        self._tell(forecasts, now, time.monotonic() - started)
+        self._tell(forecasts, now)
         return len(forecasts) >= len(self.session.feed.origins) > 0
 
     def _take_prices(self, now: int) -> bool:
@@ -86,7 +102,7 @@ class Pipeline:
             return False
         except DamagedFile as error:
             self.session.close()
-            self._fail("ler os preços", error)
+            self._fail(PRICES, error)
             self._heartbeat.state("esperando preços", trouble=self._trouble())
             return False
         except Exception as error:
@@ -97,7 +113,8 @@ class Pipeline:
     def _attempt(self, what: str, step: Callable[[], _Result]) -> _Result | None:
         """Run one step; what fails is told and left to the next cycle, so that the other steps go on."""
         try:
-            return step()
+            with self.clock.step(what):
+                return step()
         except NotReady:
             return None
         except Exception as error:
@@ -112,13 +129,15 @@ class Pipeline:
     def _trouble(self) -> str | None:
         return "; ".join(self._troubles)[:300] or None
 
-    def _tell(self, forecasts: pa.Table, now: int, seconds: float) -> None:
+    def _tell(self, forecasts: pa.Table, now: int) -> None:
         kinds = forecasts["kind"].to_pylist()
         self._heartbeat.count(cycles=1)
         self._heartbeat.state(
             "em ciclo",
             cycle=self._cycles,
-            cycle_seconds=round(seconds, 2),
+            cycle_seconds=round(self.clock.elapsed_s, 2),
+            step_seconds={name: round(seconds, 3) for name, seconds in self.clock.seconds.items()},
+            put_off=dict(self.clock.put_off),
             coins=len(self.session.feed.origins),
             forest_share=round(sum(kind == KIND_FOREST for kind in kinds) / max(len(kinds), 1), 3),
             forecast_at=iso(now),

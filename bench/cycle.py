@@ -1,0 +1,148 @@
+"""`python -m bench cycle`: what warm cycles of the real pipeline cost, on a price store that is filled here.
+
+Every measured cycle begins with one new price per coin, `--step` seconds after the last. With the default, 300, every
+cycle completes grid rows, learns from matured ones, logs, scores an hour's worth of horizons and stores the model:
+the dearest cycle there is. With 30, nine of ten cycles find no new grid row, as in the running loop.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Final
+
+from bench.market import Market
+from bench.process_cost import cpu_s, memory_mb, written_bytes
+from core.health import Heartbeat
+from core.prices import PriceWriter
+from core.settings import load_settings
+from core.times import GRID_STEP_MS, now_ms
+from core.workspace import open_workspace
+from model.pipeline import TRAINING, Pipeline
+from model.session import open_session
+
+__all__ = ["CycleCost", "main", "measure_cycles"]
+
+_WARM_UP: Final = 14
+"""Cycles, 5 minutes apart, after which every horizon of an earlier forecast comes due in each further one."""
+
+
+@dataclass(frozen=True)
+class CycleCost:
+    """Medians over warm cycles, and what the first start took.
+
+    `cpu_s` counts children, `other_s` is everything but the fit, `start_s` the time from an opened folder to its first
+    forecasts, `bytes_written` per cycle, `pss_mb` and `models_mb` at the end.
+    """
+
+    coins: int
+    rows: int
+    history_days: float
+    cycles: int
+    step_s: int
+    cpu_s: float
+    wall_s: float
+    wall_max_s: float
+    fit_s: float
+    other_s: float
+    pss_mb: float
+    models_mb: float
+    bytes_written: int
+    start_s: float
+    steps_s: dict[str, float]
+
+
+@dataclass(frozen=True)
+class _Sample:
+    cpu_s: float
+    wall_s: float
+    bytes_written: int
+    steps_s: dict[str, float]
+
+
+def measure_cycles(
+    folder: Path, *, coins: int, rows: int, history_days: float, cycles: int = 5, step_s: int = 300, seed: int = 0
+) -> CycleCost:
+    """Fill a store in the empty `folder`, start the pipeline on it, and measure `cycles` warm cycles."""
+    settings = load_settings(source="demo", data_dir=folder / "data", models_dir=folder / "models")
+    database = open_workspace(settings).database
+    end_ms = now_ms() // GRID_STEP_MS * GRID_STEP_MS - 1000 * cycles * step_s - _WARM_UP * GRID_STEP_MS
+    market = Market.stored(database, coins=coins, rows=rows, days=history_days, end_ms=end_ms, seed=seed)
+    with (
+        Heartbeat(settings.run_dir, "pipeline") as heartbeat,
+        PriceWriter(database) as writer,
+        open_session(settings) as session,
+    ):
+        pipeline = Pipeline(session, heartbeat)
+        start = _cycle(pipeline, market.now_ms)
+        for _ in range(_WARM_UP):
+            _cycle(pipeline, market.poll(writer, GRID_STEP_MS))
+        samples = [_cycle(pipeline, market.poll(writer, 1000 * step_s)) for _ in range(cycles)]
+        assert session.trained_ms == market.now_ms and not pipeline.clock.put_off, "the last cycle was shortened"
+        session.save_model()
+        models = sum(path.stat().st_size for path in session.workspace.models.iterdir())
+        pss = memory_mb()
+    return CycleCost(
+        coins=coins,
+        rows=rows,
+        history_days=history_days,
+        cycles=cycles,
+        step_s=step_s,
+        cpu_s=statistics.median(sample.cpu_s for sample in samples),
+        wall_s=statistics.median(sample.wall_s for sample in samples),
+        wall_max_s=max(sample.wall_s for sample in samples),
+        fit_s=statistics.median(sample.steps_s[TRAINING] for sample in samples),
+        other_s=statistics.median(sample.wall_s - sample.steps_s[TRAINING] for sample in samples),
+        pss_mb=pss,
+        models_mb=models / 2**20,
+        bytes_written=round(statistics.median(sample.bytes_written for sample in samples)),
+        start_s=start.wall_s,
+        steps_s={
+            name: statistics.median(sample.steps_s.get(name, 0.0) for sample in samples) for name in samples[0].steps_s
+        },
+    )
+
+
+def _cycle(pipeline: Pipeline, now: int) -> _Sample:
+    """One cycle; every coin must have got its forecast, from the price just stored."""
+    cpu, written, started = cpu_s(), written_bytes(), time.perf_counter()
+    complete = pipeline.cycle(now)
+    wall = time.perf_counter() - started
+    assert complete, "a coin has no forecast"
+    assert max(pipeline.session.feed.origins.values()) == now, "the new prices were not read"
+    return _Sample(cpu_s() - cpu, wall, written_bytes() - written, dict(pipeline.clock.seconds))
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure and print; one JSON object on the last line with `--json`."""
+    parser = argparse.ArgumentParser(prog="python -m bench cycle", description=__doc__)
+    parser.add_argument("--coins", type=int, default=10)
+    parser.add_argument("--rows", type=int, default=20_000, help="prices per coin")
+    parser.add_argument("--history-days", type=float, default=7.0, help="over which they are spread evenly")
+    parser.add_argument("--cycles", type=int, default=5)
+    parser.add_argument("--step", type=int, default=300, help="seconds of market time between two cycles")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args(arguments)
+    with tempfile.TemporaryDirectory() as folder:
+        cost = measure_cycles(
+            Path(folder),
+            coins=options.coins,
+            rows=options.rows,
+            history_days=options.history_days,
+            cycles=options.cycles,
+            step_s=options.step,
+            seed=options.seed,
+        )
+    if options.json:
+        print(json.dumps(asdict(cost)))
+    else:
+        for name, value in asdict(cost).items():
+            print(f"{name:14} {value}")
+    return 0
