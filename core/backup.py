@@ -9,14 +9,14 @@ import sys
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from core.artifacts import MANIFEST, Manifest
 from core.errors import AlreadyRunning, BadInput, DamagedFile, NotReady
 from core.files import read_json, write_json
 from core.process import hold_lock, run_main
 from core.settings import Settings, Source, load_settings
-from core.workspace import META_FILE, Workspace, current_workspace, open_workspace
+from core.workspace import META_FILE, Workspace, current_workspace, open_workspace, read_meta
 
 __all__ = ["main", "make_backup", "restore_backup"]
 
@@ -41,7 +41,7 @@ def make_backup(workspace: Workspace, target: Path) -> None:
     if not workspace.database.exists():
         raise NotReady("ainda não há preços guardados para copiar")
     target.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(workspace.root / META_FILE, target / META_FILE)
+    write_json(target / META_FILE, read_meta(workspace.root))
     _copy_database(workspace.database, target / "crypto.db")
     _copy_published(workspace.processed, target / "processed")
     if workspace.models.is_dir():
@@ -60,7 +60,7 @@ def restore_backup(source: Path, settings: Settings) -> Workspace:
     """
     if not (source / META_FILE).is_file() or not (source / "crypto.db").is_file():
         raise BadInput(f"{source} não é uma cópia feita por core.backup")
-    meta = read_json(source / META_FILE)
+    meta = _meta_of(source)
     if settings.source is Source.AUTO:
         told = {"source": Source(meta["source"]), "currency": meta["currency"], "seed": meta.get("seed") or 0}
         settings = settings.model_copy(update=told)
@@ -80,6 +80,13 @@ def restore_backup(source: Path, settings: Settings) -> Workspace:
         workspace.models.chmod(0o700)
         _copy_database(source / "crypto.db", workspace.database)
     return workspace
+
+
+def _meta_of(source: Path) -> dict[str, Any]:
+    try:
+        return read_json(source / META_FILE)
+    except DamagedFile as error:
+        raise BadInput(f"a cópia {source} está danificada: {error}") from error
 
 
 def _copy_database(source: Path, target: Path) -> None:

@@ -6,13 +6,14 @@ import json
 import os
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from core.errors import DamagedFile
 from core.times import now_ms, to_datetime
 
-__all__ = ["file_stamp", "read_json", "set_aside", "write_atomically", "write_json"]
+__all__ = ["file_stamp", "read_json", "remove_temporaries", "set_aside", "write_atomically", "write_json"]
 
 _REPLACE_TRIES = 10
 
@@ -65,6 +66,15 @@ def read_json(path: Path) -> dict[str, Any]:
     return value
 
 
+def remove_temporaries(folder: Path, name: str) -> None:
+    """Delete what a crash in the middle of `write_atomically` left of files whose names begin with `name`.
+
+    To be called by the one writer of those files, before it writes.
+    """
+    for path in folder.glob(f".{name}*.tmp"):
+        path.unlink(missing_ok=True)
+
+
 def file_stamp(path: Path) -> tuple[int, int, int]:
     """Inode, modification time in ns and size, which tell one content from the next; zeros where there is no file."""
     try:
@@ -79,9 +89,8 @@ def set_aside(path: Path) -> Path:
     stamp = to_datetime(now_ms()).strftime("%Y%m%dT%H%M%S%f")[:-3]
     target = path.with_name(f"{path.name}.damaged-{stamp}")
     for suffix in ("", "-wal", "-shm"):
-        part = path.with_name(path.name + suffix)
-        if part.exists():
-            part.rename(target.with_name(target.name + suffix))
+        with suppress(FileNotFoundError):
+            path.with_name(path.name + suffix).rename(target.with_name(target.name + suffix))
     _sync_folder(path.parent)
     return target
 

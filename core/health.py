@@ -6,6 +6,7 @@ import logging
 import os
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -14,7 +15,7 @@ from typing import Any, Final, Self
 import psutil
 
 from core.errors import DamagedFile
-from core.files import read_json, write_json
+from core.files import read_json, remove_temporaries, write_json
 from core.times import iso, now_ms
 
 __all__ = ["STALE_AFTER_S", "Health", "Heartbeat", "read_health"]
@@ -45,6 +46,8 @@ class Heartbeat:
         self._thread = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
 
     def __enter__(self) -> Self:
+        with suppress(OSError):  # a disk that refuses this will be spoken of by the next line
+            remove_temporaries(self._path.parent, self._path.name)
         self._write()
         self._thread.start()
         return self

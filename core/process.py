@@ -72,7 +72,11 @@ def lower_priority() -> None:
 
 
 def run_main(main: Callable[[], int]) -> int:
-    """Run a process's `main`, turning the errors a person must act on into one clear line and an exit code."""
+    """Run a process's `main`, turning the errors a person must act on into one clear line and an exit code.
+
+    Whatever it writes is for this user alone.
+    """
+    os.umask(0o077)
     try:
         return main()
     except (ConfigurationError, BadInput) as error:

@@ -3,19 +3,31 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from core.errors import ConfigurationError, DamagedFile, NotReady, WorkspaceMismatch
-from core.files import read_json, write_json
+from core.files import read_json, set_aside, write_json
 from core.settings import Settings, Source
 from core.times import iso, now_ms
 
-__all__ = ["META_FILE", "Workspace", "current_workspace", "open_workspace", "publish_source", "recording_hash"]
+__all__ = [
+    "META_FILE",
+    "Workspace",
+    "current_workspace",
+    "open_workspace",
+    "publish_source",
+    "read_meta",
+    "recording_hash",
+]
 
 META_FILE: Final = "workspace.json"
+_META_COPY: Final = "workspace-copy.json"
 _META_SCHEMA: Final = 1
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -61,14 +73,13 @@ def open_workspace(settings: Settings, *, meta: dict[str, Any] | None = None) ->
     path = folder / META_FILE
     expected = _expected(settings, recording)
     try:
-        found = read_json(path)
+        found = read_meta(folder)
     except FileNotFoundError:
         found = meta or {"schema": _META_SCHEMA, **expected, "epoch_ms": now_ms(), "created_at": iso(now_ms())}
-        _refuse_mismatch(path, found, expected)
-        write_json(path, found)
     except DamagedFile as error:
-        raise WorkspaceMismatch(f"{path} está danificado ({error}): apague-o ou use outro --data-dir") from error
+        raise WorkspaceMismatch(f"{path} e sua cópia estão danificados ({error}): use outro --data-dir") from error
     _refuse_mismatch(path, found, expected)
+    _repair_meta(folder, found)
     return Workspace(
         source=settings.source,
         currency=settings.currency,
@@ -98,7 +109,7 @@ def current_workspace(settings: Settings) -> Workspace:
             folder = settings.data_dir / read_json(settings.run_dir / "source.json")["folder"]
         else:
             folder = _folder(settings, _recording(settings))
-        meta = read_json(folder / META_FILE)
+        meta = read_meta(folder)
         return Workspace(
             source=Source(meta["source"]),
             currency=meta["currency"],
@@ -110,6 +121,22 @@ def current_workspace(settings: Settings) -> Workspace:
         )
     except (FileNotFoundError, DamagedFile, KeyError, ValueError) as error:
         raise NotReady("a fonte dos preços ainda não foi decidida") from error
+
+
+def read_meta(folder: Path) -> dict[str, Any]:
+    """What the folder belongs to, from its copy where the file itself is damaged or gone.
+
+    Raises:
+        FileNotFoundError: the folder is no workspace.
+        DamagedFile: neither can be read.
+    """
+    try:
+        return read_json(folder / META_FILE)
+    except (FileNotFoundError, DamagedFile) as error:
+        try:
+            return read_json(folder / _META_COPY)
+        except (FileNotFoundError, DamagedFile):
+            raise error from None
 
 
 def recording_hash(path: Path) -> str:
@@ -126,6 +153,21 @@ def recording_hash(path: Path) -> str:
     except OSError as error:
         raise ConfigurationError(f"não foi possível ler a gravação {path}: {error.strerror}") from error
     return digest.hexdigest()[:16]
+
+
+def _repair_meta(folder: Path, meta: dict[str, Any]) -> None:
+    """Make file and copy whole again; a damaged one is set aside."""
+    for name in (_META_COPY, META_FILE):
+        path = folder / name
+        try:
+            is_whole = read_json(path) == meta
+        except FileNotFoundError:
+            is_whole = False
+        except DamagedFile as error:
+            _log.error("%s is damaged (%s): set aside as %s", name, error, set_aside(path).name)
+            is_whole = False
+        if not is_whole:
+            write_json(path, meta)
 
 
 def _recording(settings: Settings) -> str | None:

@@ -22,7 +22,7 @@ import pyarrow as pa
 import sklearn
 
 from core.errors import DamagedFile
-from core.files import read_json, set_aside, write_atomically, write_json
+from core.files import read_json, remove_temporaries, set_aside, write_atomically, write_json
 from core.times import now_ms, to_datetime
 
 __all__ = ["KEEP_VERSIONS", "ModelCard", "ModelRegistry"]
@@ -48,12 +48,17 @@ class ModelCard:
 
 
 class ModelRegistry:
-    """One folder of models, private to this user, written and read by the pipeline alone."""
+    """One folder of models, private to this user, written and read by the pipeline alone.
+
+    `damaged` names what was set aside.
+    """
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         folder.chmod(0o700)
         self.folder = folder
+        self.damaged: list[str] = []
+        remove_temporaries(folder, "model")
 
     def save(self, state: object, features: Sequence[str], trained_ms: int) -> ModelCard:
         """Store `state` as the newest version and forget all but five.
@@ -98,10 +103,10 @@ class ModelRegistry:
         except FileNotFoundError:
             return None
         except (DamagedFile, KeyError, TypeError) as error:
-            raise DamagedFile(f"{path.name} set aside as {set_aside(path).name}: {error}") from error
+            raise DamagedFile(f"{path.name} set aside as {self._set_aside(path)}: {error}") from error
 
     def _checked(self, card: ModelCard, features: Sequence[str]) -> Any:
-        if not _PATTERN.fullmatch(card.file):
+        if not _PATTERN.fullmatch(str(card.file)):
             raise DamagedFile(f"{card.file!r} is not the name of a model")
         if card.libraries != _libraries():
             raise DamagedFile(f"made with {card.libraries}, running {_libraries()}")
@@ -113,11 +118,15 @@ class ModelRegistry:
         except OSError as error:
             raise DamagedFile(f"{card.file}: {error}") from error
         if hashlib.sha256(content).hexdigest() != card.sha256:
-            raise DamagedFile(f"its SHA-256 is not the recorded one; set aside as {set_aside(path).name}")
+            raise DamagedFile(f"its SHA-256 is not the recorded one; set aside as {self._set_aside(path)}")
         try:
             return joblib.load(io.BytesIO(content))
         except Exception as error:
-            raise DamagedFile(f"{card.file}: {error!r}; set aside as {set_aside(path).name}") from error
+            raise DamagedFile(f"{card.file}: {error!r}; set aside as {self._set_aside(path)}") from error
+
+    def _set_aside(self, path: Path) -> str:
+        self.damaged.append(path.name)
+        return set_aside(path).name
 
     def _forget_old(self, newest: str) -> None:
         files = sorted(path for path in self.folder.glob("model-*.joblib") if path.name != newest)

@@ -80,3 +80,12 @@ def test_a_torn_manifest_is_set_aside(tmp_path: Path) -> None:
     registry.save("state", FEATURES, trained_ms=1)
     (tmp_path / "model.json").write_text("{")
     assert registry.load(FEATURES) is None
+
+
+def test_what_a_crash_left_half_written_is_removed(tmp_path: Path) -> None:
+    """Temporary files of a process that was killed while saving do not pile up."""
+    ModelRegistry(tmp_path).save({"a": 1}, ("x",), 1)
+    (tmp_path / ".model-20260101T000000000.joblib.abc.tmp").write_bytes(b"half")
+    (tmp_path / ".model.json.abc.tmp").write_bytes(b"half")
+    assert ModelRegistry(tmp_path).load(("x",)) is not None
+    assert sorted(path.suffix for path in tmp_path.iterdir()) == [".joblib", ".json"]

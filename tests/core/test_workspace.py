@@ -1,0 +1,68 @@
+"""A folder never forgets whose prices it holds, although the file that says so breaks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from core.errors import NotReady, WorkspaceMismatch
+from core.settings import Settings, load_settings
+from core.workspace import current_workspace, open_workspace
+
+Make = Callable[..., Settings]
+
+
+@pytest.fixture
+def make(tmp_path: Path) -> Make:
+    """Makes settings of a simulated market in one folder."""
+
+    def settings(**options: object) -> Settings:
+        return load_settings(**{"source": "demo", "data_dir": tmp_path, "models_dir": tmp_path / "models", **options})
+
+    return settings
+
+
+def test_a_workspace_is_the_same_at_every_start(make: Make) -> None:
+    """The moment at which the market began is fixed by the first start."""
+    assert open_workspace(make()) == open_workspace(make()) == current_workspace(make())
+
+
+@pytest.mark.parametrize("options", [{"seed": 1}, {"currency": "brl"}])
+def test_other_settings_are_refused_and_change_nothing(make: Make, options: dict[str, object]) -> None:
+    """Prices of another seed or currency never enter the folder."""
+    workspace = open_workspace(make())
+    with pytest.raises(WorkspaceMismatch, match="--data-dir"):
+        open_workspace(make(**options))
+    assert open_workspace(make()) == workspace
+
+
+@pytest.mark.parametrize("victim", ["workspace.json", "workspace-copy.json"])
+@pytest.mark.parametrize("content", [b"", b"{", b"\xff\xfe\x00", b"[]", None])
+def test_a_damaged_file_is_set_aside_and_restored(make: Make, victim: str, content: bytes | None) -> None:
+    """Readers go on meanwhile, the next start makes both files whole, and another market is still refused."""
+    workspace = open_workspace(make())
+    path = workspace.root / victim
+    before = path.read_bytes()
+    if content is None:
+        path.unlink()
+    else:
+        path.write_bytes(content)
+    assert current_workspace(make()) == workspace
+    with pytest.raises(WorkspaceMismatch):
+        open_workspace(make(seed=5))
+    assert open_workspace(make()) == workspace
+    assert path.read_bytes() == before
+    assert len(list(workspace.root.glob(f"{victim}.damaged-*"))) == (content is not None)
+
+
+def test_with_both_damaged_nothing_is_guessed(make: Make) -> None:
+    """Without a word on whose prices they are, nothing is added to them."""
+    workspace = open_workspace(make())
+    for name in ("workspace.json", "workspace-copy.json"):
+        (workspace.root / name).write_text("?")
+    with pytest.raises(WorkspaceMismatch, match="danificados"):
+        open_workspace(make())
+    with pytest.raises(NotReady):
+        current_workspace(make())
