@@ -69,8 +69,8 @@ def collector(settings: Settings) -> ChildSpec:
 
 
 def pipeline(settings: Settings) -> ChildSpec:
-    """The loop of features, training, forecasts and scores."""
-    return _spec("pipeline", ("model.pipeline",), settings)
+    """The loop of features, training, forecasts and scores; one thread, so that of two cores one stays free."""
+    return _spec("pipeline", ("model.pipeline",), settings, _ONE_THREAD)
 
 
 def _dashboard_hosts(settings: Settings) -> tuple[str, ...]:
