@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 import streamlit as st
@@ -53,12 +54,16 @@ def _steps(page: Page) -> None:
 def _name(key: str, process: Health, texts: Texts) -> str:
     if not process.alive:
         return texts(key, state=texts("waiting.not_running"))
-    progress = process.progress.get("backfill")
-    state = process.state or texts("waiting.running")
-    return texts(key, state=f"{state} {progress}" if progress else state)
+    state = process.progress.get("mensagem") or process.state or texts("waiting.running")
+    done, total = _backfill(process.progress)
+    return texts(key, state=texts("waiting.backfill", state=state, done=done, total=total) if total else state)
 
 
-def _share(progress: dict[str, Any]) -> float | None:
-    """The share of the back-fill that is done, from `3/10`."""
-    done, _, total = str(progress.get("backfill", "")).partition("/")
-    return min(int(done) / int(total), 1.0) if done.isdigit() and total.isdigit() and int(total) else None
+def _share(progress: Mapping[str, Any]) -> float | None:
+    """The share of the first history that is there, or None where nothing is known."""
+    done, total = _backfill(progress)
+    return min(done / total, 1.0) if total else None
+
+
+def _backfill(progress: Mapping[str, Any]) -> tuple[int, int]:
+    return int(progress.get("backfill_done") or 0), int(progress.get("backfill_total") or 0)

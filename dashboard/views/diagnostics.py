@@ -63,10 +63,12 @@ def process_rows(status: SuiteStatus, formats: Formats, texts: Texts) -> list[di
 
 
 def facts(health: Health, formats: Formats, texts: Texts) -> list[tuple[str, str]]:
-    """What a process says of itself, by names people know, the last error at the end."""
-    known = {**health.progress, **{name: value for name, value in health.counters.items() if name != "errors"}}
+    """What a process says of itself, by names people know; what is empty is left out, the last error ends the list."""
+    said = {**health.progress, **{name: value for name, value in health.counters.items() if name != "errors"}}
     pairs = [
-        (texts.get(f"fact.{name}", name), _fact(value, formats)) for name, value in known.items() if name not in _HIDDEN
+        (texts.get(f"fact.{name}", name), _fact(value, formats))
+        for name, value in said.items()
+        if name not in _HIDDEN and value not in (None, "", [], {})
     ]
     if health.last_error:
         at = _moment(health.last_error.get("at"), formats)
@@ -150,16 +152,16 @@ def _state_of(health: Health, texts: Texts) -> str:
 
 
 def _fact(value: object, formats: Formats) -> str:
-    """A value as people read it; nested ones stay as they are."""
-    if value is None or value in ("", []):
-        return "—"
+    """A value as people read it; lists and tables become one line."""
     if isinstance(value, bool):
         return "✓" if value else "✗"
     if isinstance(value, int | float):
         return formats.number(value, 0 if float(value).is_integer() else 2)
     if isinstance(value, list):
-        return ", ".join(str(item) for item in value)
-    return _moment(value, formats) if isinstance(value, str) else str(value)
+        return ", ".join(_fact(item, formats) for item in value)
+    if isinstance(value, dict):
+        return " · ".join(f"{name} {_fact(item, formats)}" for name, item in value.items())
+    return _moment(str(value), formats)
 
 
 def _moment(text: str | None, formats: Formats) -> str:

@@ -139,7 +139,7 @@ class Market:
         self.score()
         self.score("backtest", 200)
         self.beat("suite", "api", "dashboard", "simulator")
-        self.beat("collector", backfill="8/8", cadence_s=30.0, stale_after_s=90.0)
+        self.beat("collector", backfill_done=8, backfill_total=8, cadence_s=30.0, stale_after_s=90.0)
         self.beat("pipeline", cycle=7, cycle_seconds=0.8, trouble=None)
         return self
 

@@ -190,11 +190,12 @@ def test_nothing_there_yet(make_market: Make, open_page: Open, monkeypatch: pyte
 def test_waiting_shows_progress(make_market: Make, open_page: Open) -> None:
     """While the first history is being fetched, its progress is shown."""
     market = make_market()
-    market.beat("collector", backfill="3/10")
+    market.beat("collector", backfill_done=3, backfill_total=10, mensagem="buscando cardano")
     market.beat("pipeline")
     page = open_page()
     assert not page.exception
     assert page.progress[0].value == 30
+    assert "buscando cardano (histórico\\: 3 de 10 moedas)" in page.progress[0].text
     assert "Preparando os dados" in words(page)
 
 
