@@ -1,0 +1,67 @@
+"""The documentation pages in a real Chromium, shut off from every other address."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, Route, expect, sync_playwright
+
+CHROMIUM = Path("/usr/bin/chromium")
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(not CHROMIUM.exists() and "CI" not in os.environ, reason="no Chromium on this machine"),
+]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """One Chromium for all tests of this file."""
+    expect.set_options(timeout=30_000)
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def page(browser: Browser, served: str) -> Iterator[Page]:
+    """A page that reaches the API alone and remembers the errors of its scripts."""
+
+    def only_here(route: Route) -> None:
+        if route.request.url.startswith((served, "blob:", "data:")):
+            route.continue_()
+        else:
+            route.abort()
+
+    context = browser.new_context(viewport={"width": 1200, "height": 1400})
+    context.route("**/*", only_here)
+    page = context.new_page()
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    yield page
+    context.close()
+    assert errors == []
+
+
+def test_swagger_asks_the_api(page: Page, served: str) -> None:
+    """The page names the source and its operations; `Execute` shows the forecast."""
+    page.goto(f"{served}/docs")
+    expect(page.locator(".fonte")).to_contain_text("DADOS SIMULADOS")
+    expect(page.locator(".opblock")).to_have_count(8)
+    page.locator("#operations-previsões-prever .opblock-summary-control").click()
+    page.locator("#operations-previsões-prever input[placeholder=moeda]").fill("BTC")
+    page.locator("#operations-previsões-prever button.execute").click()
+    answer = page.locator(".live-responses-table").first
+    expect(answer.locator("tr.response .response-col_status")).to_contain_text("200")
+    expect(answer).to_contain_text("previsao_proxima_hora")
+
+
+def test_redoc_shows_every_operation(page: Page, served: str) -> None:
+    """Its script and its search worker run under the page's policy."""
+    page.goto(f"{served}/redoc")
+    for summary in ("Previsão da próxima hora", "Histórico de preços", "Estado do sistema"):
+        expect(page.get_by_role("heading", name=summary)).to_be_visible()
