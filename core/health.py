@@ -6,6 +6,7 @@ import logging
 import os
 import threading
 import time
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -72,6 +73,12 @@ class Heartbeat:
         """Replace progress fields; written with the next beat."""
         with self._lock:
             self._progress.update(fields)
+
+    def damaged(self, names: Iterable[str]) -> None:
+        """Say which damaged files were set aside, with the moment at which each was first named."""
+        with self._lock:
+            known: dict[str, str] = self._progress.get("damaged", {})
+            self._progress["damaged"] = known | {name: iso(now_ms()) for name in names if name not in known}
 
     def count(self, **increments: int) -> None:
         """Add to the counters; written with the next beat."""

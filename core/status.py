@@ -12,7 +12,7 @@ from core.files import read_json
 from core.health import Health, read_health
 from core.readers import Readers
 from core.settings import Settings, Source
-from core.times import now_ms
+from core.times import HOUR_MS, now_ms, parse_moment
 
 __all__ = ["State", "SuiteStatus", "judge"]
 
@@ -68,6 +68,7 @@ def judge(settings: Settings, readers: Readers) -> SuiteStatus:
     forecast_ms, forecast_problem = _newest_forecast(readers)
     problems = [
         *_dead(processes),
+        *_damaged(processes),
         *price_problem,
         *_stale("os preços estão parados", newest_price_ms, stale_after_s),
         *forecast_problem,
@@ -113,6 +114,17 @@ def _dead(processes: dict[str, Health]) -> list[str]:
         for name, label in _PROCESS_NAMES.items()
         if not processes[name].alive and (name in ("collector", "pipeline") or processes["suite"].alive)
     ]
+
+
+def _damaged(processes: dict[str, Health]) -> list[str]:
+    """Damaged files that were set aside within the last hour: nobody is to overlook that something was lost."""
+    found = [
+        name
+        for process in ("collector", "pipeline")
+        for name, moment in processes[process].progress.get("damaged", {}).items()
+        if parse_moment(moment) >= now_ms() - HOUR_MS
+    ]
+    return [f"arquivos danificados foram postos de lado: {', '.join(found)[:300]}"] if found else []
 
 
 def _newest_price(readers: Readers) -> tuple[int | None, list[str]]:

@@ -49,6 +49,7 @@ class Suite:
         self._look_again_s = look_again_s
         self._signals = 0
         self._state = "iniciando"
+        self._notice: str | None = None
         self._health = Heartbeat(settings.run_dir, "suite")
         self._supervisor = Supervisor(console, PROJECT, settings.run_dir, on_change=self._publish_children)
         self._cycles = CycleReporter()
@@ -118,7 +119,8 @@ class Suite:
 
     def _open(self, decision: Decision) -> Workspace:
         workspace = open_workspace(decision.settings)
-        publish_source(decision.settings, workspace, decision.notice)
+        self._notice = decision.notice
+        publish_source(decision.settings, workspace, self._notice)
         self._health.progress(source=workspace.source.value, notice=decision.notice)
         self._console.say(banner(decision.settings, workspace))
         if decision.notice:
@@ -142,19 +144,25 @@ class Suite:
         while not self._stopping:
             self._pump(lambda: True)
             self._report_cycle()
+            self._keep_source(decision, workspace)
             if probe is None and time.monotonic() >= look_at:
                 probe = Probe(self._coingecko_url)
             if probe is not None and probe.answer is not None:
                 look_at = time.monotonic() + self._look_again_s
                 if probe.answer:
                     look_at = float("inf")
-                    self._tell_coingecko_is_back(decision, workspace)
+                    self._notice = BACK_NOTICE
+                    self._keep_source(decision, workspace)
+                    self._console.warn(f"  *** {BACK_NOTICE} ***")
+                    self._health.progress(notice=BACK_NOTICE)
                 probe = None
 
-    def _tell_coingecko_is_back(self, decision: Decision, workspace: Workspace) -> None:
-        self._console.warn(f"  *** {BACK_NOTICE} ***")
-        self._health.progress(notice=BACK_NOTICE)
-        publish_source(decision.settings, workspace, BACK_NOTICE)
+    def _keep_source(self, decision: Decision, workspace: Workspace) -> None:
+        """Without source.json the front ends have nothing to show: whatever happens to it, it is written again."""
+        try:
+            publish_source(decision.settings, workspace, self._notice)
+        except OSError as error:
+            self._health.error(error)
 
     def _report_cycle(self) -> None:
         health = read_health(self._settings.run_dir, "pipeline")

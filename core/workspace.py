@@ -92,10 +92,16 @@ def open_workspace(settings: Settings, *, meta: dict[str, Any] | None = None) ->
 
 
 def publish_source(settings: Settings, workspace: Workspace, notice: str | None) -> None:
-    """Tell API and dashboard, which start before `auto` is decided, where to read."""
+    """Tell API and dashboard, which start before `auto` is decided, where to read; nothing changes where it says so."""
+    path = settings.run_dir / "source.json"
     relative = workspace.root.relative_to(settings.data_dir).as_posix()
-    choice = {"source": workspace.source.value, "folder": relative, "notice": notice, "decided_at": iso(now_ms())}
-    write_json(settings.run_dir / "source.json", choice)
+    choice = {"source": workspace.source.value, "folder": relative, "notice": notice}
+    try:
+        found = read_json(path)
+    except (FileNotFoundError, DamagedFile):
+        found = {}
+    if any(found.get(name) != value for name, value in choice.items()):
+        write_json(path, {**choice, "decided_at": iso(now_ms())})
 
 
 def current_workspace(settings: Settings) -> Workspace:

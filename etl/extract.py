@@ -120,6 +120,7 @@ def _open_collector(
             stack.push(attempt.pop_all())
             if writer.set_aside_as is not None:
                 health.error(_set_aside(writer.set_aside_as.name))
+                health.damaged([writer.set_aside_as.name])
             return collector
     return None
 
@@ -141,6 +142,7 @@ class _Voice:
             self._health.error(trouble)
         if collector.desk.outbox.renewed:
             self._health.error(_set_aside(collector.desk.outbox.set_aside))
+            self._health.damaged([collector.desk.outbox.set_aside or "crypto.db"])
         state, fields = report(collector)
         if state == self._state:
             self._health.progress(**fields)

@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from typing import Any, Final, TypeVar
 
 import pyarrow as pa
@@ -22,7 +23,7 @@ from core.errors import DamagedFile, NotReady
 from core.health import Heartbeat
 from core.logs import configure_logging
 from core.process import lower_priority, run_main, stop_event, watch_parent
-from core.settings import load_settings
+from core.settings import Settings, load_settings
 from core.times import iso, now_ms
 from model.cycle_clock import CycleClock
 from model.predict import predict
@@ -32,6 +33,7 @@ from model.train import SAVE_EVERY_MS, train
 
 __all__ = ["Pipeline", "main"]
 
+INSPECTION: Final = "verificar os arquivos"
 PRICES: Final = "ler os preços"
 TRAINING: Final = "treinar"
 FORECASTS: Final = "prever"
@@ -41,6 +43,7 @@ SAVING: Final = "salvar o modelo"
 """The steps of a cycle, as the health file names them."""
 
 _WARM_UP_S: Final = 2.0
+_DISK_RETRY_S: Final = 5.0
 _Result = TypeVar("_Result")
 
 _log = logging.getLogger(__name__)
@@ -72,6 +75,7 @@ class Pipeline:
         """One cycle; True once every collected coin has a forecast."""
         self.clock.begin()
         self._troubles = []
+        self._attempt(INSPECTION, self._inspect)
         with self.clock.step(PRICES):
             taken = self._take_prices(now)
         if not taken:
@@ -92,6 +96,10 @@ class Pipeline:
         self._cycles += 1
         self._tell(forecasts, now)
         return len(forecasts) >= len(self.session.feed.origins) > 0
+
+    def _inspect(self) -> None:
+        self.session.publisher.inspect()
+        self._heartbeat.damaged(self.session.damaged)
 
     def _take_prices(self, now: int) -> bool:
         """Carry new prices to the engine; after a failure half-way the engine begins afresh from what is stored."""
@@ -147,7 +155,6 @@ class Pipeline:
             score_rows=self.session.book.score_rows,
             awaiting_outcome=self._scorer.pending,
             bytes_written=self.session.publisher.bytes_written,
-            damaged=self.session.publisher.damaged,
             headline=_headline(forecasts),
             trouble=self._trouble(),
             mensagem=None,
@@ -177,10 +184,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
     stop = stop_event()
     watch_parent()
     lower_priority()
-    with Heartbeat(settings.run_dir, "pipeline") as heartbeat, open_session(settings) as session:
-        heartbeat.progress(damaged=session.publisher.damaged)
-        Pipeline(session, heartbeat).run(stop)
+    with Heartbeat(settings.run_dir, "pipeline") as heartbeat, ExitStack() as stack:
+        session = _open(settings, heartbeat, stop, stack)
+        if session is not None:
+            heartbeat.damaged(session.damaged)
+            Pipeline(session, heartbeat).run(stop)
     return 0
+
+
+def _open(settings: Settings, heartbeat: Heartbeat, stop: threading.Event, stack: ExitStack) -> Session | None:
+    """Open the workspace, trying again while the disk refuses; None if stopped before that."""
+    complained = False
+    while not stop.is_set():
+        try:
+            return stack.enter_context(open_session(settings))
+        except OSError as error:
+            if not complained:
+                _log.error("cannot open the workspace: %s; trying every %.0f s", error, _DISK_RETRY_S)
+            complained = True
+            heartbeat.error(error)
+            heartbeat.state("sem disco", trouble=f"não consigo gravar na pasta de dados: {error}")
+            stop.wait(_DISK_RETRY_S)
+    return None
 
 
 if __name__ == "__main__":

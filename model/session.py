@@ -47,6 +47,11 @@ class Session:
     trained_ms: int | None = None
     _prices: PriceReader | None = field(default=None, repr=False)
 
+    @property
+    def damaged(self) -> list[str]:
+        """Published files and models that could not be read and were set aside."""
+        return [*self.publisher.damaged, *self.registry.damaged]
+
     def pull(self, now: int) -> int:
         """Carry new prices to the engine and bring its grid up to date; return how many prices were new.
 

@@ -223,3 +223,12 @@ def test_a_real_heartbeat_is_judged_alive(sample: SampleFolder, verdict: Judge) 
         health = verdict().processes["collector"]
         assert (health.alive, health.state, health.progress["message"]) == (True, "coletando", "3/10")
     assert not verdict().processes["collector"].alive
+
+
+def test_files_set_aside_are_named_for_an_hour(sample: SampleFolder, verdict: Judge, beat: Beat) -> None:
+    """What was lost to damage is among the problems, with its name, and not for ever."""
+    now = now_ms()
+    beat("pipeline", progress={"damaged": {"log/part.parquet": iso(now), "old.parquet": iso(now - 2 * HOUR_MS)}})
+    text = " ".join(verdict().problems)
+    assert "log/part.parquet" in text
+    assert "old.parquet" not in text
