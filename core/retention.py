@@ -16,8 +16,8 @@ _CURSOR: Final = "thinned_to_ms"
 class Retention:
     """Thins whole UTC days older than `keep_days`; each `step` is one short transaction, so that nobody waits.
 
-    The last price of each 5-minute bar that ends on the grid stays, at its own event time. Every day is thinned once: how far it has come
-    is remembered in the store, and a step that is repeated after a crash changes nothing.
+    The last price of each 5-minute bar that ends on the grid stays, at its own event time. Every day is thinned once:
+    how far it has come is remembered in the store, and a step that is repeated after a crash changes nothing.
     """
 
     def __init__(self, writer: PriceWriter, keep_days: int) -> None:

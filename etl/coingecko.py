@@ -14,7 +14,7 @@ from urllib.parse import quote, urlencode, urlsplit
 from core.errors import BadReply, ConfigurationError
 from core.prices import Price
 from core.settings import Plan, Settings
-from core.times import now_ms
+from core.times import DAY_MS, now_ms
 from core.version import VERSION
 from etl.refusals import refusal, server_time_ms
 from etl.replies import MarketRow, Moment, parse_chart, parse_json, parse_markets
@@ -97,7 +97,7 @@ class CoinGecko:
         if reply.status != 200:
             raise refusal(reply.status, reply.headers, reply.body, wall_ms)
         _check_content_type(reply)
-        return parse_json(reply.body), Moment(server_time_ms(reply.headers) or wall_ms, wall_ms)
+        return parse_json(reply.body), Moment(_source_time_ms(reply, wall_ms), wall_ms)
 
 
 def base_url(settings: Settings) -> str:
@@ -124,6 +124,12 @@ def user_agent(contact: str | None) -> str:
     product = f"crypto-forecasting-pipeline/{VERSION}"
     contact = re.sub(r"[^ -~]|[()]", "", contact or "").strip()
     return f"{product} ({contact})" if contact else product
+
+
+def _source_time_ms(reply: RawReply, wall_ms: int) -> int:
+    """The moment by the source's clock; one that is more than a day off ours is no clock."""
+    time_ms = server_time_ms(reply.headers)
+    return wall_ms if time_ms is None or abs(time_ms - wall_ms) > DAY_MS else time_ms
 
 
 def _check_content_type(reply: RawReply) -> None:

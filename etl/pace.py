@@ -41,14 +41,17 @@ def wait_after(error: ForecastingError, failures: int, cap_s: float, jitter: ran
 
 @dataclass(slots=True)
 class Slowdown:
-    """Polls up to four times slower: one step slower at each 429, one faster after four polls that went well."""
+    """Polls up to four times slower: a 429 that comes within four polls of the last one makes them a step slower,
+    four polls that go well a step faster. A single 429 costs the wait it orders, no more."""
 
     factor: int = 1
-    _calm: int = 0
+    _calm: int = _CALM_POLLS
 
     def throttled(self) -> None:
         """The source said that it was asked too often, although the budget was kept."""
-        self.factor, self._calm = min(self.factor + 1, _SLOWEST), 0
+        if self._calm < _CALM_POLLS:
+            self.factor = min(self.factor + 1, _SLOWEST)
+        self._calm = 0
 
     def went_well(self) -> None:
         """A poll was answered."""

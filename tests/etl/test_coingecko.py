@@ -9,6 +9,7 @@ import struct
 import threading
 import time
 from collections.abc import Callable, Iterator
+from email.utils import formatdate
 from typing import Any
 
 import pytest
@@ -192,12 +193,18 @@ def test_a_rate_limit_says_how_long(raw_server: Any, client: CoinGecko) -> None:
     assert caught.value.retry_after_s == 53
 
 
-def test_the_sources_clock_is_taken_from_its_date(raw_server: Any, client: CoinGecko) -> None:
-    """What is two minutes ahead is judged by the server's own clock."""
-    future = [{**ROWS[0], "last_updated": "2040-01-01T00:01:30Z"}, {**ROWS[0], "last_updated": "2040-01-01T00:03:00Z"}]
-    raw_server.script = [http(json.dumps(future).encode(), Date="Sun, 01 Jan 2040 00:00:00 GMT")]
+@pytest.mark.parametrize(
+    ("clock_ahead_s", "believed"), [(0, [False, False]), (3600, [True, False]), (9e8, [False] * 2)]
+)
+def test_what_is_of_the_future_is_judged_by_the_sources_clock(
+    raw_server: Any, client: CoinGecko, clock_ahead_s: float, believed: list[bool]
+) -> None:
+    """Prices 90 s and 180 s ahead of a server an hour ahead: the first is of now. A Date years ahead is no clock."""
+    rows = [{**ROWS[0], "last_updated": iso(now_ms() + seconds * 1000)} for seconds in (3690, 3780)]
+    date = formatdate(time.time() + clock_ahead_s, usegmt=True)
+    raw_server.script = [http(json.dumps(rows).encode(), Date=date)]
     page = client.markets(["bitcoin"])
-    assert [row.price is not None for row in page.rows] == [True, False]
+    assert [row.price is not None for row in page.rows] == believed
 
 
 @pytest.mark.parametrize(

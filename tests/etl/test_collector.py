@@ -7,13 +7,14 @@ from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
 
+import numpy as np
 import pytest
 
 from core.errors import ConfigurationError, CredentialProblem
 from core.prices import PriceReader
 from core.times import DAY_MS, HOUR_MS
 from etl.collector_report import report
-from etl.faults import Fault, FaultPlan
+from etl.faults import STORM_KINDS, Fault, FaultPlan
 
 COINS = "bitcoin,ethereum,dogecoin"
 Worlds = Callable[..., Any]
@@ -346,3 +347,35 @@ def test_reais_work_end_to_end(make_world: Worlds) -> None:
     world.start(coins=COINS, currency="brl")
     world.run(10)
     assert min(world.stored("bitcoin").values()) > 100_000
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_two_hours_of_storm_store_nothing_wrong_and_lose_no_page(make_world: Worlds, seed: int) -> None:
+    """A third of all answers go wrong in every way, bans too; what whole pages carried is stored, and nothing else."""
+    world = make_world()
+    # the server's Date is of the real now, so the future of this world is not refused
+    kinds = [kind for kind in STORM_KINDS if kind not in ("slow_body", "future")]
+    plan = FaultPlan([Fault(kind, probability=0.4 / len(kinds), retry_after_s=20) for kind in kinds], seed)
+    world.server.faults = plan
+    world.start(coins=COINS, calls_per_minute=40)
+    whole: list[int] = []
+    take = plan.take
+
+    def witness(path: str, now_ms: int) -> Any:
+        hits = take(path, now_ms)
+        if not hits and path.endswith("markets"):
+            whole.append(now_ms)
+        return hits
+
+    plan.take = witness  # type: ignore[method-assign]
+    world.run(7200)
+    while world.server.requests and fields(world)["wait_reason"]:
+        world.run(60)
+    rows = {coin.id: row for row, coin in enumerate(world.server.market.coins)}
+    for coin in COINS.split(","):
+        times = np.array(sorted(world.stored(coin)))
+        true = world.server.market.prices(np.full(len(times), rows[coin]), times)
+        assert list(world.stored(coin).values()) == pytest.approx(true.tolist(), rel=1e-9)
+        events = world.server.market.event_times(np.full(len(whole), rows[coin]), np.array(whole))
+        assert set(events.tolist()) <= set(times.tolist())
+    assert len(plan.fired) > 100

@@ -51,13 +51,23 @@ def test_the_back_off_is_jittered() -> None:
 
 
 def test_polls_slow_down_step_by_step_and_recover() -> None:
-    """Each 429 makes polls a step slower, up to four times; four good polls take one step back."""
+    """A first 429 costs its wait alone; more of them make polls slower, up to four times; good polls undo it."""
     slowdown = Slowdown()
-    for expected in (2, 3, 4, 4):
+    for expected in (1, 2, 3, 4, 4):
         slowdown.throttled()
         assert slowdown.factor == expected
     for _ in range(12):
         slowdown.went_well()
+    assert slowdown.factor == 1
+
+
+def test_rare_rate_limits_do_not_add_up() -> None:
+    """One 429 in five polls leaves the cadence as it is."""
+    slowdown = Slowdown()
+    for _ in range(20):
+        slowdown.throttled()
+        for _ in range(4):
+            slowdown.went_well()
     assert slowdown.factor == 1
 
 
