@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from core.contract import GRID_STEP_MS
 from core.prices import PriceWriter
-from core.times import DAY_MS
+from core.times import DAY_MS, GRID_STEP_MS
 
 __all__ = ["Retention"]
 

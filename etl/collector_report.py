@@ -41,6 +41,7 @@ def report(collector: Collector) -> tuple[str, dict[str, Any]]:
         "missing": sorted(desk.intake.missing)[:_MOST_NAMED],
         "pending_jumps": sorted(desk.intake.pending)[:_MOST_NAMED],
         "set_aside": desk.outbox.set_aside,
+        "stored": desk.outbox.stored,
         "unsaved": desk.outbox.waiting,
         "calls_minute": budget.calls_minute,
         "calls_month": budget.calls_month,

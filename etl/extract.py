@@ -17,7 +17,7 @@ from core.prices import PriceWriter
 from core.process import run_main, stop_event, watch_parent
 from core.settings import Settings, Source, load_settings
 from core.workspace import open_workspace
-from etl.coingecko import CoinGecko
+from etl.coingecko import CoinGecko, base_url
 from etl.collector import Collector
 from etl.collector_report import report
 
@@ -53,6 +53,7 @@ def run(settings: Settings, stop: threading.Event) -> int:
         collector = _open_collector(settings, api, health, stop, stack)
         if collector is None:
             return 0
+        _log.info("collecting %s from %s", ", ".join(settings.coins or settings.coin_ids), base_url(settings))
         voice = _Voice(health)
         while not stop.is_set():
             pause_s = collector.turn()

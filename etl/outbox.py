@@ -17,7 +17,7 @@ _log = logging.getLogger(__name__)
 
 
 class Outbox:
-    """Gathers prices, coins and remembered values, and stores them as soon as the disk takes them.
+    """Gathers prices, coins and remembered values, and stores them as soon as the disk takes them (`stored`: how many).
 
     `trouble` says what is wrong with the disk now, or is None; `renewed` becomes True when the database broke and
     was begun afresh, so that everything must be fetched again. Nothing here raises for what a disk does.
@@ -32,6 +32,7 @@ class Outbox:
         self._meta: dict[str, str] = {}
         self._tracked: tuple[str, ...] | None = None
         self._clock_ms = 0
+        self.stored = 0
         self.trouble: str | None = None
         self.renewed = False
         self._broken = False
@@ -105,7 +106,7 @@ class Outbox:
             self._writer.track(self._tracked)
             self._tracked = None
         if self._prices:
-            self._writer.store(self._prices, clock_ms=self._clock_ms)
+            self.stored += self._writer.store(self._prices, clock_ms=self._clock_ms)
             self._prices.clear()
         while self._hourly:
             coin_id = next(iter(self._hourly))
