@@ -1,0 +1,85 @@
+"""Running suites and disks to break, and the table of what they survived."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from bench.running_suite import RunningSuite
+
+Tell = Callable[..., None]
+
+_ROWS: list[tuple[str, int, int, int, int]] = []
+
+
+@pytest.fixture
+def tell() -> Tell:
+    """Adds a line to the table: what was done, how often, survived how often, values lost, wrong values stored."""
+
+    def add(what: str, injected: int, survived: int, lost: int = 0, wrong: int = 0) -> None:
+        _ROWS.append((what, injected, survived, lost, wrong))
+
+    return add
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print the table."""
+    if not _ROWS:
+        return
+    terminalreporter.section("faults")
+    terminalreporter.line(f"{'':58} injected survived  lost wrong")
+    columns = list(zip(*_ROWS, strict=True))[1:]
+    injected, survived, lost, wrong = (sum(map(int, column)) for column in columns)
+    for what, injected, survived, lost, wrong in [*_ROWS, ("in all", injected, survived, lost, wrong)]:
+        terminalreporter.line(f"{what:58} {injected:8} {survived:8} {lost:5} {wrong:5}")
+
+
+@pytest.fixture
+def runs(tmp_path: Path) -> Iterator[Callable[..., RunningSuite]]:
+    """Starts suites; none survives its test."""
+    made: list[RunningSuite] = []
+
+    def start(*options: str, folder: Path = tmp_path, code: str | None = None, **variables: str) -> RunningSuite:
+        made.append(RunningSuite(folder, "--no-browser", *options, code=code, **variables))
+        return made[-1]
+
+    yield start
+    for run in made:
+        if run.process.poll() is None:
+            family = run.family()
+            run.process.terminate()
+            try:
+                run.process.wait(timeout=15)
+            except subprocess.TimeoutExpired:
+                for process in family:
+                    with suppress(ProcessLookupError):
+                        os.kill(process.pid, signal.SIGKILL)
+
+
+@pytest.fixture
+def small_disk() -> Iterator[Callable[[int], Path]]:
+    """Mounts disks of so many megabytes in memory; only root can."""
+    mounted: list[Path] = []
+
+    def mount(megabytes: int) -> Path:
+        folder = Path(tempfile.mkdtemp(prefix="disk-"))
+        command = ["/usr/bin/env", "mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", str(folder)]
+        try:
+            subprocess.run(command, check=True, capture_output=True)
+        except (OSError, subprocess.CalledProcessError):
+            folder.rmdir()
+            pytest.skip("needs the right to mount a tmpfs")
+        mounted.append(folder)
+        return folder
+
+    yield mount
+    for folder in mounted:
+        subprocess.run(["/usr/bin/env", "umount", "-l", str(folder)], check=True)
+        folder.rmdir()

@@ -1,0 +1,70 @@
+"""The two writers at full speed in a time of their own, to be killed: `python tight_loop.py prices|forecasts`.
+
+Prices are those of the simulated market at 5-minute steps from `EPOCH_MS` on, and each is printed once it is stored;
+forecasts follow the newest of them.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from contextlib import suppress
+from typing import Final
+
+from core.errors import NotReady
+from core.health import Heartbeat
+from core.prices import Coin, Price, PriceWriter
+from core.process import run_main
+from core.settings import load_settings
+from core.times import GRID_STEP_MS, MINUTE_MS
+from core.workspace import open_workspace
+from etl.coin_names import coins_wanted
+from etl.market import price_at
+from etl.simulated_market import SimulatedMarket
+from model.pipeline import Pipeline
+from model.session import open_session
+
+COINS: Final = "bitcoin,ethereum,dogecoin"
+EPOCH_MS: Final = 1_767_225_600_000
+"""The first of January 2026, UTC."""
+HISTORY: Final = 288
+
+
+def write_prices() -> int:
+    """Store one price of each coin a step; a day at once at the first start, and now and then one that was missed."""
+    market = SimulatedMarket(coins_wanted(COINS), 0)
+    with PriceWriter(open_workspace(load_settings()).database) as writer:
+        writer.update_coins(Coin(coin.id, coin.symbol, coin.name, rank) for rank, coin in enumerate(market.coins, 1))
+        newest = max((price.ts_ms for price in writer.latest().values()), default=EPOCH_MS)
+        while True:
+            ahead = GRID_STEP_MS * HISTORY if newest == EPOCH_MS else GRID_STEP_MS
+            moments = [*range(newest + GRID_STEP_MS, newest + ahead + 1, GRID_STEP_MS), newest - MINUTE_MS]
+            if newest // GRID_STEP_MS % 20:
+                moments.pop()
+            prices = [
+                Price(coin.id, ts_ms, price_at(market, coin.id, ts_ms), fetched_ms=ts_ms)
+                for ts_ms in moments
+                for coin in market.coins
+            ]
+            writer.store(prices)
+            print(*(f"{price.coin_id}:{price.ts_ms}" for price in prices), flush=True)  # noqa: T201 - the test reads it
+            newest += ahead
+            time.sleep(0.1)
+
+
+def write_forecasts() -> int:
+    """One cycle after another, without a pause."""
+    settings = load_settings()
+    with Heartbeat(settings.run_dir, "pipeline") as heartbeat, open_session(settings) as session:
+        pipeline = Pipeline(session, heartbeat)
+        while True:
+            with suppress(NotReady):
+                session.pull(EPOCH_MS)
+            if session.feed.origins:
+                pipeline.cycle(max(session.feed.origins.values()) + MINUTE_MS)
+            else:
+                time.sleep(0.1)
+
+
+if __name__ == "__main__":
+    sys.exit(run_main({"prices": write_prices, "forecasts": write_forecasts}[sys.argv[1]]))
