@@ -16,7 +16,7 @@ from bench.running_suite import RunningSuite
 
 Tell = Callable[..., None]
 
-_ROWS: list[tuple[str, int, int, int, int]] = []
+_ROWS: list[tuple[str, tuple[int, ...]]] = []
 
 
 @pytest.fixture
@@ -24,7 +24,7 @@ def tell() -> Tell:
     """Adds a line to the table: what was done, how often, survived how often, values lost, wrong values stored."""
 
     def add(what: str, injected: int, survived: int, lost: int = 0, wrong: int = 0) -> None:
-        _ROWS.append((what, injected, survived, lost, wrong))
+        _ROWS.append((what, (injected, survived, lost, wrong)))
 
     return add
 
@@ -35,10 +35,9 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         return
     terminalreporter.section("faults")
     terminalreporter.line(f"{'':58} injected survived  lost wrong")
-    columns = list(zip(*_ROWS, strict=True))[1:]
-    injected, survived, lost, wrong = (sum(map(int, column)) for column in columns)
-    for what, injected, survived, lost, wrong in [*_ROWS, ("in all", injected, survived, lost, wrong)]:
-        terminalreporter.line(f"{what:58} {injected:8} {survived:8} {lost:5} {wrong:5}")
+    sums = tuple(sum(numbers) for numbers in zip(*(numbers for _, numbers in _ROWS), strict=True))
+    for what, numbers in [*_ROWS, ("in all", sums)]:
+        terminalreporter.line(f"{what:58} {numbers[0]:8} {numbers[1]:8} {numbers[2]:5} {numbers[3]:5}")
 
 
 @pytest.fixture
