@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import os
 import random
-import socket
 import subprocess
 import sys
 import time
@@ -23,6 +22,7 @@ from core.artifacts import Publisher
 from core.contract import FORECAST_SCHEMA, HORIZONS_MIN, INTERVALS, QUANTILE_COLUMNS
 from core.health import Heartbeat
 from core.metrics import SCORE_SCHEMA
+from core.ports import free_port
 from core.prices import Coin, Price, PriceWriter
 from core.settings import Settings, load_settings
 from core.times import DAY_MS, HOUR_MS, MINUTE_MS, now_ms, to_datetime
@@ -183,10 +183,8 @@ class Market:
 class Server:
     """The real server, started as a person would, from a folder that is not the project's."""
 
-    def __init__(self, settings: Settings, folder: Path) -> None:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port: int = free.getsockname()[1]
+    def __init__(self, settings: Settings, folder: Path, port: int | None = None) -> None:
+        self.port = port or free_port(set())
         self.url = f"http://127.0.0.1:{self.port}"
         self.log = folder / "dashboard.log"
         environment = {**os.environ, **settings.environment(), "CRYPTO_SOURCE": "auto"}
@@ -238,12 +236,12 @@ def make_market(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cal
 
 
 @pytest.fixture
-def serve(tmp_path: Path) -> Iterator[Callable[[Settings], Server]]:
+def serve(tmp_path: Path) -> Iterator[Callable[..., Server]]:
     """Starts the real server on the settings given."""
     servers: list[Server] = []
 
-    def start(settings: Settings) -> Server:
-        servers.append(Server(settings, tmp_path))
+    def start(settings: Settings, port: int | None = None) -> Server:
+        servers.append(Server(settings, tmp_path, port))
         return servers[-1]
 
     yield start

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from core.settings import Settings, load_settings
+from core.settings import load_settings
 
 CHROMIUM = Path("/usr/bin/chromium")
 CHART = ".js-plotly-plot .main-svg"
@@ -39,7 +39,7 @@ def market(make_market: Callable[..., Any]) -> Any:
 
 
 @pytest.fixture
-def url(market: Any, serve: Callable[[Settings], Any]) -> str:
+def url(market: Any, serve: Callable[..., Any]) -> str:
     """Address of the dashboard that shows it."""
     address: str = serve(load_settings()).url
     return address
@@ -164,7 +164,7 @@ def test_every_view_opens_by_its_button(visit: Callable[..., Page]) -> None:
 
 
 def test_the_first_visitor_sees_data_arrive(
-    make_market: Callable[..., Any], serve: Callable[[Settings], Any], browser: Browser
+    make_market: Callable[..., Any], serve: Callable[..., Any], browser: Browser
 ) -> None:
     """A page opened before there is anything waits in words, then shows the chart by itself."""
     market = make_market()
@@ -177,3 +177,20 @@ def test_the_first_visitor_sees_data_arrive(
     expect(page.locator(CHART).first).to_be_visible()
     market.forecast()
     expect(page.get_by_text("Chance de alta")).to_be_visible()
+
+
+def test_a_restarted_server_finds_its_visitor(market: Any, serve: Callable[..., Any], browser: Browser) -> None:
+    """When the server dies and comes back, the open page goes on by itself, with the same coin and newer prices."""
+    server = serve(load_settings())
+    page = browser.new_page()
+    page.goto(f"{server.url}/?moeda=solana")
+    expect(page.locator(CHART).first).to_be_visible()
+    before = price_now(page)
+    server.process.kill()
+    server.process.wait()
+    market.prices["solana"] *= 1.05
+    market.tick()
+    serve(load_settings(), server.port)
+    expect(page.get_by_test_id("stMetricValue").first).not_to_have_text(before)
+    expect(page.locator(".st-key-moeda").get_by_role("combobox")).to_have_value("Solana (SOL)")
+    expect(page.locator(CHART).first).to_be_visible()
