@@ -92,7 +92,8 @@ def _spread_out(shape: FloatArray) -> FloatArray:
     levels = np.array([0.0, *SHAPE_LEVELS, 1.0])
     weights = np.empty((STEPS, _BINS))
     for row, quantiles in enumerate(shape):
-        sizes = np.concatenate([[quantiles[0] / 64], quantiles, [quantiles[-1] * 2]])
+        known = np.maximum(quantiles, 1e-4 * np.arange(1, len(quantiles) + 1))
+        sizes = np.concatenate([[known[0] / 64], known, [known[-1] * 2]])
         cumulative = np.interp(edges, np.log2(sizes), levels)
         weights[row] = np.diff(cumulative)
     return weights

@@ -165,7 +165,7 @@ class ForecastEngine:
         baseline = np.maximum(baseline, _NARROWEST)
         forest = np.maximum(learner.forest_widths(at.x, at.sigma, coins, at.usable), _NARROWEST)
         is_forest = np.isfinite(forest).all(axis=(1, 2)) & learner.gate.passes(coins) & learner.is_ready
-        mean = np.where(is_forest[:, None], learner.point.mean(at.x), 0.0)
+        mean = np.where(is_forest[:, None], learner.point.mean(at.x, coins), 0.0)
         centre = at.price[:, None] * np.exp(mean * at.sigma[:, None] * _ROOT)
         stay = np.repeat(at.price[:, None], STEPS, axis=1)
         baseline_quantiles, forest_quantiles = quantile_prices(stay, baseline), quantile_prices(centre, forest)

@@ -103,7 +103,7 @@ class RollingForest(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # sci
         n_trees: int = 40,
         lifetime_h: float = 168.0,
         min_samples_leaf: int = 30,
-        max_features: float = 1 / 3,
+        max_features: float = 0.2,
         max_samples: float = 0.25,
         n_jobs: int = 1,
         random_state: int = 0,

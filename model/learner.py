@@ -16,7 +16,7 @@ from model.forecaster import RollingForest, VolatilityRidge
 from model.gate import Gate, interval_loss
 from model.moments import TrainingStore
 from model.pending import Rows
-from model.point import PointForecast, StandstillTracker
+from model.point import PointForecast
 from model.prior import Prior
 
 __all__ = ["EngineOptions", "FitReport", "Learner"]
@@ -50,7 +50,7 @@ class EngineOptions:
     n_trees: int = 40
     forest_lifetime_h: float = 168.0
     sample_rows: int = 24_000
-    forest_weight: float = 0.5
+    forest_weight: float = 0.3
     forest_full_days: float = 5.0
     alpha: float = 0.1
     alpha_prior: float = 2.0
@@ -79,7 +79,6 @@ class Learner:
         self.refit_ms: int | None = None
         self.gate = Gate(options.gate_half_life_h * 12)
         self.point = PointForecast(options.train_days)
-        self.standstill = StandstillTracker(288)
         self.store = TrainingStore(options.train_days, options.sample_rows)
         shape = generic_shape() if prior is None else prior.shape
         baseline_shape = generic_shape() if prior is None else prior.baseline_shape
@@ -94,7 +93,7 @@ class Learner:
     def widen(self, coins: int) -> None:
         """Make room for `coins` coins."""
         self._coins = coins
-        for part in (self._calibration, self._baseline, self.gate, self.standstill):
+        for part in (self._calibration, self._baseline, self.gate, self.point):
             part.widen(coins)
 
     @property
@@ -159,7 +158,6 @@ class Learner:
         hats = rows.x[:, 0, _HATS]
         self._calibration.learn(rows.ts_ms, coins, hats, scale, move)
         self._baseline.learn(rows.ts_ms, coins, hats, np.where(turn, scale_base, np.nan), move)
-        self.standstill.learn(coins, move)
         ts = np.repeat(rows.ts_ms, k)
         whole = (usable & np.isfinite(what.activity).all(axis=-1)).ravel()
         if whole.any():
@@ -171,7 +169,7 @@ class Learner:
         if moved.any():
             scaled = (move / scale_base).reshape(n * k, STEPS)[moved]
             bets = rows.bets.reshape(n * k, STEPS)[moved]
-            self.point.learn(ts[moved], rows.x.reshape(n * k, -1)[moved], bets, scaled)
+            self.point.learn(ts[moved], np.tile(coins, n)[moved], rows.x.reshape(n * k, -1)[moved], bets, scaled)
 
     def _judge(self, coins: IntArray, move: FloatArray, scale: FloatArray, scale_base: FloatArray) -> None:
         mine = interval_loss(move, self._calibration.half_widths(scale, coins))

@@ -30,36 +30,28 @@ class OwnShapes:
 
     def __init__(self, days: int) -> None:
         self._rows = days * 288
-        self._made: dict[int, tuple[int, FloatArray, FloatArray]] = {}
+        self._made_ms: dict[int, int] = {}
+        self._shapes: dict[int, FloatArray] = {}
 
-    def get(self, grid: FeatureGrid, coins: IntArray) -> tuple[FloatArray, FloatArray]:
-        """Return the quantiles (k, STEPS, LEVELS) and the share of zero moves (k, STEPS); NaN where too little is
-        known.
-        """
+    def get(self, grid: FeatureGrid, coins: IntArray) -> FloatArray:
+        """Return the quantiles (k, STEPS, LEVELS); NaN where too little is known."""
         now_ms = int(grid.ts_ms[-1])
         stale = np.array(
-            [coin for coin in coins if now_ms - self._made.get(int(coin), (-_RENEW_MS,))[0] >= _RENEW_MS],
-            dtype=np.int64,
+            [c for c in coins.tolist() if now_ms - self._made_ms.get(c, -_RENEW_MS) >= _RENEW_MS], np.int64
         )
         if len(stale):
-            shapes, zeros = self._measure(grid, stale)
-            for row, coin in enumerate(stale):
-                self._made[int(coin)] = (now_ms, shapes[row], zeros[row])
-        made = [self._made[int(coin)] for coin in coins]
-        return np.stack([shape for _, shape, _ in made]), np.stack([zero for _, _, zero in made])
+            self._made_ms.update(dict.fromkeys(stale.tolist(), now_ms))
+            self._shapes.update(zip(stale.tolist(), self._measure(grid, stale), strict=True))
+        return np.stack([self._shapes[coin] for coin in coins.tolist()])
 
-    def _measure(self, grid: FeatureGrid, coins: IntArray) -> tuple[FloatArray, FloatArray]:
+    def _measure(self, grid: FeatureGrid, coins: IntArray) -> FloatArray:
         log_price = grid.log_price[-self._rows :, coins]
         spread = grid.spread[-self._rows :, coins]
         shapes = np.full((len(coins), STEPS, len(LEVELS)), np.nan)
-        zeros = np.full((len(coins), STEPS), np.nan)
         for ahead in range(1, STEPS + 1):
             move = log_price[ahead:] - log_price[:-ahead]
             enough = np.isfinite(move).sum(axis=0) >= _LEAST_MOVES
             if enough.any():
                 size = np.abs(move[:, enough]) / (spread[:-ahead, enough] * np.sqrt(ahead))
                 shapes[enough, ahead - 1] = np.nanquantile(size, LEVELS, axis=0).T
-                zeros[enough, ahead - 1] = (move[:, enough] == 0.0).sum(axis=0) / np.isfinite(move[:, enough]).sum(
-                    axis=0
-                )
-        return shapes, zeros
+        return shapes

@@ -1,9 +1,9 @@
 """The point forecast: the last price, moved only as far as walk-forward evidence demands.
 
-A strongly shrunk linear model of the scaled moves on past moves makes, at every grid row, the bet it would have made.
-Once the outcome is known, the bets are judged day by day; per horizon they are published in the proportion in which
-they have paid, less three standard errors. In liquid markets that is nothing at all, and then the centre IS the last
-price.
+A strongly shrunk linear model of the scaled moves on past moves makes a bet at every grid row. Once the outcome is
+known, the bets are judged by the absolute error they would have saved: per horizon over all coins, day by day, and per
+coin and horizon. They are published in the proportion in which they have paid, less three standard errors, and only for
+coins on whose own record they did not lose. Mostly that is nothing at all, and then the centre IS the last price.
 """
 
 from __future__ import annotations
@@ -17,9 +17,10 @@ from etl.outcomes import STEPS
 from etl.transform import FEATURE_NAMES
 from model.moments import DAY_MS, Moments
 
-__all__ = ["SIGNED_COLUMNS", "PointForecast", "StandstillTracker"]
+__all__ = ["SIGNED_COLUMNS", "PointForecast"]
 
 FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
 RowArray = npt.NDArray[np.float32]
 
 SIGNED_COLUMNS: Final = [n for n, name in enumerate(FEATURE_NAMES) if name.startswith(("move_", "market_move_"))]
@@ -30,21 +31,28 @@ _ALPHA: Final = 1.0
 _DOUBT: Final = 3.0
 _LEAST_DAYS: Final = 7
 _LEAST_ROWS: Final = 2_000
+_RECORD_DECAY: Final = 0.5 ** (1 / 2016)
 _DENSITY: Final = 0.4
 """Height of the density of a scaled move near zero: turns a shifted mean into a probability of a rise."""
 
 
 class PointForecast:
-    """Learns bets on the direction and what they have been worth; `shrinkage` (STEPS,) is 0 where there is no
-    evidence.
+    """Learns bets on the direction and what they have been worth.
+
+    `shrinkage` (STEPS,) is the part of the bets that is published per horizon: 0 where there is no evidence.
     """
 
     def __init__(self, days: int) -> None:
         self.days = days
+        self.shrinkage: FloatArray = np.zeros(STEPS)
         self._moments: dict[int, Moments] = {}
         self._worth: dict[int, FloatArray] = {}
         self._coef: FloatArray | None = None
-        self.shrinkage: FloatArray = np.zeros(STEPS)
+        self._record: FloatArray = np.zeros((0, STEPS))
+
+    def widen(self, coins: int) -> None:
+        """Make room for `coins` coins."""
+        self._record = np.concatenate([self._record, np.zeros((coins - len(self._record), STEPS))])
 
     def bets(self, x: RowArray) -> FloatArray:
         """Return the unshrunk mean of the scaled moves (..., STEPS) for rows `x` (..., features); NaN before a fit."""
@@ -52,26 +60,29 @@ class PointForecast:
             return np.full((*x.shape[:-1], STEPS), np.nan)
         return np.asarray(x[..., SIGNED_COLUMNS].astype(np.float64) @ self._coef)
 
-    def mean(self, x: RowArray) -> FloatArray:
-        """Return the published mean of the scaled moves (..., STEPS): exactly 0 without evidence."""
-        if not self.shrinkage.any():
-            return np.zeros((*x.shape[:-1], STEPS))
-        return np.nan_to_num(self.bets(x)) * self.shrinkage
+    def mean(self, x: RowArray, coins: IntArray) -> FloatArray:
+        """Return the published mean of the scaled moves (k, STEPS) of rows `x` (k, features): 0 without evidence."""
+        trusted = self.shrinkage * (self._record[coins] > 0)
+        return np.nan_to_num(self.bets(x)) * trusted
 
     def rise(self, mean: FloatArray) -> FloatArray:
-        """Return the probability that a move which is not zero is a rise, for a published mean."""
+        """Return the probability of a rise for a published mean; half of the chance of no move counts as a rise."""
         return np.clip(0.5 + _DENSITY * mean, 0.05, 0.95)
 
-    def learn(self, ts_ms: npt.NDArray[np.int64], x: RowArray, bets: FloatArray, scaled_move: FloatArray) -> None:
-        """Learn from rows `x` (n, features), the bets made on them (n, STEPS) and what came (n, STEPS, no NaN)."""
+    def learn(self, ts_ms: IntArray, coins: IntArray, x: RowArray, bets: FloatArray, scaled_move: FloatArray) -> None:
+        """Learn from rows `x` (n, features) of coins (n,), the bets made on them and what came, both (n, STEPS)."""
         move = np.clip(scaled_move, -_LIMIT, _LIMIT)
+        placed = np.nan_to_num(bets)
+        saved = np.where(move == 0.0, -np.abs(placed), placed * np.sign(move))
+        cost = 2 * _DENSITY * placed * placed
+        self._record *= _RECORD_DECAY ** len(np.unique(ts_ms))
+        np.add.at(self._record, coins, saved - 0.5 * cost)
         for day in np.unique(ts_ms // DAY_MS):
             rows = ts_ms // DAY_MS == day
             moments = Moments.of(x[rows][:, SIGNED_COLUMNS], move[rows])
             known = self._moments.get(int(day))
             self._moments[int(day)] = moments if known is None else known + moments
-            placed = np.nan_to_num(bets[rows])
-            worth = np.stack([(placed * np.sign(move[rows])).sum(axis=0), 2 * _DENSITY * (placed * placed).sum(axis=0)])
+            worth = np.stack([saved[rows].sum(axis=0), cost[rows].sum(axis=0)])
             self._worth[int(day)] = self._worth.get(int(day), 0.0) + worth
 
     def refit(self, now_ms: int) -> None:
@@ -87,46 +98,20 @@ class PointForecast:
         self.shrinkage = self._judge()
 
     def _judge(self) -> FloatArray:
-        """Return the multiple of the bets that minimises the absolute error, less its doubt; 0 without evidence.
+        """Multiple of the bets that would have saved most absolute error, less its doubt; 0 without evidence.
 
-        Near zero the mean absolute error of centre k b falls by k E[b sign(y)] and rises by k² f(0) E[b²]; days are
-        taken as independent blocks for the standard error of the best k.
+        The mean absolute error of the centre k b falls by k E[b sign(y)], less k E[|b|] where nothing moves, and rises
+        by k² f(0) E[b²]; days are taken as independent blocks for the standard error of the best k.
         """
         days = [self._worth[day] for day in sorted(self._worth) if self._worth[day][1].any()]
         if len(days) < _LEAST_DAYS:
             return np.zeros(STEPS)
-        gain, size = np.stack(days, axis=1)
-        slope = gain.sum(axis=0) / size.sum(axis=0)
-        error = np.sqrt(((gain - slope * size) ** 2).sum(axis=0)) / size.sum(axis=0)
-        return np.asarray(np.clip(slope - _DOUBT * error, 0.0, 1.0))
+        saved, cost = np.stack(days, axis=1)
+        best = saved.sum(axis=0) / cost.sum(axis=0)
+        error = np.sqrt(((saved - best * cost) ** 2).sum(axis=0)) / cost.sum(axis=0)
+        return np.asarray(np.clip(best - _DOUBT * error, 0.0, 1.0))
 
 
 def _nothing() -> Moments:
     columns = len(SIGNED_COLUMNS) + 1
     return Moments(np.zeros((columns, columns)), np.zeros((columns, STEPS)))
-
-
-class StandstillTracker:
-    """Recent share of moves that were exactly zero, per coin and horizon: then neither a rise nor a fall comes."""
-
-    def __init__(self, half_life_rows: float) -> None:
-        self.half_life_rows = half_life_rows
-        self._zero = np.zeros((0, STEPS))
-        self._seen = np.zeros((0, STEPS))
-
-    def widen(self, coins: int) -> None:
-        """Make room for `coins` coins."""
-        missing = coins - len(self._zero)
-        self._zero = np.concatenate([self._zero, np.zeros((missing, STEPS))])
-        self._seen = np.concatenate([self._seen, np.zeros((missing, STEPS))])
-
-    def learn(self, coins: npt.NDArray[np.int64], move: FloatArray) -> None:
-        """Learn from moves (n, k, STEPS); NaN is not counted. Within one call all rows weigh the same."""
-        known = np.isfinite(move)
-        decay = 0.5 ** (known.sum(axis=0) / self.half_life_rows)
-        self._zero[coins] = decay * self._zero[coins] + (move == 0.0).sum(axis=0)
-        self._seen[coins] = decay * self._seen[coins] + known.sum(axis=0)
-
-    def share(self, coins: npt.NDArray[np.int64]) -> FloatArray:
-        """Return the share (k, STEPS), drawn towards zero while little has been seen."""
-        return np.asarray(self._zero[coins] / (self._seen[coins] + 20.0))

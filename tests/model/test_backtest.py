@@ -1,0 +1,185 @@
+"""The backtest command: the files it writes, what it may know, what it may not depend on."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core.contract import HORIZONS_MIN, QUANTILE_COLUMNS
+from core.outcomes import outcome_at
+from core.prices import Coin, Price, PriceWriter
+from model import backtest
+from model.recording import read_recording
+from model.walk import with_outcomes
+
+START = pd.Timestamp("2024-03-01T00:00:00Z")
+
+
+def _frame(days: float = 3.0, coins: int = 3, seed: int = 0) -> pd.DataFrame:
+    rng = np.random.default_rng(seed)
+    times = pd.date_range(START, periods=int(days * 288), freq="5min")
+    parts = []
+    for coin in range(coins):
+        spread = 0.002 * np.exp(np.sin(np.arange(len(times)) / 60 + coin))
+        price = 50.0 * np.exp(np.cumsum(rng.normal(0, 1, len(times)) * spread))
+        parts.append(pd.DataFrame({"timestamp": times, "coin": f"coin{coin}", "price": price}))
+    return pd.concat(parts, ignore_index=True)
+
+
+def _run(frame: pd.DataFrame, folder: Path, *more: str) -> pd.DataFrame:
+    folder.mkdir(exist_ok=True)
+    data = folder / "data.parquet"
+    frame.to_parquet(data)
+    status = backtest.main(
+        [
+            "--data",
+            str(data),
+            "--out",
+            str(folder / "out"),
+            "--step-min",
+            "60",
+            "--refit-min",
+            "720",
+            "--jobs",
+            "1",
+            *more,
+        ]
+    )
+    assert status == 0
+    return pd.read_parquet(folder / "out" / "forecasts.parquet")
+
+
+def test_forecasts_and_report_are_written(tmp_path: Path) -> None:
+    """Every column of the contract, an outcome wherever the recording reaches, and the three reports."""
+    made = _run(_frame(), tmp_path)
+    columns = [
+        "coin",
+        "origin",
+        "horizon_min",
+        "price_origin",
+        "mean",
+        *QUANTILE_COLUMNS,
+        "p_up",
+        "kind",
+        "price_actual",
+    ]
+    assert made.columns.tolist() == columns
+    assert made["origin"].min() == START + pd.Timedelta(hours=24)
+    assert set(made["horizon_min"]) == set(HORIZONS_MIN)
+    late = made["origin"] + pd.to_timedelta(made["horizon_min"], unit="min") > START + pd.Timedelta(days=3, minutes=-5)
+    assert (made["price_actual"].isna() == late).all()
+    assert {"forest", "baseline"} >= set(made["kind"])
+    report = json.loads((tmp_path / "out" / "report.json").read_text(encoding="utf-8"))
+    assert report
+    assert (tmp_path / "out" / "report.html").stat().st_size > 5_000
+    assert "pinball" in (tmp_path / "out" / "report.md").read_text(encoding="utf-8").lower()
+
+
+def test_the_number_of_threads_changes_nothing(tmp_path: Path) -> None:
+    """One thread and two write the same forecasts; the seed decides."""
+    frame = _frame(days=2.5)
+    one, two = _run(frame, tmp_path / "one"), _run(frame, tmp_path / "two", "--jobs", "2")
+    pd.testing.assert_frame_equal(one, two)
+    other = _run(frame, tmp_path / "seed", "--seed", "5")
+    assert not other["q10"].equals(one["q10"])
+
+
+def test_prices_after_an_origin_change_no_forecast_up_to_it(tmp_path: Path) -> None:
+    """With all later prices multiplied at random, rows up to the cut stay bit for bit, outcomes apart."""
+    frame = _frame(days=3)
+    cut = START + pd.Timedelta(hours=50)
+    changed = frame.copy()
+    later = changed["timestamp"] > cut
+    changed.loc[later, "price"] *= np.random.default_rng(1).uniform(0.5, 2.0, int(later.sum()))
+    before, after = _run(frame, tmp_path / "a"), _run(changed, tmp_path / "b")
+    columns = [column for column in before.columns if column != "price_actual"]
+    up_to = before["origin"] <= cut
+    assert up_to.sum() > 20 * 36
+    pd.testing.assert_frame_equal(before.loc[up_to, columns], after.loc[up_to, columns])
+    assert not before.loc[~up_to, "q50"].equals(after.loc[~up_to, "q50"])
+
+
+def test_start_end_and_coins_bound_the_origins(tmp_path: Path) -> None:
+    """Only the coins named, only origins within the bounds, on multiples of the step."""
+    made = _run(
+        _frame(),
+        tmp_path,
+        "--coins",
+        "coin2,coin0",
+        "--start",
+        "2024-03-02T10:30",
+        "--end",
+        "2024-03-02T20:00:00+00:00",
+    )
+    assert set(made["coin"]) == {"coin0", "coin2"}
+    assert made["origin"].min() == pd.Timestamp("2024-03-02T11:00Z")
+    assert made["origin"].max() == pd.Timestamp("2024-03-02T20:00Z")
+
+
+def test_csv_and_the_projects_own_folder_read_alike(tmp_path: Path) -> None:
+    """The same prices as Parquet, as CSV with text timestamps, and in crypto.db give the same recording."""
+    frame = _frame(days=0.2)
+    frame.to_parquet(tmp_path / "data.parquet")
+    frame.assign(timestamp=frame["timestamp"].dt.strftime("%Y-%m-%dT%H:%M:%SZ")).to_csv(
+        tmp_path / "data.csv", index=False
+    )
+    folder = tmp_path / "data"
+    folder.mkdir()
+    with PriceWriter(folder / "crypto.db") as writer:
+        coins = sorted(set(frame["coin"]))
+        writer.update_coins([Coin(coin, coin, coin, None, 0, 0) for coin in coins])
+        writer.track(coins)
+        stamps = frame["timestamp"].dt.as_unit("ms").astype("int64")
+        writer.store(
+            Price(coin, int(ts), float(price), None, None, int(ts))
+            for coin, ts, price in zip(frame["coin"], stamps, frame["price"], strict=True)
+        )
+    expected = read_recording(tmp_path / "data.parquet")
+    for source in (tmp_path / "data.csv", folder):
+        found = read_recording(source)
+        assert list(found) == list(expected)
+        for coin in expected:
+            np.testing.assert_array_equal(found[coin][0], expected[coin][0])
+            np.testing.assert_allclose(found[coin][1], expected[coin][1], rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        (["--coins", "nothing"], "nothing"),
+        (["--start", "2030-01-01"], "histórico"),
+        (["--step-min", "0"], "--step-min"),
+    ],
+)
+def test_what_cannot_be_run_is_refused_by_name(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], more: list[str], words: str
+) -> None:
+    """An unknown coin, a period without origins, a step of zero: exit 2 and a sentence that names it."""
+    with pytest.raises(SystemExit) as stop:
+        _run(_frame(days=1.5), tmp_path, *more)
+    assert stop.value.code == 2
+    assert words in capsys.readouterr().err
+
+
+@given(st.lists(st.integers(1, 5_000), min_size=3, max_size=40, unique=True), st.integers(0, 5_000))
+def test_outcomes_follow_the_one_rule(seconds: list[int], origin_s: int) -> None:
+    """The vectorised outcome of each horizon equals core.outcomes.outcome_at."""
+    ts = np.array(sorted(seconds), dtype=np.int64) * 1000
+    price = np.arange(1.0, len(ts) + 1)
+    frame = pd.DataFrame(
+        {
+            "coin": pd.Categorical(["x"] * 12),
+            "origin": pd.to_datetime(np.full(12, origin_s * 1000), unit="ms", utc=True),
+            "horizon_min": np.array(HORIZONS_MIN),
+        }
+    )
+    found = with_outcomes(frame, {"x": (ts, price)})["price_actual"]
+    for horizon, value in zip(HORIZONS_MIN, found, strict=True):
+        expected = outcome_at(ts.tolist(), price.tolist(), origin_s * 1000 + horizon * 60_000, int(ts[-1]))
+        assert (expected is None and np.isnan(value)) or expected == value
