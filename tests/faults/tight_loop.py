@@ -1,16 +1,20 @@
 """The two writers at full speed in a time of their own, to be killed: `python tight_loop.py prices|forecasts`.
 
 Prices are those of the simulated market at 5-minute steps from `EPOCH_MS` on, and each is printed once it is stored;
-forecasts follow the newest of them.
+forecasts follow the newest of them. While a file is written the loop lingers before every call to the operating system,
+so that a kill mostly meets a file half-written, not yet synced, or not yet renamed.
 """
 
 from __future__ import annotations
 
+import random
 import sys
 import time
 from contextlib import suppress
+from types import FrameType
 from typing import Final
 
+import core.files
 from core.errors import NotReady
 from core.health import Heartbeat
 from core.prices import Coin, Price, PriceWriter
@@ -28,6 +32,13 @@ COINS: Final = "bitcoin,ethereum,dogecoin"
 EPOCH_MS: Final = 1_767_225_600_000
 """The first of January 2026, UTC."""
 HISTORY: Final = 288
+LONGEST_PAUSE_S: Final = 0.004
+
+
+def linger(frame: FrameType, event: str, _: object) -> None:
+    """Called before every call of C code."""
+    if event == "c_call" and frame.f_code.co_filename == core.files.__file__:
+        time.sleep(random.uniform(0, LONGEST_PAUSE_S))
 
 
 def write_prices() -> int:
@@ -55,6 +66,7 @@ def write_prices() -> int:
 def write_forecasts() -> int:
     """One cycle after another, without a pause."""
     settings = load_settings()
+    sys.setprofile(linger)
     with Heartbeat(settings.run_dir, "pipeline") as heartbeat, open_session(settings) as session:
         pipeline = Pipeline(session, heartbeat)
         while True:
