@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Self
 
 from core.errors import NotReady
-from core.price_rows import Coin, Price, latest_prices, price_range, reading
+from core.price_rows import Coin, Price, latest_prices, price_range, quick_check, reading
 from core.schema import check_version
 from core.times import GRID_STEP_MS
 
@@ -52,6 +52,11 @@ class PriceReader:
             return self._path.stat().st_ino == self._inode
         except OSError:
             return False
+
+    def check(self) -> None:
+        """Read every page, about a second per 100 MB; raises DamagedFile if one is broken."""
+        with reading():
+            quick_check(self._connection)
 
     def data_version(self) -> int:
         """A number that changes when another process has committed; costs microseconds."""

@@ -5,11 +5,13 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from core.errors import DamagedFile, NotReady, StorageProblem
 
-__all__ = ["Coin", "Price", "is_damage", "latest_prices", "price_range", "reading", "writing"]
+__all__ = ["Coin", "Price", "is_damage", "latest_prices", "price_range", "quick_check", "reading", "writing"]
+
+_BROKEN: Final = "broken page"
 
 
 class Price(NamedTuple):
@@ -35,10 +37,10 @@ class Coin(NamedTuple):
 
 
 def latest_prices(connection: sqlite3.Connection) -> dict[str, Price]:
-    """The newest price of each tracked coin."""
+    """The newest price of each tracked coin; CROSS JOIN keeps SQLite from reading all prices to find the coins."""
     rows = connection.execute(
         """SELECT p.coin_id, p.ts_ms, p.price, p.market_cap, p.volume, p.fetched_ms
-        FROM coins c JOIN prices p ON p.coin_id = c.id
+        FROM coins c CROSS JOIN prices p ON p.coin_id = c.id
             AND p.ts_ms = (SELECT max(ts_ms) FROM prices WHERE coin_id = c.id)
         WHERE c.tracked = 1"""
     ).fetchall()
@@ -55,9 +57,21 @@ def price_range(
     ).fetchall()
 
 
+def quick_check(connection: sqlite3.Connection) -> None:
+    """Read every page.
+
+    Raises:
+        sqlite3.DatabaseError: one is broken.
+    """
+    (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+    if verdict != "ok":
+        raise sqlite3.DatabaseError(f"{_BROKEN}: {verdict}")
+
+
 def is_damage(error: sqlite3.Error) -> bool:
     """Whether the file is broken, rather than busy, full or out of reach."""
-    return getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    return str(error).startswith(_BROKEN) or code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from typing import Final, Self
 from core.errors import DamagedFile
 from core.files import set_aside
 from core.price_reader import PriceReader
-from core.price_rows import Coin, Price, is_damage, latest_prices, price_range, writing
+from core.price_rows import Coin, Price, is_damage, latest_prices, price_range, quick_check, writing
 from core.process import hold_lock
 from core.schema import migrate
 from core.times import MINUTE_MS, now_ms
@@ -23,6 +23,9 @@ __all__ = ["FUTURE_TOLERANCE_MS", "PriceWriter"]
 FUTURE_TOLERANCE_MS: Final = 2 * MINUTE_MS
 """How far ahead of the clock an event time may lie before the price is refused."""
 
+_CHECKED_BYTES: Final = 200_000_000
+"""Up to this size every page is read on opening; a larger file is for `verify(whole=True)`, beside the work."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -30,13 +33,15 @@ class PriceWriter:
     """The one writing connection; opening takes the folder's lock, sets a damaged database aside and migrates.
 
     Its methods raise StorageProblem while the disk refuses, and DamagedFile when the database broke while open:
-    then `renew` sets it aside and begins a new one.
+    then `renew` sets it aside and begins a new one. `is_checked` is False where the file was too large to be read
+    whole on opening.
     """
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self.path = path
         self.set_aside_as: Path | None = None
+        self.is_checked = True
         self._lock = hold_lock(path.with_suffix(".lock"), "a base de preços")
         try:
             with writing():
@@ -69,8 +74,10 @@ class PriceWriter:
                     self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
             self._connection = self._open()
 
-    def verify(self) -> None:
+    def verify(self, *, whole: bool = False) -> None:
         """Look at the file as a reader does: what this connection has in memory hides damage from it.
+
+        With `whole` every page is read, which takes about a second per 100 MB; for any thread.
 
         Raises:
             DamagedFile: the file is broken, gone, or another one.
@@ -80,6 +87,8 @@ class PriceWriter:
         with PriceReader(self.path) as reader:
             reader.coins()
             reader.latest()
+            if whole:
+                reader.check()
 
     def store(self, prices: Iterable[Price], *, clock_ms: int | None = None) -> int:
         """Store valid prices, one per coin and event time (the first one stays); return how many were new.
@@ -194,6 +203,7 @@ class PriceWriter:
             _log.error("crypto.db is damaged (%s): set aside as %s, starting afresh", error, self.set_aside_as.name)
             connection = _connect_for_writing(self.path)
         self._file = _inode(self.path)
+        self.is_checked = self.path.stat().st_size <= _CHECKED_BYTES
         return connection
 
     @contextmanager
@@ -216,9 +226,8 @@ def _connect_for_writing(path: Path) -> sqlite3.Connection:
         connection.execute("PRAGMA synchronous = NORMAL")
         connection.execute("PRAGMA journal_size_limit = 67108864")
         connection.execute("PRAGMA temp_store = MEMORY")
-        (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
-        if verdict != "ok":
-            raise sqlite3.DatabaseError(verdict)
+        if path.stat().st_size <= _CHECKED_BYTES:
+            quick_check(connection)
         migrate(connection)
         connection.execute("PRAGMA optimize = 0x10002")
     except BaseException:

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import logging
 import random
+import threading
 from typing import Final
 
+from core.errors import DamagedFile, NotReady
 from core.prices import PriceWriter
 from core.retention import Retention
 from core.settings import Settings
@@ -47,6 +49,9 @@ class Collector:
         self.desk = Desk.resume(settings, writer, api, clock, jitter)
         self.polls = Polls(self.desk)
         self.filler = Filler(self.desk)
+        self._damage: list[DamagedFile] = []
+        if not writer.is_checked:
+            threading.Thread(target=self._check_whole, name="check", daemon=True).start()
 
     def turn(self) -> float:
         """Make at most one call; return the seconds until there is something to do.
@@ -83,7 +88,7 @@ class Collector:
             return _DISK_RETRY_S
         if now >= self._verify_at:
             self._verify_at = now + _VERIFY_EVERY_S
-            outbox.attempt(self._writer.verify)
+            outbox.attempt(self._verify)
         if now < self._chores_at:
             return min(self._chores_at, self._verify_at) - now
         newest_ms = self.desk.intake.newest_ms
@@ -91,6 +96,21 @@ class Collector:
             return _CHORE_PAUSE_S
         self._chores_at = now + _CHORES_EVERY_S
         return _CHORES_EVERY_S
+
+    def _check_whole(self) -> None:
+        """Read every page of a large database beside the work; what is found, the next look at the file reports."""
+        try:
+            self._writer.verify(whole=True)
+        except DamagedFile as error:
+            self._damage.append(error)
+            self._verify_at = self.desk.caller.now()
+        except NotReady as error:
+            _log.warning("could not check the price store: %s", error)
+
+    def _verify(self) -> None:
+        if self._damage:
+            raise self._damage.pop()
+        self._writer.verify()
 
     def _thin(self, newest_ms: int) -> None:
         if not self._retention.step(newest_ms):

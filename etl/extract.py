@@ -70,7 +70,7 @@ def once(settings: Settings, stop: threading.Event) -> int:
         api = _open_api(settings, stop, stack)
         try:
             writer = stack.enter_context(PriceWriter(open_workspace(settings).database))
-            collector = Collector(settings, writer, api)
+            collector = _resume(settings, writer, api)
         except (OSError, StorageProblem, DamagedFile) as error:
             return _say(f"Nada coletado: não consigo abrir a base de preços ({error}).", failed=True)
         while collector.polls.polled_ms is None and not stop.is_set():
@@ -105,7 +105,7 @@ def _open_collector(
         attempt = ExitStack()
         try:
             writer = attempt.enter_context(PriceWriter(open_workspace(settings).database))
-            collector = Collector(settings, writer, api)
+            collector = _resume(settings, writer, api)
         except (OSError, StorageProblem, DamagedFile) as error:
             attempt.close()
             health.error(error)
@@ -124,6 +124,15 @@ def _open_collector(
                 health.damaged([writer.set_aside_as.name])
             return collector
     return None
+
+
+def _resume(settings: Settings, writer: PriceWriter, api: CoinGecko) -> Collector:
+    """The collector where it left off, or from the start if what it left is damaged."""
+    try:
+        return Collector(settings, writer, api)
+    except DamagedFile:
+        writer.renew()
+        return Collector(settings, writer, api)
 
 
 class _Voice:

@@ -46,6 +46,22 @@ def test_a_database_that_broke_while_open_is_renewed(tmp_path: Path) -> None:
             assert reader.range("bitcoin") == [(1, 1.0)]
 
 
+def test_a_broken_page_in_the_middle_is_found_by_reading_the_whole(tmp_path: Path) -> None:
+    """A quick look misses it; the whole check does not."""
+    path = tmp_path / "crypto.db"
+    with PriceWriter(path) as writer:
+        writer.store(Price("bitcoin", ts_ms, 1.0) for ts_ms in range(1, 9000))
+        writer.checkpoint()
+        assert writer.is_checked
+        writer.verify(whole=True)
+        with path.open("r+b") as file:
+            file.seek(path.stat().st_size // 2 // 4096 * 4096)
+            file.write(b"\xde\xad" * 2048)
+        writer.verify()
+        with pytest.raises(DamagedFile):
+            writer.verify(whole=True)
+
+
 def test_a_file_that_is_gone_is_noticed(tmp_path: Path) -> None:
     """Whoever deletes the database while it is open does not make the writer write into nothing."""
     path = tmp_path / "crypto.db"

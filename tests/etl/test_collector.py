@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
 from collections.abc import Callable
+from contextlib import suppress
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from core.errors import ConfigurationError, CredentialProblem
-from core.prices import PriceReader
+from core.errors import ConfigurationError, CredentialProblem, DamagedFile
+from core.prices import PriceReader, PriceWriter
 from core.times import DAY_MS, HOUR_MS
 from etl.collector_report import report
 from etl.faults import STORM_KINDS, Fault, FaultPlan
@@ -294,6 +297,38 @@ def test_a_database_that_breaks_while_open_is_begun_afresh(make_world: Worlds) -
     with PriceReader(path) as reader:
         assert len(reader.hourly("bitcoin")) == 168
         assert len(reader.coins()) == 3
+
+
+def test_a_large_database_is_checked_beside_the_work(make_world: Worlds, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Polls begin at once; a broken page found later makes the store begin afresh."""
+    world = make_world()
+    collector = world.start(coins=COINS)
+    world.run(20)
+    path = collector.desk.outbox._writer.path
+    world.stop()
+    monkeypatch.setattr("core.price_writer._CHECKED_BYTES", 1000)
+    damage_unseen(path)
+    world.start()
+    assert world.collector.polls.step()
+    for thread in threading.enumerate():
+        if thread.name == "check":
+            thread.join()
+    world.run(30)
+    assert fields(world)["set_aside"]
+    assert len(world.stored("bitcoin")) > 280
+
+
+def damage_unseen(path: Path) -> None:
+    """Break a page that only a look at every page notices."""
+    whole = path.read_bytes()
+    for start in range(4096, len(whole), 4096):
+        path.write_bytes(whole[:start] + b"\xde\xad" * 2048 + whole[start + 4096 :])
+        with PriceWriter(path) as writer, suppress(DamagedFile):
+            writer.verify()
+            with pytest.raises(DamagedFile):
+                writer.verify(whole=True)
+            return
+    pytest.fail("every page is looked at anyway")
 
 
 def test_a_break_that_cannot_be_mended_yet_is_mended_later(make_world: Worlds) -> None:

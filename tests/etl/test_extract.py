@@ -98,6 +98,19 @@ def test_help_is_portuguese(run: Run) -> None:
     assert "Coleta os preços" in out
 
 
+def test_a_damaged_database_is_set_aside_and_collection_goes_on(make_world: Any, run: Run, tmp_path: Path) -> None:
+    """Garbage in place of crypto.db: kept under a dated name, a new one filled, said in the health file."""
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "crypto.db").write_bytes(b"no database" * 1000)
+    process = run(COINGECKO_URL=make_world().server.url, COINGECKO_PLAN="local")
+    eventually(lambda: read_health(tmp_path / "data" / "run", "collector").progress.get("backfill_done") == 1)
+    health = read_health(tmp_path / "data" / "run", "collector")
+    assert (tmp_path / "data" / health.progress["set_aside"]).read_bytes().startswith(b"no database")
+    assert health.last_error is not None
+    assert "danificada" in health.last_error["message"]
+    assert process.poll() is None
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
