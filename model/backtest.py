@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,19 +17,22 @@ from core.files import write_atomically
 from core.process import run_main
 from core.times import iso, parse_moment
 from model.backtest_report import write_report
-from model.baseline import PriceGrid, ewma_forecasts, yardstick_forecasts
 from model.engine import EngineOptions
 from model.evaluation import with_yardstick
 from model.prior import Prior
 from model.recording import Recording, read_recording
-from model.walk_forward import FORECAST_COLUMNS, Walk, walk_forward
+from model.walk import WalkOptions, Yardsticks, forecast_frame, origins, walk, with_outcomes
 
 __all__ = ["Backtest", "main", "run"]
 
 
 @dataclass(frozen=True)
 class Backtest:
-    """Forecasts with their outcomes, and those of the two baselines for the same coins, origins and horizons."""
+    """What a walk made: `forecasts` with `price_actual`, and the rivals' for the same coins, origins and horizons.
+
+    `yardstick` is "the price stays" with the spread of the last 14 days, `ewma` the same with an exponentially
+    weighted one.
+    """
 
     forecasts: pd.DataFrame
     yardstick: pd.DataFrame
@@ -43,67 +45,78 @@ class Backtest:
 
 
 def run(
-    recording: Recording, walk: Walk, options: EngineOptions, prior: Prior | None, *, show_progress: bool = False
+    recording: Recording,
+    options: WalkOptions,
+    engine_options: EngineOptions,
+    prior: Prior | None,
+    *,
+    show_progress: bool = False,
 ) -> Backtest:
-    """Walk forward and add the baselines; no file is touched.
+    """Walk forward and put the rivals beside it; no file is touched.
 
     Raises:
-        BadInput: no coin has enough history anywhere in the walk.
+        BadInput: there is no origin with enough history.
     """
-
-    def progress(origins: Iterator[int], count: int) -> Iterator[int]:
-        return iter(tqdm(origins, total=count, unit="origem", disable=not show_progress, mininterval=1.0))
-
-    forecasts = walk_forward(recording, walk, options, prior, progress)
-    if forecasts.empty:
-        raise BadInput("nenhuma moeda tem história bastante no período pedido: diminua --min-history-hours")
-    grid = PriceGrid(recording)
-    return Backtest(forecasts, yardstick_forecasts(forecasts, grid), ewma_forecasts(forecasts, grid))
+    moments = origins(recording, options)
+    steps = walk(recording, options, engine_options, prior)
+    bar = tqdm(steps, total=len(moments), unit="origem", disable=not show_progress, mininterval=1.0)
+    made = [forecasts for forecasts in bar if len(forecasts)]
+    if not made:
+        raise BadInput("nenhuma origem com histórico bastante: mude --start, --end ou --min-history-hours")
+    coins = list(recording)
+    published = with_outcomes(forecast_frame(coins, made), recording)
+    ewma = with_outcomes(forecast_frame(coins, made, "baseline"), recording)
+    return Backtest(published, Yardsticks(recording).frame(published), ewma)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one backtest from the command line."""
-    given = _parser().parse_args(arguments)
-    coins = None if given.coins is None else [coin.strip().lower() for coin in given.coins.split(",") if coin.strip()]
-    recording = read_recording(given.data, coins)
-    walk = _walk(given, recording)
-    options = EngineOptions(train_days=given.train_days, seed=given.seed, n_jobs=min(2, os.cpu_count() or 1))
-    prior = None if given.no_prior else Prior.load()
-    given.out.mkdir(parents=True, exist_ok=True)
-    result = run(recording, walk, options, prior, show_progress=True)
-    _write_forecasts(given.out, result.forecasts)
-    report = write_report(given.out, result.scored, _context(given, walk, recording), {"EWMA": result.ewma})
+    """Run one backtest from the command line; what cannot be run is refused by name, exit code 2."""
+    parser = _parser()
+    given = parser.parse_args(arguments)
+    try:
+        recording = read_recording(given.data, _coins(given.coins))
+        options = _walk_options(given)
+        engine_options = EngineOptions(train_days=given.train_days, seed=given.seed, n_jobs=given.jobs)
+        prior = None if given.no_prior else Prior.load()
+        result = run(recording, options, engine_options, prior, show_progress=True)
+        given.out.mkdir(parents=True, exist_ok=True)
+    except (BadInput, FileExistsError) as error:
+        parser.error(str(error))
+    write_atomically(given.out / "forecasts.parquet", _plain(result.forecasts).to_parquet(index=False))
+    report = write_report(given.out, result.scored, _context(given, result), {"EWMA": result.ewma})
     print(_summary(report, given.out))  # noqa: T201 - the answer to the person who asked
     return 0
 
 
-def _walk(given: argparse.Namespace, recording: Recording) -> Walk:
-    start_ms, end_ms = Walk.over(recording, given.min_history_hours)
+def _coins(text: str | None) -> list[str] | None:
+    return None if text is None else [coin.strip().lower() for coin in text.split(",") if coin.strip()]
+
+
+def _walk_options(given: argparse.Namespace) -> WalkOptions:
     try:
-        start_ms = max(start_ms, parse_moment(given.start)) if given.start else start_ms
-        end_ms = min(end_ms, parse_moment(given.end, end_of_day=True)) if given.end else end_ms
+        start_ms = parse_moment(given.start) if given.start else None
+        end_ms = parse_moment(given.end, end_of_day=True) if given.end else None
     except ValueError as error:
-        raise BadInput(f"--start e --end são datas ou horários ISO 8601: {error}") from error
-    if start_ms > end_ms:
-        raise BadInput(f"período vazio: a primeira origem possível é {iso(start_ms)}, a última {iso(end_ms)}")
-    return Walk(start_ms, end_ms, given.step_min, given.refit_min, given.min_history_hours)
+        raise BadInput(f"--start e --end são datas ou horários ISO 8601 ({error})") from error
+    return WalkOptions(start_ms, end_ms, given.step_min, given.refit_min, given.min_history_hours)
 
 
-def _write_forecasts(folder: Path, forecasts: pd.DataFrame) -> None:
-    content = forecasts[list(FORECAST_COLUMNS)].to_parquet(index=False)
-    write_atomically(folder / "forecasts.parquet", content)
+def _plain(forecasts: pd.DataFrame) -> pd.DataFrame:
+    """Coins and kinds as text, as every reader of the file expects."""
+    return forecasts.assign(coin=forecasts["coin"].astype(str), kind=forecasts["kind"].astype(str))
 
 
-def _context(given: argparse.Namespace, walk: Walk, recording: Recording) -> Mapping[str, object]:
+def _context(given: argparse.Namespace, result: Backtest) -> Mapping[str, object]:
+    moments = result.forecasts["origin"]
     return {
         "dados": given.data.name,
-        "moedas": ", ".join(sorted(recording)),
-        "primeira origem": iso(walk.start_ms),
-        "última origem": iso(walk.end_ms),
-        "passo (min)": walk.step_min,
-        "retreino (min)": walk.refit_min,
+        "moedas": result.forecasts["coin"].nunique(),
+        "primeira origem": iso(int(moments.min().timestamp() * 1000)),
+        "última origem": iso(int(moments.max().timestamp() * 1000)),
+        "passo (min)": given.step_min,
+        "retreino (min)": given.refit_min,
         "treino (dias)": given.train_days,
-        "história mínima (h)": walk.min_history_hours,
+        "história mínima (h)": given.min_history_hours,
         "semente": given.seed,
         "coeficientes de partida": "não" if given.no_prior else "sim",
     }
@@ -111,14 +124,18 @@ def _context(given: argparse.Namespace, walk: Walk, recording: Recording) -> Map
 
 def _summary(report: Mapping[str, Any], folder: Path) -> str:
     overall, rival = report["overall"], report["rivals"]["EWMA"]
-    ratio = overall["relative_pinball"]
     lines = [
         f"{overall['forecasts']} previsões conferidas de {overall['hours']} horas",
-        f"pinball relativo a «o preço fica»: {ratio:.4f} (EWMA: {rival['difference']['other']:.4f})",
+        f"pinball relativo a «o preço fica»: {_number(overall['relative_pinball'])} "
+        f"(EWMA: {_number(rival['difference']['other'])})",
         "cobertura: " + ", ".join(f"{level} % → {100 * share:.1f} %" for level, share in overall["coverage"].items()),
         f"relatório: {folder / 'report.html'}",
     ]
     return "\n".join(lines)
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4f}"
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -138,6 +155,7 @@ def _parser() -> argparse.ArgumentParser:
         "--min-history-hours", type=_between(0, 8760), default=24, help="história mínima de cada moeda (padrão: 24)"
     )
     parser.add_argument("--seed", type=_between(0, 2**32 - 1), default=0, help="semente da floresta (padrão: 0)")
+    parser.add_argument("--jobs", type=_between(1, 64), default=2, help="fios da floresta; não mudam nada (padrão: 2)")
     parser.add_argument("--no-prior", action="store_true", help="sem os coeficientes de partida que vêm com o produto")
     return parser
 
