@@ -38,19 +38,19 @@ _RANGES: Final = (3, 6, 12, 24, 72, 144, 288)
 _MARKET_HALF_LIVES: Final = (1, 3, 12, 72)
 _MARKET_LAGS: Final = (1, 3, 12)
 
-COIN_FEATURES: Final = (
+COIN_FEATURES: Final[tuple[str, ...]] = (
     *(f"log_square_{n}" for n in volatility.HALF_LIVES),
     *(f"log_abs_{n}" for n in volatility.HALF_LIVES),
     *(f"move_{n}" for n in _LAGS),
     *(f"abs_move_{n}" for n in _LAGS),
     *(f"range_{n}" for n in _RANGES),
 )
-MARKET_FEATURES: Final = (
+MARKET_FEATURES: Final[tuple[str, ...]] = (
     *(f"market_log_abs_{n}" for n in _MARKET_HALF_LIVES),
     *(f"market_move_{n}" for n in _MARKET_LAGS),
     *(f"market_abs_move_{n}" for n in _MARKET_LAGS),
 )
-CLOCK_FEATURES: Final = (
+CLOCK_FEATURES: Final[tuple[str, ...]] = (
     "day_sin_1",
     "day_cos_1",
     "day_sin_2",
@@ -58,7 +58,7 @@ CLOCK_FEATURES: Final = (
     "weekend",
     *(f"minute_{5 * n:02d}" for n in range(12)),
 )
-FEATURE_NAMES: Final = (*COIN_FEATURES, *MARKET_FEATURES, *CLOCK_FEATURES)
+FEATURE_NAMES: Final[tuple[str, ...]] = (*COIN_FEATURES, *MARKET_FEATURES, *CLOCK_FEATURES)
 
 _MOVE_LIMIT: Final = 8.0
 _LOG_LIMIT: Final = 4.0
