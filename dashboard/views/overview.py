@@ -57,18 +57,27 @@ def show(page: Page) -> None:
 
 
 @lru_cache(maxsize=64)
-def price_figure(readers: Readers, _version: str, coin: str, window: str, *, with_past: bool, look: Look) -> go.Figure:
-    """The chart of one version of the data; the same version gives the same figure, which the browser then keeps."""
+def price_figure(
+    readers: Readers, _version: str, coin: str, window: str, *, with_past: bool, look: Look
+) -> tuple[go.Figure, int | None]:
+    """The chart of one version of the data; the same version gives the same figure, which the browser then keeps.
+
+    With it the time of the first price where the history does not fill the window yet.
+    """
     newest_ms = _newest_ms(readers, coin)
     start_ms = newest_ms - WINDOWS[window]
     history = readers.series(coin, start_ms, step_ms(window))
     past = _past(readers, coin, start_ms, newest_ms, window) if with_past else []
-    return price_chart(history, _forecast(readers, coin), past, window, look)
+    first_ms = history[0][0] if history[0] else newest_ms
+    since_ms = first_ms if first_ms - start_ms > HOUR_MS // 4 else None
+    return price_chart(history, _forecast(readers, coin), past, window, look), since_ms
 
 
 def _chart(page: Page, coin: str, window: str, with_past: bool) -> None:
     with in_words(page):
-        figure = price_figure(page.readers, page.readers.version(), coin, window, with_past=with_past, look=page.look)
+        figure, since_ms = price_figure(
+            page.readers, page.readers.version(), coin, window, with_past=with_past, look=page.look
+        )
         with st.container(border=True, key="price_chart"):
             name = page.names.get(coin, coin)
             st.plotly_chart(
@@ -77,6 +86,8 @@ def _chart(page: Page, coin: str, window: str, with_past: bool) -> None:
                 config={"displayModeBar": "hover", "displaylogo": False},
                 alt=page.texts("overview.chart_alt", coin=name, window=window),
             )
+            if since_ms is not None:
+                st.caption(escape(page.texts("overview.since", moment=page.formats.moment(since_ms))))
         forecast = _forecast(page.readers, coin)
         if forecast is None:
             st.info(page.texts("waiting.forecast"), icon=":material/hourglass_top:")
@@ -148,7 +159,7 @@ def _forecast_cards(page: Page, grid: GridContainer, forecast: ForecastView, dec
 
 def _model_card(page: Page, forecast: ForecastView) -> None:
     kind = "forest" if forecast.kind == KIND_FOREST else "baseline"
-    trained = forecast.trained_ms
+    trained = forecast.trained_ms if forecast.kind == KIND_FOREST else None
     st.metric(
         page.texts("overview.model"),
         page.texts(f"model.{kind}"),
@@ -181,9 +192,9 @@ def _forecast(readers: Readers, coin: str) -> ForecastView | None:
 
 
 def _past(readers: Readers, coin: str, start_ms: int, newest_ms: int, window: str) -> list[LoggedForecast]:
-    """One-hour forecasts whose target lies in the window; every fourth of a week's is enough to draw."""
+    """One-hour forecasts whose hour has come within the window; every fourth of a week's is enough to draw."""
     try:
-        logged = readers.logged(coin, start_ms - HOUR_MS, newest_ms, _PAST_LIMIT)
+        logged = readers.logged(coin, start_ms - HOUR_MS, newest_ms - HOUR_MS, _PAST_LIMIT)
     except NotReady:
         return []
     return logged[::4] if window == "7d" else logged

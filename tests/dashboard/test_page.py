@@ -99,7 +99,9 @@ def test_past_forecasts_can_be_laid_over(make_market: Make, open_page: Open) -> 
     page = open_page()
     assert len(figure(page)["data"]) == 5
     page.toggle(key="anteriores").set_value(True).run()
-    assert {"Previsto 1 h antes", "Faixa de 80% de então"} <= {trace["name"] for trace in figure(page)["data"]}
+    drawn = {trace["name"]: trace for trace in figure(page)["data"]}
+    assert "Faixa de 80% de então" in drawn
+    assert max(drawn["Previsto 1 h antes"]["x"]) <= max(drawn["Preço"]["x"])
 
 
 def test_english(make_market: Make, open_page: Open) -> None:
@@ -292,3 +294,10 @@ def test_250_coins(make_market: Make, open_page: Open) -> None:
     page = open_page(pagina="comparacao")
     assert not page.exception
     assert len(page.dataframe[0].value) == 250
+
+
+def test_a_window_longer_than_the_history_says_so(make_market: Make, open_page: Open) -> None:
+    """Two days of prices fill the window of a day; in that of a week the page says since when there are prices."""
+    make_market().everything()
+    assert "Há preços guardados desde" in words(open_page(janela="7d"))
+    assert "Há preços guardados desde" not in words(open_page(janela="24h"))
