@@ -33,7 +33,7 @@ kept.
 _RECENT: Final = _REPLAY + _LATEST_LAG + 1
 _HEAD_START: Final = 312
 """The grid begins at least 26 hours ago, so that a back-fill that arrives after the first poll finds its place."""
-_DAY_MS: Final = 86_400_000
+_BLOCK_CELLS: Final = 24_000
 
 
 @dataclass(frozen=True)
@@ -134,7 +134,8 @@ class FeatureGrid:
     # -- rows out ----------------------------------------------------------------------------------------------------
 
     def extend(self, until_ms: int) -> Iterator[FeatureBlock]:
-        """Compute the grid rows up to the last grid point at or before `until_ms`, in blocks of at most a day.
+        """Compute the grid rows up to the last grid point at or before `until_ms`, in blocks of at most a day that
+        end with it or within it.
 
         Rows of coins that joined late or were repaired come first, over the time that the grid already covers.
         """
@@ -142,10 +143,16 @@ class FeatureGrid:
             yield from self._rebuild()
         end = floor_grid(until_ms)
         start = self._next_point(end)
+        length = self._block_rows() * GRID_STEP_MS
         while start is not None and start <= end:
-            stop = min(end, floor_grid(start // _DAY_MS * _DAY_MS + _DAY_MS - 1))
+            stop = min(end, start - start % length + length - GRID_STEP_MS)
             yield self._append(np.arange(start, stop + 1, GRID_STEP_MS))
             start = stop + GRID_STEP_MS
+
+    def _block_rows(self) -> int:
+        """Grid rows computed at a time: a day, or the part of one that keeps the work space small with many coins."""
+        most = _BLOCK_CELLS // max(len(self.coins), 1)
+        return next((rows for rows in (_BLOCK, 144, 96, 48, 24) if rows <= most), 12)
 
     def _next_point(self, end_ms: int) -> int | None:
         if len(self.ts_ms):

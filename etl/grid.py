@@ -87,10 +87,11 @@ class RawPrices:
 
     def clear(self, coin: int) -> None:
         """Forget everything about one coin."""
+        if self._newest.pop(coin, None) is None:
+            return
         self._merge()
         keep = self._key // _COIN_SHIFT != coin
         self._key, self._price = self._key[keep], self._price[keep]
-        self._newest.pop(coin, None)
 
     def forget_before(self, ts_ms: int) -> None:
         """Drop the prices before `ts_ms`."""

@@ -131,7 +131,7 @@ class Calibration:
         return np.asarray(hats.astype(np.float64) @ self._phase)
 
     def half_widths(self, scale: FloatArray, coins: npt.NDArray[np.int64]) -> FloatArray:
-        """Return the half-widths of the log move (..., k, STEPS, LEVELS) for final scales (..., k, STEPS) of k coins.
+        """Return the half-widths of the log move (k, STEPS, LEVELS) for final scales (k, STEPS) of coins (k,).
 
         Monotone over levels and horizons.
         """
@@ -146,21 +146,23 @@ class Calibration:
         scale: FloatArray,
         move: FloatArray,
     ) -> None:
-        """Learn from moves (n, k, STEPS) and the final scales (n, k, STEPS) published for them (NaN: none was)."""
+        """Learn from moves (n, STEPS) of coins (n,) and the final scales (n, STEPS) published for them (NaN: none
+        was).
+        """
         size = np.abs(move) / scale
         if self.step:
             limit = self._quantiles * np.exp(self._track[coins])
             known = np.isfinite(size)[..., None]
             outside = np.where(known, (size[..., None] > limit) - (1.0 - LEVELS), 0.0)
-            self._track[coins] += self.step * outside.sum(axis=0)
+            np.add.at(self._track, coins, self.step * outside)
         days = ts_ms // DAY_MS
         for day in np.unique(days):
             of_day = days == day
             self._sizes.add(int(day), size[of_day])
             if self.phases:
-                raw = np.minimum(size[of_day] * self.phase_factor(hats[of_day])[:, None], _SIZE_LIMIT)
-                weight = np.isfinite(raw).sum(axis=1)
-                counts = np.stack([hats[of_day].T @ np.nansum(raw, axis=1), hats[of_day].T @ weight])
+                place = hats[of_day].astype(np.float64).T
+                raw = np.minimum(size[of_day] * self.phase_factor(hats[of_day]), _SIZE_LIMIT)
+                counts = np.stack([place @ np.nan_to_num(raw), place @ np.isfinite(raw)])
                 self._phase_days[int(day)] = self._phase_days.get(int(day), 0.0) + counts
         self._forget(int(days.max()) - self.days)
         self._refresh()

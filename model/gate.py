@@ -12,6 +12,7 @@ from model.calibration import LEVELS
 __all__ = ["Gate", "interval_loss"]
 
 FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
 
 _TAIL: Final[FloatArray] = (1.0 - LEVELS) / 2
 
@@ -31,7 +32,7 @@ def interval_loss(move: FloatArray, half_width: FloatArray) -> FloatArray:
 class Gate:
     """Keeps, per coin, an exponentially weighted mean of (forest's loss - baseline's loss) / baseline's loss.
 
-    `half_life_rows` outcomes ago counts half. A coin without a record passes.
+    An outcome `half_life_rows` grid rows ago counts half. A coin without a record passes.
     """
 
     def __init__(self, half_life_rows: float) -> None:
@@ -45,20 +46,23 @@ class Gate:
         self._forest = np.concatenate([self._forest, np.zeros(missing)])
         self._baseline = np.concatenate([self._baseline, np.zeros(missing)])
 
-    def learn(self, coins: npt.NDArray[np.int64], forest: FloatArray, baseline: FloatArray) -> None:
-        """Learn from losses (n, k) of both on the same outcomes, in order of time; NaN is no outcome."""
-        known = np.isfinite(forest) & np.isfinite(baseline)
-        age: npt.NDArray[np.int64] = np.cumsum(known[::-1], axis=0)[::-1] - known
-        weight = np.where(known, 0.5 ** (age / self.half_life_rows), 0.0)
-        decay = 0.5 ** (known.sum(axis=0) / self.half_life_rows)
-        self._forest[coins] = decay * self._forest[coins] + np.where(known, weight * forest, 0.0).sum(axis=0)
-        self._baseline[coins] = decay * self._baseline[coins] + np.where(known, weight * baseline, 0.0).sum(axis=0)
+    def learn(self, ts_ms: IntArray, coins: IntArray, forest: FloatArray, baseline: FloatArray) -> None:
+        """Learn from losses (n,) of both on the same outcomes of coins (n,); NaN is no outcome.
 
-    def passes(self, coins: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+        Records fade with the number of moments in `ts_ms`; within one call all outcomes weigh the same.
+        """
+        known = np.isfinite(forest) & np.isfinite(baseline)
+        decay = 0.5 ** (len(np.unique(ts_ms)) / self.half_life_rows)
+        self._forest *= decay
+        self._baseline *= decay
+        np.add.at(self._forest, coins[known], forest[known])
+        np.add.at(self._baseline, coins[known], baseline[known])
+
+    def passes(self, coins: IntArray) -> npt.NDArray[np.bool_]:
         """Tell for each coin whether the forest's recent loss is not above the baseline's."""
         return np.asarray(self._forest[coins] <= self._baseline[coins])
 
-    def ratio(self, coins: npt.NDArray[np.int64]) -> FloatArray:
+    def ratio(self, coins: IntArray) -> FloatArray:
         """Return forest's recent loss / baseline's per coin, NaN without a record."""
         baseline = self._baseline[coins]
         return np.asarray(self._forest[coins] / np.where(baseline > 0, baseline, np.nan))

@@ -108,9 +108,15 @@ class Learner:
         return with_forest and self._calibration.rows >= self.options.least_rows
 
     def in_turn(self, ts_ms: IntArray, coins: IntArray) -> npt.NDArray[np.bool_]:
-        """Tell which rows (n, k) are predicted and scored: all with up to 32 coins, then evenly fewer of each."""
-        stride = max(1, self._coins // 32)
-        return np.asarray((ts_ms[:, None] // GRID_STEP_MS + coins) % stride == 0)
+        """Tell which rows (n, k) are learned from: all with up to 63 coins, then evenly fewer of each.
+
+        Neighbouring rows say nearly the same; this bounds what a grid step costs, whatever the number of coins.
+        """
+        return np.asarray((ts_ms[:, None] // GRID_STEP_MS + coins) % self._stride == 0)
+
+    @property
+    def _stride(self) -> int:
+        return max(1, self._coins // 32)
 
     def predict(self, x: npt.NDArray[np.float32], wanted: npt.NDArray[np.bool_]) -> tuple[FloatArray, FloatArray]:
         """Return predicted log activity and bets (..., STEPS) for rows `x` (..., features); NaN where not wanted or no
@@ -147,34 +153,25 @@ class Learner:
 
     def learn(self, rows: Rows, coins: IntArray, what: Outcomes) -> None:
         """Learn from matured rows (n, k) in order of time: first judge what was predicted, then take it in."""
-        usable, stride = rows.usable, self.store.stride(self._coins)
-        n, k = usable.shape
-        scale_base = np.where(usable[..., None], rows.sigma[..., None] * _ROOT, np.nan)
-        scored = np.isfinite(rows.activity[..., 0])
-        scale = self._scale(rows.activity, rows.sigma, rows.x)
-        move = np.where(usable[..., None], what.move, np.nan)
-        turn = self.in_turn(rows.ts_ms, coins)[..., None]
-        self._judge(coins, np.where(scored[..., None], move, np.nan), scale, scale_base)
-        hats = rows.x[:, 0, _HATS]
-        self._calibration.learn(rows.ts_ms, coins, hats, scale, move)
-        self._baseline.learn(rows.ts_ms, coins, hats, np.where(turn, scale_base, np.nan), move)
-        ts = np.repeat(rows.ts_ms, k)
-        whole = (usable & np.isfinite(what.activity).all(axis=-1)).ravel()
-        if whole.any():
-            steps = rows.ts_ms[:, None] // GRID_STEP_MS + 5 * coins
-            flat = rows.x.reshape(n * k, -1)[whole]
-            activity = what.activity.reshape(n * k, STEPS)[whole].astype(np.float32)
-            self.store.add(ts[whole], flat, activity, (steps % stride == 0).ravel()[whole])
-        moved = (np.isfinite(move).all(axis=-1) & turn[..., 0]).ravel()
-        if moved.any():
-            scaled = (move / scale_base).reshape(n * k, STEPS)[moved]
-            bets = rows.bets.reshape(n * k, STEPS)[moved]
-            self.point.learn(ts[moved], np.tile(coins, n)[moved], rows.x.reshape(n * k, -1)[moved], bets, scaled)
-
-    def _judge(self, coins: IntArray, move: FloatArray, scale: FloatArray, scale_base: FloatArray) -> None:
-        mine = interval_loss(move, self._calibration.half_widths(scale, coins))
-        other = interval_loss(move, self._baseline.half_widths(scale_base, coins))
-        self.gate.learn(coins, (mine / scale_base).mean(axis=-1), (other / scale_base).mean(axis=-1))
+        row, place = np.nonzero(rows.usable & self.in_turn(rows.ts_ms, coins))
+        if not len(row):
+            return
+        ts_ms, coin, x, sigma = rows.ts_ms[row], coins[place], rows.x[row, place], rows.sigma[row, place]
+        move, base = what.move[row, place], sigma[:, None] * _ROOT
+        scale = self._scale(rows.activity[row, place], sigma, x)
+        mine = interval_loss(move, self._calibration.half_widths(scale, coin))
+        other = interval_loss(move, self._baseline.half_widths(base, coin))
+        self.gate.learn(ts_ms, coin, (mine / base).mean(axis=-1), (other / base).mean(axis=-1))
+        self._calibration.learn(ts_ms, coin, x[:, _HATS], scale, move)
+        self._baseline.learn(ts_ms, coin, x[:, _HATS], base, move)
+        activity = what.activity[row, place]
+        whole = np.isfinite(activity).all(axis=-1)
+        turn = (ts_ms // GRID_STEP_MS + coin) // self._stride
+        sampled = turn % self.store.stride(self._coins / self._stride) == 0
+        self.store.add(ts_ms[whole], x[whole], activity[whole].astype(np.float32), sampled[whole])
+        whole = np.isfinite(move).all(axis=-1)
+        bets = rows.bets[row, place][whole]
+        self.point.learn(ts_ms[whole], coin[whole], x[whole], bets, (move / base)[whole])
 
     def refit(self, now_ms: int) -> FitReport:
         """Fit the ridge from the sums, renew a part of the forest, judge the bets."""

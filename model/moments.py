@@ -55,9 +55,7 @@ class _Day:
 class TrainingStore:
     """Rows whose outcome is known, kept as one sum and a sample per UTC day; the oldest days fall out.
 
-    Every row counts in the sums. A row of coin c at grid step g joins the sample when (g + 5 c) is a multiple of the
-    stride, which grows with the number of coins: the forest's rows stay the same number whether 10 coins are followed
-    or 250.
+    Every row counts in the sums; those marked as sampled are kept for the forest, as half-precision numbers.
     """
 
     def __init__(self, days: int, sample_rows: int) -> None:
@@ -80,9 +78,9 @@ class TrainingStore:
         """Days of 5-minute steps that the rows cover, whatever the number of coins."""
         return sum(len(day.steps) for day in self._days.values()) / 288
 
-    def stride(self, coins: int) -> int:
-        """Return every which row of a coin is sampled, so that a full window keeps about `sample_rows`."""
-        return max(3, -(-coins * self.days * 288 // self.sample_rows))
+    def stride(self, rows_per_step: float) -> int:
+        """Return every which row is to be sampled, so that a full window keeps about `sample_rows`."""
+        return max(3, round(rows_per_step * self.days * 288 / self.sample_rows))
 
     def add(self, ts_ms: npt.NDArray[np.int64], x: RowArray, y: RowArray, sampled: npt.NDArray[np.bool_]) -> None:
         """Add rows `x` (n, p) with their targets `y` (n, q); `sampled` (n,) tells which may be kept for the forest."""
