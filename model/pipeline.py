@@ -25,6 +25,7 @@ from core.logs import configure_logging
 from core.process import lower_priority, run_main, stop_event, watch_parent
 from core.settings import Settings, load_settings
 from core.times import iso, now_ms
+from model.background import FirstBacktest
 from model.cycle_clock import CycleClock
 from model.predict import predict
 from model.score import LiveScorer
@@ -38,6 +39,7 @@ PRICES: Final = "ler os preços"
 TRAINING: Final = "treinar"
 FORECASTS: Final = "prever"
 SCORES: Final = "conferir as previsões"
+BACKTEST: Final = "conferir o histórico"
 TIDYING: Final = "arrumar os arquivos"
 SAVING: Final = "salvar o modelo"
 """The steps of a cycle, as the health file names them."""
@@ -52,8 +54,9 @@ _log = logging.getLogger(__name__)
 class Pipeline:
     """Runs cycles over one session and tells the health file how they went."""
 
-    def __init__(self, session: Session, heartbeat: Heartbeat) -> None:
+    def __init__(self, session: Session, heartbeat: Heartbeat, backtest: FirstBacktest | None = None) -> None:
         self.session = session
+        self._backtest = backtest
         self._heartbeat = heartbeat
         self._saved_ms = now_ms()
         self._scorer = LiveScorer(session.publisher)
@@ -85,6 +88,8 @@ class Pipeline:
         forecasts = self._attempt(FORECASTS, lambda: predict(self.session, now))
         if self.clock.fits(SCORES):
             self._attempt(SCORES, lambda: self._scorer.step(self.session.prices()))
+        if self._backtest is not None:
+            self._attempt(BACKTEST, self._backtest.step)
         if self.clock.fits(TIDYING):
             self._attempt(TIDYING, lambda: self.session.book.tidy(now))
         if (now - self._saved_ms >= SAVE_EVERY_MS or self._saved_ms > now) and self.clock.fits(SAVING):
@@ -188,7 +193,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         session = _open(settings, heartbeat, stop, stack)
         if session is not None:
             heartbeat.damaged(session.damaged)
-            Pipeline(session, heartbeat).run(stop)
+            backtest = stack.enter_context(FirstBacktest(session))
+            Pipeline(session, heartbeat, backtest).run(stop)
     return 0
 
 

@@ -1,0 +1,90 @@
+"""A backtest over what the first back-fill brought, so that the accuracy page has something to say at once.
+
+`python -m model.first_backtest --out FILE` is started by the pipeline as a process of its own, at the lowest
+priority; it reads the price store, writes score rows to FILE and touches nothing else.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from core.errors import BadInput
+from core.logs import configure_logging
+from core.prices import PriceReader
+from core.process import run_main
+from core.settings import load_settings
+from core.times import DAY_MS, now_ms
+from core.workspace import current_workspace
+from model.backtest import run
+from model.engine import EngineOptions
+from model.losses import losses, score_rows
+from model.prior import Prior
+from model.recording import Recording
+from model.walk import WalkOptions
+
+__all__ = ["LEAST_HISTORY_HOURS", "main", "score_history"]
+
+LEAST_HISTORY_HOURS: Final = 8
+_DAYS: Final = 14
+_SHORT_DAYS: Final = 2
+_LEAST_PRICES: Final = LEAST_HISTORY_HOURS * 12
+
+_log = logging.getLogger(__name__)
+
+
+def score_history(recording: Recording, train_days: int, seed: int) -> pa.Table:
+    """Score rows (SCORE_SCHEMA) of walk-forward forecasts over `recording`, every half hour, hourly on a long one.
+
+    Raises:
+        BadInput: no coin has eight hours of prices.
+    """
+    span_ms = max(int(ts_ms[-1] - ts_ms[0]) for ts_ms, _ in recording.values()) if recording else 0
+    step_min = 30 if span_ms <= _SHORT_DAYS * DAY_MS else 60
+    options = WalkOptions(step_min=step_min, refit_min=360, min_history_hours=LEAST_HISTORY_HOURS)
+    result = run(recording, options, EngineOptions(train_days=train_days, seed=seed), Prior.load())
+    return score_rows(losses(result.scored))
+
+
+def stored_prices(prices: PriceReader, since_ms: int) -> Recording:
+    """The stored 5-minute prices of every coin that has at least eight hours of them."""
+    recording = {}
+    for coin in prices.coins():
+        rows = prices.thinned(coin.id, since_ms, now_ms())
+        if len(rows) >= _LEAST_PRICES:
+            recording[coin.id] = (np.array([ts_ms for ts_ms, _ in rows]), np.array([price for _, price in rows]))
+    return recording
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Score the stored history into a file."""
+    parser = argparse.ArgumentParser(
+        prog="python -m model.first_backtest", description="Confere o método sobre os preços já guardados."
+    )
+    parser.add_argument("--out", type=Path, required=True, metavar="ARQUIVO", help="Parquet com as pontuações")
+    given = parser.parse_args(arguments)
+    settings = load_settings()
+    configure_logging(settings.log_level)
+    if hasattr(os, "nice"):
+        os.nice(10)
+    with PriceReader(current_workspace(settings).database) as prices:
+        recording = stored_prices(prices, now_ms() - _DAYS * DAY_MS)
+    if not recording:
+        raise BadInput("nenhuma moeda tem oito horas de preços")
+    rows = score_history(recording, settings.train_days, settings.seed)
+    pq.write_table(rows, given.out)
+    _log.info("backtest of the stored history: %d score rows of %d coins", rows.num_rows, len(recording))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(run_main(main))

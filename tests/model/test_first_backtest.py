@@ -1,0 +1,59 @@
+"""The accuracy page has something to say as soon as the first back-fill is complete, and it is labelled as backtest."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import numpy as np
+
+from core.contract import HORIZONS_MIN
+from core.health import Heartbeat
+from core.prices import Coin, Price, PriceWriter
+from core.readers import Readers
+from core.settings import load_settings
+from core.times import GRID_STEP_MS, now_ms
+from core.workspace import open_workspace
+from model.background import FirstBacktest
+from model.first_backtest import score_history
+from model.session import open_session
+
+
+def _walk(seed: int, steps: int) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    return 100 * np.exp(np.cumsum(np.random.default_rng(seed).normal(0, 0.001, steps)))
+
+
+def test_a_day_of_prices_is_scored_at_every_horizon() -> None:
+    """From the ninth hour on each coin has forecasts with outcomes, at all twelve horizons."""
+    times = now_ms() // GRID_STEP_MS * GRID_STEP_MS - GRID_STEP_MS * np.arange(288)[::-1]
+    rows = score_history({"bitcoin": (times, _walk(0, 288)), "solana": (times, _walk(1, 288))}, 14, 0)
+    assert set(rows["coin"].to_pylist()) == {"bitcoin", "solana"}
+    assert set(rows["horizon_min"].to_pylist()) == set(HORIZONS_MIN)
+    assert sum(rows["n"].to_pylist()) > 2 * 12 * 20
+
+
+def test_the_pipeline_runs_it_once_when_the_back_fill_is_complete(tmp_path: Path) -> None:
+    """It waits for the collector to be done, publishes the scores apart from the live ones, and never comes again."""
+    settings = load_settings(source="demo", data_dir=tmp_path / "data", models_dir=tmp_path / "models")
+    now = now_ms()
+    with PriceWriter(open_workspace(settings).database) as writer:
+        writer.update_coins([Coin("bitcoin", "btc", "Bitcoin", 1, now)])
+        times = now - 20_000 - GRID_STEP_MS * np.arange(200)[::-1]
+        writer.store(Price("bitcoin", int(ts), float(price)) for ts, price in zip(times, _walk(2, 200), strict=True))
+    with Heartbeat(settings.run_dir, "collector") as collector, open_session(settings) as session:
+        collector.state("coletando", backfill_done=0, backfill_total=1)
+        with FirstBacktest(session) as backtest:
+            backtest.step()
+            assert backtest._process is None
+            collector.state("coletando", backfill_done=1, backfill_total=1)
+            deadline = time.monotonic() + 60
+            while "backtest" not in session.publisher.manifest.entries and time.monotonic() < deadline:
+                backtest.step()
+                time.sleep(0.1)
+        metrics = Readers(settings).metrics()
+        assert metrics.live is None
+        assert metrics.backtest is not None
+        assert metrics.backtest.overall.forecasts > 100
+        with FirstBacktest(session) as again:
+            again.step()
+            assert again._process is None
