@@ -262,3 +262,14 @@ def open_page() -> Callable[..., AppTest]:
         return page.run()
 
     return open_
+
+
+@pytest.fixture
+def read() -> Callable[[AppTest], str]:
+    """Reads all words of a page, without the marks that Markdown needs."""
+
+    def words(page: AppTest) -> str:
+        parts = (page.html, page.markdown, page.info, page.warning, page.error, page.caption, page.success)
+        return "\n".join(str(element.value) for elements in parts for element in elements).replace("\\", "")
+
+    return words

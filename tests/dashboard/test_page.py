@@ -1,4 +1,4 @@
-"""The page as Streamlit draws it, from real files, in every state a suite can be in."""
+"""The page as Streamlit draws it, from real files: five views and the choices on them."""
 
 from __future__ import annotations
 
@@ -9,22 +9,15 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from core.times import HOUR_MS
-
 Make = Callable[..., Any]
 Open = Callable[..., AppTest]
+Read = Callable[[AppTest], str]
 
 
 def figure(page: AppTest, index: int = 0) -> dict[str, Any]:
     """A chart of the page as the browser gets it."""
     spec: dict[str, Any] = json.loads(page.get("plotly_chart")[index].proto.spec)
     return spec
-
-
-def words(page: AppTest) -> str:
-    """All text of the page in one string."""
-    parts = (page.html, page.markdown, page.info, page.warning, page.error, page.caption, page.success)
-    return "\n".join(str(element.value) for elements in parts for element in elements).replace("\\", "")
 
 
 def metrics(page: AppTest) -> dict[str, str]:
@@ -104,12 +97,12 @@ def test_past_forecasts_can_be_laid_over(make_market: Make, open_page: Open) -> 
     assert max(drawn["Previsto 1 h antes"]["x"]) <= max(drawn["Preço"]["x"])
 
 
-def test_english(make_market: Make, open_page: Open) -> None:
+def test_english(make_market: Make, open_page: Open, read: Read) -> None:
     """The same page speaks English when asked."""
     make_market().everything()
     page = open_page(idioma="en", moeda="bitcoin")
     assert metrics(page)["Price now"] == "US$\u00a067,187.33"
-    assert "SIMULATED DATA" in words(page)
+    assert "SIMULATED DATA" in read(page)
 
 
 def test_another_currency(make_market: Make, open_page: Open) -> None:
@@ -118,29 +111,29 @@ def test_another_currency(make_market: Make, open_page: Open) -> None:
     assert metrics(open_page())["Preço agora"].startswith("R$\u00a0")
 
 
-def test_accuracy_keeps_live_and_backtest_apart(make_market: Make, open_page: Open) -> None:
+def test_accuracy_keeps_live_and_backtest_apart(make_market: Make, open_page: Open, read: Read) -> None:
     """Live scores and the backtest are two views with their own period, never one number."""
     make_market().everything()
     live, back = (open_page(pagina="precisao", prova=kind) for kind in ("ao_vivo", "backtest"))
     assert not live.exception
     assert not back.exception
-    assert "em 60 h" in words(live)
-    assert "em 200 h" in words(back)
-    assert "Melhor que “o preço não muda”" in words(live)
+    assert "em 60 h" in read(live)
+    assert "em 200 h" in read(back)
+    assert "Melhor que “o preço não muda”" in read(live)
     assert len(live.get("plotly_chart")) == 4
     one = open_page(pagina="precisao", alcance="moeda", moeda="btc")
     assert len(one.get("plotly_chart")) == 3
 
 
-def test_accuracy_is_honest_about_few_hours(make_market: Make, open_page: Open) -> None:
+def test_accuracy_is_honest_about_few_hours(make_market: Make, open_page: Open, read: Read) -> None:
     """Three hours of results allow no conclusion."""
     market = make_market()
     market.collect()
     market.forecast()
     market.score(hours=3)
     page = open_page(pagina="precisao")
-    assert "São só 3 h de resultados" in words(page)
-    assert "Ainda não há backtest" in words(open_page(pagina="precisao", prova="backtest"))
+    assert "São só 3 h de resultados" in read(page)
+    assert "Ainda não há backtest" in read(open_page(pagina="precisao", prova="backtest"))
 
 
 def test_comparison_has_one_scale_and_all_coins(make_market: Make, open_page: Open) -> None:
@@ -157,20 +150,20 @@ def test_comparison_has_one_scale_and_all_coins(make_market: Make, open_page: Op
     assert len(table["Último dia"].iloc[0]) > 40
 
 
-def test_nothing_chosen_to_compare(make_market: Make, open_page: Open) -> None:
+def test_nothing_chosen_to_compare(make_market: Make, open_page: Open, read: Read) -> None:
     """An empty choice is a choice: it asks for coins."""
     make_market().everything()
     page = open_page(pagina="comparacao", moedas="")
-    assert "Escolha ao menos uma moeda" in words(page)
+    assert "Escolha ao menos uma moeda" in read(page)
 
 
-def test_diagnostics(make_market: Make, open_page: Open) -> None:
+def test_diagnostics(make_market: Make, open_page: Open, read: Read) -> None:
     """Files with records and times, the log's state, collector, pipeline and every process."""
     market = make_market().everything()
     market.beats["collector"].error("HTTP 429")
     page = open_page(pagina="diagnostico")
     assert not page.exception
-    text = words(page)
+    text = read(page)
     assert "Registro de previsões: 1.920 linhas" in text
     assert "Cadência (s): **30**" in text
     assert "Ciclo: **7**" in text
@@ -179,110 +172,11 @@ def test_diagnostics(make_market: Make, open_page: Open) -> None:
     assert {"crypto.db", "latest", "log", "scores"} <= set(files["Dados"])
 
 
-def test_nothing_there_yet(make_market: Make, open_page: Open, monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
-    """Without any data the page says how to start, and draws no empty chart."""
-    make_market()
-    monkeypatch.setenv("CRYPTO_DATA_DIR", str(tmp_path / "nowhere"))
-    page = open_page()
-    assert not page.exception
-    assert "python run_all.py" in words(page)
-    assert not page.get("plotly_chart")
-
-
-def test_waiting_shows_progress(make_market: Make, open_page: Open) -> None:
-    """While the first history is being fetched, its progress is shown."""
-    market = make_market()
-    market.beat("collector", backfill_done=3, backfill_total=10, mensagem="buscando cardano")
-    market.beat("pipeline")
-    page = open_page()
-    assert not page.exception
-    assert page.progress[0].value == 30
-    assert "buscando cardano (histórico\\: 3 de 10 moedas)" in page.progress[0].text
-    assert "Preparando os dados" in words(page)
-
-
-def test_prices_without_forecast(make_market: Make, open_page: Open) -> None:
-    """The history is drawn before the first forecast; what is missing is said."""
-    make_market().collect()
-    page = open_page()
-    assert not page.exception
-    assert [trace["name"] for trace in figure(page)["data"]] == ["Preço"]
-    assert "A primeira previsão desta moeda está a caminho" in words(page)
-    for view in ("precisao", "comparacao", "exportar", "diagnostico"):
-        assert not open_page(pagina=view).exception
-
-
-def test_stale_prices_and_dead_processes_are_announced(make_market: Make, open_page: Open) -> None:
-    """Old prices and a stopped collector stand in the banner; the last data stay visible."""
-    market = make_market("coingecko")
-    market.collect(age_ms=2 * HOUR_MS)
-    market.forecast()
-    text = words(page := open_page())
-    assert "O processo coletor está parado." in text
-    assert "Os preços estão parados há 120 min." in text
-    assert page.get("plotly_chart")
-
-
-def test_live_data_have_no_banner(make_market: Make, open_page: Open) -> None:
-    """A healthy live suite shows no bar and no watermark."""
-    make_market("coingecko").everything()
-    page = open_page()
-    assert not page.html
-    assert all(note["text"] != "DADOS SIMULADOS" for note in figure(page)["layout"]["annotations"])
-
-
-@pytest.mark.parametrize("view", ["visao", "precisao", "comparacao", "exportar", "diagnostico"])
-def test_damage_is_said_in_words(make_market: Make, open_page: Open, view: str) -> None:
-    """Damaged forecasts are named; no view shows a traceback."""
-    market = make_market().everything()
-    market.damage_latest()
-    page = open_page(pagina=view)
-    assert not page.exception
-    assert "danificadas" in words(page)
-
-
-def test_a_damaged_price_store_is_said_in_words(make_market: Make, open_page: Open) -> None:
-    """A database full of rubbish leads to words as well."""
-    market = make_market().everything()
-    market.close()
-    for path in market.workspace.root.glob("crypto.db*"):
-        path.write_bytes(b"rubbish" * 1000)
-    page = open_page()
-    assert not page.exception
-    assert "danificada" in words(page)
-
-
-def test_bad_settings_are_said_in_words(make_market: Make, open_page: Open, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A wrong variable is named on the page."""
-    make_market()
-    monkeypatch.setenv("CRYPTO_INTERVAL", "soon")
-    page = open_page()
-    assert not page.exception
-    assert "CRYPTO_INTERVAL=soon" in words(page)
-
-
-def test_the_token_is_asked_for(make_market: Make, open_page: Open) -> None:
-    """With a token set, nothing is shown until it was given; a wrong one is refused."""
-    make_market(api_token="open-sesame").everything()
-    page = open_page()
-    assert not page.metric
-    assert "DADOS" not in words(page)
-    page.text_input[0].set_value("open-sesamE")
-    page.form_submit_button[0].click().run()
-    assert "Token incorreto" in words(page)
-    assert not page.metric
-    page.text_input[0].set_value("open-sesame")
-    page.form_submit_button[0].click().run()
-    assert page.metric
-    page.run()
-    assert page.metric
-
-
-def test_the_source_is_attributed(make_market: Make, open_page: Open) -> None:
+def test_the_source_is_attributed(make_market: Make, open_page: Open, read: Read) -> None:
     """CoinGecko is named with a link below the data of every view."""
     make_market().everything()
     for view in ("visao", "comparacao"):
-        assert "Powered by [CoinGecko](https://www.coingecko.com)" in words(open_page(pagina=view))
+        assert "Powered by [CoinGecko](https://www.coingecko.com)" in read(open_page(pagina=view))
 
 
 def test_250_coins(make_market: Make, open_page: Open) -> None:
@@ -296,8 +190,8 @@ def test_250_coins(make_market: Make, open_page: Open) -> None:
     assert len(page.dataframe[0].value) == 250
 
 
-def test_a_window_longer_than_the_history_says_so(make_market: Make, open_page: Open) -> None:
+def test_a_window_longer_than_the_history_says_so(make_market: Make, open_page: Open, read: Read) -> None:
     """Two days of prices fill the window of a day; in that of a week the page says since when there are prices."""
     make_market().everything()
-    assert "Há preços guardados desde" in words(open_page(janela="7d"))
-    assert "Há preços guardados desde" not in words(open_page(janela="24h"))
+    assert "Há preços guardados desde" in read(open_page(janela="7d"))
+    assert "Há preços guardados desde" not in read(open_page(janela="24h"))
