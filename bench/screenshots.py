@@ -1,6 +1,6 @@
-"""Takes the READMEs' pictures of dashboard and API documentation: `python -m bench.screenshots`.
+"""Takes the pictures that READMEs and docs/painel.md show: `python -m bench.screenshots`.
 
-A suite must be running; `--demo` with an hour of scores shows the most. Chromium is the system's own.
+A suite must be running, `--demo` for pictures that may be shown to everybody. Chromium is the system's own.
 """
 
 from __future__ import annotations
@@ -35,11 +35,9 @@ class _Picture:
 
 def _pictures(api: str, dashboard: str) -> Sequence[_Picture]:
     return (
-        _Picture("painel", f"{dashboard}/?janela=6h", _CHART),
-        _Picture("painel-escuro", f"{dashboard}/?janela=6h", _CHART, theme="dark"),
-        _Picture("painel-precisao", f"{dashboard}/?pagina=precisao", _CHART, height=1300),
+        _Picture("painel", f"{dashboard}/?janela=6h", _CHART, height=1060),
         _Picture("painel-comparacao", f"{dashboard}/?pagina=comparacao", _CHART, height=1150),
-        _Picture("painel-celular", f"{dashboard}/?janela=6h", _CHART, width=390, height=1500),
+        _Picture("painel-celular", f"{dashboard}/?janela=6h", _CHART, width=390, height=1500, theme="dark"),
         _Picture("swagger", f"{api}/docs", ".opblock", height=1000),
     )
 

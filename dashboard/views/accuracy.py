@@ -104,7 +104,7 @@ def _cards(page: Page, score: Score) -> None:
         ("brier", formats.ratio(score.brier), texts("accuracy.coin_toss")),
         ("forest", formats.percent(share * score.forest_share, 0), None),
     )
-    with st.grid(7, min_column_width=150, gap="small"):
+    with st.grid(4, min_column_width=150, gap="small"):
         for name, value, detail in values:
             st.metric(
                 texts(f"accuracy.{name}"), escape(value), escape(detail) if detail else None,
