@@ -15,6 +15,10 @@ FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
 _TAIL: Final[FloatArray] = (1.0 - LEVELS) / 2
+_LEAD: Final = 0.02
+_LEAD_ROWS: Final = 144
+_USUAL_LOSS: Final = 0.2
+"""Mean loss of a good forecast in units of the scale."""
 
 
 def interval_loss(move: FloatArray, half_width: FloatArray) -> FloatArray:
@@ -32,7 +36,8 @@ def interval_loss(move: FloatArray, half_width: FloatArray) -> FloatArray:
 class Gate:
     """Keeps, per coin, an exponentially weighted mean of (forest's loss - baseline's loss) / baseline's loss.
 
-    An outcome `half_life_rows` grid rows ago counts half. A coin without a record passes.
+    An outcome `half_life_rows` grid rows ago counts half. A coin begins with a lead for the forest worth half a day
+    of rows: so little evidence against it is noise more often than not.
     """
 
     def __init__(self, half_life_rows: float) -> None:
@@ -42,9 +47,9 @@ class Gate:
 
     def widen(self, coins: int) -> None:
         """Make room for `coins` coins."""
-        missing = coins - len(self._forest)
-        self._forest = np.concatenate([self._forest, np.zeros(missing)])
-        self._baseline = np.concatenate([self._baseline, np.zeros(missing)])
+        fresh = np.full(coins - len(self._forest), _LEAD_ROWS * _USUAL_LOSS)
+        self._forest = np.concatenate([self._forest, fresh * (1.0 - _LEAD)])
+        self._baseline = np.concatenate([self._baseline, fresh])
 
     def learn(self, ts_ms: IntArray, coins: IntArray, forest: FloatArray, baseline: FloatArray) -> None:
         """Learn from losses (n,) of both on the same outcomes of coins (n,); NaN is no outcome.
@@ -63,6 +68,5 @@ class Gate:
         return np.asarray(self._forest[coins] <= self._baseline[coins])
 
     def ratio(self, coins: IntArray) -> FloatArray:
-        """Return forest's recent loss / baseline's per coin, NaN without a record."""
-        baseline = self._baseline[coins]
-        return np.asarray(self._forest[coins] / np.where(baseline > 0, baseline, np.nan))
+        """Return forest's recent loss / baseline's per coin."""
+        return np.asarray(self._forest[coins] / self._baseline[coins])

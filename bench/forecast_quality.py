@@ -1,0 +1,179 @@
+"""What the forecasts are worth, on the recordings named by CRYPTO_TEST_DATA: `python -m bench.forecast_quality`.
+
+The prior used on a recording is computed from the other one, never from itself. Ratios are those of the backtest:
+pinball loss per coin against "the price stays" with the empirical spread of 14 days, then the mean over coins.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from bench.forecast_prior import compute
+from bench.quality_cases import Case, cold_starts, irregular, run, worst_coverage
+from core.metrics import Score
+from core.times import DAY_MS, MINUTE_MS
+from model.engine import EngineOptions, ForecastEngine
+from model.evaluation import compare
+from model.prior import Prior
+from model.recording import Recording, read_recording
+from model.walk import WalkOptions
+
+__all__ = ["main"]
+
+_FILES: Final = {"rally 2024": "spot_5m_2024-02_2024-06.parquet", "crash 2022": "spot_5m_2022-11_crash.parquet"}
+_MINUTE_FILE: Final = "spot_1m_2023-04.parquet"
+_COLD_EVERY_DAYS: Final = {"rally 2024": 6, "crash 2022": 2}
+_MUST: Final = {"rally 2024": "≤ 0.940, aim 0.933", "crash 2022": "≤ 0.912, aim 0.905"}
+
+
+class Table:
+    """Rows (what, recording, figure, target), printed as they come."""
+
+    def __init__(self) -> None:
+        self.rows: list[dict[str, str]] = []
+
+    def add(self, what: str, recording: str, figure: str, target: str = "") -> None:
+        """Add and print one row."""
+        self.rows.append({"what": what, "recording": recording, "figure": figure, "target": target})
+        print(f"| {what} | {recording} | {figure} | {target} |", flush=True)
+
+
+def _coverage(score: Score) -> str:
+    return " / ".join(f"{100 * share:.1f}" for share in score.coverage.values())
+
+
+def _walked(recording: Recording, step_min: int, engine: EngineOptions, prior: Prior | None) -> Case:
+    start = min(int(ts[0]) for ts, _ in recording.values()) + 15 * DAY_MS
+    return run(recording, WalkOptions(start_ms=start, step_min=step_min, refit_min=1440), engine, prior)
+
+
+def _main_figures(table: Table, name: str, recording: Recording, prior: Prior, jobs: int) -> None:
+    for label, step in (("on the hour", 60), ("minutes swept", 65)):
+        case = _walked(recording, step, EngineOptions(n_jobs=jobs), prior)
+        found = case.evaluation
+        overall, block = found.block.overall, found.block
+        interval = "" if found.interval is None else f" ({found.interval[0]:.3f} to {found.interval[1]:.3f})"
+        table.add(f"relative pinball, {label}", name, f"{overall.relative_pinball:.4f}{interval}", _MUST[name])
+        table.add(f"against EWMA, {label}", name, f"{case.against_baseline():+.4f}", "≤ -0.015, aim -0.024")
+        worst = [max(_ratio(score) for score in group.values()) for group in (block.by_horizon, block.by_coin)]
+        table.add(f"worst horizon, worst coin, {label}", name, f"{worst[0]:.3f}, {worst[1]:.3f}", "< 1, aim < 0.97")
+        table.add(f"coverage 50/80/90/95, {label}", name, _coverage(overall), "± 1.5, aim ± 0.7")
+        by_coin, by_week = worst_coverage(block.by_coin), worst_coverage(found.by_week)
+        table.add(f"worst coin's coverage off by, {label}", name, by_coin, "6/5/3/3, aim 4/3/2/2")
+        table.add(f"worst week's coverage off by, {label}", name, by_week, "6/5/3/3, aim 4/3/2/2")
+        mae = max(score.mae_ratio or 0.0 for score in block.by_horizon.values())
+        table.add(f"MAE / naive, worst horizon, {label}", name, f"{mae:.4f}", "≤ 1.000")
+        table.add(f"published by the forest, {label}", name, f"{100 * overall.forest_share:.1f} %")
+
+
+def _ratio(score: Score) -> float:
+    return float("nan") if score.relative_pinball is None else score.relative_pinball
+
+
+def _contributions(table: Table, name: str, recording: Recording, prior: Prior, jobs: int) -> None:
+    for label, own in (("with prior", prior), ("without prior", None)):
+        mixed = _walked(recording, 65, EngineOptions(n_jobs=jobs), own)
+        linear = _walked(recording, 65, EngineOptions(n_jobs=jobs, use_forest=False), own)
+        difference = compare(mixed.forecasts, linear.forecasts)
+        low, high = difference.interval or (float("nan"), float("nan"))
+        table.add(f"relative pinball, {label}", name, f"{difference.own:.4f}")
+        table.add(
+            f"the forest's part, {label}",
+            name,
+            f"{difference.difference:+.5f} ({low:+.5f} to {high:+.5f})",
+            "not worse",
+        )
+
+
+def _cold(table: Table, name: str, recording: Recording, prior: Prior, jobs: int) -> None:
+    for label, own in (("with prior", prior), ("without prior", None)):
+        case = cold_starts(recording, EngineOptions(n_jobs=jobs), own, _COLD_EVERY_DAYS[name])
+        score = case.evaluation.block.overall
+        figure = f"{score.relative_pinball:.4f}, {_coverage(score)}, forest {100 * score.forest_share:.0f} %"
+        table.add(f"24 h of history, 10 coins, {label}", name, figure, "≤ 0.975, ± 3, aim 0.945")
+
+
+def _irregular(table: Table, recording: Recording, prior: Prior, jobs: int) -> None:
+    feed = irregular(recording)
+    start = max(int(ts[-1]) for ts, _ in feed.values()) - 5 * DAY_MS
+    for label, step in (("on the hour", 60), ("minutes swept", 37)):
+        case = run(feed, WalkOptions(start_ms=start, step_min=step, refit_min=360), EngineOptions(n_jobs=jobs), prior)
+        score = case.evaluation.block.overall
+        figure = f"{score.relative_pinball:.4f}, {_coverage(score)}"
+        table.add(f"jittered back-fill, then polls, {label}", "spring 2023", figure, "< 1, ± 3")
+
+
+def _cpu(table: Table, recording: Recording) -> None:
+    engine = ForecastEngine(prior=Prior.load())
+    end = max(int(ts[-1]) for ts, _ in recording.values())
+    coins = dict(list(recording.items())[:10])
+
+    def cycle(now: int) -> None:
+        engine.advance(now)
+        engine.refit(now)
+        engine.forecast(dict.fromkeys(coins, now))
+
+    held = end - 60 * MINUTE_MS
+    for coin, (ts, price) in coins.items():
+        recent = (ts > held - 14 * DAY_MS) & (ts <= held)
+        engine.observe(coin, ts[recent], price[recent])
+    cold = _cpu_seconds(lambda: cycle(held))
+    warm = []
+    for now in range(held + 5 * MINUTE_MS, end, 5 * MINUTE_MS):
+        for coin, (ts, price) in coins.items():
+            engine.observe(coin, ts[ts <= now][-1:], price[ts <= now][-1:])
+        warm.append(_cpu_seconds(lambda now=now: cycle(now)))  # type: ignore[misc]
+    table.add(
+        "CPU-s, 10 coins x 14 days: cold, warm cycle",
+        "rally 2024",
+        f"{cold:.2f}, {max(warm):.2f}",
+        "≤ 20, ≤ 4; aim 3, 1.5",
+    )
+
+
+def _cpu_seconds(step: Callable[[], Any]) -> float:
+    begin = time.process_time()
+    step()
+    return time.process_time() - begin
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Print the table; with --json write it too."""
+    parser = argparse.ArgumentParser(prog="python -m bench.forecast_quality", description=__doc__)
+    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--only", choices=("main", "forest", "cold", "irregular", "cpu"), action="append")
+    options = parser.parse_args(arguments)
+    folder = Path(os.environ.get("CRYPTO_TEST_DATA", ""))
+    files = {name: folder / file for name, file in _FILES.items()}
+    if not all(file.exists() for file in files.values()):
+        parser.error("set CRYPTO_TEST_DATA to the folder with the recordings")
+    wanted = set(options.only or ("main", "forest", "cold", "irregular", "cpu"))
+    names = list(files)
+    priors = {name: compute([files[other]]) for name, other in zip(names, reversed(names), strict=True)}
+    recordings = {name: read_recording(file) for name, file in files.items()}
+    table = Table()
+    print("| figure | recording | measured | target |\n|---|---|---|---|")
+    for name in names:
+        for part, step in (("main", _main_figures), ("forest", _contributions), ("cold", _cold)):
+            if part in wanted:
+                step(table, name, recordings[name], priors[name], options.jobs)
+    if "irregular" in wanted:
+        prior = compute(list(files.values()))
+        _irregular(table, read_recording(folder / _MINUTE_FILE), prior, options.jobs)
+    if "cpu" in wanted:
+        _cpu(table, recordings[names[0]])
+    if options.json:
+        options.json.write_text(json.dumps(table.rows, ensure_ascii=False, indent=1), encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

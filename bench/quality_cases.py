@@ -1,0 +1,121 @@
+"""Recordings turned into the cases of bench.forecast_quality: cold starts, irregular feeds, and their scores."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from core.contract import INTERVALS
+from core.times import DAY_MS, HOUR_MS, MINUTE_MS
+from model.engine import EngineOptions
+from model.evaluation import Evaluation, compare, evaluate, with_yardstick
+from model.prior import Prior
+from model.recording import Recording
+from model.walk import WalkOptions, Yardsticks, forecast_frame, walk, with_outcomes
+
+__all__ = ["Case", "cold_starts", "irregular", "merge", "run", "worst_coverage"]
+
+_TRAINING_MS: Final = 14 * DAY_MS
+
+
+@dataclass(frozen=True)
+class Case:
+    """Forecasts of one run with outcomes and yardstick, and those of the baseline of the same run."""
+
+    forecasts: pd.DataFrame
+    baseline: pd.DataFrame
+
+    @property
+    def evaluation(self) -> Evaluation:
+        """Scores of the forecasts."""
+        return evaluate(self.forecasts)
+
+    def against_baseline(self) -> float:
+        """Relative pinball loss minus the baseline's."""
+        return compare(self.forecasts, self.baseline).difference
+
+
+def run(
+    recording: Recording,
+    options: WalkOptions,
+    engine: EngineOptions,
+    prior: Prior | None,
+    yardsticks: Yardsticks | None = None,
+) -> Case:
+    """Walk a recording forward and join outcomes and yardstick; `yardsticks` may know more history than the walk."""
+    made = [one for one in walk(recording, options, engine, prior) if len(one)]
+    coins = list(recording)
+    judge = yardsticks or Yardsticks(recording)
+    frames = [with_outcomes(forecast_frame(coins, made, what), recording) for what in ("published", "baseline")]
+    own, baseline = (with_yardstick(frame, judge.frame(frame)) for frame in frames)
+    return Case(own, baseline)
+
+
+def merge(cases: Iterable[Case]) -> Case:
+    """Put several runs together."""
+    parts = list(cases)
+    forecasts, baseline = (
+        pd.concat([getattr(part, name) for part in parts], ignore_index=True) for name in ("forecasts", "baseline")
+    )
+    return Case(forecasts, baseline)
+
+
+def cold_starts(recording: Recording, engine: EngineOptions, prior: Prior | None, every_days: int) -> Case:
+    """A day of forecasts by an engine that has seen 24 hours, again and again; 10 coins, the 14-day yardstick."""
+    coins = dict(list(recording.items())[:10])
+    judge = Yardsticks(coins)
+    first = max(int(ts[0]) for ts, _ in coins.values()) + _TRAINING_MS
+    last = min(int(ts[-1]) for ts, _ in coins.values()) - DAY_MS
+    cases = []
+    for start in range(-(-first // DAY_MS) * DAY_MS, last, every_days * DAY_MS):
+        seen = {
+            coin: _between(ts, price, start - DAY_MS, start + DAY_MS + HOUR_MS) for coin, (ts, price) in coins.items()
+        }
+        options = WalkOptions(start_ms=start, end_ms=start + DAY_MS, step_min=55, refit_min=55, min_history_hours=23.9)
+        cases.append(run(seen, options, engine, prior, judge))
+    return merge(cases)
+
+
+def _between(
+    ts: npt.NDArray[np.int64], price: npt.NDArray[np.float64], start: int, end: int
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
+    rows = (ts >= start) & (ts <= end)
+    return ts[rows], price[rows]
+
+
+def irregular(recording: Recording, poll_days: int = 6, seed: int = 0) -> Recording:
+    """Make what a collector would have stored of a one-minute recording.
+
+    A back-fill of one price in about five minutes; then, for the last `poll_days`, polls about a minute apart, one in
+    ten of which repeats the price before; gaps of 12 minutes to 5 hours in both.
+    """
+    rng = np.random.default_rng(seed)
+    result = {}
+    for coin, (ts, price) in recording.items():
+        change = int(ts[-1]) - poll_days * DAY_MS
+        filled = np.arange(int(ts[0]), change, 5 * MINUTE_MS) + rng.integers(
+            0, 90_000, -(-(change - int(ts[0])) // (5 * MINUTE_MS))
+        )
+        polls = change + np.cumsum(rng.integers(45_000, 75_000, poll_days * 1_440))
+        times = np.concatenate([filled, polls[polls < ts[-1]]])
+        for begin in rng.integers(int(ts[0]), int(ts[-1]), 24):
+            times = times[(times < begin) | (times > begin + rng.integers(12, 300) * MINUTE_MS)]
+        seen = price[np.searchsorted(ts, times, side="right") - 1]
+        repeats = np.flatnonzero((rng.random(len(times)) < 0.1) & (times > change))
+        seen[repeats] = seen[repeats - 1]
+        result[coin] = (times, seen)
+    return result
+
+
+def worst_coverage(scores: Mapping[str, object]) -> str:
+    """Largest distance in points of the coverage at 50/80/90/95 % from its nominal over some scores."""
+    worst = [
+        max(abs(100 * score.coverage[percent] - percent) for score in scores.values())  # type: ignore[attr-defined]
+        for percent in INTERVALS
+    ]
+    return " / ".join(f"{points:.1f}" for points in worst)
