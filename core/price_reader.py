@@ -110,6 +110,12 @@ class PriceReader:
             ).fetchall()
         return [Price(*row) for row in rows]
 
+    def first_ms(self, coin_id: str) -> int | None:
+        """Event time of the oldest price of one coin, or None."""
+        with reading():
+            row = self._connection.execute("SELECT min(ts_ms) FROM prices WHERE coin_id = ?", (coin_id,)).fetchone()
+        return None if row[0] is None else int(row[0])
+
     def hourly(self, coin_id: str) -> list[tuple[int, float]]:
         """The hourly prices fetched at the first start, in order."""
         with reading():

@@ -9,7 +9,20 @@ from typing import Final, NamedTuple
 
 from core.errors import DamagedFile, NotReady, StorageProblem
 
-__all__ = ["Coin", "Price", "is_damage", "latest_prices", "price_range", "quick_check", "reading", "writing"]
+__all__ = [
+    "PRICE_COUNT",
+    "Coin",
+    "Price",
+    "is_damage",
+    "latest_prices",
+    "price_range",
+    "quick_check",
+    "reading",
+    "writing",
+]
+
+PRICE_COUNT: Final = "price_count"
+"""Key in the table `meta` of the number of stored prices."""
 
 _BROKEN: Final = "broken page"
 

@@ -13,7 +13,7 @@ from typing import Final, Self
 from core.errors import DamagedFile
 from core.files import set_aside
 from core.price_reader import PriceReader
-from core.price_rows import Coin, Price, is_damage, latest_prices, price_range, quick_check, writing
+from core.price_rows import PRICE_COUNT, Coin, Price, is_damage, latest_prices, price_range, quick_check, writing
 from core.process import hold_lock
 from core.schema import migrate
 from core.times import MINUTE_MS, now_ms
@@ -103,6 +103,7 @@ class PriceWriter:
             before = connection.total_changes
             connection.executemany("INSERT INTO prices VALUES (?,?,?,?,?,?) ON CONFLICT DO NOTHING", rows)
             added = connection.total_changes - before
+            _count(connection, added)
             repaired = {row.coin_id for row in rows if row.ts_ms < newest[row.coin_id]} if added else set()
             connection.executemany(
                 "UPDATE coins SET revision = revision + 1 WHERE id = ?", [(coin,) for coin in sorted(repaired)]
@@ -175,12 +176,14 @@ class PriceWriter:
         """
         span = (coin_id, start_ms, end_ms)
         with self._transaction() as connection:
-            return connection.execute(
+            gone = connection.execute(
                 """DELETE FROM prices WHERE coin_id = ? AND ts_ms >= ? AND ts_ms < ? AND ts_ms NOT IN (
                     SELECT max(ts_ms) FROM prices WHERE coin_id = ? AND ts_ms >= ? AND ts_ms < ?
                     GROUP BY (ts_ms + ?) / ?)""",
                 (*span, *span, bar_ms - 1, bar_ms),
             ).rowcount
+            _count(connection, -gone)
+        return gone
 
     def checkpoint(self) -> tuple[int, int, int]:
         """Fold the write-ahead log into the database; (busy, log pages, pages folded)."""
@@ -217,6 +220,15 @@ class PriceWriter:
                 if self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
                 raise
+
+
+def _count(connection: sqlite3.Connection, change: int) -> None:
+    """Keep the number of prices beside them: counting millions of rows for the diagnostics page would take seconds."""
+    connection.execute(
+        """INSERT INTO meta VALUES (?, ?) ON CONFLICT (key)
+        DO UPDATE SET value = CAST(value AS INTEGER) + excluded.value""",
+        (PRICE_COUNT, str(change)),
+    )
 
 
 def _connect_for_writing(path: Path) -> sqlite3.Connection:

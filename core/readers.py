@@ -14,7 +14,8 @@ from core.errors import ConfigurationError, DamagedFile, NotReady, UnknownCoin
 from core.files import file_stamp
 from core.metrics import SCORE_SCHEMA, Metrics, MetricsBlock, summarise
 from core.outcomes import PRICE_TOLERANCE_MS
-from core.prices import Coin, Price
+from core.price_rows import PRICE_COUNT
+from core.prices import Coin, Price, PriceReader
 from core.reader_pool import PricePool
 from core.reading import (
     database_info,
@@ -125,9 +126,13 @@ class Readers:
             return prices.newest(coin_id, start_ms, end_ms, limit)
 
     def series(self, coin_id: str, start_ms: int, step_ms: int = 0) -> tuple[list[int], list[float]]:
-        """Event times and prices from `start_ms` on, at most one per `step_ms` (the last of each step)."""
+        """Event times and prices from `start_ms` on, at most one per `step_ms` (the last of each step).
+
+        Before the first stored price come the hourly ones of the first start, for charts that look back a week.
+        """
         with self._pool.borrow(self.workspace().database) as prices:
-            rows: Iterable[tuple[int, float]] = prices.range(coin_id, start_ms)
+            before = _hourly_before(prices, coin_id, start_ms)
+            rows: Iterable[tuple[int, float]] = [*before, *prices.range(coin_id, start_ms)]
         if step_ms:
             rows = {ts_ms // step_ms: (ts_ms, price) for ts_ms, price in rows}.values()
         pairs = list(rows)
@@ -197,7 +202,7 @@ class Readers:
         Raises:
             NotReady: the suite has not decided on a source yet.
         """
-        infos = [database_info(self.workspace().database)]
+        infos = [database_info(self.workspace().database, self._price_count())]
         try:
             folder, manifest = self._manifest()
         except NotReady:
@@ -205,6 +210,14 @@ class Readers:
         tables = {name: [(entry.file, entry.rows)] for name, entry in manifest.entries.items()}
         tables |= {name: [(part.file, part.rows) for part in parts] for name, parts in manifest.parts.items()}
         return infos + [_table_info(folder, name, files) for name, files in sorted(tables.items())]
+
+    def _price_count(self) -> int | None:
+        try:
+            with self._pool.borrow(self.workspace().database) as prices:
+                count = prices.meta().get(PRICE_COUNT)
+        except (NotReady, DamagedFile):
+            return None
+        return None if count is None else int(count)
 
     def _manifest(self) -> tuple[Path, Manifest]:
         folder = self.workspace().processed
@@ -248,3 +261,8 @@ def _table_info(folder: Path, name: str, files: list[tuple[str, int]]) -> FileIn
     return FileInfo(
         name, len(files), sum(rows for _, rows in files), sum(size for *_, size in stamps), updated_ms or None
     )
+
+
+def _hourly_before(prices: PriceReader, coin_id: str, start_ms: int) -> list[tuple[int, float]]:
+    first_ms = prices.first_ms(coin_id)
+    return [(ts_ms, price) for ts_ms, price in prices.hourly(coin_id) if start_ms <= ts_ms < (first_ms or 0)]

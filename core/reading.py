@@ -121,12 +121,12 @@ def join_outcomes(
     return logged
 
 
-def database_info(path: Path) -> FileInfo:
-    """The price store for the diagnostics page; its rows are not counted, that would cost a full scan."""
+def database_info(path: Path, rows: int | None) -> FileInfo:
+    """The price store for the diagnostics page, with the number of prices that the collector keeps count of."""
     files = [path, path.with_name(path.name + "-wal")]
     size = sum(file.stat().st_size for file in files if file.exists())
     updated_ms = max(file_stamp(file)[1] for file in files) // 1_000_000
-    return FileInfo("crypto.db", 1, None, size, updated_ms or None)
+    return FileInfo("crypto.db", 1, rows, size, updated_ms or None)
 
 
 def _milliseconds(moment: datetime) -> int:

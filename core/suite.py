@@ -137,6 +137,7 @@ class Suite:
             self._supervisor.start(children.collector(settings))
             self._supervisor.start(children.pipeline(settings))
         self._state = "rodando"
+        self._health.state(self._state)
 
     def _watch(self, decision: Decision, workspace: Workspace) -> None:
         probe: Probe | None = None

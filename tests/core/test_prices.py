@@ -131,3 +131,13 @@ def test_what_is_stored_is_read_back_in_order(
     with PriceWriter(path) as writer, PriceReader(path) as reader:
         assert writer.store(Price("bitcoin", ts_ms, price) for ts_ms, price in rows) == len(first)
         assert reader.range("bitcoin") == sorted(first.items())
+
+
+def test_the_number_of_prices_is_kept_beside_them(tmp_path: Path) -> None:
+    """What was added counts once, repeated prices not at all, thinned ones no more."""
+    path = tmp_path / "crypto.db"
+    with PriceWriter(path) as writer, PriceReader(path) as reader:
+        writer.store(Price("bitcoin", ts_ms, 1.0) for ts_ms in (1, 2, 3, 300_001))
+        writer.store([Price("bitcoin", 3, 1.0), Price("bitcoin", 300_002, 1.0)])
+        writer.thin("bitcoin", 0, 300_001, 300_000)
+        assert int(reader.meta()["price_count"]) == len(reader.range("bitcoin")) == 3

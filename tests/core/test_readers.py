@@ -346,3 +346,13 @@ def test_threads_share_connections_while_the_writer_writes(sample: SampleFolder,
         for thread in threads:
             thread.join()
     assert errors == []
+
+
+def test_a_series_reaches_back_over_the_hourly_prices_of_the_first_start(tmp_path: Path) -> None:
+    """Hourly prices stand before the first stored one and never between or after."""
+    settings = load_settings(source="demo", data_dir=tmp_path / "data", models_dir=tmp_path / "models")
+    with PriceWriter(open_workspace(settings).database) as writer:
+        writer.update_coins([Coin("bitcoin", "btc", "Bitcoin", 1, 1)])
+        writer.store([Price("bitcoin", 5_000, 5.0), Price("bitcoin", 9_000, 9.0)])
+        writer.store_hourly("bitcoin", [(1_000, 1.0), (4_000, 4.0), (6_000, 6.0)])
+    assert Readers(settings).series("bitcoin", 2_000) == ([4_000, 5_000, 9_000], [4.0, 5.0, 9.0])
