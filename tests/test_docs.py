@@ -1,0 +1,65 @@
+"""What the READMEs and the pages in docs/ say holds: commands answer, options exist, links lead somewhere."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PAGES = sorted([ROOT / "README.md", ROOT / "README.en.md", *(ROOT / "docs").glob("*.md")])
+TEXT = {page: page.read_text(encoding="utf-8") for page in PAGES}
+MODULES = sorted({name for text in TEXT.values() for name in re.findall(r"python -m ((?:core|etl|model)\.\w+)", text)})
+OPTIONS = sorted({name for text in TEXT.values() for name in re.findall(r"run_all\.py[^\n`]*?(--[a-z-]+)", text)})
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_every_step_named_in_the_docs_explains_itself(module: str) -> None:
+    """`python -m … --help` answers in words, with exit code 0, from any folder of the project."""
+    command = [sys.executable, "-m", module, "--help"]
+    answer = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    assert answer.returncode == 0, answer.stderr
+    assert module in answer.stdout
+
+
+def test_every_option_of_run_all_named_in_the_docs_exists() -> None:
+    """An option in a page is an option of the command."""
+    command = [sys.executable, "run_all.py", "--help"]
+    answer = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=True)
+    assert OPTIONS
+    assert [option for option in OPTIONS if option not in answer.stdout] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_relative_link_leads_to_a_file(page: Path) -> None:
+    """No page points to a file or a picture that is not there."""
+    links = [link for link in re.findall(r"\]\(([^)\s]+)\)", TEXT[page]) if "://" not in link]
+    missing = [link for link in links if not (page.parent / link.split("#")[0]).exists()]
+    assert missing == []
+
+
+def test_both_readmes_give_the_same_two_lines() -> None:
+    """One line installs and runs, one installs the test requirements and tests; alike in both languages."""
+    found = [re.findall(r"^python3 -m venv \S+ && .*$", TEXT[ROOT / name], re.M) for name in ("README.md", "README.en.md")]
+    assert found[0] == found[1]
+    run, test = found[0]
+    assert run.endswith("run_all.py")
+    assert "requirements.txt" in run
+    assert test.endswith("-m pytest")
+    assert "requirements-dev.txt" in test
+
+
+def test_every_file_named_in_the_folder_tree_exists() -> None:
+    """The tree in the README shows the project as it is."""
+    tree = TEXT[ROOT / "README.md"].split("## 📁")[1].split("```")[1]
+    folder = ROOT
+    for line in tree.strip().splitlines():
+        name, _, words = line.lstrip("├└─│ ").partition("#")
+        for entry in name.split():
+            assert (ROOT / entry).exists(), entry
+            folder = ROOT / entry
+        for file in re.findall(r"\b\w+\.py\b", words):
+            assert (folder / file).exists(), f"{folder.name}/{file}"
