@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -18,6 +19,7 @@ from core.errors import ConfigurationError, DamagedFile, NotReady, UnknownCoin
 __all__ = ["add_error_answers"]
 
 RETRY_AFTER_S: Final = 5
+_REPEAT_AFTER_S: Final = 60.0
 _REASONS: Final = {
     "int_parsing": "deve ser um número inteiro",
     "int_parsing_size": "é um número grande demais",
@@ -35,6 +37,23 @@ _STANDARD: Final = {
 }
 
 _log = logging.getLogger(__name__)
+
+
+class _OnceAMinute(logging.Filter):
+    """Lets the same message pass once a minute: as long as a file is damaged every request meets it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._said: dict[str, float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether the record is to be written."""
+        message, now = record.getMessage(), time.monotonic()
+        self._said = {said: at for said, at in self._said.items() if now - at < _REPEAT_AFTER_S}
+        return self._said.setdefault(message, now) == now
+
+
+_log.addFilter(_OnceAMinute())
 
 
 def add_error_answers(app: FastAPI) -> None:

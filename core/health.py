@@ -75,10 +75,13 @@ class Heartbeat:
             self._progress.update(fields)
 
     def damaged(self, names: Iterable[str]) -> None:
-        """Say which damaged files were set aside, with the moment at which each was first named."""
+        """Say at once which damaged files were set aside, with the moment at which each was first named."""
         with self._lock:
             known: dict[str, str] = self._progress.get("damaged", {})
-            self._progress["damaged"] = known | {name: iso(now_ms()) for name in names if name not in known}
+            new = {name: iso(now_ms()) for name in names if name not in known}
+            self._progress["damaged"] = known | new
+        if new:
+            self._write()
 
     def count(self, **increments: int) -> None:
         """Add to the counters; written with the next beat."""

@@ -49,6 +49,10 @@ class PriceFeed:
         """Event time of each coin's newest price handed over."""
         return dict(self._seen)
 
+    def begin_again(self) -> None:
+        """Hand every coin's history over anew with the next pull: it may come from another database than before."""
+        self._revision.clear()
+
     def pull(self, prices: PriceReader, now_ms: int) -> int:
         """Hand over what is new of all tracked coins; return how many prices that were."""
         coins = prices.coins()
@@ -70,6 +74,7 @@ class PriceFeed:
             rows = prices.thinned(coin.id, now_ms - self._keep_ms, recent_ms) + prices.range(coin.id, recent_ms)
             self._sink.replace(coin.id, *_columns(rows))
             self._revision[coin.id] = coin.revision
+            self._seen.pop(coin.id, None)
         if rows:
             self._seen[coin.id] = rows[-1][0]
         return len(rows)

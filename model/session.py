@@ -62,6 +62,7 @@ class Session:
         if self._prices is None or not self._prices.is_current():
             self.close()
             self._prices = PriceReader(self.workspace.database)
+            self.feed.begin_again()
         count = self.feed.pull(self._prices, now)
         self.engine.advance(now)
         return count
@@ -76,11 +77,13 @@ class Session:
         """The newest forecasts of all coins that have a price, in FORECAST_SCHEMA.
 
         Raises:
-            NotReady: no coin has a price.
+            NotReady: no coin has a price, or none has a history.
         """
         if not self.feed.origins:
             raise NotReady("ainda não há preços guardados")
         forecasts = self.engine.forecast(self.feed.origins)
+        if not len(forecasts):
+            raise NotReady("as moedas ainda não têm história")
         return forecasts.to_table(self.model_version, now, self.workspace.source.value)
 
     def save_model(self) -> None:

@@ -155,6 +155,24 @@ def test_a_database_replaced_under_the_loop_is_opened_anew(settings: Settings) -
     assert Readers(settings).forecast("bitcoin").origin_ms == now - 20_000
 
 
+def test_an_empty_database_in_the_place_of_a_full_one_is_waited_for(settings: Settings) -> None:
+    """The last forecasts stay published until the new database has prices; then its history counts, not the old one."""
+    now = now_ms()
+    _fill(settings, now - HOUR_MS)
+    database = open_workspace(settings).database
+    with _pipeline(settings) as pipeline:
+        pipeline.cycle(now)
+        for path in database.parent.glob("crypto.db*"):
+            path.rename(path.with_name("old-" + path.name))
+        with PriceWriter(database) as writer:
+            writer.update_coins(Coin(coin, coin[:3], coin.title(), rank, now) for rank, coin in enumerate(COINS))
+        assert pipeline.cycle(now) is False
+        assert set(Readers(settings).forecasts()) == set(COINS)
+        _fill(settings, now, seed=1)
+        assert pipeline.cycle(now) is True
+    assert Readers(settings).forecast("bitcoin").origin_ms == now - 20_000
+
+
 def test_a_forecast_is_scored_once_its_hour_has_passed(settings: Settings) -> None:
     """When prices of the next hour arrive, all twelve horizons of each coin are in the scores, and only once."""
     now = now_ms()
