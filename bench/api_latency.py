@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Final
 
 from bench.sample_folder import SampleFolder
-from core.artifacts import Publisher
+from core.artifacts import Publisher, sorted_by
 from core.prices import Coin
 from core.settings import PROJECT, Source
 
@@ -69,7 +69,7 @@ def _fill(folder: Path, coins: int, hours: float) -> SampleFolder:
     publisher = Publisher(sample.workspace.processed)
     sample.publish_log(publisher, hours)
     sample.publish_scores(publisher, int(max(hours, 1)))
-    while publisher.compact("log", sample.now, ("coin", "origin", "horizon_min")):
+    while publisher.compact("log", sample.now, sorted_by("coin", "origin", "horizon_min")):
         pass
     sample.publish(publisher)
     return sample

@@ -24,7 +24,7 @@ from core.files import file_stamp, read_json, set_aside, write_atomically, write
 from core.manifest import MANIFEST, Entry, Manifest, ManifestReader, Part
 from core.times import DAY_MS, HOUR_MS, now_ms, to_datetime
 
-__all__ = ["KEEP_S", "MANIFEST", "Entry", "Manifest", "ManifestReader", "Part", "Publisher", "read_table"]
+__all__ = ["KEEP_S", "MANIFEST", "Entry", "Manifest", "ManifestReader", "Part", "Publisher", "read_table", "sorted_by"]
 
 KEEP_S: Final = 90.0
 """How long a superseded file stays on disk for readers that hold an older manifest."""
@@ -108,15 +108,16 @@ class Publisher:
             self._swap(self._manifest)
         self._drop(self._inspected(_check_whole, most_unchanged=1))
 
-    def compact(self, name: str, now: int, sort_by: Sequence[str]) -> bool:
-        """Merge the pieces of one closed hour or day of `name`, sorted; at most one merge a call.
+    def compact(self, name: str, now: int, arrange: Callable[[pa.Table], pa.Table]) -> bool:
+        """Merge the pieces of one closed hour or day of `name`; at most one merge a call.
 
-        Returns whether there was something to merge.
+        `arrange` puts the merged rows in order, and may add up those that belong together. Returns whether there was
+        something to merge.
         """
         for level in ("day", "hour"):
             closed = self._closed_group(name, level, now)
             if closed:
-                self._merge(name, closed, level, sort_by)
+                self._merge(name, closed, level, arrange)
                 return True
         return False
 
@@ -152,11 +153,11 @@ class Publisher:
                 return groups[start]
         return []
 
-    def _merge(self, name: str, parts: list[Part], level: str, sort_by: Sequence[str]) -> None:
+    def _merge(self, name: str, parts: list[Part], level: str, arrange: Callable[[pa.Table], pa.Table]) -> None:
         tables = [table for part in parts if (table := self.table(part.file)) is not None]
         if len(tables) < len(parts):
             return
-        table = pa.concat_tables(tables).sort_by([(column, "ascending") for column in sort_by])
+        table = arrange(pa.concat_tables(tables, promote_options="default"))
         version = self._manifest.version + 1
         span = (min(part.start_ms for part in parts), max(part.end_ms for part in parts))
         merged = self._write_part(name, table, span, level, version)
@@ -298,3 +299,8 @@ def _check_whole(path: Path) -> None:
     with pq.ParquetFile(path, page_checksum_verification=True) as file:
         for group in range(file.num_row_groups):
             file.read_row_group(group)
+
+
+def sorted_by(*columns: str) -> Callable[[pa.Table], pa.Table]:
+    """An arrangement for `Publisher.compact`: rows in ascending order of the columns."""
+    return lambda table: table.sort_by([(column, "ascending") for column in columns])

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from core.artifacts import Manifest, Publisher
+from core.artifacts import Manifest, Publisher, sorted_by
+from core.metrics import add_up
 from core.times import DAY_MS, GRID_STEP_MS, HOUR_MS
 from etl.feature_table import newest_moments, not_yet_written, written_until
 
@@ -20,11 +21,12 @@ _LATE_MS: Final = 2 * HOUR_MS
 _KEPT_TABLES: Final = 288
 """While the disk refuses, the feature rows of the last day wait in memory."""
 
-_SORTED: Final[Mapping[str, tuple[str, ...]]] = {
-    "log": ("coin", "origin", "horizon_min"),
-    "features": ("coin", "ts"),
-    "scores": ("coin", "hour", "horizon_min"),
+_ARRANGED: Final[Mapping[str, Callable[[pa.Table], pa.Table]]] = {
+    "log": sorted_by("coin", "origin", "horizon_min"),
+    "features": sorted_by("coin", "ts"),
+    "scores": add_up,
 }
+"""How the pieces of each growing table are merged; score rows of one cell become one."""
 
 
 class ForecastBook:
@@ -73,9 +75,7 @@ class ForecastBook:
             span = pc.min_max(rows["ts"].cast(pa.int64())).as_py()
             appended["features"] = (span["min"], span["max"], rows)
         if new_slots:
-            rows = latest.filter(pc.is_in(latest["coin"], pa.array(list(new_slots)))).sort_by(
-                [(column, "ascending") for column in _SORTED["log"]]
-            )
+            rows = _ARRANGED["log"](latest.filter(pc.is_in(latest["coin"], pa.array(list(new_slots)))))
             moments = [origins[coin] for coin in new_slots]
             appended["log"] = (min(moments), max(moments), rows)
         if trained_ms is not None:
@@ -87,10 +87,10 @@ class ForecastBook:
 
     def tidy(self, now_ms: int) -> None:
         """Merge at most one closed hour or day, forget what is past retention, delete superseded files."""
-        for name, order in _SORTED.items():
-            if self._publisher.compact(name, now_ms, order):
+        for name, arrange in _ARRANGED.items():
+            if self._publisher.compact(name, now_ms, arrange):
                 break
-        for name in _SORTED:
+        for name in _ARRANGED:
             self._publisher.retire_before(name, now_ms - self._retention_ms)
         self._publisher.sweep()
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from fastapi.testclient import TestClient
 
 from bench.sample_folder import SampleFolder
+from core.artifacts import sorted_by
 from core.prices import Price, PriceWriter
 
 ClientFactory = Callable[..., TestClient]
@@ -46,7 +47,7 @@ def test_eight_readers_beside_two_writers(sample: SampleFolder, make_client: Cli
             writer.store([Price(coin.id, now, sample.price(coin, now)) for coin in sample.coins])
             sample.publish(publisher, now)
             sample.publish_scores(publisher, hours=2)
-            publisher.compact("log", sample.now + 10**8, ("coin", "origin"))
+            publisher.compact("log", sample.now + 10**8, sorted_by("coin", "origin"))
             writer.checkpoint()
     done.set()
     for reader in readers:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from core.artifacts import ManifestReader, Publisher, read_table
+from core.artifacts import ManifestReader, Publisher, read_table, sorted_by
 from core.errors import DamagedFile, NotReady
 from core.times import DAY_MS, HOUR_MS, MINUTE_MS
 
@@ -48,7 +48,7 @@ def test_pieces_of_closed_hours_and_days_are_merged_without_loss(tmp_path: Path)
     moments = [DAY + step * 5 * MINUTE_MS for step in range(0, 24 * 12, 3)] + [DAY + DAY_MS + MINUTE_MS]
     for moment in moments:
         publisher.publish(appended={"log": (moment, moment, _table(moment))})
-    while publisher.compact("log", DAY + DAY_MS + HOUR_MS // 2, ["coin", "origin"]):
+    while publisher.compact("log", DAY + DAY_MS + HOUR_MS // 2, sorted_by("coin", "origin")):
         pass
     assert _rows(publisher, "log") == moments
     assert sorted(part.level for part in publisher.manifest.parts["log"]) == ["day", "slot"]
@@ -230,7 +230,7 @@ def test_a_damaged_part_does_not_stop_reading_or_merging(tmp_path: Path) -> None
         moment = DAY + step * 5 * MINUTE_MS
         publisher.publish(appended={"log": (moment, moment, _table(moment))})
     (tmp_path / publisher.manifest.parts["log"][1].file).write_bytes(b"PAR1 no more")
-    assert publisher.compact("log", DAY + DAY_MS, ["coin", "origin"])
-    assert publisher.compact("log", DAY + DAY_MS, ["coin", "origin"])
+    assert publisher.compact("log", DAY + DAY_MS, sorted_by("coin", "origin"))
+    assert publisher.compact("log", DAY + DAY_MS, sorted_by("coin", "origin"))
     assert _rows(publisher, "log") == [DAY, DAY + 10 * MINUTE_MS]
     assert len(publisher.damaged) == 1

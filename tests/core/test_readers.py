@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 
 from bench.sample_folder import COINS, SampleFolder, forecast_rows
-from core.artifacts import Publisher
+from core.artifacts import Publisher, sorted_by
 from core.contract import FORECAST_SCHEMA, HORIZONS_MIN
 from core.errors import DamagedFile, NotReady, UnknownCoin
 from core.prices import Coin, Price, PriceWriter
@@ -205,7 +205,7 @@ def test_the_log_is_the_same_before_and_after_its_pieces_are_merged(sample: Samp
         _append_log(publisher, ("bitcoin", origin), ("ethereum", origin + 1000))
     before = {limit: readers.logged("ethereum", 0, FOREVER, limit) for limit in (1, 4, 100)}
     assert [row.origin_ms for row in before[100]] == [origin + 1000 for origin in reversed(origins)]
-    while publisher.compact("log", sample.now, ("coin", "origin", "horizon_min")):
+    while publisher.compact("log", sample.now, sorted_by("coin", "origin", "horizon_min")):
         pass
     assert {part.level for part in publisher.manifest.parts["log"]} == {"day"}
     assert {limit: readers.logged("ethereum", 0, FOREVER, limit) for limit in (1, 4, 100)} == before

@@ -9,6 +9,7 @@ import pytest
 
 from core.artifacts import Publisher
 from core.contract import FORECAST_SCHEMA, HORIZONS_MIN
+from core.metrics import SCORE_SCHEMA
 from core.times import DAY_MS, GRID_STEP_MS, HOUR_MS
 from etl.feature_table import FEATURE_SCHEMA
 from model.publication import ForecastBook
@@ -110,3 +111,15 @@ def test_feature_rows_survive_a_disk_that_refuses(tmp_path: Path) -> None:
     book.publish(_forecasts(1.0, bitcoin=NOON), None, NOON, NO_FEATURES)
     assert pa.concat_tables(publisher.read("features")).num_rows == 1
     assert len(_log(publisher)) == 1
+
+
+def test_score_rows_of_one_cell_become_one_when_their_hour_closes(tmp_path: Path) -> None:
+    """Merging adds up, so that a day of scores has one row per coin, hour and horizon."""
+    publisher, book = _book(tmp_path)
+    cell = {**dict.fromkeys(SCORE_SCHEMA.names, 1.0), "coin": "bitcoin", "hour": NOON, "horizon_min": 5}
+    for _ in range(3):
+        publisher.publish(appended={"scores": (NOON, NOON, pa.Table.from_pylist([cell], schema=SCORE_SCHEMA))})
+    for _ in range(3):
+        book.tidy(NOON + 2 * HOUR_MS)
+    (row,) = pa.concat_tables(publisher.read("scores")).to_pylist()
+    assert (row["n"], row["pinball"]) == (3.0, 3.0)
