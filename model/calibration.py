@@ -31,6 +31,7 @@ _LOWEST, _HIGHEST = -14, 8
 _BINS: Final = (_HIGHEST - _LOWEST) * _PER_OCTAVE
 _SIZE_LIMIT: Final = 10.0
 _PHASES: Final = 12
+_PHASE_PULL: Final = 0.004
 
 
 def generic_shape() -> FloatArray:
@@ -177,6 +178,6 @@ class Calibration:
         if self._phase_days:
             total, count = np.sum([self._phase_days[day] for day in sorted(self._phase_days)], axis=0)
             overall = total.sum(axis=0) / np.maximum(count.sum(axis=0), 1.0)
-            pull = 0.02 * count.sum(axis=0) + 50.0
+            pull = _PHASE_PULL * count.sum(axis=0) + 50.0
             mean = (total + pull * overall) / (count + pull)
             self._phase = np.where(overall > 0, mean / np.where(overall > 0, overall, 1.0), 1.0)

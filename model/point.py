@@ -2,7 +2,7 @@
 
 A strongly shrunk linear model of the scaled moves on past moves makes a bet at every grid row. Once the outcome is
 known, the bets are judged by the absolute error they would have saved: per horizon over all coins, day by day, and per
-coin and horizon. They are published in the proportion in which they have paid, less three standard errors, and only for
+coin and horizon. They are published in the proportion in which they have paid, less four standard errors, and only for
 coins on whose own record they did not lose. Mostly that is nothing at all, and then the centre IS the last price.
 """
 
@@ -28,7 +28,7 @@ SIGNED_COLUMNS: Final = [n for n, name in enumerate(FEATURE_NAMES) if name.start
 
 _LIMIT: Final = 4.0
 _ALPHA: Final = 1.0
-_DOUBT: Final = 3.0
+_DOUBT: Final = 4.0
 _LEAST_DAYS: Final = 7
 _LEAST_ROWS: Final = 2_000
 _RECORD_DECAY: Final = 0.5 ** (1 / 2016)
