@@ -30,10 +30,17 @@ class RunningSuite:
     """One `python run_all.py` on free ports, started from `folder`, where its data and its output go too.
 
     `options` are the command line's; `variables` come on top of an environment without settings and display;
-    `code` runs in place of run_all.py with the same command line.
+    `code` runs in place of run_all.py with the same command line, and `wrapper` is a command that starts it.
     """
 
-    def __init__(self, folder: Path, *options: str, code: str | None = None, **variables: str) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *options: str,
+        code: str | None = None,
+        wrapper: tuple[str, ...] = (),
+        **variables: str,
+    ) -> None:
         self.api_port, self.dashboard_port = free_port(set()), free_port(set())
         self.data_dir = folder / "dados de março"
         self.log = folder / f"saída {self.api_port}.txt"
@@ -44,7 +51,7 @@ class RunningSuite:
         kept = {name: value for name, value in os.environ.items() if name not in ("CI", "DISPLAY", "WAYLAND_DISPLAY")}
         with self.log.open("w", encoding="utf-8") as output:
             self.process = subprocess.Popen(
-                [sys.executable, *(("-c", code) if code else (str(PROJECT / "run_all.py"),)), *words],
+                [*wrapper, sys.executable, *(("-c", code) if code else (str(PROJECT / "run_all.py"),)), *words],
                 cwd=folder,
                 env={**kept, **blank, "PYTHONUTF8": "1", **variables},
                 stdout=output,

@@ -6,14 +6,16 @@ import argparse
 import shutil
 import sqlite3
 import sys
+import tempfile
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any, Final
 
 from core.artifacts import MANIFEST, Manifest
-from core.errors import AlreadyRunning, BadInput, DamagedFile, NotReady
+from core.errors import AlreadyRunning, BadInput, DamagedFile, NotReady, StorageProblem
 from core.files import read_json, write_json
+from core.price_rows import writing
 from core.process import hold_lock, run_main
 from core.settings import Settings, Source, load_settings
 from core.workspace import META_FILE, Workspace, current_workspace, open_workspace, read_meta
@@ -29,23 +31,30 @@ def make_backup(workspace: Workspace, target: Path) -> None:
     """Copy a workspace into the new folder `target`: price store, published tables, models.
 
     SQLite's own backup gives one moment of the price store while the collector writes; of the published tables the
-    manifest is copied last, after every file that it names.
+    manifest is copied last, after every file that it names. Until everything is there, nothing lies at `target`.
 
     Raises:
         BadInput: `target` already holds something.
         NotReady: there is nothing to copy yet.
-        OSError: the disk refused.
+        OSError, StorageProblem: the disk refused.
+        DamagedFile: the price store is broken.
     """
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise BadInput(f"{target} já existe e não está vazia")
     if not workspace.database.exists():
         raise NotReady("ainda não há preços guardados para copiar")
-    target.mkdir(parents=True, exist_ok=True)
-    write_json(target / META_FILE, read_meta(workspace.root))
-    _copy_database(workspace.database, target / "crypto.db")
-    _copy_published(workspace.processed, target / "processed")
-    if workspace.models.is_dir():
-        _copy_models(workspace.models, target / "models")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as unfinished:
+        copy = Path(unfinished) / "copy"
+        copy.mkdir()
+        write_json(copy / META_FILE, read_meta(workspace.root))
+        _copy_database(workspace.database, copy / "crypto.db")
+        _copy_published(workspace.processed, copy / "processed")
+        if workspace.models.is_dir():
+            _copy_models(workspace.models, copy / "models")
+        if target.exists():
+            target.rmdir()
+        copy.rename(target)
 
 
 def restore_backup(source: Path, settings: Settings) -> Workspace:
@@ -91,6 +100,7 @@ def _meta_of(source: Path) -> dict[str, Any]:
 
 def _copy_database(source: Path, target: Path) -> None:
     with (
+        writing(),
         closing(sqlite3.connect(f"{source.absolute().as_uri()}?mode=ro", uri=True)) as reader,
         closing(sqlite3.connect(target)) as writer,
     ):
@@ -146,6 +156,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(f"restaurado em {restore_backup(options.restore, settings).root}")  # noqa: T201 - as above
     except NotReady as error:
         raise BadInput(str(error)) from error
+    except (StorageProblem, DamagedFile) as error:
+        raise BadInput(f"não foi possível copiar: {error}") from error
     except AlreadyRunning as error:
         raise AlreadyRunning(f"pare o sistema antes de restaurar: {error}") from error
     return 0

@@ -24,6 +24,7 @@ from __future__ import annotations
 __all__ = [
     "EXIT_ALREADY_RUNNING",
     "EXIT_CONFIGURATION",
+    "EXIT_DISK",
     "AlreadyRunning",
     "BadInput",
     "BadReply",
@@ -44,6 +45,7 @@ __all__ = [
 ]
 
 EXIT_CONFIGURATION = 78
+EXIT_DISK = 74
 EXIT_ALREADY_RUNNING = 75
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import tempfile
 import time
+from pathlib import Path
 from typing import Final
 
 import filelock
@@ -17,6 +19,7 @@ __all__ = ["refuse_busy_ports", "take_folder"]
 
 _ORPHAN_PATIENCE_S: Final = 6.0
 _LOOK_EVERY_S: Final = 0.2
+_PROBE_BYTES: Final = 65_536
 
 
 def take_folder(settings: Settings) -> filelock.BaseFileLock:
@@ -28,7 +31,9 @@ def take_folder(settings: Settings) -> filelock.BaseFileLock:
     """
     folder = settings.data_dir
     try:
-        return hold_lock(settings.run_dir / "suite.lock", str(folder))
+        lock = hold_lock(settings.run_dir / "suite.lock", str(folder))
+        _try_to_write(settings.run_dir)
+        return lock
     except AlreadyRunning:
         pid = read_health(settings.run_dir, "suite").pid
         raise AlreadyRunning(
@@ -51,6 +56,11 @@ def refuse_busy_ports(settings: Settings) -> None:
         if time.monotonic() >= deadline:
             raise ConfigurationError(text)
         time.sleep(_LOOK_EVERY_S)
+
+
+def _try_to_write(folder: Path) -> None:
+    with tempfile.TemporaryFile(dir=folder) as file:
+        file.write(bytes(_PROBE_BYTES))
 
 
 def _port_problem(settings: Settings) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import signal
@@ -16,13 +17,21 @@ from typing import Final
 import filelock
 import psutil
 
-from core.errors import EXIT_ALREADY_RUNNING, EXIT_CONFIGURATION, AlreadyRunning, BadInput, ConfigurationError
+from core.errors import (
+    EXIT_ALREADY_RUNNING,
+    EXIT_CONFIGURATION,
+    EXIT_DISK,
+    AlreadyRunning,
+    BadInput,
+    ConfigurationError,
+)
 
 __all__ = ["PARENT_VARIABLE", "hold_lock", "lower_priority", "run_main", "stop_event", "watch_parent"]
 
 PARENT_VARIABLE: Final = "CRYPTO_PARENT_PID"
 _PARENT_CHECK_S: Final = 1.0
 _STOP_GRACE_S: Final = 3.0
+_DISK_ERRORS: Final = {errno.ENOSPC, errno.EROFS, errno.EACCES, errno.EDQUOT}
 
 _log = logging.getLogger(__name__)
 
@@ -85,6 +94,11 @@ def run_main(main: Callable[[], int]) -> int:
     except AlreadyRunning as error:
         print(f"Erro: {error}", file=sys.stderr)  # noqa: T201 - as above
         return EXIT_ALREADY_RUNNING
+    except OSError as error:
+        if error.errno not in _DISK_ERRORS:
+            raise
+        print(f"Erro: não é possível gravar: {error}", file=sys.stderr)  # noqa: T201 - as above
+        return EXIT_DISK
 
 
 def _wait_for_orphanhood(parent: int) -> None:

@@ -1,0 +1,181 @@
+"""Files that break, under a running suite and before a start: set aside under a dated name, said, and made anew."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench.integrity import Poller, Witness
+from bench.running_suite import RunningSuite
+from core.artifacts import ManifestReader
+from core.files import read_json
+from core.health import read_health
+from core.settings import DEFAULT_COINS
+from core.times import now_ms, to_datetime
+from etl.coin_names import coins_wanted
+from etl.market import price_at
+from etl.simulated_market import SimulatedMarket
+
+pytestmark = [
+    pytest.mark.faults,
+    pytest.mark.timeout(600),
+    pytest.mark.skipif(os.name == "nt", reason="an open file can be overwritten on POSIX alone"),
+]
+
+PATHS = ("/status", "/moedas", "/prever/bitcoin", "/metricas", "/previsoes/bitcoin", "/historico/bitcoin")
+GARBAGE = b"\xa5\x5a\x00{" * 1024
+Tell = Callable[..., None]
+
+
+@pytest.fixture(scope="module")
+def suite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSuite]:
+    """A simulated market that runs, with the model stored and every forecast published."""
+    run = RunningSuite(tmp_path_factory.mktemp("damage"), "--demo", "--no-browser")
+    run.wait(lambda: run.forecasts(DEFAULT_COINS))
+    yield run
+    if run.process.poll() is None:
+        run.end(signal.SIGTERM)
+
+
+def root_of(run: RunningSuite) -> Path:
+    """Where the simulated market's files lie."""
+    return run.data_dir / "demo"
+
+
+def set_aside_of(folder: Path, name: str) -> list[Path]:
+    """The dated files that `name` has become, without what belongs to a database."""
+    return [path for path in folder.glob(f"{name}.damaged-*") if not path.name.endswith(("-wal", "-shm"))]
+
+
+def forecast_after(run: RunningSuite, moment_ms: int) -> bool:
+    """Whether the API shows a forecast made after a moment."""
+    forecast: dict[str, Any] | None = run.get("/prever/bitcoin")
+    return forecast is not None and datetime.fromisoformat(forecast["gerado_em"]) > to_datetime(moment_ms)
+
+
+def overwrite(path: Path, offset: int = 0) -> None:
+    """Write garbage into a file where it lies, as a bad disk or a stray program would."""
+    with path.open("r+b") as file:
+        file.truncate(max(offset, path.stat().st_size))
+        for start in range(offset, path.stat().st_size, len(GARBAGE)):
+            file.seek(start)
+            file.write(GARBAGE)
+
+
+@pytest.mark.parametrize("victim", ["latest", "features", "manifest.json"])
+def test_published_files_are_replaced_while_running(suite: RunningSuite, victim: str, tell: Tell) -> None:
+    """The next cycle sets the file aside, says so, and publishes; the rest of the log stays, and no answer is a 500."""
+    folder = root_of(suite) / "processed"
+    manifest = suite.wait(lambda: ManifestReader(folder).current())
+    if victim == "manifest.json":
+        file = victim
+    elif victim == "latest":
+        file = manifest.entries[victim].file
+    else:
+        suite.wait(lambda: ManifestReader(folder).current().parts.get(victim))
+        file = ManifestReader(folder).current().parts[victim][-1].file
+    with Poller(suite.api_port, PATHS[1:]) as poller:
+        suite.wait(lambda: poller.is_ready)
+        broken_ms = now_ms()
+        overwrite(folder / file)
+        suite.wait(lambda: set_aside_of((folder / file).parent, Path(file).name))
+        suite.wait(lambda: forecast_after(suite, broken_ms))
+    assert file in read_health(suite.run_dir, "pipeline").progress["damaged"]
+    suite.wait(lambda: Path(file).name in " ".join(suite.get("/status")["problemas"]), 5)
+    assert f"{file} is damaged" in suite.output
+    assert 500 not in poller.statuses
+    tell(f"damage while running: {victim}", 1, 1)
+
+
+def test_small_files_are_made_whole_while_running(suite: RunningSuite, tell: Tell) -> None:
+    """Health files, source.json, workspace.json overwritten: every page still answers, and they are written again."""
+    suite.wait(lambda: suite.get("/status"))
+    names = ("collector.json", "pipeline.json", "api.json", "suite.json", "source.json")
+    overwrite(root_of(suite) / "workspace.json")
+    for name in names:
+        overwrite(suite.run_dir / name)
+    for name in names[:4]:
+        suite.wait(partial(_is_beating, suite, name.removesuffix(".json")), 15)
+    broken_ms = now_ms()
+    suite.wait(lambda: forecast_after(suite, broken_ms))
+    assert suite.get("/moedas")
+    tell("damage while running: small JSON files", len(names) + 1, len(names) + 1)
+
+
+def _is_beating(suite: RunningSuite, name: str) -> bool:
+    return read_health(suite.run_dir, name).alive
+
+
+def test_a_database_that_breaks_while_running_is_made_anew(suite: RunningSuite, tell: Tell) -> None:
+    """All pages but the first turn to garbage: set aside, said, collected and back-filled anew; forecasts go on."""
+    root = root_of(suite)
+    with Poller(suite.api_port, PATHS[1:]) as poller:
+        suite.wait(lambda: poller.is_ready)
+        overwrite(root / "crypto.db", 4096)
+        suite.wait(lambda: set_aside_of(root, "crypto.db"), 90)
+        broken_ms = now_ms()
+        suite.wait(lambda: forecast_after(suite, broken_ms))
+        suite.wait(lambda: all(suite.get(path) is not None for path in PATHS))
+    suite.wait(lambda: "crypto.db" in " ".join(suite.get("/status")["problemas"]), 5)
+    assert 500 not in poller.statuses
+    suite.wait(lambda: len(suite.get("/historico/bitcoin?limite=1000") or ()) > 0)
+    tell("damage while running: crypto.db", 1, 1)
+
+
+def test_everything_damaged_at_rest_is_rebuilt_by_the_next_start(
+    suite: RunningSuite, runs: Callable[..., RunningSuite], tell: Tell
+) -> None:
+    """Database with -wal and -shm, model, manifest: set aside and made anew; the log of forecasts loses nothing."""
+    root, models = root_of(suite), suite.data_dir.parent / "modelos" / "demo"
+    suite.end(signal.SIGTERM)
+    assert set_aside_of(root, "workspace.json") == []
+    witness = Witness(root, models)
+    witness.look()
+    assert witness.log
+    witness.prices.clear()
+    model = models / read_json(models / "model.json")["file"]
+    victims = [root / "crypto.db", model, root / "processed" / "manifest.json"]
+    (root / "crypto.db-wal").write_bytes(GARBAGE)
+    (root / "crypto.db-shm").write_bytes(GARBAGE)
+    for path in victims:
+        overwrite(path)
+    started_ms = now_ms()
+    run = runs("--demo", folder=suite.data_dir.parent)
+    run.wait(lambda: forecast_after(run, started_ms))
+    run.wait(lambda: run.forecasts(DEFAULT_COINS))
+    for path in victims:
+        assert set_aside_of(path.parent, path.name), path
+    assert set_aside_of(root, "workspace.json")
+    text = " ".join(run.get("/status")["problemas"])
+    assert all(name in text for name in ("crypto.db", model.name, "manifest.json"))
+    witness.look()
+    assert witness.problems == []
+    assert run.end(signal.SIGTERM) == 0
+    tell("damage before a start", len(victims) + 2, len(victims) + 2, witness.lost, witness.wrong)
+
+
+def test_a_write_ahead_log_of_garbage_is_no_damage(
+    suite: RunningSuite, runs: Callable[..., RunningSuite], tell: Tell
+) -> None:
+    """What a torn -wal takes with it is fetched again; the database under it stays, and every value is right."""
+    root = root_of(suite)
+    before = set_aside_of(root, "crypto.db")
+    (root / "crypto.db-wal").write_bytes(GARBAGE)
+    started_ms = now_ms()
+    run = runs("--demo", folder=suite.data_dir.parent)
+    run.wait(lambda: forecast_after(run, started_ms))
+    market = SimulatedMarket(coins_wanted(",".join(DEFAULT_COINS)), 0)
+    witness = Witness(root, root / "no models", lambda coin, ts_ms: price_at(market, coin, ts_ms))
+    witness.look()
+    assert witness.problems == []
+    assert witness.prices
+    assert set_aside_of(root, "crypto.db") == before
+    assert run.end(signal.SIGTERM) == 0
+    tell("a -wal of garbage before a start", 1, 1, witness.lost, witness.wrong)
