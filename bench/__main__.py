@@ -11,7 +11,7 @@ import sys
 from typing import Final
 
 _ONE_THREAD: Final = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "ARROW_NUM_THREADS")
-_NAMES: Final = ("cycle", "store", "suite", "soak")
+_NAMES: Final = ("cycle", "store", "suite", "soak", "startup")
 
 
 def main() -> int:

@@ -1,0 +1,132 @@
+"""A running suite seen from outside: memory, open files, CPU time and bytes written of each process, and its cycles."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+import psutil
+
+from bench.process_cost import memory_mb, written_bytes
+from bench.running_suite import RunningSuite
+from core.health import read_health
+
+__all__ = ["NOT_COUNTED", "ProcessReading", "Reading", "SuiteWatch", "open_tab"]
+
+NOT_COUNTED: Final = "simulator"
+"""Stands for CoinGecko; not part of what the suite costs."""
+
+_CHROMIUM: Final = Path("/usr/bin/chromium")
+
+
+@dataclass(frozen=True)
+class ProcessReading:
+    """One process at one moment; `written` and `paged` bytes since its start: handed over, and by page to a disk."""
+
+    memory_mb: float
+    open_files: int
+    threads: int
+    cpu_s: float
+    written: int
+    paged: int
+
+
+@dataclass(frozen=True)
+class Reading:
+    """The suite at one moment."""
+
+    at_s: float
+    processes: dict[str, ProcessReading]
+    wal_mb: float
+    disk_mb: float
+
+    def total(self, field_name: str) -> float:
+        """Sum over the processes that count."""
+        return float(sum(getattr(one, field_name) for name, one in self.processes.items() if name != NOT_COUNTED))
+
+
+@dataclass
+class SuiteWatch:
+    """Looks at a suite every second and keeps the seconds of every cycle it sees, the one that is over at first not."""
+
+    suite: RunningSuite
+    started: float = field(default_factory=time.monotonic)
+    cycle_seconds: dict[int, float] = field(default_factory=dict)
+    readings: list[Reading] = field(default_factory=list)
+    _first: int | None = None
+
+    def wait(self, seconds: float) -> None:
+        """Watch the cycles for a while; a process that was restarted ends the run."""
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            assert self.suite.process.poll() is None, self.suite.output
+            progress = read_health(self.suite.run_dir, "pipeline").progress
+            if "cycle" in progress and "cycle_seconds" in progress:
+                self._take(int(progress["cycle"]), float(progress["cycle_seconds"]))
+            time.sleep(1.0)
+        restarts = {name: child["restarts"] for name, child in self.suite.children().items()}
+        assert not any(restarts.values()), restarts
+
+    def _take(self, cycle: int, seconds: float) -> None:
+        if self._first is None:
+            self._first = cycle
+        if cycle > self._first:
+            self.cycle_seconds.setdefault(cycle, seconds)
+
+    def read(self) -> Reading:
+        """Every process now, the write-ahead log, and what lies on disk."""
+        pids = {name: child["pid"] for name, child in self.suite.children().items()}
+        pids["run_all"] = self.suite.process.pid
+        files = [path for path in self.suite.data_dir.parent.rglob("*") if path.is_file()]
+        sizes = {path: _size(path) for path in files}
+        return Reading(
+            time.monotonic() - self.started,
+            {name: _read(psutil.Process(pid)) for name, pid in pids.items() if pid},
+            sum(size for path, size in sizes.items() if path.name == "crypto.db-wal") / 2**20,
+            sum(sizes.values()) / 2**20,
+        )
+
+
+def _read(process: psutil.Process) -> ProcessReading:
+    times = process.cpu_times()
+    return ProcessReading(
+        memory_mb(process),
+        process.num_fds() if hasattr(process, "num_fds") else 0,
+        process.num_threads(),
+        times.user + times.system,
+        written_bytes(process),
+        process.io_counters().write_bytes if hasattr(process, "io_counters") else 0,
+    )
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:  # superseded since it was listed
+        return 0
+
+
+@contextmanager
+def open_tab(url: str) -> Iterator[str]:
+    """Keep one browser tab open at `url`; gives what is open, or why nothing is."""
+    try:
+        from playwright.sync_api import sync_playwright  # noqa: PLC0415 - a development requirement
+    except ImportError:
+        yield "no browser: playwright is not installed"
+        return
+    if not _CHROMIUM.exists():
+        yield f"no browser: {_CHROMIUM} is not there"
+        return
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=_CHROMIUM, args=["--no-sandbox"])
+        try:
+            page = browser.new_page()
+            page.goto(url, timeout=60_000)
+            page.wait_for_load_state("networkidle", timeout=60_000)
+            yield "one browser tab"
+        finally:
+            browser.close()
