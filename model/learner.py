@@ -34,13 +34,21 @@ _ACTIVITY_RANGE: Final = (-2.0, 2.2)
 class EngineOptions:
     """Sizes and constants of the engine.
 
-    Attributes: train_days: window of training and calibration. seed: of the forest. n_jobs: threads of the forest; no
-    result depends on it. use_forest: False leaves the linear model alone (for comparisons). n_trees,
-    forest_lifetime_h, sample_rows: size of the forest, hours until all of it is renewed, rows it learns from.
-    forest_weight: its share in the mean of the two models once `forest_full_days` of rows are known. alpha,
-    alpha_prior: ridge penalty at 14 days of rows, without and with a prior; it grows as rows get fewer. tracker_step:
-    of the coverage tracker, in log width per outcome. gate_half_life_h: how far back the gate looks. least_rows: rows
-    without which nothing is fitted.
+    Attributes:
+        train_days: window of training and calibration.
+        seed: of the forest.
+        n_jobs: threads of the forest; no result depends on it.
+        use_forest: False leaves the linear model alone (for comparisons).
+        n_trees: size of the forest.
+        forest_lifetime_h: hours until all of it is renewed.
+        sample_rows: rows it learns from.
+        forest_weight: its share in the mean of the two models once `forest_full_days` of rows are known.
+        forest_full_days: until then the share grows with the days.
+        alpha: ridge penalty at 14 days of rows, without a prior; it grows as rows get fewer.
+        alpha_prior: the same with a prior.
+        tracker_step: of the coverage tracker, in log width per outcome.
+        gate_half_life_h: how far back the gate looks.
+        least_rows: rows without which nothing is fitted.
     """
 
     train_days: int = 14
@@ -61,13 +69,18 @@ class EngineOptions:
 
 @dataclass(frozen=True)
 class FitReport:
-    """What a refit did: `fitted` or not, from how many rows and days, trees grown, and a sentence."""
+    """What a refit did: `fitted` or not, from how many rows and days, trees grown, and a sentence.
+
+    `shrinkage` tells, per horizon, which part of a forecast move away from the last price is published; 0: the point
+    forecast IS the last price.
+    """
 
     fitted: bool
     rows: int
     days: float
     trees_grown: int
     message: str
+    shrinkage: tuple[float, ...]
 
 
 class Learner:
@@ -182,7 +195,8 @@ class Learner:
         days = self.store.effective_days
         moments = self.store.moments()
         if moments is None or not self.can_fit:
-            return FitReport(False, rows, days, 0, f"{rows} rows are too few: {options.least_rows} are needed")
+            message = f"{rows} rows are too few: {options.least_rows} are needed"
+            return FitReport(False, rows, days, 0, message, self.point.published)
         thin = 14.0 / max(min(days, 14.0), 0.25)
         self._ridge = VolatilityRidge(
             alpha=(options.alpha if self.prior is None else options.alpha_prior) * thin,
@@ -191,7 +205,7 @@ class Learner:
         ).fit_moments(moments)
         trees = self._renew_forest(now_ms, days) if options.use_forest else 0
         self.refit_ms = now_ms
-        return FitReport(True, rows, days, trees, "fitted")
+        return FitReport(True, rows, days, trees, "fitted", self.point.published)
 
     def _renew_forest(self, now_ms: int, days: float) -> int:
         options = self.options

@@ -50,6 +50,11 @@ class PointForecast:
         self._coef: FloatArray | None = None
         self._record: FloatArray = np.zeros((0, STEPS))
 
+    @property
+    def published(self) -> tuple[float, ...]:
+        """The shrinkage as plain numbers."""
+        return tuple(self.shrinkage.tolist())
+
     def widen(self, coins: int) -> None:
         """Make room for `coins` coins."""
         self._record = np.concatenate([self._record, np.zeros((coins - len(self._record), STEPS))])
