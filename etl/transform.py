@@ -68,8 +68,8 @@ _MARKET_SOURCE: Final = [COIN_FEATURES.index(f"log_abs_{n}") for n in _MARKET_HA
 
 _ODD_SCALE: Final = 2e-4
 _ODD_ZERO_SHARE: Final = 0.6
-_WARM_WEIGHT: Final = 0.29
-_DAY_WEIGHT: Final = volatility.HALF_LIVES.index(288)
+_WARM_WEIGHT: Final = 0.745
+_WARM_SOURCE: Final = volatility.HALF_LIVES.index(72)
 
 
 def is_odd(states: FloatArray) -> npt.NDArray[np.bool_]:
@@ -85,7 +85,7 @@ def is_odd(states: FloatArray) -> npt.NDArray[np.bool_]:
 def is_warm(states: FloatArray) -> npt.NDArray[np.bool_]:
     """Tell whether at least 12 hours of 5-minute returns have been seen: enough for a model's row."""
     _, _, weight = volatility.split(states)
-    return weight[..., _DAY_WEIGHT] >= _WARM_WEIGHT
+    return weight[..., _WARM_SOURCE] >= _WARM_WEIGHT
 
 
 def coin_features(states: FloatArray, log_price: FloatArray) -> RowArray:

@@ -122,13 +122,18 @@ def zero_share(state: FloatArray) -> FloatArray:
 def seed_hourly(log_price: FloatArray, ts_ms: npt.NDArray[np.int64]) -> FloatArray:
     """Return the state (STATE_WIDTH,) of one coin of which only coarse (hourly) prices are known.
 
-    Each return is taken as so many 5-minute returns of the same average square as fit between the two prices.
-    Averages with half-lives below 6 hours stay empty: hourly prices say nothing about them.
+    Each return is taken as so many 5-minute returns of the same average square as fit between the two prices. Averages
+    with half-lives below 12 hours stay empty, for hourly prices say nothing about them; that of the scale takes the
+    slower ones' word in place of the guess, with no more weight.
     """
     state = initial_state(1)[0]
-    slow = np.array([n >= HALF_LIVES[_SCALE] for n in (*HALF_LIVES * 3, 0, 0)])
+    slow = np.array([n > HALF_LIVES[_SCALE] for n in (*HALF_LIVES * 3, 0, 0)])
     for bars, r in zip(np.diff(ts_ms) / GRID_STEP_MS, np.diff(log_price), strict=True):
         square = r * r / bars
         x = np.concatenate([np.full(_N, square), np.full(_N, np.sqrt(square)), np.ones(_N + 2)])
         state = np.where(slow, x + (1.0 - _RATE) ** bars * (state - x), state)
+    day_weight = state[2 * _N + _DAY]
+    if day_weight > 0:
+        for first in (0, _N):
+            state[first + _SCALE] = _GUESS_WEIGHT * state[first + _DAY] / day_weight
     return np.asarray(state)

@@ -193,3 +193,23 @@ def test_stablecoins_and_stale_feeds_are_odd() -> None:
     assert at.odd.tolist() == [False, True, True]
     assert at.usable.tolist() == [True, False, False]
     assert np.isfinite(at.x).all()
+
+
+def test_hourly_prices_seed_the_slow_averages_and_nothing_else() -> None:
+    """Before its own first prices a coin's spread is that of its hourly prices; that alone makes no row usable."""
+    rng = np.random.default_rng(2)
+    hours = START_MS - 3_600_000 * np.arange(168, 0, -1)
+    hourly = 7 * np.exp(np.cumsum(rng.normal(0, 0.004 * math.sqrt(12), 168)))
+    ts = START_MS + GRID_STEP_MS * np.arange(30)
+    price = hourly[-1] * np.exp(np.cumsum(rng.normal(0, 0.004, 30)))
+    seeded, plain = FeatureGrid(2), FeatureGrid(2)
+    seeded.observe_hourly("coin", hours, hourly)
+    for grid in (seeded, plain):
+        grid.observe("coin", ts[:2], price[:2])
+        list(grid.extend(int(ts[1])))
+    start, guess = (grid.at(np.array([0]), ts[1:2]) for grid in (seeded, plain))
+    assert 0.002 < start.spread[0] < 0.008
+    assert start.sigma[0] == pytest.approx(0.004, rel=0.4)
+    assert guess.sigma[0] < 0.004
+    seeded.observe("coin", ts[2:], price[2:])
+    assert not any(block.usable.any() for block in seeded.extend(int(ts[-1])))
