@@ -15,9 +15,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -39,26 +40,43 @@ PATHS: Final = (
 )
 
 
-def main() -> int:
+@dataclass(frozen=True)
+class Latency:
+    """By path: median and 95th percentile in milliseconds, and the size of the body; `floor` of an empty route."""
+
+    floor: tuple[float, float, int]
+    paths: dict[str, tuple[float, float, int]]
+    started_s: float
+    answers_per_s: float
+
+
+def measure_latency(folder: Path, *, coins: int, hours: float, requests: int) -> Latency:
+    """Fill the empty `folder`, serve it, and ask every path `requests` times."""
+    sample = _fill(folder, coins, hours)
+    environment = {**os.environ, **sample.settings.model_copy(update={"source": Source.AUTO}).environment()}
+    with _serve("bench.empty_api:app", environment) as (port, _):
+        floor = _measure(port, "/", requests)
+    with _serve("api.main:app", environment) as (port, started_s):
+        paths = {path: _measure(port, path, requests) for path in PATHS}
+        paths["/prever/moeda0 (304)"] = _measure(port, "/prever/moeda0", requests, conditional=True)
+        return Latency(floor, paths, started_s, _throughput(port, "/prever/moeda0"))
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--coins", type=int, default=10)
     parser.add_argument("--hours", type=float, default=24)
     parser.add_argument("--requests", type=int, default=300, help="per path")
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as folder:
-        sample = _fill(Path(folder), options.coins, options.hours)
-        environment = {**os.environ, **sample.settings.model_copy(update={"source": Source.AUTO}).environment()}
-        with _serve("bench.empty_api:app", environment) as (port, _):
-            floor = _measure(port, "/", options.requests)
-        with _serve("api.main:app", environment) as (port, started_s):
-            print(f"{options.coins} coins, {options.hours:g} h; process start to first answer {started_s:.2f} s\n")
-            print(f"{'path':34} {'p50 ms':>8} {'p95 ms':>8} {'bytes':>9}")
-            _print_row("(empty FastAPI route)", floor)
-            for path in PATHS:
-                _print_row(path, _measure(port, path, options.requests))
-            _print_row("/prever/moeda0 (304)", _measure(port, "/prever/moeda0", options.requests, conditional=True))
-            print(f"\n8 clients on /prever: {_throughput(port, '/prever/moeda0'):.0f} answers a second, all 200")
+        latency = measure_latency(Path(folder), coins=options.coins, hours=options.hours, requests=options.requests)
+    print(f"{options.coins} coins, {options.hours:g} h; process start to first answer {latency.started_s:.2f} s\n")
+    print(f"{'path':34} {'p50 ms':>8} {'p95 ms':>8} {'bytes':>9}")
+    _print_row("(empty FastAPI route)", latency.floor)
+    for path, measured in latency.paths.items():
+        _print_row(path, measured)
+    print(f"\n8 clients on /prever: {latency.answers_per_s:.0f} answers a second, all 200")
     return 0
 
 

@@ -19,6 +19,7 @@ from typing import Final
 
 from bench.market import Market
 from bench.process_cost import cpu_s, memory_mb, written_bytes
+from bench.stored_log import store_log
 from core.health import Heartbeat
 from core.prices import PriceWriter
 from core.settings import load_settings
@@ -37,8 +38,9 @@ _WARM_UP: Final = 14
 class CycleCost:
     """Medians over warm cycles, and what the first start took.
 
-    `cpu_s` counts children, `other_s` is everything but the fit, `start_s` the time from an opened folder to its first
-    forecasts, `bytes_written` per cycle, `pss_mb` and `models_mb` at the end.
+    `cpu_s` counts children, `other_s` is everything but the fit, `bytes_written` per cycle, `pss_mb` and `models_mb`
+    at the end. `fit_rows` is what the forest learns from; `start_s` and `start_cpu_s` are what the first cycle took,
+    which learns from all that is stored.
     """
 
     coins: int
@@ -55,6 +57,9 @@ class CycleCost:
     models_mb: float
     bytes_written: int
     start_s: float
+    start_cpu_s: float
+    log_rows: int
+    fit_rows: int
     steps_s: dict[str, float]
 
 
@@ -67,13 +72,25 @@ class _Sample:
 
 
 def measure_cycles(
-    folder: Path, *, coins: int, rows: int, history_days: float, cycles: int = 5, step_s: int = 300, seed: int = 0
+    folder: Path,
+    *,
+    coins: int,
+    rows: int,
+    history_days: float,
+    cycles: int = 5,
+    step_s: int = 300,
+    log_days: int = 0,
+    seed: int = 0,
 ) -> CycleCost:
-    """Fill a store in the empty `folder`, start the pipeline on it, and measure `cycles` warm cycles."""
+    """Fill a store (and a log of `log_days`) in the empty `folder`, start the pipeline on it, and measure `cycles`
+    warm cycles.
+    """
     settings = load_settings(source="demo", data_dir=folder / "data", models_dir=folder / "models")
-    database = open_workspace(settings).database
+    workspace = open_workspace(settings)
+    database = workspace.database
     end_ms = now_ms() // GRID_STEP_MS * GRID_STEP_MS - 1000 * cycles * step_s - _WARM_UP * GRID_STEP_MS
     market = Market.stored(database, coins=coins, rows=rows, days=history_days, end_ms=end_ms, seed=seed)
+    store_log(workspace.processed, market.coins, log_days, end_ms)
     with (
         Heartbeat(settings.run_dir, "pipeline") as heartbeat,
         PriceWriter(database) as writer,
@@ -84,8 +101,11 @@ def measure_cycles(
         for _ in range(_WARM_UP):
             _cycle(pipeline, market.poll(writer, GRID_STEP_MS))
         samples = [_cycle(pipeline, market.poll(writer, 1000 * step_s)) for _ in range(cycles)]
-        assert session.trained_ms == market.now_ms and not pipeline.clock.put_off, "the last cycle was shortened"
+        learner = session.engine.learner
+        assert not pipeline.clock.put_off, "the last cycle was shortened"
+        assert session.trained_ms == market.now_ms or not learner.can_fit, "the last cycle did not train"
         session.save_model()
+        log_rows, fit_rows = session.book.logged_rows, len(learner.store.sample()[0]) if learner.can_fit else 0
         models = sum(path.stat().st_size for path in session.workspace.models.iterdir())
         pss = memory_mb()
     return CycleCost(
@@ -103,6 +123,9 @@ def measure_cycles(
         models_mb=models / 2**20,
         bytes_written=round(statistics.median(sample.bytes_written for sample in samples)),
         start_s=start.wall_s,
+        start_cpu_s=start.cpu_s,
+        log_rows=log_rows,
+        fit_rows=fit_rows,
         steps_s={
             name: statistics.median(sample.steps_s.get(name, 0.0) for sample in samples) for name in samples[0].steps_s
         },
@@ -127,6 +150,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--history-days", type=float, default=7.0, help="over which they are spread evenly")
     parser.add_argument("--cycles", type=int, default=5)
     parser.add_argument("--step", type=int, default=300, help="seconds of market time between two cycles")
+    parser.add_argument("--log-days", type=int, default=0, help="days of logged forecasts that lie there already")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args(arguments)
@@ -138,6 +162,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             history_days=options.history_days,
             cycles=options.cycles,
             step_s=options.step,
+            log_days=options.log_days,
             seed=options.seed,
         )
     if options.json:

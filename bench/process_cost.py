@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from typing import Final
 
 import psutil
@@ -15,7 +16,7 @@ _MEGABYTE: Final = 2**20
 def cpu_s() -> float:
     """CPU-seconds of this process and of its ended children."""
     times = os.times()
-    return times.user + times.system + times.children_user + times.children_system
+    return time.process_time() + times.children_user + times.children_system
 
 
 def written_bytes(process: psutil.Process | None = None) -> int:

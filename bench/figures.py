@@ -1,0 +1,58 @@
+"""Figures beside their yardsticks and targets, as a table and as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+__all__ = ["Figure", "table"]
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One measured value; what it is compared with, measured in the same run; and the most it may be.
+
+    `limit` bounds the ratio where there is a yardstick, else the value; None where the figure only informs.
+    """
+
+    name: str
+    value: float
+    unit: str
+    limit: float | None = None
+    yardstick: str = ""
+    yardstick_value: float | None = None
+
+    @property
+    def ratio(self) -> float | None:
+        """Value / yardstick."""
+        return self.value / self.yardstick_value if self.yardstick_value else None
+
+    @property
+    def met(self) -> bool | None:
+        """Whether the target is met, None without one."""
+        if self.limit is None:
+            return None
+        return (self.value if self.ratio is None else self.ratio) <= self.limit
+
+    def to_json(self) -> dict[str, Any]:
+        """Fields, ratio and verdict."""
+        return {**vars(self), "ratio": self.ratio, "met": self.met}
+
+
+def table(figures: Sequence[Figure]) -> str:
+    """One line a figure: value, yardstick, ratio, target, verdict."""
+    width = max(len(figure.name) for figure in figures)
+    lines = [f"{'figure':{width}} {'value':>14}  {'yardstick':40} {'ratio':>8} {'target':>8}"]
+    for figure in figures:
+        yardstick = "" if figure.yardstick_value is None else f"{figure.yardstick} {_number(figure.yardstick_value)}"
+        ratio = "" if figure.ratio is None else _number(figure.ratio)
+        limit = "" if figure.limit is None else f"≤ {_number(figure.limit)}"
+        verdict = {None: "", True: "met", False: "MISSED"}[figure.met]
+        value = f"{_number(figure.value)} {figure.unit}"
+        lines.append(f"{figure.name:{width}} {value:>14}  {yardstick:40} {ratio:>8} {limit:>8} {verdict}".rstrip())
+    return "\n".join(lines)
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
