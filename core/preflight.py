@@ -13,9 +13,9 @@ from core.errors import AlreadyRunning, ConfigurationError
 from core.health import read_health
 from core.ports import free_port, problem
 from core.process import hold_lock
-from core.settings import Settings
+from core.settings import Settings, Source
 
-__all__ = ["refuse_busy_ports", "take_folder"]
+__all__ = ["refuse_busy_ports", "refuse_unreadable_recording", "take_folder"]
 
 _ORPHAN_PATIENCE_S: Final = 6.0
 _LOOK_EVERY_S: Final = 0.2
@@ -42,6 +42,21 @@ def take_folder(settings: Settings) -> filelock.BaseFileLock:
         ) from None
     except OSError as error:
         raise ConfigurationError(f"não é possível gravar na pasta {folder}: {error.strerror}") from error
+
+
+def refuse_unreadable_recording(settings: Settings) -> None:
+    """Make sure that there is something to replay; what it holds is for the market server to judge.
+
+    Raises:
+        ConfigurationError: there is no such file, or it cannot be read.
+    """
+    if settings.source is not Source.REPLAY or settings.replay is None:
+        return
+    try:
+        with settings.replay.open("rb") as file:
+            file.read(1)
+    except OSError as error:
+        raise ConfigurationError(f"não foi possível ler a gravação {settings.replay}: {error.strerror}") from error
 
 
 def refuse_busy_ports(settings: Settings) -> None:

@@ -17,7 +17,7 @@ from core.console import Console
 from core.cycle_line import CycleReporter
 from core.health import Heartbeat, read_health
 from core.ports import free_port
-from core.preflight import refuse_busy_ports, take_folder
+from core.preflight import refuse_busy_ports, refuse_unreadable_recording, take_folder
 from core.settings import PROJECT, Settings, Source
 from core.source import BACK_NOTICE, COINGECKO_URL, Decision, Probe, at_local_server, decide, is_open
 from core.supervisor import Supervisor
@@ -63,6 +63,7 @@ class Suite:
         """
         with ExitStack() as stack:
             self._catch_signals()
+            refuse_unreadable_recording(self._settings)
             stack.enter_context(take_folder(self._settings))
             refuse_busy_ports(self._settings)
             stack.enter_context(self._health)

@@ -193,6 +193,10 @@ class _Handler(BaseHTTPRequestHandler):
             return
         self._send(Reply(owner.faults.to_json()))
 
+    def date_time_string(self, timestamp: float | None = None) -> str:
+        """The Date header tells the time of this server's clock."""
+        return super().date_time_string(self.server.market_server.clock() / 1000 if timestamp is None else timestamp)
+
     def log_message(self, format: str, *args: Any) -> None:
         """Requests go to the log of this module, at DEBUG."""
         _log.debug(format, *args)

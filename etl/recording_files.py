@@ -149,7 +149,7 @@ def _csv_table(path: Path, lines: Iterable[str]) -> Table:
     places = {purpose: header.index(name) for purpose, name in columns.items()}
     if "moeda_cotacao" in header:
         places["currency"], columns["currency"] = header.index("moeda_cotacao"), "moeda_cotacao"
-    rows = list(_csv_rows(path, numbered, separator, places, columns))
+    rows = list(_csv_rows(path, numbered, separator, places, columns, width=len(header)))
     row, ts_ms, coin, price, volume, currency = zip(*rows, strict=True) if rows else ((),) * 6
     for number, name in zip(row, currency, strict=True):
         if name != currency[0]:
@@ -171,13 +171,21 @@ def _csv_table(path: Path, lines: Iterable[str]) -> Table:
 
 
 def _csv_rows(
-    path: Path, numbered: Iterable[tuple[int, str]], separator: str, places: dict[str, int], columns: dict[str, str]
+    path: Path,
+    numbered: Iterable[tuple[int, str]],
+    separator: str,
+    places: dict[str, int],
+    columns: dict[str, str],
+    *,
+    width: int,
 ) -> Iterator[tuple[int, int, str, float, float, str]]:
     numbers, lines = itertools.tee(numbered)
     fields = csv.reader((line for _, line in lines), delimiter=separator, strict=True)
     for (number, _), values in zip(numbers, fields, strict=False):
         if len(values) <= max(places.values()):
             raise BadInput(f"{path.name}: linha {number}: faltam colunas (há {len(values)})")
+        if len(values) > width:  # such as a decimal comma among commas: 12,5 would become 12
+            raise BadInput(f"{path.name}: linha {number}: colunas demais (há {len(values)}, o cabeçalho tem {width})")
         volume = values[places["volume"]].strip() if "volume" in places else ""
         yield (
             number,

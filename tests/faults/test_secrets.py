@@ -1,0 +1,97 @@
+"""Keys and tokens stay in memory: nothing that the suite writes, says, answers or is started with contains them."""
+
+from __future__ import annotations
+
+import os
+import signal
+import stat
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from bench.running_suite import DIRECT, RunningSuite
+from core.settings import DEFAULT_COINS
+from etl.coin_names import coins_wanted
+from etl.faults import FaultPlan
+from etl.market_server import MarketServer
+from etl.simulated_market import SimulatedMarket
+
+pytestmark = [
+    pytest.mark.faults,
+    pytest.mark.timeout(300),
+    pytest.mark.skipif(os.name == "nt", reason="permissions of POSIX"),
+]
+
+KEY = "CG-v3ryS3cretK3y0123456789"
+TOKEN = "t0ken-th4t-n0b0dy-kn0ws"
+ADDRESSES = (
+    "/status",
+    "/moedas",
+    "/prever/bitcoin",
+    "/historico/bitcoin?formato=csv",
+    "/previsoes/bitcoin?formato=csv",
+    "/metricas",
+    "/openapi.json",
+    f"/moedas?token={TOKEN[:3]}",
+    "/nada",
+)
+Tell = Callable[..., None]
+
+
+def answer(run: RunningSuite, path: str, token: str | None) -> tuple[int, bytes]:
+    """Status, headers and body, whatever they are."""
+    request = urllib.request.Request(f"http://127.0.0.1:{run.api_port}{path}")
+    if token is not None:
+        request.add_header("Authorization", f"Bearer {token}")
+    try:
+        with DIRECT.open(request, timeout=10) as reply:
+            return reply.status, str(reply.headers).encode() + reply.read()
+    except urllib.error.HTTPError as error:
+        return error.code, str(error.headers).encode() + error.read()
+    except OSError:
+        return 0, b""
+
+
+def test_secrets_are_nowhere_to_be_found(runs: Callable[..., RunningSuite], tmp_path: Path, tell: Tell) -> None:
+    """With the most talkative logs and a hostile source: not in files, output, answers, addresses, commands."""
+    market = SimulatedMarket(coins_wanted(",".join(DEFAULT_COINS)), 3)
+    with MarketServer(market) as server:
+        run = runs(
+            CRYPTO_COINGECKO_URL=server.url,
+            CRYPTO_COINGECKO_PLAN="pro-key",
+            CRYPTO_COINGECKO_KEY=KEY,
+            CRYPTO_API_TOKEN=TOKEN,
+            CRYPTO_LOG_LEVEL="DEBUG",
+        )
+        run.wait(lambda: answer(run, "/prever/bitcoin", TOKEN)[0] == 200)
+        server.faults = FaultPlan.parse("storm:0.7")
+        heard = len(server.requests)
+        run.wait(lambda: len(server.requests) > heard + 4)
+        seen = [answer(run, path, token) for path in ADDRESSES for token in (TOKEN, None, "wrong", TOKEN + "x")]
+        commands = [word.encode() for process in run.family() for word in process.cmdline()]
+        requests = list(server.requests)
+        assert run.end(signal.SIGTERM) == 0
+    assert any(KEY in request.headers.values() for request in requests)
+    assert {status for status, _ in seen} >= {200, 401}
+    asked = [f"{request.path} {request.query}".encode() for request in requests]
+    written = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    assert run.log in written
+    for secret in (KEY.encode(), TOKEN.encode()):
+        assert [path for path, content in written.items() if secret in content] == []
+        assert not any(secret in text for text in (*commands, *asked, *(body for _, body in seen)))
+    tell("secrets looked for in files, answers and commands", 2, 2)
+
+
+def test_what_is_written_is_private(runs: Callable[..., RunningSuite], tell: Tell) -> None:
+    """No other user of the machine may read or change data, models or health files."""
+    run = runs("--demo", "--coins", "bitcoin")
+    run.wait(lambda: run.get("/prever/bitcoin"))
+    assert run.end(signal.SIGTERM) == 0
+    models = run.data_dir.parent / "modelos"
+    files = [path for folder in (run.data_dir, models) for path in (folder, *folder.rglob("*"))]
+    assert len(files) > 10
+    assert [path for path in files if stat.S_IMODE(path.stat().st_mode) & 0o077] == []
+    tell("permissions of all that is written", 1, 1)
