@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import sys
 
-from core.cli import parse_arguments
-from core.console import Console
 from core.logs import configure_logging
 from core.process import run_main
-from core.suite import Suite
+from core.suite.cli import parse_arguments
+from core.suite.console import Console
+from core.suite.run import Suite
 
 
 def main() -> int:

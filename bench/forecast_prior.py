@@ -20,7 +20,6 @@ import numpy.typing as npt
 
 from etl.feature_grid import FeatureBlock, FeatureGrid
 from etl.outcomes import STEPS, Outcomes, outcomes
-from etl.transform import FEATURE_NAMES
 from model.forecaster import VolatilityRidge
 from model.moments import Moments
 from model.prior import SHAPE_LEVELS, SHIPPED_PRIOR, Prior

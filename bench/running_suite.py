@@ -17,8 +17,8 @@ from typing import Any, Final
 import psutil
 
 from core.health import read_health
-from core.ports import free_port, problem
 from core.settings import PROJECT, Settings
+from core.suite.ports import free_port, problem
 
 __all__ = ["RunningSuite"]
 

@@ -8,8 +8,8 @@ import numpy as np
 
 from core.prices import Coin, Price, PriceWriter
 from core.times import DAY_MS, GRID_STEP_MS, now_ms
-from etl.coin_names import coins_wanted
-from etl.simulated_market import SimulatedMarket
+from etl.local_market.coin_names import coins_wanted
+from etl.local_market.simulated import SimulatedMarket
 
 __all__ = ["store_history"]
 

@@ -20,11 +20,11 @@ from typing import Final
 
 from bench.market import Market
 from bench.running_suite import DIRECT
-from core import children
 from core.health import read_health
-from core.ports import free_port
 from core.settings import PROJECT, Settings, load_settings
-from core.supervisor import ChildSpec
+from core.suite import children
+from core.suite.ports import free_port
+from core.suite.supervisor import ChildSpec
 from core.times import now_ms
 from core.workspace import open_workspace, publish_source
 

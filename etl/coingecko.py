@@ -16,9 +16,9 @@ from core.prices import Price
 from core.settings import Plan, Settings
 from core.times import DAY_MS, now_ms
 from core.version import VERSION
-from etl.refusals import refusal, server_time_ms
-from etl.replies import MarketRow, Moment, parse_chart, parse_json, parse_markets
-from etl.transport import RawReply, Transport
+from etl.collecting.refusals import refusal, server_time_ms
+from etl.collecting.replies import MarketRow, Moment, parse_chart, parse_json, parse_markets
+from etl.collecting.transport import RawReply, Transport
 
 __all__ = ["PER_PAGE", "Chart", "CoinGecko", "Page", "base_url", "user_agent"]
 

@@ -18,8 +18,8 @@ from core.process import run_main, stop_event, watch_parent
 from core.settings import Settings, Source, load_settings
 from core.workspace import open_workspace
 from etl.coingecko import CoinGecko, base_url
-from etl.collector import Collector
-from etl.collector_report import report
+from etl.collecting.collector import Collector
+from etl.collecting.report import report
 
 __all__ = ["main", "once", "run"]
 

@@ -17,13 +17,13 @@ from core.logs import configure_logging
 from core.process import run_main, stop_event, watch_parent
 from core.settings import DEFAULT_COINS
 from core.times import now_ms, parse_moment
-from etl.cadence import LiveCadence
-from etl.coin_names import coins_wanted
-from etl.faults import FaultPlan
-from etl.market import CURRENCIES, Market
-from etl.market_plans import CALLS_PER_MINUTE
-from etl.market_server import MarketServer
-from etl.simulated_market import SimulatedMarket
+from etl.local_market.cadence import LiveCadence
+from etl.local_market.coin_names import coins_wanted
+from etl.local_market.faults import FaultPlan
+from etl.local_market.market import CURRENCIES, Market
+from etl.local_market.plans import CALLS_PER_MINUTE
+from etl.local_market.server import MarketServer
+from etl.local_market.simulated import SimulatedMarket
 
 __all__ = ["MarketServer", "main"]
 
@@ -52,8 +52,8 @@ def _market(options: argparse.Namespace) -> Market:
         raise BadInput(f"--currency {options.currency}: o servidor local conhece {', '.join(CURRENCIES)}")
     if options.replay is None:
         return SimulatedMarket(coins_wanted(options.coins or ",".join(DEFAULT_COINS)), options.seed)
-    from etl.recording import load_recording  # noqa: PLC0415 - pyarrow is slow to load
-    from etl.replay import ReplayMarket  # noqa: PLC0415 - as above
+    from etl.local_market.recording import load_recording  # noqa: PLC0415 - pyarrow is slow to load
+    from etl.local_market.replay import ReplayMarket  # noqa: PLC0415 - as above
 
     recording = load_recording(options.replay)
     if options.coins:

@@ -16,11 +16,11 @@ from core.errors import BadInput
 from core.files import write_atomically
 from core.process import run_main
 from core.times import iso, parse_moment
-from model.backtest_report import write_report
 from model.engine import EngineOptions
 from model.evaluation import with_yardstick
 from model.prior import Prior
 from model.recording import Recording, read_recording
+from model.report.build import write_report
 from model.walk import WalkOptions, Yardsticks, forecast_frame, origins, walk, with_outcomes
 
 __all__ = ["Backtest", "main", "run"]

@@ -43,7 +43,9 @@ def test_every_relative_link_leads_to_a_file(page: Path) -> None:
 
 def test_both_readmes_give_the_same_two_lines() -> None:
     """One line installs and runs, one installs the test requirements and tests; alike in both languages."""
-    found = [re.findall(r"^python3 -m venv \S+ && .*$", TEXT[ROOT / name], re.M) for name in ("README.md", "README.en.md")]
+    found = [
+        re.findall(r"^python3 -m venv \S+ && .*$", TEXT[ROOT / name], re.M) for name in ("README.md", "README.en.md")
+    ]
     assert found[0] == found[1]
     run, test = found[0]
     assert run.endswith("run_all.py")

@@ -19,12 +19,12 @@ import pytest
 from bench.running_suite import RunningSuite
 from core.errors import EXIT_ALREADY_RUNNING, EXIT_CONFIGURATION
 from core.health import read_health
-from core.ports import free_port
 from core.settings import DEFAULT_COINS, PROJECT
-from core.source import BACK_NOTICE, FALLBACK_NOTICE
-from etl.coin_names import coins_wanted
-from etl.market_server import MarketServer
-from etl.simulated_market import SimulatedMarket
+from core.suite.ports import free_port
+from core.suite.source import BACK_NOTICE, FALLBACK_NOTICE
+from etl.local_market.coin_names import coins_wanted
+from etl.local_market.server import MarketServer
+from etl.local_market.simulated import SimulatedMarket
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals and sessions of POSIX")
 
@@ -32,9 +32,9 @@ CHILDREN = ("api", "dashboard", "simulator", "collector", "pipeline")
 IMPATIENT = f"""
 import os, sys
 sys.path.insert(0, {str(PROJECT)!r})
-from core.cli import parse_arguments
-from core.console import Console
-from core.suite import Suite
+from core.suite.cli import parse_arguments
+from core.suite.console import Console
+from core.suite.run import Suite
 sys.exit(Suite(parse_arguments(), Console(), os.environ["COINGECKO_HERE"], look_again_s=0.5).run())
 """
 UNREACHABLE = {"HTTPS_PROXY": "http://127.0.0.1:1", "https_proxy": "http://127.0.0.1:1"}

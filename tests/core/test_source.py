@@ -14,7 +14,7 @@ import pytest
 
 from core.prices import Coin, Price, PriceWriter
 from core.settings import Plan, Settings, Source, load_settings
-from core.source import FALLBACK_NOTICE, Probe, at_local_server, decide, is_open
+from core.suite.source import FALLBACK_NOTICE, Probe, at_local_server, decide, is_open
 from core.times import now_ms
 
 PING = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"

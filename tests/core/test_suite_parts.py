@@ -12,20 +12,20 @@ from pathlib import Path
 
 import pytest
 
-from core import children
-from core.banner import addresses, banner
-from core.browser import has_display
-from core.cli import parse_arguments
-from core.console import Console
-from core.cycle_line import CycleReporter, cycle_line, format_price
 from core.errors import AlreadyRunning, ConfigurationError
 from core.files import write_json
-from core.heartbeat_watch import HeartbeatWatch
-from core.ports import free_port, problem
-from core.preflight import refuse_busy_ports, take_folder
 from core.process import PARENT_VARIABLE
 from core.settings import PROJECT, Settings, Source, load_settings
-from core.source import at_local_server
+from core.suite import children
+from core.suite.banner import addresses, banner
+from core.suite.browser import has_display
+from core.suite.cli import parse_arguments
+from core.suite.console import Console
+from core.suite.cycle_line import CycleReporter, cycle_line, format_price
+from core.suite.heartbeat_watch import HeartbeatWatch
+from core.suite.ports import free_port, problem
+from core.suite.preflight import refuse_busy_ports, take_folder
+from core.suite.source import at_local_server
 from core.workspace import open_workspace
 
 PROGRESS = {

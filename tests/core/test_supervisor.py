@@ -16,11 +16,11 @@ from pathlib import Path
 import psutil
 import pytest
 
-from core.console import Console
 from core.errors import ConfigurationError
 from core.process import PARENT_VARIABLE
 from core.settings import PROJECT
-from core.supervisor import ChildSpec, Supervisor, Timings
+from core.suite.console import Console
+from core.suite.supervisor import ChildSpec, Supervisor, Timings
 
 QUICK = Timings(first_backoff=0.1, longest_backoff=0.4, stable=30, stop_step=0.5, stop_total=1.5)
 SLEEPER = "import time; print('pronto', flush=True); time.sleep(600)"

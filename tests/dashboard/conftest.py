@@ -22,9 +22,9 @@ from core.artifacts import Publisher
 from core.contract import FORECAST_SCHEMA, HORIZONS_MIN, INTERVALS, QUANTILE_COLUMNS
 from core.health import Heartbeat
 from core.metrics import SCORE_SCHEMA
-from core.ports import free_port
 from core.prices import Coin, Price, PriceWriter
 from core.settings import Settings, load_settings
+from core.suite.ports import free_port
 from core.times import DAY_MS, HOUR_MS, MINUTE_MS, now_ms, to_datetime
 from core.workspace import Workspace, open_workspace, publish_source
 

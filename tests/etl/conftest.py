@@ -16,12 +16,12 @@ from core.prices import PriceReader, PriceWriter
 from core.settings import Settings, load_settings
 from core.times import HOUR_MS, now_ms
 from core.workspace import open_workspace
-from etl.budget import Clock
-from etl.coin_names import coins_wanted
 from etl.coingecko import CoinGecko
-from etl.collector import Collector
-from etl.market_server import MarketServer
-from etl.simulated_market import SimulatedMarket
+from etl.collecting.budget import Clock
+from etl.collecting.collector import Collector
+from etl.local_market.coin_names import coins_wanted
+from etl.local_market.server import MarketServer
+from etl.local_market.simulated import SimulatedMarket
 
 Script = bytes | Callable[[socket.socket], None]
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.prices import Price
-from etl.acceptance import Gate, plausible_series
+from etl.collecting.acceptance import Gate, plausible_series
 
 CADENCE_S = 30.0
 

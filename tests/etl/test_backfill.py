@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from etl.backfill import Backfill
+from etl.collecting.backfill import Backfill
 
 
 def queue(*coin_ids: str) -> Backfill:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from core.settings import Plan, Settings, load_settings
 from core.times import parse_moment
-from etl.budget import CallBudget, Clock, Limits, limits_of
+from etl.collecting.budget import CallBudget, Clock, Limits, limits_of
 
 MID_MONTH_MS = parse_moment("2026-06-15T12:00:00Z")
 

@@ -19,7 +19,7 @@ from core.settings import Settings
 from core.times import iso, now_ms
 from core.version import VERSION
 from etl.coingecko import CoinGecko, base_url, user_agent
-from etl.transport import Transport
+from etl.collecting.transport import Transport
 
 ROWS = [{"id": "bitcoin", "symbol": "btc", "name": "Bitcoin", "current_price": 1.5, "last_updated": iso(now_ms())}]
 BODY = json.dumps(ROWS).encode()

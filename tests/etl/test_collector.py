@@ -16,8 +16,8 @@ import pytest
 from core.errors import ConfigurationError, CredentialProblem, DamagedFile
 from core.prices import PriceReader, PriceWriter
 from core.times import DAY_MS, HOUR_MS
-from etl.collector_report import report
-from etl.faults import STORM_KINDS, Fault, FaultPlan
+from etl.collecting.report import report
+from etl.local_market.faults import STORM_KINDS, Fault, FaultPlan
 
 COINS = "bitcoin,ethereum,dogecoin"
 Worlds = Callable[..., Any]

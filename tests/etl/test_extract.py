@@ -17,7 +17,7 @@ import pytest
 from core.health import read_health
 from core.prices import PriceReader
 from core.settings import PROJECT
-from etl.faults import Fault, FaultPlan
+from etl.local_market.faults import Fault, FaultPlan
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
 

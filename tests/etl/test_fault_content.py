@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 import requests
 
-from etl.coin_names import coins_wanted
-from etl.faults import Fault, FaultPlan
-from etl.market import price_at
-from etl.market_server import MarketServer
-from etl.simulated_market import SimulatedMarket
+from etl.local_market.coin_names import coins_wanted
+from etl.local_market.faults import Fault, FaultPlan
+from etl.local_market.market import price_at
+from etl.local_market.server import MarketServer
+from etl.local_market.simulated import SimulatedMarket
 
 NOW_MS = 1_790_000_123_456
 MARKET = SimulatedMarket(coins_wanted("bitcoin,ethereum,solana,tether"), 0)

@@ -15,10 +15,10 @@ import pytest
 import requests
 
 from core.errors import BadInput
-from etl.coin_names import coins_wanted
-from etl.faults import ANSWER_KINDS, CONTENT_KINDS, MARKET_KINDS, Fault, FaultPlan
-from etl.market_server import MarketServer
-from etl.simulated_market import SimulatedMarket
+from etl.local_market.coin_names import coins_wanted
+from etl.local_market.faults import ANSWER_KINDS, CONTENT_KINDS, MARKET_KINDS, Fault, FaultPlan
+from etl.local_market.server import MarketServer
+from etl.local_market.simulated import SimulatedMarket
 
 NOW_MS = 1_790_000_123_456
 MARKET = SimulatedMarket(coins_wanted("bitcoin,ethereum,solana,tether"), 0)

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 import requests
 
-from etl.coin_names import coins_wanted
-from etl.market import CURRENCIES, price_at
-from etl.market_replies import number
-from etl.market_server import MarketServer
-from etl.simulated_market import SimulatedMarket
+from etl.local_market.coin_names import coins_wanted
+from etl.local_market.market import CURRENCIES, price_at
+from etl.local_market.replies import number
+from etl.local_market.server import MarketServer
+from etl.local_market.simulated import SimulatedMarket
 
 NOW_MS = 1_790_000_123_456
 DAY_MS = 86_400_000

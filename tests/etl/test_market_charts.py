@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 import requests
 
-from etl.coin_names import coins_wanted
-from etl.market import price_at
-from etl.market_server import MarketServer
-from etl.simulated_market import SimulatedMarket
+from etl.local_market.coin_names import coins_wanted
+from etl.local_market.market import price_at
+from etl.local_market.server import MarketServer
+from etl.local_market.simulated import SimulatedMarket
 
 NOW_MS = 1_790_000_123_456
 DAY_MS = 86_400_000

@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 import requests
 
-from etl.cadence import LiveCadence
-from etl.coin_names import coins_wanted
-from etl.market import price_at
-from etl.market_plans import CALLS_PER_MINUTE, Doorkeeper
-from etl.market_replies import Reply
-from etl.market_server import MarketServer
-from etl.simulated_market import SimulatedMarket
+from etl.local_market.cadence import LiveCadence
+from etl.local_market.coin_names import coins_wanted
+from etl.local_market.market import price_at
+from etl.local_market.plans import CALLS_PER_MINUTE, Doorkeeper
+from etl.local_market.replies import Reply
+from etl.local_market.server import MarketServer
+from etl.local_market.simulated import SimulatedMarket
 
 NOW_MS = 1_790_000_123_456
 AGENT = {"user-agent": "test/1"}

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.errors import BadReply, Banned, ForecastingError, RateLimited, RequestRefused, SourceUnavailable
-from etl.pace import BAN_S, Refusals, Slowdown, wait_after
+from etl.collecting.pace import BAN_S, Refusals, Slowdown, wait_after
 
 JITTER = random.Random(1)
 

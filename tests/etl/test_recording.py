@@ -18,10 +18,10 @@ from hypothesis import strategies as st
 
 from core.errors import BadInput
 from core.workspace import recording_hash
-from etl.market import CURRENCIES, price_at
-from etl.market_server import MarketServer
-from etl.recording import Recording, load_recording
-from etl.replay import ReplayMarket
+from etl.local_market.market import CURRENCIES, price_at
+from etl.local_market.recording import Recording, load_recording
+from etl.local_market.replay import ReplayMarket
+from etl.local_market.server import MarketServer
 
 START_MS = 1_680_300_000_000
 MINUTE_MS = 60_000

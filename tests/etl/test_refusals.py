@@ -22,7 +22,7 @@ from core.errors import (
     UnknownCoin,
 )
 from core.times import parse_moment
-from etl.refusals import error_code, refusal, wait_ordered_s
+from etl.collecting.refusals import error_code, refusal, wait_ordered_s
 
 NOW_MS = parse_moment("2026-09-16T09:14:20Z")
 CLOUDFLARE = "<!DOCTYPE html> ... <title>Access denied | api.coingecko.com used Cloudflare to restrict access</title>"

@@ -10,12 +10,12 @@ import pytest
 import requests
 
 from core.errors import BadInput
-from etl.cadence import LiveCadence
-from etl.coin_names import coin_named
-from etl.market import price_at
-from etl.market_server import MarketServer
-from etl.recording import Recording, Series, load_recording
-from etl.replay import ReplayMarket
+from etl.local_market.cadence import LiveCadence
+from etl.local_market.coin_names import coin_named
+from etl.local_market.market import price_at
+from etl.local_market.recording import Recording, Series, load_recording
+from etl.local_market.replay import ReplayMarket
+from etl.local_market.server import MarketServer
 
 START_MS = 1_680_300_000_000
 MINUTE_MS = 60_000

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from core.errors import BadReply
 from core.prices import Price
 from core.times import HOUR_MS, parse_moment
-from etl.replies import Moment, hourly_prices, parse_chart, parse_json, parse_markets
+from etl.collecting.replies import Moment, hourly_prices, parse_chart, parse_json, parse_markets
 
 NOW_MS = parse_moment("2026-09-16T09:14:30Z")
 MOMENT = Moment(NOW_MS, NOW_MS + 5)

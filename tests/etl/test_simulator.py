@@ -19,9 +19,9 @@ import requests
 from core.errors import EXIT_CONFIGURATION
 from core.health import read_health
 from core.process import PARENT_VARIABLE
-from etl.coin_names import coins_wanted
-from etl.market import price_at
-from etl.simulated_market import SimulatedMarket
+from etl.local_market.coin_names import coins_wanted
+from etl.local_market.market import price_at
+from etl.local_market.simulated import SimulatedMarket
 
 PROJECT = Path(__file__).resolve().parents[2]
 Start = Callable[..., "subprocess.Popen[str]"]

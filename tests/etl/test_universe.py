@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from core.settings import Settings, Source
 from core.times import DAY_MS
-from etl.universe import Universe
+from etl.collecting.universe import Universe
 
 MakeSettings = Callable[..., Settings]
 URL = "http://127.0.0.1:9/api/v3"

@@ -22,10 +22,10 @@ from bench.running_suite import RunningSuite
 from core.health import read_health
 from core.settings import DEFAULT_COINS
 from core.times import GRID_STEP_MS, HOUR_MS, now_ms
-from etl.coin_names import coins_wanted
-from etl.market import price_at
-from etl.market_server import MarketServer
-from etl.simulated_market import SimulatedMarket
+from etl.local_market.coin_names import coins_wanted
+from etl.local_market.market import price_at
+from etl.local_market.server import MarketServer
+from etl.local_market.simulated import SimulatedMarket
 
 pytestmark = [
     pytest.mark.faults,

@@ -28,12 +28,12 @@ from core.health import Health, read_health
 from core.prices import PriceReader
 from core.settings import PROJECT
 from core.times import parse_moment
-from etl.coin_names import coins_wanted
-from etl.faults import STORM_KINDS, Fault, FaultPlan
-from etl.market_api import Asked, MarketApi
-from etl.market_plans import Doorkeeper
-from etl.market_server import MarketServer
-from etl.simulated_market import SimulatedMarket
+from etl.local_market.api import Asked, MarketApi
+from etl.local_market.coin_names import coins_wanted
+from etl.local_market.faults import STORM_KINDS, Fault, FaultPlan
+from etl.local_market.plans import Doorkeeper
+from etl.local_market.server import MarketServer
+from etl.local_market.simulated import SimulatedMarket
 
 pytestmark = [
     pytest.mark.faults,

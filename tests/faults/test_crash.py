@@ -19,11 +19,11 @@ import pytest
 from bench.integrity import Poller, Witness
 from bench.running_suite import RunningSuite
 from core.health import read_health
-from core.ports import free_port
 from core.settings import DEFAULT_COINS, PROJECT
-from etl.coin_names import coins_wanted
-from etl.market import price_at
-from etl.simulated_market import SimulatedMarket
+from core.suite.ports import free_port
+from etl.local_market.coin_names import coins_wanted
+from etl.local_market.market import price_at
+from etl.local_market.simulated import SimulatedMarket
 
 pytestmark = [
     pytest.mark.faults,

@@ -20,9 +20,9 @@ from core.errors import EXIT_CONFIGURATION
 from core.health import read_health
 from core.settings import DEFAULT_COINS, PROJECT
 from core.times import now_ms
-from etl.coin_names import coins_wanted
-from etl.market import price_at
-from etl.simulated_market import SimulatedMarket
+from etl.local_market.coin_names import coins_wanted
+from etl.local_market.market import price_at
+from etl.local_market.simulated import SimulatedMarket
 
 pytestmark = [
     pytest.mark.faults,

@@ -14,10 +14,10 @@ import pytest
 
 from bench.running_suite import DIRECT, RunningSuite
 from core.settings import DEFAULT_COINS
-from etl.coin_names import coins_wanted
-from etl.faults import FaultPlan
-from etl.market_server import MarketServer
-from etl.simulated_market import SimulatedMarket
+from etl.local_market.coin_names import coins_wanted
+from etl.local_market.faults import FaultPlan
+from etl.local_market.server import MarketServer
+from etl.local_market.simulated import SimulatedMarket
 
 pytestmark = [
     pytest.mark.faults,

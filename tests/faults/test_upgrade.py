@@ -20,9 +20,9 @@ from core.errors import EXIT_ALREADY_RUNNING, EXIT_CONFIGURATION
 from core.prices import PriceReader, PriceWriter
 from core.schema import SCHEMA_VERSION
 from core.settings import DEFAULT_COINS, PROJECT, Settings
-from etl.coin_names import coins_wanted
-from etl.market import price_at
-from etl.simulated_market import SimulatedMarket
+from etl.local_market.coin_names import coins_wanted
+from etl.local_market.market import price_at
+from etl.local_market.simulated import SimulatedMarket
 
 pytestmark = [
     pytest.mark.faults,

@@ -22,9 +22,9 @@ from core.process import run_main
 from core.settings import load_settings
 from core.times import GRID_STEP_MS, MINUTE_MS
 from core.workspace import open_workspace
-from etl.coin_names import coins_wanted
-from etl.market import price_at
-from etl.simulated_market import SimulatedMarket
+from etl.local_market.coin_names import coins_wanted
+from etl.local_market.market import price_at
+from etl.local_market.simulated import SimulatedMarket
 from model.pipeline import Pipeline
 from model.session import open_session
 

@@ -16,12 +16,12 @@ import pandas as pd
 import pytest
 
 from core.errors import BadInput
-from model.backtest_report import build_report, worst_misses, write_report
 from model.evaluation import evaluate
 from model.losses import NAIVE_COLUMNS
-from model.report_charts import line_chart, ratio_chart, reliability_chart
-from model.report_format import integer, moment, number, percent, span
-from model.report_sections import headline, rolling_ratio
+from model.report.build import build_report, worst_misses, write_report
+from model.report.charts import line_chart, ratio_chart, reliability_chart
+from model.report.format import integer, moment, number, percent, span
+from model.report.sections import headline, rolling_ratio
 
 MakeForecasts = Callable[..., pd.DataFrame]
 

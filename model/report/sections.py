@@ -8,9 +8,9 @@ from typing import Final
 
 from core.contract import HORIZONS_MIN
 from core.metrics import Score
-from model.report_charts import line_chart, ratio_chart, reliability_chart
-from model.report_format import day, integer, moment, number, percent, span
-from model.report_parts import Figure, Report, Section, Table
+from model.report.charts import line_chart, ratio_chart, reliability_chart
+from model.report.format import day, integer, moment, number, percent, span
+from model.report.parts import Figure, Report, Section, Table
 
 __all__ = ["figures", "headline", "notes", "rolling_ratio", "sections"]
 

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from core.console import Console
 from core.errors import EXIT_CONFIGURATION, ConfigurationError
-from core.heartbeat_watch import HeartbeatWatch
-from core.process_group import ask_to_stop, kill_group, spawn
+from core.suite.console import Console
+from core.suite.heartbeat_watch import HeartbeatWatch
+from core.suite.process_group import ask_to_stop, kill_group, spawn
 from core.times import iso, now_ms
 
 __all__ = ["ChildSpec", "Supervisor", "Timings"]

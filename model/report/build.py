@@ -16,8 +16,8 @@ from core.contract import INTERVALS
 from core.files import write_atomically, write_json
 from model.evaluation import compare, evaluate
 from model.losses import NAIVE_COLUMNS
-from model.report_page import html_page, markdown
-from model.report_parts import Miss, Report, Rival
+from model.report.page import html_page, markdown
+from model.report.parts import Miss, Report, Rival
 
 __all__ = ["build_report", "worst_misses", "write_report"]
 

@@ -1,7 +1,7 @@
 """Columns of a recording as its file has them: Parquet, CSV (also the project's own exports) or a crypto.db.
 
 What cannot be read as a moment or a number is refused here, with file, row and column; what is read but cannot be
-true, etl.recording refuses.
+true, etl.local_market.recording refuses.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import pyarrow.parquet as pq
 
 from core.errors import BadInput
 from core.times import parse_moment
-from etl.noise import FloatArray, IntArray
+from etl.local_market.noise import FloatArray, IntArray
 
 __all__ = ["Table", "read_table"]
 

@@ -8,13 +8,13 @@ from typing import Final, Self
 
 from core.prices import Price, PriceWriter
 from core.settings import Settings
-from etl.backfill import Backfill
-from etl.budget import Clock
-from etl.caller import Caller
 from etl.coingecko import CoinGecko
-from etl.intake import Intake
-from etl.outbox import Outbox
-from etl.universe import Universe
+from etl.collecting.backfill import Backfill
+from etl.collecting.budget import Clock
+from etl.collecting.caller import Caller
+from etl.collecting.intake import Intake
+from etl.collecting.outbox import Outbox
+from etl.collecting.universe import Universe
 
 __all__ = ["STALE_CADENCES", "Desk"]
 

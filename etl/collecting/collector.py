@@ -15,11 +15,11 @@ from core.errors import DamagedFile, NotReady
 from core.prices import PriceWriter
 from core.retention import Retention
 from core.settings import Settings
-from etl.budget import SYSTEM_CLOCK, Clock
 from etl.coingecko import CoinGecko
-from etl.desk import Desk
-from etl.filler import Filler
-from etl.polls import Polls
+from etl.collecting.budget import SYSTEM_CLOCK, Clock
+from etl.collecting.desk import Desk
+from etl.collecting.filler import Filler
+from etl.collecting.polls import Polls
 
 __all__ = ["Collector"]
 

@@ -7,7 +7,7 @@ import math
 from typing import Final
 
 from core.errors import ConfigurationError, RequestRefused, SourceError
-from etl.desk import Desk
+from etl.collecting.desk import Desk
 
 __all__ = ["Filler"]
 

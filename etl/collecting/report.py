@@ -7,8 +7,8 @@ from typing import Any, Final
 
 from core.errors import BadReply, RequestRefused, SourceUnavailable
 from core.times import iso
-from etl.collector import Collector
-from etl.desk import STALE_CADENCES
+from etl.collecting.collector import Collector
+from etl.collecting.desk import STALE_CADENCES
 
 __all__ = ["report"]
 

@@ -1,7 +1,7 @@
 """The local market server on its socket: HTTP/1.1 on loopback, a log of requests, faults of content and of transport.
 
 Beside CoinGecko's paths under /api/v3 there are, for tests and for the status page: `GET /replay` (what is played),
-`GET /_requests` (what was asked), `GET /_faults` and `POST /_faults` (see etl.faults for the JSON).
+`GET /_requests` (what was asked), `GET /_faults` and `POST /_faults` (see etl.local_market.faults for the JSON).
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from core.errors import BadInput
 from core.times import now_ms as wall_clock_ms
-from etl.fault_content import replace_answer, spoil_content
-from etl.faults import TRANSPORT_KINDS, Fault, FaultPlan
-from etl.market import Market, Renamed
-from etl.market_api import Asked, MarketApi
-from etl.market_pages import Query, Shifts
-from etl.market_plans import Doorkeeper
-from etl.market_replies import Reply, html_page, refuse
+from etl.local_market.api import Asked, MarketApi
+from etl.local_market.fault_content import replace_answer, spoil_content
+from etl.local_market.faults import TRANSPORT_KINDS, Fault, FaultPlan
+from etl.local_market.market import Market, Renamed
+from etl.local_market.pages import Query, Shifts
+from etl.local_market.plans import Doorkeeper
+from etl.local_market.replies import Reply, html_page, refuse
 
 __all__ = ["Answered", "MarketServer"]
 

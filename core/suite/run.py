@@ -10,17 +10,17 @@ from contextlib import ExitStack
 from types import FrameType
 from typing import Any, Final
 
-from core import children
-from core.banner import addresses, banner
-from core.browser import answers, has_display, open_pages
-from core.console import Console
-from core.cycle_line import CycleReporter
 from core.health import Heartbeat, read_health
-from core.ports import free_port
-from core.preflight import refuse_busy_ports, refuse_unreadable_recording, take_folder
 from core.settings import PROJECT, Settings, Source
-from core.source import BACK_NOTICE, COINGECKO_URL, Decision, Probe, at_local_server, decide, is_open
-from core.supervisor import Supervisor
+from core.suite import children
+from core.suite.banner import addresses, banner
+from core.suite.browser import answers, has_display, open_pages
+from core.suite.console import Console
+from core.suite.cycle_line import CycleReporter
+from core.suite.ports import free_port
+from core.suite.preflight import refuse_busy_ports, refuse_unreadable_recording, take_folder
+from core.suite.source import BACK_NOTICE, COINGECKO_URL, Decision, Probe, at_local_server, decide, is_open
+from core.suite.supervisor import Supervisor
 from core.workspace import Workspace, open_workspace, publish_source
 
 __all__ = ["Suite"]

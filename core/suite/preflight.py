@@ -11,9 +11,9 @@ import filelock
 
 from core.errors import AlreadyRunning, ConfigurationError
 from core.health import read_health
-from core.ports import free_port, problem
 from core.process import hold_lock
 from core.settings import Settings, Source
+from core.suite.ports import free_port, problem
 
 __all__ = ["refuse_busy_ports", "refuse_unreadable_recording", "take_folder"]
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Final
 
-from model.report_format import number, percent
+from model.report.format import number, percent
 
 __all__ = ["line_chart", "ratio_chart", "reliability_chart"]
 

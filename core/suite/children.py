@@ -9,7 +9,7 @@ from typing import Final
 
 from core.process import PARENT_VARIABLE
 from core.settings import Settings, Source
-from core.supervisor import ChildSpec
+from core.suite.supervisor import ChildSpec
 from core.workspace import Workspace
 
 __all__ = ["api", "collector", "dashboard", "pipeline", "simulator"]

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from core.times import to_datetime
-from etl.faults import ANSWER_KINDS, CONTENT_KINDS, Fault
-from etl.market_api import Asked
-from etl.market_replies import Reply, html_page, moment, refuse, refuse_in_status
+from etl.local_market.api import Asked
+from etl.local_market.faults import ANSWER_KINDS, CONTENT_KINDS, Fault
+from etl.local_market.replies import Reply, html_page, moment, refuse, refuse_in_status
 
 __all__ = ["replace_answer", "spoil_content"]
 

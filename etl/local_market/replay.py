@@ -6,10 +6,10 @@ import numpy as np
 
 from core.errors import BadInput
 from core.times import iso
-from etl.coin_names import Coin
-from etl.market import CURRENCIES
-from etl.noise import FloatArray, IntArray
-from etl.recording import Recording
+from etl.local_market.coin_names import Coin
+from etl.local_market.market import CURRENCIES
+from etl.local_market.noise import FloatArray, IntArray
+from etl.local_market.recording import Recording
 
 __all__ = ["ReplayMarket"]
 

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Mapping
 from typing import Final
 
-from etl.market_replies import Refusal, Reply, refuse_in_status, refuse_wrong_host
+from etl.local_market.replies import Refusal, Reply, refuse_in_status, refuse_wrong_host
 
 __all__ = ["CALLS_PER_MINUTE", "CALLS_PER_MONTH", "Doorkeeper"]
 

@@ -7,8 +7,8 @@ from html import escape
 from pathlib import Path
 from typing import Final
 
-from model.report_parts import Figure, Report, Section, Table
-from model.report_sections import figures, headline, notes, sections
+from model.report.parts import Figure, Report, Section, Table
+from model.report.sections import figures, headline, notes, sections
 
 __all__ = ["html_page", "markdown"]
 

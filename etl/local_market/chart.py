@@ -8,10 +8,10 @@ from typing import Any, Final
 import numpy as np
 
 from core.times import DAY_MS, HOUR_MS, MINUTE_MS
-from etl.market import Market
-from etl.market_pages import Query, Shifts, currency_factor, precision_of
-from etl.market_replies import number, refuse, refuse_in_status, refuse_range
-from etl.noise import FloatArray, IntArray, normals, stream_keys, uniforms
+from etl.local_market.market import Market
+from etl.local_market.noise import FloatArray, IntArray, normals, stream_keys, uniforms
+from etl.local_market.pages import Query, Shifts, currency_factor, precision_of
+from etl.local_market.replies import number, refuse, refuse_in_status, refuse_range
 
 __all__ = ["market_chart", "market_chart_range"]
 

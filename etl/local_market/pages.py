@@ -10,10 +10,10 @@ from typing import Any, Final
 import numpy as np
 
 from core.times import DAY_MS, HOUR_MS, MINUTE_MS
-from etl.coin_names import Coin
-from etl.market import CURRENCIES, Market
-from etl.market_replies import moment, number, refuse
-from etl.noise import FloatArray, IntArray
+from etl.local_market.coin_names import Coin
+from etl.local_market.market import CURRENCIES, Market
+from etl.local_market.noise import FloatArray, IntArray
+from etl.local_market.replies import moment, number, refuse
 
 __all__ = ["Query", "Shifts", "coins_list", "currency_factor", "markets", "precision_of", "simple_price"]
 

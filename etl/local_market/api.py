@@ -7,11 +7,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from etl.market import Market
-from etl.market_chart import market_chart, market_chart_range
-from etl.market_pages import Query, Shifts, coins_list, markets, simple_price
-from etl.market_plans import Doorkeeper
-from etl.market_replies import Refusal, Reply, refuse
+from etl.local_market.chart import market_chart, market_chart_range
+from etl.local_market.market import Market
+from etl.local_market.pages import Query, Shifts, coins_list, markets, simple_price
+from etl.local_market.plans import Doorkeeper
+from etl.local_market.replies import Refusal, Reply, refuse
 
 __all__ = ["Asked", "MarketApi"]
 

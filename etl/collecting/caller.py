@@ -9,9 +9,9 @@ from typing import Final, TypeVar
 
 from core.errors import ConfigurationError, RateLimited, SourceError
 from core.settings import Settings
-from etl.budget import CallBudget, Clock, limits_of
-from etl.outbox import Outbox
-from etl.pace import Refusals, Slowdown, wait_after
+from etl.collecting.budget import CallBudget, Clock, limits_of
+from etl.collecting.outbox import Outbox
+from etl.collecting.pace import Refusals, Slowdown, wait_after
 
 __all__ = ["Caller"]
 

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Mapping
 
 from core.errors import BadReply
 from core.prices import Price
-from etl.acceptance import Gate, plausible_series
 from etl.coingecko import Chart, Page
-from etl.outbox import Outbox
-from etl.replies import MarketRow, hourly_prices
+from etl.collecting.acceptance import Gate, plausible_series
+from etl.collecting.outbox import Outbox
+from etl.collecting.replies import MarketRow, hourly_prices
 
 __all__ = ["Intake"]
 

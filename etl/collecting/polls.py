@@ -7,7 +7,7 @@ from typing import Final
 
 from core.errors import BadReply, ConfigurationError, RequestRefused, RequestTooLong, SourceError
 from etl.coingecko import Page
-from etl.desk import STALE_CADENCES, Desk
+from etl.collecting.desk import STALE_CADENCES, Desk
 
 __all__ = ["Polls"]
 

@@ -17,10 +17,10 @@ import numpy.typing as npt
 
 from core.errors import BadInput
 from core.times import DAY_MS, iso
-from etl.coin_names import Coin, coin_named
-from etl.market import CURRENCIES
-from etl.noise import FloatArray, IntArray
-from etl.recording_files import Table, read_table
+from etl.local_market.coin_names import Coin, coin_named
+from etl.local_market.market import CURRENCIES
+from etl.local_market.noise import FloatArray, IntArray
+from etl.local_market.recording_files import Table, read_table
 
 __all__ = ["Recording", "Series", "load_recording"]
 

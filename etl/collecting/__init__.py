@@ -1,0 +1,1 @@
+"""The collector's parts: call budget, transport, replies, acceptance of prices, polls, back-fill."""
