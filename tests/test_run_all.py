@@ -45,8 +45,14 @@ def runs(tmp_path: Path) -> Iterator[Callable[..., RunningSuite]]:
     """Starts suites; none survives its test."""
     made: list[RunningSuite] = []
 
-    def start(*options: str, folder: Path = tmp_path, code: str | None = None, **variables: str) -> RunningSuite:
-        made.append(RunningSuite(folder, *options, code=code, **variables))
+    def start(
+        *options: str,
+        folder: Path = tmp_path,
+        code: str | None = None,
+        wrapper: tuple[str, ...] = (),
+        **variables: str,
+    ) -> RunningSuite:
+        made.append(RunningSuite(folder, *options, code=code, wrapper=wrapper, **variables))
         return made[-1]
 
     yield start
