@@ -1,6 +1,7 @@
 """`python -m bench`: every benchmark, one table; `python -m bench NAME --help`: one of them.
 
-Names: cycle, store, api_latency, suite, soak, forecast_quality. `cycle` and `store` need requirements.txt alone.
+Names: cycle, store, retention, api_latency, suite, soak, forecast_quality. `cycle` and `store` need requirements.txt
+alone.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import sys
 from typing import Final
 
 _ONE_THREAD: Final = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "ARROW_NUM_THREADS")
-_NAMES: Final = ("cycle", "store", "suite", "soak", "startup")
+_NAMES: Final = ("cycle", "store", "retention", "suite", "soak", "startup")
 
 
 def main() -> int:
