@@ -19,8 +19,8 @@ from bench.market import Market
 from bench.process_cost import cpu_s
 from core.settings import PROJECT
 from core.times import DAY_MS
+from etl.features import FEATURE_NAMES
 from etl.outcomes import STEPS
-from etl.transform import FEATURE_NAMES
 from model.forecaster import RollingForest
 from model.learner import EngineOptions
 

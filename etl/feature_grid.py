@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from core.contract import GRID_STEP_MS
-from etl import transform, volatility
+from etl import features, volatility
+from etl.features import LOOKBACK
 from etl.grid import RAW_KEEP_MS, RawPrices, ceil_grid, floor_grid
-from etl.transform import LOOKBACK
 
 __all__ = ["FeatureBlock", "FeatureGrid", "OriginRows"]
 
@@ -90,7 +90,7 @@ class FeatureGrid:
         self.spread: FloatArray = np.zeros((0, 0))
         self._handed_out: BoolArray = np.zeros((0, 0), dtype=bool)
         self._states: FloatArray = np.zeros((0, 0, volatility.STATE_WIDTH))
-        self._market: RowArray = np.zeros((0, len(transform.MARKET_FEATURES)), dtype=np.float32)
+        self._market: RowArray = np.zeros((0, len(features.MARKET_FEATURES)), dtype=np.float32)
 
     # -- prices in ---------------------------------------------------------------------------------------------------
 
@@ -168,9 +168,9 @@ class FeatureGrid:
             self._start(int(ts_ms[0]))
         log_price, event_ms = self._lattice(coins, ts_ms[:, None])
         states = _run(self._states[-1], log_price, event_ms, self.log_price[-1], self.event_ms[-1])
-        columns = transform.coin_features(states, np.concatenate([self.log_price[-LOOKBACK:], log_price]))
+        columns = features.coin_features(states, np.concatenate([self.log_price[-LOOKBACK:], log_price]))
         usable = _usable(states, log_price)
-        market = transform.market_features(columns, usable)
+        market = features.market_features(columns, usable)
         self.ts_ms = np.concatenate([self.ts_ms, ts_ms])[-self._keep :]
         self.log_price = np.concatenate([self.log_price, log_price])[-self._keep :]
         self.event_ms = np.concatenate([self.event_ms, event_ms])[-self._keep :]
@@ -179,7 +179,7 @@ class FeatureGrid:
         self._handed_out = np.concatenate([self._handed_out, usable])[-self._keep :]
         self._states = np.concatenate([self._states, states])[-_RECENT:]
         self._raw.forget_before(int(ts_ms[-1]) - RAW_KEEP_MS)
-        x = transform.assemble(columns, market, transform.clock_features(ts_ms))
+        x = features.assemble(columns, market, _clock(event_ms, ts_ms[:, None]))
         return FeatureBlock(ts_ms, coins, x, volatility.scale(states), usable)
 
     def _start(self, first_ms: int) -> None:
@@ -190,7 +190,7 @@ class FeatureGrid:
         self.event_ms = np.full((LOOKBACK, coins), -1)
         self.spread = np.full((LOOKBACK, coins), np.nan)
         self._handed_out = np.zeros((LOOKBACK, coins), dtype=bool)
-        self._market = np.zeros((LOOKBACK, len(transform.MARKET_FEATURES)), dtype=np.float32)
+        self._market = np.zeros((LOOKBACK, len(features.MARKET_FEATURES)), dtype=np.float32)
         self._states = np.repeat(self._initial(np.arange(coins))[None], _RECENT, axis=0)
 
     def _widen(self) -> None:
@@ -230,8 +230,8 @@ class FeatureGrid:
             if recent < rows.stop:
                 kept = slice(recent - total + len(self._states), rows.stop - total + len(self._states))
                 self._states[kept, coins] = block[recent - rows.start :]
-            columns = transform.coin_features(block, log_price[start - LOOKBACK : rows.stop])
-            x = transform.assemble(columns, self._market[rows], transform.clock_features(self.ts_ms[rows]))
+            columns = features.coin_features(block, log_price[start - LOOKBACK : rows.stop])
+            x = features.assemble(columns, self._market[rows], _clock(event_ms[rows], self.ts_ms[rows, None]))
             usable = _usable(block, log_price[rows])
             fresh = usable & ~self._handed_out[rows, coins]
             self._handed_out[rows, coins] |= usable
@@ -255,16 +255,16 @@ class FeatureGrid:
             states = volatility.step(
                 states, volatility.returns(news[row], event_ms[row], news[row - 1], event_ms[row - 1])
             )
-        columns = transform.coin_features(states[None], log_price)[0]
+        columns = features.coin_features(states[None], log_price)[0]
         place = np.clip(origin_ms // GRID_STEP_MS - int(self.ts_ms[0]) // GRID_STEP_MS, 0, len(self.ts_ms) - 1)
-        x = transform.assemble(columns[None], self._market[place][None], transform.clock_features(origin_ms)[None])[0]
+        x = features.assemble(columns[None], self._market[place][None], _clock(event_ms[-1:], origin_ms))[0]
         return OriginRows(
             x,
             volatility.scale(states),
             _spread(states),
             np.exp(log_price[-1]),
             _usable(states, log_price[-1]) & known,
-            transform.is_odd(states),
+            features.is_odd(states),
         )
 
 
@@ -285,8 +285,13 @@ def _run(
     return result
 
 
+def _clock(event_ms: IntArray, ts_ms: IntArray) -> RowArray:
+    """The clock of each row is that of its price record, which may be minutes older than the row."""
+    return features.clock_features(np.where(event_ms >= 0, event_ms, ts_ms))
+
+
 def _usable(states: FloatArray, log_price: FloatArray) -> BoolArray:
-    return transform.is_warm(states) & ~transform.is_odd(states) & np.isfinite(log_price)
+    return features.is_warm(states) & ~features.is_odd(states) & np.isfinite(log_price)
 
 
 def _spread(states: FloatArray) -> FloatArray:

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from core.artifacts import Publisher
 from etl.feature_grid import FeatureBlock
-from etl.transform import FEATURE_NAMES
+from etl.features import FEATURE_NAMES
 
 __all__ = ["FEATURE_SCHEMA", "feature_table", "newest_moments", "not_yet_written", "written_until"]
 

@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from core.contract import GRID_STEP_MS
+from etl.features import FEATURE_NAMES
 from etl.outcomes import STEPS, Outcomes
-from etl.transform import FEATURE_NAMES
 from model.calibration import Calibration, generic_shape
 from model.forecaster import RollingForest, VolatilityRidge
 from model.gate import Gate, interval_loss

@@ -13,8 +13,8 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from etl.features import FEATURE_NAMES
 from etl.outcomes import STEPS
-from etl.transform import FEATURE_NAMES
 from model.moments import DAY_MS, Moments
 
 __all__ = ["SIGNED_COLUMNS", "PointForecast"]

@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from etl.transform import FEATURE_NAMES
+from etl.features import FEATURE_NAMES
 
 __all__ = ["SHAPE_LEVELS", "SHIPPED_PRIOR", "Prior"]
 
@@ -28,7 +28,7 @@ FloatArray = npt.NDArray[np.float64]
 class Prior:
     """Coefficients of the linear volatility model and the shape of the scaled moves, from recordings of other months.
 
-    `coef` (features, horizons) and `intercept` (horizons,) in the units of etl.transform; `shape` and `baseline_shape`
+    `coef` (features, horizons) and `intercept` (horizons,) in the units of etl.features; `shape` and `baseline_shape`
     (horizons, len(SHAPE_LEVELS)) are quantiles of |move| / predicted scale, for the model and for the baseline.
     """
 

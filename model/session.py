@@ -18,8 +18,8 @@ from core.process import hold_lock
 from core.settings import Settings
 from core.times import now_ms
 from core.workspace import Workspace, open_workspace
+from etl.features import FEATURE_NAMES
 from etl.feed import PriceFeed
-from etl.transform import FEATURE_NAMES
 from model.engine import ForecastEngine
 from model.prior import Prior
 from model.publication import ForecastBook

@@ -31,7 +31,7 @@ pytestmark = [
 ]
 
 PATHS = ("/moedas", "/prever/bitcoin", "/metricas", "/previsoes/bitcoin", "/historico/bitcoin")
-OUTAGE_S = 60 if os.environ.get("CRYPTO_FULL_FAULTS") == "1" else 15
+OUTAGE_S = 60 if os.environ.get("CRYPTO_FULL_FAULTS") == "1" else 8
 Tell = Callable[..., None]
 Start = Callable[..., RunningSuite]
 Disk = Callable[[int], Path]

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from core.contract import QUANTILES
+from etl.features import FEATURE_NAMES
 from etl.outcomes import STEPS
-from etl.transform import FEATURE_NAMES
 from model.calibration import LEVELS, Calibration, SizeHistogram, generic_shape
 from model.gate import Gate, interval_loss
 from model.losses import pinball

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pytest
 
 from core.contract import GRID_STEP_MS, HORIZONS_MIN
-from etl.transform import FEATURE_NAMES
+from etl.features import FEATURE_NAMES
 from model.engine import EngineOptions, EngineState, ForecastEngine
 from model.forecasts import Forecasts
 

@@ -11,8 +11,8 @@ from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import Ridge
 from sklearn.preprocessing import StandardScaler
 
+from etl.features import FEATURE_NAMES
 from etl.outcomes import STEPS
-from etl.transform import FEATURE_NAMES
 from model.forecaster import RollingForest, VolatilityRidge
 from model.moments import Moments
 from model.prior import SHAPE_LEVELS, SHIPPED_PRIOR, Prior

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.contract import GRID_STEP_MS
-from etl import transform, volatility
+from etl import features, volatility
 from etl.feature_grid import FeatureBlock, FeatureGrid
 
 START_MS = 1_700_000_100_000
@@ -104,7 +104,7 @@ def test_grid_rows_match_the_slow_oracle(hours_in: int) -> None:
     ts = (START_MS // GRID_STEP_MS + 1 + hours_in * 12) * GRID_STEP_MS
     for column, (_, raw) in enumerate(prices.items()):
         expected = _oracle(raw, ts)
-        found = dict(zip(transform.FEATURE_NAMES, rows[ts][column].tolist(), strict=True))
+        found = dict(zip(features.FEATURE_NAMES, rows[ts][column].tolist(), strict=True))
         assert {name: found[name] for name in expected} == pytest.approx(expected, abs=2e-4)
 
 
@@ -171,7 +171,7 @@ def test_a_coin_that_joins_late_gets_its_rows_over_the_time_already_covered() ->
     list(grid.extend(end))
     grid.replace("coin2", *zip(*prices["coin2"], strict=True))
     late: list[FeatureBlock] = list(grid.extend(end))
-    own = len(transform.COIN_FEATURES)
+    own = len(features.COIN_FEATURES)
     assert sum(int(block.usable.sum()) for block in late) > 100
     np.testing.assert_array_equal(
         grid.at(np.array([2]), np.array([end])).x[:, :own], together.at(np.array([2]), np.array([end])).x[:, :own]
