@@ -156,6 +156,7 @@ class Pipeline:
             forecast_at=iso(now),
             trained_at=None if self.session.trained_ms is None else iso(self.session.trained_ms),
             model_version=self.session.model_version,
+            centre_moves=any(part > 0 for part in self.session.shrinkage),
             log_rows=self.session.book.logged_rows,
             score_rows=self.session.book.score_rows,
             awaiting_outcome=self._scorer.pending,

@@ -45,6 +45,7 @@ class Session:
     feed: PriceFeed
     model_version: str = UNTRAINED
     trained_ms: int | None = None
+    shrinkage: tuple[float, ...] = ()
     _prices: PriceReader | None = field(default=None, repr=False)
 
     @property

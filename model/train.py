@@ -26,6 +26,7 @@ _log = logging.getLogger(__name__)
 def train(session: Session, now: int) -> FitReport:
     """Renew the models from what the engine knows at `now`; what did not fit leaves the last ones in place."""
     report = session.engine.refit(now)
+    session.shrinkage = report.shrinkage
     if report.fitted:
         session.trained_ms = now
     return report
