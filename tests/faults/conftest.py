@@ -16,27 +16,31 @@ from bench.running_suite import RunningSuite
 
 Tell = Callable[..., None]
 
-_ROWS: list[tuple[str, tuple[int, ...]]] = []
+_FAULTS = "faults"
 
 
 @pytest.fixture
-def tell() -> Tell:
+def tell(request: pytest.FixtureRequest) -> Tell:
     """Adds a line to the table: what was done, how often, survived how often, values lost, wrong values stored."""
 
     def add(what: str, injected: int, survived: int, lost: int = 0, wrong: int = 0) -> None:
-        _ROWS.append((what, (injected, survived, lost, wrong)))
+        request.node.user_properties.append((_FAULTS, (what, (injected, survived, lost, wrong))))
 
     return add
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Print the table."""
-    if not _ROWS:
+    reports = [report for kind in ("passed", "failed") for report in terminalreporter.stats.get(kind, ())]
+    rows: list[tuple[str, tuple[int, ...]]] = [
+        row for report in reports if report.when == "call" for name, row in report.user_properties if name == _FAULTS
+    ]
+    if not rows:
         return
     terminalreporter.section("faults")
     terminalreporter.line(f"{'':58} injected survived  lost wrong")
-    sums = tuple(sum(numbers) for numbers in zip(*(numbers for _, numbers in _ROWS), strict=True))
-    for what, numbers in [*_ROWS, ("in all", sums)]:
+    sums = tuple(sum(numbers) for numbers in zip(*(numbers for _, numbers in rows), strict=True))
+    for what, numbers in [*rows, ("in all", sums)]:
         terminalreporter.line(f"{what:58} {numbers[0]:8} {numbers[1]:8} {numbers[2]:5} {numbers[3]:5}")
 
 

@@ -15,13 +15,14 @@ import pytest
 from bench.integrity import Poller, Witness
 from bench.running_suite import RunningSuite
 from core.artifacts import ManifestReader
-from core.files import read_json
 from core.health import read_health
 from core.settings import DEFAULT_COINS
 from core.times import now_ms, to_datetime
 from etl.local_market.coin_names import coins_wanted
 from etl.local_market.market import price_at
 from etl.local_market.simulated import SimulatedMarket
+from etl.features import FEATURE_NAMES
+from model.registry import ModelRegistry
 
 pytestmark = [
     pytest.mark.faults,
@@ -140,7 +141,7 @@ def test_everything_damaged_at_rest_is_rebuilt_by_the_next_start(
     witness.look()
     assert witness.log
     witness.prices.clear()
-    model = models / read_json(models / "model.json")["file"]
+    model = models / ModelRegistry(models).save("a model", FEATURE_NAMES, now_ms()).file
     victims = [root / "crypto.db", model, root / "processed" / "manifest.json"]
     (root / "crypto.db-wal").write_bytes(GARBAGE)
     (root / "crypto.db-shm").write_bytes(GARBAGE)
