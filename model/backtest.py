@@ -7,7 +7,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pandas as pd
 from tqdm import tqdm
@@ -21,9 +21,12 @@ from model.evaluation import with_yardstick
 from model.prior import Prior
 from model.recording import Recording, read_recording
 from model.report.build import write_report
+from model.rivals import beside, read_rival
 from model.walk import WalkOptions, Yardsticks, forecast_frame, origins, walk, with_outcomes
 
 __all__ = ["Backtest", "main", "run"]
+
+_EWMA: Final = "EWMA"
 
 
 @dataclass(frozen=True)
@@ -74,22 +77,32 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = _parser()
     given = parser.parse_args(arguments)
     try:
+        brought = _rivals(given.rival)
         recording = read_recording(given.data, _coins(given.coins))
         options = _walk_options(given)
         engine_options = EngineOptions(train_days=given.train_days, seed=given.seed, n_jobs=given.jobs)
         prior = None if given.no_prior else Prior.load()
         result = run(recording, options, engine_options, prior, show_progress=True)
+        rivals = {_EWMA: result.ewma, **{name: beside(result.forecasts, one, name) for name, one in brought.items()}}
         given.out.mkdir(parents=True, exist_ok=True)
     except (BadInput, FileExistsError) as error:
         parser.error(str(error))
     write_atomically(given.out / "forecasts.parquet", _plain(result.forecasts).to_parquet(index=False))
-    report = write_report(given.out, result.scored, _context(given, result), {"EWMA": result.ewma})
+    report = write_report(given.out, result.scored, _context(given, result), rivals)
     print(_summary(report, given.out))  # noqa: T201 - the answer to the person who asked
     return 0
 
 
 def _coins(text: str | None) -> list[str] | None:
     return None if text is None else [coin.strip().lower() for coin in text.split(",") if coin.strip()]
+
+
+def _rivals(named: Sequence[tuple[str, Path]]) -> dict[str, pd.DataFrame]:
+    names = [_EWMA, *(name for name, _ in named)]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise BadInput(f"--rival: nome já usado: {', '.join(twice)}")
+    return {name: read_rival(path) for name, path in named}
 
 
 def _walk_options(given: argparse.Namespace) -> WalkOptions:
@@ -123,11 +136,16 @@ def _context(given: argparse.Namespace, result: Backtest) -> Mapping[str, object
 
 
 def _summary(report: Mapping[str, Any], folder: Path) -> str:
-    overall, rival = report["overall"], report["rivals"]["EWMA"]
+    overall = report["overall"]
+    others = {name: rival["difference"] for name, rival in report["rivals"].items()}
     lines = [
         f"{overall['forecasts']} previsões conferidas de {overall['hours']} horas",
         f"pinball relativo a «o preço fica»: {_number(overall['relative_pinball'])} "
-        f"(EWMA: {_number(rival['difference']['other'])})",
+        f"(EWMA: {_number(others.pop(_EWMA)['other'])})",
+        *(
+            f"{name}: {_number(one['other'])}, contra {_number(one['own'])} nas {one['forecasts']} em comum"
+            for name, one in others.items()
+        ),
         "cobertura: " + ", ".join(f"{level} % → {100 * share:.1f} %" for level, share in overall["coverage"].items()),
         f"relatório: {folder / 'report.html'}",
     ]
@@ -157,7 +175,22 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=_between(0, 2**32 - 1), default=0, help="semente da floresta (padrão: 0)")
     parser.add_argument("--jobs", type=_between(1, 64), default=2, help="fios da floresta; não mudam nada (padrão: 2)")
     parser.add_argument("--no-prior", action="store_true", help="sem os coeficientes de partida que vêm com o produto")
+    parser.add_argument(
+        "--rival",
+        type=_named_file,
+        action="append",
+        default=[],
+        metavar="NOME=ARQUIVO",
+        help="Parquet com as previsões de outro método, para o relatório; pode ser repetida",
+    )
     return parser
+
+
+def _named_file(text: str) -> tuple[str, Path]:
+    name, sign, path = text.partition("=")
+    if not (name.strip() and sign and path):
+        raise argparse.ArgumentTypeError("deve ter a forma NOME=ARQUIVO")
+    return name.strip(), Path(path)
 
 
 def _between(low: int, high: int) -> Any:

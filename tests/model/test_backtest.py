@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -163,6 +164,90 @@ def test_what_cannot_be_run_is_refused_by_name(
     """An unknown coin, a period without origins, a step of zero: exit 2 and a sentence that names it."""
     with pytest.raises(SystemExit) as stop:
         _run(_frame(days=1.5), tmp_path, *more)
+    assert stop.value.code == 2
+    assert words in capsys.readouterr().err
+
+
+def _rival_file(made: pd.DataFrame, path: Path) -> Path:
+    """The first day's forecasts of two coins with twice the spread, and the columns that a rival must bring alone."""
+    day = made[(made["coin"] != "coin0") & (made["origin"] < START + pd.Timedelta(days=2))]
+    median = day["q50"].to_numpy()[:, None]
+    wide = median * (day[list(QUANTILE_COLUMNS)].to_numpy() / median) ** 2
+    rival = day[["coin", "origin", "horizon_min"]].assign(**dict(zip(QUANTILE_COLUMNS, wide.T, strict=True)))
+    elsewhere = rival.assign(coin="not-" + rival["coin"])
+    pd.concat([rival.sample(frac=1, random_state=0), elsewhere]).to_parquet(path, index=False)
+    return path
+
+
+def test_rivals_from_files_are_scored_on_what_both_forecast(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Our own forecasts come back equal; the same with twice the spread come back worse, and count as fewer."""
+    made = _run(_frame(days=2.5), tmp_path)
+    wide = _rival_file(made, tmp_path / "wide.parquet")
+    itself = (tmp_path / "out" / "forecasts.parquet").rename(tmp_path / "itself.parquet")
+    _run(_frame(days=2.5), tmp_path, "--rival", f"Wide={wide}", "--rival", f"Itself={itself}")
+    report = json.loads((tmp_path / "out" / "report.json").read_text(encoding="utf-8"))
+    assert list(report["rivals"]) == ["EWMA", "Wide", "Itself"]
+    same, other = report["rivals"]["Itself"], report["rivals"]["Wide"]
+    assert same["difference"]["difference"] == 0
+    assert same["score"]["relative_pinball"] == report["overall"]["relative_pinball"]
+    assert other["difference"]["forecasts"] == other["score"]["forecasts"] == 2 * 24 * 12
+    assert other["difference"]["difference"] < -0.05
+    joint = made.drop(columns=list(QUANTILE_COLUMNS)).merge(pd.read_parquet(wide), on=["coin", "origin", "horizon_min"])
+    inside = joint["price_actual"].between(joint["q10"], joint["q90"]).mean()
+    assert other["score"]["coverage"]["80"] == pytest.approx(inside)
+    assert "Wide: " in capsys.readouterr().out
+    assert "Wide" in (tmp_path / "out" / "report.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda rival: rival.drop(columns="q95"), "faltam colunas: q95"),
+        (lambda rival: rival.assign(origin="2024-03-02"), "origin"),
+        (lambda rival: rival.assign(horizon_min=5.0), "horizon_min"),
+        (lambda rival: rival.assign(q05=np.nan), "finitos: q05"),
+        (lambda rival: rival.assign(q05="1"), "finitos: q05"),
+        (lambda rival: pd.concat([rival, rival]), "mais de uma"),
+        (lambda rival: rival.assign(origin=rival["origin"] + pd.Timedelta("1D")), "Rival: nenhuma previsão em comum"),
+        (lambda rival: rival.assign(coin="elsewhere"), "Rival: nenhuma previsão em comum"),
+    ],
+)
+def test_a_rival_that_cannot_be_scored_is_refused(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    change: Callable[[pd.DataFrame], pd.DataFrame],
+    words: str,
+) -> None:
+    """Other columns, other types, the same forecast twice, nothing in common: exit 2, and nothing is written."""
+    origin = pd.date_range(START + pd.Timedelta(hours=24), periods=3, freq="h", unit="ms")
+    rival = pd.DataFrame({"coin": "coin0", "origin": origin, "horizon_min": 5}).assign(
+        **dict.fromkeys(QUANTILE_COLUMNS, 50.0)
+    )
+    change(rival).to_parquet(tmp_path / "rival.parquet")
+    with pytest.raises(SystemExit) as stop:
+        _run(_frame(days=1.2, coins=1), tmp_path, "--rival", f"Rival={tmp_path / 'rival.parquet'}")
+    assert stop.value.code == 2
+    assert words in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        (["--rival", "nowhere.parquet"], "NOME=ARQUIVO"),
+        (["--rival", "=nowhere.parquet"], "NOME=ARQUIVO"),
+        (["--rival", "A=nowhere.parquet"], "nowhere.parquet: arquivo não existe"),
+        (["--rival", f"A={__file__}"], "não é um arquivo Parquet"),
+        (["--rival", "A=nowhere.parquet", "--rival", "A=elsewhere.parquet"], "nome já usado: A"),
+        (["--rival", "EWMA=nowhere.parquet"], "nome já usado: EWMA"),
+    ],
+)
+def test_a_rival_that_cannot_be_read_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], more: list[str], words: str
+) -> None:
+    """No name, no file, no Parquet, a name taken: exit 2 and a sentence that says which."""
+    with pytest.raises(SystemExit) as stop:
+        _run(_frame(days=1.2, coins=1), tmp_path, *more)
     assert stop.value.code == 2
     assert words in capsys.readouterr().err
 
