@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from core.settings import PROJECT, Settings
+from core.suite.ports import free_port
 from core.times import MINUTE_MS
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(300)]
@@ -147,7 +148,8 @@ def test_the_suite_ends_with_a_recording_that_is_none(tmp_path: Path, tell: Tell
     """What the market server refuses ends the whole suite; no price and no model was written."""
     path = tmp_path / "bad.csv"
     path.write_text("timestamp,coin,price\n2024-01-01,bitcoin,nan\n")
-    words = ("--replay", str(path), "--no-browser", "--api-port", "18765", "--dashboard-port", "18766")
+    api_port, dashboard_port = str(free_port(set())), str(free_port(set()))
+    words = ("--replay", str(path), "--no-browser", "--api-port", api_port, "--dashboard-port", dashboard_port)
     code, text = run(tmp_path, "run_all.py", *words)
     assert code not in (0, 1)
     assert "Traceback" not in text

@@ -18,10 +18,10 @@ from core.artifacts import ManifestReader
 from core.health import read_health
 from core.settings import DEFAULT_COINS
 from core.times import now_ms, to_datetime
+from etl.features import FEATURE_NAMES
 from etl.local_market.coin_names import coins_wanted
 from etl.local_market.market import price_at
 from etl.local_market.simulated import SimulatedMarket
-from etl.features import FEATURE_NAMES
 from model.registry import ModelRegistry
 
 pytestmark = [
