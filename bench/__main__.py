@@ -11,13 +11,14 @@ import os
 import sys
 from typing import Final
 
-_ONE_THREAD: Final = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "ARROW_NUM_THREADS")
+from core.suite.children import FRUGAL
+
 _NAMES: Final = ("cycle", "store", "retention", "suite", "soak", "startup")
 
 
 def main() -> int:
-    """Run the benchmark that the command line names, or all of them, with as many threads as the suite's processes."""
-    os.environ.update(dict.fromkeys(_ONE_THREAD, "1"))
+    """Run the benchmark that the command line names, or all of them."""
+    _be_frugal()
     name, *rest = sys.argv[1:] or ["all"]
     if name in ("-h", "--help"):
         print(__doc__)
@@ -29,6 +30,16 @@ def main() -> int:
         return 2
     module = importlib.import_module("bench.all" if name == "all" else f"bench.{name}")
     return int(module.main(rest))
+
+
+def _be_frugal() -> None:
+    """Begin anew with the environment that the suite's processes get; libraries look at it when they are loaded."""
+    if FRUGAL.items() <= os.environ.items():
+        return
+    os.environ.update(FRUGAL)
+    if sys.platform == "linux":
+        sys.stdout.flush()
+        os.execv(sys.executable, [sys.executable, "-m", "bench", *sys.argv[1:]])  # noqa: S606 - this very command
 
 
 if __name__ == "__main__":
