@@ -36,6 +36,7 @@ __all__ = ["Pipeline", "main"]
 
 INSPECTION: Final = "verificar os arquivos"
 PRICES: Final = "ler os preços"
+EARLY: Final = "prever antes de treinar"
 TRAINING: Final = "treinar"
 FORECASTS: Final = "prever"
 SCORES: Final = "conferir as previsões"
@@ -79,6 +80,8 @@ class Pipeline:
         self.clock.begin()
         self._troubles = []
         self._attempt(INSPECTION, self._inspect)
+        if self._cycles == 0 and self.session.trained_ms is None:
+            self._attempt(EARLY, lambda: self.session.forecast_early(now))
         with self.clock.step(PRICES):
             taken = self._take_prices(now)
         if not taken:

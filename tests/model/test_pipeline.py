@@ -31,12 +31,12 @@ def settings(tmp_path: Path) -> Settings:
     return load_settings(source="demo", data_dir=tmp_path / "data", models_dir=tmp_path / "models")
 
 
-def _fill(settings: Settings, now: int, steps: int = STEPS, seed: int = 0) -> None:
+def _fill(settings: Settings, now: int, steps: int = STEPS, seed: int = 0, coins: tuple[str, ...] = COINS) -> None:
     """Store a random walk of `steps` 5-minute prices for each coin, the newest 20 seconds old."""
     generator = np.random.default_rng(seed)
     with PriceWriter(open_workspace(settings).database) as writer:
-        writer.update_coins(Coin(coin, coin[:3], coin.title(), rank, now) for rank, coin in enumerate(COINS))
-        for coin in COINS:
+        writer.update_coins(Coin(coin, coin[:3], coin.title(), rank, now) for rank, coin in enumerate(coins))
+        for coin in coins:
             prices = 100 * np.exp(np.cumsum(generator.normal(0, 0.001, steps)))
             times = now - 20_000 - GRID_STEP_MS * np.arange(steps)[::-1]
             writer.store(Price(coin, int(ts_ms), float(price)) for ts_ms, price in zip(times, prices, strict=True))
@@ -72,6 +72,23 @@ def test_a_cycle_publishes_forecasts_of_every_coin(settings: Settings) -> None:
             assert values == sorted(values)
             assert 0 < values[0] < values[-1]
         assert len(readers.logged(coin, 0, now, 10)) == 1
+
+
+def test_many_coins_are_forecast_before_their_history_is_learned(settings: Settings) -> None:
+    """With 40 coins and no model there are forecasts of all in the log before the grid has been walked."""
+    now = now_ms()
+    coins = tuple(f"coin-{number}" for number in range(40))
+    _fill(settings, now, coins=coins)
+    with _pipeline(settings) as pipeline:
+        pipeline.session.forecast_early(now)
+        readers = Readers(settings)
+        early = readers.forecasts()
+        assert pipeline.session.feed.origins == {}
+        assert set(early) == set(coins)
+        assert {view.origin_ms for view in early.values()} == {now - 20_000}
+        pipeline.cycle(now)
+    assert set(readers.forecasts()) == set(coins)
+    assert len(readers.logged(coins[0], 0, now, 10)) == 1
 
 
 def test_one_poll_is_enough_for_a_baseline_forecast(settings: Settings) -> None:
