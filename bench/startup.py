@@ -20,6 +20,7 @@ from typing import Final
 
 from bench.market import Market
 from bench.running_suite import DIRECT
+from core.artifacts import MANIFEST
 from core.health import read_health
 from core.settings import PROJECT, Settings, load_settings
 from core.suite import children
@@ -36,7 +37,8 @@ _PATIENCE_S: Final = 300.0
 @dataclass(frozen=True)
 class StartCost:
     """Medians in seconds from process start: API and dashboard to the first request served, pipeline to its first
-    complete cycle without a stored model (`pipeline_cold_s`) and with one (`pipeline_s`).
+    complete cycle with a stored model (`pipeline_s`) and without one (`pipeline_cold_s`), and without one to its first
+    forecasts (`forecasts_cold_s`).
     """
 
     coins: int
@@ -45,6 +47,7 @@ class StartCost:
     dashboard_s: float
     pipeline_s: float
     pipeline_cold_s: float
+    forecasts_cold_s: float
 
 
 def measure_start(folder: Path, *, coins: int, history_days: int = 14, repeats: int = 3) -> StartCost:
@@ -55,7 +58,7 @@ def measure_start(folder: Path, *, coins: int, history_days: int = 14, repeats: 
     publish_source(settings, workspace, None)
     rows = 288 * history_days
     Market.stored(workspace.database, coins=coins, rows=rows, days=history_days, end_ms=now_ms())
-    cold_s = _until_trained(settings)
+    forecasts_s, cold_s = _until_trained(settings, workspace.processed / MANIFEST)
     warm_s = statistics.median(_seconds(children.pipeline(settings), _cycled(settings)) for _ in range(repeats))
     api_s = statistics.median(
         _seconds(children.api(settings), _served(settings.api_port, "/status")) for _ in range(repeats)
@@ -64,16 +67,21 @@ def measure_start(folder: Path, *, coins: int, history_days: int = 14, repeats: 
         _seconds(children.dashboard(settings), _served(settings.dashboard_port, "/_stcore/health"))
         for _ in range(repeats)
     )
-    return StartCost(coins, history_days, api_s, dashboard_s, warm_s, cold_s)
+    return StartCost(coins, history_days, api_s, dashboard_s, warm_s, cold_s, forecasts_s)
 
 
-def _until_trained(settings: Settings) -> float:
-    """Seconds to the first cycle without a model; the process goes on until it has one, and stores it when it ends."""
+def _until_trained(settings: Settings, manifest: Path) -> tuple[float, float]:
+    """Seconds to the first forecasts and to the first cycle without a model; the process goes on until it has one,
+    and stores it when it ends.
+    """
+    cycled = _cycled(settings)
     with _running(children.pipeline(settings)) as (began, process):
-        _wait(_cycled(settings), process)
-        seconds = time.monotonic() - began
+        _wait(manifest.exists, process)
+        forecasts_s = time.monotonic() - began
+        _wait(cycled, process)
+        cycle_s = time.monotonic() - began
         _wait(lambda: read_health(settings.run_dir, "pipeline").progress.get("trained_at"), process)
-    return seconds
+    return forecasts_s, cycle_s
 
 
 def _seconds(spec: ChildSpec, ready: Callable[[], object]) -> float:
