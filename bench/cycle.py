@@ -20,7 +20,7 @@ from typing import Final
 from bench.market import Market
 from bench.process_cost import cpu_s, memory_mb, written_bytes
 from bench.stored_log import store_log
-from core.health import Heartbeat
+from core.health import Heartbeat, read_health
 from core.prices import PriceWriter
 from core.settings import load_settings
 from core.times import GRID_STEP_MS, now_ms
@@ -139,6 +139,8 @@ def _cycle(pipeline: Pipeline, now: int) -> _Sample:
     wall = time.perf_counter() - started
     assert complete, "a coin has no forecast"
     assert max(pipeline.session.feed.origins.values()) == now, "the new prices were not read"
+    trouble = read_health(pipeline.session.settings.run_dir, "pipeline").progress["trouble"]
+    assert trouble is None, trouble
     return _Sample(cpu_s() - cpu, wall, written_bytes() - written, dict(pipeline.clock.seconds))
 
 

@@ -33,7 +33,7 @@ def store_log(folder: Path, coins: Sequence[Coin], days: int, end_ms: int) -> No
         while publisher.compact("log", end_ms, sorted_by("coin", "origin", "horizon_min")):
             pass
     seen = ScoreState({coin.id: int(origins[-1]) for coin in coins})
-    publisher.publish({"score_state": seen.to_table(FORECAST_SCHEMA.empty_table().to_pandas())})
+    publisher.publish({"score_state": seen.to_table(FORECAST_SCHEMA.empty_table())})
 
 
 def _forecasts(coins: Sequence[Coin], origins: npt.NDArray[np.int64]) -> Forecasts:

@@ -27,8 +27,8 @@ from core.settings import Settings, load_settings
 from core.times import iso, now_ms
 from model.background import FirstBacktest
 from model.cycle_clock import CycleClock
+from model.live_score import LiveScorer
 from model.predict import predict
-from model.score import LiveScorer
 from model.session import Session, open_session
 from model.train import SAVE_EVERY_MS, train
 

@@ -8,14 +8,13 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 import pyarrow as pa
 
 from core.artifacts import Publisher
 from core.contract import HORIZONS_MIN
 from core.times import HOUR_MS
 
-__all__ = ["ScoreState"]
+__all__ = ["ScoreState", "origins_ms"]
 
 _SCHEMA: Final = pa.schema([("coin", pa.string()), ("origin_ms", pa.int64()), ("open", pa.int16())])
 _FLOOR: Final = b"floor_ms"
@@ -63,38 +62,38 @@ class ScoreState:
             return self.floor_ms + 1
         return min([max(self.last.values()) - _LATE_MS, *(origin_ms for _, origin_ms in self.open_bits)])
 
-    def open_rows(self, logged: pd.DataFrame) -> pd.DataFrame:
+    def open_rows(self, logged: pa.Table) -> pa.Table:
         """The rows of `logged` (FORECAST_SCHEMA) that are new or were open when the state was written."""
-        origin = _origins(logged)
-        last = logged["coin"].map(dict(self.last)).fillna(self.floor_ms).to_numpy(dtype=np.int64)
-        keys = zip(logged["coin"], origin.tolist(), strict=True)
+        coins, origin = logged["coin"].to_pylist(), origins_ms(logged)
+        last = np.array([self.last.get(coin, self.floor_ms) for coin in coins], dtype=np.int64)
+        keys = zip(coins, origin.tolist(), strict=True)
         bits = np.array([self.open_bits.get(key, 0) for key in keys], dtype=np.int64)
-        is_open = (origin > last) | (bits & _bits(logged) != 0)
-        rows: pd.DataFrame = logged.loc[is_open].reset_index(drop=True)
-        return rows
+        return logged.filter(pa.array((origin > last) | (bits & _bits(logged) != 0)))
 
-    def seen(self, rows: pd.DataFrame) -> ScoreState:
+    def seen(self, rows: pa.Table) -> ScoreState:
         """The state after `rows` became pending; what was open before is pending too and no longer listed here."""
         last = dict(self.last)
-        for coin, origin_ms in zip(rows["coin"], _origins(rows).tolist(), strict=True):
+        for coin, origin_ms in zip(rows["coin"].to_pylist(), origins_ms(rows).tolist(), strict=True):
             last[coin] = max(last.get(coin, -1), origin_ms)
         return ScoreState(last, {}, self.floor_ms)
 
-    def to_table(self, pending: pd.DataFrame) -> pa.Table:
+    def to_table(self, pending: pa.Table) -> pa.Table:
         """The state to publish while `pending` rows await their outcome: each coin's last origin and all open ones."""
         bits = dict.fromkeys(self.last.items(), 0)
-        for coin, origin_ms, bit in zip(pending["coin"], _origins(pending).tolist(), _bits(pending), strict=True):
-            bits[coin, origin_ms] = bits.get((coin, origin_ms), 0) | int(bit)
+        keys = zip(pending["coin"].to_pylist(), origins_ms(pending).tolist(), strict=True)
+        for key, bit in zip(keys, _bits(pending).tolist(), strict=True):
+            bits[key] = bits.get(key, 0) | bit
         columns = [[coin for coin, _ in bits], [origin_ms for _, origin_ms in bits], list(bits.values())]
         return pa.table(dict(zip(_SCHEMA.names, columns, strict=True)), schema=_SCHEMA).replace_schema_metadata(
             {_FLOOR: str(self.floor_ms)}
         )
 
 
-def _origins(rows: pd.DataFrame) -> npt.NDArray[np.int64]:
-    return np.asarray(rows["origin"].dt.as_unit("ms").astype("int64"))
+def origins_ms(rows: pa.Table) -> npt.NDArray[np.int64]:
+    """The column `origin` in UTC milliseconds."""
+    return np.asarray(rows["origin"].cast(pa.int64()).to_numpy())
 
 
-def _bits(rows: pd.DataFrame) -> npt.NDArray[np.int64]:
+def _bits(rows: pa.Table) -> npt.NDArray[np.int64]:
     """A bit per horizon: 1 for the shortest, 2 for the next."""
-    return np.asarray(1 << (rows["horizon_min"].to_numpy(dtype=np.int64) // HORIZONS_MIN[0] - 1))
+    return np.asarray(1 << (rows["horizon_min"].to_numpy().astype(np.int64) // HORIZONS_MIN[0] - 1))

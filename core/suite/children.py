@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
+from dataclasses import replace
 from typing import Final
 
+from core.child import HIDDEN_VARIABLE
 from core.process import PARENT_VARIABLE
 from core.settings import Settings, Source
 from core.suite.supervisor import ChildSpec
@@ -75,8 +77,9 @@ def collector(settings: Settings) -> ChildSpec:
 
 
 def pipeline(settings: Settings) -> ChildSpec:
-    """The loop of features, training, forecasts and scores."""
-    return _spec("pipeline", ("model.pipeline",), settings)
+    """The loop of features, training, forecasts and scores; it does without pandas."""
+    spec = _spec("pipeline", ("model.pipeline",), settings)
+    return replace(spec, environment={**spec.environment, HIDDEN_VARIABLE: "pandas"})
 
 
 def _dashboard_hosts(settings: Settings) -> tuple[str, ...]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import xml.etree.ElementTree as ET
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,7 @@ from bench.soak import slope_per_hour
 from bench.suite_watch import ProcessReading, Reading
 from bench.yardsticks import bare_fit_cpu_s, naive_loop_cpu_s
 from core.prices import PriceReader
+from core.settings import PROJECT
 from core.times import DAY_MS
 
 CONTRACT = {"cpu_s", "wall_s", "fit_s", "other_s", "pss_mb", "models_mb", "bytes_written"}
@@ -30,6 +33,21 @@ def test_cycle_prints_one_json_object_on_its_last_line(run_bench: Any) -> None:
     assert all(cost[name] > 0 for name in CONTRACT)
     assert (cost["coins"], cost["rows"], cost["cycles"]) == (3, 600, 2)
     assert cost["fit_s"] < cost["wall_s"]
+
+
+def test_cycles_run_without_pandas() -> None:
+    """Prices, training, forecasts, scores and publication work where pandas is hidden, as in the running suite."""
+    code = """
+import sys
+from core.child import hide_modules
+hide_modules("pandas")
+from bench.cycle import main
+main(["--coins", "3", "--rows", "600", "--history-days", "2", "--cycles", "1", "--json"])
+assert "pandas" not in sys.modules
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=PROJECT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout.splitlines()[-1])["steps_s"]["conferir as previsões"] > 0
 
 
 def test_cycle_takes_a_history_too_sparse_to_learn_from(run_bench: Any) -> None:
