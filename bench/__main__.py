@@ -1,7 +1,7 @@
 """`python -m bench`: every benchmark, one table; `python -m bench NAME --help`: one of them.
 
-Names: cycle, store, retention, api_latency, suite, soak, forecast_quality. `cycle` and `store` need requirements.txt
-alone.
+Names: cycle, store, retention, suite, soak, startup, profile, api_latency, forecast_quality. `cycle` and `store` need
+requirements.txt alone.
 """
 
 from __future__ import annotations
@@ -13,7 +13,17 @@ from typing import Final
 
 from core.suite.children import FRUGAL
 
-_NAMES: Final = ("cycle", "store", "retention", "suite", "soak", "startup")
+_NAMES: Final = (
+    "cycle",
+    "store",
+    "retention",
+    "suite",
+    "soak",
+    "startup",
+    "profile",
+    "api_latency",
+    "forecast_quality",
+)
 
 
 def main() -> int:

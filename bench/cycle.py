@@ -100,7 +100,7 @@ def measure_cycles(
         start = _cycle(pipeline, market.now_ms)
         for _ in range(_WARM_UP):
             _cycle(pipeline, market.poll(writer, GRID_STEP_MS))
-        samples = [_cycle(pipeline, market.poll(writer, 1000 * step_s)) for _ in range(cycles)]
+        samples = _warm_cycles(pipeline, market, writer, cycles, 1000 * step_s)
         learner = session.engine.learner
         assert not pipeline.clock.put_off, "the last cycle was shortened"
         assert session.trained_ms == market.now_ms or not learner.can_fit, "the last cycle did not train"
@@ -130,6 +130,10 @@ def measure_cycles(
             name: statistics.median(sample.steps_s.get(name, 0.0) for sample in samples) for name in samples[0].steps_s
         },
     )
+
+
+def _warm_cycles(pipeline: Pipeline, market: Market, writer: PriceWriter, cycles: int, step_ms: int) -> list[_Sample]:
+    return [_cycle(pipeline, market.poll(writer, step_ms)) for _ in range(cycles)]
 
 
 def _cycle(pipeline: Pipeline, now: int) -> _Sample:
