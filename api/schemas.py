@@ -272,6 +272,9 @@ class Status(_Body):
     dados_reais: bool = Field(description="Se os preços são os do CoinGecko, de agora")
     aviso: str | None = Field(description="O que ninguém deve deixar de ler", examples=["Mercado simulado"])
     problemas: list[str] = Field(description="O pior primeiro", examples=[["o processo coletor está parado"]])
+    codigos_dos_problemas: list[str] = Field(
+        description="Os mesmos, na mesma ordem, para programas", examples=[["collector_stopped"]]
+    )
     termina_em: Moment | None = Field(description="Quando acaba a gravação repetida")
     coletor: ProcessStatus
     pipeline: ProcessStatus

@@ -57,7 +57,8 @@ def _status(settings: Settings, readers: Readers, version: str) -> Status:
         moeda_cotacao=_currency(readers),
         dados_reais=verdict.is_live,
         aviso=verdict.notice or (_NOTICES.get(verdict.source) if verdict.source else None),
-        problemas=list(verdict.problems),
+        problemas=[problem.text for problem in verdict.problems],
+        codigos_dos_problemas=[problem.code for problem in verdict.problems],
         termina_em=moment(verdict.replay_ends_ms),
         coletor=_process(processes["collector"], moment(verdict.newest_price_ms), verdict.price_age_s),
         pipeline=_process(processes["pipeline"], moment(verdict.forecast_ms), verdict.forecast_age_s),
@@ -98,7 +99,7 @@ def _message(health: Health) -> str:
 
 
 def _model(readers: Readers, verdict: SuiteStatus) -> ModelStatus:
-    trouble = verdict.processes["pipeline"].progress.get("trouble")
+    trouble = "; ".join(problem.text for problem in verdict.problems if problem.code == "step_failed") or None
     try:
         views = readers.forecasts()
         newest = max(views.values(), key=lambda view: view.created_ms)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final
@@ -14,10 +15,26 @@ from core.readers import Readers
 from core.settings import Settings, Source
 from core.times import HOUR_MS, now_ms, parse_moment
 
-__all__ = ["State", "SuiteStatus", "judge"]
+__all__ = ["SENTENCES", "Problem", "State", "SuiteStatus", "judge"]
 
 _STALE_FLOOR_S: Final = 180.0
-_PROCESS_NAMES: Final = {"collector": "coletor", "pipeline": "pipeline", "api": "API", "dashboard": "painel"}
+_LONGEST: Final = 300
+_PROCESSES: Final = ("collector", "pipeline", "api", "dashboard")
+
+SENTENCES: Final[Mapping[str, str]] = {
+    "collector_stopped": "o processo coletor está parado",
+    "pipeline_stopped": "o processo pipeline está parado",
+    "api_stopped": "o processo API está parado",
+    "dashboard_stopped": "o processo painel está parado",
+    "files_damaged": "arquivos danificados foram postos de lado: {files}",
+    "prices_damaged": "a base de preços está danificada ({reason}) e será refeita pelo coletor",
+    "prices_refused": "{reason}",
+    "prices_stale": "os preços estão parados há {age}",
+    "forecasts_damaged": "as previsões publicadas estão danificadas ({reason}) e serão refeitas pelo pipeline",
+    "forecasts_stale": "as previsões estão paradas há {age}",
+    "step_failed": "falhou ao {step}: {reason}",
+}
+"""What can be wrong: a code for programs, the worst first, and the sentence in Portuguese with its values."""
 
 
 class State(StrEnum):
@@ -29,13 +46,26 @@ class State(StrEnum):
 
 
 @dataclass(frozen=True)
+class Problem:
+    """Something that is wrong: a code of SENTENCES and the values of its sentence."""
+
+    code: str
+    values: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def text(self) -> str:
+        """The sentence in Portuguese."""
+        return SENTENCES[self.code].format(**self.values)
+
+
+@dataclass(frozen=True)
 class SuiteStatus:
-    """The suite at one moment; `problems` are Portuguese sentences, worst first."""
+    """The suite at one moment; the worst of `problems` comes first."""
 
     state: State
     source: Source | None
     notice: str | None
-    problems: tuple[str, ...]
+    problems: tuple[Problem, ...]
     processes: dict[str, Health]
     newest_price_ms: int | None
     forecast_ms: int | None
@@ -60,7 +90,7 @@ class SuiteStatus:
 
 def judge(settings: Settings, readers: Readers) -> SuiteStatus:
     """Look at health files, ages and pids now; never raises for what a running suite can meet."""
-    processes = {name: read_health(settings.run_dir, name) for name in ("suite", *_PROCESS_NAMES, "simulator")}
+    processes = {name: read_health(settings.run_dir, name) for name in ("suite", *_PROCESSES, "simulator")}
     collector = processes["collector"]
     stale_after_s = max(float(collector.progress.get("stale_after_s") or 3 * settings.interval), _STALE_FLOOR_S)
     source, notice = _source(settings, readers, processes["suite"])
@@ -70,10 +100,10 @@ def judge(settings: Settings, readers: Readers) -> SuiteStatus:
         *_dead(processes),
         *_damaged(processes),
         *price_problem,
-        *_stale("os preços estão parados", newest_price_ms, stale_after_s),
+        *_stale("prices_stale", newest_price_ms, stale_after_s),
         *forecast_problem,
-        *_stale("as previsões estão paradas", forecast_ms, max(4 * settings.interval, 60.0)),
-        *_troubles(processes["pipeline"]),
+        *_stale("forecasts_stale", forecast_ms, max(4 * settings.interval, 60.0)),
+        *_failed_steps(processes["pipeline"]),
     ]
     if newest_price_ms is None or forecast_ms is None:
         state = State.WAITING
@@ -108,15 +138,15 @@ def _read(path: Path) -> dict[str, Any]:
         return {}
 
 
-def _dead(processes: dict[str, Health]) -> list[str]:
+def _dead(processes: dict[str, Health]) -> list[Problem]:
     return [
-        f"o processo {label} está parado"
-        for name, label in _PROCESS_NAMES.items()
+        Problem(f"{name}_stopped")
+        for name in _PROCESSES
         if not processes[name].alive and (name in ("collector", "pipeline") or processes["suite"].alive)
     ]
 
 
-def _damaged(processes: dict[str, Health]) -> list[str]:
+def _damaged(processes: dict[str, Health]) -> list[Problem]:
     """Damaged files that were set aside within the last hour: nobody is to overlook that something was lost."""
     found = [
         name
@@ -124,37 +154,38 @@ def _damaged(processes: dict[str, Health]) -> list[str]:
         for name, moment in processes[process].progress.get("damaged", {}).items()
         if parse_moment(moment) >= now_ms() - HOUR_MS
     ]
-    return [f"arquivos danificados foram postos de lado: {', '.join(found)[:300]}"] if found else []
+    return [Problem("files_damaged", {"files": ", ".join(found)[:_LONGEST]})] if found else []
 
 
-def _newest_price(readers: Readers) -> tuple[int | None, list[str]]:
+def _newest_price(readers: Readers) -> tuple[int | None, list[Problem]]:
     try:
         times = [quote.updated_ms for quote in readers.quotes() if quote.updated_ms is not None]
     except NotReady:
         return None, []
     except DamagedFile as error:
-        return None, [f"a base de preços está danificada ({error}) e será refeita pelo coletor"]
+        return None, [Problem("prices_damaged", {"reason": str(error)})]
     except ConfigurationError as error:
-        return None, [str(error)]
+        return None, [Problem("prices_refused", {"reason": str(error)})]
     return max(times, default=None), []
 
 
-def _newest_forecast(readers: Readers) -> tuple[int | None, list[str]]:
+def _newest_forecast(readers: Readers) -> tuple[int | None, list[Problem]]:
     try:
         return max(view.created_ms for view in readers.forecasts().values()), []
     except (NotReady, ConfigurationError, ValueError):
         return None, []
     except DamagedFile as error:
-        return None, [f"as previsões publicadas estão danificadas ({error}) e serão refeitas pelo pipeline"]
+        return None, [Problem("forecasts_damaged", {"reason": str(error)})]
 
 
-def _stale(what: str, ts_ms: int | None, limit_s: float) -> list[str]:
-    if ts_ms is None or (now_ms() - ts_ms) / 1000 <= limit_s:
+def _stale(code: str, ts_ms: int | None, limit_s: float) -> list[Problem]:
+    age_s = 0.0 if ts_ms is None else (now_ms() - ts_ms) / 1000
+    if age_s <= limit_s:
         return []
-    minutes = (now_ms() - ts_ms) / 60_000
-    return [f"{what} há {minutes:.0f} min" if minutes >= 1 else f"{what} há {minutes * 60:.0f} s"]
+    return [Problem(code, {"age": f"{age_s / 60:.0f} min" if age_s >= 60 else f"{age_s:.0f} s"})]
 
 
-def _troubles(pipeline: Health) -> list[str]:
-    trouble = pipeline.progress.get("trouble") if pipeline.alive else None
-    return [str(trouble)] if trouble else []
+def _failed_steps(pipeline: Health) -> list[Problem]:
+    """The steps that failed in the last cycle of a living pipeline; the last good model, or the baseline, goes on."""
+    failed: Mapping[str, str] = (pipeline.progress.get("trouble") or {}) if pipeline.alive else {}
+    return [Problem("step_failed", {"step": step, "reason": reason[:_LONGEST]}) for step, reason in failed.items()]

@@ -33,17 +33,19 @@ class Notice:
 def notices(status: SuiteStatus, texts: Texts, formats: Formats) -> list[Notice]:
     """The bars for this state of the suite, most important first; none when live data flow."""
     bars = []
-    lines = (status.notice,) if status.notice else ()
+    notice = texts.said(status.notice) if status.notice else None
+    lines = (notice,) if notice else ()
     if status.source is Source.DEMO:
         bars.append(Notice("simulated", texts("banner.simulated"), lines or (texts("banner.simulated_why"),)))
     elif status.source is Source.REPLAY:
         ends = status.replay_ends_ms
         until = (texts("banner.replay_ends", moment=formats.moment(ends)),) if ends else ()
         bars.append(Notice("replayed", texts("banner.replayed"), (*(lines or (texts("banner.replayed_why"),)), *until)))
-    elif status.notice:
-        bars.append(Notice("news", status.notice))
+    elif notice:
+        bars.append(Notice("news", notice))
     if status.problems:
-        bars.append(Notice("problem", texts("banner.problems"), tuple(_sentence(text) for text in status.problems)))
+        sentences = tuple(_sentence(texts.problem(problem)) for problem in status.problems)
+        bars.append(Notice("problem", texts("banner.problems"), sentences))
     return bars
 
 

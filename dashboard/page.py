@@ -106,7 +106,10 @@ def in_words(page: Page) -> Iterator[None]:
     try:
         yield
     except NotReady as waiting:
-        st.info(escape(page.texts("errors.not_ready", reason=waiting)), icon=":material/hourglass_top:")
+        st.info(
+            escape(page.texts("errors.not_ready", reason=page.texts.said(str(waiting)))),
+            icon=":material/hourglass_top:",
+        )
     except UnknownCoin as error:
         st.warning(escape(str(error)), icon=":material/search_off:")
     except DamagedFile as error:

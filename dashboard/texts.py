@@ -1,11 +1,16 @@
-"""Every word of the dashboard, from one catalogue a language: Portuguese first, English second."""
+"""Every word of the dashboard, from one catalogue a language: Portuguese first, English second.
+
+What the processes say in their health files is Portuguese already; `said.<language>.toml` has it in other languages.
+"""
 
 from __future__ import annotations
 
 import tomllib
 from functools import lru_cache
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
+
+from core.status import Problem
 
 __all__ = ["LANGUAGES", "Texts", "catalogue"]
 
@@ -16,8 +21,17 @@ _FOLDER: Final = Path(__file__).parent / "catalogue"
 @lru_cache(maxsize=len(LANGUAGES))
 def catalogue(language: str) -> dict[str, str]:
     """All texts of a language by their dotted keys, `section.name`."""
-    sections = tomllib.loads((_FOLDER / f"{language}.toml").read_text(encoding="utf-8"))
-    return {f"{section}.{name}": text for section, texts in sections.items() for name, text in texts.items()}
+    return {f"{section}.{name}": text for section, texts in _read(language).items() for name, text in texts.items()}
+
+
+@lru_cache(maxsize=len(LANGUAGES))
+def _said(language: str) -> dict[str, dict[str, str]]:
+    """What processes say, in another language: `problem` by code, `phrase` by the Portuguese phrase."""
+    return {"problem": {}, "phrase": {}} if language == LANGUAGES[0] else _read(f"said.{language}")
+
+
+def _read(name: str) -> dict[str, Any]:
+    return tomllib.loads((_FOLDER / f"{name}.toml").read_text(encoding="utf-8"))
 
 
 class Texts:
@@ -26,6 +40,7 @@ class Texts:
     def __init__(self, language: str) -> None:
         self.language = language
         self._texts = catalogue(language)
+        self._problems, self._phrases = _said(language)["problem"], _said(language)["phrase"]
 
     def __call__(self, key: str, **values: object) -> str:
         """The text of `key` with `{name}` replaced by `values`.
@@ -39,3 +54,18 @@ class Texts:
     def get(self, key: str, default: str) -> str:
         """The text of `key`, or `default` where the catalogue does not know it."""
         return self._texts.get(key, default)
+
+    def can_say(self, phrase: str) -> bool:
+        """Whether `said` has this Portuguese phrase in the page's language."""
+        return self.language == LANGUAGES[0] or phrase in self._phrases
+
+    def said(self, phrase: str) -> str:
+        """A Portuguese phrase of a process in the page's language; as it is where no translation is known."""
+        return self._phrases.get(phrase, phrase)
+
+    def problem(self, problem: Problem) -> str:
+        """A problem of the suite as a sentence of the page's language."""
+        sentence = self._problems.get(problem.code)
+        if sentence is None:
+            return problem.text
+        return sentence.format(**{name: self.said(value) for name, value in problem.values.items()})

@@ -46,7 +46,7 @@ def _steps(page: Page) -> None:
     try:
         page.readers.quotes()
     except NotReady as reason:
-        st.caption(escape(str(reason)))
+        st.caption(escape(page.texts.said(str(reason))))
     except DamagedFile as error:
         st.error(escape(page.texts("errors.damaged", file=error)), icon=":material/broken_image:")
 
@@ -54,7 +54,8 @@ def _steps(page: Page) -> None:
 def _name(key: str, process: Health, texts: Texts) -> str:
     if not process.alive:
         return texts(key, state=texts("waiting.not_running"))
-    state = process.progress.get("mensagem") or process.state or texts("waiting.running")
+    message, state = process.progress.get("mensagem"), process.state or texts("waiting.running")
+    state = message if message and texts.can_say(message) else texts.said(state)
     done, total = _backfill(process.progress)
     return texts(key, state=texts("waiting.backfill", state=state, done=done, total=total) if total else state)
 

@@ -20,7 +20,7 @@ import pyarrow as pa
 
 from core.contract import KIND_FOREST
 from core.errors import DamagedFile, NotReady
-from core.health import Heartbeat
+from core.health import PATIENCE_S, Heartbeat
 from core.logs import configure_logging
 from core.process import lower_priority, run_main, stop_event, watch_parent
 from core.settings import Settings, load_settings
@@ -32,10 +32,28 @@ from model.predict import predict
 from model.session import Session, open_session
 from model.train import SAVE_EVERY_MS, train
 
-__all__ = ["Pipeline", "main"]
+__all__ = [
+    "BACKTEST",
+    "EARLY",
+    "FEATURES",
+    "FORECASTS",
+    "INSPECTION",
+    "OPENING",
+    "PRICES",
+    "RESTART",
+    "SAVING",
+    "SCORES",
+    "TIDYING",
+    "TRAINING",
+    "Pipeline",
+    "main",
+]
 
+OPENING: Final = "abrir a pasta de dados"
 INSPECTION: Final = "verificar os arquivos"
 PRICES: Final = "ler os preços"
+FEATURES: Final = "calcular as features"
+RESTART: Final = "recomeçar"
 EARLY: Final = "prever antes de treinar"
 TRAINING: Final = "treinar"
 FORECASTS: Final = "prever"
@@ -43,10 +61,11 @@ SCORES: Final = "conferir as previsões"
 BACKTEST: Final = "conferir o histórico"
 TIDYING: Final = "arrumar os arquivos"
 SAVING: Final = "salvar o modelo"
-"""The steps of a cycle, as the health file names them."""
+"""The steps, as the health file names them."""
 
 _WARM_UP_S: Final = 2.0
 _DISK_RETRY_S: Final = 5.0
+_LONGEST: Final = 300
 _Result = TypeVar("_Result")
 
 _log = logging.getLogger(__name__)
@@ -62,7 +81,7 @@ class Pipeline:
         self._saved_ms = now_ms()
         self._scorer = LiveScorer(session.publisher)
         self._cycles = 0
-        self._troubles: list[str] = []
+        self._failed: dict[str, str] = {}
         self.clock = CycleClock(session.settings.interval)
 
     def run(self, stop: threading.Event) -> None:
@@ -78,7 +97,7 @@ class Pipeline:
     def cycle(self, now: int) -> bool:
         """One cycle; True once every collected coin has a forecast."""
         self.clock.begin()
-        self._troubles = []
+        self._failed = {}
         self._attempt(INSPECTION, self._inspect)
         if self._cycles == 0 and self.session.trained_ms is None:
             self._attempt(EARLY, lambda: self.session.forecast_early(now))
@@ -111,6 +130,7 @@ class Pipeline:
 
     def _take_prices(self, now: int) -> bool:
         """Carry new prices to the engine; after a failure half-way the engine begins afresh from what is stored."""
+        self._heartbeat.progress()
         try:
             self.session.pull(now)
         except NotReady as error:
@@ -122,12 +142,13 @@ class Pipeline:
             self._heartbeat.state("esperando preços", trouble=self._trouble())
             return False
         except Exception as error:
-            self._fail("calcular as features", error)
-            self._attempt("recomeçar", self.session.restart_engine)
+            self._fail(FEATURES, error)
+            self._attempt(RESTART, self.session.restart_engine)
         return True
 
     def _attempt(self, what: str, step: Callable[[], _Result]) -> _Result | None:
         """Run one step; what fails is told and left to the next cycle, so that the other steps go on."""
+        self._heartbeat.progress()
         try:
             with self.clock.step(what):
                 return step()
@@ -140,10 +161,11 @@ class Pipeline:
     def _fail(self, what: str, error: Exception) -> None:
         _log.error("%s failed: %r", what, error, exc_info=not isinstance(error, OSError | DamagedFile))
         self._heartbeat.error(error)
-        self._troubles.append(f"falhou ao {what}: {error}")
+        self._failed[what] = str(error)[:_LONGEST]
 
-    def _trouble(self) -> str | None:
-        return "; ".join(self._troubles)[:300] or None
+    def _trouble(self) -> dict[str, str] | None:
+        """The steps of this cycle that failed, and why."""
+        return dict(self._failed) or None
 
     def _tell(self, forecasts: pa.Table, now: int) -> None:
         kinds = forecasts["kind"].to_pylist()
@@ -193,7 +215,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     stop = stop_event()
     watch_parent()
     lower_priority()
-    with Heartbeat(settings.run_dir, "pipeline") as heartbeat, ExitStack() as stack:
+    patience_s = settings.interval + PATIENCE_S
+    with Heartbeat(settings.run_dir, "pipeline", patience_s) as heartbeat, ExitStack() as stack:
         session = _open(settings, heartbeat, stop, stack)
         if session is not None:
             heartbeat.damaged(session.damaged)
@@ -213,7 +236,7 @@ def _open(settings: Settings, heartbeat: Heartbeat, stop: threading.Event, stack
                 _log.error("cannot open the workspace: %s; trying every %.0f s", error, _DISK_RETRY_S)
             complained = True
             heartbeat.error(error)
-            heartbeat.state("sem disco", trouble=f"não consigo gravar na pasta de dados: {error}")
+            heartbeat.state("sem disco", trouble={OPENING: str(error)[:_LONGEST]})
             stop.wait(_DISK_RETRY_S)
     return None
 

@@ -63,12 +63,15 @@ def process_rows(status: SuiteStatus, formats: Formats, texts: Texts) -> list[di
 
 
 def facts(health: Health, formats: Formats, texts: Texts) -> list[tuple[str, str]]:
-    """What a process says of itself, by names people know; what is empty is left out, the last error ends the list."""
+    """What a process says of itself, by names people know; what is empty is left out, the last error ends the list.
+
+    A message that cannot be said in the page's language is left out too: the other facts hold all it tells.
+    """
     said = {**health.progress, **{name: value for name, value in health.counters.items() if name != "errors"}}
     pairs = [
-        (texts.get(f"fact.{name}", name), _fact(value, formats))
+        (texts.get(f"fact.{name}", name), _fact(value, formats, texts))
         for name, value in said.items()
-        if name not in _HIDDEN and value not in (None, "", [], {})
+        if name not in _HIDDEN and value not in (None, "", [], {}) and (name != "mensagem" or texts.can_say(value))
     ]
     if health.last_error:
         at = _moment(health.last_error.get("at"), formats)
@@ -148,20 +151,20 @@ def _state_of(health: Health, texts: Texts) -> str:
         return texts("process.unknown")
     if not health.alive:
         return texts("process.dead")
-    return health.state or texts("process.running")
+    return texts.said(health.state) if health.state else texts("process.running")
 
 
-def _fact(value: object, formats: Formats) -> str:
+def _fact(value: object, formats: Formats, texts: Texts) -> str:
     """A value as people read it; lists and tables become one line."""
     if isinstance(value, bool):
         return "✓" if value else "✗"
     if isinstance(value, int | float):
         return formats.number(value, 0 if float(value).is_integer() else 2)
     if isinstance(value, list):
-        return ", ".join(_fact(item, formats) for item in value)
+        return ", ".join(_fact(item, formats, texts) for item in value)
     if isinstance(value, dict):
-        return " · ".join(f"{name} {_fact(item, formats)}" for name, item in value.items())
-    return _moment(str(value), formats)
+        return " · ".join(f"{texts.said(name)} {_fact(item, formats, texts)}" for name, item in value.items())
+    return _moment(texts.said(str(value)), formats)
 
 
 def _moment(text: str | None, formats: Formats) -> str:

@@ -61,6 +61,11 @@ def beat(sample: SampleFolder) -> Beat:
     return write
 
 
+def texts(status: SuiteStatus) -> tuple[str, ...]:
+    """The problems as people read them."""
+    return tuple(problem.text for problem in status.problems)
+
+
 def _all_alive(beat: Beat) -> None:
     for name in ("suite", "collector", "pipeline", "api", "dashboard"):
         beat(name)
@@ -79,7 +84,7 @@ def test_all_alive_and_fresh_is_ok(sample: SampleFolder, verdict: Judge, beat: B
     sample.fill()
     _all_alive(beat)
     status = verdict()
-    assert (status.state, status.problems) == (State.OK, ())
+    assert (status.state, texts(status)) == (State.OK, ())
     assert not status.is_live
     assert status.newest_price_ms == sample.now
     assert status.price_age_s is not None
@@ -106,7 +111,7 @@ def test_a_dead_process_degrades_and_is_named(
         beat(name, **change)
         status = verdict()
         assert status.state is State.DEGRADED
-        assert status.problems == (f"o processo {label} está parado",)
+        assert texts(status) == (f"o processo {label} está parado",)
 
 
 def test_a_missing_dashboard_is_no_problem_where_nobody_supervises(
@@ -116,7 +121,7 @@ def test_a_missing_dashboard_is_no_problem_where_nobody_supervises(
     sample.fill()
     for name in ("collector", "pipeline"):
         beat(name)
-    assert verdict().problems == ()
+    assert texts(verdict()) == ()
 
 
 def test_stale_prices_and_forecasts_degrade(sample: SampleFolder, verdict: Judge, beat: Beat) -> None:
@@ -126,7 +131,7 @@ def test_stale_prices_and_forecasts_degrade(sample: SampleFolder, verdict: Judge
     _all_alive(beat)
     status = verdict()
     assert status.state is State.DEGRADED
-    assert status.problems == ("os preços estão parados há 60 min", "as previsões estão paradas há 60 min")
+    assert texts(status) == ("os preços estão parados há 60 min", "as previsões estão paradas há 60 min")
 
 
 def test_the_collector_says_what_stale_means(sample: SampleFolder, verdict: Judge, beat: Beat) -> None:
@@ -137,15 +142,15 @@ def test_the_collector_says_what_stale_means(sample: SampleFolder, verdict: Judg
     beat("collector", progress={"stale_after_s": 7200})
     status = verdict()
     assert status.stale_after_s == 7200
-    assert status.problems == ("as previsões estão paradas há 60 min",)
+    assert texts(status) == ("as previsões estão paradas há 60 min",)
 
 
 def test_the_pipelines_trouble_is_passed_on(sample: SampleFolder, verdict: Judge, beat: Beat) -> None:
     """A failed step that leaves the last good model at work is said, while the pipeline lives."""
     sample.fill()
     _all_alive(beat)
-    beat("pipeline", progress={"trouble": "treino falhou: disco cheio"})
-    assert verdict().problems == ("treino falhou: disco cheio",)
+    beat("pipeline", progress={"trouble": {"treinar": "disco cheio", "prever": "sem memória"}})
+    assert texts(verdict()) == ("falhou ao treinar: disco cheio", "falhou ao prever: sem memória")
 
 
 def test_the_notice_outlives_the_supervisor(sample: SampleFolder, verdict: Judge, beat: Beat) -> None:
@@ -177,7 +182,7 @@ def test_a_damaged_database_is_said_and_nothing_is_raised(sample: SampleFolder, 
     sample.fill()
     _all_alive(beat)
     sample.workspace.database.write_bytes(b"\x00" * 8192)
-    assert any("base de preços está danificada" in problem for problem in verdict().problems)
+    assert any("base de preços está danificada" in problem for problem in texts(verdict()))
 
 
 def test_damaged_forecasts_are_said_and_nothing_is_raised(sample: SampleFolder, verdict: Judge, beat: Beat) -> None:
@@ -185,7 +190,7 @@ def test_damaged_forecasts_are_said_and_nothing_is_raised(sample: SampleFolder, 
     sample.fill()
     _all_alive(beat)
     (sample.workspace.processed / "manifest.json").write_bytes(b"{")
-    assert any("previsões publicadas estão danificadas" in problem for problem in verdict().problems)
+    assert any("previsões publicadas estão danificadas" in problem for problem in texts(verdict()))
 
 
 def test_a_database_of_a_newer_release_is_said_and_nothing_is_raised(
@@ -197,7 +202,7 @@ def test_a_database_of_a_newer_release_is_said_and_nothing_is_raised(
     connection = sqlite3.connect(sample.workspace.database)
     connection.execute("PRAGMA user_version = 999")
     connection.close()
-    assert any("atualize o programa" in problem for problem in verdict().problems)
+    assert any("atualize o programa" in problem for problem in texts(verdict()))
 
 
 def test_a_lost_recording_is_said_and_nothing_is_raised(tmp_path: Path) -> None:
@@ -205,7 +210,7 @@ def test_a_lost_recording_is_said_and_nothing_is_raised(tmp_path: Path) -> None:
     settings = load_settings(data_dir=tmp_path, source=Source.REPLAY, replay=tmp_path / "nada.csv")
     status = judge(settings, Readers(settings))
     assert status.state is State.WAITING
-    assert any("nada.csv" in problem for problem in status.problems)
+    assert any("nada.csv" in problem for problem in texts(status))
 
 
 def test_a_broken_health_file_counts_as_dead(sample: SampleFolder, verdict: Judge, beat: Beat) -> None:
@@ -213,7 +218,7 @@ def test_a_broken_health_file_counts_as_dead(sample: SampleFolder, verdict: Judg
     sample.fill()
     _all_alive(beat)
     (sample.settings.run_dir / "collector.json").write_bytes(b'{"pid": ')
-    assert "o processo coletor está parado" in verdict().problems
+    assert "o processo coletor está parado" in texts(verdict())
 
 
 def test_a_real_heartbeat_is_judged_alive(sample: SampleFolder, verdict: Judge) -> None:
@@ -229,6 +234,6 @@ def test_files_set_aside_are_named_for_an_hour(sample: SampleFolder, verdict: Ju
     """What was lost to damage is among the problems, with its name, and not for ever."""
     now = now_ms()
     beat("pipeline", progress={"damaged": {"log/part.parquet": iso(now), "old.parquet": iso(now - 2 * HOUR_MS)}})
-    text = " ".join(verdict().problems)
+    text = " ".join(texts(verdict()))
     assert "log/part.parquet" in text
     assert "old.parquet" not in text

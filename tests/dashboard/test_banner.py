@@ -6,10 +6,12 @@ from datetime import UTC
 from typing import Any
 
 from core.settings import Source
-from core.status import State, SuiteStatus
+from core.status import Problem, State, SuiteStatus
+from core.suite.source import FALLBACK_NOTICE
 from dashboard.banner import as_html, notices, watermark
 from dashboard.formats import Formats
 from dashboard.texts import Texts
+from model.pipeline import TRAINING
 
 TEXTS = Texts("pt")
 FORMATS = Formats("pt", UTC, "usd")
@@ -47,11 +49,23 @@ def test_replay_says_when_it_ends() -> None:
 
 def test_problems_are_sentences_in_an_alert() -> None:
     """Every problem is a line of its own in a bar that screen readers announce."""
-    problems = ("o processo coletor está parado", "os preços estão parados há 4 min")
+    problems = (Problem("collector_stopped"), Problem("prices_stale", {"age": "4 min"}))
     html = as_html(notices(status(Source.COINGECKO, problems=problems), TEXTS, FORMATS))
     assert 'role="alert"' in html
     assert "O processo coletor está parado." in html
     assert "Os preços estão parados há 4 min." in html
+
+
+def test_the_english_page_has_no_portuguese_in_its_banner() -> None:
+    """Problems, failed steps and the suite's own notice are said in the language of the page."""
+    problems = (Problem("prices_stale", {"age": "4 min"}), Problem("step_failed", {"step": TRAINING, "reason": "full"}))
+    bars = notices(status(Source.DEMO, notice=FALLBACK_NOTICE, problems=problems), Texts("en"), FORMATS)
+    assert [line for bar in bars for line in bar.lines] == [
+        "CoinGecko could not be reached: the prices shown are SIMULATED, not those of the real market. "
+        "Check the internet connection and restart.",
+        "No new price for 4 min.",
+        "Failed to train: full.",
+    ]
 
 
 def test_what_others_wrote_cannot_become_markup() -> None:

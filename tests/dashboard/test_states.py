@@ -68,6 +68,20 @@ def test_stale_prices_and_dead_processes_are_announced(make_market: Make, open_p
     assert page.get("plotly_chart")
 
 
+def test_an_english_page_speaks_english_of_processes_too(make_market: Make, open_page: Open, read: Read) -> None:
+    """Banner, waiting view and facts say in English what the processes wrote in Portuguese."""
+    market = make_market()
+    market.beat("collector", backfill_done=3, backfill_total=10, mensagem="10 moedas a cada 30 s")
+    page = open_page(idioma="en")
+    assert "Collector: running (history: 3 of 10 coins)" in page.progress[0].text.replace("\\", "")
+    market.collect()
+    market.beat("pipeline", trouble={"treinar": "full"}, mensagem="ainda não há preços guardados")
+    text = read(open_page(idioma="en", pagina="diagnostico"))
+    assert "Failed to train: full." in text
+    assert "no prices are stored yet" in text
+    assert "moedas" not in text
+
+
 def test_live_data_have_no_banner(make_market: Make, open_page: Open) -> None:
     """A healthy live suite shows no bar and no watermark."""
     make_market("coingecko").everything()
