@@ -152,6 +152,7 @@ def _suite(run: _Run, coins: int, minutes: float, limits: tuple[float, float]) -
     run.add(f"bytes written a day, {coins} coins", cost.paged_gb_day, "GB", disk)
     run.add(f"cycle with everything running, {coins} coins, p95 of {cost.cycles}", cost.cycle_p95_s, "s", 20)
     run.add(f"processors kept busy, {coins} coins", cost.processors, "of 2")
+    run.add(f"API answer beside it, {coins} coins, p95 (median {cost.api_median_ms:.0f} ms)", cost.api_p95_ms, "ms")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -31,7 +31,7 @@ _PATIENCE_S: Final = 900.0
 @dataclass(frozen=True)
 class SuiteCost:
     """Memory at the end in MB, per process and in sum; cycles in seconds; bytes a day extrapolated from the time
-    watched; processors kept busy (2 would be both).
+    watched; processors kept busy (2 would be both); what the API took to answer a client that asks once a second.
     """
 
     coins: int
@@ -49,6 +49,8 @@ class SuiteCost:
     written_by_process: dict[str, float]
     processors: float
     models_mb: float
+    api_median_ms: float
+    api_p95_ms: float
 
 
 def measure_suite(
@@ -72,6 +74,7 @@ def measure_suite(
         tab=tab,
         models=models,
         cycle_seconds=watch.cycle_seconds,
+        answer_ms=watch.answer_ms,
         first=first,
         last=last,
     )
@@ -98,12 +101,13 @@ def _cost(
     tab: str,
     models: int,
     cycle_seconds: dict[int, float],
+    answer_ms: list[float],
     first: Reading,
     last: Reading,
 ) -> SuiteCost:
     span = last.at_s - first.at_s
     per_day = _DAY_S / span / 1e9
-    cycles = sorted(cycle_seconds.values())
+    cycles, answers = sorted(cycle_seconds.values()), sorted(answer_ms)
     counted = {name: one for name, one in last.processes.items() if name != NOT_COUNTED}
     return SuiteCost(
         coins=coins,
@@ -123,6 +127,8 @@ def _cost(
         },
         processors=(last.total("cpu_s") - first.total("cpu_s")) / span,
         models_mb=models / 2**20,
+        api_median_ms=statistics.median(answers),
+        api_p95_ms=answers[-1 - len(answers) // 20],
     )
 
 

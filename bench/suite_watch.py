@@ -20,6 +20,9 @@ __all__ = ["NOT_COUNTED", "ProcessReading", "Reading", "SuiteWatch", "open_tab"]
 NOT_COUNTED: Final = "simulator"
 """Stands for CoinGecko; not part of what the suite costs."""
 
+_ASKED: Final = "/moedas"
+"""What a client asks once a second while the suite is watched."""
+
 _CHROMIUM: Final = Path("/usr/bin/chromium")
 
 
@@ -51,12 +54,15 @@ class Reading:
 
 @dataclass
 class SuiteWatch:
-    """Looks at a suite every second and keeps the seconds of every cycle it sees, the one that is over at first not."""
+    """Looks at a suite every second and keeps the seconds of every cycle it sees, the one that is over at first not,
+    and how many milliseconds the API took to answer.
+    """
 
     suite: RunningSuite
     started: float = field(default_factory=time.monotonic)
     cycle_seconds: dict[int, float] = field(default_factory=dict)
     readings: list[Reading] = field(default_factory=list)
+    answer_ms: list[float] = field(default_factory=list)
     _first: int | None = None
 
     def wait(self, seconds: float) -> None:
@@ -67,6 +73,9 @@ class SuiteWatch:
             progress = read_health(self.suite.run_dir, "pipeline").progress
             if "cycle" in progress and "cycle_seconds" in progress:
                 self._take(int(progress["cycle"]), float(progress["cycle_seconds"]))
+            asked = time.perf_counter()
+            assert self.suite.get(_ASKED) is not None, f"{_ASKED} was not answered"
+            self.answer_ms.append(1000 * (time.perf_counter() - asked))
             time.sleep(1.0)
         restarts = {name: child["restarts"] for name, child in self.suite.children().items()}
         assert not any(restarts.values()), restarts
