@@ -30,6 +30,7 @@ __all__ = ["main"]
 _FILES: Final = {"rally 2024": "spot_5m_2024-02_2024-06.parquet", "crash 2022": "spot_5m_2022-11_crash.parquet"}
 _MINUTE_FILE: Final = "spot_1m_2023-04.parquet"
 _COLD_EVERY_DAYS: Final = {"rally 2024": 6, "crash 2022": 2}
+_PARTS: Final = ("main", "forest", "cold", "budget", "irregular", "cpu")
 _MUST: Final = {"rally 2024": "≤ 0.940, aim 0.933", "crash 2022": "≤ 0.912, aim 0.905"}
 
 
@@ -92,6 +93,16 @@ def _contributions(table: Table, name: str, recording: Recording, prior: Prior, 
         )
 
 
+def _budget(table: Table, name: str, recording: Recording, prior: Prior, jobs: int) -> None:
+    """What learning within a budget costs: against a forest grown anew at every refit from every row there is."""
+    bounded = _walked(recording, 65, EngineOptions(n_jobs=jobs), prior)
+    without = EngineOptions(n_jobs=jobs, sample_rows=10_000_000, forest_lifetime_h=1.0)
+    difference = compare(bounded.forecasts, _walked(recording, 65, without, prior).forecasts)
+    low, high = difference.interval or (float("nan"), float("nan"))
+    figure = f"{difference.difference:+.5f} ({low:+.5f} to {high:+.5f})"
+    table.add("loss from learning within a budget", name, figure, "≤ 0.005")
+
+
 def _cold(table: Table, name: str, recording: Recording, prior: Prior, jobs: int) -> None:
     for label, own in (("with prior", prior), ("without prior", None)):
         case = cold_starts(recording, EngineOptions(n_jobs=jobs), own, _COLD_EVERY_DAYS[name])
@@ -149,20 +160,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.forecast_quality", description=__doc__)
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--json", type=Path)
-    parser.add_argument("--only", choices=("main", "forest", "cold", "irregular", "cpu"), action="append")
+    parser.add_argument("--only", choices=_PARTS, action="append")
     options = parser.parse_args(arguments)
     folder = Path(os.environ.get("CRYPTO_TEST_DATA", ""))
     files = {name: folder / file for name, file in _FILES.items()}
     if not all(file.exists() for file in files.values()):
         parser.error("set CRYPTO_TEST_DATA to the folder with the recordings")
-    wanted = set(options.only or ("main", "forest", "cold", "irregular", "cpu"))
+    wanted = set(options.only or _PARTS)
     names = list(files)
     priors = {name: compute([files[other]]) for name, other in zip(names, reversed(names), strict=True)}
     recordings = {name: read_recording(file) for name, file in files.items()}
     table = Table()
     print("| figure | recording | measured | target |\n|---|---|---|---|")
+    steps = {"main": _main_figures, "forest": _contributions, "cold": _cold, "budget": _budget}
     for name in names:
-        for part, step in (("main", _main_figures), ("forest", _contributions), ("cold", _cold)):
+        for part, step in steps.items():
             if part in wanted:
                 step(table, name, recordings[name], priors[name], options.jobs)
     if "irregular" in wanted:
