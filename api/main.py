@@ -16,7 +16,7 @@ from api.routes import TOKEN_ANSWERS, data_router, open_router
 from api.security import require_token
 from api.state import StatusBoard
 from core.errors import EXIT_CONFIGURATION, ConfigurationError
-from core.health import Heartbeat
+from core.loop_health import loop_heartbeat
 from core.process import watch_parent
 from core.readers import Readers
 from core.settings import Settings, load_settings
@@ -75,8 +75,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 async def _lifespan(api: FastAPI) -> AsyncIterator[None]:
     """Say that the API lives while it serves, and end with the process that started it."""
     watch_parent()
-    with Heartbeat(api.state.settings.run_dir, "api") as beat:
-        beat.state("servindo")
+    async with loop_heartbeat(api.state.settings.run_dir, "api", "servindo"):
         yield
     api.state.readers.close()
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import faulthandler
 import logging
+import math
 import os
 import threading
 import time
@@ -19,10 +21,13 @@ from core.errors import DamagedFile
 from core.files import read_json, remove_temporaries, write_json
 from core.times import iso, now_ms
 
-__all__ = ["STALE_AFTER_S", "Health", "Heartbeat", "read_health"]
+__all__ = ["BEAT_S", "PATIENCE_S", "STALE_AFTER_S", "Health", "Heartbeat", "read_health"]
 
 BEAT_S: Final = 2.0
 STALE_AFTER_S: Final = 12.0
+PATIENCE_S: Final = 300.0
+"""A main loop that has not got on for so long hangs: the longest step known, a first learning of 250 coins on a busy
+machine, takes a tenth of it."""
 
 _log = logging.getLogger(__name__)
 
@@ -30,12 +35,17 @@ _log = logging.getLogger(__name__)
 class Heartbeat:
     """Writes one process's health file every two seconds and at every change of state; a context manager.
 
+    Each `state` and `progress` is a step of the process's main loop; when none has come for `patience_s`, the beat
+    rests until the next one, so that a loop that hangs is seen from outside like a process in which nothing runs.
     Thread-safe. A disk that refuses the file does not stop the process: it is logged once and tried again.
     """
 
-    def __init__(self, run_dir: Path, name: str) -> None:
+    def __init__(self, run_dir: Path, name: str, patience_s: float = math.inf) -> None:
         self._path = run_dir / f"{name}.json"
         self._name = name
+        self._patience_s = patience_s
+        self._step_at = time.monotonic()
+        self._hangs = False
         self._started_ms = now_ms()
         self._state = "iniciando"
         self._progress: dict[str, Any] = {}
@@ -65,13 +75,15 @@ class Heartbeat:
     def state(self, state: str, **progress: object) -> None:
         """Say what the process is doing now; `progress` replaces the fields of the same name."""
         with self._lock:
+            self._step_at = time.monotonic()
             self._state = state
             self._progress.update(progress)
         self._write()
 
     def progress(self, **fields: object) -> None:
-        """Replace progress fields; written with the next beat."""
+        """Replace progress fields; written with the next beat. Without any it only says that the loop goes on."""
         with self._lock:
+            self._step_at = time.monotonic()
             self._progress.update(fields)
 
     def damaged(self, names: Iterable[str]) -> None:
@@ -98,7 +110,17 @@ class Heartbeat:
 
     def _beat(self) -> None:
         while not self._stopped.wait(BEAT_S):
-            self._write()
+            if self._goes_on():
+                self._write()
+
+    def _goes_on(self) -> bool:
+        """Whether the main loop has made a step of late; when that ends, the log is told where every thread is."""
+        still_s = time.monotonic() - self._step_at
+        hung, self._hangs = self._hangs, still_s > self._patience_s
+        if self._hangs and not hung:
+            _log.error("no progress for %.0f s: the heartbeat rests", still_s)
+            faulthandler.dump_traceback(2)  # standard error, whatever stands for it in Python
+        return not self._hangs
 
     def _write(self) -> None:
         with self._lock:

@@ -22,7 +22,7 @@ import streamlit as st  # noqa: E402 - after the project's folder is known
 from streamlit.starlette import App  # noqa: E402 - as above
 
 from core.errors import ConfigurationError  # noqa: E402 - as above
-from core.health import Heartbeat  # noqa: E402 - as above
+from core.loop_health import loop_heartbeat  # noqa: E402 - as above
 from core.settings import load_settings  # noqa: E402 - as above
 from dashboard.texts import Texts  # noqa: E402 - as above
 
@@ -39,8 +39,7 @@ async def lifespan(_app: App) -> AsyncIterator[None]:
         _log.error("%s", error)  # the page says it too
         yield
         return
-    with Heartbeat(run_dir, "dashboard") as heartbeat:
-        heartbeat.state("rodando")
+    async with loop_heartbeat(run_dir, "dashboard", "rodando"):
         yield
 
 

@@ -11,7 +11,7 @@ from contextlib import ExitStack
 from typing import Final
 
 from core.errors import ConfigurationError, DamagedFile, StorageProblem
-from core.health import Heartbeat
+from core.health import PATIENCE_S, Heartbeat
 from core.logs import configure_logging
 from core.prices import PriceWriter
 from core.process import run_main, stop_event, watch_parent
@@ -48,7 +48,7 @@ def run(settings: Settings, stop: threading.Event) -> int:
         AlreadyRunning: another process collects into this folder.
     """
     with ExitStack() as stack:
-        health = stack.enter_context(Heartbeat(settings.run_dir, "collector"))
+        health = stack.enter_context(Heartbeat(settings.run_dir, "collector", PATIENCE_S))
         api = _open_api(settings, stop, stack)
         collector = _open_collector(settings, api, health, stop, stack)
         if collector is None:

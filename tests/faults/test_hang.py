@@ -1,0 +1,95 @@
+"""A main loop that hangs while the rest of its process goes on: seen by its resting heartbeat, and restarted."""
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from core.health import BEAT_S, read_health
+from core.settings import PROJECT, Settings, Source
+from core.suite import children
+from core.suite.console import Console
+from core.suite.ports import free_port
+from core.suite.supervisor import ChildSpec, Supervisor, Timings
+from core.workspace import open_workspace, publish_source
+
+pytestmark = [
+    pytest.mark.faults,
+    pytest.mark.skipif(not hasattr(signal, "SIGUSR1"), reason="the main threads are hung by a signal"),
+]
+
+IMPATIENT = """
+import runpy, signal, sys, time
+import core.health, core.loop_health
+core.health.PATIENCE_S = core.loop_health.LOOP_PATIENCE_S = 4.0
+signal.signal(signal.SIGUSR1, lambda *_: time.sleep(3600))
+sys.argv = ["core.child", *sys.argv[1:]]
+runpy.run_module("core.child", run_name="__main__", alter_sys=True)
+"""
+"""Runs a child as the suite does, but with little patience; its main thread sleeps for an hour at SIGUSR1."""
+
+NAMES = ("api", "dashboard", "collector", "pipeline")
+PATIENCE_S = 90
+
+
+def test_whatever_hangs_is_restarted(tmp_path: Path, tell: Callable[..., None]) -> None:
+    """The main thread of each process sleeps while its heartbeat thread runs: each is replaced and works again."""
+    settings = Settings(
+        _env_file=None,  # type: ignore[call-arg]  # pydantic's own argument
+        source=Source.COINGECKO,
+        data_dir=tmp_path / "data",
+        models_dir=tmp_path / "models",
+        coingecko_url=f"http://127.0.0.1:{free_port(set())}",
+        api_port=free_port(set()),
+        dashboard_port=free_port(set()),
+        interval=5,
+    )
+    publish_source(settings, open_workspace(settings), None)
+    output = io.StringIO()
+    timings = Timings(first_backoff=0.1, silence_warned=BEAT_S + 3, silence_restarted=BEAT_S + 5, stop_total=5)
+    supervisor = Supervisor(Console(output), PROJECT, settings.run_dir, timings)
+
+    def tick_until(done: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + PATIENCE_S
+        while not done():
+            assert time.monotonic() < deadline, output.getvalue()
+            supervisor.tick()
+            time.sleep(0.1)
+
+    def works(name: str) -> bool:
+        health = read_health(settings.run_dir, name)
+        return health.alive and health.pid == supervisor.pid(name) and health.state != "iniciando"
+
+    try:
+        for spec in (getattr(children, name)(settings) for name in NAMES):
+            supervisor.start(_impatient(spec))
+        tick_until(lambda: all(works(name) for name in NAMES))
+        first = {name: supervisor.pid(name) for name in NAMES}
+        rest_ends = time.monotonic() + 12
+        tick_until(lambda: time.monotonic() > rest_ends)
+        assert {name: supervisor.pid(name) for name in NAMES} == first, "whoever waits for a source does not hang"
+        for pid in first.values():
+            os.kill(pid or 0, signal.SIGUSR1)
+        tick_until(lambda: all(works(name) and supervisor.pid(name) != first[name] for name in NAMES))
+    finally:
+        supervisor.stop()
+    said = output.getvalue()
+    for name in NAMES:
+        assert f"{name} não dá sinal há" in said
+        trace = "\n".join(line for line in said.splitlines() if line.startswith(f"{name:<9} |"))
+        assert "the heartbeat rests" in trace
+        assert "most recent call first" in trace
+    tell("main loops that hang", len(NAMES), len(NAMES))
+
+
+def _impatient(spec: ChildSpec) -> ChildSpec:
+    assert spec.argv[:3] == (sys.executable, "-m", "core.child")
+    return replace(spec, argv=(sys.executable, "-c", IMPATIENT, *spec.argv[3:]))
