@@ -12,11 +12,11 @@ from typing import Any, Final
 import pyarrow as pa
 
 from core.artifacts import Publisher
-from core.contract import FORECAST_SCHEMA, GRID_STEP_MS, HORIZONS_MIN, KIND_BASELINE, QUANTILE_COLUMNS
+from core.contract import FORECAST_SCHEMA, HORIZONS_MIN, KIND_BASELINE, QUANTILE_COLUMNS
 from core.metrics import SCORE_SCHEMA, SCORE_SUMS
 from core.prices import Coin, Price, PriceWriter
 from core.settings import Settings, Source
-from core.times import HOUR_MS, MINUTE_MS, now_ms, to_datetime
+from core.times import GRID_STEP_MS, HOUR_MS, MINUTE_MS, now_ms, to_datetime
 from core.workspace import Workspace, open_workspace, publish_source
 
 __all__ = ["COINS", "SampleFolder", "forecast_rows", "score_rows"]

@@ -6,11 +6,8 @@ from typing import Final
 
 import pyarrow as pa
 
-from core.times import GRID_STEP_MS
-
 __all__ = [
     "FORECAST_SCHEMA",
-    "GRID_STEP_MS",
     "HORIZONS_MIN",
     "INTERVALS",
     "KIND_BASELINE",

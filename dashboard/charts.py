@@ -12,8 +12,7 @@ from typing import Any, Final
 
 import plotly.graph_objects as go
 
-from core.contract import GRID_STEP_MS
-from core.times import DAY_MS, HOUR_MS, MINUTE_MS
+from core.times import DAY_MS, GRID_STEP_MS, HOUR_MS, MINUTE_MS
 from core.views import ForecastStep, ForecastView, LoggedForecast
 from dashboard.formats import Formats, price_decimals
 from dashboard.look import Look

@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
-from core.contract import GRID_STEP_MS
+from core.times import GRID_STEP_MS
 from etl import features, volatility
+from etl.arrays import BoolArray, FloatArray, IntArray, RowArray
 from etl.features import LOOKBACK
-from etl.grid import RAW_KEEP_MS, RawPrices, ceil_grid, floor_grid
+from etl.grid import RAW_KEEP_MS, STEPS_PER_DAY, RawPrices, ceil_grid, floor_grid
 
 __all__ = ["FeatureBlock", "FeatureGrid", "OriginRows"]
 
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
-BoolArray = npt.NDArray[np.bool_]
-RowArray = npt.NDArray[np.float32]
 
-_BLOCK: Final = 288
+_BLOCK: Final = STEPS_PER_DAY
 _REPLAY: Final = 72
 """Steps (6 hours) that an origin's state is moved on along the origin's own lattice, starting from the state of the
 grid.
@@ -68,6 +65,10 @@ class OriginRows:
     price: FloatArray
     usable: BoolArray
     odd: BoolArray
+
+    def part(self, coins: IntArray) -> OriginRows:
+        """Return the rows of some of the coins."""
+        return OriginRows(**{field.name: getattr(self, field.name)[coins] for field in fields(self)})
 
 
 class FeatureGrid:

@@ -10,9 +10,11 @@ from __future__ import annotations
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
+from core.times import DAY_MS, GRID_STEP_MS, HOUR_MS
 from etl import volatility
+from etl.arrays import BoolArray, FloatArray, IntArray, RowArray
+from etl.grid import STEPS_PER_DAY
 
 __all__ = [
     "COIN_FEATURES",
@@ -27,10 +29,8 @@ __all__ = [
     "market_features",
 ]
 
-FloatArray = npt.NDArray[np.float64]
-RowArray = npt.NDArray[np.float32]
 
-LOOKBACK: Final = 288
+LOOKBACK: Final = STEPS_PER_DAY
 """Lattice steps (24 hours) that a row looks back over; everything older lives in the recursive states."""
 
 _LAGS: Final = (1, 2, 3, 6, 12, 24, 48, 96, 288)
@@ -66,13 +66,16 @@ _MARKET_SOURCE: Final = [COIN_FEATURES.index(f"log_abs_{n}") for n in _MARKET_HA
     COIN_FEATURES.index(f"move_{n}") for n in _MARKET_LAGS
 ]
 
+_FIRST_WEEKDAY: Final = 3
+"""1 January 1970 was a Thursday; Monday is 0."""
+
 _ODD_SCALE: Final = 2e-4
 _ODD_ZERO_SHARE: Final = 0.6
 _WARM_WEIGHT: Final = 0.745
 _WARM_SOURCE: Final = volatility.HALF_LIVES.index(72)
 
 
-def is_odd(states: FloatArray) -> npt.NDArray[np.bool_]:
+def is_odd(states: FloatArray) -> BoolArray:
     """Tell stablecoins and stale feeds: a spread below 2 basis points per 5 minutes, or a price that rarely moves at
     all.
 
@@ -82,7 +85,7 @@ def is_odd(states: FloatArray) -> npt.NDArray[np.bool_]:
     return (volatility.slow_scale(states) < _ODD_SCALE) | (volatility.zero_share(states) > _ODD_ZERO_SHARE)
 
 
-def is_warm(states: FloatArray) -> npt.NDArray[np.bool_]:
+def is_warm(states: FloatArray) -> BoolArray:
     """Tell whether at least 12 hours of 5-minute returns have been seen: enough for a model's row."""
     _, _, weight = volatility.split(states)
     return weight[..., _WARM_SOURCE] >= _WARM_WEIGHT
@@ -148,7 +151,7 @@ def _sliding(values: FloatArray, best: np.ufunc) -> FloatArray:
     return np.stack(found, axis=-1)
 
 
-def market_features(columns: RowArray, member: npt.NDArray[np.bool_]) -> RowArray:
+def market_features(columns: RowArray, member: BoolArray) -> RowArray:
     """Return the columns `MARKET_FEATURES`, shape (n, columns): means over the members of that moment."""
     source = columns[..., _MARKET_SOURCE].astype(np.float64)
     count = np.maximum(member.sum(axis=1), 1)[:, None]
@@ -157,15 +160,15 @@ def market_features(columns: RowArray, member: npt.NDArray[np.bool_]) -> RowArra
     return np.concatenate([mean, np.abs(moves)], axis=1).astype(np.float32)
 
 
-def clock_features(ts_ms: npt.NDArray[np.int64]) -> RowArray:
+def clock_features(ts_ms: IntArray) -> RowArray:
     """Return the columns of the clock, shape (..., columns): time of day, weekend, and the place within the hour.
 
     The twelve `minute_` columns are hats around the full five minutes: on the grid one of them is 1, between two grid
     points the neighbours share it.
     """
-    day = ts_ms % 86_400_000 / 86_400_000 * 2 * np.pi
-    weekday = (ts_ms // 86_400_000 + 3) % 7
-    place = ts_ms % 3_600_000 / 300_000
+    day = ts_ms % DAY_MS / DAY_MS * 2 * np.pi
+    weekday = (ts_ms // DAY_MS + _FIRST_WEEKDAY) % 7
+    place = ts_ms % HOUR_MS / GRID_STEP_MS
     distance = np.abs(place[..., None] - np.arange(12))
     hats = np.maximum(1.0 - np.minimum(distance, 12 - distance), 0.0)
     waves = [np.sin(day), np.cos(day), np.sin(2 * day), np.cos(2 * day), np.where(weekday >= 5, 1.0, 0.0)]

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from core.prices import Coin, PriceReader
 from core.times import DAY_MS, HOUR_MS
+from etl.arrays import FloatArray, IntArray
 
 __all__ = ["PriceFeed", "PriceSink"]
 
@@ -86,6 +87,6 @@ class PriceFeed:
             self._revision.pop(coin_id, None)
 
 
-def _columns(rows: Iterable[tuple[int, float]]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
+def _columns(rows: Iterable[tuple[int, float]]) -> tuple[IntArray, FloatArray]:
     times, values = zip(*rows, strict=True) if (rows := list(rows)) else ((), ())
     return np.array(times, dtype=np.int64), np.array(values, dtype=np.float64)

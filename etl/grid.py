@@ -7,21 +7,21 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from core.contract import GRID_STEP_MS
 from core.outcomes import PRICE_TOLERANCE_MS
+from core.times import DAY_MS, GRID_STEP_MS, HOUR_MS
+from etl.arrays import FloatArray, IntArray
 
-__all__ = ["RAW_KEEP_MS", "RawPrices", "ceil_grid", "floor_grid", "thin_to_grid"]
+__all__ = ["RAW_KEEP_MS", "STEPS_PER_DAY", "RawPrices", "ceil_grid", "floor_grid", "thin_to_grid"]
 
-RAW_KEEP_MS: Final = 26 * 3_600_000 + PRICE_TOLERANCE_MS
+STEPS_PER_DAY: Final = DAY_MS // GRID_STEP_MS
+
+RAW_KEEP_MS: Final = 26 * HOUR_MS + PRICE_TOLERANCE_MS
 """Prices this recent stay at full resolution, so that an origin off the grid finds its own 24-hour lattice."""
 
 _COIN_SHIFT: Final = 1 << 42
 """Milliseconds since 1970 stay below this until the year 2109, so `coin * _COIN_SHIFT + ts_ms` sorts by coin, then
 time.
 """
-
-IntArray = npt.NDArray[np.int64]
-FloatArray = npt.NDArray[np.float64]
 
 
 def floor_grid(ts_ms: int) -> int:

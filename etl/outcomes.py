@@ -6,22 +6,23 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
 from core.contract import HORIZONS_MIN
 from etl import volatility
+from etl.arrays import FloatArray, IntArray
 
-__all__ = ["ACTIVITY_FLOOR", "STEPS", "Outcomes", "outcomes"]
+__all__ = ["ACTIVITY_FLOOR", "STEPS", "STEP_ROOTS", "Outcomes", "outcomes"]
 
 STEPS: Final = len(HORIZONS_MIN)
 """Horizons are 1, 2 … 12 steps of the grid."""
+
+STEP_ROOTS: Final[FloatArray] = np.sqrt(np.arange(1, STEPS + 1))
+"""How the spread of a random walk grows over the horizons, in units of one step's."""
 
 ACTIVITY_FLOOR: Final = 0.05
 """Added to the mean size of the moves before the logarithm, so that an hour of standing still stays finite."""
 
 _LEAST_KNOWN: Final = 0.75
-
-FloatArray = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -36,11 +37,11 @@ class Outcomes:
     move: FloatArray
 
 
-def outcomes(log_price: FloatArray, event_ms: npt.NDArray[np.int64], sigma: FloatArray) -> Outcomes:
+def outcomes(log_price: FloatArray, event_ms: IntArray, sigma: FloatArray) -> Outcomes:
     """Return what followed the first n rows of a lattice of n + STEPS rows; `sigma` (n, k) is the unit at each row.
 
-    A move needs a price at both ends. The activity is the mean over the returns that
-    are known; where fewer than three quarters of them are, it is NaN.
+    A move needs a price at both ends. The activity is the mean over the returns that are known; where fewer than
+    three quarters of them are, it is NaN.
     """
     rows = len(sigma)
     size = np.abs(volatility.returns(log_price[1:], event_ms[1:], log_price[:-1], event_ms[:-1]))

@@ -12,9 +12,9 @@ from __future__ import annotations
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
-from core.contract import GRID_STEP_MS
+from core.times import GRID_STEP_MS
+from etl.arrays import FloatArray, IntArray
 
 __all__ = [
     "HALF_LIVES",
@@ -29,7 +29,6 @@ __all__ = [
     "zero_share",
 ]
 
-FloatArray = npt.NDArray[np.float64]
 
 HALF_LIVES: Final = (1, 2, 3, 6, 12, 24, 48, 72, 144, 288, 576, 1152)
 """Half-lives in 5-minute bars: 5 minutes to 4 days."""
@@ -74,9 +73,7 @@ def step(state: FloatArray, r: FloatArray) -> FloatArray:
     return np.where(np.isnan(r)[:, None], state, moved)
 
 
-def returns(
-    log_price: FloatArray, event_ms: npt.NDArray[np.int64], previous: FloatArray, previous_ms: npt.NDArray[np.int64]
-) -> FloatArray:
+def returns(log_price: FloatArray, event_ms: IntArray, previous: FloatArray, previous_ms: IntArray) -> FloatArray:
     """Return log returns between two moments of a lattice, brought to five minutes.
 
     The prices behind the two moments may lie further apart or closer together than 5 minutes; under a random walk the
@@ -119,7 +116,7 @@ def zero_share(state: FloatArray) -> FloatArray:
     return state[..., _ZERO] / np.maximum(state[..., _ZERO + 1], 1e-12)
 
 
-def seed_hourly(log_price: FloatArray, ts_ms: npt.NDArray[np.int64]) -> FloatArray:
+def seed_hourly(log_price: FloatArray, ts_ms: IntArray) -> FloatArray:
     """Return the state (STATE_WIDTH,) of one coin of which only coarse (hourly) prices are known.
 
     Each return is taken as so many 5-minute returns of the same average square as fit between the two prices. Averages

@@ -11,17 +11,16 @@ from __future__ import annotations
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 from scipy import stats
 
 from core.contract import INTERVALS
+from core.times import DAY_MS
+from etl.arrays import FloatArray, IntArray, RowArray
 from etl.outcomes import STEPS
-from model.moments import DAY_MS
 from model.prior import SHAPE_LEVELS
 
 __all__ = ["LEVELS", "Calibration", "SizeHistogram", "generic_shape"]
 
-FloatArray = npt.NDArray[np.float64]
 
 LEVELS: Final[FloatArray] = np.array(sorted(INTERVALS)) / 100
 """Central intervals 50, 80, 90, 95 %: the order of the last axis of half-widths."""
@@ -127,11 +126,11 @@ class Calibration:
         missing = coins - len(self._track)
         self._track = np.concatenate([self._track, np.zeros((missing, STEPS, len(LEVELS)))])
 
-    def phase_factor(self, hats: npt.NDArray[np.float32]) -> FloatArray:
+    def phase_factor(self, hats: RowArray) -> FloatArray:
         """Return the factor (..., STEPS) of the place within the hour, given as twelve weights (..., 12)."""
         return np.asarray(hats.astype(np.float64) @ self._phase)
 
-    def half_widths(self, scale: FloatArray, coins: npt.NDArray[np.int64]) -> FloatArray:
+    def half_widths(self, scale: FloatArray, coins: IntArray) -> FloatArray:
         """Return the half-widths of the log move (k, STEPS, LEVELS) for final scales (k, STEPS) of coins (k,).
 
         Monotone over levels and horizons.
@@ -141,9 +140,9 @@ class Calibration:
 
     def learn(
         self,
-        ts_ms: npt.NDArray[np.int64],
-        coins: npt.NDArray[np.int64],
-        hats: npt.NDArray[np.float32],
+        ts_ms: IntArray,
+        coins: IntArray,
+        hats: RowArray,
         scale: FloatArray,
         move: FloatArray,
     ) -> None:

@@ -17,10 +17,11 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from core.contract import GRID_STEP_MS
+from core.times import DAY_MS, GRID_STEP_MS
+from etl.arrays import IntArray
 from etl.feature_grid import FeatureBlock, FeatureGrid, OriginRows
 from etl.feature_table import feature_table
-from etl.outcomes import STEPS, outcomes
+from etl.outcomes import STEP_ROOTS, STEPS, outcomes
 from model.forecasts import Forecasts, quantile_prices
 from model.learner import EngineOptions, FitReport, Learner
 from model.own_shape import OwnShapes
@@ -29,15 +30,15 @@ from model.prior import Prior
 
 __all__ = ["EngineOptions", "EngineState", "FitReport", "ForecastEngine"]
 
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
 
-_ROOT: Final = np.sqrt(np.arange(1, STEPS + 1))
-_NARROWEST: Final = 1e-5 * _ROOT[:, None] * np.array([0.67, 1.28, 1.64, 1.96])
+_NARROWEST: Final = 1e-5 * STEP_ROOTS[:, None] * np.array([0.67, 1.28, 1.64, 1.96])
 """No interval is narrower than that of a price with a spread of a tenth of a basis point per 5 minutes."""
 
-_REFIT_MS: Final = 86_400_000
-_TABLE_MS: Final = 86_400_000
+_REFIT_MS: Final = DAY_MS
+"""How old the model may grow while a long stretch is walked through."""
+
+_TABLE_MS: Final = DAY_MS
+"""Feature rows wait this long to be taken."""
 
 
 @dataclass(frozen=True)
@@ -111,6 +112,10 @@ class ForecastEngine:
         return self.learner.can_fit and (fitted_ms is None or ts_ms - fitted_ms > _REFIT_MS)
 
     def _take(self, block: FeatureBlock) -> None:
+        """Predict new rows, once; learn from those whose outcome is known, let the others wait for theirs.
+
+        Rows of coins that joined late or were repaired take their places among those that wait already.
+        """
         self.learner.widen(len(self.grid.coins))
         self._keep_block(block)
         known = int(np.searchsorted(block.ts_ms, self._learned_ms, side="right"))
@@ -120,14 +125,13 @@ class ForecastEngine:
         scored = block.usable & self.learner.in_turn(block.ts_ms, block.coins)
         activity, bets = self.learner.predict(block.x, scored)
         rows = Rows(block.ts_ms, block.x, block.sigma, block.usable, activity, bets)
-        ripe_ms = int(self.grid.ts_ms[-1]) - STEPS * GRID_STEP_MS
-        last_ms = None if self._pending is None else int(self._pending.ts_ms[-1])
-        if self._pending is None or last_ms is None or block.ts_ms[0] > last_ms:
-            rows = self._pending.then(rows) if self._pending and block.ts_ms[0] - last_ms == GRID_STEP_MS else rows
-            self._pending = rows.part(slice(int(np.searchsorted(rows.ts_ms, ripe_ms, side="right")), None))
-        else:
-            self._pending = self._pending.put(rows, block.coins)
-        self._mature(rows.part(slice(0, int(np.searchsorted(rows.ts_ms, ripe_ms, side="right")))), block.coins)
+        pending, first_ms = self._pending, int(block.ts_ms[0])
+        is_late = pending is not None and first_ms <= pending.ts_ms[-1]
+        if pending is not None and first_ms == pending.ts_ms[-1] + GRID_STEP_MS:
+            rows = pending.then(rows)
+        ripe, waiting = rows.split(int(self.grid.ts_ms[-1]) - STEPS * GRID_STEP_MS)
+        self._pending = pending.put(waiting, block.coins) if pending is not None and is_late else waiting
+        self._mature(ripe, block.coins)
 
     def _mature(self, rows: Rows, coins: IntArray) -> None:
         if not rows.usable.any():
@@ -150,23 +154,20 @@ class ForecastEngine:
         self.learner.widen(len(self.grid.coins))
         at = self.grid.at(coins, origin_ms)
         priced = np.flatnonzero(np.isfinite(at.price))
-        at = OriginRows(
-            at.x[priced], at.sigma[priced], at.spread[priced], at.price[priced], at.usable[priced], at.odd[priced]
-        )
-        return self._publish([known[row] for row in priced], coins[priced], origin_ms[priced], at)
+        return self._publish([known[row] for row in priced], coins[priced], origin_ms[priced], at.part(priced))
 
     def _publish(self, names: list[str], coins: IntArray, origin_ms: IntArray, at: OriginRows) -> Forecasts:
         learner = self.learner
         baseline = learner.baseline_widths(at.sigma, coins)
         if at.odd.any():
             own = self._own.get(self.grid, coins[at.odd])
-            widths = np.maximum.accumulate(own * (at.spread[at.odd, None] * _ROOT)[..., None], axis=1)
+            widths = np.maximum.accumulate(own * (at.spread[at.odd, None] * STEP_ROOTS)[..., None], axis=1)
             baseline[at.odd] = np.where(np.isfinite(widths), widths, baseline[at.odd])
         baseline = np.maximum(baseline, _NARROWEST)
         forest = np.maximum(learner.forest_widths(at.x, at.sigma, coins, at.usable), _NARROWEST)
         is_forest = np.isfinite(forest).all(axis=(1, 2)) & learner.gate.passes(coins) & learner.is_ready
         mean = np.where(is_forest[:, None], learner.point.mean(at.x, coins), 0.0)
-        centre = at.price[:, None] * np.exp(mean * at.sigma[:, None] * _ROOT)
+        centre = at.price[:, None] * np.exp(mean * at.sigma[:, None] * STEP_ROOTS)
         stay = np.repeat(at.price[:, None], STEPS, axis=1)
         baseline_quantiles, forest_quantiles = quantile_prices(stay, baseline), quantile_prices(centre, forest)
         quantiles = np.where(is_forest[:, None, None], forest_quantiles, baseline_quantiles)

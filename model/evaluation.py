@@ -13,6 +13,7 @@ import pandas as pd
 from core.contract import QUANTILE_COLUMNS, QUANTILES
 from core.errors import BadInput
 from core.metrics import MetricsBlock, Score, summarise
+from etl.arrays import FloatArray
 from model.losses import NAIVE_COLUMNS, losses, score_rows
 from model.statistics import daily_sums, mean_ratio, ratio_difference_interval, ratio_interval
 
@@ -165,7 +166,7 @@ def _groups(frame: pd.DataFrame, label: pd.Series) -> list[tuple[Hashable, pd.Da
     return list(frame.groupby(label, observed=True, sort=True))
 
 
-def _recent_volatility(origins: pd.DataFrame) -> npt.NDArray[np.float64]:
+def _recent_volatility(origins: pd.DataFrame) -> FloatArray:
     """Volatility over the day before each origin of one coin, per root of a second; NaN with few moves."""
     indexed = origins.set_index("origin")
     log_price = np.log(indexed["price_origin"])
@@ -177,7 +178,7 @@ def _recent_volatility(origins: pd.DataFrame) -> npt.NDArray[np.float64]:
     return np.asarray(rate.where(count >= _LEAST_MOVES).to_numpy(dtype=np.float64) ** 0.5)
 
 
-def _terciles(volatility: npt.NDArray[np.float64]) -> npt.NDArray[np.object_]:
+def _terciles(volatility: FloatArray) -> npt.NDArray[np.object_]:
     known = np.isfinite(volatility)
     names = np.full(len(volatility), None, dtype=object)
     if known.any():

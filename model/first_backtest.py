@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -26,6 +25,7 @@ from core.process import run_main
 from core.settings import load_settings
 from core.times import DAY_MS, now_ms
 from core.workspace import current_workspace
+from etl.arrays import FloatArray, IntArray
 from model.backtest import run
 from model.engine import EngineOptions
 from model.losses import losses, score_rows
@@ -60,7 +60,7 @@ def score_history(recording: Recording, train_days: int, seed: int) -> pa.Table:
 
 def stored_prices(prices: PriceReader, since_ms: int) -> Recording:
     """The stored 5-minute prices of the largest coins that have at least eight hours of them."""
-    recording: dict[str, tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]] = {}
+    recording: dict[str, tuple[IntArray, FloatArray]] = {}
     for coin in prices.coins()[:_MOST_COINS]:
         rows = prices.thinned(coin.id, since_ms, now_ms())
         if len(rows) >= _LEAST_PRICES:

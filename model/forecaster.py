@@ -18,13 +18,12 @@ from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.ensemble import RandomForestRegressor
 from sklearn.utils.validation import check_array, check_is_fitted, check_X_y
 
+from core.times import HOUR_MS
+from etl.arrays import FloatArray, RowArray
 from model.moments import Moments
 from model.prior import Prior
 
 __all__ = ["RollingForest", "VolatilityRidge"]
-
-FloatArray = npt.NDArray[np.float64]
-RowArray = npt.NDArray[np.float32]
 
 
 class VolatilityRidge(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn publishes no types
@@ -137,7 +136,7 @@ class RollingForest(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # sci
         """Replace the newest tree and those whose turn has come; return how many trees were grown."""
         check_is_fitted(self)
         rows, targets = check_X_y(x, y, multi_output=True, y_numeric=True, dtype=np.float32)
-        spacing_ms = (self.lifetime_h if lifetime_h is None else lifetime_h) * 3_600_000 / self.n_trees
+        spacing_ms = (self.lifetime_h if lifetime_h is None else lifetime_h) * HOUR_MS / self.n_trees
         due = int(np.clip((now_ms - self.turn_ms_) // spacing_ms, 0, self.n_trees - 1))
         self.turn_ms_ = int(now_ms if due == self.n_trees - 1 else self.turn_ms_ + due * spacing_ms)
         self.forest_.estimators_ = self.forest_.estimators_[due:-1]

@@ -6,15 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from core.contract import FORECAST_SCHEMA, HORIZONS_MIN, KIND_BASELINE, KIND_FOREST, QUANTILE_COLUMNS
+from etl.arrays import BoolArray, FloatArray, IntArray
 
 __all__ = ["Forecasts", "quantile_prices"]
-
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
 
 
 def quantile_prices(centre: FloatArray, half_width: FloatArray) -> FloatArray:
@@ -37,7 +34,7 @@ class Forecasts:
     mean: FloatArray
     quantiles: FloatArray
     p_up: FloatArray
-    is_forest: npt.NDArray[np.bool_]
+    is_forest: BoolArray
     baseline_quantiles: FloatArray
     forest_quantiles: FloatArray
 

@@ -5,14 +5,12 @@ from __future__ import annotations
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
+from etl.arrays import BoolArray, FloatArray, IntArray
 from model.calibration import LEVELS
 
 __all__ = ["Gate", "interval_loss"]
 
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
 
 _TAIL: Final[FloatArray] = (1.0 - LEVELS) / 2
 _LEAD: Final = 0.02
@@ -63,7 +61,7 @@ class Gate:
         np.add.at(self._forest, coins[known], forest[known])
         np.add.at(self._baseline, coins[known], baseline[known])
 
-    def passes(self, coins: IntArray) -> npt.NDArray[np.bool_]:
+    def passes(self, coins: IntArray) -> BoolArray:
         """Tell for each coin whether the forest's recent loss is not above the baseline's."""
         return np.asarray(self._forest[coins] <= self._baseline[coins])
 

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
-from core.contract import GRID_STEP_MS
+from core.times import DAY_MS, GRID_STEP_MS
+from etl.arrays import BoolArray, FloatArray, IntArray, RowArray
 from etl.features import FEATURE_NAMES
-from etl.outcomes import STEPS, Outcomes
+from etl.outcomes import STEP_ROOTS, STEPS, Outcomes
 from model.calibration import Calibration, generic_shape
 from model.forecaster import RollingForest, VolatilityRidge
 from model.gate import Gate, interval_loss
@@ -21,11 +21,24 @@ from model.prior import Prior
 
 __all__ = ["EngineOptions", "FitReport", "Learner"]
 
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
 
-_ROOT: Final = np.sqrt(np.arange(1, STEPS + 1))
 _HATS: Final = slice(len(FEATURE_NAMES) - 12, len(FEATURE_NAMES))
+_COINS_A_STEP: Final = 32
+"""At least so many coins are learned from at each grid point, where there are more."""
+
+_GENERIC_ROWS: Final = 500.0
+_PRIOR_ROWS: Final = 3_000.0
+"""Outcomes that the shape to start from is worth: a guess, and one that was measured in other months."""
+
+_PRIOR_LEVEL_ROWS: Final = 2_000.0
+"""Rows that the prior's level is worth: levels differ between markets more than coefficients do."""
+
+_FULL_DAYS: Final = 14.0
+"""Days of rows for which the penalty is meant; with fewer it grows in proportion, up to that of six hours."""
+
+_LIFETIME_H_A_DAY: Final = 8.0
+"""A forest of few days of rows is renewed sooner: each day known gives its trees so many hours to live."""
+
 _ACTIVITY_RANGE: Final = (-2.0, 2.2)
 """A predicted activity of less than an eighth or more than nine times the recent spread is not believed."""
 
@@ -95,7 +108,7 @@ class Learner:
         self.store = TrainingStore(options.train_days, options.sample_rows)
         shape = generic_shape() if prior is None else prior.shape
         baseline_shape = generic_shape() if prior is None else prior.baseline_shape
-        shape_rows = 500.0 if prior is None else 3_000.0
+        shape_rows = _GENERIC_ROWS if prior is None else _PRIOR_ROWS
         self._calibration = Calibration(options.train_days, shape, shape_rows, True, options.tracker_step)
         self._baseline = Calibration(options.train_days, baseline_shape, shape_rows, False, 0.0)
         self._ridge = None if prior is None else VolatilityRidge(prior=prior).fit_prior()
@@ -120,7 +133,7 @@ class Learner:
         with_forest = self._forest is not None or not self.options.use_forest
         return with_forest and self._calibration.rows >= self.options.least_rows
 
-    def in_turn(self, ts_ms: IntArray, coins: IntArray) -> npt.NDArray[np.bool_]:
+    def in_turn(self, ts_ms: IntArray, coins: IntArray) -> BoolArray:
         """Tell which rows (n, k) are learned from: all with up to 63 coins, then evenly fewer of each.
 
         Neighbouring rows say nearly the same; this bounds what a grid step costs, whatever the number of coins.
@@ -129,9 +142,9 @@ class Learner:
 
     @property
     def _stride(self) -> int:
-        return max(1, self._coins // 32)
+        return max(1, self._coins // _COINS_A_STEP)
 
-    def predict(self, x: npt.NDArray[np.float32], wanted: npt.NDArray[np.bool_]) -> tuple[FloatArray, FloatArray]:
+    def predict(self, x: RowArray, wanted: BoolArray) -> tuple[FloatArray, FloatArray]:
         """Return predicted log activity and bets (..., STEPS) for rows `x` (..., features); NaN where not wanted or no
         model.
         """
@@ -144,22 +157,22 @@ class Learner:
                 activity[wanted] = self._activity(self._ridge, rows)
         return activity, bets
 
-    def _activity(self, ridge: VolatilityRidge, rows: npt.NDArray[np.float32]) -> FloatArray:
+    def _activity(self, ridge: VolatilityRidge, rows: RowArray) -> FloatArray:
         linear = ridge.predict(rows)
         if self._forest is not None:
             linear = (1.0 - self._forest_weight) * linear + self._forest_weight * self._forest.predict(rows)
         return np.asarray(np.clip(linear, *_ACTIVITY_RANGE))
 
-    def _scale(self, activity: FloatArray, sigma: FloatArray, x: npt.NDArray[np.float32]) -> FloatArray:
-        return np.asarray(np.exp(activity) * sigma[..., None] * _ROOT * self._calibration.phase_factor(x[..., _HATS]))
+    def _scale(self, activity: FloatArray, sigma: FloatArray, x: RowArray) -> FloatArray:
+        return np.asarray(
+            np.exp(activity) * sigma[..., None] * STEP_ROOTS * self._calibration.phase_factor(x[..., _HATS])
+        )
 
     def baseline_widths(self, sigma: FloatArray, coins: IntArray) -> FloatArray:
         """Return the baseline's half-widths (k, STEPS, LEVELS)."""
-        return self._baseline.half_widths(sigma[:, None] * _ROOT, coins)
+        return self._baseline.half_widths(sigma[:, None] * STEP_ROOTS, coins)
 
-    def forest_widths(
-        self, x: npt.NDArray[np.float32], sigma: FloatArray, coins: IntArray, wanted: npt.NDArray[np.bool_]
-    ) -> FloatArray:
+    def forest_widths(self, x: RowArray, sigma: FloatArray, coins: IntArray, wanted: BoolArray) -> FloatArray:
         """Return the forecaster's half-widths (k, STEPS, LEVELS), NaN where not wanted or while there is no model."""
         activity, _ = self.predict(x, wanted)
         return self._calibration.half_widths(self._scale(activity, sigma, x), coins)
@@ -170,26 +183,29 @@ class Learner:
         if not len(row):
             return
         ts_ms, coin, x, sigma = rows.ts_ms[row], coins[place], rows.x[row, place], rows.sigma[row, place]
-        move, base = what.move[row, place], sigma[:, None] * _ROOT
+        move, base = what.move[row, place], sigma[:, None] * STEP_ROOTS
         scale = self._scale(rows.activity[row, place], sigma, x)
-        mine = interval_loss(move, self._calibration.half_widths(scale, coin))
-        other = interval_loss(move, self._baseline.half_widths(base, coin))
-        self.gate.learn(ts_ms, coin, (mine / base).mean(axis=-1), (other / base).mean(axis=-1))
+        forest = interval_loss(move, self._calibration.half_widths(scale, coin))
+        baseline = interval_loss(move, self._baseline.half_widths(base, coin))
+        self.gate.learn(ts_ms, coin, (forest / base).mean(axis=-1), (baseline / base).mean(axis=-1))
         self._calibration.learn(ts_ms, coin, x[:, _HATS], scale, move)
         self._baseline.learn(ts_ms, coin, x[:, _HATS], base, move)
-        activity = what.activity[row, place]
-        whole = np.isfinite(activity).all(axis=-1)
-        turn = (ts_ms // GRID_STEP_MS + coin) // self._stride
-        sampled = turn % self.store.stride(self._coins / self._stride) == 0
-        self.store.add(ts_ms[whole], x[whole], activity[whole].astype(np.float32), sampled[whole])
+        self._keep(ts_ms, coin, x, what.activity[row, place])
         whole = np.isfinite(move).all(axis=-1)
         bets = rows.bets[row, place][whole]
         self.point.learn(ts_ms[whole], coin[whole], x[whole], bets, (move / base)[whole])
 
+    def _keep(self, ts_ms: IntArray, coins: IntArray, x: RowArray, activity: FloatArray) -> None:
+        """Store the rows whose activity is known at all horizons, an even part of them for the forest too."""
+        whole = np.isfinite(activity).all(axis=-1)
+        turn = (ts_ms // GRID_STEP_MS + coins) // self._stride
+        sampled = turn % self.store.stride(self._coins / self._stride) == 0
+        self.store.add(ts_ms[whole], x[whole], activity[whole].astype(np.float32), sampled[whole])
+
     def refit(self, now_ms: int) -> FitReport:
         """Fit the ridge from the sums, renew a part of the forest, judge the bets."""
         options = self.options
-        self.store.forget_before(now_ms - options.train_days * 86_400_000)
+        self.store.forget_before(now_ms - options.train_days * DAY_MS)
         self.point.refit(now_ms)
         rows = self.store.rows
         days = self.store.effective_days
@@ -197,11 +213,11 @@ class Learner:
         if moments is None or not self.can_fit:
             message = f"{rows} rows are too few: {options.least_rows} are needed"
             return FitReport(False, rows, days, 0, message, self.point.published)
-        thin = 14.0 / max(min(days, 14.0), 0.25)
+        thin = _FULL_DAYS / min(max(days, 0.25), _FULL_DAYS)
         self._ridge = VolatilityRidge(
             alpha=(options.alpha if self.prior is None else options.alpha_prior) * thin,
             prior=self.prior,
-            prior_rows=2_000.0,
+            prior_rows=_PRIOR_LEVEL_ROWS,
         ).fit_moments(moments)
         trees = self._renew_forest(now_ms, days) if options.use_forest else 0
         self.refit_ms = now_ms
@@ -219,4 +235,4 @@ class Learner:
                 random_state=options.seed,
             ).fit(x, y, now_ms)
             return options.n_trees
-        return self._forest.renew(x, y, now_ms, min(options.forest_lifetime_h, 8.0 * days))
+        return self._forest.renew(x, y, now_ms, min(options.forest_lifetime_h, _LIFETIME_H_A_DAY * days))

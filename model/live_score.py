@@ -13,15 +13,15 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from core.artifacts import Publisher
-from core.contract import FORECAST_SCHEMA, GRID_STEP_MS, HORIZONS_MIN, KIND_FOREST, QUANTILE_COLUMNS
+from core.contract import FORECAST_SCHEMA, HORIZONS_MIN, KIND_FOREST, QUANTILE_COLUMNS
 from core.metrics import SCORE_SCHEMA, add_up
 from core.outcomes import outcome_at
-from core.times import HOUR_MS, MINUTE_MS
+from core.times import GRID_STEP_MS, HOUR_MS, MINUTE_MS
+from etl.arrays import FloatArray
 from etl.grid import RawPrices
 from model.loss_terms import loss_terms
 from model.score_state import ScoreState, origins_ms
@@ -35,8 +35,6 @@ GIVE_UP_MS: Final = 48 * HOUR_MS
 _FAR: Final = 2**62
 
 _log = logging.getLogger(__name__)
-
-FloatArray = npt.NDArray[np.float64]
 
 
 class Prices(Protocol):

@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
 from core.contract import INTERVALS, QUANTILE_COLUMNS, QUANTILES
 from core.metrics import SCORE_SUMS
+from etl.arrays import BoolArray, FloatArray
 
 __all__ = ["NAIVE_COLUMNS", "brier", "loss_terms", "pinball", "winkler"]
 
@@ -22,8 +22,6 @@ NAIVE_COLUMNS: Final = tuple(f"naive_{column}" for column in QUANTILE_COLUMNS)
 _NO_CALL: Final = 1e-9
 """A probability of a rise this close to one half calls no direction."""
 
-FloatArray = npt.NDArray[np.float64]
-
 
 def loss_terms(
     *,
@@ -32,7 +30,7 @@ def loss_terms(
     naive: FloatArray,
     mean: FloatArray,
     p_up: FloatArray,
-    is_forest: npt.NDArray[np.bool_],
+    is_forest: BoolArray,
     actual: FloatArray,
 ) -> dict[str, FloatArray]:
     """The columns of SCORE_SUMS for n forecasts whose outcome is known.

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["DAY_MS", "Moments", "TrainingStore"]
+from core.times import DAY_MS
+from etl.arrays import BoolArray, FloatArray, IntArray, RowArray
+from etl.grid import STEPS_PER_DAY
 
-DAY_MS: Final = 86_400_000
+__all__ = ["Moments", "TrainingStore"]
 
-FloatArray = npt.NDArray[np.float64]
-RowArray = npt.NDArray[np.float32]
 HalfArray = npt.NDArray[np.float16]
 
 
@@ -49,7 +48,7 @@ class _Day:
     steps: set[int] = field(default_factory=set)
     x: list[HalfArray] = field(default_factory=list)
     y: list[HalfArray] = field(default_factory=list)
-    ts_ms: list[npt.NDArray[np.int64]] = field(default_factory=list)
+    ts_ms: list[IntArray] = field(default_factory=list)
 
 
 class TrainingStore:
@@ -64,11 +63,6 @@ class TrainingStore:
         self._days: dict[int, _Day] = {}
 
     @property
-    def span_days(self) -> int:
-        """Number of days with rows."""
-        return len(self._days)
-
-    @property
     def rows(self) -> int:
         """Number of rows in the sums."""
         return sum(day.moments.rows for day in self._days.values())
@@ -76,13 +70,13 @@ class TrainingStore:
     @property
     def effective_days(self) -> float:
         """Days of 5-minute steps that the rows cover, whatever the number of coins."""
-        return sum(len(day.steps) for day in self._days.values()) / 288
+        return sum(len(day.steps) for day in self._days.values()) / STEPS_PER_DAY
 
     def stride(self, rows_per_step: float) -> int:
         """Return every which row is to be sampled, so that a full window keeps about `sample_rows`."""
-        return max(3, round(rows_per_step * self.days * 288 / self.sample_rows))
+        return max(3, round(rows_per_step * self.days * STEPS_PER_DAY / self.sample_rows))
 
-    def add(self, ts_ms: npt.NDArray[np.int64], x: RowArray, y: RowArray, sampled: npt.NDArray[np.bool_]) -> None:
+    def add(self, ts_ms: IntArray, x: RowArray, y: RowArray, sampled: BoolArray) -> None:
         """Add rows `x` (n, p) with their targets `y` (n, q); `sampled` (n,) tells which may be kept for the forest."""
         for day in np.unique(ts_ms // DAY_MS):
             rows = ts_ms // DAY_MS == day

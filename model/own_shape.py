@@ -5,17 +5,16 @@ from __future__ import annotations
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
-from core.contract import GRID_STEP_MS
+from core.times import GRID_STEP_MS
+from etl.arrays import FloatArray, IntArray
 from etl.feature_grid import FeatureGrid
+from etl.grid import STEPS_PER_DAY
 from etl.outcomes import STEPS
 from model.calibration import LEVELS
 
 __all__ = ["OwnShapes"]
 
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
 
 _RENEW_MS: Final = 12 * GRID_STEP_MS
 _LEAST_MOVES: Final = 144
@@ -29,7 +28,7 @@ class OwnShapes:
     """
 
     def __init__(self, days: int) -> None:
-        self._rows = days * 288
+        self._rows = days * STEPS_PER_DAY
         self._made_ms: dict[int, int] = {}
         self._shapes: dict[int, FloatArray] = {}
 

@@ -6,11 +6,11 @@ from dataclasses import dataclass, fields
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
+
+from etl.arrays import BoolArray, FloatArray, IntArray, RowArray
 
 __all__ = ["Rows"]
 
-FloatArray = npt.NDArray[np.float64]
 
 _PER_TIME: Final = "ts_ms"
 
@@ -23,10 +23,10 @@ class Rows:
     and `bets` (n, k, STEPS) on the direction, both NaN where none was made.
     """
 
-    ts_ms: npt.NDArray[np.int64]
-    x: npt.NDArray[np.float32]
+    ts_ms: IntArray
+    x: RowArray
     sigma: FloatArray
-    usable: npt.NDArray[np.bool_]
+    usable: BoolArray
     activity: FloatArray
     bets: FloatArray
 
@@ -36,6 +36,11 @@ class Rows:
     def part(self, rows: slice) -> Rows:
         """Return some of the rows."""
         return Rows(**{field.name: getattr(self, field.name)[rows] for field in fields(self)})
+
+    def split(self, ts_ms: int) -> tuple[Rows, Rows]:
+        """Return the rows at or before a moment, and those after it."""
+        place = int(np.searchsorted(self.ts_ms, ts_ms, side="right"))
+        return self.part(slice(0, place)), self.part(slice(place, None))
 
     def then(self, later: Rows) -> Rows:
         """Return these rows followed by later ones; coins that joined in between were unusable here."""
@@ -47,7 +52,7 @@ class Rows:
             }
         )
 
-    def put(self, other: Rows, coins: npt.NDArray[np.int64]) -> Rows:
+    def put(self, other: Rows, coins: IntArray) -> Rows:
         """Return these rows with those of `other` at the same times and usable taken over into the columns `coins`."""
         wide = self._widened(int(max(coins.max() + 1, self.x.shape[1])))
         _, mine, theirs = np.intersect1d(wide.ts_ms, other.ts_ms, return_indices=True)

@@ -11,17 +11,15 @@ from __future__ import annotations
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
+from core.times import DAY_MS
+from etl.arrays import FloatArray, IntArray, RowArray
 from etl.features import FEATURE_NAMES
 from etl.outcomes import STEPS
-from model.moments import DAY_MS, Moments
+from model.moments import Moments
 
 __all__ = ["SIGNED_COLUMNS", "PointForecast"]
 
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
-RowArray = npt.NDArray[np.float32]
 
 SIGNED_COLUMNS: Final = [n for n, name in enumerate(FEATURE_NAMES) if name.startswith(("move_", "market_move_"))]
 """The columns that know a direction."""

@@ -10,6 +10,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from etl.arrays import FloatArray
 from etl.features import FEATURE_NAMES
 
 __all__ = ["SHAPE_LEVELS", "SHIPPED_PRIOR", "Prior"]
@@ -20,8 +21,6 @@ SHAPE_LEVELS: Final[tuple[float, ...]] = (
     *(round(0.05 * n, 2) for n in range(1, 18)), 0.88, 0.90, 0.92, 0.94, 0.95, 0.96, 0.97, 0.98, 0.99, 0.995, 0.999,
 )  # fmt: skip
 """Levels at which the shape of the scaled moves is written down."""
-
-FloatArray = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)

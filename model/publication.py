@@ -12,13 +12,14 @@ from core.artifacts import Manifest, Publisher, sorted_by
 from core.metrics import add_up
 from core.times import DAY_MS, GRID_STEP_MS, HOUR_MS
 from etl.feature_table import newest_moments, not_yet_written, written_until
+from etl.grid import STEPS_PER_DAY
 
 __all__ = ["ForecastBook"]
 
 _LATE_MS: Final = 2 * HOUR_MS
 """A forecast whose origin is older than this is shown but not logged: its outcome is already past."""
 
-_KEPT_TABLES: Final = 288
+_KEPT_TABLES: Final = STEPS_PER_DAY
 """While the disk refuses, the feature rows of the last day wait in memory."""
 
 _ARRANGED: Final[Mapping[str, Callable[[pa.Table], pa.Table]]] = {

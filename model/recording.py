@@ -7,18 +7,18 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from core.errors import BadInput
 from core.prices import PriceReader
+from etl.arrays import FloatArray, IntArray
 
 __all__ = ["Recording", "read_recording"]
 
 _DATABASE: Final = "crypto.db"
 _COLUMNS: Final = ("timestamp", "coin", "price")
 
-Recording = Mapping[str, tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]]
+Recording = Mapping[str, tuple[IntArray, FloatArray]]
 """Coin → event times (UTC milliseconds, strictly increasing) and prices (finite, positive)."""
 
 

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from core.artifacts import Publisher
 from core.contract import HORIZONS_MIN
 from core.times import HOUR_MS
+from etl.arrays import IntArray
 
 __all__ = ["ScoreState", "origins_ms"]
 
@@ -89,11 +89,11 @@ class ScoreState:
         )
 
 
-def origins_ms(rows: pa.Table) -> npt.NDArray[np.int64]:
+def origins_ms(rows: pa.Table) -> IntArray:
     """The column `origin` in UTC milliseconds."""
     return np.asarray(rows["origin"].cast(pa.int64()).to_numpy())
 
 
-def _bits(rows: pa.Table) -> npt.NDArray[np.int64]:
+def _bits(rows: pa.Table) -> IntArray:
     """A bit per horizon: 1 for the shortest, 2 for the next."""
     return np.asarray(1 << (rows["horizon_min"].to_numpy().astype(np.int64) // HORIZONS_MIN[0] - 1))

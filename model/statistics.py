@@ -5,17 +5,15 @@ from __future__ import annotations
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from core.significance import standard_error, student_t_quantile
+from etl.arrays import FloatArray
 
 __all__ = ["LEAST_DAYS", "daily_sums", "mean_ratio", "ratio_difference_interval", "ratio_interval"]
 
 LEAST_DAYS: Final = 5
 """With fewer days there is no interval."""
-
-FloatArray = npt.NDArray[np.float64]
 
 
 def daily_sums(losses: pd.DataFrame, column: str) -> pd.DataFrame:

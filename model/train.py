@@ -11,13 +11,13 @@ from typing import Final
 from core.logs import configure_logging
 from core.process import run_main
 from core.settings import load_settings
-from core.times import now_ms
+from core.times import MINUTE_MS, now_ms
 from model.engine import FitReport
 from model.session import Session, open_session
 
 __all__ = ["SAVE_EVERY_MS", "main", "train"]
 
-SAVE_EVERY_MS: Final = 300_000
+SAVE_EVERY_MS: Final = 5 * MINUTE_MS
 """The loop stores its model at this pace; a crash loses at most so much training, and no price or forecast."""
 
 _log = logging.getLogger(__name__)

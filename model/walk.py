@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
-from core.contract import GRID_STEP_MS, HORIZONS_MIN, KIND_BASELINE, KIND_FOREST, QUANTILE_COLUMNS
+from core.contract import HORIZONS_MIN, KIND_BASELINE, KIND_FOREST, QUANTILE_COLUMNS
 from core.outcomes import PRICE_TOLERANCE_MS
-from core.times import DAY_MS, HOUR_MS, MINUTE_MS
+from core.times import DAY_MS, GRID_STEP_MS, HOUR_MS, MINUTE_MS
+from etl.arrays import FloatArray, IntArray
 from etl.grid import RawPrices
 from model.engine import EngineOptions, ForecastEngine
 from model.forecasts import Forecasts
@@ -24,9 +24,6 @@ __all__ = ["WalkOptions", "Yardsticks", "forecast_frame", "origins", "walk", "wi
 
 _WARM_UP_DAYS: Final = 2
 """Days before the training window that are fed too, so that slow averages and the first calibration have settled."""
-
-IntArray = npt.NDArray[np.int64]
-FloatArray = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)

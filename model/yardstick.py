@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
-from core.contract import GRID_STEP_MS, HORIZONS_MIN, QUANTILES
-from core.times import DAY_MS, HOUR_MS, MINUTE_MS
+from core.contract import HORIZONS_MIN, QUANTILES
+from core.times import DAY_MS, GRID_STEP_MS, HOUR_MS, MINUTE_MS
+from etl.arrays import FloatArray
 
 __all__ = ["LEAST_RETURNS", "RENEWAL_MS", "YARDSTICK_POINTS", "renewal_ms", "yardstick_quantiles"]
 
@@ -20,8 +20,6 @@ YARDSTICK_POINTS: Final = 14 * DAY_MS // GRID_STEP_MS + 1
 
 LEAST_RETURNS: Final = 24
 """With fewer returns over a horizon there is no empirical spread."""
-
-FloatArray = npt.NDArray[np.float64]
 
 
 def renewal_ms(origin_ms: int) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import random
 from collections.abc import Callable
 from typing import Final, TypeVar
@@ -18,7 +17,6 @@ __all__ = ["Caller"]
 _BUDGET: Final = "budget"
 
 _T = TypeVar("_T")
-_log = logging.getLogger(__name__)
 
 
 class Caller:

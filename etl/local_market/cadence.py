@@ -7,8 +7,9 @@ from typing import Final
 import numpy as np
 
 from core.times import MINUTE_MS
+from etl.arrays import FloatArray, IntArray
 from etl.local_market.market import Market, MarketView
-from etl.local_market.noise import FloatArray, IntArray, stream_keys, uniforms
+from etl.local_market.noise import stream_keys, uniforms
 
 __all__ = ["LiveCadence"]
 

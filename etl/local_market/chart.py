@@ -8,8 +8,9 @@ from typing import Any, Final
 import numpy as np
 
 from core.times import DAY_MS, HOUR_MS, MINUTE_MS
+from etl.arrays import FloatArray, IntArray
 from etl.local_market.market import Market
-from etl.local_market.noise import FloatArray, IntArray, normals, stream_keys, uniforms
+from etl.local_market.noise import normals, stream_keys, uniforms
 from etl.local_market.pages import Query, Shifts, currency_factor, precision_of
 from etl.local_market.replies import number, refuse, refuse_in_status, refuse_range
 

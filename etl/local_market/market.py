@@ -7,8 +7,8 @@ from typing import Final, Protocol
 
 import numpy as np
 
+from etl.arrays import FloatArray, IntArray
 from etl.local_market.coin_names import Coin
-from etl.local_market.noise import FloatArray, IntArray
 
 __all__ = ["CURRENCIES", "Market", "MarketView", "Renamed", "price_at"]
 

@@ -9,10 +9,11 @@ from typing import Any, Final
 
 import numpy as np
 
-from core.times import DAY_MS, HOUR_MS, MINUTE_MS
+from core.times import DAY_MS, GRID_STEP_MS, HOUR_MS
+from etl.arrays import FloatArray, IntArray
+from etl.grid import STEPS_PER_DAY, floor_grid
 from etl.local_market.coin_names import Coin
 from etl.local_market.market import CURRENCIES, Market
-from etl.local_market.noise import FloatArray, IntArray
 from etl.local_market.replies import moment, number, refuse
 
 __all__ = ["Query", "Shifts", "coins_list", "currency_factor", "markets", "precision_of", "simple_price"]
@@ -135,7 +136,7 @@ def _quotes(market: Market, now_ms: int, shifts: Shifts) -> _Quotes:
     now = now_ms - np.array([shifts.get(coin.id, 0) for coin in coins], dtype=np.int64)
     event_ms = market.event_times(rows, now)
     price = market.prices(rows, event_ms)
-    day = now_ms // (5 * MINUTE_MS) * (5 * MINUTE_MS) - 5 * MINUTE_MS * np.arange(288)
+    day = floor_grid(now_ms) - GRID_STEP_MS * np.arange(STEPS_PER_DAY)
     past = market.prices(np.repeat(rows, len(day)), np.tile(day, len(coins))).reshape(len(coins), len(day))
     seen = np.column_stack([past, price])
     cap = market.supply * price

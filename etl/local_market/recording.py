@@ -13,13 +13,12 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
 from core.errors import BadInput
 from core.times import DAY_MS, iso
+from etl.arrays import BoolArray, FloatArray, IntArray
 from etl.local_market.coin_names import Coin, coin_named
 from etl.local_market.market import CURRENCIES
-from etl.local_market.noise import FloatArray, IntArray
 from etl.local_market.recording_files import Table, read_table
 
 __all__ = ["Recording", "Series", "load_recording"]
@@ -144,7 +143,7 @@ def _check(path: Path, table: Table) -> None:
             raise BadInput(f"{path.name}: linha {row}, coluna '{column}': '{coin_id[:40]}' não é um id do CoinGecko")
 
 
-def _refuse(path: Path, table: Table, purpose: str, wrong: npt.NDArray[np.bool_], reason: str) -> None:
+def _refuse(path: Path, table: Table, purpose: str, wrong: BoolArray, reason: str) -> None:
     if wrong.any():
         first = int(np.argmax(wrong))
         value = (table.price if purpose == "price" else table.ts_ms)[first]

@@ -22,7 +22,7 @@ import pyarrow.parquet as pq
 
 from core.errors import BadInput
 from core.times import parse_moment
-from etl.local_market.noise import FloatArray, IntArray
+from etl.arrays import FloatArray, IntArray
 
 __all__ = ["Table", "read_table"]
 

@@ -6,9 +6,9 @@ import numpy as np
 
 from core.errors import BadInput
 from core.times import iso
+from etl.arrays import FloatArray, IntArray
 from etl.local_market.coin_names import Coin
 from etl.local_market.market import CURRENCIES
-from etl.local_market.noise import FloatArray, IntArray
 from etl.local_market.recording import Recording
 
 __all__ = ["ReplayMarket"]

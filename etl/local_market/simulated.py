@@ -22,8 +22,9 @@ from typing import Final
 
 import numpy as np
 
+from etl.arrays import FloatArray, IntArray
 from etl.local_market.coin_names import STABLECOINS, Coin
-from etl.local_market.noise import FloatArray, IntArray, Keys, bridge, normals, smooth, stream_keys, uniforms
+from etl.local_market.noise import Keys, bridge, normals, smooth, stream_keys, uniforms
 
 __all__ = ["HISTORY_DAYS", "SimulatedMarket"]
 

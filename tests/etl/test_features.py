@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.contract import GRID_STEP_MS
+from core.times import GRID_STEP_MS
 from etl import features, volatility
 from etl.feature_grid import FeatureBlock, FeatureGrid
 

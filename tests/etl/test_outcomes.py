@@ -8,8 +8,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.contract import GRID_STEP_MS
 from core.outcomes import PRICE_TOLERANCE_MS
+from core.times import GRID_STEP_MS
 from etl.grid import RAW_KEEP_MS, RawPrices, ceil_grid, floor_grid
 from etl.outcomes import ACTIVITY_FLOOR, STEPS, outcomes
 

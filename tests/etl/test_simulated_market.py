@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from etl.arrays import FloatArray
 from etl.local_market.coin_names import STABLECOINS, coin_named, coins_wanted, known_coins
 from etl.local_market.market import price_at
-from etl.local_market.noise import FloatArray, bridge
+from etl.local_market.noise import bridge
 from etl.local_market.simulated import SimulatedMarket
 
 NOW_MS = 1_790_000_000_000

@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 
 from core.contract import QUANTILES
+from core.times import DAY_MS
 from etl.features import FEATURE_NAMES
 from etl.outcomes import STEPS
 from model.calibration import LEVELS, Calibration, SizeHistogram, generic_shape
 from model.gate import Gate, interval_loss
 from model.losses import pinball
-from model.moments import DAY_MS, TrainingStore
+from model.moments import TrainingStore
 from model.point import SIGNED_COLUMNS, PointForecast
 from model.prior import SHAPE_LEVELS
 

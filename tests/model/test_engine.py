@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from core.contract import GRID_STEP_MS, HORIZONS_MIN
+from core.contract import HORIZONS_MIN
+from core.times import GRID_STEP_MS
 from etl.features import FEATURE_NAMES
 from model.engine import EngineOptions, EngineState, ForecastEngine
 from model.forecasts import Forecasts

@@ -12,14 +12,14 @@ import pyarrow as pa
 import pytest
 
 from core.artifacts import Publisher
-from core.contract import FORECAST_SCHEMA, GRID_STEP_MS, HORIZONS_MIN, QUANTILE_COLUMNS
+from core.contract import FORECAST_SCHEMA, HORIZONS_MIN, QUANTILE_COLUMNS
 from core.errors import AlreadyRunning
 from core.metrics import add_up, summarise
 from core.outcomes import outcome_at
 from core.prices import Coin, Price, PriceReader, PriceWriter
 from core.process import hold_lock
 from core.settings import PROJECT, load_settings
-from core.times import DAY_MS, HOUR_MS, MINUTE_MS
+from core.times import DAY_MS, GRID_STEP_MS, HOUR_MS, MINUTE_MS
 from core.workspace import open_workspace
 from etl.feature_table import FEATURE_SCHEMA
 from model.publication import ForecastBook
