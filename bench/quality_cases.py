@@ -51,7 +51,7 @@ def run(
     made = [one for one in walk(recording, options, engine, prior) if len(one)]
     coins = list(recording)
     judge = yardsticks or Yardsticks(recording)
-    frames = [with_outcomes(forecast_frame(coins, made, what), recording) for what in ("published", "baseline")]
+    frames = [with_outcomes(forecast_frame(coins, made, published=own), recording) for own in (True, False)]
     own, baseline = (with_yardstick(frame, judge.frame(frame)) for frame in frames)
     return Case(own, baseline)
 

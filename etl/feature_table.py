@@ -13,7 +13,7 @@ from core.artifacts import Publisher
 from etl.feature_grid import FeatureBlock
 from etl.features import FEATURE_NAMES
 
-__all__ = ["FEATURE_SCHEMA", "feature_table", "newest_moments", "not_yet_written", "written_until"]
+__all__ = ["FEATURE_SCHEMA", "feature_part", "feature_table", "newest_moments", "not_yet_written", "written_until"]
 
 FEATURE_SCHEMA: Final = pa.schema(
     [
@@ -57,6 +57,12 @@ def not_yet_written(features: pa.Table, until: Mapping[str, int]) -> pa.Table:
         return features
     limits = pa.array([until.get(coin, -1) for coin in features["coin"].to_pylist()], pa.int64())
     return features.filter(pc.greater(features["ts"].cast(pa.int64()), limits))
+
+
+def feature_part(rows: pa.Table) -> tuple[int, int, pa.Table]:
+    """Feature rows (at least one) as `Publisher.publish` appends them: first and last grid point, rows."""
+    span = pc.min_max(rows["ts"].cast(pa.int64())).as_py()
+    return span["min"], span["max"], rows
 
 
 def newest_moments(table: pa.Table, column: str) -> dict[str, int]:

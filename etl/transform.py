@@ -8,7 +8,6 @@ import sys
 from collections.abc import Sequence
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from core.artifacts import Publisher
 from core.errors import BadInput, NotReady
@@ -19,7 +18,7 @@ from core.settings import load_settings
 from core.times import DAY_MS, HOUR_MS, now_ms
 from core.workspace import current_workspace
 from etl.feature_grid import FeatureGrid
-from etl.feature_table import feature_table, not_yet_written, written_until
+from etl.feature_table import feature_part, feature_table, not_yet_written, written_until
 from etl.feed import PriceFeed
 
 __all__ = ["features_of", "main"]
@@ -53,8 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             known = written_until(publisher, now - DAY_MS - HOUR_MS)
             rows = not_yet_written(features_of(prices, now, settings.train_days), known)
             if rows.num_rows:
-                span = pc.min_max(rows["ts"].cast(pa.int64())).as_py()
-                publisher.publish(appended={"features": (span["min"], span["max"], rows)})
+                publisher.publish(appended={"features": feature_part(rows)})
     except NotReady as error:
         raise BadInput(f"nada a transformar: {error}") from error
     _log.info("%d new feature rows", rows.num_rows)

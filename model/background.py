@@ -63,7 +63,7 @@ class FirstBacktest:
             self._finish(self._process.returncode)
 
     def _may_start(self) -> bool:
-        """The back-fill is complete; without a collector beside us, what is stored is all there is."""
+        """Whether a living collector says that its back-fill is complete."""
         collector = read_health(self._session.settings.run_dir, "collector")
         if not collector.alive:
             return False

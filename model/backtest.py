@@ -68,7 +68,7 @@ def run(
         raise BadInput("nenhuma origem com histórico bastante: mude --start, --end ou --min-history-hours")
     coins = list(recording)
     published = with_outcomes(forecast_frame(coins, made), recording)
-    ewma = with_outcomes(forecast_frame(coins, made, "baseline"), recording)
+    ewma = with_outcomes(forecast_frame(coins, made, published=False), recording)
     return Backtest(published, Yardsticks(recording).frame(published), ewma)
 
 

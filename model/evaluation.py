@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -14,15 +14,16 @@ from core.contract import QUANTILE_COLUMNS, QUANTILES
 from core.errors import BadInput
 from core.metrics import MetricsBlock, Score, summarise
 from etl.arrays import FloatArray
-from model.losses import NAIVE_COLUMNS, losses, score_rows
+from model.loss_terms import NAIVE_COLUMNS
+from model.losses import FORECAST_KEY, losses, score_rows
 from model.statistics import daily_sums, mean_ratio, ratio_difference_interval, ratio_interval
 
-__all__ = ["REGIMES", "Difference", "Evaluation", "compare", "evaluate", "regimes", "with_yardstick"]
+__all__ = ["REGIMES", "Difference", "Evaluation", "compare", "evaluate", "regimes", "reliability", "with_yardstick"]
 
 REGIMES: Final = ("calmo", "normal", "agitado")
 """Terciles of each coin's own volatility over the day before the origin."""
 
-_KEYS: Final = ["coin", "origin", "horizon_min"]
+_KEYS: Final = list(FORECAST_KEY)
 _DAY: Final = pd.Timedelta(days=1)
 _LEAST_MOVES: Final = 6
 
@@ -63,8 +64,12 @@ class Difference:
 
 
 def with_yardstick(forecasts: pd.DataFrame, yardstick: pd.DataFrame) -> pd.DataFrame:
-    """`forecasts` with NAIVE_COLUMNS: the quantiles of the rows of `yardstick` with the same coin, origin, horizon."""
-    naive = yardstick[[*_KEYS, *QUANTILE_COLUMNS]].set_axis([*_KEYS, *NAIVE_COLUMNS], axis=1)
+    """`forecasts` with NAIVE_COLUMNS, taken from the rows of `yardstick` with the same coin, origin and horizon.
+
+    There the yardstick stands either in NAIVE_COLUMNS, or in the quantiles where the frame is the yardstick's own.
+    """
+    columns = NAIVE_COLUMNS if NAIVE_COLUMNS[0] in yardstick.columns else QUANTILE_COLUMNS
+    naive = yardstick[[*_KEYS, *columns]].set_axis([*_KEYS, *NAIVE_COLUMNS], axis=1)
     return forecasts.merge(naive, on=_KEYS, how="left", validate="one_to_one")
 
 
@@ -73,7 +78,7 @@ def evaluate(frame: pd.DataFrame) -> Evaluation:
 
     Args:
         frame: one row per coin, origin (UTC) and horizon with the columns of the forecast contract, `price_actual`
-            (NaN where unknown) and the yardstick's quantiles in `model.losses.NAIVE_COLUMNS`.
+            (NaN where unknown) and the yardstick's quantiles in `model.loss_terms.NAIVE_COLUMNS`.
 
     Raises:
         BadInput: a column is missing, or no forecast has an outcome.
@@ -145,7 +150,7 @@ def reliability(frame: pd.DataFrame) -> dict[float, float]:
     return dict(zip(QUANTILES, share.tolist(), strict=True))
 
 
-def _scores(lost: pd.DataFrame, label: pd.Series, order: tuple[str, ...] | list[str]) -> dict[str, Score]:
+def _scores(lost: pd.DataFrame, label: pd.Series, order: Sequence[str]) -> dict[str, Score]:
     found = {}
     for value in order:
         block = summarise(score_rows(lost[label == value]), apart=())

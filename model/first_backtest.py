@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import logging
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,7 +20,7 @@ import pyarrow.parquet as pq
 from core.errors import BadInput
 from core.logs import configure_logging
 from core.prices import PriceReader
-from core.process import run_main
+from core.process import lower_priority, run_main
 from core.settings import load_settings
 from core.times import DAY_MS, now_ms
 from core.workspace import current_workspace
@@ -58,7 +57,7 @@ def score_history(recording: Recording, train_days: int, seed: int) -> pa.Table:
     return score_rows(losses(result.scored))
 
 
-def stored_prices(prices: PriceReader, since_ms: int) -> Recording:
+def _stored_prices(prices: PriceReader, since_ms: int) -> Recording:
     """The stored 5-minute prices of the largest coins that have at least eight hours of them."""
     recording: dict[str, tuple[IntArray, FloatArray]] = {}
     for coin in prices.coins()[:_MOST_COINS]:
@@ -77,10 +76,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     settings = load_settings()
     configure_logging(settings.log_level)
-    if hasattr(os, "nice"):
-        os.nice(10)
+    lower_priority()
     with PriceReader(current_workspace(settings).database) as prices:
-        recording = stored_prices(prices, now_ms() - _DAYS * DAY_MS)
+        recording = _stored_prices(prices, now_ms() - _DAYS * DAY_MS)
     if not recording:
         raise BadInput("nenhuma moeda tem oito horas de preços")
     rows = score_history(recording, settings.train_days, settings.seed)

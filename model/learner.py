@@ -82,7 +82,7 @@ class EngineOptions:
 
 @dataclass(frozen=True)
 class FitReport:
-    """What a refit did: `fitted` or not, from how many rows and days, trees grown, and a sentence.
+    """What a refit did: `fitted` or not, from how many rows and days, and a sentence.
 
     `shrinkage` tells, per horizon, which part of a forecast move away from the last price is published; 0: the point
     forecast IS the last price.
@@ -91,7 +91,6 @@ class FitReport:
     fitted: bool
     rows: int
     days: float
-    trees_grown: int
     message: str
     shrinkage: tuple[float, ...]
 
@@ -212,18 +211,19 @@ class Learner:
         moments = self.store.moments()
         if moments is None or not self.can_fit:
             message = f"{rows} rows are too few: {options.least_rows} are needed"
-            return FitReport(False, rows, days, 0, message, self.point.published)
+            return FitReport(False, rows, days, message, self.point.published)
         thin = _FULL_DAYS / min(max(days, 0.25), _FULL_DAYS)
         self._ridge = VolatilityRidge(
             alpha=(options.alpha if self.prior is None else options.alpha_prior) * thin,
             prior=self.prior,
             prior_rows=_PRIOR_LEVEL_ROWS,
         ).fit_moments(moments)
-        trees = self._renew_forest(now_ms, days) if options.use_forest else 0
+        if options.use_forest:
+            self._renew_forest(now_ms, days)
         self.refit_ms = now_ms
-        return FitReport(True, rows, days, trees, "fitted", self.point.published)
+        return FitReport(True, rows, days, "fitted", self.point.published)
 
-    def _renew_forest(self, now_ms: int, days: float) -> int:
+    def _renew_forest(self, now_ms: int, days: float) -> None:
         options = self.options
         x, y = self.store.sample()
         self._forest_weight = options.forest_weight * min(1.0, days / options.forest_full_days)
@@ -234,5 +234,5 @@ class Learner:
                 n_jobs=options.n_jobs,
                 random_state=options.seed,
             ).fit(x, y, now_ms)
-            return options.n_trees
-        return self._forest.renew(x, y, now_ms, min(options.forest_lifetime_h, _LIFETIME_H_A_DAY * days))
+        else:
+            self._forest.renew(x, y, now_ms, min(options.forest_lifetime_h, _LIFETIME_H_A_DAY * days))

@@ -11,14 +11,15 @@ import pyarrow as pa
 from core.contract import KIND_FOREST, QUANTILE_COLUMNS
 from core.errors import BadInput
 from core.metrics import SCORE_SCHEMA, SCORE_SUMS
-from model.loss_terms import NAIVE_COLUMNS, brier, loss_terms, pinball, winkler
+from model.loss_terms import NAIVE_COLUMNS, loss_terms
 
-__all__ = ["FORECAST_COLUMNS", "NAIVE_COLUMNS", "brier", "losses", "pinball", "score_rows", "winkler"]
+__all__ = ["FORECAST_COLUMNS", "FORECAST_KEY", "losses", "score_rows"]
+
+FORECAST_KEY: Final = ("coin", "origin", "horizon_min")
+"""The columns that name a forecast."""
 
 FORECAST_COLUMNS: Final = (
-    "coin",
-    "origin",
-    "horizon_min",
+    *FORECAST_KEY,
     "price_origin",
     "mean",
     *QUANTILE_COLUMNS,
@@ -50,7 +51,7 @@ def losses(frame: pd.DataFrame) -> pd.DataFrame:
         is_forest=(known["kind"] == KIND_FOREST).to_numpy(dtype=np.bool_),
         actual=known["price_actual"].to_numpy(dtype=np.float64),
     )
-    return pd.concat([known[["coin", "origin", "horizon_min"]], pd.DataFrame(columns, index=known.index)], axis=1)
+    return pd.concat([known[list(FORECAST_KEY)], pd.DataFrame(columns, index=known.index)], axis=1)
 
 
 def score_rows(losses_or_forecasts: pd.DataFrame) -> pa.Table:

@@ -11,13 +11,11 @@ import pyarrow.compute as pc
 from core.artifacts import Manifest, Publisher, sorted_by
 from core.metrics import add_up
 from core.times import DAY_MS, GRID_STEP_MS, HOUR_MS
-from etl.feature_table import newest_moments, not_yet_written, written_until
+from etl.feature_table import feature_part, newest_moments, not_yet_written, written_until
 from etl.grid import STEPS_PER_DAY
+from model.score_state import LATEST_LOGGED_MS
 
 __all__ = ["ForecastBook"]
-
-_LATE_MS: Final = 2 * HOUR_MS
-"""A forecast whose origin is older than this is shown but not logged: its outcome is already past."""
 
 _KEPT_TABLES: Final = STEPS_PER_DAY
 """While the disk refuses, the feature rows of the last day wait in memory."""
@@ -36,7 +34,7 @@ class ForecastBook:
     def __init__(self, publisher: Publisher, now_ms: int, retention_days: int) -> None:
         self._publisher = publisher
         self._retention_ms = retention_days * DAY_MS
-        self._last_slot = self._restore_slots(now_ms - _LATE_MS)
+        self._last_slot = self._restore_slots(now_ms - LATEST_LOGGED_MS)
         self._features_until = written_until(publisher, now_ms - DAY_MS - HOUR_MS)
         self._features: list[pa.Table] = []
 
@@ -68,13 +66,12 @@ class ForecastBook:
         new_slots = {
             coin: origin // GRID_STEP_MS
             for coin, origin in origins.items()
-            if now_ms - origin <= _LATE_MS and origin // GRID_STEP_MS > self._last_slot.get(coin, -1)
+            if now_ms - origin <= LATEST_LOGGED_MS and origin // GRID_STEP_MS > self._last_slot.get(coin, -1)
         }
         appended = {}
         rows = pa.concat_tables(self._features) if self._features else features
         if rows.num_rows:
-            span = pc.min_max(rows["ts"].cast(pa.int64())).as_py()
-            appended["features"] = (span["min"], span["max"], rows)
+            appended["features"] = feature_part(rows)
         if new_slots:
             rows = _ARRANGED["log"](latest.filter(pc.is_in(latest["coin"], pa.array(list(new_slots)))))
             moments = [origins[coin] for coin in new_slots]

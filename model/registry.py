@@ -121,7 +121,7 @@ class ModelRegistry:
             raise DamagedFile(f"its SHA-256 is not the recorded one; set aside as {self._set_aside(path)}")
         try:
             return joblib.load(io.BytesIO(content))
-        except Exception as error:
+        except Exception as error:  # unpickling raises whatever the classes in the file raise
             raise DamagedFile(f"{card.file}: {error!r}; set aside as {self._set_aside(path)}") from error
 
     def _set_aside(self, path: Path) -> str:

@@ -10,10 +10,11 @@ import pandas as pd
 
 from core.contract import KIND_BASELINE, QUANTILE_COLUMNS
 from core.errors import BadInput
+from model.losses import FORECAST_KEY
 
 __all__ = ["beside", "read_rival"]
 
-_KEYS: Final = ["coin", "origin", "horizon_min"]
+_KEYS: Final = list(FORECAST_KEY)
 _NEEDED: Final = [*_KEYS, *QUANTILE_COLUMNS]
 _BORROWED: Final = ("price_origin", "mean", "p_up")
 

@@ -1,4 +1,4 @@
-"""Scores: of the live loop, of a backtest, and one step on the command line. `python -m model.score`."""
+"""Scoring as a step: logged forecasts that came due meet their outcomes. `python -m model.score`."""
 
 from __future__ import annotations
 
@@ -14,11 +14,9 @@ from core.prices import PriceReader
 from core.process import hold_lock, run_main
 from core.settings import load_settings
 from core.workspace import current_workspace
-from model.evaluation import evaluate
-from model.live_score import GIVE_UP_MS, LiveScorer, Prices, Settled, settle
-from model.losses import losses, score_rows
+from model.live_score import LiveScorer
 
-__all__ = ["GIVE_UP_MS", "LiveScorer", "Prices", "Settled", "evaluate", "losses", "main", "score_rows", "settle"]
+__all__ = ["main"]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -14,12 +14,15 @@ from core.contract import HORIZONS_MIN
 from core.times import HOUR_MS
 from etl.arrays import IntArray
 
-__all__ = ["ScoreState", "origins_ms"]
+__all__ = ["LATEST_LOGGED_MS", "ScoreState", "origins_ms"]
 
 _SCHEMA: Final = pa.schema([("coin", pa.string()), ("origin_ms", pa.int64()), ("open", pa.int16())])
 _FLOOR: Final = b"floor_ms"
-_LATE_MS: Final = 2 * HOUR_MS
-"""Older origins are not logged, so rows not seen yet are at most this much older than the newest one seen."""
+LATEST_LOGGED_MS: Final = 2 * HOUR_MS
+"""A forecast whose origin is older than this is shown but not logged: its outcome is already past.
+
+Rows of the log not seen yet are therefore at most this much older than the newest one seen.
+"""
 
 
 @dataclass(frozen=True)
@@ -60,7 +63,7 @@ class ScoreState:
         """Nothing in the log before this moment is open."""
         if not self.last:
             return self.floor_ms + 1
-        return min([max(self.last.values()) - _LATE_MS, *(origin_ms for _, origin_ms in self.open_bits)])
+        return min([max(self.last.values()) - LATEST_LOGGED_MS, *(origin_ms for _, origin_ms in self.open_bits)])
 
     def open_rows(self, logged: pa.Table) -> pa.Table:
         """The rows of `logged` (FORECAST_SCHEMA) that are new or were open when the state was written."""

@@ -79,13 +79,12 @@ def walk(
         yield engine.forecast({coin: moment for coin in recording if first_ms[coin] <= moment})
 
 
-def forecast_frame(coins: list[str], made: list[Forecasts], what: str = "published") -> pd.DataFrame:
+def forecast_frame(coins: list[str], made: list[Forecasts], *, published: bool = True) -> pd.DataFrame:
     """Return forecasts as rows of the forecast contract (without model_version, created_at and source).
 
-    `what` chooses whose: "published", or "baseline", the exponentially weighted spread around the last price.
+    Those not `published` are the baseline's: the exponentially weighted spread around the last price.
     """
     steps = len(HORIZONS_MIN)
-    published = what == "published"
     names = np.concatenate([np.array([coins.index(coin) for coin in one.coins], dtype=np.int64) for one in made])
     quantiles = np.concatenate([one.quantiles if published else one.baseline_quantiles for one in made])
     price = np.concatenate([one.price_origin for one in made])

@@ -14,8 +14,8 @@ import pandas as pd
 
 from core.contract import INTERVALS
 from core.files import write_atomically, write_json
-from model.evaluation import compare, evaluate
-from model.losses import NAIVE_COLUMNS
+from model.evaluation import compare, evaluate, with_yardstick
+from model.loss_terms import NAIVE_COLUMNS
 from model.report.page import html_page, markdown
 from model.report.parts import Miss, Report, Rival
 
@@ -36,7 +36,7 @@ def write_report(
     Args:
         out_dir: made if it does not exist.
         forecasts: what `model.evaluation.evaluate` takes: the forecasts, `price_actual`, and the yardstick's quantiles
-            in `model.losses.NAIVE_COLUMNS`.
+            in `model.loss_terms.NAIVE_COLUMNS`.
         context: facts to show at the top (data file, period, options), in the order given.
         rivals: name → forecasts of another method, with `price_actual`; the yardstick's columns may be missing.
 
@@ -93,8 +93,7 @@ def worst_misses(forecasts: pd.DataFrame, count: int = _MISSES) -> list[Miss]:
 
 def _rival(forecasts: pd.DataFrame, rival: pd.DataFrame) -> Rival:
     if NAIVE_COLUMNS[0] not in rival.columns:
-        keys = ["coin", "origin", "horizon_min"]
-        rival = rival.merge(forecasts[[*keys, *NAIVE_COLUMNS]], on=keys, how="left", validate="one_to_one")
+        rival = with_yardstick(rival, forecasts)
     return Rival(evaluate(rival).block.overall, compare(forecasts, rival))
 
 

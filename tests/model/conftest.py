@@ -10,7 +10,7 @@ import pytest
 from scipy import stats
 
 from core.contract import HORIZONS_MIN, QUANTILE_COLUMNS, QUANTILES
-from model.losses import NAIVE_COLUMNS
+from model.loss_terms import NAIVE_COLUMNS
 
 MakeForecasts = Callable[..., pd.DataFrame]
 

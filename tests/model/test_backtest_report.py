@@ -17,7 +17,7 @@ import pytest
 
 from core.errors import BadInput
 from model.evaluation import evaluate
-from model.losses import NAIVE_COLUMNS
+from model.loss_terms import NAIVE_COLUMNS
 from model.report.build import build_report, worst_misses, write_report
 from model.report.charts import line_chart, ratio_chart, reliability_chart
 from model.report.format import integer, moment, number, percent, span

@@ -11,7 +11,7 @@ from etl.features import FEATURE_NAMES
 from etl.outcomes import STEPS
 from model.calibration import LEVELS, Calibration, SizeHistogram, generic_shape
 from model.gate import Gate, interval_loss
-from model.losses import pinball
+from model.loss_terms import pinball
 from model.moments import TrainingStore
 from model.point import SIGNED_COLUMNS, PointForecast
 from model.prior import SHAPE_LEVELS

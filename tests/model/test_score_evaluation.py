@@ -13,7 +13,7 @@ import pytest
 from core.contract import HORIZONS_MIN, QUANTILE_COLUMNS, QUANTILES
 from core.errors import BadInput
 from model.evaluation import REGIMES, compare, evaluate, regimes, reliability, with_yardstick
-from model.losses import NAIVE_COLUMNS
+from model.loss_terms import NAIVE_COLUMNS
 
 MakeForecasts = Callable[..., pd.DataFrame]
 

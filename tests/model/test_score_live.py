@@ -22,8 +22,9 @@ from core.settings import PROJECT, load_settings
 from core.times import DAY_MS, GRID_STEP_MS, HOUR_MS, MINUTE_MS
 from core.workspace import open_workspace
 from etl.feature_table import FEATURE_SCHEMA
+from model.live_score import GIVE_UP_MS, LiveScorer
 from model.publication import ForecastBook
-from model.score import GIVE_UP_MS, LiveScorer, main
+from model.score import main
 from model.yardstick import yardstick_quantiles
 
 NOON = 20_000 * DAY_MS + 12 * HOUR_MS

@@ -17,7 +17,8 @@ from core.contract import INTERVALS, QUANTILE_COLUMNS, QUANTILES
 from core.errors import BadInput
 from core.metrics import SCORE_SCHEMA, SCORE_SUMS, summarise
 from core.times import HOUR_MS
-from model.losses import brier, losses, pinball, score_rows, winkler
+from model.loss_terms import brier, pinball, winkler
+from model.losses import losses, score_rows
 
 MakeForecasts = Callable[..., pd.DataFrame]
 
