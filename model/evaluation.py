@@ -64,12 +64,8 @@ class Difference:
 
 
 def with_yardstick(forecasts: pd.DataFrame, yardstick: pd.DataFrame) -> pd.DataFrame:
-    """`forecasts` with NAIVE_COLUMNS, taken from the rows of `yardstick` with the same coin, origin and horizon.
-
-    There the yardstick stands either in NAIVE_COLUMNS, or in the quantiles where the frame is the yardstick's own.
-    """
-    columns = NAIVE_COLUMNS if NAIVE_COLUMNS[0] in yardstick.columns else QUANTILE_COLUMNS
-    naive = yardstick[[*_KEYS, *columns]].set_axis([*_KEYS, *NAIVE_COLUMNS], axis=1)
+    """`forecasts` with NAIVE_COLUMNS: the quantiles of the rows of `yardstick` with the same coin, origin, horizon."""
+    naive = yardstick[[*_KEYS, *QUANTILE_COLUMNS]].set_axis([*_KEYS, *NAIVE_COLUMNS], axis=1)
     return forecasts.merge(naive, on=_KEYS, how="left", validate="one_to_one")
 
 

@@ -14,8 +14,9 @@ import pandas as pd
 
 from core.contract import INTERVALS
 from core.files import write_atomically, write_json
-from model.evaluation import compare, evaluate, with_yardstick
+from model.evaluation import compare, evaluate
 from model.loss_terms import NAIVE_COLUMNS
+from model.losses import FORECAST_KEY
 from model.report.page import html_page, markdown
 from model.report.parts import Miss, Report, Rival
 
@@ -93,7 +94,8 @@ def worst_misses(forecasts: pd.DataFrame, count: int = _MISSES) -> list[Miss]:
 
 def _rival(forecasts: pd.DataFrame, rival: pd.DataFrame) -> Rival:
     if NAIVE_COLUMNS[0] not in rival.columns:
-        rival = with_yardstick(rival, forecasts)
+        key = list(FORECAST_KEY)
+        rival = rival.merge(forecasts[[*key, *NAIVE_COLUMNS]], on=key, how="left", validate="one_to_one")
     return Rival(evaluate(rival).block.overall, compare(forecasts, rival))
 
 
