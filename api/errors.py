@@ -33,7 +33,6 @@ _REASONS: Final = {
 _STANDARD: Final = {
     404: "endereço não encontrado; os que existem estão em /docs",
     405: "método não permitido: esta API só responde a GET",
-    413: "pedido grande demais: esta API não recebe corpo",
 }
 
 _log = logging.getLogger(__name__)

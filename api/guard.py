@@ -1,21 +1,23 @@
-"""The outermost layer: refuses strange hosts, far callers without a token and hasty clients; adds security headers."""
+"""The outermost layer: refuses strange hosts, bodies, far callers without a token and hasty clients; labels answers."""
 
 from __future__ import annotations
 
-import ipaddress
 import math
-from collections.abc import MutableMapping
-from typing import Any, Final
+from typing import Final
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.security import DEFAULT_RATE, RateLimiter, allowed_hosts, host_name, is_local
+from api.security import DEFAULT_RATE, allowed_hosts, host_name, is_local, network
+from core.errors import ConfigurationError, NotReady
+from core.rates import RateLimiter
+from core.readers import Readers
 from core.settings import Settings
 
 __all__ = ["Guard"]
 
+_MOST_BODY_BYTES: Final = 4096
 _PAGES: Final = ("/docs", "/redoc")
 _PAGE_POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self'; "
@@ -32,10 +34,11 @@ _HEADERS: Final = {
 
 
 class Guard:
-    """ASGI middleware around the whole application."""
+    """ASGI middleware around the whole application; every answer says where the prices of `readers` come from."""
 
-    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+    def __init__(self, app: ASGIApp, settings: Settings, readers: Readers) -> None:
         self._app = app
+        self._readers = readers
         self._has_token = settings.api_token is not None
         self._hosts = allowed_hosts(settings)
         self._limits_local = settings.api_rate_limit is not None
@@ -46,9 +49,26 @@ class Guard:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        labelled = _with_headers(scope, send)
+
+        async def send_labelled(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                self._label(scope["path"], MutableHeaders(scope=message))
+            await send(message)
+
         refusal = self._refusal(scope)
-        await (refusal or self._app)(scope, receive, labelled)
+        await (refusal or self._app)(scope, receive, send_labelled)
+
+    def _label(self, path: str, headers: MutableHeaders) -> None:
+        headers.update(_HEADERS)
+        headers["Content-Security-Policy"] = _PAGE_POLICY if path in _PAGES else _DATA_POLICY
+        if "X-Fonte" not in headers:
+            headers["X-Fonte"] = self._source()
+
+    def _source(self) -> str:
+        try:
+            return self._readers.workspace().source.value
+        except (NotReady, ConfigurationError, OSError):
+            return "indefinida"
 
     def _refusal(self, scope: Scope) -> Response | None:
         """Why this request is not answered, or None."""
@@ -58,8 +78,10 @@ class Guard:
             return _refuse(403, "a API só responde a esta máquina: para abri-la à rede defina CRYPTO_API_TOKEN")
         if not self._knows_host(scope):
             return _refuse(400, "nome de host não permitido: acrescente-o a CRYPTO_ALLOWED_HOSTS")
+        if _has_large_body(Headers(scope=scope)):
+            return _refuse(413, "pedido grande demais: esta API não recebe corpo")
         if client is not None and (not local or self._limits_local) and scope["path"] != "/saude":
-            wait_s = self._limiter.wait_s(_network(client))
+            wait_s = self._limiter.wait_s(network(client))
             if wait_s:
                 return _refuse(429, "pedidos demais", {"Retry-After": str(math.ceil(wait_s))})
         return None
@@ -77,21 +99,8 @@ def _refuse(status: int, detail: str, headers: dict[str, str] | None = None) -> 
     return JSONResponse({"detail": detail}, status, {"Cache-Control": "no-store", **(headers or {})})
 
 
-def _network(client: str) -> str:
-    """What counts as one client: an IPv4 address, or the /64 network that IPv6 gives to a household."""
-    try:
-        address = ipaddress.ip_address(client.partition("%")[0])
-    except ValueError:
-        return client
-    return str(address) if address.version == 4 else str(ipaddress.ip_network((address, 64), strict=False))
-
-
-def _with_headers(scope: MutableMapping[str, Any], send: Send) -> Send:
-    async def send_labelled(message: Message) -> None:
-        if message["type"] == "http.response.start":
-            headers = MutableHeaders(scope=message)
-            headers.update(_HEADERS)
-            headers["Content-Security-Policy"] = _PAGE_POLICY if scope["path"] in _PAGES else _DATA_POLICY
-        await send(message)
-
-    return send_labelled
+def _has_large_body(headers: Headers) -> bool:
+    """Whether a body is announced that is large, or of unknown size."""
+    length = headers.get("content-length", "0")
+    is_small = length.isdecimal() and len(length) < 10 and int(length) <= _MOST_BODY_BYTES
+    return not is_small or "transfer-encoding" in headers

@@ -1,4 +1,4 @@
-"""The REST API: `python -m uvicorn api.main:app`, or `create_app(settings)` for tests and other servers."""
+"""The REST API: `python -m api.server`, or `app` and `create_app(settings)` for other servers and tests."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 
 from fastapi import Depends, FastAPI
 from starlette.middleware.cors import CORSMiddleware
+from starlette.types import ASGIApp
 
 from api.documentation import DESCRIPTION, TAGS, TITLE, add_pages, describe_source
 from api.errors import add_error_answers
@@ -24,11 +25,17 @@ from core.version import VERSION
 
 __all__ = ["app", "create_app"]
 
-_MOST_BODY_BYTES = 4096
 _EXPOSED = ("ETag", "Retry-After", "X-Fonte", "Content-Disposition")
 
 app: FastAPI
 """Built when first asked for: importing this module reads no settings and no files."""
+
+
+class _GuardedApi(FastAPI):
+    """An application whose guard stands before everything, the answer to unexpected errors included."""
+
+    def build_middleware_stack(self) -> ASGIApp:
+        return Guard(super().build_middleware_stack(), self.state.settings, self.state.readers)
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -39,7 +46,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     """
     chosen = load_settings() if settings is None else settings
     readers = Readers(chosen)
-    api = FastAPI(
+    api = _GuardedApi(
         title=TITLE,
         version=VERSION,
         description=DESCRIPTION,
@@ -47,7 +54,6 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         lifespan=_lifespan,
-        max_body_size=_MOST_BODY_BYTES,
     )
     api.state.settings, api.state.readers = chosen, readers
     api.state.board = StatusBoard(chosen, readers, VERSION)
@@ -67,7 +73,6 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             allow_headers=["Authorization", "If-None-Match"],
             expose_headers=_EXPOSED,
         )
-    api.add_middleware(Guard, settings=chosen)
     return api
 
 

@@ -1,12 +1,10 @@
-"""Who may ask and how often: bearer token, local callers, host names, rate."""
+"""Who may ask: bearer token, local callers, host names, and what counts as one client."""
 
 from __future__ import annotations
 
 import hmac
 import ipaddress
 import re
-import time
-from collections import OrderedDict
 from typing import Annotated, Final
 
 from fastapi import Depends, HTTPException, Request
@@ -14,13 +12,12 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from core.settings import Settings
 
-__all__ = ["RateLimiter", "allowed_hosts", "host_name", "is_local", "require_token"]
+__all__ = ["DEFAULT_RATE", "allowed_hosts", "host_name", "is_local", "network", "require_token"]
 
 DEFAULT_RATE: Final = 120
 """Requests per minute and client when other machines may ask and nothing was configured."""
 
 _HOST: Final = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9._-]+))(?::\d{1,5})?")
-_MOST_CLIENTS: Final = 4096
 
 _bearer = HTTPBearer(auto_error=False, scheme_name="token", description="O valor de CRYPTO_API_TOKEN")
 
@@ -43,29 +40,6 @@ async def require_token(
         )
 
 
-class RateLimiter:
-    """A token bucket per client: `per_minute` requests at once, refilled evenly; remembers a bounded number of clients.
-
-    For one thread (the event loop).
-    """
-
-    def __init__(self, per_minute: int) -> None:
-        self._size = float(per_minute)
-        self._per_second = per_minute / 60
-        self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
-
-    def wait_s(self, client: str) -> float:
-        """Take one request from the client's bucket: 0.0, or the seconds to wait where it is empty."""
-        now = time.monotonic()
-        level, at = self._buckets.pop(client, (self._size, now))
-        level = min(self._size, level + (now - at) * self._per_second)
-        allowed = level >= 1
-        self._buckets[client] = (level - 1 if allowed else level, now)
-        if len(self._buckets) > _MOST_CLIENTS:
-            self._buckets.popitem(last=False)
-        return 0.0 if allowed else (1 - level) / self._per_second
-
-
 def allowed_hosts(settings: Settings) -> frozenset[str]:
     """The host names under which the API may be asked; others are a sign of DNS rebinding."""
     return frozenset({"localhost", settings.host.lower(), *(name.lower() for name in settings.allowed_hosts)})
@@ -85,3 +59,12 @@ def is_local(client: str) -> bool:
         return False
     mapped = getattr(address, "ipv4_mapped", None)
     return (mapped or address).is_loopback
+
+
+def network(client: str) -> str:
+    """What counts as one client: an IPv4 address, or the /64 network that IPv6 gives to a household."""
+    try:
+        address = ipaddress.ip_address(client.partition("%")[0])
+    except ValueError:
+        return client
+    return str(address) if address.version == 4 else str(ipaddress.ip_network((address, 64), strict=False))

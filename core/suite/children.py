@@ -35,9 +35,7 @@ _NOT_INHERITED: Final = ("PYTHONSAFEPATH", "PYTHONHOME", "FORCE_COLOR")
 
 def api(settings: Settings) -> ChildSpec:
     """The HTTP API; it follows data/run/source.json, so it can start before the source is known."""
-    command = ("uvicorn", "api.main:app", "--host", settings.host, "--port", str(settings.api_port))
-    options = ("--timeout-graceful-shutdown", "3", "--no-access-log", "--log-level", "warning", "--no-use-colors")
-    return _spec("api", (*command, *options), _follower(settings))
+    return _spec("api", ("api.server",), _follower(settings))
 
 
 def dashboard(settings: Settings) -> ChildSpec:

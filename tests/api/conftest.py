@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ import uvicorn
 from fastapi.testclient import TestClient
 
 from api.main import create_app
+from api.server import PatientProtocol
 from bench.sample_folder import SampleFolder
 from core.settings import Settings, Source
 
@@ -58,10 +59,10 @@ def client(filled: SampleFolder, make_client: ClientFactory) -> TestClient:
     return make_client(filled.settings)
 
 
-@pytest.fixture(scope="session")
-def served(filled: SampleFolder) -> Iterator[str]:
-    """Address of a real server over the filled folder."""
-    config = uvicorn.Config(create_app(_follower(filled.settings)), port=0, log_level="warning", ws="none")
+@contextmanager
+def _serving(application: Any, **options: Any) -> Iterator[str]:
+    """Address of a real server."""
+    config = uvicorn.Config(application, port=0, log_level="warning", ws="none", **options)
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, name="served")
     thread.start()
@@ -72,3 +73,22 @@ def served(filled: SampleFolder) -> Iterator[str]:
     yield f"http://127.0.0.1:{port}"
     server.should_exit = True
     thread.join(10)
+
+
+@pytest.fixture(scope="session")
+def served(filled: SampleFolder) -> Iterator[str]:
+    """Address of a real server over the filled folder."""
+    with _serving(create_app(_follower(filled.settings))) as address:
+        yield address
+
+
+@pytest.fixture
+def serve(filled: SampleFolder) -> Iterator[Callable[..., str]]:
+    """Starts servers as patient as run_all.py's, of the API over the filled folder or of another application."""
+    with ExitStack() as stack:
+
+        def start(settings: Settings = filled.settings, application: Any = None, **options: Any) -> str:
+            served = application or create_app(_follower(settings))
+            return stack.enter_context(_serving(served, http=PatientProtocol, **options))
+
+        yield start

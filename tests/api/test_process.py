@@ -1,4 +1,4 @@
-"""The API as a process: it starts from `uvicorn api.main:app`, refuses bad settings, reads nothing when imported."""
+"""The API as a process, started as run_all.py does or by uvicorn: refuses bad settings, reads nothing when imported."""
 
 from __future__ import annotations
 
@@ -44,12 +44,20 @@ def _status(port: int) -> dict[str, object]:
             time.sleep(0.05)
 
 
-def test_it_serves_an_empty_folder_and_stops_on_sigterm(tmp_path: Path) -> None:
+def _commands(port: int) -> list[list[str]]:
+    return [
+        [sys.executable, "-m", "api.server"],
+        [sys.executable, "-m", "uvicorn", "api.main:app", "--port", str(port), "--log-level", "warning"],
+    ]
+
+
+@pytest.mark.parametrize("which", [0, 1])
+def test_it_serves_an_empty_folder_and_stops_on_sigterm(tmp_path: Path, which: int) -> None:
     """Started before anything else it answers /status, writes its health file, and says goodbye in it."""
     port = _free_port()
-    command = [sys.executable, "-m", "uvicorn", "api.main:app", "--port", str(port), "--log-level", "warning"]
     data_dir = tmp_path / "dados com espaço é"
-    process = subprocess.Popen(command, cwd=PROJECT, env=_environment(data_dir))
+    environment = _environment(data_dir, CRYPTO_API_PORT=str(port))
+    process = subprocess.Popen(_commands(port)[which], cwd=PROJECT, env=environment)
     try:
         assert _status(port)["status"] == "aguardando_dados"
         health = json.loads((data_dir / "run" / "api.json").read_bytes())
@@ -63,6 +71,7 @@ def test_it_serves_an_empty_folder_and_stops_on_sigterm(tmp_path: Path) -> None:
     assert [path.name for path in data_dir.rglob("*") if path.is_file()] == ["api.json"]
 
 
+@pytest.mark.parametrize("which", [0, 1])
 @pytest.mark.parametrize(
     ("variables", "said"),
     [
@@ -71,9 +80,11 @@ def test_it_serves_an_empty_folder_and_stops_on_sigterm(tmp_path: Path) -> None:
         ({"CRYPTO_API_TOKEN": "ã"}, "CRYPTO_API_TOKEN"),
     ],
 )
-def test_settings_that_do_not_fit_end_it_with_one_line(tmp_path: Path, variables: dict[str, str], said: str) -> None:
+def test_settings_that_do_not_fit_end_it_with_one_line(
+    tmp_path: Path, variables: dict[str, str], said: str, which: int
+) -> None:
     """The exit code says that no restart will help; the line names the variable; no traceback."""
-    command = [sys.executable, "-m", "uvicorn", "api.main:app", "--port", str(_free_port())]
+    command = _commands(_free_port())[which]
     environment = _environment(tmp_path, **variables)
     done = subprocess.run(
         command, cwd=PROJECT, env=environment, capture_output=True, text=True, timeout=60, check=False

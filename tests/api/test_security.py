@@ -9,8 +9,9 @@ import pytest
 from fastapi.testclient import TestClient
 from pydantic import SecretStr
 
-from api.security import RateLimiter, host_name, is_local
+from api.security import host_name, is_local
 from bench.sample_folder import SampleFolder
+from core.rates import RateLimiter
 
 ClientFactory = Callable[..., TestClient]
 TOKEN = "um-segredo-bem-guardado"
@@ -178,9 +179,46 @@ def test_other_origins_are_shut_out_unless_configured(
     )
 
 
-def test_a_body_is_refused(client: TestClient) -> None:
-    """This API reads no bodies; a large one is cut off."""
-    assert client.request("GET", "/moedas", content=b"x" * 100_000).status_code == 413
+@pytest.mark.parametrize("method", ["GET", "POST"])
+@pytest.mark.parametrize("address", ["/moedas", "/saude", "/nada"])
+@pytest.mark.parametrize(
+    "headers", [{"Content-Length": "4097"}, {"Content-Length": "9" * 20}, {"Transfer-Encoding": "chunked"}]
+)
+def test_a_body_is_refused(client: TestClient, method: str, address: str, headers: dict[str, str]) -> None:
+    """This API reads no bodies: a large one, or one of unknown size, is not waited for."""
+    answer = client.request(method, address, headers=headers)
+    assert (answer.status_code, answer.json()) == (413, {"detail": "pedido grande demais: esta API não recebe corpo"})
+
+
+def test_all_refusals_have_one_shape(filled: SampleFolder, make_client: ClientFactory) -> None:
+    """Whatever goes wrong: `detail` in Portuguese, not to be stored, with the source and the security headers."""
+    update = {"api_token": SecretStr(TOKEN), "api_rate_limit": 7}
+    client = make_client(filled.settings.model_copy(update=update))
+    told = {"Authorization": f"Bearer {TOKEN}"}
+    answers = [
+        client.get("/moedas"),
+        client.get("/moedas", headers={"Host": "evil.example"}),
+        client.get("/moedas", headers={"Content-Length": "100000"}),
+        client.get("/prever/nada", headers=told),
+        client.post("/moedas", headers=told),
+        client.get("/historico/btc?limite=x", headers=told),
+        client.get("/nada"),
+        client.get("/estatico/nada"),
+    ]
+    answers += [client.get("/moedas", headers=told) for _ in range(2)]
+    assert [answer.status_code for answer in answers] == [401, 400, 413, 404, 405, 422, 404, 404, 200, 429]
+    for answer in (answer for answer in answers if answer.is_error):
+        assert isinstance(answer.json()["detail"], str)
+        assert answer.headers["x-fonte"] == "demo"
+        assert answer.headers["cache-control"] == "no-store"
+        assert answer.headers["x-frame-options"] == "DENY"
+
+
+def test_without_a_source_refusals_say_so(sample: SampleFolder, make_client: ClientFactory) -> None:
+    """Before the source is decided there is nothing to be named."""
+    (sample.settings.run_dir / "source.json").unlink()
+    answer = make_client(sample.settings).get("/moedas")
+    assert (answer.status_code, answer.headers["x-fonte"]) == (503, "indefinida")
 
 
 def test_an_unexpected_error_shows_nothing_of_the_inside(
@@ -192,6 +230,7 @@ def test_an_unexpected_error_shows_nothing_of_the_inside(
     client.app.state.board = None  # type: ignore[attr-defined]  # break the inside
     with caplog.at_level(logging.ERROR):
         answer = client.get("/status")
+    assert (answer.headers["x-fonte"], answer.headers["x-frame-options"]) == ("demo", "DENY")
     assert (answer.status_code, answer.json()) == (500, {"detail": "erro interno; a causa está no log da API"})
     assert "AttributeError" in caplog.text
 

@@ -1,0 +1,103 @@
+"""The server that run_all.py starts: `python -m api.server`; it gives nobody more than a bounded time."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from typing import Final
+
+import h11
+import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from api.main import create_app
+from api.security import is_local, network
+from core.process import run_main
+from core.settings import load_settings
+
+__all__ = ["ANSWER_S", "ASK_S", "PatientProtocol", "main"]
+
+ASK_S: Final = 10.0
+"""Within so many seconds of connecting, or of the last answer, a request must have come whole."""
+
+ANSWER_S: Final = 60.0
+"""Within so many seconds more the client must have taken the answer."""
+
+_MOST_CONNECTIONS: Final = 64
+"""Of one client elsewhere; a browser needs six."""
+
+_MALFORMED: Final = json.dumps({"detail": "pedido HTTP malformado"}).encode()
+
+
+class PatientProtocol(H11Protocol):
+    """A connection that ends when its client dawdles; uvicorn itself waits for ever for the end of a request."""
+
+    _timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Accept a client, unless it has connections enough."""
+        super().connection_made(transport)
+        self._give_time()
+        if self.client and not is_local(self.client[0]) and self._siblings() > _MOST_CONNECTIONS:
+            transport.abort()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget the client."""
+        if self._timer is not None:
+            self._timer.cancel()
+        super().connection_lost(exc)
+
+    def on_response_complete(self) -> None:
+        """Give time for the next request."""
+        self._give_time()
+        super().on_response_complete()
+
+    def send_400_response(self, msg: str) -> None:
+        """Refuse what is no HTTP in the shape of all refusals; `msg`, uvicorn's words, is in the log."""
+        del msg
+        headers = {"content-type": "application/json", "content-length": str(len(_MALFORMED)), "connection": "close"}
+        events = (
+            h11.Response(status_code=400, headers=list(headers.items())),
+            h11.Data(_MALFORMED),
+            h11.EndOfMessage(),
+        )
+        for event in events:
+            self.transport.write(self.conn.send(event) or b"")
+        self.transport.close()
+
+    def _siblings(self) -> int:
+        mine = network(self.client[0]) if self.client else ""
+        others = (getattr(connection, "client", None) for connection in self.connections)
+        return sum(network(client[0]) == mine for client in others if client)
+
+    def _give_time(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self.loop.call_later(ASK_S, self._lose_patience)
+
+    def _lose_patience(self) -> None:
+        if self.cycle is None or self.cycle.response_complete:
+            self.transport.close()
+        self._timer = self.loop.call_later(ANSWER_S, self.transport.abort)
+
+
+def main() -> int:
+    """Serve where the settings say until a stop signal."""
+    settings = load_settings()
+    uvicorn.run(
+        create_app(settings),
+        host=settings.host,
+        port=settings.api_port,
+        http=PatientProtocol,
+        ws="none",
+        timeout_graceful_shutdown=3,
+        access_log=False,
+        log_level="warning",
+        use_colors=False,
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(run_main(main))

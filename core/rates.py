@@ -1,0 +1,37 @@
+"""How often somebody may do something."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import OrderedDict
+from typing import Final
+
+__all__ = ["RateLimiter"]
+
+_MOST_CLIENTS: Final = 4096
+
+
+class RateLimiter:
+    """A token bucket per client: `per_minute` requests at once, refilled evenly; remembers a bounded number of clients.
+
+    Thread-safe.
+    """
+
+    def __init__(self, per_minute: int) -> None:
+        self._size = float(per_minute)
+        self._per_second = per_minute / 60
+        self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def wait_s(self, client: str) -> float:
+        """Take one request from the client's bucket: 0.0, or the seconds to wait where it is empty."""
+        with self._lock:
+            now = time.monotonic()
+            level, at = self._buckets.pop(client, (self._size, now))
+            level = min(self._size, level + (now - at) * self._per_second)
+            allowed = level >= 1
+            self._buckets[client] = (level - 1 if allowed else level, now)
+            if len(self._buckets) > _MOST_CLIENTS:
+                self._buckets.popitem(last=False)
+        return 0.0 if allowed else (1 - level) / self._per_second

@@ -1,0 +1,154 @@
+"""Clients that dawdle over asking or over taking the answer: they starve nobody, and are cut off in time."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import socket
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, suppress
+
+import psutil
+import pytest
+import requests
+from pydantic import SecretStr
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+import api.server
+from bench.sample_folder import SampleFolder
+
+Serve = Callable[..., str]
+SLOW = 200
+LARGE = 100_000_000
+PATIENCE_S = 20.0
+
+
+class Crowd:
+    """Connections of this test; they are closed at its end."""
+
+    def __init__(self, stack: ExitStack) -> None:
+        self._stack = stack
+
+    def connect(self, address: str, host: str = "127.0.0.1", sent: bytes = b"", buffer: int = 0) -> socket.socket:
+        """Connect, perhaps with a small receive buffer, and send something."""
+        line = self._stack.enter_context(socket.socket())
+        if buffer:
+            line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
+        line.settimeout(PATIENCE_S)
+        line.connect((host, int(address.rpartition(":")[2])))
+        line.sendall(sent)
+        return line
+
+
+@pytest.fixture
+def crowd() -> Iterator[Crowd]:
+    """Opens connections."""
+    with ExitStack() as stack:
+        yield Crowd(stack)
+
+
+def _is_cut(line: socket.socket) -> bool:
+    """Whether the server ends the connection without an answer."""
+    try:
+        return line.recv(1000) == b""
+    except ConnectionResetError:
+        return True
+
+
+def test_slow_clients_starve_nobody(serve: Serve, crowd: Crowd) -> None:
+    """While 200 clients keep their headers to themselves, others are answered at once."""
+    address = serve()
+    slow = [crowd.connect(address, sent=b"GET /moedas HTTP/1.1\r\nHost: local") for _ in range(SLOW)]
+    for path in ("/saude", "/status", "/moedas", "/prever/btc", "/historico/btc"):
+        assert requests.get(address + path, timeout=5).status_code == 200
+    slow[0].sendall(b"host\r\n\r\n")
+    assert slow[0].recv(1000).startswith(b"HTTP/1.1 200")
+
+
+@pytest.mark.parametrize("sent", [b"", b"GET /moedas HTTP/1.1\r\nHost: local"])
+def test_who_never_asks_is_cut_off(serve: Serve, crowd: Crowd, monkeypatch: pytest.MonkeyPatch, sent: bytes) -> None:
+    """A connection without a whole request ends after the time to ask."""
+    monkeypatch.setattr(api.server, "ASK_S", 0.5)
+    address = serve()
+    slow = [crowd.connect(address, sent=sent) for _ in range(SLOW)]
+    assert all(_is_cut(line) for line in slow)
+
+
+@pytest.mark.parametrize("after", ["", "GET /saude HTTP/1.1\r\nHost: localhost\r\nContent-Length: 4000\r\n\r\n"])
+def test_a_byte_now_and_then_gains_no_time(
+    serve: Serve, crowd: Crowd, monkeypatch: pytest.MonkeyPatch, after: str
+) -> None:
+    """The time to ask runs from the start (or from the last answer), not from the last byte."""
+    monkeypatch.setattr(api.server, "ASK_S", 1.0)
+    line = crowd.connect(serve(), sent=after.encode())
+    deadline = time.monotonic() + PATIENCE_S
+    with pytest.raises((ConnectionResetError, BrokenPipeError)):
+        while time.monotonic() < deadline:
+            line.sendall(b"x")
+            time.sleep(0.1)
+
+
+def test_a_line_kept_alive_outlasts_the_time_to_ask(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever asks again in time may go on for as long as they like."""
+    monkeypatch.setattr(api.server, "ASK_S", 1.5)
+    line = http.client.HTTPConnection(serve().removeprefix("http://"), timeout=5)
+    line.connect()
+    first = line.sock
+    for _ in range(8):
+        line.request("GET", "/saude")
+        assert line.getresponse().read()
+        time.sleep(0.3)
+    assert line.sock is first
+    line.close()
+
+
+def test_who_does_not_take_the_answer_is_cut_off(serve: Serve, crowd: Crowd, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A large answer does not lie in memory for a client that reads nothing of it."""
+    monkeypatch.setattr(api.server, "ASK_S", 0.5)
+    monkeypatch.setattr(api.server, "ANSWER_S", 0.5)
+
+    async def large(_request: Request) -> Response:
+        return Response(bytes(LARGE))
+
+    address = serve(application=Starlette(routes=[Route("/", large)]))
+    line = crowd.connect(address, sent=b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n", buffer=4096)
+    time.sleep(2)
+    received = 0
+    with suppress(ConnectionResetError):
+        while part := line.recv(65536):
+            received += len(part)
+    assert 0 < received < LARGE
+
+
+def test_what_is_no_http_is_refused_like_everything_else(serve: Serve, crowd: Crowd) -> None:
+    """400 with one sentence in Portuguese as JSON."""
+    line = crowd.connect(serve(), sent=b"\x00\x01\r\n\r\n")
+    head, _, body = line.recv(2000).partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 400")
+    assert json.loads(body) == {"detail": "pedido HTTP malformado"}
+
+
+def test_one_client_elsewhere_has_a_bounded_number_of_connections(
+    filled: SampleFolder, serve: Serve, crowd: Crowd
+) -> None:
+    """The 65th is closed at once; this machine's own go on."""
+    own = [
+        address.address
+        for addresses in psutil.net_if_addrs().values()
+        for address in addresses
+        if address.family is socket.AF_INET and not address.address.startswith("127.")
+    ]
+    if not own:
+        pytest.skip("this machine has no address but loopback")
+    settings = filled.settings.model_copy(update={"api_token": SecretStr("um-segredo-bem-guardado")})
+    address = serve(settings, host="0.0.0.0")  # noqa: S104 - to be reached from elsewhere
+    head = f"GET /saude HTTP/1.1\r\nHost: {own[0]}\r\n".encode()
+    lines = [crowd.connect(address, own[0], sent=head) for _ in range(64)]
+    assert _is_cut(crowd.connect(address, own[0]))
+    lines[-1].sendall(b"\r\n")
+    assert lines[-1].recv(1000).startswith(b"HTTP/1.1 200")
+    assert requests.get(f"{address}/saude", timeout=5).status_code == 200
