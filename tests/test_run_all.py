@@ -22,6 +22,8 @@ from core.health import read_health
 from core.settings import DEFAULT_COINS, PROJECT
 from core.suite.ports import free_port
 from core.suite.source import BACK_NOTICE, FALLBACK_NOTICE
+from dashboard.texts import LANGUAGES, Texts
+from dashboard.views.diagnostics import HIDDEN
 from etl.local_market.coin_names import coins_wanted
 from etl.local_market.server import MarketServer
 from etl.local_market.simulated import SimulatedMarket
@@ -98,6 +100,13 @@ def test_everything_answers(demo: RunningSuite) -> None:
     assert "SIMULADO" in demo.output
     demo.wait(lambda: " ciclo " in demo.output and "Painel e API respondem" in demo.output)
     assert set(demo.children()) == set(CHILDREN)
+
+
+def test_the_diagnostics_have_a_name_for_all_that_processes_say(demo: RunningSuite) -> None:
+    """Whatever collector and pipeline say of themselves has a name in either language, or is hidden on purpose."""
+    said = {name for child in ("collector", "pipeline") for name in read_health(demo.run_dir, child).progress}
+    for language in LANGUAGES:
+        assert {name for name in said - set(HIDDEN) if not Texts(language).get(f"fact.{name}", "")} == set()
 
 
 def test_pages_open_once_both_answer(demo: RunningSuite) -> None:

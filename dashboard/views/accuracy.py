@@ -6,6 +6,7 @@ from typing import Final
 
 import streamlit as st
 
+from core.errors import DamagedFile, NotReady
 from core.metrics import Metrics, MetricsBlock, Score
 from core.significance import MINIMUM_LENGTH
 from dashboard.accuracy_charts import by_coin_chart, by_day_chart, by_horizon_chart, reliability_chart
@@ -30,11 +31,23 @@ def show(page: Page) -> None:
     st.markdown(texts("accuracy.intro"))
     with st.container(horizontal=True, vertical_alignment="bottom"):
         switch = segmented(texts("evidence.label"))
-        evidence = kept("prova", _EVIDENCE, _EVIDENCE[0], switch, lambda name: texts(f"evidence.{name}"))
+        evidence = kept("prova", _EVIDENCE, _first_evidence(page), switch, lambda name: texts(f"evidence.{name}"))
         switch = segmented(texts("scope.label"))
         scope = kept("alcance", _SCOPES, _SCOPES[0], switch, lambda name: texts(f"scope.{name}"))
         coin = choose_coin(page) if scope == "moeda" else None
     st.fragment(_scores, run_every=_EVERY)(page, evidence, coin)
+
+
+def _first_evidence(page: Page) -> str:
+    """What is shown to who has not chosen: live scores, and the backtest while there are none.
+
+    Where nothing can be read, the scores themselves say why.
+    """
+    try:
+        metrics = page.readers.metrics(None)
+    except (NotReady, DamagedFile):
+        return "ao_vivo"
+    return "backtest" if metrics.live is None and metrics.backtest is not None else "ao_vivo"
 
 
 def verdict(score: Score, formats: Formats, texts: Texts) -> tuple[str, str]:

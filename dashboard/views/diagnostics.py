@@ -23,12 +23,14 @@ from dashboard.page import Page, escape, in_words
 from dashboard.tables import text_table
 from dashboard.texts import Texts
 
-__all__ = ["facts", "log_state", "process_rows", "show"]
+__all__ = ["HIDDEN", "facts", "log_state", "process_rows", "show"]
 
 _EVERY: Final = "3s"
 _ORDER: Final = ("suite", "simulator", "collector", "pipeline", "api", "dashboard")
 _PACKAGES: Final = ("streamlit", "plotly", "pandas", "pyarrow", "scikit-learn")
-_HIDDEN: Final = ("headline", "children", "urls")
+HIDDEN: Final = ("headline", "children", "urls")
+"""What health files say for programs, or is shown elsewhere."""
+
 _LONGEST: Final = 300
 
 
@@ -71,7 +73,7 @@ def facts(health: Health, formats: Formats, texts: Texts) -> list[tuple[str, str
     pairs = [
         (texts.get(f"fact.{name}", name), _fact(value, formats, texts))
         for name, value in said.items()
-        if name not in _HIDDEN and value not in (None, "", [], {}) and (name != "mensagem" or texts.can_say(value))
+        if name not in HIDDEN and value not in (None, "", [], {}) and (name != "mensagem" or texts.can_say(value))
     ]
     if health.last_error:
         at = _moment(health.last_error.get("at"), formats)

@@ -125,6 +125,20 @@ def test_accuracy_keeps_live_and_backtest_apart(make_market: Make, open_page: Op
     assert len(one.get("plotly_chart")) == 3
 
 
+def test_accuracy_begins_with_the_backtest_while_nothing_live_is_scored(
+    make_market: Make, open_page: Open, read: Read
+) -> None:
+    """In the first minutes the page shows what there is, and a choice in the address is kept."""
+    market = make_market()
+    market.collect()
+    market.forecast()
+    market.score("backtest", hours=200)
+    assert "em 200 h" in read(open_page(pagina="precisao"))
+    assert "Ainda nenhuma previsão ao vivo" in read(open_page(pagina="precisao", prova="ao_vivo"))
+    market.score(hours=60)
+    assert "em 60 h" in read(open_page(pagina="precisao"))
+
+
 def test_accuracy_is_honest_about_few_hours(make_market: Make, open_page: Open, read: Read) -> None:
     """Three hours of results allow no conclusion."""
     market = make_market()
