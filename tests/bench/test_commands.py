@@ -56,6 +56,13 @@ def test_cycle_takes_a_history_too_sparse_to_learn_from(run_bench: Any) -> None:
     assert json.loads(done.stdout.splitlines()[-1])["wall_s"] > 0
 
 
+def test_floor_prints_every_process(run_bench: Any) -> None:
+    """Four processes, each with CPU-seconds and megabytes of its libraries; only the pipeline's are without pandas."""
+    floors = json.loads(run_bench("floor", "--repeats", "1", "--json").stdout.splitlines()[-1])
+    assert [floor["process"] for floor in floors] == ["collector", "pipeline", "api", "dashboard"]
+    assert all(floor["cpu_s"] > 0 and floor["memory_mb"] > 0 for floor in floors)
+
+
 def test_store_prints_one_json_list(run_bench: Any) -> None:
     """One entry a size, each with poll and queries in milliseconds."""
     done = run_bench("store", "--rows", "5000", "10000", "--json")
