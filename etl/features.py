@@ -17,6 +17,7 @@ from etl.arrays import BoolArray, FloatArray, IntArray, RowArray
 from etl.grid import STEPS_PER_DAY
 
 __all__ = [
+    "CLOCK_FEATURES",
     "COIN_FEATURES",
     "FEATURE_NAMES",
     "LOOKBACK",

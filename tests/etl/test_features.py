@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.times import GRID_STEP_MS
+from core.times import DAY_MS, GRID_STEP_MS, HOUR_MS
 from etl import features, volatility
 from etl.feature_grid import FeatureBlock, FeatureGrid
 
@@ -227,3 +227,47 @@ def test_the_clock_of_a_row_is_that_of_its_price_record() -> None:
     assert hats[place] == pytest.approx(0.8)
     assert hats[(place + 1) % 12] == pytest.approx(0.2)
     assert hats.sum() == pytest.approx(1.0)
+
+
+def test_the_weekend_is_saturday_and_sunday_in_utc() -> None:
+    """From Friday's last millisecond to Monday's first, only what lies between is the weekend."""
+    saturday = 1_717_200_000_000  # 2024-06-01T00:00Z
+    moments = np.array([saturday - 1, saturday, saturday + 2 * DAY_MS - 1, saturday + 2 * DAY_MS])
+    weekend = features.clock_features(moments)[:, features.CLOCK_FEATURES.index("weekend")]
+    assert weekend.tolist() == [0.0, 1.0, 1.0, 0.0]
+
+
+def test_the_markets_mean_is_that_of_its_members() -> None:
+    """A coin that is no member neither moves the mean nor dilutes it; a market without members stands still."""
+    columns = np.arange(1, 4, dtype=np.float32)[None, :, None] * np.ones(
+        (2, 3, len(features.COIN_FEATURES)), np.float32
+    )
+    means = features.market_features(columns, np.array([[True, True, False], [False, False, False]]))
+    np.testing.assert_allclose(means[0], 1.5)
+    np.testing.assert_array_equal(means[1], 0.0)
+
+
+def test_a_single_return_counts_at_most_twenty_spreads() -> None:
+    """A crash in one step moves the averages no further than a return of twenty spreads."""
+    state = volatility.initial_state(1)
+    for r in np.random.default_rng(3).normal(0, 0.001, 300):
+        state = volatility.step(state, np.array([r]))
+    limit = 20 * volatility.scale(state)
+    np.testing.assert_array_equal(volatility.step(state, -50 * limit), volatility.step(state, limit))
+    assert (volatility.step(state, limit) > volatility.step(state, limit / 2)).any()
+
+
+def test_a_repaired_coin_hands_out_only_rows_that_were_not_seen() -> None:
+    """Rows handed out once are rebuilt in silence; those that the repair made possible come."""
+    prices = _market(seed=13, hours=30)
+    end = (START_MS // GRID_STEP_MS + 29 * 12) * GRID_STEP_MS
+    gap = (START_MS + 20 * HOUR_MS, START_MS + 21 * HOUR_MS)
+    grid = FeatureGrid(2)
+    for coin, rows in prices.items():
+        grid.observe(coin, *zip(*(row for row in rows if not gap[0] <= row[0] < gap[1]), strict=True))
+    seen = {int(ts) for block in grid.extend(end) for ts in block.ts_ms[block.usable[:, 0]]}
+    grid.replace("coin0", *zip(*prices["coin0"], strict=True))
+    fresh = [int(ts) for block in grid.extend(end) for ts in block.ts_ms[block.usable[:, 0]]]
+    assert 8 <= len(fresh) <= 13
+    assert not seen & set(fresh)
+    assert all(gap[0] <= ts <= gap[1] + GRID_STEP_MS for ts in fresh)

@@ -66,6 +66,22 @@ def test_intervals_cover_in_every_phase_of_the_hour() -> None:
         np.testing.assert_allclose(covered, LEVELS, atol=0.03)
 
 
+@pytest.mark.parametrize("phases", [True, False])
+def test_days_past_the_window_no_longer_count(phases: bool) -> None:
+    """Widths and phases are those of a calibration that never saw the day before its window."""
+    kept, fresh = (Calibration(5, generic_shape(), 100.0, phases, 0.0) for _ in range(2))
+    for calibration, days in ((kept, (0, 10, 11)), (fresh, (10, 11))):
+        calibration.widen(1)
+        for day in days:
+            ts, hats, move = _outcomes(1, day, 10.0 if day == 0 else 1.0)
+            scale = calibration.phase_factor(hats)
+            calibration.learn(ts + day * DAY_MS, np.zeros(288, dtype=np.int64), hats, scale, move)
+    assert kept.rows == fresh.rows == 2 * 288
+    np.testing.assert_allclose(kept.phase_factor(HATS), fresh.phase_factor(HATS))
+    ones, coin = np.ones((1, STEPS)), np.zeros(1, dtype=np.int64)
+    np.testing.assert_allclose(kept.half_widths(ones, coin), fresh.half_widths(ones, coin), rtol=0.2)
+
+
 def test_the_tracker_follows_a_coin_that_is_not_like_the_others() -> None:
     """A coin with half the pooled spread, over-covered at first, comes close to what is promised; the others stay."""
     calibration = Calibration(30, generic_shape(), 100.0, False, 0.005)
@@ -94,7 +110,7 @@ def test_interval_loss_is_the_pinball_loss_of_the_nine_quantiles() -> None:
 
 
 def test_the_gate_shuts_coin_by_coin_and_opens_again() -> None:
-    """A coin whose forest loses is shut, its neighbour stays open; after better weeks it opens again."""
+    """A coin whose forest loses is shut, its neighbour stays open; a month of losses is forgotten in better days."""
     gate = Gate(half_life_rows=288)
     gate.widen(2)
     both = np.arange(2)
@@ -105,7 +121,8 @@ def test_the_gate_shuts_coin_by_coin_and_opens_again() -> None:
         loss = np.tile([first, 0.19], 288)
         gate.learn(ts, np.tile(both, 288), loss, np.full(576, 0.2))
 
-    day(0.22)
+    for _ in range(30):
+        day(0.22)
     assert gate.passes(both).tolist() == [False, True]
     for _ in range(5):
         day(0.19)
@@ -133,6 +150,25 @@ def test_the_centre_moves_only_on_evidence(reversal: float, moves: bool) -> None
     bets = point.bets(x)[:, 0] * -x[:, SIGNED_COLUMNS[0]]
     assert bool(bets.mean() > 0.9 * np.abs(bets).mean()) == moves
     assert ((point.rise(mean) != 0.5).any()) == moves
+
+
+def test_a_coin_on_which_the_bets_have_lost_keeps_its_last_price() -> None:
+    """What pays on four coins is not published for a fifth that goes the other way."""
+    rng = np.random.default_rng(5)
+    point = PointForecast(days=14)
+    point.widen(5)
+    coins = np.tile(np.arange(5), 288)
+    direction = np.where(coins == 4, -0.3, 0.3)[:, None]
+    x = np.zeros((1440, len(FEATURE_NAMES)), dtype=np.float32)
+    for day in range(20):
+        x[:, SIGNED_COLUMNS] = rng.normal(0, 1, (1440, len(SIGNED_COLUMNS)))
+        move = rng.normal(0, 1, (1440, STEPS)) + direction * x[:, SIGNED_COLUMNS[:1]]
+        ts = day * DAY_MS + np.repeat(np.arange(288, dtype=np.int64) * 300_000, 5)
+        point.learn(ts, coins, x, point.bets(x), move)
+        point.refit((day + 1) * DAY_MS)
+    mean = point.mean(x[:5], coins[:5])
+    assert (mean[:4] != 0).any(axis=1).all()
+    assert (mean[4] == 0).all()
 
 
 def test_the_training_store_keeps_its_window_and_its_size() -> None:

@@ -161,12 +161,49 @@ def test_strange_coins_get_sensible_bands() -> None:
     assert set(made.coins) == set(market)
     _assert_sane(made)
     width = dict(zip(made.coins, np.log(made.quantiles[:, -1, -1] / made.quantiles[:, -1, 0]), strict=True))
-    assert all(0.002 < width[coin] < 0.9 for coin in ("coin0", "coin1", "coin2", "jump", "frozen", "gaps", "tiny"))
+    ordinary = ("coin0", "coin1", "coin2", "jump", "frozen", "gaps", "tiny")
+    assert all(0.002 < width[coin] < 0.9 for coin in ordinary)
+    modelled = {
+        coin: bool(np.isfinite(said).all()) for coin, said in zip(made.coins, made.forest_quantiles, strict=True)
+    }
+    assert all(modelled[coin] for coin in ordinary)
     assert 1e-5 < width["stable"] < 0.002
     assert 0 < width["dead"] < 0.001
     kinds = dict(zip(made.coins, made.is_forest, strict=True))
     assert not kinds["dead"]
     assert not kinds["stable"]
+
+
+def test_a_coin_on_which_the_forest_has_lost_is_published_by_the_baseline() -> None:
+    """One coin's forest is made to lose: its baseline is published, and nothing changes for the others."""
+    market = _market(seed=10, hours=60)
+    engine = ForecastEngine(SMALL)
+    for coin, (ts, price) in market.items():
+        engine.observe(coin, ts, price)
+    end = START_MS + 60 * 3_600_000 - GRID_STEP_MS
+    engine.advance(end)
+    engine.refit(end)
+    coins = np.arange(len(market))
+    now = np.full(len(coins), end)
+    made = []
+    for lost in (np.zeros(len(coins)), np.where(coins == 0, 1e9, 0.0)):
+        engine.learner.gate.learn(now, coins, lost, np.full(len(coins), 1e6))
+        made.append(engine.forecast(dict.fromkeys(market, end)))
+    assert made[0].is_forest.all()
+    assert made[1].is_forest.tolist() == [False, True, True, True]
+    np.testing.assert_array_equal(made[1].quantiles[0], made[0].baseline_quantiles[0])
+    np.testing.assert_array_equal(made[1].quantiles[1:], made[0].quantiles[1:])
+
+
+def test_training_rows_older_than_the_window_are_forgotten() -> None:
+    """With a window of two days the rows of at most three calendar days stay, however long the walk."""
+    market = _market(seed=12, hours=120, coins=2)
+    engine = ForecastEngine(SMALL)
+    for coin, (ts, price) in market.items():
+        engine.observe(coin, ts, price)
+    end = START_MS + 120 * 3_600_000 - GRID_STEP_MS
+    engine.advance(end)
+    assert engine.refit(end).days <= 3.0
 
 
 def test_a_stored_state_goes_on_as_if_nothing_had_happened() -> None:
