@@ -33,6 +33,11 @@ def test_a_spike_that_returns_leaves_no_trace() -> None:
     assert judged([100, 1000, 1010, 102]) == [100, 102]
 
 
+def test_a_price_back_at_the_old_level_ends_what_was_held() -> None:
+    """Two polls of a later jump are not confirmed by a spike that had returned before."""
+    assert judged([100, 1000, 101, 1005, 1010]) == [100, 101]
+
+
 def test_a_jump_is_stored_whole_once_two_further_polls_agree() -> None:
     """A move of 40 % that stays comes out with all three quotes, in order, at the third poll."""
     gate = Gate()
