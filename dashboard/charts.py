@@ -12,9 +12,10 @@ from typing import Any, Final
 
 import plotly.graph_objects as go
 
+from core.price_format import price_decimals
 from core.times import DAY_MS, GRID_STEP_MS, HOUR_MS, MINUTE_MS
 from core.views import ForecastStep, ForecastView, LoggedForecast
-from dashboard.formats import Formats, price_decimals
+from dashboard.formats import Formats
 from dashboard.look import Look
 from dashboard.palette import BAND_OPACITY, CATEGORIES, FORECAST, HISTORY, IDEAL, PAST, faded
 

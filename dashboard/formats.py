@@ -8,9 +8,10 @@ from datetime import UTC, datetime, tzinfo
 from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from core.price_format import MOST_DECIMALS, price_decimals
 from core.times import to_datetime
 
-__all__ = ["Formats", "price_decimals", "time_zone"]
+__all__ = ["Formats", "time_zone"]
 
 _SYMBOLS: Final = {
     "usd": "US$",
@@ -26,17 +27,7 @@ _SYMBOLS: Final = {
 }
 _NO_BREAK: Final = "\u00a0"
 _SWAP: Final = str.maketrans(",.", ".,")
-_MOST_DECIMALS: Final = 18
 _UNITS_S: Final = ((86_400, "d"), (3_600, "h"), (60, "min"))
-
-
-def price_decimals(price: float) -> int:
-    """Decimals that show a small move: 2 for dear coins, 8 for 0.00002431, none for millions."""
-    if not math.isfinite(price) or price <= 0:
-        return 2
-    magnitude = math.floor(math.log10(price))
-    decimals = 4 - magnitude if magnitude >= 0 else 3 - magnitude
-    return min(max(decimals, 0 if price >= 1e6 else 2), _MOST_DECIMALS)
 
 
 def time_zone(name: str | None) -> tzinfo:
@@ -81,7 +72,7 @@ class Formats:
         """Two prices with the decimals that tell them apart, the currency once."""
         width = high - low
         enough = 1 - math.floor(math.log10(width)) if width > 0 else price_decimals(high)
-        decimals = min(max(enough, 0), _MOST_DECIMALS)
+        decimals = min(max(enough, 0), MOST_DECIMALS)
         return f"{self.number(low, decimals)} – {self.number(high, decimals)}"
 
     def percent(self, value: float | None, decimals: int = 2, *, signed: bool = False) -> str:

@@ -9,8 +9,9 @@ import pandas as pd
 from pandas.io.formats.style import Styler
 
 from core.metrics import Score
+from core.price_format import price_decimals
 from core.views import ForecastView, Quote
-from dashboard.formats import Formats, price_decimals
+from dashboard.formats import Formats
 from dashboard.palette import RIGHT, WORSE
 from dashboard.texts import Texts
 

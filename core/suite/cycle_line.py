@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from core.price_format import price_decimals
+
 __all__ = ["CycleReporter", "cycle_line", "format_price"]
 
 
@@ -41,26 +43,16 @@ def cycle_line(progress: Mapping[str, Any]) -> str:
 
 
 def format_price(price: float, decimals: int | None = None) -> str:
-    """`price` as Brazilians write it: 67.187,33; a cheap coin keeps five significant digits."""
-    text = f"{price:,.{_decimals(price) if decimals is None else decimals}f}"
+    """`price` as Brazilians write it: 67.187,33; a cheap coin keeps four significant digits."""
+    text = f"{price:,.{price_decimals(price) if decimals is None else decimals}f}"
     return text.translate(str.maketrans(",.", ".,"))
 
 
 def _headline(headline: Mapping[str, Any] | None) -> str:
     if not headline:
         return ""
-    decimals = _decimals(float(headline["price"]))
+    decimals = price_decimals(float(headline["price"]))
     price, mean, low, high = (
         format_price(float(headline[key]), decimals) for key in ("price", "mean", "low80", "high80")
     )
     return f"{headline['coin']} {price} → {mean} [{low}–{high}] 80 %"
-
-
-def _decimals(price: float) -> int:
-    if price <= 0:
-        return 2
-    return min(12, max(2, 5 - len(str(int(price))) if price >= 1 else 4 - _exponent(price)))
-
-
-def _exponent(price: float) -> int:
-    return int(f"{price:e}".split("e")[1])

@@ -12,12 +12,13 @@ from streamlit.elements.metric import DeltaArrow, DeltaColor
 
 from core.contract import KIND_FOREST
 from core.errors import NotReady
+from core.price_format import price_decimals
 from core.readers import Readers
 from core.times import HOUR_MS, now_ms
 from core.views import ForecastView, LoggedForecast, Quote
 from dashboard.charts import WINDOWS, price_chart, step_ms
 from dashboard.choices import choose_coin, choose_window
-from dashboard.formats import Formats, price_decimals
+from dashboard.formats import Formats
 from dashboard.look import Look
 from dashboard.page import Page, escape, in_words
 from dashboard.tables import steps_rows, text_table

@@ -8,6 +8,7 @@ from typing import Final
 
 from core.contract import HORIZONS_MIN
 from core.metrics import Score
+from core.price_format import price_decimals
 from model.report.charts import line_chart, ratio_chart, reliability_chart
 from model.report.format import day, integer, moment, number, percent, span
 from model.report.parts import Figure, Report, Section, Table
@@ -247,4 +248,4 @@ def _week(iso_week: str) -> str:
 
 def _price(value: float) -> str:
     """A price with as many digits as its size needs."""
-    return number(value, 2 if value >= 100 else 4 if value >= 1 else 8)
+    return number(value, price_decimals(value))

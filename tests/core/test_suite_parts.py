@@ -251,10 +251,10 @@ def test_cycle_line_without_headline() -> None:
 
 @pytest.mark.parametrize(
     ("price", "text"),
-    [(67187.334, "67.187,33"), (0.5123456, "0,51235"), (0.0000123456, "0,000012346"), (2.5, "2,5000"), (0.0, "0,00")],
+    [(67187.334, "67.187,33"), (0.5123456, "0,5123"), (0.0000123456, "0,00001235"), (2.5, "2,5000"), (0.0, "0,00")],
 )
 def test_prices_keep_their_significant_digits(price: float, text: str) -> None:
-    """Dear coins show cents, cheap ones five significant digits, all with Brazilian separators."""
+    """Dear coins show cents, cheap ones four significant digits, all with Brazilian separators."""
     assert format_price(price) == text
 
 
