@@ -94,7 +94,8 @@ class Publisher:
         try:
             return _read(self.folder / file, columns)
         except (pa.ArrowInvalid, OSError) as error:
-            _raise_unless_damage(error)
+            if not _is_damage(error):
+                raise
             self._drop({file: error})
             return None
 
@@ -226,7 +227,8 @@ class Publisher:
             try:
                 check(self.folder / file)
             except (pa.ArrowInvalid, OSError) as error:
-                _raise_unless_damage(error)
+                if not _is_damage(error):
+                    raise
                 bad[file] = error
             else:
                 self._stamps[file] = found[file]
@@ -267,14 +269,16 @@ def read_table(path: Path, columns: Sequence[str] | None = None, coin: str | Non
     """A published table, or only the rows of `coin`, checked page by page.
 
     Raises:
-        NotReady: the file was superseded long ago; read the manifest again.
-        DamagedFile: it cannot be read.
+        NotReady: the file was superseded long ago (read the manifest again), or cannot be read now.
+        DamagedFile: what it holds is broken.
     """
     try:
         return _read(path, columns, coin)
     except FileNotFoundError as error:
         raise NotReady(f"{path.name} foi substituído") from error
     except (pa.ArrowInvalid, OSError) as error:
+        if isinstance(error, OSError) and not _is_damage(error):
+            raise NotReady(f"{path.name} não pode ser lido agora ({error.strerror})") from error
         raise DamagedFile(f"{path.name}: {error}") from error
 
 
@@ -285,10 +289,12 @@ def _read(path: Path, columns: Sequence[str] | None, coin: str | None = None) ->
         return pq.read_table(file, columns=wanted, filters=filters, page_checksum_verification=True)
 
 
-def _raise_unless_damage(error: Exception) -> None:
-    """Arrow's complaints have no number of the operating system's; most of those pass, such as too many open files."""
-    if isinstance(error, OSError) and error.errno not in (None, errno.ENOENT, errno.EIO):
-        raise error
+def _is_damage(error: Exception) -> bool:
+    """Whether the file is gone or its content broken: of that Arrow complains without a number of the operating system.
+
+    Too many open files, no permission, a disk that fails: none says anything of the content.
+    """
+    return not isinstance(error, OSError) or error.errno in (None, errno.ENOENT)
 
 
 def _check_footer(path: Path) -> None:

@@ -56,10 +56,11 @@ def read_json(path: Path) -> dict[str, Any]:
     Raises:
         FileNotFoundError: there is no such file.
         DamagedFile: the file is not a JSON object.
+        OSError: it cannot be read now, which says nothing of what is in it.
     """
     try:
         value = json.loads(path.read_bytes())
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # bytes, syntax, endless numbers or nesting that are no JSON of ours
         raise DamagedFile(f"{path.name}: not JSON ({error})") from error
     if not isinstance(value, dict):
         raise DamagedFile(f"{path.name}: not a JSON object")

@@ -103,8 +103,8 @@ class ManifestReader:
         """The newest manifest.
 
         Raises:
-            NotReady: nothing was published yet.
-            DamagedFile: the manifest cannot be read.
+            NotReady: nothing was published yet, or the manifest cannot be read now.
+            DamagedFile: what it holds is broken.
         """
         key = self.key()
         cached = self._cached
@@ -113,5 +113,7 @@ class ManifestReader:
                 cached = (key, Manifest.from_json(read_json(self._path)))
             except FileNotFoundError as error:
                 raise NotReady("ainda não há previsões publicadas") from error
+            except OSError as error:
+                raise NotReady(f"{MANIFEST} não pode ser lido agora ({error.strerror})") from error
             self._cached = cached
         return cached[1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,6 +26,7 @@ PRICE_COUNT: Final = "price_count"
 """Key in the table `meta` of the number of stored prices."""
 
 _BROKEN: Final = "broken page"
+_UNREADABLE: Final = re.compile(r"unable to get the page\. error code=(\d+)")
 
 
 class Price(NamedTuple):
@@ -75,8 +77,12 @@ def quick_check(connection: sqlite3.Connection) -> None:
 
     Raises:
         sqlite3.DatabaseError: one is broken.
+        sqlite3.OperationalError: one cannot be read now: the disk or the memory fails.
     """
     (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+    code = _UNREADABLE.search(verdict)
+    if code is not None and int(code[1]) & 0xFF in (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_NOMEM):
+        raise sqlite3.OperationalError(verdict)
     if verdict != "ok":
         raise sqlite3.DatabaseError(f"{_BROKEN}: {verdict}")
 

@@ -81,14 +81,16 @@ class PriceWriter:
 
         Raises:
             DamagedFile: the file is broken, gone, or another one.
+            NotReady, StorageProblem: it cannot be read now.
         """
-        if _inode(self.path) != self._file:
-            raise DamagedFile("crypto.db: the file is gone")
-        with PriceReader(self.path) as reader:
-            reader.coins()
-            reader.latest()
-            if whole:
-                reader.check()
+        with writing():
+            if _inode(self.path) != self._file:
+                raise DamagedFile("crypto.db: the file is gone")
+            with PriceReader(self.path) as reader:
+                reader.coins()
+                reader.latest()
+                if whole:
+                    reader.check()
 
     def store(self, prices: Iterable[Price], *, clock_ms: int | None = None) -> int:
         """Store valid prices, one per coin and event time (the first one stays); return how many were new.
@@ -200,7 +202,7 @@ class PriceWriter:
         try:
             connection = _connect_for_writing(self.path)
         except sqlite3.DatabaseError as error:
-            if isinstance(error, sqlite3.OperationalError) and not is_damage(error):
+            if not is_damage(error):
                 raise
             self.set_aside_as = set_aside(self.path)
             _log.error("crypto.db is damaged (%s): set aside as %s, starting afresh", error, self.set_aside_as.name)

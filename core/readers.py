@@ -217,7 +217,7 @@ class Readers:
                 count = prices.meta().get(PRICE_COUNT)
         except (NotReady, DamagedFile):
             return None
-        return None if count is None else int(count)
+        return int(count) if count is not None and count.isdecimal() and len(count) < 16 else None
 
     def _manifest(self) -> tuple[Path, Manifest]:
         folder = self.workspace().processed

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import re
 from typing import Final
 
 from core.prices import PriceWriter
@@ -10,6 +12,9 @@ from core.times import DAY_MS, GRID_STEP_MS
 __all__ = ["Retention"]
 
 _CURSOR: Final = "thinned_to_ms"
+_MOMENT: Final = re.compile(r"[0-9]{1,15}")
+
+_log = logging.getLogger(__name__)
 
 
 class Retention:
@@ -46,8 +51,14 @@ class Retention:
 
     def _first_day(self) -> int | None:
         """The first day that was not thinned yet, or None where there are no prices."""
+        times = [ts_ms for coin in self._writer.coin_ids() if (ts_ms := self._writer.oldest_ms(coin)) is not None]
+        if not times:
+            return None
+        oldest_day = min(times) // DAY_MS * DAY_MS
         cursor = self._writer.meta(_CURSOR)
-        if cursor is not None:
-            return int(cursor)
-        oldest = [ts_ms for coin in self._writer.coin_ids() if (ts_ms := self._writer.oldest_ms(coin)) is not None]
-        return min(oldest) // DAY_MS * DAY_MS if oldest else None
+        if cursor is None:
+            return oldest_day
+        if not _MOMENT.fullmatch(cursor):
+            _log.warning("how far prices are thinned cannot be read (%.40r): beginning with the oldest", cursor)
+            return oldest_day
+        return max(int(cursor) // DAY_MS * DAY_MS, oldest_day)

@@ -115,12 +115,14 @@ class ModelRegistry:
         path = self.folder / card.file
         try:
             content = path.read_bytes()
-        except OSError as error:
+        except FileNotFoundError as error:
             raise DamagedFile(f"{card.file}: {error}") from error
         if hashlib.sha256(content).hexdigest() != card.sha256:
             raise DamagedFile(f"its SHA-256 is not the recorded one; set aside as {self._set_aside(path)}")
         try:
             return joblib.load(io.BytesIO(content))
+        except (MemoryError, OSError):  # says nothing of the file, whose bytes are the recorded ones
+            raise
         except Exception as error:  # unpickling raises whatever the classes in the file raise
             raise DamagedFile(f"{card.file}: {error!r}; set aside as {self._set_aside(path)}") from error
 

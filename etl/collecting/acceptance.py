@@ -12,10 +12,11 @@ polls later, or as soon as the back-fill shows the path.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from statistics import median
-from typing import Final
+from typing import Any, Final
 
 from core.prices import Price
 from core.times import MINUTE_MS
@@ -92,9 +93,12 @@ class Gate:
         return json.dumps([price for coin in self._coins.values() for price in coin.held])
 
     def recall(self, text: str) -> None:
-        """Hold again what `remember` wrote; to be called when the coins' last accepted prices are known."""
-        for row in json.loads(text):
-            price = Price(*row)
+        """Hold again what `remember` wrote; to be called when the coins' last accepted prices are known.
+
+        All of it, or nothing and an error of any built-in kind.
+        """
+        prices = [_remembered(row) for row in json.loads(text)]
+        for price in prices:
             coin = self._coins.get(price.coin_id)
             if coin is not None and price.ts_ms > coin.ts_ms:
                 coin.held.append(price)
@@ -105,6 +109,15 @@ class Gate:
             coin.ts_ms, coin.level = price.ts_ms, price.price
         coin.held = [other for other in coin.held if other.ts_ms > price.ts_ms]
         return [price]
+
+
+def _remembered(row: Sequence[Any]) -> Price:
+    """A row of `Gate.remember`; raises ValueError or TypeError for another."""
+    coin_id, ts_ms, price, market_cap, volume, fetched_ms = row
+    numbers = [None if value is None else float(value) for value in (price, market_cap, volume)]
+    if numbers[0] is None or not (math.isfinite(numbers[0]) and numbers[0] > 0):
+        raise ValueError(f"{price!r} is no price")
+    return Price(str(coin_id), int(ts_ms), numbers[0], numbers[1], numbers[2], int(fetched_ms))
 
 
 def plausible_series(prices: Sequence[Price]) -> list[Price]:

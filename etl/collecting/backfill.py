@@ -63,6 +63,6 @@ class Backfill:
         """The waiting coins as JSON, for the next start."""
         return json.dumps(list(self._waiting))
 
-    def recall(self, text: str | None) -> None:
-        """Queue what waited before the restart."""
-        self.add(json.loads(text) if text else ())
+    def recall(self, text: str) -> None:
+        """Queue what waited before the restart; raises what bad JSON raises."""
+        self.add(list(json.loads(text)))

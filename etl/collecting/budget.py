@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import time
 from collections import deque
 from collections.abc import Callable
@@ -28,6 +29,7 @@ _PER_MINUTE: Final[dict[Plan, float | None]] = {
 }
 _DEMO_KEY_PER_MONTH: Final = 10_000
 _DEMO_KEY_CADENCE_S: Final = 300.0
+_MONTH: Final = re.compile(r"2[0-9]{3}-[01][0-9]")
 _MONTH_MARGIN: Final = 0.95
 _LONGEST_BLOCK_S: Final = 3600.0
 _POLL_SLACK_S: Final = 2.0
@@ -183,19 +185,18 @@ class CallBudget:
         )
 
     def recall(self, text: str) -> None:
-        """Take up what `remember` wrote before the restart; what cannot be read is left out.
+        """Take up what `remember` wrote before the restart; all of it, or nothing and an error of any built-in kind.
 
         A wall clock that was set in between shifts nothing beyond the window or the block that was in force.
         """
-        try:
-            known: dict[str, Any] = json.loads(text)
-            now, wall = self.clock.monotonic(), self.clock.wall_ms()
-            ages_s = [min(max((wall - int(ts_ms)) / 1000, 0.0), self.limits.window_s) for ts_ms in known["recent_ms"]]
-            left_s = min((int(known["blocked_until_ms"]) - wall) / 1000, float(known["blocked_s"]), _LONGEST_BLOCK_S)
-            self._month, self._month_calls = str(known["month"]), int(known["calls"])
-            reason = str(known["reason"])
-        except (ValueError, KeyError, TypeError):
-            return
+        known: dict[str, Any] = json.loads(text)
+        now, wall = self.clock.monotonic(), self.clock.wall_ms()
+        ages_s = [min(max((wall - int(ts_ms)) / 1000, 0.0), self.limits.window_s) for ts_ms in known["recent_ms"]]
+        left_s = min((int(known["blocked_until_ms"]) - wall) / 1000, float(known["blocked_s"]), _LONGEST_BLOCK_S)
+        month, calls, reason = str(known["month"]), int(known["calls"]), str(known["reason"])
+        if month and not _MONTH.fullmatch(month):
+            raise ValueError(f"{month[:20]!r} is no month")
+        self._month, self._month_calls = month, calls
         self._calls.extend(now - age_s for age_s in sorted(ages_s, reverse=True))
         if left_s > 0:
             self.block(left_s, reason)

@@ -31,10 +31,9 @@ class Caller:
         self.slowdown = Slowdown()
         self._refusals = Refusals()
 
-    def recall(self, remembered: str | None) -> None:
-        """Take up the budget of the last run."""
-        if remembered:
-            self.budget.recall(remembered)
+    def recall(self, remembered: str) -> None:
+        """Take up the budget of the last run; raises what JSON that is none of ours raises."""
+        self.budget.recall(remembered)
 
     def now(self) -> float:
         """Monotonic seconds."""

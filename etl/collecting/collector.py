@@ -11,7 +11,7 @@ import random
 import threading
 from typing import Final
 
-from core.errors import DamagedFile, NotReady
+from core.errors import DamagedFile, NotReady, StorageProblem
 from core.prices import PriceWriter
 from core.retention import Retention
 from core.settings import Settings
@@ -104,7 +104,7 @@ class Collector:
         except DamagedFile as error:
             self._damage.append(error)
             self._verify_at = self.desk.caller.now()
-        except NotReady as error:
+        except (NotReady, StorageProblem) as error:
             _log.warning("could not check the price store: %s", error)
 
     def _verify(self) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import random
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Self
 
@@ -20,6 +22,8 @@ __all__ = ["STALE_CADENCES", "Desk"]
 
 STALE_CADENCES: Final = 3
 """Prices are stale, and a gap begins, after this many cadences without a poll that was answered."""
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +50,14 @@ class Desk:
         """
         outbox = Outbox(writer)
         desk = cls(api, Caller(settings, outbox, clock, jitter), Universe(settings), Backfill(), Intake(outbox), outbox)
-        desk.caller.recall(writer.meta("budget"))
-        desk.universe.recall(writer.meta("universe"))
+        _recall(writer, "budget", desk.caller.recall)
+        _recall(writer, "universe", desk.universe.recall)
         if desk.universe.ids:
             writer.track(desk.universe.ids)
         latest = {coin: price for coin, price in writer.latest().items() if coin in desk.universe.ids}
-        desk.intake.resume(latest, writer.meta("held"))
-        desk.backfill.recall(writer.meta("backfill"))
+        desk.intake.resume(latest)
+        _recall(writer, "held", desk.intake.recall)
+        _recall(writer, "backfill", desk.backfill.recall)
         desk.backfill.keep(desk.universe.ids)
         was_away = _seconds_away(latest, clock.wall_ms()) > STALE_CADENCES * desk.cadence_s
         desk.queue(tuple(coin for coin in desk.universe.ids if was_away or coin not in latest))
@@ -78,6 +83,17 @@ class Desk:
         """Store which coins still wait for their back-fill."""
         self.outbox.set_meta(backfill=self.backfill.remember())
         self.outbox.flush()
+
+
+def _recall(writer: PriceWriter, key: str, take: Callable[[str], None]) -> None:
+    """Let `take` have what the last run remembered; what it cannot read is said and done without."""
+    text = writer.meta(key)
+    if not text:
+        return
+    try:
+        take(text)
+    except (ValueError, TypeError, LookupError, AttributeError, OverflowError, RecursionError) as error:
+        _log.warning("what was remembered of %s cannot be read (%.100r): going on without it", key, error)
 
 
 def _seconds_away(latest: dict[str, Price], wall_ms: int) -> float:

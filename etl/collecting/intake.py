@@ -27,14 +27,16 @@ class Intake:
         self.newest: dict[str, int] = {}
         self.missing: set[str] = set()
 
-    def resume(self, latest: Mapping[str, Price], held: str | None) -> None:
-        """Begin with the newest stored price of each coin, and with the jumps that were held."""
+    def resume(self, latest: Mapping[str, Price]) -> None:
+        """Begin with the newest stored price of each coin."""
         for coin_id, price in latest.items():
             self._gate.rebase(price, cadence_s=0)
             self.newest[coin_id] = price.ts_ms
-        if held:
-            self._held = held
-            self._gate.recall(held)
+
+    def recall(self, held: str) -> None:
+        """Hold the jumps again that the last run held, after `resume`; raises what bad JSON raises."""
+        self._gate.recall(held)
+        self._held = held
 
     @property
     def newest_ms(self) -> int | None:

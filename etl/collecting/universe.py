@@ -83,8 +83,14 @@ class Universe:
             return ""
         return json.dumps({"count": self._count, "resolved_ms": self._resolved_ms, "ids": self.ids})
 
-    def recall(self, text: str | None) -> None:
-        """Take up the list of the last start, if it was looked up for the same N."""
-        known = json.loads(text) if text and self._count is not None else {}
-        if known.get("count") == self._count and known.get("ids"):
-            self.ids, self._resolved_ms = tuple(known["ids"]), int(known["resolved_ms"])
+    def recall(self, text: str) -> None:
+        """Take up the list of the last start, if it was looked up for the same N; raises what bad JSON raises."""
+        if self._count is None:
+            return
+        known = json.loads(text)
+        if known.get("count") != self._count:
+            return
+        ids, resolved_ms = tuple(known["ids"]), int(known["resolved_ms"])
+        if not ids or not all(isinstance(coin_id, str) for coin_id in ids):
+            raise ValueError("no list of ids")
+        self.ids, self._resolved_ms = ids, resolved_ms

@@ -133,10 +133,11 @@ def test_a_clock_set_between_two_runs_neither_frees_calls_for_ever_nor_blocks_fo
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[]", "null", '{"month": 1}', "not json"])
-def test_what_cannot_be_read_back_is_left_out(text: str) -> None:
-    """A damaged memory of the budget stops nobody."""
+def test_what_cannot_be_read_back_changes_nothing(text: str) -> None:
+    """A damaged memory of the budget is refused whole."""
     budget = CallBudget(Limits(5), Hands().clock())
-    budget.recall(text)
+    with pytest.raises((ValueError, TypeError, LookupError)):
+        budget.recall(text)
     assert budget.delay_s() == 0
 
 
