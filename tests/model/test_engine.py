@@ -195,6 +195,16 @@ def test_a_coin_on_which_the_forest_has_lost_is_published_by_the_baseline() -> N
     np.testing.assert_array_equal(made[1].quantiles[1:], made[0].quantiles[1:])
 
 
+def test_outcomes_known_in_part_do_not_spoil_the_fit() -> None:
+    """Rows just before a gap know their first horizons alone; models fitted after it speak for every coin."""
+    market = _market(seed=13, hours=60)
+    ts, price = market["coin0"]
+    there = (ts < START_MS + 40 * 3_600_000) | (ts >= START_MS + 42 * 3_600_000)
+    market["coin0"] = ts[there], price[there]
+    made = _walk(market, _origins(50, 60, 60))[-1]
+    assert np.isfinite(made.forest_quantiles).all()
+
+
 def test_training_rows_older_than_the_window_are_forgotten() -> None:
     """With a window of two days the rows of at most three calendar days stay, however long the walk."""
     market = _market(seed=12, hours=120, coins=2)
