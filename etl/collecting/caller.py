@@ -35,6 +35,10 @@ class Caller:
         """Take up the budget of the last run; raises what JSON that is none of ours raises."""
         self.budget.recall(remembered)
 
+    def trust_key(self) -> None:
+        """The source took key, plan and currency not long ago, in the last run."""
+        self._refusals.answered()
+
     def now(self) -> float:
         """Monotonic seconds."""
         return self.clock.monotonic()

@@ -23,6 +23,9 @@ __all__ = ["STALE_CADENCES", "Desk"]
 STALE_CADENCES: Final = 3
 """Prices are stale, and a gap begins, after this many cadences without a poll that was answered."""
 
+_KEY_TRUSTED_S: Final = 3600.0
+"""A key that worked so lately is not given up for two refusals after a restart, as one just set would be."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -59,7 +62,10 @@ class Desk:
         _recall(writer, "held", desk.intake.recall)
         _recall(writer, "backfill", desk.backfill.recall)
         desk.backfill.keep(desk.universe.ids)
-        was_away = _seconds_away(latest, clock.wall_ms()) > STALE_CADENCES * desk.cadence_s
+        away_s = _seconds_away(latest, clock.wall_ms())
+        if away_s < _KEY_TRUSTED_S:
+            desk.caller.trust_key()
+        was_away = away_s > STALE_CADENCES * desk.cadence_s
         desk.queue(tuple(coin for coin in desk.universe.ids if was_away or coin not in latest))
         return desk
 

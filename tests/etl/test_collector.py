@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -366,6 +366,25 @@ def test_a_refused_key_stops_the_collector(make_world: Worlds, raw_server: Any, 
     with pytest.raises(CredentialProblem, match="CRYPTO_COINGECKO_PLAN"):
         world.run(60)
     assert len(raw_server.requests) == 2
+
+
+@pytest.mark.parametrize(("away_s", "stops"), [(10, False), (7200, True)])
+def test_a_key_that_worked_a_moment_ago_outlives_a_restart(
+    make_world: Worlds, raw_server: Any, away_s: float, stops: bool
+) -> None:
+    """Two refusals after a crash are the edge's confusion; after hours away they may be a key just changed."""
+    body = b'{"status":{"error_code":10002,"error_message":"API Key Missing"}}'
+    head = f"HTTP/1.1 401 Unauthorized\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    raw_server.script = [head.encode() + body]
+    world = make_world()
+    world.start(coins=COINS)
+    world.run(20)
+    world.stop()
+    world.move(away_s)
+    world.start(url=raw_server.url)
+    with pytest.raises(CredentialProblem) if stops else nullcontext():
+        world.run(60)
+    assert (len(raw_server.requests) == 2) is stops
 
 
 def test_an_unknown_currency_stops_the_collector(make_world: Worlds) -> None:
