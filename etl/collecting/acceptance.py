@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 import math
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from statistics import median
@@ -21,7 +22,7 @@ from typing import Any, Final
 from core.prices import Price
 from core.times import MINUTE_MS
 
-__all__ = ["Gate", "plausible_series"]
+__all__ = ["Gate", "contradicts", "plausible_series", "supported"]
 
 _MOST_UP: Final = 1.30
 _MOST_DOWN: Final = 0.70
@@ -32,6 +33,7 @@ _CADENCE_SLACK: Final = 0.8
 _MOST_HELD: Final = 100
 _START: Final = 9
 _SAME_TIME_MS: Final = 10 * MINUTE_MS
+_MOMENT_MS: Final = 5 * MINUTE_MS
 
 
 @dataclass(slots=True)
@@ -75,13 +77,10 @@ class Gate:
         held, coin.held = coin.held, []
         return [accepted for other in held for accepted in self.judge(other, cadence_s)]
 
-    def contradicts(self, series: Sequence[Price]) -> bool:
-        """Whether a series of one coin lies more than 30 % off at the time of the coin's last accepted price."""
-        coin = self._coins.get(series[0].coin_id) if series else None
-        if coin is None:
-            return False
-        nearest = min(series, key=lambda price: abs(price.ts_ms - coin.ts_ms))
-        return abs(nearest.ts_ms - coin.ts_ms) <= _SAME_TIME_MS and not _is_near(nearest.price, coin.level)
+    def last(self, coin_id: str) -> tuple[int, float] | None:
+        """Event time (0: it is but a hint) and value of the coin's last accepted price, or None."""
+        coin = self._coins.get(coin_id)
+        return None if coin is None else (coin.ts_ms, coin.level)
 
     @property
     def pending(self) -> list[str]:
@@ -131,6 +130,31 @@ def plausible_series(prices: Sequence[Price]) -> list[Price]:
     gate = Gate()
     gate.hint(prices[0].coin_id, median(price.price for price in prices[:_START]))
     return [accepted for price in prices for accepted in gate.judge(price, cadence_s=0)]
+
+
+def contradicts(series: Iterable[Price], accepted: Sequence[tuple[int, float]]) -> bool:
+    """Whether most of a series of one coin lies more than 30 % off the prices `accepted` (event time, value; in order)
+    for about the same time. Not just one of them: the rows before a jump are true beside the price after it."""
+    verdicts = [_is_near(price.price, value) for price, value in _beside(series, accepted, _SAME_TIME_MS)]
+    return 2 * verdicts.count(False) > len(verdicts)
+
+
+def supported(prices: Iterable[Price], accepted: Sequence[tuple[int, float]]) -> list[Price]:
+    """Those of `prices` with which a price `accepted` within five minutes of them agrees."""
+    return [price for price, value in _beside(prices, accepted, _MOMENT_MS) if _agree(price.price, value)]
+
+
+def _beside(
+    prices: Iterable[Price], accepted: Sequence[tuple[int, float]], within_ms: int
+) -> list[tuple[Price, float]]:
+    """Each price with the accepted value nearest in time, where there is one `within_ms` of it."""
+    pairs = []
+    for price in prices:
+        at = bisect_left(accepted, (price.ts_ms, 0.0))
+        near = min(accepted[max(at - 1, 0) : at + 1], key=lambda known: abs(known[0] - price.ts_ms), default=None)
+        if near is not None and abs(near[0] - price.ts_ms) <= within_ms:
+            pairs.append((price, near[1]))
+    return pairs
 
 
 def _confirmed(coin: _Coin, cadence_s: float) -> list[Price]:

@@ -7,8 +7,9 @@ from collections.abc import Iterable, Mapping
 
 from core.errors import BadReply
 from core.prices import Price
+from core.times import HOUR_MS
 from etl.coingecko import Chart, Page
-from etl.collecting.acceptance import Gate, plausible_series
+from etl.collecting.acceptance import Gate, contradicts, plausible_series, supported
 from etl.collecting.outbox import Outbox
 from etl.collecting.replies import MarketRow, hourly_prices
 
@@ -66,13 +67,31 @@ class Intake:
             BadReply: the chart lies far from the price that was accepted for the same time.
         """
         series = plausible_series(chart.prices)
-        if self._gate.contradicts(series):
+        accepted = self._accepted(coin_id, chart)
+        if contradicts(series, accepted):
             raise BadReply(f"the chart of {coin_id} contradicts its price")
+        kept = set(series)
+        left_out = [price for price in chart.prices if price not in kept]
+        series = sorted([*series, *supported(left_out, accepted)], key=lambda price: price.ts_ms)
         self._store(series, chart.moment.source_ms)
         if series:
             self._store(self._gate.rebase(series[-1], cadence_s), chart.moment.source_ms)
+        self._hold_ends(coin_id, left_out, chart.moment.source_ms, cadence_s)
         self._remember_held()
         return len(series)
+
+    def _accepted(self, coin_id: str, chart: Chart) -> list[tuple[int, float]]:
+        """What is known of the time that a chart covers: the stored prices, else the last accepted one."""
+        stored = self._outbox.recent(coin_id, chart.prices[0].ts_ms - HOUR_MS) if chart.prices else []
+        last = self._gate.last(coin_id)
+        return stored or ([] if last is None else [last])
+
+    def _hold_ends(self, coin_id: str, left_out: list[Price], clock_ms: int, cadence_s: float) -> None:
+        """What a chart shows after the last accepted price and nothing confirms yet waits as a poll's quote would."""
+        for price in left_out:
+            last = self._gate.last(coin_id)
+            if last is not None and price.ts_ms > last[0]:
+                self._store(self._gate.judge(price, cadence_s), clock_ms)
 
     def _take_row(self, row: MarketRow, clock_ms: int, cadence_s: float) -> None:
         self._outbox.add_coin(row.coin)

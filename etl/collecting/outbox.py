@@ -57,6 +57,12 @@ class Outbox:
             del self._prices[:lost]
             _log.error("memory holds %d unsaved prices: the %d oldest are given up", _MOST_PRICES, lost)
 
+    def recent(self, coin_id: str, since_ms: int) -> list[tuple[int, float]]:
+        """Event times and values of a coin's stored prices from `since_ms` on; nothing while the disk refuses."""
+        found: list[tuple[int, float]] = []
+        self.attempt(lambda: found.extend(self._writer.recent(coin_id, since_ms)))
+        return found
+
     def add_coin(self, coin: Coin) -> None:
         """A coin to be named or renamed; the same again costs nothing."""
         if self._known.get(coin.id, coin)[:4] != coin[:4] or coin.id not in self._known:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.prices import Price
-from etl.collecting.acceptance import Gate, plausible_series
+from etl.collecting.acceptance import Gate, contradicts, plausible_series, supported
 
 CADENCE_S = 30.0
 
@@ -120,13 +120,21 @@ def test_the_back_fill_that_shows_the_path_releases_what_waits() -> None:
     assert gate.rebase(quote(8, 62), CADENCE_S) == [quote(9, 60)]
 
 
-def test_a_series_far_off_the_last_price_is_contradicted() -> None:
-    """A chart that lies ten times too high at the time of the last accepted price is not believed."""
-    gate = Gate()
-    gate.judge(quote(0, 100), CADENCE_S)
-    assert gate.contradicts([quote(0, 1000), quote(1, 1000)])
-    assert not gate.contradicts([quote(0, 110), quote(1, 1000)])
-    assert not gate.contradicts([])
+def test_a_series_far_off_the_prices_of_its_time_is_contradicted() -> None:
+    """Ten times too high where prices are known is not believed; a single row is no verdict, nor is silence."""
+    known = [(quote(number, 100).ts_ms, 100.0) for number in range(5)]
+    assert contradicts([quote(number, 1000) for number in range(5)], known)
+    assert not contradicts([*(quote(number, 110) for number in range(4)), quote(4, 1000)], known)
+    assert not contradicts([quote(100, 1000)], known)
+    assert not contradicts([quote(0, 1000)], [])
+    assert not contradicts([], known)
+
+
+def test_only_prices_of_about_the_same_time_support() -> None:
+    """Within five minutes and 10 %."""
+    known = [(quote(0, 60).ts_ms, 60.0), (quote(100, 60).ts_ms, 60.0)]
+    prices = [quote(1, 61), quote(2, 70), quote(50, 60), quote(99, 62), quote(110, 60), quote(111, 60)]
+    assert supported(prices, known) == [quote(1, 61), quote(99, 62), quote(110, 60)]
 
 
 @pytest.mark.parametrize(
