@@ -43,6 +43,7 @@ class PriceFeed:
         self._keep_ms = keep_days * DAY_MS
         self._seen: dict[str, int] = {}
         self._revision: dict[str, int] = {}
+        self._first: dict[str, int] = {}
         self._hourly: set[str] = set()
 
     @property
@@ -61,11 +62,6 @@ class PriceFeed:
         return sum(self._pull_coin(prices, coin, now_ms) for coin in coins)
 
     def _pull_coin(self, prices: PriceReader, coin: Coin, now_ms: int) -> int:
-        if coin.id not in self._hourly:
-            hourly = prices.hourly(coin.id)
-            if hourly:
-                self._sink.observe_hourly(coin.id, *_columns(hourly))
-                self._hourly.add(coin.id)
         if self._revision.get(coin.id) == coin.revision:
             rows = prices.range(coin.id, self._seen.get(coin.id, 0) + 1)
             if rows:
@@ -76,9 +72,23 @@ class PriceFeed:
             self._sink.replace(coin.id, *_columns(rows))
             self._revision[coin.id] = coin.revision
             self._seen.pop(coin.id, None)
+            self._first.pop(coin.id, None)
+            self._hourly.discard(coin.id)
         if rows:
             self._seen[coin.id] = rows[-1][0]
+            self._first.setdefault(coin.id, rows[0][0])
+        self._pull_hourly(prices, coin.id)
         return len(rows)
+
+    def _pull_hourly(self, prices: PriceReader, coin_id: str) -> None:
+        """Hand over the hourly prices before the coin's first one; later ones would tell its rows what is to come."""
+        first_ms = self._first.get(coin_id)
+        if first_ms is None or coin_id in self._hourly:
+            return
+        hourly = prices.hourly(coin_id)
+        if hourly:
+            self._sink.observe_hourly(coin_id, *_columns(row for row in hourly if row[0] < first_ms))
+            self._hourly.add(coin_id)
 
     def _forget(self, tracked: set[str]) -> None:
         """Coins no longer collected get no further forecasts; what was learned from them stays."""

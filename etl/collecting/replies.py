@@ -89,7 +89,11 @@ def parse_chart(value: Any, coin_id: str, moment: Moment) -> list[Price]:
 
 
 def hourly_prices(row: MarketRow) -> list[tuple[int, float]]:
-    """The sparkline of a row with inferred event times: back hour by hour from the row's own."""
+    """The sparkline of a row with inferred event times: back hour by hour from the row's own.
+
+    CoinGecko says nothing of when its values were. The row's own event time is the latest that the last one can have:
+    dated like this no price comes before its moment, and what is computed as of a moment knows nothing later.
+    """
     if row.price is None:
         return []
     last = len(row.sparkline) - 1
