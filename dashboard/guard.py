@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import hmac
+import math
 import time
 from typing import Final
 
 import streamlit as st
 from pydantic import SecretStr
 
+from core.rates import RateLimiter
 from dashboard.texts import Texts
 
 __all__ = ["admitted", "is_token"]
 
 _ADMITTED: Final = "admitted"
 _DELAY_S: Final = 1.0
+_TRIES: Final = RateLimiter(per_minute=10)
+"""Of one address, over all its sessions: the delay alone would let a thousand sessions guess side by side."""
 
 
 def is_token(given: str, expected: SecretStr) -> bool:
@@ -30,6 +34,10 @@ def admitted(expected: SecretStr | None, texts: Texts) -> bool:
         given = st.text_input(texts("guard.label"), type="password", help=texts("guard.help"))
         sent = st.form_submit_button(texts("guard.enter"), type="primary")
     if not sent:
+        return False
+    wait_s = _TRIES.wait_s(st.context.ip_address or "")
+    if wait_s:
+        st.error(texts("guard.slow", seconds=math.ceil(wait_s)), icon=":material/lock:")
         return False
     if is_token(given, expected):
         st.session_state[_ADMITTED] = True
