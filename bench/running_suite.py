@@ -22,7 +22,7 @@ from core.suite.ports import free_port, problem
 
 __all__ = ["RunningSuite"]
 
-PATIENCE_S: Final = 60.0
+_PATIENCE_S: Final = 60.0
 DIRECT: Final = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
@@ -82,7 +82,7 @@ class RunningSuite:
         children: dict[str, Any] = read_health(self.run_dir, "suite").progress.get("children", {})
         return children
 
-    def wait(self, what: Callable[[], object], patience_s: float = PATIENCE_S) -> Any:
+    def wait(self, what: Callable[[], object], patience_s: float = _PATIENCE_S) -> Any:
         """The first true value of `what`."""
         deadline = time.monotonic() + patience_s
         while not (value := what()):

@@ -24,9 +24,9 @@ from etl.outcomes import STEPS
 from model.forecaster import RollingForest
 from model.learner import EngineOptions
 
-__all__ = ["PEERS_PYTHON", "PeerCost", "bare_fit_cpu_s", "naive_loop_cpu_s", "peers"]
+__all__ = ["PeerCost", "bare_fit_cpu_s", "naive_loop_cpu_s", "peers"]
 
-PEERS_PYTHON: Final = "CRYPTO_PEERS_PYTHON"
+_PEERS_PYTHON: Final = "CRYPTO_PEERS_PYTHON"
 """Names the interpreter of an environment with mlforecast and LightGBM; they want pandas 2, this project pandas 3."""
 
 FloatArray = npt.NDArray[np.float64]
@@ -84,7 +84,7 @@ class PeerCost:
 
 def peers(coins: int, rows: int, days: float, seed: int = 0) -> list[PeerCost] | str:
     """mlforecast with a forest of the engine's size, and with LightGBM, on the same prices; or why they are skipped."""
-    python = os.environ.get(PEERS_PYTHON, sys.executable)
+    python = os.environ.get(_PEERS_PYTHON, sys.executable)
     _, prices = Market.start(coins, round(days * DAY_MS / rows), 0, seed).walk(rows)
     shape = RollingForest(n_trees=EngineOptions().n_trees)
     forest = {name: getattr(shape, name) for name in ("min_samples_leaf", "max_features", "max_samples")}
@@ -100,5 +100,5 @@ def peers(coins: int, rows: int, days: float, seed: int = 0) -> list[PeerCost] |
         done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=folder)
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["no output"])[-1]
-        return f"skipped: {last} (name an interpreter that has them in {PEERS_PYTHON})"
+        return f"skipped: {last} (name an interpreter that has them in {_PEERS_PYTHON})"
     return [PeerCost(**one) for one in json.loads(done.stdout.splitlines()[-1])]

@@ -20,7 +20,6 @@ from dashboard.look import Look
 from dashboard.palette import BAND_OPACITY, CATEGORIES, FORECAST, HISTORY, IDEAL, PAST, faded
 
 __all__ = [
-    "HEIGHT",
     "WINDOWS",
     "add_watermark",
     "base_layout",
@@ -30,7 +29,7 @@ __all__ = [
     "with_gaps",
 ]
 
-HEIGHT: Final = 460
+_HEIGHT: Final = 460
 WINDOWS: Final = {"1h": HOUR_MS, "6h": 6 * HOUR_MS, "24h": DAY_MS, "7d": 7 * DAY_MS}
 """Choices of the window and how far back each looks."""
 
@@ -128,7 +127,7 @@ def add_watermark(figure: go.Figure, mark: str | None) -> None:
         )  # fmt: skip
 
 
-def base_layout(formats: Formats, height: int = HEIGHT) -> dict[str, Any]:
+def base_layout(formats: Formats, height: int = _HEIGHT) -> dict[str, Any]:
     """What all charts share: room for axes alone, legend above, no dragging that would catch a thumb."""
     return {
         "height": height,

@@ -25,7 +25,7 @@ from dashboard.waiting import waiting_view
 
 __all__ = ["draw"]
 
-WATCH_EVERY: Final = "2s"
+_WATCH_EVERY: Final = "2s"
 _ICON: Final = Path(__file__).with_name("icon.svg")
 _ICONS: Final = {
     "visao": ":material/show_chart:",
@@ -54,7 +54,7 @@ def draw() -> None:
         return
     page = _page(settings, texts)
     with banner_place:
-        st.fragment(_watch, run_every=WATCH_EVERY)(page, _outline(page.readers))
+        st.fragment(_watch, run_every=_WATCH_EVERY)(page, _outline(page.readers))
     if page.quotes:
         _tabs(page)
     else:

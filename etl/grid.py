@@ -11,7 +11,7 @@ from core.outcomes import PRICE_TOLERANCE_MS
 from core.times import DAY_MS, GRID_STEP_MS, HOUR_MS
 from etl.arrays import FloatArray, IntArray
 
-__all__ = ["RAW_KEEP_MS", "STEPS_PER_DAY", "RawPrices", "ceil_grid", "floor_grid", "thin_to_grid"]
+__all__ = ["RAW_KEEP_MS", "STEPS_PER_DAY", "RawPrices", "ceil_grid", "floor_grid"]
 
 STEPS_PER_DAY: Final = DAY_MS // GRID_STEP_MS
 
@@ -34,7 +34,7 @@ def ceil_grid(ts_ms: int) -> int:
     return -floor_grid(-ts_ms)
 
 
-def thin_to_grid(ts_ms: IntArray, price: FloatArray, keep_from_ms: int) -> tuple[IntArray, FloatArray]:
+def _thin_to_grid(ts_ms: IntArray, price: FloatArray, keep_from_ms: int) -> tuple[IntArray, FloatArray]:
     """Drop what no grid point before `keep_from_ms` can see: of each older 5-minute interval only the last price
     stays.
     """
@@ -47,7 +47,7 @@ def thin_to_grid(ts_ms: IntArray, price: FloatArray, keep_from_ms: int) -> tuple
 class RawPrices:
     """Prices of numbered coins in one flat array sorted by (coin, time), so that look-ups of all coins are one search.
 
-    Appends are collected and merged at the next look-up. Old prices are thinned to the grid (`thin_to_grid`) on arrival
+    Appends are collected and merged at the next look-up. Old prices are thinned to the grid on arrival
     and forgotten by `forget_before`, which bounds the memory.
     """
 
@@ -81,7 +81,7 @@ class RawPrices:
             return False
         self._newest[coin] = int(ts[-1])
         if ts[-1] - ts[0] > RAW_KEEP_MS:
-            ts, value = thin_to_grid(ts, value, int(ts[-1]) - RAW_KEEP_MS)
+            ts, value = _thin_to_grid(ts, value, int(ts[-1]) - RAW_KEEP_MS)
         self._pending.append((ts + coin * _COIN_SHIFT, value))
         return True
 

@@ -21,12 +21,12 @@ from etl.feature_grid import FeatureGrid
 from etl.feature_table import feature_part, feature_table, not_yet_written, written_until
 from etl.feed import PriceFeed
 
-__all__ = ["features_of", "main"]
+__all__ = ["main"]
 
 _log = logging.getLogger(__name__)
 
 
-def features_of(prices: PriceReader, now: int, train_days: int) -> pa.Table:
+def _features_of(prices: PriceReader, now: int, train_days: int) -> pa.Table:
     """The rows of the last day that are fit for a model, computed from the stored prices as of `now`."""
     grid = FeatureGrid(train_days)
     PriceFeed(grid, train_days).pull(prices, now)
@@ -50,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         ):
             publisher = Publisher(workspace.processed)
             known = written_until(publisher, now - DAY_MS - HOUR_MS)
-            rows = not_yet_written(features_of(prices, now, settings.train_days), known)
+            rows = not_yet_written(_features_of(prices, now, settings.train_days), known)
             if rows.num_rows:
                 publisher.publish(appended={"features": feature_part(rows)})
     except NotReady as error:

@@ -20,9 +20,9 @@ from core.process import PARENT_VARIABLE
 from core.settings import PROJECT
 from model.session import Session
 
-__all__ = ["ENTRY", "FirstBacktest"]
+__all__ = ["FirstBacktest"]
 
-ENTRY: Final = "backtest"
+_ENTRY: Final = "backtest"
 """Name of the published table."""
 
 _log = logging.getLogger(__name__)
@@ -35,7 +35,7 @@ class FirstBacktest:
         self._session = session
         self._folder = tempfile.TemporaryDirectory(prefix="crypto-backtest-")
         self._process: subprocess.Popen[bytes] | None = None
-        self._done = ENTRY in session.publisher.manifest.entries
+        self._done = _ENTRY in session.publisher.manifest.entries
 
     def __enter__(self) -> Self:
         return self
@@ -85,7 +85,7 @@ class FirstBacktest:
 
     def _publish(self, rows: pa.Table) -> None:
         if rows.num_rows:
-            self._session.publisher.publish({ENTRY: rows})
+            self._session.publisher.publish({_ENTRY: rows})
 
     @property
     def _result(self) -> Path:

@@ -32,12 +32,12 @@ from model.prior import Prior
 from model.recording import Recording
 from model.walk import WalkOptions
 
-__all__ = ["LEAST_HISTORY_HOURS", "main", "score_history"]
+__all__ = ["main", "score_history"]
 
-LEAST_HISTORY_HOURS: Final = 8
+_LEAST_HISTORY_HOURS: Final = 8
 _DAYS: Final = 14
 _SHORT_DAYS: Final = 2
-_LEAST_PRICES: Final = LEAST_HISTORY_HOURS * 12
+_LEAST_PRICES: Final = _LEAST_HISTORY_HOURS * 12
 _MOST_COINS: Final = 50
 """The largest coins speak for the method; with 250 the process would take longer and more memory than it tells."""
 
@@ -52,7 +52,7 @@ def score_history(recording: Recording, train_days: int, seed: int) -> pa.Table:
     """
     span_ms = max(int(ts_ms[-1] - ts_ms[0]) for ts_ms, _ in recording.values()) if recording else 0
     step_min = 30 if span_ms <= _SHORT_DAYS * DAY_MS else 60
-    options = WalkOptions(step_min=step_min, refit_min=360, min_history_hours=LEAST_HISTORY_HOURS)
+    options = WalkOptions(step_min=step_min, refit_min=360, min_history_hours=_LEAST_HISTORY_HOURS)
     result = run(recording, options, EngineOptions(train_days=train_days, seed=seed), Prior.load())
     return score_rows(losses(result.scored))
 

@@ -13,7 +13,7 @@ from etl.grid import STEPS_PER_DAY
 
 __all__ = ["Moments", "TrainingStore"]
 
-HalfArray = npt.NDArray[np.float16]
+_HalfArray = npt.NDArray[np.float16]
 
 
 @dataclass(frozen=True)
@@ -46,8 +46,8 @@ class Moments:
 class _Day:
     moments: Moments
     steps: set[int] = field(default_factory=set)
-    x: list[HalfArray] = field(default_factory=list)
-    y: list[HalfArray] = field(default_factory=list)
+    x: list[_HalfArray] = field(default_factory=list)
+    y: list[_HalfArray] = field(default_factory=list)
     ts_ms: list[IntArray] = field(default_factory=list)
 
 

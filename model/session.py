@@ -27,7 +27,7 @@ from model.registry import ModelRegistry
 
 __all__ = ["Session", "open_session"]
 
-UNTRAINED: Final = "0"
+_UNTRAINED: Final = "0"
 _MANY_COINS: Final = 32
 
 _log = logging.getLogger(__name__)
@@ -44,7 +44,7 @@ class Session:
     book: ForecastBook
     engine: ForecastEngine
     feed: PriceFeed
-    model_version: str = UNTRAINED
+    model_version: str = _UNTRAINED
     trained_ms: int | None = None
     shrinkage: tuple[float, ...] = ()
     _prices: PriceReader | None = field(default=None, repr=False)
@@ -84,7 +84,7 @@ class Session:
         engine.advance(now)
         forecasts = engine.forecast(feed.origins)
         if len(forecasts):
-            table = forecasts.to_table(UNTRAINED, now, self.workspace.source.value)
+            table = forecasts.to_table(_UNTRAINED, now, self.workspace.source.value)
             self.book.publish(table, None, now, engine.take_feature_rows().slice(0, 0))
 
     def _open_prices(self) -> PriceReader:
@@ -176,7 +176,7 @@ def hold_pipeline_lock(workspace: Workspace) -> filelock.BaseFileLock:
 def _resume(registry: ModelRegistry) -> tuple[ForecastEngine, str, int | None]:
     loaded = registry.load(FEATURE_NAMES)
     if loaded is None:
-        return ForecastEngine(prior=Prior.load()), UNTRAINED, None
+        return ForecastEngine(prior=Prior.load()), _UNTRAINED, None
     card, state = loaded
     _log.info("resuming from model %s", card.version)
     return ForecastEngine.from_state(state), card.version, card.trained_ms

@@ -10,9 +10,9 @@ from core.contract import HORIZONS_MIN, QUANTILES
 from core.times import DAY_MS, GRID_STEP_MS, HOUR_MS, MINUTE_MS
 from etl.arrays import FloatArray
 
-__all__ = ["LEAST_RETURNS", "RENEWAL_MS", "YARDSTICK_POINTS", "renewal_ms", "yardstick_quantiles"]
+__all__ = ["LEAST_RETURNS", "YARDSTICK_POINTS", "renewal_ms", "yardstick_quantiles"]
 
-RENEWAL_MS: Final = 6 * HOUR_MS
+_RENEWAL_MS: Final = 6 * HOUR_MS
 """The yardstick is renewed at 0, 6, 12 and 18 hours UTC."""
 
 YARDSTICK_POINTS: Final = 14 * DAY_MS // GRID_STEP_MS + 1
@@ -24,7 +24,7 @@ LEAST_RETURNS: Final = 24
 
 def renewal_ms(origin_ms: int) -> int:
     """The moment at which the yardstick in force at `origin_ms` was made."""
-    return origin_ms - origin_ms % RENEWAL_MS
+    return origin_ms - origin_ms % _RENEWAL_MS
 
 
 def yardstick_quantiles(log_price: FloatArray) -> FloatArray:

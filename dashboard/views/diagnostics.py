@@ -95,7 +95,7 @@ def log_state(files: Sequence[FileInfo], texts: Texts, formats: Formats) -> str:
     )
 
 
-def file_rows(files: Sequence[FileInfo], at_ms: int, formats: Formats, texts: Texts) -> list[dict[str, str]]:
+def _file_rows(files: Sequence[FileInfo], at_ms: int, formats: Formats, texts: Texts) -> list[dict[str, str]]:
     """One row a published table: records, size, last update."""
     return [
         {
@@ -121,7 +121,7 @@ def _state(page: Page) -> None:
     with in_words(page):
         files = page.readers.files()
         st.markdown(escape(log_state(files, texts, formats)))
-        st.dataframe(text_table(file_rows(files, now_ms(), formats, texts)), hide_index=True, key="file_table")
+        st.dataframe(text_table(_file_rows(files, now_ms(), formats, texts)), hide_index=True, key="file_table")
     with st.grid(2, min_column_width=330):
         _facts_card(page, "collector", status.processes["collector"])
         _facts_card(page, "pipeline", status.processes["pipeline"])

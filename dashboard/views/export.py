@@ -18,7 +18,7 @@ from dashboard.page import Page, in_words, kept
 
 __all__ = ["forecasts_file", "latest_file", "prices_file", "show"]
 
-PERIODS: Final = {"24h": DAY_MS, "7d": 7 * DAY_MS, "30d": 30 * DAY_MS, "tudo": 2**62}
+_PERIODS: Final = {"24h": DAY_MS, "7d": 7 * DAY_MS, "30d": 30 * DAY_MS, "tudo": 2**62}
 _MOST_ROWS: Final = 1_000_000
 _LATEST_COLUMNS: Final = (
     "horario",
@@ -42,10 +42,10 @@ def show(page: Page) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         coin = page.readers.resolve(choose_coin(page))
         switch = segmented(texts("export.period"))
-        period = kept("periodo", tuple(PERIODS), "7d", switch, lambda name: texts(f"period.{name}"))
+        period = kept("periodo", tuple(_PERIODS), "7d", switch, lambda name: texts(f"period.{name}"))
     with in_words(page):
         workspace = page.readers.workspace()
-        span_ms = PERIODS[period]
+        span_ms = _PERIODS[period]
         with st.grid(3, min_column_width=260):
             _card(
                 page,

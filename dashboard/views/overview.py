@@ -32,7 +32,7 @@ class _Delta(TypedDict):
     delta_arrow: DeltaArrow
 
 
-LIVE_EVERY: Final = "2s"
+_LIVE_EVERY: Final = "2s"
 _PAST_LIMIT: Final = 2100
 _VISIBLE: Final = 0.005
 
@@ -52,7 +52,7 @@ def show(page: Page) -> None:
             page.texts("overview.live"), value=True, key="ao_vivo", persist_state="session",
             help=page.texts("overview.live_help"),
         )  # fmt: skip
-    every = LIVE_EVERY if live else None
+    every = _LIVE_EVERY if live else None
     st.fragment(_cards, run_every=every)(page, coin)
     st.fragment(_chart, run_every=every)(page, coin, window, with_past)
 

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 
 from core.errors import Banned, ForecastingError, RateLimited
 
-__all__ = ["BAN_S", "Slowdown", "Wait", "wait_after"]
+__all__ = ["BAN_S", "Refusals", "Slowdown", "Wait", "wait_after"]
 
 BAN_S: Final = 600.0
 _LONGEST_ORDER_S: Final = 3600.0

@@ -8,12 +8,17 @@ from typing import Final
 
 from etl.local_market.replies import Refusal, Reply, refuse_in_status, refuse_wrong_host
 
-__all__ = ["CALLS_PER_MINUTE", "CALLS_PER_MONTH", "Doorkeeper"]
+__all__ = ["CALLS_PER_MINUTE", "Doorkeeper"]
 
 CALLS_PER_MINUTE: Final[dict[str, int | None]] = {"local": None, "keyless": 10, "demo-key": 30, "pro-key": 500}
 """Budget of each plan; `local` knows none. CoinGecko's keyless budget changes with its load: 5 to 30."""
 
-CALLS_PER_MONTH: Final[dict[str, int | None]] = {"local": None, "keyless": None, "demo-key": 10_000, "pro-key": 500_000}
+_CALLS_PER_MONTH: Final[dict[str, int | None]] = {
+    "local": None,
+    "keyless": None,
+    "demo-key": 10_000,
+    "pro-key": 500_000,
+}
 
 _WINDOW_MS: Final = 60_000
 _PRICING: Final = "https://www.coingecko.com/en/api/pricing"
@@ -48,7 +53,7 @@ class Doorkeeper:
     def __init__(self, plan: str, calls_per_minute: int | None = None, calls_per_month: int | None = None) -> None:
         self._plan = plan
         self._per_minute = calls_per_minute or CALLS_PER_MINUTE[plan]
-        self._per_month = calls_per_month or CALLS_PER_MONTH[plan]
+        self._per_month = calls_per_month or _CALLS_PER_MONTH[plan]
         self._lock = threading.Lock()
         self._window_start_ms = 0
         self._in_window = 0

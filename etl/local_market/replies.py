@@ -22,7 +22,7 @@ __all__ = [
     "refuse_wrong_host",
 ]
 
-JSON_TYPE: Final = "application/json; charset=utf-8"
+_JSON_TYPE: Final = "application/json; charset=utf-8"
 _PRICING: Final = "https://www.coingecko.com/en/api/pricing"
 
 
@@ -30,15 +30,14 @@ _PRICING: Final = "https://www.coingecko.com/en/api/pricing"
 class Reply:
     """One answer before it becomes bytes; `payload` is text, or anything JSON can say.
 
-    `endpoint` tells faults what the payload holds; `fresh_s` for how long CoinGecko's edge keeps it.
+    `endpoint` tells faults what the payload holds.
     """
 
     payload: Any
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
-    content_type: str = JSON_TYPE
+    content_type: str = _JSON_TYPE
     endpoint: str = ""
-    fresh_s: int = 0
 
     def body(self) -> bytes:
         """The bytes to send; NaN and infinities are written as Python writes them, which is no JSON."""

@@ -26,9 +26,9 @@ from etl.arrays import FloatArray, IntArray
 from etl.local_market.coin_names import STABLECOINS, Coin
 from etl.local_market.noise import Keys, bridge, normals, smooth, stream_keys, uniforms
 
-__all__ = ["HISTORY_DAYS", "SimulatedMarket"]
+__all__ = ["SimulatedMarket"]
 
-HISTORY_DAYS: Final = 14
+_HISTORY_DAYS: Final = 14
 """How far back the market can be asked."""
 
 _BLOCK_DAYS: Final = 512
@@ -122,7 +122,7 @@ class SimulatedMarket:
     def history_start_ms(self, row: int, now_ms: int) -> int:
         """Fourteen days back, whenever one asks."""
         del row
-        return now_ms - HISTORY_DAYS * _DAY_S * 1000
+        return now_ms - _HISTORY_DAYS * _DAY_S * 1000
 
     def describe(self) -> dict[str, object]:
         """Source and seed."""

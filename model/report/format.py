@@ -6,16 +6,16 @@ import math
 from datetime import datetime
 from typing import Final
 
-__all__ = ["MISSING", "day", "integer", "moment", "number", "percent", "span"]
+__all__ = ["day", "integer", "moment", "number", "percent", "span"]
 
-MISSING: Final = "–"
+_MISSING: Final = "–"
 _BRAZILIAN: Final = str.maketrans({",": ".", ".": ",", "-": "\N{MINUS SIGN}"})
 
 
 def number(value: float | None, digits: int = 3) -> str:
     """`0,937`, or a dash for what is not known."""
     if value is None or not math.isfinite(value):
-        return MISSING
+        return _MISSING
     return f"{value:,.{digits}f}".translate(_BRAZILIAN)
 
 
@@ -26,12 +26,12 @@ def integer(value: int) -> str:
 
 def percent(share: float | None, digits: int = 1) -> str:
     """A share such as 0.805 as `80,5 %`."""
-    return MISSING if share is None else f"{number(100 * share, digits)}\N{NO-BREAK SPACE}%"
+    return _MISSING if share is None else f"{number(100 * share, digits)}\N{NO-BREAK SPACE}%"
 
 
 def span(interval: tuple[float, float] | None, digits: int = 3) -> str:
     """An interval as `0,930 a 0,944`."""
-    return MISSING if interval is None else f"{number(interval[0], digits)} a {number(interval[1], digits)}"
+    return _MISSING if interval is None else f"{number(interval[0], digits)} a {number(interval[1], digits)}"
 
 
 def moment(value: datetime) -> str:
