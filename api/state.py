@@ -93,6 +93,8 @@ def _process(health: Health, updated_at: str | None, age_s: float | None) -> Pro
 
 
 def _message(health: Health) -> str:
+    if not health.alive and health.running and health.age_s is not None:
+        return f"não dá sinal há {health.age_s:.0f} s"
     if not health.alive:
         return "parado" if health.pid else "ainda não começou"
     return str(health.progress.get("mensagem") or health.state or "funcionando")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import tempfile
 import time
 from contextlib import suppress
@@ -13,9 +14,18 @@ from typing import Any
 from core.errors import DamagedFile
 from core.times import now_ms, to_datetime
 
-__all__ = ["file_stamp", "read_json", "remove_temporaries", "set_aside", "write_atomically", "write_json"]
+__all__ = [
+    "file_stamp",
+    "read_json",
+    "refuses_writing",
+    "remove_temporaries",
+    "set_aside",
+    "write_atomically",
+    "write_json",
+]
 
 _REPLACE_TRIES = 10
+_LEAST_FREE = 16 * 1024
 
 
 def write_atomically(path: Path, content: bytes, *, durable: bool = True) -> None:
@@ -83,6 +93,14 @@ def file_stamp(path: Path) -> tuple[int, int, int]:
     except OSError:
         return (0, 0, 0)
     return status.st_ino, status.st_mtime_ns, status.st_size
+
+
+def refuses_writing(folder: Path) -> bool:
+    """Whether nothing can be written in `folder` now: the disk is full, read-only or gone. Writes nothing itself."""
+    try:
+        return not os.access(folder, os.W_OK) or shutil.disk_usage(folder).free < _LEAST_FREE
+    except OSError:
+        return True
 
 
 def set_aside(path: Path) -> Path:

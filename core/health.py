@@ -150,6 +150,7 @@ class Health:
 
     name: str
     alive: bool
+    running: bool = False
     age_s: float | None = None
     pid: int | None = None
     state: str | None = None
@@ -161,7 +162,7 @@ class Health:
 
 
 def read_health(run_dir: Path, name: str) -> Health:
-    """Judge the process `name`: alive means that its pid exists and its last beat is younger than 12 s.
+    """Judge the process `name`: running means that its pid exists, alive that its last beat is younger than 12 s too.
 
     The age comes from the machine's monotonic clock, so that a jump of the wall clock misleads nobody.
     """
@@ -172,9 +173,11 @@ def read_health(run_dir: Path, name: str) -> Health:
     age_s = time.monotonic() - float(value.get("heartbeat_monotonic", 0.0))
     pid = int(value.get("pid", 0))
     fresh = 0 <= age_s <= STALE_AFTER_S
+    running = value.get("state") != "parado" and psutil.pid_exists(pid)
     return Health(
         name=name,
-        alive=fresh and value.get("state") != "parado" and psutil.pid_exists(pid),
+        alive=fresh and running,
+        running=running,
         age_s=round(age_s, 1) if age_s >= 0 else None,
         pid=pid,
         state=value.get("state"),

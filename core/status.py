@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from core.errors import ConfigurationError, DamagedFile, NotReady
-from core.files import read_json
+from core.files import read_json, refuses_writing
 from core.health import Health, read_health
 from core.readers import Readers
 from core.settings import Settings, Source
@@ -22,6 +22,8 @@ _LONGEST: Final = 300
 _PROCESSES: Final = ("collector", "pipeline", "api", "dashboard")
 
 SENTENCES: Final[Mapping[str, str]] = {
+    "disk_refuses": "não é possível gravar em {folder}: o disco está cheio ou só para leitura",
+    "prices_unsaved": "o coletor não grava: {reason}",
     "collector_stopped": "o processo coletor está parado",
     "pipeline_stopped": "o processo pipeline está parado",
     "api_stopped": "o processo API está parado",
@@ -96,8 +98,10 @@ def judge(settings: Settings, readers: Readers) -> SuiteStatus:
     source, notice = _source(settings, readers, processes["suite"])
     newest_price_ms, price_problem = _newest_price(readers)
     forecast_ms, forecast_problem = _newest_forecast(readers)
+    disk_problem = _disk(settings.run_dir, collector)
     problems = [
-        *_dead(processes),
+        *disk_problem,
+        *_dead(processes, silenced=bool(disk_problem)),
         *_damaged(processes),
         *price_problem,
         *_stale("prices_stale", newest_price_ms, stale_after_s),
@@ -138,11 +142,22 @@ def _read(path: Path) -> dict[str, Any]:
         return {}
 
 
-def _dead(processes: dict[str, Health]) -> list[Problem]:
+def _disk(folder: Path, collector: Health) -> list[Problem]:
+    """A disk that refuses, as this process sees it; else what keeps the collector from storing."""
+    if folder.exists() and refuses_writing(folder):
+        return [Problem("disk_refuses", {"folder": str(folder.parent)})]
+    if collector.alive and collector.state == "sem_disco":
+        return [Problem("prices_unsaved", {"reason": str(collector.progress.get("mensagem", "?"))[:_LONGEST]})]
+    return []
+
+
+def _dead(processes: dict[str, Health], *, silenced: bool) -> list[Problem]:
+    """Processes that are not alive; where the disk keeps all of them from beating, those whose pid has gone."""
     return [
         Problem(f"{name}_stopped")
         for name in _PROCESSES
-        if not processes[name].alive and (name in ("collector", "pipeline") or processes["suite"].alive)
+        if not (processes[name].alive or (silenced and processes[name].running))
+        and (name in ("collector", "pipeline") or processes["suite"].alive)
     ]
 
 

@@ -221,6 +221,16 @@ def test_a_broken_health_file_counts_as_dead(sample: SampleFolder, verdict: Judg
     assert "o processo coletor está parado" in texts(verdict())
 
 
+def test_a_collector_that_cannot_store_degrades_and_says_why(sample: SampleFolder, verdict: Judge, beat: Beat) -> None:
+    """Prices that wait in memory are a problem although every process is alive."""
+    sample.fill()
+    _all_alive(beat)
+    beat("collector", state="sem_disco", progress={"mensagem": "30 ficam na memória"})
+    status = verdict()
+    assert status.state is State.DEGRADED
+    assert texts(status) == ("o coletor não grava: 30 ficam na memória",)
+
+
 def test_a_real_heartbeat_is_judged_alive(sample: SampleFolder, verdict: Judge) -> None:
     """What Heartbeat writes is what the judgement reads."""
     with Heartbeat(sample.settings.run_dir, "collector") as heartbeat:

@@ -81,7 +81,8 @@ def test_a_disk_that_fills_up_costs_nothing_but_time(runs: Start, small_disk: Di
             time.sleep(1)
             fill(disk / "filler")
         witness.look()
-        run.wait(lambda: run.get("/status")["status"] == "degradado")
+        run.wait(lambda: "disk_refuses" in run.get("/status")["codigos_dos_problemas"])
+        assert not [code for code in run.get("/status")["codigos_dos_problemas"] if code.endswith("_stopped")]
         (disk / "filler").unlink()
         run.wait(lambda: newest_ms(witness) > full_ms + 1000 * OUTAGE_S)
         forecast = read_health(run.run_dir, "pipeline").progress.get("cycle", 0)
