@@ -1,8 +1,8 @@
-"""Charts of the accuracy view and of the comparison. Pure: scores and series in, figures out."""
+"""Charts of the accuracy view. Pure: scores in, figures out."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Final
 
 import plotly.graph_objects as go
@@ -44,25 +44,19 @@ def reliability_chart(score: Score, formats: Formats, texts: Texts) -> go.Figure
 
 def by_horizon_chart(scores: Mapping[int, Score], formats: Formats, texts: Texts) -> go.Figure:
     """Error against "the price stays" for each horizon; below the line is better."""
-    known = {horizon: score for horizon, score in scores.items() if score.relative_pinball is not None}
-    figure = _against_naive(
-        [*known], [score.relative_pinball or 0.0 for score in known.values()], [*known.values()], formats, texts
-    )
-    figure.update_xaxes(title=texts("accuracy.horizon"), tickvals=[*known], type="linear")
+    figure = _against_naive(scores, formats, texts)
+    figure.update_xaxes(title=texts("accuracy.horizon"), tickvals=figure.data[0].x, type="linear")
     return figure
 
 
 def by_day_chart(scores: Mapping[str, Score], formats: Formats, texts: Texts) -> go.Figure:
     """The same for each day (UTC)."""
-    known = {day: score for day, score in scores.items() if score.relative_pinball is not None}
-    figure = _against_naive(
-        [*known], [score.relative_pinball or 0.0 for score in known.values()], [*known.values()], formats, texts
-    )
+    figure = _against_naive(scores, formats, texts)
     margin_ms = DAY_MS // 2
-    starts = [score.start_ms // DAY_MS * DAY_MS for score in known.values()]
+    starts = [score.start_ms // DAY_MS * DAY_MS for score in scores.values() if score.relative_pinball is not None]
     figure.update_xaxes(
         title=texts("accuracy.day"), type="date", tickformat=formats.day_pattern,
-        dtick=max(1, len(known) // 8) * DAY_MS,
+        dtick=max(1, len(starts) // 8) * DAY_MS,
         range=[min(starts) - margin_ms, max(starts) + margin_ms] if starts else None,
     )  # fmt: skip
     return figure
@@ -95,15 +89,19 @@ def _bare_layout(formats: Formats, height: int) -> dict[str, Any]:
     return layout
 
 
-def _against_naive(
-    places: Sequence[Any], values: Sequence[float], scores: Sequence[Score], formats: Formats, texts: Texts
-) -> go.Figure:
-    percents = [100 * (value - 1) for value in values]
+def _against_naive(scores: Mapping[Any, Score], formats: Formats, texts: Texts) -> go.Figure:
+    """A line of errors in percent of those of "the price stays", over the keys of the scores that know theirs."""
+    known = [
+        (place, 100 * (score.relative_pinball - 1), texts("accuracy.count", count=formats.number(score.forecasts)))
+        for place, score in scores.items()
+        if score.relative_pinball is not None
+    ]
+    percents = [percent for _, percent, _ in known]
     figure = go.Figure(layout=_bare_layout(formats, _HEIGHT))
     figure.add_scatter(
-        x=list(places),
+        x=[place for place, _, _ in known],
         y=percents,
-        text=[texts("accuracy.count", count=formats.number(score.forecasts)) for score in scores],
+        text=[count for _, _, count in known],
         mode="lines+markers",
         line={"color": FORECAST, "width": 2},
         marker={"size": 8},

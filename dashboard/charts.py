@@ -1,4 +1,5 @@
-"""The price chart: history joined to the forecast of the next hour. Pure: values in, figure out.
+"""The price chart, history joined to the forecast of the next hour, and the comparison of coins. Pure: values in,
+figures out.
 
 Trace colours are mid-tones that read on light and dark alike; fonts, grid and background come from Streamlit's theme
 in the browser. So a figure depends on the data alone, and the browser keeps it while the data stay the same.

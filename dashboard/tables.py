@@ -28,22 +28,17 @@ def coin_table(
     """One row a coin: price, its last day, the next hour."""
     rows = []
     for quote in quotes:
-        forecast = forecasts.get(quote.id)
-        step = forecast.steps[-1] if forecast else None
+        mean, expected, width, p_up = _next_hour(forecasts.get(quote.id))
         rows.append(
             {
                 texts("table.coin"): f"{quote.name} ({quote.symbol.upper()})",
                 texts("table.price"): quote.price,
                 texts("table.change"): quote.change_24h_percent,
                 texts("table.last_day"): list(sparklines.get(quote.id, ())),
-                texts("table.forecast"): step.mean if step else None,
-                texts("table.expected"): 100 * (step.mean / forecast.price_origin - 1) if step and forecast else None,
-                texts("table.width"): (
-                    100 * (step.quantiles["q90"] - step.quantiles["q10"]) / forecast.price_origin
-                    if step and forecast
-                    else None
-                ),
-                texts("table.p_up"): 100 * step.p_up if step else None,
+                texts("table.forecast"): mean,
+                texts("table.expected"): expected,
+                texts("table.width"): width,
+                texts("table.p_up"): p_up,
             }
         )
     frame = pd.DataFrame(rows)
@@ -103,6 +98,15 @@ def text_table(
     if judged is None:
         return frame
     return frame.style.map(lambda text: f"color: {WORSE if text in alarming else RIGHT}", subset=[judged])
+
+
+def _next_hour(forecast: ForecastView | None) -> tuple[float | None, float | None, float | None, float | None]:
+    """Expected price, its change, width of the 80 % range and chance of a rise (in percent), as far as forecast."""
+    if forecast is None:
+        return None, None, None, None
+    step, price = forecast.steps[-1], forecast.price_origin
+    width = step.quantiles["q90"] - step.quantiles["q10"]
+    return step.mean, 100 * (step.mean / price - 1), 100 * width / price, 100 * step.p_up
 
 
 def _styled(frame: pd.DataFrame, formatters: Mapping[str, Any]) -> Styler:

@@ -34,7 +34,10 @@ class _Delta(TypedDict):
 
 _LIVE_EVERY: Final = "2s"
 _PAST_LIMIT: Final = 2100
+"""Logged forecasts of a week, one every 5 minutes, and some to spare."""
+
 _VISIBLE: Final = 0.005
+"""Smaller changes in percent are shown as 0,00 %, without colour or arrow."""
 
 
 def show(page: Page) -> None:
@@ -127,7 +130,6 @@ def _forecast_cards(page: Page, grid: GridContainer, forecast: ForecastView, dec
     texts, formats = page.texts, page.formats
     step = forecast.steps[-1]
     change = 100.0 * (step.mean / forecast.price_origin - 1.0)
-    low, high = step.quantiles["q10"], step.quantiles["q90"]
     st.metric(
         texts("overview.forecast_at", clock=escape(formats.clock(step.target_ms))),
         escape(formats.price(step.mean, decimals)),
@@ -137,17 +139,7 @@ def _forecast_cards(page: Page, grid: GridContainer, forecast: ForecastView, dec
         **_delta(formats, change),
     )
     with grid.cell(column_span=2):
-        st.metric(
-            texts("overview.range"),
-            escape(f"{formats.symbol}\u00a0{formats.price_range(low, high)}"),
-            f"± {formats.percent(50.0 * (high - low) / forecast.price_origin)}",
-            delta_color="off",
-            delta_arrow="off",
-            delta_description=texts("overview.range_chance"),
-            help=texts("overview.range_help"),
-            border=True,
-            height="stretch",
-        )
+        _range_card(page, forecast)
     st.metric(
         texts("overview.p_up"),
         formats.percent(100 * step.p_up, 0),
@@ -156,6 +148,23 @@ def _forecast_cards(page: Page, grid: GridContainer, forecast: ForecastView, dec
         height="stretch",
     )
     _model_card(page, forecast)
+
+
+def _range_card(page: Page, forecast: ForecastView) -> None:
+    texts, formats = page.texts, page.formats
+    quantiles = forecast.steps[-1].quantiles
+    low, high = quantiles["q10"], quantiles["q90"]
+    st.metric(
+        texts("overview.range"),
+        escape(f"{formats.symbol}\u00a0{formats.price_range(low, high)}"),
+        f"± {formats.percent(50.0 * (high - low) / forecast.price_origin)}",
+        delta_color="off",
+        delta_arrow="off",
+        delta_description=texts("overview.range_chance"),
+        help=texts("overview.range_help"),
+        border=True,
+        height="stretch",
+    )
 
 
 def _model_card(page: Page, forecast: ForecastView) -> None:
