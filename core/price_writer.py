@@ -83,14 +83,19 @@ class PriceWriter:
             DamagedFile: the file is broken, gone, or another one.
             NotReady, StorageProblem: it cannot be read now.
         """
+        file = self._file
         with writing():
-            if _inode(self.path) != self._file:
+            if _inode(self.path) != file:
                 raise DamagedFile("crypto.db: the file is gone")
-            with PriceReader(self.path) as reader:
-                reader.coins()
-                reader.latest()
-                if whole:
-                    reader.check()
+            try:
+                with PriceReader(self.path) as reader:
+                    reader.coins()
+                    reader.latest()
+                    if whole:
+                        reader.check()
+            except DamagedFile:
+                if file == self._file:  # else it was set aside while another thread read it here
+                    raise
 
     def store(self, prices: Iterable[Price], *, clock_ms: int | None = None) -> int:
         """Store valid prices, one per coin and event time (the first one stays); return how many were new.

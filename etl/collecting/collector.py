@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import random
 import threading
+import time
 from typing import Final
 
 from core.errors import DamagedFile, NotReady, StorageProblem
@@ -25,6 +26,8 @@ __all__ = ["Collector"]
 
 _CHORES_EVERY_S: Final = 3600.0
 _VERIFY_EVERY_S: Final = 60.0
+_WHOLE_SHARE: Final = 0.005
+"""Share of the time that reading every page of the database may take: once a minute while it is small."""
 _CHORE_PAUSE_S: Final = 0.05
 _DISK_RETRY_S: Final = 5.0
 
@@ -50,8 +53,9 @@ class Collector:
         self.polls = Polls(self.desk)
         self.filler = Filler(self.desk)
         self._damage: list[DamagedFile] = []
-        if not writer.is_checked:
-            threading.Thread(target=self._check_whole, name="check", daemon=True).start()
+        self._check: threading.Thread | None = None
+        self._whole_at = clock.monotonic() + (_VERIFY_EVERY_S if writer.is_checked else 0.0)
+        self._begin_check()
 
     def turn(self) -> float:
         """Make at most one call; return the seconds until there is something to do.
@@ -89,6 +93,7 @@ class Collector:
         if now >= self._verify_at:
             self._verify_at = now + _VERIFY_EVERY_S
             outbox.attempt(self._verify)
+            self._begin_check()
         if now < self._chores_at:
             return min(self._chores_at, self._verify_at) - now
         newest_ms = self.desk.intake.newest_ms
@@ -97,8 +102,14 @@ class Collector:
         self._chores_at = now + _CHORES_EVERY_S
         return _CHORES_EVERY_S
 
+    def _begin_check(self) -> None:
+        """Have every page read beside the work when that is due; what is found, the next look at the file reports."""
+        if self.desk.caller.now() >= self._whole_at and (self._check is None or not self._check.is_alive()):
+            self._check = threading.Thread(target=self._check_whole, name="check", daemon=True)
+            self._check.start()
+
     def _check_whole(self) -> None:
-        """Read every page of a large database beside the work; what is found, the next look at the file reports."""
+        began = time.monotonic()
         try:
             self._writer.verify(whole=True)
         except DamagedFile as error:
@@ -106,10 +117,13 @@ class Collector:
             self._verify_at = self.desk.caller.now()
         except (NotReady, StorageProblem) as error:
             _log.warning("could not check the price store: %s", error)
+        took_s = time.monotonic() - began
+        self._whole_at = self.desk.caller.now() + max(_VERIFY_EVERY_S, took_s / _WHOLE_SHARE)
 
     def _verify(self) -> None:
-        if self._damage:
-            raise self._damage.pop()
+        found, self._damage = self._damage, []
+        if found:
+            raise found[0]
         self._writer.verify()
 
     def _thin(self, newest_ms: int) -> None:

@@ -310,24 +310,63 @@ def test_a_large_database_is_checked_beside_the_work(make_world: Worlds, monkeyp
     damage_unseen(path)
     world.start()
     assert world.collector.polls.step()
-    for thread in threading.enumerate():
-        if thread.name == "check":
-            thread.join()
+    join_checks()
     world.run(30)
     assert fields(world)["set_aside"]
     assert len(world.stored("bitcoin")) > 280
 
 
-def damage_unseen(path: Path) -> None:
-    """Break a page that only a look at every page notices."""
+def test_a_page_that_breaks_out_of_sight_is_found_while_everything_runs(make_world: Worlds) -> None:
+    """History that nobody reads just now is looked at once a minute, and begun afresh."""
+    world = make_world()
+    writer = world.start(coins=COINS).desk.outbox._writer
+    world.run(20)
+    writer.checkpoint()
+    damage_unseen(writer.path, writer)
+    world.run(70)
+    join_checks()
+    world.run(120)
+    (aside,) = writer.path.parent.glob("crypto.db.damaged-*[0-9]")
+    assert fields(world)["set_aside"] == aside.name
+    assert len(world.stored("bitcoin")) > 280
+
+
+def test_a_check_of_the_file_before_says_nothing_of_the_new_one(make_world: Worlds) -> None:
+    """However many looks found the damage, one file is set aside, and not the one that was begun afresh."""
+    world = make_world()
+    writer = world.start(coins=COINS).desk.outbox._writer
+    world.run(20)
+    writer.checkpoint()
+    damage_unseen(writer.path, writer)
+    for _ in range(3):
+        thread = threading.Thread(target=world.collector._check_whole)
+        thread.start()
+        thread.join()
+    world.run(120)
+    assert len(list(writer.path.parent.glob("crypto.db.damaged-*[0-9]"))) == 1
+
+
+def join_checks() -> None:
+    """Wait for the looks at every page that are under way."""
+    for thread in threading.enumerate():
+        if thread.name == "check":
+            thread.join()
+
+
+def damage_unseen(path: Path, writer: PriceWriter | None = None) -> None:
+    """Break a page that only a look at every page notices; `writer`: the one that has the file open."""
     whole = path.read_bytes()
     for start in range(4096, len(whole), 4096):
-        path.write_bytes(whole[:start] + b"\xde\xad" * 2048 + whole[start + 4096 :])
-        with PriceWriter(path) as writer, suppress(DamagedFile):
-            writer.verify()
+        with path.open("r+b") as file:
+            file.seek(start)
+            file.write(b"\xde\xad" * 2048)
+        with nullcontext(writer) if writer else PriceWriter(path) as opened, suppress(DamagedFile):
+            opened.verify()
             with pytest.raises(DamagedFile):
-                writer.verify(whole=True)
+                opened.verify(whole=True)
             return
+        with path.open("r+b") as file:
+            file.write(whole)
     pytest.fail("every page is looked at anyway")
 
 
