@@ -54,6 +54,7 @@ class Witness:
         path = self._root / "crypto.db"
         if not path.exists():
             return
+        promised = set(self.promised)  # what is promised from here on may be stored after the look
         with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as connection:
             (verdict,) = connection.execute("PRAGMA integrity_check").fetchone()
             rows = connection.execute("SELECT coin_id, ts_ms, price FROM prices").fetchall()
@@ -61,10 +62,10 @@ class Witness:
             self.problems.append(f"crypto.db: {verdict}")
         found = {(coin, ts_ms): price for coin, ts_ms, price in rows}
         self._compare("price", self.prices, found)
-        missing = self.promised - found.keys()
+        missing = promised - found.keys()
         self.lost += len(missing)
         self.problems += [f"a price that was stored is gone: {key}" for key in sorted(missing)[:3]]
-        self.promised.clear()
+        self.promised -= promised
         if self._truth is not None:
             false = [key for key in found.keys() - self.prices.keys() if abs(found[key] / self._truth(*key) - 1) > 1e-9]
             self.wrong += len(false)

@@ -66,6 +66,18 @@ def test_a_restart_logs_no_slot_twice(tmp_path: Path) -> None:
     assert _log(publisher) == [("bitcoin", NOON, 1.0)]
 
 
+@pytest.mark.parametrize("ahead_ms", [-6 * HOUR_MS, 6 * HOUR_MS, 300 * DAY_MS])
+def test_a_restart_under_a_wrong_clock_logs_no_slot_twice(tmp_path: Path, ahead_ms: int) -> None:
+    """Which slots are taken, and which feature rows are written, is read from the tables' own times."""
+    features = pa.Table.from_pylist([{"coin": "bitcoin", "ts": NOON}], schema=FEATURE_SCHEMA)
+    _, book = _book(tmp_path)
+    book.publish(_forecasts(1.0, bitcoin=NOON), None, NOON, features)
+    publisher, book = _book(tmp_path, NOON + ahead_ms)
+    book.publish(_forecasts(2.0, bitcoin=NOON + 1000), None, NOON + 1000, features)
+    assert _log(publisher) == [("bitcoin", NOON, 1.0)]
+    assert sum(table.num_rows for table in publisher.read("features")) == 1
+
+
 def test_a_forecast_from_a_stale_price_is_shown_but_not_logged(tmp_path: Path) -> None:
     """A frozen price two hours old forecasts nothing that is still open."""
     publisher, book = _book(tmp_path)
