@@ -65,3 +65,20 @@ def test_every_file_named_in_the_folder_tree_exists() -> None:
             folder = ROOT / entry
         for file in re.findall(r"\b\w+\.py\b", words):
             assert (folder / file).exists(), f"{folder.name}/{file}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_module_named_on_a_page_exists(page: Path) -> None:
+    """`model/yardstick.py` and its like are files of the project, wherever a page names them."""
+    named = set(re.findall(r"\b(?:core|etl|model|api|dashboard|bench|tests)/[\w/]+\.py\b", TEXT[page]))
+    assert [name for name in sorted(named) if not (ROOT / name).exists()] == []
+
+
+def test_the_backtest_options_named_in_the_docs_exist() -> None:
+    """What a page passes to the backtest is an option of it."""
+    command = [sys.executable, "-m", "model.backtest", "--help"]
+    answer = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=True)
+    calls = [call for text in TEXT.values() for call in re.findall(r"model\.backtest(?:[^\n`]|\\\n)*", text)]
+    options = {option for call in calls for option in re.findall(r"--[a-z-]+", call)}
+    assert {"--data", "--out"} < options
+    assert [option for option in sorted(options) if option not in answer.stdout] == []

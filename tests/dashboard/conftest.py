@@ -211,8 +211,9 @@ class Server:
             try:
                 if requests.get(f"{self.url}/_stcore/health", timeout=1).ok:
                     return
-            except requests.ConnectionError:
+            except (requests.ConnectionError, requests.Timeout):
                 time.sleep(0.1)
+        self.close()
         raise AssertionError(f"the dashboard does not answer:\n{self.log.read_text()}")
 
 
