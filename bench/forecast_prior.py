@@ -16,10 +16,11 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
+from core.times import DAY_MS
+from etl.arrays import FloatArray, RowArray
 from etl.feature_grid import FeatureBlock, FeatureGrid
-from etl.outcomes import STEPS, Outcomes, outcomes
+from etl.outcomes import STEP_ROOTS, STEPS, Outcomes, outcomes
 from model.forecaster import VolatilityRidge
 from model.moments import Moments
 from model.prior import SHAPE_LEVELS, SHIPPED_PRIOR, Prior
@@ -28,9 +29,6 @@ from model.recording import read_recording
 __all__ = ["compute", "main"]
 
 _ALPHA: Final = 0.02
-_ROOT: Final = np.sqrt(np.arange(1, STEPS + 1))
-
-FloatArray = npt.NDArray[np.float64]
 
 
 def compute(files: Sequence[Path]) -> Prior:
@@ -51,10 +49,10 @@ def compute(files: Sequence[Path]) -> Prior:
     return Prior(ridge.coef_, ridge.intercept_, shape, baseline_shape, provenance)
 
 
-def _rows(file: Path) -> Iterator[tuple[npt.NDArray[np.float32], FloatArray, FloatArray, FloatArray]]:
+def _rows(file: Path) -> Iterator[tuple[RowArray, FloatArray, FloatArray, FloatArray]]:
     """Yield, day by day, the usable rows: features, activity, log moves, sigma."""
     prices = read_recording(file)
-    days = max(int(ts[-1] - ts[0]) for ts, _ in prices.values()) // 86_400_000 + 3
+    days = max(int(ts[-1] - ts[0]) for ts, _ in prices.values()) // DAY_MS + 3
     grid = FeatureGrid(history_days=days)
     for coin, (ts, price) in prices.items():
         grid.observe(coin, ts, price)
@@ -77,11 +75,12 @@ def _outcomes(grid: FeatureGrid, block: FeatureBlock) -> Outcomes:
 def _shapes(file: Path, ridge: VolatilityRidge) -> tuple[FloatArray, FloatArray]:
     sizes, baseline = [], []
     for x, _, move, sigma in _rows(file):
-        scaled = np.abs(move) / (sigma[:, None] * _ROOT)
+        scaled = np.abs(move) / (sigma[:, None] * STEP_ROOTS)
         baseline.append(scaled.astype(np.float32))
         if len(x):
             sizes.append((scaled / np.exp(ridge.predict(x))).astype(np.float32))
-    return tuple(np.quantile(np.concatenate(part), SHAPE_LEVELS, axis=0).T for part in (sizes, baseline))  # type: ignore[return-value]
+    own, base = (np.quantile(np.concatenate(p), SHAPE_LEVELS, axis=0).T.astype(np.float64) for p in (sizes, baseline))
+    return own, base
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

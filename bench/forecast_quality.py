@@ -12,6 +12,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -140,7 +141,7 @@ def _cpu(table: Table, recording: Recording) -> None:
     for now in range(held + 5 * MINUTE_MS, end, 5 * MINUTE_MS):
         for coin, (ts, price) in coins.items():
             engine.observe(coin, ts[ts <= now][-1:], price[ts <= now][-1:])
-        warm.append(_cpu_seconds(lambda now=now: cycle(now)))  # type: ignore[misc]
+        warm.append(_cpu_seconds(partial(cycle, now)))
     table.add(
         "CPU-s, 10 coins x 14 days: cold, warm cycle",
         "rally 2024",

@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 from sklearn.ensemble import RandomForestRegressor
 
 from bench.market import Market
 from bench.process_cost import cpu_s
 from core.settings import PROJECT
 from core.times import DAY_MS
+from etl.arrays import FloatArray
 from etl.features import FEATURE_NAMES
 from etl.outcomes import STEPS
 from model.forecaster import RollingForest
@@ -28,8 +28,6 @@ __all__ = ["PeerCost", "bare_fit_cpu_s", "naive_loop_cpu_s", "peers"]
 
 _PEERS_PYTHON: Final = "CRYPTO_PEERS_PYTHON"
 """Names the interpreter of an environment with mlforecast and LightGBM; they want pandas 2, this project pandas 3."""
-
-FloatArray = npt.NDArray[np.float64]
 
 
 def naive_loop_cpu_s(coins: int, rows: int, days: float, seed: int = 0) -> float:
