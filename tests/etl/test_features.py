@@ -180,7 +180,9 @@ def test_a_coin_that_joins_late_gets_its_rows_over_the_time_already_covered() ->
 
 
 def test_stablecoins_and_stale_feeds_are_odd() -> None:
-    """A spread of half a basis point and a price that never moves are odd; an ordinary coin is not."""
+    """A spread of half a basis point, a price that never moves or moves in rare leaps are odd; an ordinary coin is
+    not.
+    """
     rng = np.random.default_rng(1)
     rows = 400
     ts = START_MS + GRID_STEP_MS * np.arange(rows)
@@ -188,11 +190,25 @@ def test_stablecoins_and_stale_feeds_are_odd() -> None:
     grid.observe("ordinary", ts, 10 * np.exp(np.cumsum(rng.normal(0, 0.002, rows))))
     grid.observe("stable", ts, 1 + rng.normal(0, 0.00003, rows))
     grid.observe("stale", ts, np.full(rows, 5.0))
+    grid.observe("leaping", ts, 5 * np.exp(0.01 * (np.arange(rows) // 10 % 2)))
     list(grid.extend(int(ts[-1])))
-    at = grid.at(np.arange(3), np.full(3, ts[-1]))
-    assert at.odd.tolist() == [False, True, True]
-    assert at.usable.tolist() == [True, False, False]
+    at = grid.at(np.arange(4), np.full(4, ts[-1]))
+    assert at.odd.tolist() == [False, True, True, True]
+    assert at.usable.tolist() == [True, False, False, False]
     assert np.isfinite(at.x).all()
+
+
+def test_an_origin_far_behind_the_grid_has_no_row_but_a_scale() -> None:
+    """Two hours behind the grid's end a coin's origin still has its row; beyond, only the grid's last scale is left."""
+    prices = _market(seed=17, hours=30)
+    end = (START_MS // GRID_STEP_MS + 29 * 12) * GRID_STEP_MS
+    grid = _fill(prices)
+    list(grid.extend(end))
+    near, far = (grid.at(np.array([0]), np.array([end - back])) for back in (2 * HOUR_MS, 3 * HOUR_MS))
+    assert near.usable.all()
+    assert not far.usable.any()
+    assert far.sigma[0] > 0
+    assert np.isfinite(far.x).all()
 
 
 def test_hourly_prices_seed_the_slow_averages_and_nothing_else() -> None:
