@@ -27,6 +27,12 @@ ANSWER_S: Final = 60.0
 _MOST_CONNECTIONS: Final = 64
 """Of one client elsewhere; a browser needs six."""
 
+_MOST_IN_ALL: Final = 768
+_BACKLOG: Final = 64
+"""Together fewer than the 1024 files that a process may have open as a rule: asyncio, where it cannot accept, says so
+thousands of times a second, and nothing else could be read either.
+"""
+
 _MALFORMED: Final = json.dumps({"detail": "pedido HTTP malformado"}).encode()
 
 
@@ -36,10 +42,10 @@ class PatientProtocol(H11Protocol):
     _timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Accept a client, unless it has connections enough."""
+        """Accept a client, unless it, or all together, have connections enough."""
         super().connection_made(transport)
         self._give_time()
-        if self.client and not is_local(self.client[0]) and self._siblings() > _MOST_CONNECTIONS:
+        if len(self.connections) > _MOST_IN_ALL or self._siblings() > _MOST_CONNECTIONS:
             transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -67,9 +73,11 @@ class PatientProtocol(H11Protocol):
         self.transport.close()
 
     def _siblings(self) -> int:
-        mine = network(self.client[0]) if self.client else ""
+        """How many connections a client elsewhere has; those of this machine are not counted."""
+        if self.client is None or is_local(self.client[0]):
+            return 0
         others = (getattr(connection, "client", None) for connection in self.connections)
-        return sum(network(client[0]) == mine for client in others if client)
+        return sum(network(client[0]) == network(self.client[0]) for client in others if client)
 
     def _give_time(self) -> None:
         if self._timer is not None:
@@ -91,6 +99,7 @@ def main() -> int:
         port=settings.api_port,
         http=PatientProtocol,
         ws="none",
+        backlog=_BACKLOG,
         timeout_graceful_shutdown=3,
         access_log=False,
         log_level="warning",

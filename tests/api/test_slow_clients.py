@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
+import signal
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
+from pathlib import Path
 
 import psutil
 import pytest
@@ -20,6 +25,8 @@ from starlette.routing import Route
 
 import api.server
 from bench.sample_folder import SampleFolder
+from core.settings import PROJECT
+from core.suite.ports import free_port
 
 Serve = Callable[..., str]
 SLOW = 200
@@ -152,3 +159,51 @@ def test_one_client_elsewhere_has_a_bounded_number_of_connections(
     lines[-1].sendall(b"\r\n")
     assert lines[-1].recv(1000).startswith(b"HTTP/1.1 200")
     assert requests.get(f"{address}/saude", timeout=5).status_code == 200
+
+
+@pytest.fixture
+def many_files() -> Iterator[None]:
+    """Let this process open two thousand files."""
+    resource = pytest.importorskip("resource", reason="the limit on open files is set as POSIX systems do")
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and hard < 2000:
+        pytest.skip("this process may not open two thousand files")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 2000), hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_more_connections_than_open_files_are_survived(
+    filled: SampleFolder, many_files: None, crowd: Crowd, tmp_path: Path
+) -> None:
+    """1100 slow clients of a process that may open 1024 files: no flood of complaints, and soon others are answered."""
+    port, log = free_port(set()), tmp_path / "api.log"
+    environment = {**os.environ, **filled.settings.environment(), "CRYPTO_SOURCE": "auto", "CRYPTO_API_PORT": str(port)}
+    server = f"ulimit -n 1024; exec {sys.executable} -m api.server"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            ["/bin/sh", "-c", server], cwd=PROJECT, env=environment, stdout=output, stderr=output
+        )
+    try:
+        address = f"http://127.0.0.1:{port}"
+        _until_answered(address)
+        for _ in range(1100):
+            crowd.connect(address, sent=b"GET /moedas HT")
+        for path in ("/saude", "/moedas", "/prever/btc"):
+            _until_answered(address + path)
+    finally:
+        process.terminate()
+        assert process.wait(PATIENCE_S) == -signal.SIGTERM
+    assert "Traceback" not in log.read_text()
+
+
+def _until_answered(address: str) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            assert requests.get(address, timeout=5).status_code == 200
+        except requests.ConnectionError:
+            assert time.monotonic() < deadline
+            time.sleep(0.2)
+        else:
+            return
