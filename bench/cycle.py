@@ -15,7 +15,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from bench.market import Market
 from bench.process_cost import cpu_s, memory_mb, written_bytes
@@ -26,7 +26,7 @@ from core.settings import load_settings
 from core.times import GRID_STEP_MS, now_ms
 from core.workspace import open_workspace
 from model.pipeline import TRAINING, Pipeline
-from model.session import open_session
+from model.session import Session, open_session
 
 __all__ = ["CycleCost", "main", "measure_cycles"]
 
@@ -105,31 +105,43 @@ def measure_cycles(
         assert not pipeline.clock.put_off, "the last cycle was shortened"
         assert session.trained_ms == market.now_ms or not learner.can_fit, "the last cycle did not train"
         session.save_model()
-        log_rows, fit_rows = session.book.logged_rows, len(learner.store.sample()[0]) if learner.can_fit else 0
-        models = sum(path.stat().st_size for path in session.workspace.models.iterdir())
-        pss = memory_mb()
-    return CycleCost(
-        coins=coins,
-        rows=rows,
-        history_days=history_days,
-        cycles=cycles,
-        step_s=step_s,
-        cpu_s=statistics.median(sample.cpu_s for sample in samples),
-        wall_s=statistics.median(sample.wall_s for sample in samples),
-        wall_max_s=max(sample.wall_s for sample in samples),
-        fit_s=statistics.median(sample.steps_s[TRAINING] for sample in samples),
-        other_s=statistics.median(sample.wall_s - sample.steps_s[TRAINING] for sample in samples),
-        pss_mb=pss,
-        models_mb=models / 2**20,
-        bytes_written=round(statistics.median(sample.bytes_written for sample in samples)),
-        start_s=start.wall_s,
-        start_cpu_s=start.cpu_s,
-        log_rows=log_rows,
-        fit_rows=fit_rows,
-        steps_s={
+        return CycleCost(
+            coins=coins,
+            rows=rows,
+            history_days=history_days,
+            cycles=cycles,
+            step_s=step_s,
+            start_s=start.wall_s,
+            start_cpu_s=start.cpu_s,
+            **_typical(samples),
+            **_left_behind(session),
+        )
+
+
+def _typical(samples: Sequence[_Sample]) -> dict[str, Any]:
+    """The fields of CycleCost that sum up the cycles."""
+    return {
+        "cpu_s": statistics.median(sample.cpu_s for sample in samples),
+        "wall_s": statistics.median(sample.wall_s for sample in samples),
+        "wall_max_s": max(sample.wall_s for sample in samples),
+        "fit_s": statistics.median(sample.steps_s[TRAINING] for sample in samples),
+        "other_s": statistics.median(sample.wall_s - sample.steps_s[TRAINING] for sample in samples),
+        "bytes_written": round(statistics.median(sample.bytes_written for sample in samples)),
+        "steps_s": {
             name: statistics.median(sample.steps_s.get(name, 0.0) for sample in samples) for name in samples[0].steps_s
         },
-    )
+    }
+
+
+def _left_behind(session: Session) -> dict[str, Any]:
+    """The fields of CycleCost that tell what the cycles made: models, log, training rows, memory in use."""
+    learner = session.engine.learner
+    return {
+        "pss_mb": memory_mb(),
+        "models_mb": sum(path.stat().st_size for path in session.workspace.models.iterdir()) / 2**20,
+        "log_rows": session.book.logged_rows,
+        "fit_rows": len(learner.store.sample()[0]) if learner.can_fit else 0,
+    }
 
 
 def _warm_cycles(pipeline: Pipeline, market: Market, writer: PriceWriter, cycles: int, step_ms: int) -> list[_Sample]:
