@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 
 import joblib
 import numpy as np
@@ -193,6 +194,17 @@ def test_a_coin_on_which_the_forest_has_lost_is_published_by_the_baseline() -> N
     assert made[1].is_forest.tolist() == [False, True, True, True]
     np.testing.assert_array_equal(made[1].quantiles[0], made[0].baseline_quantiles[0])
     np.testing.assert_array_equal(made[1].quantiles[1:], made[0].quantiles[1:])
+
+
+def test_a_forest_of_few_days_has_little_say() -> None:
+    """As long as the days known are nothing beside those it needs, the linear model alone decides."""
+    market = _market(seed=14, hours=40, coins=2)
+    young, none, grown = (
+        _walk(market, _origins(36, 38, 60), options)[-1].forest_quantiles
+        for options in (replace(SMALL, forest_full_days=1e9), replace(SMALL, forest_weight=0.0), SMALL)
+    )
+    np.testing.assert_allclose(young, none, rtol=1e-7)
+    assert not np.allclose(grown, none, rtol=1e-7)
 
 
 def test_outcomes_known_in_part_do_not_spoil_the_fit() -> None:
