@@ -5,6 +5,8 @@ each at least one cadence after the one before, with quotes of their own (a cach
 that agree within 10 % make it true, and every held price that fits is accepted at its own event time: those that agree,
 and those on the way from the old level to the new one. A newer quote back at the old level drops what was held.
 
+A coin's first price is held in the same way where nothing beside it (hourly prices, range of the day) bears it out.
+
 The last accepted price stays the measure after any downtime: a market that did move 30 % meanwhile is believed two
 polls later, or as soon as the back-fill shows the path.
 """
@@ -38,7 +40,8 @@ _MOMENT_MS: Final = 5 * MINUTE_MS
 
 @dataclass(slots=True)
 class _Coin:
-    """The last accepted price of a coin (its event time 0 where it is only a hint), and what waits."""
+    """The last accepted price of a coin (its event time 0 where it is only a hint, NaN where there is not even one),
+    and what waits."""
 
     ts_ms: int
     level: float
@@ -66,7 +69,13 @@ class Gate:
 
     def hint(self, coin_id: str, level: float) -> None:
         """Where a coin's price lay before its first one: a first price far from it is held like any jump."""
-        self._coins.setdefault(coin_id, _Coin(0, level))
+        coin = self._coins.setdefault(coin_id, _Coin(0, level))
+        if math.isnan(coin.level):
+            coin.level = level
+
+    def doubt(self, coin_id: str) -> None:
+        """Nothing is known of a coin: its first price is held like any jump, until others agree with it."""
+        self.hint(coin_id, math.nan)
 
     def rebase(self, price: Price, cadence_s: float) -> list[Price]:
         """Take `price`, stored by the back-fill, as last accepted if it is newer; return what waited and now fits."""
@@ -78,8 +87,11 @@ class Gate:
         return [accepted for other in held for accepted in self.judge(other, cadence_s)]
 
     def last(self, coin_id: str) -> tuple[int, float] | None:
-        """Event time (0: it is but a hint) and value of the coin's last accepted price, or None."""
+        """Event time (0: it is but a hint) and value of the coin's last accepted price; before any, of the newest that
+        waits; or None."""
         coin = self._coins.get(coin_id)
+        if coin is not None and math.isnan(coin.level) and coin.held:
+            return coin.held[-1].ts_ms, coin.held[-1].price
         return None if coin is None else (coin.ts_ms, coin.level)
 
     @property
@@ -98,8 +110,8 @@ class Gate:
         """
         prices = [_remembered(row) for row in json.loads(text)]
         for price in prices:
-            coin = self._coins.get(price.coin_id)
-            if coin is not None and price.ts_ms > coin.ts_ms:
+            coin = self._coins.setdefault(price.coin_id, _Coin(0, math.nan))
+            if price.ts_ms > coin.ts_ms:
                 coin.held.append(price)
 
     def _accept(self, coin: _Coin, price: Price) -> list[Price]:
@@ -163,7 +175,8 @@ def _confirmed(coin: _Coin, cadence_s: float) -> list[Price]:
     agreeing = [price for price in coin.held if _agree(price.price, newest.price)]
     if _polls(agreeing, cadence_s) < _NEEDED:
         return []
-    accepted = [price for price in coin.held if _is_between(price.price, coin.level, newest.price)]
+    before = newest.price if math.isnan(coin.level) else coin.level
+    accepted = [price for price in coin.held if _is_between(price.price, before, newest.price)]
     last = max(accepted, key=lambda price: price.ts_ms)
     coin.ts_ms, coin.level, coin.held = last.ts_ms, last.price, []
     return accepted

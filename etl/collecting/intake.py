@@ -99,6 +99,8 @@ class Intake:
             return
         if (level := _usual_level(row)) is not None:
             self._gate.hint(row.coin.id, level)
+        else:
+            self._gate.doubt(row.coin.id)
         accepted = self._gate.judge(row.price, cadence_s)
         self._store(accepted, clock_ms)
         if row.sparkline and accepted:

@@ -51,13 +51,18 @@ class Desk:
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Iterator[Desk]:
-    """A desk that has polled 100 for ten minutes."""
+def new_desk(tmp_path: Path) -> Iterator[Desk]:
+    """A desk that knows nothing; its rows say nothing of the price but the price."""
     with PriceWriter(tmp_path / "crypto.db") as writer:
-        desk = Desk(writer)
-        for minute in range(11):
-            desk.poll(minute, 100)
-        yield desk
+        yield Desk(writer)
+
+
+@pytest.fixture
+def desk(new_desk: Desk) -> Desk:
+    """A desk that has polled 100 for ten minutes."""
+    for minute in range(11):
+        new_desk.poll(minute, 100)
+    return new_desk
 
 
 def day(until: float, price: float = 100.0) -> dict[float, float]:
@@ -115,3 +120,44 @@ def test_an_old_spike_at_the_level_of_today_is_still_a_spike(desk: Desk) -> None
         desk.poll(minute, 60)
     desk.chart(14, {**day(until=10), -600.1: 60.0})
     assert -600.1 not in desk.stored()
+
+
+def test_a_first_price_with_nothing_beside_it_waits_for_others(new_desk: Desk) -> None:
+    """Three polls that agree make it true, and none of them is lost."""
+    new_desk.poll(0, 100)
+    new_desk.poll(1, 101)
+    assert new_desk.stored() == {}
+    new_desk.poll(2, 99)
+    assert new_desk.stored() == {0: 100, 1: 101, 2: 99}
+
+
+def test_a_first_price_that_the_chart_confirms_waits_no_longer(new_desk: Desk) -> None:
+    """The chart of the first back-fill ends where the poll lies."""
+    new_desk.poll(1, 101)
+    new_desk.chart(1.2, day(until=0))
+    assert new_desk.stored()[1] == 101
+
+
+def test_a_first_price_that_is_a_spike_leaves_no_trace(new_desk: Desk) -> None:
+    """Nothing beside it said so; the polls after it do, and the chart is taken then."""
+    new_desk.poll(1, 1000)
+    with pytest.raises(BadReply, match="contradicts"):
+        new_desk.chart(1.2, day(until=0))
+    new_desk.poll(2, 100)
+    new_desk.chart(2.2, day(until=0))
+    new_desk.poll(3, 100)
+    assert new_desk.stored() == {**day(until=0), 2: 100, 3: 100}
+
+
+def test_first_prices_that_wait_outlive_a_restart(new_desk: Desk) -> None:
+    """What was held of a coin without any stored price is confirmed by the next process."""
+    new_desk.poll(0, 100)
+    new_desk.poll(1, 100)
+    held = new_desk.writer.meta("held")
+    restarted = Desk(new_desk.writer)
+    restarted.intake.resume({})
+    restarted.intake.recall(held or "")
+    new_desk.intake = restarted.intake
+    new_desk.outbox = restarted.outbox
+    new_desk.poll(2, 100)
+    assert sorted(new_desk.stored()) == [0, 1, 2]
