@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import http.client
 import json
 import sqlite3
 import threading
@@ -170,7 +171,7 @@ class Poller:
                 status, body = reply.status, b""
         except urllib.error.HTTPError as error:
             status, body = error.code, error.read()
-        except OSError:
+        except (OSError, http.client.HTTPException):  # nobody listens, or was killed in the middle of the answer
             self.unanswered += 1
             return
         self.statuses[status] += 1
