@@ -6,14 +6,17 @@ import math
 from typing import Any, Final
 
 from core.errors import BadReply, RequestRefused, SourceUnavailable
-from core.times import iso
+from core.times import MINUTE_MS, iso
 from etl.collecting.collector import Collector
 from etl.collecting.desk import STALE_CADENCES
 
 __all__ = ["report"]
 
 _MOST_NAMED: Final = 20
+_MOST_IN_SENTENCE: Final = 5
 _SOON_S: Final = 2.0
+_LATE_MS: Final = 15 * MINUTE_MS
+"""A coin whose price has not moved on for so long while others have is named; rows of one page differ by 5 minutes."""
 _FAILURES: Final[dict[type[Exception], str]] = {
     SourceUnavailable: "o CoinGecko não responde",
     BadReply: "o CoinGecko respondeu algo que não são preços",
@@ -39,6 +42,7 @@ def report(collector: Collector) -> tuple[str, dict[str, Any]]:
         "wait_until": iso(wall_ms + round(delay_s * 1000)) if reason else None,
         "wait_reason": reason or None,
         "missing": sorted(desk.intake.missing)[:_MOST_NAMED],
+        "late": _late(collector)[:_MOST_NAMED],
         "pending_jumps": sorted(desk.intake.pending)[:_MOST_NAMED],
         "set_aside": desk.outbox.set_aside,
         "stored": desk.outbox.stored,
@@ -63,6 +67,14 @@ def _wait(collector: Collector, now: float) -> tuple[float, str]:
     return until_poll_s, _failure(polls.error) if polls.error is not None else ""
 
 
+def _late(collector: Collector) -> list[str]:
+    """Coins that the source still lists, with a price that has long not been renewed."""
+    intake = collector.desk.intake
+    since_ms = (intake.newest_ms or 0) - _LATE_MS
+    tracked = set(collector.desk.universe.ids) - intake.missing
+    return sorted(coin for coin in tracked if intake.newest.get(coin, since_ms) < since_ms)
+
+
 def _failure(error: Exception) -> str:
     return next((text for kind, text in _FAILURES.items() if isinstance(error, kind)), str(error))
 
@@ -79,8 +91,10 @@ def _sentence(collector: Collector, delay_s: float, reason: str, cadence_s: floa
         parts = [f"{len(desk.universe.ids)} moedas a cada {cadence_s:.0f} s"]
     if desk.backfill.next is not None:
         parts.append(f"histórico {desk.backfill.done}/{desk.backfill.total}")
-    if desk.intake.missing:
-        parts.append(f"sem preço: {', '.join(sorted(desk.intake.missing)[:5])}")
-    if desk.intake.pending:
-        parts.append(f"salto a confirmar: {', '.join(sorted(desk.intake.pending)[:5])}")
+    named = {
+        "sem preço": sorted(desk.intake.missing),
+        "preço parado": _late(collector),
+        "salto a confirmar": sorted(desk.intake.pending),
+    }
+    parts += [f"{what}: {', '.join(coins[:_MOST_IN_SENTENCE])}" for what, coins in named.items() if coins]
     return "; ".join(parts)

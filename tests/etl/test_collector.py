@@ -231,6 +231,22 @@ def test_one_missing_coin_stops_no_other_and_is_taken_again(make_world: Worlds) 
     assert max(world.stored("dogecoin")) > world.wall_ms - 10_000
 
 
+def test_a_coin_whose_price_stands_still_is_named(make_world: Worlds) -> None:
+    """Others move on, its last_updated does not: said after a quarter of an hour, until it moves again."""
+    world = make_world()
+    world.start(coins=COINS)
+    world.run(20)
+    world.server.faults = FaultPlan([Fault("frozen", coins=("ethereum",), path="markets")])
+    world.run(800)
+    assert fields(world)["late"] == []
+    world.run(200)
+    assert fields(world)["late"] == ["ethereum"]
+    assert "preço parado: ethereum" in fields(world)["mensagem"]
+    world.server.faults = FaultPlan()
+    world.run(20)
+    assert fields(world)["late"] == []
+
+
 def test_a_server_that_refuses_the_sparkline_is_collected_all_the_same(make_world: Worlds) -> None:
     """Refused twice, the hourly prices are done without; prices come."""
     world = make_world()
