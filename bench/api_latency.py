@@ -23,9 +23,10 @@ from pathlib import Path
 from typing import Final
 
 from bench.sample_folder import SampleFolder
-from core.artifacts import Publisher, sorted_by
+from core.artifacts import Publisher
 from core.prices import Coin
 from core.settings import PROJECT, Source
+from core.table_files import sorted_by
 
 PATHS: Final = (
     "/status",

@@ -20,8 +20,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from bench.running_suite import DIRECT
-from core.artifacts import ManifestReader, read_table
 from core.errors import NotReady
+from core.manifest import ManifestReader
+from core.table_files import read_table
 
 __all__ = ["Poller", "Witness"]
 

@@ -20,11 +20,12 @@ import numpy as np
 import pyarrow as pa
 
 from bench.market import coin_names
-from core.artifacts import Publisher, sorted_by
+from core.artifacts import Publisher
 from core.contract import FORECAST_SCHEMA
 from core.metrics import SCORE_SCHEMA
 from core.prices import Price, PriceWriter
 from core.retention import Retention
+from core.table_files import sorted_by
 from core.times import DAY_MS, GRID_STEP_MS, HOUR_MS
 from etl.feature_table import FEATURE_SCHEMA
 

@@ -20,8 +20,8 @@ from typing import Final
 
 from bench.market import Market
 from bench.running_suite import DIRECT
-from core.artifacts import MANIFEST
 from core.health import read_health
+from core.manifest import MANIFEST
 from core.settings import PROJECT, Settings, load_settings
 from core.suite import children
 from core.suite.ports import free_port

@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from core.artifacts import Publisher, sorted_by
+from core.artifacts import Publisher
 from core.contract import FORECAST_SCHEMA
 from core.prices import Coin
+from core.table_files import sorted_by
 from core.times import DAY_MS, GRID_STEP_MS
 from etl.outcomes import STEPS
 from model.calibration import LEVELS

@@ -7,8 +7,6 @@ manifest reaches it in between, so that one damaged file never costs the knowled
 
 from __future__ import annotations
 
-import errno
-import io
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -17,20 +15,19 @@ from pathlib import Path
 from typing import Final
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from core.errors import DamagedFile, NotReady
+from core.errors import DamagedFile
 from core.files import file_stamp, read_json, set_aside, write_atomically, write_json
-from core.manifest import MANIFEST, Entry, Manifest, ManifestReader, Part
+from core.manifest import MANIFEST, Entry, Manifest, Part
+from core.table_files import check_footer, check_whole, is_damage, read_checked, table_bytes
 from core.times import DAY_MS, HOUR_MS, now_ms, to_datetime
 
-__all__ = ["KEEP_S", "MANIFEST", "Entry", "Manifest", "ManifestReader", "Part", "Publisher", "read_table", "sorted_by"]
+__all__ = ["KEEP_S", "Publisher"]
 
 KEEP_S: Final = 90.0
 """How long a superseded file stays on disk for readers that hold an older manifest."""
 
 _COPY: Final = "manifest-copy.json"
-_ROW_GROUP: Final = 16_384
 _LEVEL_MS: Final = {"hour": HOUR_MS, "day": DAY_MS}
 _FINER: Final = {"hour": ("slot",), "day": ("slot", "hour")}
 
@@ -49,7 +46,7 @@ class Publisher:
         self._stamps: dict[str, tuple[int, int, int]] = {}
         self._turn = 0
         self._manifest = self._recover()
-        self._drop(self._inspected(_check_footer))
+        self._drop(self._inspected(check_footer))
         self._retire_unnamed()
 
     @property
@@ -92,9 +89,9 @@ class Publisher:
             OSError: it cannot be read now.
         """
         try:
-            return _read(self.folder / file, columns)
+            return read_checked(self.folder / file, columns)
         except (pa.ArrowInvalid, OSError) as error:
-            if not _is_damage(error):
+            if not is_damage(error):
                 raise
             self._drop({file: error})
             return None
@@ -107,7 +104,7 @@ class Publisher:
         if file_stamp(self.folder / MANIFEST) != self._stamps.get(MANIFEST) and self._manifest.version:
             self._set_aside(MANIFEST, DamagedFile("changed by somebody else"))
             self._swap(self._manifest)
-        self._drop(self._inspected(_check_whole, most_unchanged=1))
+        self._drop(self._inspected(check_whole, most_unchanged=1))
 
     def compact(self, name: str, now: int, arrange: Callable[[pa.Table], pa.Table]) -> bool:
         """Merge the pieces of one closed hour or day of `name`; at most one merge a call.
@@ -174,11 +171,7 @@ class Publisher:
     def _write(self, file: str, table: pa.Table) -> None:
         """Write a file that nobody is pointed to yet: until a manifest names it, it counts as retired."""
         self._retired[file] = time.monotonic()
-        buffer = io.BytesIO()
-        pq.write_table(
-            table, buffer, compression="zstd", row_group_size=_ROW_GROUP, write_page_checksum=True, version="2.6"
-        )
-        content = buffer.getvalue()
+        content = table_bytes(table)
         write_atomically(self.folder / file, content)
         self.bytes_written += len(content)
         self._stamps[file] = file_stamp(self.folder / file)
@@ -227,7 +220,7 @@ class Publisher:
             try:
                 check(self.folder / file)
             except (pa.ArrowInvalid, OSError) as error:
-                if not _is_damage(error):
+                if not is_damage(error):
                     raise
                 bad[file] = error
             else:
@@ -263,50 +256,3 @@ class Publisher:
             file = path.relative_to(self.folder).as_posix()
             if path.is_file() and path.suffix in (".parquet", ".tmp") and file not in named:
                 self._retired[file] = time.monotonic()
-
-
-def read_table(path: Path, columns: Sequence[str] | None = None, coin: str | None = None) -> pa.Table:
-    """A published table, or only the rows of `coin`, checked page by page.
-
-    Raises:
-        NotReady: the file was superseded long ago (read the manifest again), or cannot be read now.
-        DamagedFile: what it holds is broken.
-    """
-    try:
-        return _read(path, columns, coin)
-    except FileNotFoundError as error:
-        raise NotReady(f"{path.name} foi substituído") from error
-    except (pa.ArrowInvalid, OSError) as error:
-        if isinstance(error, OSError) and not _is_damage(error):
-            raise NotReady(f"{path.name} não pode ser lido agora ({error.strerror})") from error
-        raise DamagedFile(f"{path.name}: {error}") from error
-
-
-def _read(path: Path, columns: Sequence[str] | None, coin: str | None = None) -> pa.Table:
-    filters = None if coin is None else [("coin", "=", coin)]
-    wanted = None if columns is None else list(columns)
-    with path.open("rb") as file:  # not whole into memory: one coin of a day with 250 costs a twentieth
-        return pq.read_table(file, columns=wanted, filters=filters, page_checksum_verification=True)
-
-
-def _is_damage(error: Exception) -> bool:
-    """Whether the file is gone or its content broken: of that Arrow complains without a number of the operating system.
-
-    Too many open files, no permission, a disk that fails: none says anything of the content.
-    """
-    return not isinstance(error, OSError) or error.errno in (None, errno.ENOENT)
-
-
-def _check_footer(path: Path) -> None:
-    pq.read_metadata(path)
-
-
-def _check_whole(path: Path) -> None:
-    with pq.ParquetFile(path, page_checksum_verification=True) as file:
-        for group in range(file.num_row_groups):
-            file.read_row_group(group)
-
-
-def sorted_by(*columns: str) -> Callable[[pa.Table], pa.Table]:
-    """An arrangement for `Publisher.compact`: rows in ascending order of the columns."""
-    return lambda table: table.sort_by([(column, "ascending") for column in columns])

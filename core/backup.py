@@ -12,9 +12,9 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any, Final
 
-from core.artifacts import MANIFEST, Manifest
 from core.errors import AlreadyRunning, BadInput, DamagedFile, NotReady, StorageProblem
 from core.files import read_json, write_json
+from core.manifest import MANIFEST, Manifest
 from core.price_rows import writing
 from core.process import hold_lock, run_main
 from core.settings import Settings, Source, load_settings
@@ -78,7 +78,7 @@ def restore_backup(source: Path, settings: Settings) -> Workspace:
     workspace = open_workspace(settings, meta=meta)
     with (
         hold_lock(workspace.database.with_suffix(".lock"), "a base de preços"),
-        hold_lock(workspace.processed / "pipeline.lock", "o pipeline desta pasta"),
+        workspace.hold_pipeline(),
     ):
         if workspace.database.exists():
             raise BadInput(f"{workspace.root} já tem preços: use --data-dir OUTRA_PASTA ou mova a pasta antes")

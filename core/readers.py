@@ -9,9 +9,9 @@ from typing import Any, Final, TypeVar
 
 import pyarrow as pa
 
-from core.artifacts import Entry, Manifest, ManifestReader, Part, read_table
 from core.errors import ConfigurationError, DamagedFile, NotReady, UnknownCoin
 from core.files import file_stamp
+from core.manifest import Entry, Manifest, ManifestReader, Part
 from core.metrics import SCORE_SCHEMA, Metrics, MetricsBlock, summarise
 from core.outcomes import PRICE_TOLERANCE_MS
 from core.price_rows import PRICE_COUNT
@@ -28,6 +28,7 @@ from core.reading import (
     unknown_coin_message,
 )
 from core.settings import Settings
+from core.table_files import read_table
 from core.times import MINUTE_MS
 from core.views import FileInfo, ForecastView, LoggedForecast, Quote
 from core.workspace import Workspace, current_workspace

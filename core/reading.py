@@ -12,11 +12,12 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from core.artifacts import Part, read_table
 from core.contract import QUANTILE_COLUMNS
 from core.files import file_stamp
+from core.manifest import Part
 from core.outcomes import outcome_at
 from core.prices import Coin, Price, PriceReader
+from core.table_files import read_table
 from core.times import DAY_MS, MINUTE_MS
 from core.views import FileInfo, ForecastStep, ForecastView, LoggedForecast, Quote
 

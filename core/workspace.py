@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from core.errors import ConfigurationError, DamagedFile, NotReady, WorkspaceMismatch
 from core.files import read_json, set_aside, write_json
+from core.process import hold_lock
 from core.settings import Settings, Source
 from core.times import iso, now_ms
 
@@ -51,6 +54,19 @@ class Workspace:
     def processed(self) -> Path:
         """Features, forecasts, log and scores, written by the pipeline alone."""
         return self.root / "processed"
+
+    @contextmanager
+    def hold_pipeline(self) -> Iterator[None]:
+        """Hold the lock of everything that the pipeline writes.
+
+        Raises:
+            AlreadyRunning: another pipeline, or a single step, holds it.
+        """
+        lock = hold_lock(self.processed / "pipeline.lock", "o pipeline desta pasta")
+        try:
+            yield
+        finally:
+            lock.release()
 
     @property
     def is_live(self) -> bool:

@@ -13,7 +13,7 @@ from core.artifacts import Publisher
 from core.errors import BadInput, NotReady
 from core.logs import configure_logging
 from core.prices import PriceReader
-from core.process import hold_lock, run_main
+from core.process import run_main
 from core.settings import load_settings
 from core.times import DAY_MS, HOUR_MS, now_ms
 from core.workspace import current_workspace
@@ -45,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         workspace, now = current_workspace(settings), now_ms()
         with (
-            hold_lock(workspace.processed / "pipeline.lock", "o pipeline desta pasta"),
+            workspace.hold_pipeline(),
             PriceReader(workspace.database) as prices,
         ):
             publisher = Publisher(workspace.processed)

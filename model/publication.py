@@ -8,8 +8,10 @@ from typing import Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from core.artifacts import Manifest, Publisher, sorted_by
+from core.artifacts import Publisher
+from core.manifest import Manifest
 from core.metrics import add_up
+from core.table_files import sorted_by
 from core.times import DAY_MS, GRID_STEP_MS, HOUR_MS
 from etl.feature_table import feature_part, newest_moments, not_yet_written, written_until
 from etl.grid import STEPS_PER_DAY

@@ -11,7 +11,7 @@ from core.errors import NotReady
 from core.logs import configure_logging
 from core.metrics import MetricsBlock, summarise
 from core.prices import PriceReader
-from core.process import hold_lock, run_main
+from core.process import run_main
 from core.settings import load_settings
 from core.workspace import current_workspace
 from model.live_score import LiveScorer
@@ -31,13 +31,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     configure_logging(settings.log_level)
     try:
         workspace = current_workspace(settings)
-        with PriceReader(workspace.database) as prices:
-            lock = hold_lock(workspace.processed / "pipeline.lock", "o pipeline desta pasta")
-            try:
-                scorer = LiveScorer(Publisher(workspace.processed))
-                rows = scorer.step(prices)
-            finally:
-                lock.release()
+        with PriceReader(workspace.database) as prices, workspace.hold_pipeline():
+            scorer = LiveScorer(Publisher(workspace.processed))
+            rows = scorer.step(prices)
     except NotReady as error:
         print(f"Nada a pontuar: {error}")  # noqa: T201 - the answer to the person who asked
         return 0

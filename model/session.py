@@ -8,13 +8,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Final
 
-import filelock
 import pyarrow as pa
 
 from core.artifacts import Publisher
 from core.errors import NotReady
 from core.prices import PriceReader
-from core.process import hold_lock
 from core.settings import Settings
 from core.times import now_ms
 from core.workspace import Workspace, open_workspace
@@ -140,8 +138,7 @@ def open_session(settings: Settings) -> Iterator[Session]:
         NotReady: the source is not decided yet.
     """
     workspace = open_workspace(settings)
-    lock = hold_pipeline_lock(workspace)
-    try:
+    with workspace.hold_pipeline():
         publisher = Publisher(workspace.processed)
         registry = ModelRegistry(workspace.models)
         engine, version, trained_ms = _resume(registry)
@@ -160,17 +157,6 @@ def open_session(settings: Settings) -> Iterator[Session]:
             yield session
         finally:
             session.close()
-    finally:
-        lock.release()
-
-
-def hold_pipeline_lock(workspace: Workspace) -> filelock.BaseFileLock:
-    """The lock of everything the pipeline writes.
-
-    Raises:
-        AlreadyRunning: another pipeline, or a single step, holds it.
-    """
-    return hold_lock(workspace.processed / "pipeline.lock", "o pipeline desta pasta")
 
 
 def _resume(registry: ModelRegistry) -> tuple[ForecastEngine, str, int | None]:

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from fastapi.testclient import TestClient
 
 from bench.sample_folder import SampleFolder
-from core.artifacts import sorted_by
 from core.prices import Price, PriceWriter
+from core.table_files import sorted_by
 
 ClientFactory = Callable[..., TestClient]
 ADDRESSES = (

@@ -10,8 +10,10 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from core.artifacts import ManifestReader, Publisher, read_table, sorted_by
+from core.artifacts import Publisher
 from core.errors import DamagedFile, NotReady
+from core.manifest import ManifestReader
+from core.table_files import read_table, sorted_by
 from core.times import DAY_MS, HOUR_MS, MINUTE_MS
 
 DAY = 20_000 * DAY_MS

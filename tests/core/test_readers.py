@@ -10,12 +10,13 @@ import pyarrow as pa
 import pytest
 
 from bench.sample_folder import COINS, SampleFolder, forecast_rows
-from core.artifacts import Publisher, sorted_by
+from core.artifacts import Publisher
 from core.contract import FORECAST_SCHEMA, HORIZONS_MIN
 from core.errors import DamagedFile, NotReady, UnknownCoin
 from core.prices import Coin, Price, PriceWriter
 from core.readers import Readers
 from core.settings import Source, load_settings
+from core.table_files import sorted_by
 from core.times import DAY_MS, HOUR_MS, MINUTE_MS
 from core.workspace import open_workspace, publish_source
 

@@ -11,13 +11,14 @@ import pyarrow as pa
 import pytest
 
 from bench.sample_folder import SampleFolder
-from core.artifacts import Publisher, read_table
+from core.artifacts import Publisher
 from core.errors import DamagedFile, NotReady, StorageProblem
 from core.files import read_json
 from core.manifest import ManifestReader
 from core.price_rows import quick_check
 from core.prices import Price, PriceReader, PriceWriter
 from core.readers import Readers
+from core.table_files import read_table
 
 resource = pytest.importorskip("resource", reason="limits on open files are set as POSIX systems do")
 

@@ -14,8 +14,8 @@ import pytest
 
 from bench.integrity import Poller, Witness
 from bench.running_suite import RunningSuite
-from core.artifacts import ManifestReader
 from core.health import read_health
+from core.manifest import ManifestReader
 from core.settings import DEFAULT_COINS
 from core.times import now_ms, to_datetime
 from etl.features import FEATURE_NAMES

@@ -9,7 +9,8 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from core.artifacts import ManifestReader, Publisher
+from core.artifacts import Publisher
+from core.manifest import ManifestReader
 from core.prices import Coin, Price, PriceReader, PriceWriter
 from core.retention import Retention
 from core.times import DAY_MS, GRID_STEP_MS, now_ms

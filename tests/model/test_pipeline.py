@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.artifacts import ManifestReader
 from core.contract import HORIZONS_MIN
 from core.errors import AlreadyRunning
 from core.health import Heartbeat, read_health
+from core.manifest import ManifestReader
 from core.prices import Coin, Price, PriceWriter
 from core.readers import Readers
 from core.settings import Settings, load_settings
