@@ -7,7 +7,7 @@ from typing import Final
 
 import numpy as np
 
-from core.times import DAY_MS, GRID_STEP_MS
+from core.times import GRID_STEP_MS
 from etl.arrays import BoolArray, FloatArray, IntArray, RowArray
 from etl.features import FEATURE_NAMES
 from etl.outcomes import STEP_ROOTS, STEPS, Outcomes
@@ -54,7 +54,8 @@ class EngineOptions:
         use_forest: False leaves the linear model alone (for comparisons).
         n_trees: size of the forest.
         forest_lifetime_h: hours until all of it is renewed.
-        sample_rows: rows it learns from.
+        sample_days, sample_rows: rows it learns from: of the last days, and at most how many; a year of history costs
+            no more than a week.
         forest_weight: its share in the mean of the two models once `forest_full_days` of rows are known.
         forest_full_days: until then the share grows with the days.
         alpha: ridge penalty at 14 days of rows, without a prior; it grows as rows get fewer.
@@ -70,6 +71,7 @@ class EngineOptions:
     use_forest: bool = True
     n_trees: int = 40
     forest_lifetime_h: float = 168.0
+    sample_days: int = 6
     sample_rows: int = 24_000
     forest_weight: float = 0.3
     forest_full_days: float = 5.0
@@ -104,7 +106,7 @@ class Learner:
         self.refit_ms: int | None = None
         self.gate = Gate(options.gate_half_life_h * 12)
         self.point = PointForecast(options.train_days)
-        self.store = TrainingStore(options.train_days, options.sample_rows)
+        self.store = TrainingStore(options.train_days, options.sample_days, options.sample_rows)
         shape = generic_shape() if prior is None else prior.shape
         baseline_shape = generic_shape() if prior is None else prior.baseline_shape
         shape_rows = _GENERIC_ROWS if prior is None else _PRIOR_ROWS
@@ -204,7 +206,7 @@ class Learner:
     def refit(self, now_ms: int) -> FitReport:
         """Fit the ridge from the sums, renew a part of the forest, judge the bets."""
         options = self.options
-        self.store.forget_before(now_ms - options.train_days * DAY_MS)
+        self.store.forget(now_ms)
         self.point.refit(now_ms)
         rows = self.store.rows
         days = self.store.effective_days

@@ -50,15 +50,21 @@ class _Day:
     y: list[_HalfArray] = field(default_factory=list)
     ts_ms: list[IntArray] = field(default_factory=list)
 
+    def drop_sample(self) -> None:
+        for column in (self.x, self.y, self.ts_ms):
+            column.clear()
+
 
 class TrainingStore:
     """Rows whose outcome is known, kept as one sum and a sample per UTC day; the oldest days fall out.
 
-    Every row counts in the sums; those marked as sampled are kept for the forest, as half-precision numbers.
+    Every row of the last `days` counts in the sums; those marked as sampled are kept for the forest, as half-precision
+    numbers, for `sample_days`.
     """
 
-    def __init__(self, days: int, sample_rows: int) -> None:
+    def __init__(self, days: int, sample_days: int, sample_rows: int) -> None:
         self.days = days
+        self.sample_days = sample_days
         self.sample_rows = sample_rows
         self._days: dict[int, _Day] = {}
 
@@ -74,7 +80,7 @@ class TrainingStore:
 
     def stride(self, rows_per_step: float) -> int:
         """Return every which row is to be sampled, so that a full window keeps about `sample_rows`."""
-        return max(3, round(rows_per_step * self.days * STEPS_PER_DAY / self.sample_rows))
+        return max(3, round(rows_per_step * self.sample_days * STEPS_PER_DAY / self.sample_rows))
 
     def add(self, ts_ms: IntArray, x: RowArray, y: RowArray, sampled: BoolArray) -> None:
         """Add rows `x` (n, p) with their targets `y` (n, q); `sampled` (n,) tells which may be kept for the forest."""
@@ -92,10 +98,14 @@ class TrainingStore:
             known.y.append(y[rows].astype(np.float16))
             known.ts_ms.append(ts_ms[rows])
 
-    def forget_before(self, ts_ms: int) -> None:
-        """Drop the days that ended at or before `ts_ms`."""
-        for day in [day for day in self._days if (day + 1) * DAY_MS <= ts_ms]:
-            del self._days[day]
+    def forget(self, now_ms: int) -> None:
+        """Drop what is older than it may be at `now_ms`: whole days, and the samples of whole days."""
+        for day in sorted(self._days):
+            age_ms = now_ms - (day + 1) * DAY_MS
+            if age_ms >= self.days * DAY_MS:
+                del self._days[day]
+            elif age_ms >= self.sample_days * DAY_MS:
+                self._days[day].drop_sample()
 
     def moments(self) -> Moments | None:
         """Return the sums over all days, None without any row."""
@@ -104,7 +114,7 @@ class TrainingStore:
 
     def sample(self) -> tuple[RowArray, RowArray]:
         """Return the sampled rows and targets in order of time, thinned evenly to at most `sample_rows`."""
-        days = [self._days[day] for day in sorted(self._days)]
+        days = [day for _, day in sorted(self._days.items()) if day.x]
         for day in days:
             day.x, day.y = [np.concatenate(day.x)], [np.concatenate(day.y)]
             day.ts_ms = [np.concatenate(day.ts_ms)]

@@ -78,7 +78,7 @@ class Pipeline:
         self.session = session
         self._backtest = backtest
         self._heartbeat = heartbeat
-        self._saved_ms = now_ms()
+        self._saved_ms = session.trained_ms
         self._scorer = LiveScorer(session.publisher)
         self._cycles = 0
         self._failed: dict[str, str] = {}
@@ -114,7 +114,7 @@ class Pipeline:
             self._attempt(BACKTEST, self._backtest.step)
         if self.clock.fits(TIDYING):
             self._attempt(TIDYING, lambda: self.session.book.tidy(now))
-        if (now - self._saved_ms >= SAVE_EVERY_MS or self._saved_ms > now) and self.clock.fits(SAVING):
+        if self._save_is_due(now) and self.clock.fits(SAVING):
             self._attempt(SAVING, self.session.save_model)
             self._saved_ms = now
         if forecasts is None:
@@ -123,6 +123,12 @@ class Pipeline:
         self._cycles += 1
         self._tell(forecasts, now)
         return len(forecasts) >= len(self.session.feed.origins) > 0
+
+    def _save_is_due(self, now: int) -> bool:
+        """Whether there is something to save that was never saved, or not for long; or the clock was set back."""
+        if self.session.trained_ms is None:
+            return False
+        return self._saved_ms is None or not 0 <= now - self._saved_ms < SAVE_EVERY_MS
 
     def _inspect(self) -> None:
         self.session.publisher.inspect()

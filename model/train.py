@@ -17,8 +17,8 @@ from model.session import Session, open_session
 
 __all__ = ["SAVE_EVERY_MS", "main", "train"]
 
-SAVE_EVERY_MS: Final = 5 * MINUTE_MS
-"""The loop stores its model at this pace; a crash loses at most so much training, and no price or forecast."""
+SAVE_EVERY_MS: Final = 15 * MINUTE_MS
+"""The loop stores its model at this pace; what a crash loses of training is learned again from the stored prices."""
 
 _log = logging.getLogger(__name__)
 

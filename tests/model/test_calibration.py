@@ -172,17 +172,17 @@ def test_a_coin_on_which_the_bets_have_lost_keeps_its_last_price() -> None:
 
 
 def test_the_training_store_keeps_its_window_and_its_size() -> None:
-    """Sums count every row of the days kept; the sample stays within its bound and in order of time."""
-    store = TrainingStore(days=3, sample_rows=200)
+    """Sums count every row of the days kept; the sample has fewer days, its bound, and the order of time."""
+    store = TrainingStore(days=3, sample_days=2, sample_rows=200)
     rng = np.random.default_rng(4)
     for day in range(6):
         ts = day * DAY_MS + np.arange(288, dtype=np.int64) * 300_000
         x = np.full((288, 4), day, dtype=np.float32)
         store.add(ts, x, rng.normal(size=(288, 2)).astype(np.float32), np.arange(288) % 2 == 0)
-        store.forget_before((day + 1) * DAY_MS - 3 * DAY_MS)
+        store.forget((day + 1) * DAY_MS)
     assert store.rows == 3 * 288
     assert store.effective_days == pytest.approx(3.0)
     x, y = store.sample()
     assert len(x) == len(y) == 200
     assert (np.diff(x[:, 0]) >= 0).all()
-    assert set(x[:, 0]) == {3.0, 4.0, 5.0}
+    assert set(x[:, 0]) == {4.0, 5.0}

@@ -20,6 +20,7 @@ from core.times import GRID_STEP_MS, HOUR_MS, MINUTE_MS, now_ms
 from core.workspace import open_workspace
 from model.pipeline import Pipeline
 from model.session import open_session
+from model.train import SAVE_EVERY_MS
 
 COINS = ("bitcoin", "ethereum", "solana")
 STEPS = 24 * 12
@@ -130,6 +131,20 @@ def test_a_restart_resumes_from_the_stored_model(settings: Settings) -> None:
     readers = Readers(settings)
     assert readers.forecast("bitcoin").model_version == version
     assert len(readers.logged("bitcoin", 0, now, 10)) == 1
+
+
+def test_the_model_is_stored_at_once_and_then_every_quarter_of_an_hour(settings: Settings) -> None:
+    """A new model is on disk after the cycle that trained it; later ones at their pace, also after a clock set back."""
+    now = now_ms()
+    _fill(settings, now, 3 * STEPS)
+    versions = []
+    with _pipeline(settings) as pipeline:
+        for moment in (now, now + MINUTE_MS, now + SAVE_EVERY_MS, now + SAVE_EVERY_MS - HOUR_MS):
+            pipeline.cycle(moment)
+            versions.append(pipeline.session.model_version)
+        assert len(list(pipeline.session.workspace.models.glob("*.joblib"))) == 3
+    assert versions[0] == versions[1] != versions[2] != versions[3]
+    assert "0" not in versions
 
 
 def test_two_pipelines_never_share_a_folder(settings: Settings) -> None:
