@@ -100,7 +100,7 @@ class RunningSuite:
         """Kill one process the hard way; another must run as soon as the longest back-off is over."""
         pid = self.children()[name]["pid"]
         os.kill(pid, signal.SIGKILL)
-        self.wait(lambda: self.children()[name]["pid"] not in (pid, None), 45)
+        self.wait(lambda: self.children()[name]["pid"] not in (pid, None), 15)
 
     def beats(self, name: str) -> bool:
         """Whether the process that the supervisor names writes its health file."""

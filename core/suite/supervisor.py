@@ -36,7 +36,7 @@ class Timings:
     """How patient the supervisor is, in seconds."""
 
     first_backoff: float = 0.5
-    longest_backoff: float = 30.0
+    longest_backoff: float = 10.0
     stable: float = 30.0
     silence_warned: float = 60.0
     silence_restarted: float = 90.0
