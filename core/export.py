@@ -28,8 +28,8 @@ ATTRIBUTION: Final[Mapping[Source, str]] = {
 }
 """What every export says about the origin of its prices, by source."""
 
-PRICE_COLUMNS: Final = ("horario", "moeda", "id", "preco", "valor_de_mercado", "volume", "coletado_em")
-FORECAST_COLUMNS: Final = (
+_PRICE_COLUMNS: Final = ("horario", "moeda", "id", "preco", "valor_de_mercado", "volume", "coletado_em")
+_FORECAST_COLUMNS: Final = (
     "horario",
     "horario_previsto",
     "moeda",
@@ -51,7 +51,7 @@ def prices_csv(coin: Coin, prices: Iterable[Price], workspace: Workspace) -> str
         (iso(price.ts_ms), coin.symbol, coin.id, price.price, price.market_cap, price.volume, iso(price.fetched_ms))
         for price in prices
     )
-    return csv_file(PRICE_COLUMNS, rows, workspace)
+    return csv_file(_PRICE_COLUMNS, rows, workspace)
 
 
 def forecasts_csv(coin: Coin, forecasts: Iterable[LoggedForecast], workspace: Workspace) -> str:
@@ -71,7 +71,7 @@ def forecasts_csv(coin: Coin, forecasts: Iterable[LoggedForecast], workspace: Wo
         )
         for f in forecasts
     )
-    return csv_file(FORECAST_COLUMNS, rows, workspace)
+    return csv_file(_FORECAST_COLUMNS, rows, workspace)
 
 
 def csv_file(columns: Sequence[str], rows: Iterable[Sequence[Cell]], workspace: Workspace) -> str:

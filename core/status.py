@@ -109,12 +109,10 @@ def judge(settings: Settings, readers: Readers) -> SuiteStatus:
         *_stale("forecasts_stale", forecast_ms, max(4 * settings.interval, 60.0)),
         *_failed_steps(processes["pipeline"]),
     ]
-    if newest_price_ms is None or forecast_ms is None:
-        state = State.WAITING
-    else:
-        state = State.DEGRADED if problems else State.OK
+    has_data = newest_price_ms is not None and forecast_ms is not None
+    with_data = State.DEGRADED if problems else State.OK
     return SuiteStatus(
-        state=state,
+        state=with_data if has_data else State.WAITING,
         source=source,
         notice=notice,
         problems=tuple(problems),
