@@ -134,7 +134,8 @@ def test_who_does_not_take_the_answer_is_cut_off(serve: Serve, crowd: Crowd, mon
 def test_what_is_no_http_is_refused_like_everything_else(serve: Serve, crowd: Crowd) -> None:
     """400 with one sentence in Portuguese as JSON."""
     line = crowd.connect(serve(), sent=b"\x00\x01\r\n\r\n")
-    head, _, body = line.recv(2000).partition(b"\r\n\r\n")
+    with line.makefile("rb") as stream:
+        head, _, body = stream.read().partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 400")
     assert json.loads(body) == {"detail": "pedido HTTP malformado"}
 
