@@ -95,9 +95,9 @@ def _contributions(table: Table, name: str, recording: Recording, prior: Prior, 
 
 
 def _budget(table: Table, name: str, recording: Recording, prior: Prior, jobs: int) -> None:
-    """What learning within a budget costs: against a forest grown anew at every refit from every row there is."""
+    """What learning within a budget costs: against a forest grown anew at every refit from 14 days of rows."""
     bounded = _walked(recording, 65, EngineOptions(n_jobs=jobs), prior)
-    without = EngineOptions(n_jobs=jobs, sample_rows=10_000_000, forest_lifetime_h=1.0)
+    without = EngineOptions(n_jobs=jobs, sample_days=14, sample_rows=10_000_000, forest_lifetime_h=1.0)
     difference = compare(bounded.forecasts, _walked(recording, 65, without, prior).forecasts)
     low, high = difference.interval or (float("nan"), float("nan"))
     figure = f"{difference.difference:+.5f} ({low:+.5f} to {high:+.5f})"
