@@ -19,7 +19,7 @@ from typing import Any, Final
 from bench.api_latency import measure_latency
 from bench.cycle import CycleCost, measure_cycles
 from bench.figures import Figure, table
-from bench.plots import Panel, write_svg
+from bench.plots import Panel, cost_figure
 from bench.startup import measure_start
 from bench.store import measure_store
 from bench.suite import SuiteCost, measure_suite
@@ -178,7 +178,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _suite(run, 10, 3 if options.quick else 7, (450, 3))
     _suite(run, 250, 3 if options.quick else 21, (900, 10))
     options.out.mkdir(parents=True, exist_ok=True)
-    write_svg(options.out / "cost.svg", panels)
+    cost_figure(panels).write_html(options.out / "cost.html")
     report = {
         "machine": {"processors": os.cpu_count(), "system": platform.platform(), "python": platform.python_version()},
         "figures": [figure.to_json() for figure in run.figures],

@@ -1,6 +1,7 @@
-"""Takes the pictures that READMEs and docs/painel.md show: `python -m bench.screenshots`.
+"""Takes the pictures that READMEs and docs show: `python -m bench.screenshots`.
 
-A suite must be running, `--demo` for pictures that may be shown to everybody. Chromium is the system's own.
+A suite must be running, `--demo` for pictures that may be shown to everybody; `--cost FILE` takes that of the chart
+that `python -m bench` wrote instead. Chromium is the system's own.
 """
 
 from __future__ import annotations
@@ -42,6 +43,10 @@ def _pictures(api: str, dashboard: str) -> Sequence[_Picture]:
     )
 
 
+def _cost(file: Path) -> _Picture:
+    return _Picture("custo", file.resolve().as_uri(), _CHART, width=1116, height=346)
+
+
 def _take(browser: Browser, picture: _Picture, folder: Path) -> Path:
     context = browser.new_context(
         viewport={"width": picture.width, "height": picture.height},
@@ -65,12 +70,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--api", default="http://127.0.0.1:8000")
     parser.add_argument("--dashboard", default="http://127.0.0.1:8501")
     parser.add_argument("--folder", type=Path, default=PROJECT / "docs" / "img")
+    parser.add_argument("--cost", type=Path, help="reports/bench/cost.html")
     parser.add_argument("--chromium", default=_CHROMIUM)
     given = parser.parse_args(arguments)
     given.folder.mkdir(parents=True, exist_ok=True)
+    pictures = [_cost(given.cost)] if given.cost else _pictures(given.api, given.dashboard)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=given.chromium, args=["--no-sandbox"])
-        for picture in _pictures(given.api, given.dashboard):
+        for picture in pictures:
             path = _take(browser, picture, given.folder)
             print(f"{path}  {path.stat().st_size / 1000:.0f} kB")
         browser.close()
