@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import shlex
 import signal
 import socket
 import subprocess
@@ -180,7 +181,7 @@ def test_more_connections_than_open_files_are_survived(
     """1100 slow clients of a process that may open 1024 files: no flood of complaints, and soon others are answered."""
     port, log = free_port(set()), tmp_path / "api.log"
     environment = {**os.environ, **filled.settings.environment(), "CRYPTO_SOURCE": "auto", "CRYPTO_API_PORT": str(port)}
-    server = f"ulimit -n 1024; exec {sys.executable} -m api.server"
+    server = f"ulimit -n 1024; exec {shlex.quote(sys.executable)} -m api.server"
     with log.open("wb") as output:
         process = subprocess.Popen(
             ["/bin/sh", "-c", server], cwd=PROJECT, env=environment, stdout=output, stderr=output

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from core.errors import ConfigurationError, CredentialProblem, DamagedFile
+from core.outcomes import PRICE_TOLERANCE_MS
 from core.prices import PriceReader, PriceWriter
 from core.times import DAY_MS, HOUR_MS
 from etl.collecting.report import report
@@ -54,7 +55,7 @@ def test_a_first_start_has_every_coin_at_once_and_then_its_day(make_world: World
     assert fields(world)["backfill_done"] == fields(world)["backfill_total"] == 3
     for coin in COINS.split(","):
         assert len(world.stored(coin)) > 290
-        assert widest_gap_s(world, coin, began_ms - DAY_MS + HOUR_MS) < 400
+        assert widest_gap_s(world, coin, began_ms - DAY_MS + HOUR_MS) < PRICE_TOLERANCE_MS / 1000
 
 
 def test_keyless_polls_keep_their_cadence_while_the_back_fill_runs(make_world: Worlds) -> None:
@@ -92,7 +93,7 @@ def test_a_gap_is_repaired_after_downtime(make_world: Worlds, away_s: int) -> No
     world.move(away_s)
     world.start()
     world.run(60)
-    assert widest_gap_s(world, "bitcoin", began_ms - HOUR_MS) < 400
+    assert widest_gap_s(world, "bitcoin", began_ms - HOUR_MS) < PRICE_TOLERANCE_MS / 1000
 
 
 def test_a_machine_that_slept_repairs_the_gap_on_waking(make_world: Worlds) -> None:
@@ -103,7 +104,7 @@ def test_a_machine_that_slept_repairs_the_gap_on_waking(make_world: Worlds) -> N
     began_ms = world.wall_ms
     world.wall_ms += 6 * HOUR_MS
     world.run(60)
-    assert widest_gap_s(world, "ethereum", began_ms - HOUR_MS) < 400
+    assert widest_gap_s(world, "ethereum", began_ms - HOUR_MS) < PRICE_TOLERANCE_MS / 1000
 
 
 @pytest.mark.parametrize("shift_ms", [HOUR_MS, -HOUR_MS])
