@@ -1,7 +1,7 @@
 """`python -m bench`: every benchmark, one table; `python -m bench NAME --help`: one of them.
 
-Names: cycle, store, retention, suite, soak, startup, profile, floor, api_latency, forecast_quality. `cycle` and `store`
-need requirements.txt alone.
+Names: cycle, store, retention, suite, soak, startup, profile, floor, yardsticks, api_latency, forecast_quality.
+`cycle` and `store` need requirements.txt alone.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ _NAMES: Final = (
     "profile",
     "api_latency",
     "floor",
+    "yardsticks",
     "forecast_quality",
 )
 

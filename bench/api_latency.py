@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import http.client
+import json
 import os
 import socket
 import statistics
@@ -18,7 +19,7 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
@@ -69,9 +70,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--coins", type=int, default=10)
     parser.add_argument("--hours", type=float, default=24)
     parser.add_argument("--requests", type=int, default=300, help="per path")
+    parser.add_argument("--json", action="store_true")
     options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as folder:
         latency = measure_latency(Path(folder), coins=options.coins, hours=options.hours, requests=options.requests)
+    if options.json:
+        print(json.dumps(asdict(latency)))
+        return 0
     print(f"{options.coins} coins, {options.hours:g} h; process start to first answer {latency.started_s:.2f} s\n")
     print(f"{'path':34} {'p50 ms':>8} {'p95 ms':>8} {'bytes':>9}")
     _print_row("(empty FastAPI route)", latency.floor)

@@ -1,15 +1,19 @@
-"""Public code on the same prices, timed beside the pipeline: the naive loop, scikit-learn's bare fit, mlforecast."""
+"""`python -m bench yardsticks`: public code on the prices of the cycle benchmark, in CPU-seconds.
+
+The naive loop, scikit-learn's bare fit, and mlforecast with a forest and with LightGBM.
+"""
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import subprocess
 import sys
 import tempfile
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from sklearn.ensemble import RandomForestRegressor
@@ -24,7 +28,7 @@ from etl.outcomes import STEPS
 from model.forecaster import RollingForest
 from model.learner import EngineOptions
 
-__all__ = ["PeerCost", "bare_fit_cpu_s", "naive_loop_cpu_s", "peers"]
+__all__ = ["bare_fit_cpu_s", "main", "naive_loop_cpu_s", "peers"]
 
 _PEERS_PYTHON: Final = "CRYPTO_PEERS_PYTHON"
 """Names the interpreter of an environment with mlforecast and LightGBM; they want pandas 2, this project pandas 3."""
@@ -72,16 +76,10 @@ def bare_fit_cpu_s(rows: int, trees: int, seed: int = 0) -> float:
     return cpu_s() - started
 
 
-@dataclass(frozen=True)
-class PeerCost:
-    """CPU-seconds of features, fit and predict of one public forecaster."""
-
-    name: str
-    cpu_s: float
-
-
-def peers(coins: int, rows: int, days: float, seed: int = 0) -> list[PeerCost] | str:
-    """mlforecast with a forest of the engine's size, and with LightGBM, on the same prices; or why they are skipped."""
+def peers(coins: int, rows: int, days: float, seed: int = 0) -> dict[str, float] | str:
+    """mlforecast with a forest of the engine's size, and with LightGBM, on the same prices: CPU-seconds of features,
+    fit and predict by name; or why they are skipped.
+    """
     python = os.environ.get(_PEERS_PYTHON, sys.executable)
     _, prices = Market.start(coins, round(days * DAY_MS / rows), 0, seed).walk(rows)
     shape = RollingForest(n_trees=EngineOptions().n_trees)
@@ -99,4 +97,29 @@ def peers(coins: int, rows: int, days: float, seed: int = 0) -> list[PeerCost] |
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["no output"])[-1]
         return f"skipped: {last} (name an interpreter that has them in {_PEERS_PYTHON})"
-    return [PeerCost(**one) for one in json.loads(done.stdout.splitlines()[-1])]
+    return {one["name"]: one["cpu_s"] for one in json.loads(done.stdout.splitlines()[-1])}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure and print; what is asked for, or all of it."""
+    parser = argparse.ArgumentParser(prog="python -m bench yardsticks", description=__doc__)
+    parser.add_argument("--coins", type=int, default=10)
+    parser.add_argument("--rows", type=int, default=4032, help="prices per coin")
+    parser.add_argument("--history-days", type=float, default=14.0)
+    parser.add_argument("--fit-rows", type=int, default=24_000, help="rows of the bare fit of one tree")
+    parser.add_argument("--only", choices=("naive", "fit", "peers"), action="append")
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args(arguments)
+    size = (options.coins, options.rows, options.history_days)
+    measures: dict[str, Callable[[], Any]] = {
+        "naive": lambda: naive_loop_cpu_s(*size),
+        "fit": lambda: bare_fit_cpu_s(options.fit_rows, 1),
+        "peers": lambda: peers(*size),
+    }
+    costs = {name: measures[name]() for name in options.only or measures}
+    if options.json:
+        print(json.dumps(costs))
+    else:
+        for name, cost in costs.items():
+            print(f"{name:12} {cost}")
+    return 0

@@ -55,6 +55,15 @@ def test_cycle_takes_a_history_too_sparse_to_learn_from(run_bench: Any) -> None:
     assert json.loads(done.stdout.splitlines()[-1])["wall_s"] > 0
 
 
+def test_yardsticks_print_what_is_asked_for(run_bench: Any) -> None:
+    """One JSON object with the costs named by `--only`, and a reason where a peer is not installed."""
+    words = ("--coins", "2", "--rows", "300", "--history-days", "1", "--json")
+    costs = json.loads(run_bench("yardsticks", "--only", "naive", "--only", "peers", *words).stdout.splitlines()[-1])
+    assert set(costs) == {"naive", "peers"}
+    assert costs["naive"] > 0
+    assert isinstance(costs["peers"], dict) or "CRYPTO_PEERS_PYTHON" in costs["peers"]
+
+
 def test_floor_prints_every_process(run_bench: Any) -> None:
     """Four processes, each with CPU-seconds and megabytes of its libraries; only the pipeline's are without pandas."""
     floors = json.loads(run_bench("floor", "--repeats", "1", "--json").stdout.splitlines()[-1])
