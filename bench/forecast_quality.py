@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from bench.forecast_prior import compute
-from bench.quality_cases import Case, cold_starts, irregular, run, worst_coverage
+from bench.quality_cases import Case, cold_starts, first_hours, irregular, run, worst_coverage
 from core.metrics import Score
 from core.times import DAY_MS, MINUTE_MS
 from model.engine import EngineOptions, ForecastEngine
@@ -122,6 +122,21 @@ def _irregular(table: Table, recording: Recording, prior: Prior, jobs: int) -> N
         table.add(f"jittered back-fill, then polls, {label}", "spring 2023", figure, "< 1, ± 3")
 
 
+def _first_hours(table: Table, recording: Recording, prior: Prior, jobs: int) -> None:
+    """What learning from the first few rows is worth, against waiting for five hundred."""
+    early = first_hours(recording, EngineOptions(n_jobs=jobs), prior)
+    late = first_hours(recording, EngineOptions(n_jobs=jobs, least_rows_prior=500), prior)
+    score, difference = early.evaluation.block.overall, compare(early.forecasts, late.forecasts)
+    low, high = difference.interval or (float("nan"), float("nan"))
+    figure = f"{score.relative_pinball:.4f}, {_coverage(score)}, forest {100 * score.forest_share:.0f} %"
+    table.add("first 3 h after a jittered day", "spring 2023", figure)
+    table.add(
+        "the same against waiting for 500 rows",
+        "spring 2023",
+        f"{difference.difference:+.4f} ({low:+.4f} to {high:+.4f})",
+    )
+
+
 def _cpu(table: Table, recording: Recording) -> None:
     engine = ForecastEngine(prior=Prior.load())
     end = max(int(ts[-1]) for ts, _ in recording.values())
@@ -180,7 +195,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 step(table, name, recordings[name], priors[name], options.jobs)
     if "irregular" in wanted:
         prior = compute(list(files.values()))
-        _irregular(table, read_recording(folder / _MINUTE_FILE), prior, options.jobs)
+        minutes = read_recording(folder / _MINUTE_FILE)
+        _irregular(table, minutes, prior, options.jobs)
+        _first_hours(table, minutes, prior, options.jobs)
     if "cpu" in wanted:
         _cpu(table, recordings[names[0]])
     if options.json:

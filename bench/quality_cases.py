@@ -7,20 +7,22 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from core.contract import INTERVALS
 from core.times import DAY_MS, HOUR_MS, MINUTE_MS
+from etl.arrays import FloatArray, IntArray
 from model.engine import EngineOptions
 from model.evaluation import Evaluation, compare, evaluate, with_yardstick
 from model.prior import Prior
 from model.recording import Recording
 from model.walk import WalkOptions, Yardsticks, forecast_frame, walk, with_outcomes
 
-__all__ = ["Case", "cold_starts", "irregular", "merge", "run", "worst_coverage"]
+__all__ = ["Case", "cold_starts", "first_hours", "irregular", "merge", "run", "worst_coverage"]
 
 _TRAINING_MS: Final = 14 * DAY_MS
+_JITTER_MS: Final = 25_000
+"""Around five minutes, as the source's charts have it."""
 
 
 @dataclass(frozen=True)
@@ -81,9 +83,35 @@ def cold_starts(recording: Recording, engine: EngineOptions, prior: Prior | None
     return merge(cases)
 
 
-def _between(
-    ts: npt.NDArray[np.int64], price: npt.NDArray[np.float64], start: int, end: int
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
+def first_hours(recording: Recording, engine: EngineOptions, prior: Prior | None, seed: int = 0) -> Case:
+    """The first three hours after a back-fill of a day, one price in about five minutes, then polls; 10 coins, one
+    start a day at changing hours, the 14-day yardstick.
+    """
+    coins = dict(list(recording.items())[:10])
+    judge = Yardsticks(coins)
+    first = max(int(ts[0]) for ts, _ in coins.values()) + _TRAINING_MS
+    last = min(int(ts[-1]) for ts, _ in coins.values()) - DAY_MS
+    rng = np.random.default_rng(seed)
+    cases = []
+    for number, day in enumerate(range(first, last, DAY_MS)):
+        start = day + 5 * number % 24 * HOUR_MS
+        seen = {coin: _first_start(ts, price, start, rng) for coin, (ts, price) in coins.items()}
+        end = start + 3 * HOUR_MS
+        options = WalkOptions(start_ms=start, end_ms=end, step_min=10, refit_min=10, min_history_hours=23.5)
+        cases.append(run(seen, options, engine, prior, judge))
+    return merge(cases)
+
+
+def _first_start(ts: IntArray, price: FloatArray, start: int, rng: np.random.Generator) -> tuple[IntArray, FloatArray]:
+    """What a collector that starts at `start` knows of a one-minute recording in its first five hours."""
+    filled = np.arange(start - DAY_MS, start, 5 * MINUTE_MS)
+    polls = start + np.cumsum(rng.integers(25_000, 75_000, 5 * 72))
+    jittered = filled + np.rint(rng.normal(0, _JITTER_MS, len(filled))).astype(np.int64)
+    times = np.unique(np.concatenate([jittered[jittered < start], polls]))
+    return times, price[np.searchsorted(ts, times, side="right") - 1]
+
+
+def _between(ts: IntArray, price: FloatArray, start: int, end: int) -> tuple[IntArray, FloatArray]:
     rows = (ts >= start) & (ts <= end)
     return ts[rows], price[rows]
 

@@ -91,7 +91,8 @@ class RollingForest(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # sci
     ----------
     n_trees : trees in the forest.
     lifetime_h : hours until every tree has been replaced.
-    min_samples_leaf, max_features, max_samples : as in `RandomForestRegressor`.
+    min_samples_leaf, max_features : as in `RandomForestRegressor`.
+    max_samples : share of the rows that a tree is grown from, but no fewer than two leaves' worth.
     n_jobs : threads; the result does not depend on it.
     random_state : seed; tree number k of a forest's life is the same for the same seed and rows.
     """
@@ -122,7 +123,6 @@ class RollingForest(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # sci
             n_estimators=0,
             min_samples_leaf=self.min_samples_leaf,
             max_features=self.max_features,
-            max_samples=self.max_samples,
             n_jobs=self.n_jobs,
             warm_start=True,
         )
@@ -145,7 +145,9 @@ class RollingForest(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # sci
 
     def _grow(self, x: RowArray, y: RowArray, trees: int) -> None:
         kept = len(getattr(self.forest_, "estimators_", ()))
-        self.forest_.set_params(n_estimators=kept + trees, random_state=self.random_state * 1_000_003 + self.grown_)
+        drawn = max(int(self.max_samples * len(x)), min(len(x), 2 * self.min_samples_leaf))
+        seed = self.random_state * 1_000_003 + self.grown_
+        self.forest_.set_params(n_estimators=kept + trees, max_samples=drawn, random_state=seed)
         self.forest_.fit(x, y)
         self.grown_ += trees
 

@@ -62,7 +62,9 @@ class EngineOptions:
         alpha_prior: the same with a prior.
         tracker_step: of the coverage tracker, in log width per outcome.
         gate_half_life_h: how far back the gate looks.
-        least_rows: rows without which nothing is fitted.
+        least_rows, least_rows_prior: rows without which nothing is fitted, without a prior and with one; few rows then
+            move the ridge little, and the forest's share is small.
+        least_outcomes: outcomes without which the intervals are not trusted.
     """
 
     train_days: int = 14
@@ -80,6 +82,8 @@ class EngineOptions:
     tracker_step: float = 0.0005
     gate_half_life_h: float = 84.0
     least_rows: int = 500
+    least_rows_prior: int = 100
+    least_outcomes: int = 500
 
 
 @dataclass(frozen=True)
@@ -126,13 +130,17 @@ class Learner:
     @property
     def can_fit(self) -> bool:
         """Whether there are rows enough to fit anything."""
-        return self.store.rows >= self.options.least_rows
+        return self.store.rows >= self._least_rows
+
+    @property
+    def _least_rows(self) -> int:
+        return self.options.least_rows if self.prior is None else self.options.least_rows_prior
 
     @property
     def is_ready(self) -> bool:
         """Whether the forest takes part and enough outcomes have been seen to trust the intervals."""
         with_forest = self._forest is not None or not self.options.use_forest
-        return with_forest and self._calibration.rows >= self.options.least_rows
+        return with_forest and self._calibration.rows >= self.options.least_outcomes
 
     def in_turn(self, ts_ms: IntArray, coins: IntArray) -> BoolArray:
         """Tell which rows (n, k) are learned from: all with up to 63 coins, then evenly fewer of each.
@@ -212,7 +220,7 @@ class Learner:
         days = self.store.effective_days
         moments = self.store.moments()
         if moments is None or not self.can_fit:
-            message = f"{rows} rows are too few: {options.least_rows} are needed"
+            message = f"{rows} rows are too few: {self._least_rows} are needed"
             return FitReport(False, rows, days, message, self.point.published)
         thin = _FULL_DAYS / min(max(days, 0.25), _FULL_DAYS)
         self._ridge = VolatilityRidge(

@@ -15,6 +15,7 @@ from core.times import GRID_STEP_MS
 from etl.features import FEATURE_NAMES
 from model.engine import EngineOptions, EngineState, ForecastEngine
 from model.forecasts import Forecasts
+from model.prior import Prior
 
 START_MS = 1_700_006_400_000
 SMALL = EngineOptions(train_days=2, n_trees=8, least_rows=300)
@@ -278,3 +279,23 @@ def test_feature_rows_are_handed_over_once() -> None:
     keys = [(row["coin"], row["ts"]) for table in (first, second) for row in table.select(["coin", "ts"]).to_pylist()]
     assert len(keys) == len(set(keys))
     assert engine.take_feature_rows().num_rows == 0
+
+
+def test_a_back_filled_day_is_enough_with_a_prior() -> None:
+    """Prices at uneven moments leave few whole rows; from a prior they suffice, from nothing they do not."""
+    rng = np.random.default_rng(3)
+    market = {
+        coin: (ts + np.rint(rng.normal(0, 25_000, len(ts))).astype(np.int64), price)
+        for coin, (ts, price) in _market(3, 25, coins=10).items()
+    }
+    now = max(int(ts[-1]) for ts, _ in market.values())
+    forecasts = {}
+    for name, prior in (("prior", Prior.load()), ("nothing", None)):
+        engine = ForecastEngine(prior=prior)
+        for coin, (ts, price) in market.items():
+            engine.observe(coin, ts, price)
+        engine.advance(now)
+        assert engine.refit(now).fitted is (prior is not None)
+        forecasts[name] = engine.forecast({coin: int(ts[-1]) for coin, (ts, _) in market.items()})
+    assert forecasts["prior"].is_forest.all()
+    assert not forecasts["nothing"].is_forest.any()
