@@ -41,7 +41,7 @@ class PatientProtocol(H11Protocol):
 
     _timer: asyncio.TimerHandle | None = None
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # of TCP alone
         """Accept a client, unless it, or all together, have connections enough."""
         super().connection_made(transport)
         self._give_time()

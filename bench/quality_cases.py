@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from core.contract import INTERVALS
+from core.metrics import Score
 from core.times import DAY_MS, HOUR_MS, MINUTE_MS
 from etl.arrays import FloatArray, IntArray
 from model.engine import EngineOptions
@@ -140,10 +141,7 @@ def irregular(recording: Recording, poll_days: int = 6, seed: int = 0) -> Record
     return result
 
 
-def worst_coverage(scores: Mapping[str, object]) -> str:
+def worst_coverage(scores: Mapping[str, Score]) -> str:
     """Largest distance in points of the coverage at 50/80/90/95 % from its nominal over some scores."""
-    worst = [
-        max(abs(100 * score.coverage[percent] - percent) for score in scores.values())  # type: ignore[attr-defined]
-        for percent in INTERVALS
-    ]
+    worst = [max(abs(100 * score.coverage[percent] - percent) for score in scores.values()) for percent in INTERVALS]
     return " / ".join(f"{points:.1f}" for points in worst)
