@@ -78,7 +78,6 @@ class Pipeline:
         self.session = session
         self._backtest = backtest
         self._heartbeat = heartbeat
-        self._saved_ms = session.trained_ms
         self._scorer = LiveScorer(session.publisher)
         self._cycles = 0
         self._failed: dict[str, str] = {}
@@ -116,7 +115,6 @@ class Pipeline:
             self._attempt(TIDYING, lambda: self.session.book.tidy(now))
         if self._save_is_due(now) and self.clock.fits(SAVING):
             self._attempt(SAVING, self.session.save_model)
-            self._saved_ms = now
         if forecasts is None:
             self._heartbeat.state("esperando preços", trouble=self._trouble())
             return False
@@ -126,9 +124,10 @@ class Pipeline:
 
     def _save_is_due(self, now: int) -> bool:
         """Whether there is something to save that was never saved, or not for long; or the clock was set back."""
+        saved_ms = self.session.saved_ms
         if self.session.trained_ms is None:
             return False
-        return self._saved_ms is None or not 0 <= now - self._saved_ms < SAVE_EVERY_MS
+        return saved_ms is None or not 0 <= now - saved_ms < SAVE_EVERY_MS
 
     def _inspect(self) -> None:
         self.session.publisher.inspect()

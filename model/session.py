@@ -44,6 +44,7 @@ class Session:
     feed: PriceFeed
     model_version: str = _UNTRAINED
     trained_ms: int | None = None
+    saved_ms: int | None = None
     shrinkage: tuple[float, ...] = ()
     _prices: PriceReader | None = field(default=None, repr=False)
 
@@ -115,10 +116,12 @@ class Session:
         """Store what the engine has learned as the newest version."""
         if self.trained_ms is not None:
             self.model_version = self.registry.save(self.engine.state(), FEATURE_NAMES, self.trained_ms).version
+            self.saved_ms = self.trained_ms
 
     def restart_engine(self) -> None:
         """Begin afresh from the stored model and the stored prices, after a step has failed half-way."""
         self.engine, self.model_version, self.trained_ms = _resume(self.registry)
+        self.saved_ms = self.trained_ms
         self.feed = PriceFeed(self.engine, self.settings.train_days)
 
     def close(self) -> None:
@@ -152,6 +155,7 @@ def open_session(settings: Settings) -> Iterator[Session]:
             feed=PriceFeed(engine, settings.train_days),
             model_version=version,
             trained_ms=trained_ms,
+            saved_ms=trained_ms,
         )
         try:
             yield session

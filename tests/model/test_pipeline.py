@@ -18,7 +18,7 @@ from core.readers import Readers
 from core.settings import Settings, load_settings
 from core.times import GRID_STEP_MS, HOUR_MS, MINUTE_MS, now_ms
 from core.workspace import open_workspace
-from model.pipeline import Pipeline
+from model.pipeline import SAVING, Pipeline
 from model.session import open_session
 from model.train import SAVE_EVERY_MS
 
@@ -145,6 +145,23 @@ def test_the_model_is_stored_at_once_and_then_every_quarter_of_an_hour(settings:
         assert len(list(pipeline.session.workspace.models.glob("*.joblib"))) == 3
     assert versions[0] == versions[1] != versions[2] != versions[3]
     assert "0" not in versions
+
+
+def test_a_model_that_could_not_be_stored_is_stored_with_the_next_cycle(settings: Settings) -> None:
+    """While a file lies where the models should, the cycle says so; afterwards nothing waits a quarter of an hour."""
+    now = now_ms()
+    _fill(settings, now, 3 * STEPS)
+    with _pipeline(settings) as pipeline:
+        models = pipeline.session.workspace.models
+        models.rename(models.with_name("away"))
+        models.touch()
+        pipeline.cycle(now)
+        assert SAVING in read_health(settings.run_dir, "pipeline").progress["trouble"]
+        models.unlink()
+        models.with_name("away").rename(models)
+        pipeline.cycle(now + MINUTE_MS)
+        assert read_health(settings.run_dir, "pipeline").progress["trouble"] is None
+        assert len(list(models.glob("*.joblib"))) == 1
 
 
 def test_two_pipelines_never_share_a_folder(settings: Settings) -> None:
