@@ -72,6 +72,13 @@ class Manifest:
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise DamagedFile(f"{MANIFEST}: {error!r}") from error
 
+    def newest_ms(self, name: str, now_ms: int) -> int:
+        """The newest moment in a growing table, or `now_ms` if that is earlier.
+
+        Whoever looks for what is written looks back from here: a clock that is ahead would hide it.
+        """
+        return min(now_ms, max((part.end_ms for part in self.parts.get(name, ())), default=now_ms))
+
     def files(self) -> set[str]:
         """Every file the manifest names."""
         return {entry.file for entry in self.entries.values()} | {

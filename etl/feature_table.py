@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from core.artifacts import Publisher
+from core.times import DAY_MS, HOUR_MS
 from etl.feature_grid import FeatureBlock
 from etl.features import FEATURE_NAMES
 
@@ -43,8 +44,9 @@ def _table(block: FeatureBlock, coins: Sequence[str]) -> pa.Table:
     return pa.table([pa.array(values) for values in columns], schema=FEATURE_SCHEMA)
 
 
-def written_until(publisher: Publisher, since_ms: int) -> dict[str, int]:
-    """The newest grid point of each coin in the published features, of those that reach past `since_ms`."""
+def written_until(publisher: Publisher, now_ms: int) -> dict[str, int]:
+    """The newest grid point of each coin in the features of the last day and hour that are published at `now_ms`."""
+    since_ms = publisher.manifest.newest_ms("features", now_ms) - DAY_MS - HOUR_MS
     until: dict[str, int] = {}
     for table in publisher.read("features", ["coin", "ts"], since_ms):
         until |= {coin: max(ts_ms, until.get(coin, -1)) for coin, ts_ms in newest_moments(table, "ts").items()}

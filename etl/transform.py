@@ -15,7 +15,7 @@ from core.logs import configure_logging
 from core.prices import PriceReader
 from core.process import run_main
 from core.settings import load_settings
-from core.times import DAY_MS, HOUR_MS, now_ms
+from core.times import DAY_MS, now_ms
 from core.workspace import current_workspace
 from etl.feature_grid import FeatureGrid
 from etl.feature_table import feature_part, feature_table, not_yet_written, written_until
@@ -44,12 +44,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     configure_logging(settings.log_level)
     try:
         workspace, now = current_workspace(settings), now_ms()
-        with (
-            workspace.hold_pipeline(),
-            PriceReader(workspace.database) as prices,
-        ):
+        with workspace.hold_pipeline(), PriceReader(workspace.database) as prices:
             publisher = Publisher(workspace.processed)
-            known = written_until(publisher, now - DAY_MS - HOUR_MS)
+            known = written_until(publisher, now)
             rows = not_yet_written(_features_of(prices, now, settings.train_days), known)
             if rows.num_rows:
                 publisher.publish(appended={"features": feature_part(rows)})

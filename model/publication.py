@@ -12,7 +12,7 @@ from core.artifacts import Publisher
 from core.manifest import Manifest
 from core.metrics import add_up
 from core.table_files import sorted_by
-from core.times import DAY_MS, GRID_STEP_MS, HOUR_MS
+from core.times import DAY_MS, GRID_STEP_MS
 from etl.feature_table import feature_part, newest_moments, not_yet_written, written_until
 from etl.grid import STEPS_PER_DAY
 from model.score_state import LATEST_LOGGED_MS
@@ -36,8 +36,8 @@ class ForecastBook:
     def __init__(self, publisher: Publisher, now_ms: int, retention_days: int) -> None:
         self._publisher = publisher
         self._retention_ms = retention_days * DAY_MS
-        self._last_slot = self._restore_slots(self._newest_ms("log", now_ms) - LATEST_LOGGED_MS)
-        self._features_until = written_until(publisher, self._newest_ms("features", now_ms) - DAY_MS - HOUR_MS)
+        self._last_slot = self._restore_slots(publisher.manifest.newest_ms("log", now_ms) - LATEST_LOGGED_MS)
+        self._features_until = written_until(publisher, now_ms)
         self._features: list[pa.Table] = []
 
     @property
@@ -96,11 +96,6 @@ class ForecastBook:
 
     def _rows(self, name: str) -> int:
         return sum(part.rows for part in self._publisher.manifest.parts.get(name, ()))
-
-    def _newest_ms(self, name: str, now_ms: int) -> int:
-        """The newest moment in a table, or now if that is earlier: a clock that is ahead would hide what is written."""
-        parts = self._publisher.manifest.parts.get(name, ())
-        return min(now_ms, max((part.end_ms for part in parts), default=now_ms))
 
     def _restore_slots(self, since_ms: int) -> dict[str, int]:
         slots: dict[str, int] = {}
