@@ -30,6 +30,7 @@ from model.engine import EngineOptions
 from model.losses import losses, score_rows
 from model.prior import Prior
 from model.recording import Recording
+from model.session import engine_options
 from model.walk import WalkOptions
 
 __all__ = ["main", "score_history"]
@@ -44,7 +45,7 @@ _MOST_COINS: Final = 50
 _log = logging.getLogger(__name__)
 
 
-def score_history(recording: Recording, train_days: int, seed: int) -> pa.Table:
+def score_history(recording: Recording, engine_options: EngineOptions) -> pa.Table:
     """Score rows (SCORE_SCHEMA) of walk-forward forecasts over `recording`, every half hour, hourly on a long one.
 
     Raises:
@@ -53,7 +54,7 @@ def score_history(recording: Recording, train_days: int, seed: int) -> pa.Table:
     span_ms = max(int(ts_ms[-1] - ts_ms[0]) for ts_ms, _ in recording.values()) if recording else 0
     step_min = 30 if span_ms <= _SHORT_DAYS * DAY_MS else 60
     options = WalkOptions(step_min=step_min, refit_min=360, min_history_hours=_LEAST_HISTORY_HOURS)
-    result = run(recording, options, EngineOptions(train_days=train_days, seed=seed), Prior.load())
+    result = run(recording, options, engine_options, Prior.load())
     return score_rows(losses(result.scored))
 
 
@@ -81,7 +82,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         recording = _stored_prices(prices, now_ms() - _DAYS * DAY_MS)
     if not recording:
         raise BadInput("nenhuma moeda tem oito horas de preços")
-    rows = score_history(recording, settings.train_days, settings.seed)
+    rows = score_history(recording, engine_options(settings))
     pq.write_table(rows, given.out)
     _log.info("backtest of the stored history: %d score rows of %d coins", rows.num_rows, len(recording))
     return 0

@@ -1,7 +1,8 @@
 """The model store: versions written whole, checked before they are unpickled, at most five on disk.
 
-Unpickling runs code, so a file is loaded only where its SHA-256 is the one that this machine's pipeline wrote into the
-manifest, and only with the library versions and the feature list it was trained with; otherwise the caller retrains.
+Unpickling runs code, so a file is loaded only if its SHA-256 is the one that this machine's pipeline wrote into the
+manifest, and only if it was made with the same state format, options, libraries and features. Otherwise the caller
+retrains: quietly after an upgrade or a changed setting, with a report of damage where a file is not what was written.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import io
 import logging
 import platform
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -21,13 +22,18 @@ import numpy as np
 import pyarrow as pa
 import sklearn
 
-from core.errors import DamagedFile
+from core.errors import DamagedFile, ForecastingError
 from core.files import read_json, remove_temporaries, set_aside, write_atomically, write_json
 from core.times import now_ms, to_datetime
 
-__all__ = ["KEEP_VERSIONS", "ModelCard", "ModelRegistry"]
+__all__ = ["KEEP_VERSIONS", "STATE_FORMAT", "ModelCard", "ModelRegistry"]
 
 KEEP_VERSIONS: Final = 5
+STATE_FORMAT: Final = 2
+"""Shape of the pickled state. Raise it whenever a class inside it changes its name, its module or its attributes.
+
+Version 0.1.0 wrote no number; its models count as format 1.
+"""
 _MANIFEST: Final = "model.json"
 _PATTERN: Final = re.compile(r"model-[0-9T]+\.joblib")
 
@@ -45,6 +51,12 @@ class ModelCard:
     trained_ms: int
     features: tuple[str, ...]
     libraries: dict[str, str]
+    options: dict[str, Any]
+    state_format: int = STATE_FORMAT
+
+
+class _Outdated(ForecastingError):
+    """Retrain: the stored model is whole, but made by another release or with other settings."""
 
 
 class ModelRegistry:
@@ -60,8 +72,8 @@ class ModelRegistry:
         self.damaged: list[str] = []
         remove_temporaries(folder, "model")
 
-    def save(self, state: object, features: Sequence[str], trained_ms: int) -> ModelCard:
-        """Store `state` as the newest version and forget all but five.
+    def save(self, state: object, features: Sequence[str], options: Mapping[str, Any], trained_ms: int) -> ModelCard:
+        """Store `state`, made with `options`, as the newest version and forget all but five.
 
         Raises:
             OSError: the disk refused; the previous version stays the newest.
@@ -78,19 +90,24 @@ class ModelRegistry:
             trained_ms=trained_ms,
             features=tuple(features),
             libraries=_libraries(),
+            options=dict(options),
         )
         write_atomically(self.folder / card.file, content)
         write_json(self.folder / _MANIFEST, asdict(card))
         self._forget_old(card.file)
         return card
 
-    def load(self, features: Sequence[str]) -> tuple[ModelCard, Any] | None:
-        """The newest model, or None where there is none that may be loaded (the log says why)."""
+    def load(self, features: Sequence[str], options: Mapping[str, Any]) -> tuple[ModelCard, Any] | None:
+        """The newest model, or None if there is none that may be loaded (the log says why)."""
         try:
             card = self._card()
             if card is None:
                 return None
-            return card, self._checked(card, features)
+            _refuse_outdated(card, features, options)
+            return card, self._checked(card)
+        except _Outdated as error:
+            _log.info("stored model not used: %s; learning again from the stored prices", error)
+            return None
         except DamagedFile as error:
             _log.error("stored model not used: %s; training afresh", error)
             return None
@@ -99,19 +116,16 @@ class ModelRegistry:
         path = self.folder / _MANIFEST
         try:
             value = read_json(path)
+            _refuse_other_format(value)
             return ModelCard(**{**value, "features": tuple(value["features"])})
         except FileNotFoundError:
             return None
         except (DamagedFile, KeyError, TypeError) as error:
             raise DamagedFile(f"{path.name} set aside as {self._set_aside(path)}: {error}") from error
 
-    def _checked(self, card: ModelCard, features: Sequence[str]) -> Any:
+    def _checked(self, card: ModelCard) -> Any:
         if not _PATTERN.fullmatch(str(card.file)):
             raise DamagedFile(f"{card.file!r} is not the name of a model")
-        if card.libraries != _libraries():
-            raise DamagedFile(f"made with {card.libraries}, running {_libraries()}")
-        if card.features != tuple(features):
-            raise DamagedFile("its feature list is another one")
         path = self.folder / card.file
         try:
             content = path.read_bytes()
@@ -134,6 +148,22 @@ class ModelRegistry:
         files = sorted(path for path in self.folder.glob("model-*.joblib") if path.name != newest)
         for path in files[: max(0, len(files) - (KEEP_VERSIONS - 1))]:
             path.unlink(missing_ok=True)
+
+
+def _refuse_other_format(value: Mapping[str, Any]) -> None:
+    found = value.get("state_format", 1)
+    if found != STATE_FORMAT:
+        raise _Outdated(f"its format is {found}, this release reads {STATE_FORMAT}")
+
+
+def _refuse_outdated(card: ModelCard, features: Sequence[str], options: Mapping[str, Any]) -> None:
+    """Raise `_Outdated` naming each difference, old → new."""
+    if card.features != tuple(features):
+        raise _Outdated("its feature list is another one")
+    old, new = {**card.options, **card.libraries}, {**options, **_libraries()}
+    changed = [f"{name} {old.get(name)} → {new.get(name)}" for name in new | old if old.get(name) != new.get(name)]
+    if changed:
+        raise _Outdated(", ".join(changed))
 
 
 def _libraries() -> dict[str, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Final
 
 import pyarrow as pa
@@ -18,12 +18,12 @@ from core.times import now_ms
 from core.workspace import Workspace, open_workspace
 from etl.features import FEATURE_NAMES
 from etl.feed import PriceFeed
-from model.engine import ForecastEngine
+from model.engine import EngineOptions, ForecastEngine
 from model.prior import Prior
 from model.publication import ForecastBook
 from model.registry import ModelRegistry
 
-__all__ = ["Session", "open_session"]
+__all__ = ["Session", "engine_options", "open_session"]
 
 _UNTRAINED: Final = "0"
 _MANY_COINS: Final = 32
@@ -77,7 +77,7 @@ class Session:
         prices = self._open_prices()
         if len(prices.coins()) < _MANY_COINS:
             return
-        engine = ForecastEngine(prior=Prior.load())
+        engine = ForecastEngine(self.engine.options, Prior.load())
         feed = PriceFeed(engine, keep_days=1)
         feed.pull(prices, now)
         engine.advance(now)
@@ -115,12 +115,14 @@ class Session:
     def save_model(self) -> None:
         """Store what the engine has learned as the newest version."""
         if self.trained_ms is not None:
-            self.model_version = self.registry.save(self.engine.state(), FEATURE_NAMES, self.trained_ms).version
+            self.model_version = self.registry.save(
+                self.engine.state(), FEATURE_NAMES, asdict(self.engine.options), self.trained_ms
+            ).version
             self.saved_ms = self.trained_ms
 
     def restart_engine(self) -> None:
         """Begin afresh from the stored model and the stored prices, after a step has failed half-way."""
-        self.engine, self.model_version, self.trained_ms = _resume(self.registry)
+        self.engine, self.model_version, self.trained_ms = _resume(self.registry, engine_options(self.settings))
         self.saved_ms = self.trained_ms
         self.feed = PriceFeed(self.engine, self.settings.train_days)
 
@@ -144,7 +146,7 @@ def open_session(settings: Settings) -> Iterator[Session]:
     with workspace.hold_pipeline():
         publisher = Publisher(workspace.processed)
         registry = ModelRegistry(workspace.models)
-        engine, version, trained_ms = _resume(registry)
+        engine, version, trained_ms = _resume(registry, engine_options(settings))
         session = Session(
             settings=settings,
             workspace=workspace,
@@ -163,10 +165,16 @@ def open_session(settings: Settings) -> Iterator[Session]:
             session.close()
 
 
-def _resume(registry: ModelRegistry) -> tuple[ForecastEngine, str, int | None]:
-    loaded = registry.load(FEATURE_NAMES)
+def engine_options(settings: Settings) -> EngineOptions:
+    """What the settings say of the model, for the live engine and the backtests beside it."""
+    return EngineOptions(train_days=settings.train_days, seed=settings.seed)
+
+
+def _resume(registry: ModelRegistry, options: EngineOptions) -> tuple[ForecastEngine, str, int | None]:
+    """The engine that the stored model holds, or a new one if there is none made with these options."""
+    loaded = registry.load(FEATURE_NAMES, asdict(options))
     if loaded is None:
-        return ForecastEngine(prior=Prior.load()), _UNTRAINED, None
+        return ForecastEngine(options, Prior.load()), _UNTRAINED, None
     card, state = loaded
     _log.info("resuming from model %s", card.version)
     return ForecastEngine.from_state(state), card.version, card.trained_ms

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -22,6 +23,7 @@ from etl.features import FEATURE_NAMES
 from etl.local_market.coin_names import coins_wanted
 from etl.local_market.market import price_at
 from etl.local_market.simulated import SimulatedMarket
+from model.engine import EngineOptions
 from model.registry import ModelRegistry
 
 pytestmark = [
@@ -141,7 +143,7 @@ def test_everything_damaged_at_rest_is_rebuilt_by_the_next_start(
     witness.look()
     assert witness.log
     witness.prices.clear()
-    model = models / ModelRegistry(models).save("a model", FEATURE_NAMES, now_ms()).file
+    model = models / ModelRegistry(models).save("a model", FEATURE_NAMES, asdict(EngineOptions()), now_ms()).file
     victims = [root / "crypto.db", model, root / "processed" / "manifest.json"]
     (root / "crypto.db-wal").write_bytes(GARBAGE)
     (root / "crypto.db-shm").write_bytes(GARBAGE)

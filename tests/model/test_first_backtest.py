@@ -15,6 +15,7 @@ from core.settings import load_settings
 from core.times import GRID_STEP_MS, now_ms
 from core.workspace import open_workspace
 from model.background import FirstBacktest
+from model.engine import EngineOptions
 from model.first_backtest import score_history
 from model.session import open_session
 
@@ -26,7 +27,7 @@ def _walk(seed: int, steps: int) -> np.ndarray[tuple[int], np.dtype[np.float64]]
 def test_a_day_of_prices_is_scored_at_every_horizon() -> None:
     """From the ninth hour on each coin has forecasts with outcomes, at all twelve horizons."""
     times = now_ms() // GRID_STEP_MS * GRID_STEP_MS - GRID_STEP_MS * np.arange(288)[::-1]
-    rows = score_history({"bitcoin": (times, _walk(0, 288)), "solana": (times, _walk(1, 288))}, 14, 0)
+    rows = score_history({"bitcoin": (times, _walk(0, 288)), "solana": (times, _walk(1, 288))}, EngineOptions())
     assert set(rows["coin"].to_pylist()) == {"bitcoin", "solana"}
     assert set(rows["horizon_min"].to_pylist()) == set(HORIZONS_MIN)
     assert sum(rows["n"].to_pylist()) > 2 * 12 * 20

@@ -240,3 +240,26 @@ def test_a_forecast_is_scored_once_its_hour_has_passed(settings: Settings) -> No
     assert live is not None
     assert live.overall.forecasts == len(COINS) * len(HORIZONS_MIN)
     assert set(live.by_horizon) == set(HORIZONS_MIN)
+
+
+def test_settings_of_the_model_reach_the_live_engine_and_replace_a_stored_model(settings: Settings) -> None:
+    """A stored model goes on with the same settings; with another window or seed the engine learns again."""
+    now = now_ms()
+    _fill(settings, now)
+    with _pipeline(settings) as pipeline:
+        pipeline.cycle(now)
+        pipeline.session.save_model()
+        version = pipeline.session.model_version
+    with open_session(settings) as same:
+        assert same.model_version == version
+    changed = settings.model_copy(update={"train_days": 3})
+    with open_session(changed) as session:
+        options = session.engine.options
+        assert (options.train_days, options.seed, session.model_version) == (3, settings.seed, "0")
+
+
+def test_the_seed_reaches_the_live_engine(tmp_path: Path) -> None:
+    """CRYPTO_SEED seeds the forest of the live engine, as it seeds the backtest's."""
+    settings = load_settings(source="demo", seed=7, data_dir=tmp_path / "data", models_dir=tmp_path / "models")
+    with open_session(settings) as session:
+        assert session.engine.options.seed == 7
