@@ -5,10 +5,10 @@ from __future__ import annotations
 import sys
 
 from core.logs import configure_logging
-from core.process import run_main
-from core.suite.cli import parse_arguments
-from core.suite.console import Console
-from core.suite.run import Suite
+from core.processes.lifecycle import run_main
+from suite.cli import parse_arguments
+from suite.console import Console
+from suite.run import Suite
 
 
 def main() -> int:

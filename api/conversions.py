@@ -18,11 +18,11 @@ from api.schemas import (
     ScoreValues,
     TrajectoryStep,
 )
-from core.contract import INTERVALS
-from core.metrics import Metrics, MetricsBlock, Score
-from core.prices import Coin, Price
+from core.accuracy.scores import Metrics, MetricsBlock, Score
+from core.forecast_schema import INTERVALS
+from core.price_store import Coin, Price
+from core.reading.values import ForecastStep, ForecastView, LoggedForecast, Quote
 from core.times import iso
-from core.views import ForecastStep, ForecastView, LoggedForecast, Quote
 from core.workspace import Workspace
 
 __all__ = ["coin_quote", "forecast", "kinds", "logged_row", "metrics_answer", "moment", "price_row"]

@@ -11,7 +11,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from fastapi.staticfiles import StaticFiles
 
 from core.errors import ConfigurationError, NotReady
-from core.readers import Readers
+from core.reading.readers import Readers
 from core.settings import Source
 
 __all__ = ["DESCRIPTION", "TAGS", "TITLE", "add_pages", "describe_source"]

@@ -11,8 +11,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.security import DEFAULT_RATE, allowed_hosts, host_name, is_local, network
 from core.errors import ConfigurationError, NotReady
-from core.rates import RateLimiter
-from core.readers import Readers
+from core.rate_limit import RateLimiter
+from core.reading.readers import Readers
 from core.settings import Settings
 
 __all__ = ["Guard"]

@@ -17,9 +17,9 @@ from api.routes import TOKEN_ANSWERS, data_router, open_router
 from api.security import require_token
 from api.state import StatusBoard
 from core.errors import EXIT_CONFIGURATION, ConfigurationError
-from core.loop_health import loop_heartbeat
-from core.process import watch_parent
-from core.readers import Readers
+from core.processes.event_loop_heartbeat import loop_heartbeat
+from core.processes.lifecycle import watch_parent
+from core.reading.readers import Readers
 from core.settings import Settings, load_settings
 from core.version import VERSION
 

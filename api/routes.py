@@ -8,6 +8,7 @@ from fastapi import APIRouter, Query, Request, Response
 
 from api.conversions import coin_quote, forecast, logged_row, metrics_answer, price_row
 from api.parameters import CoinName, OutputFormat, TableQuery
+from api.request_context import Visit
 from api.schemas import (
     Alive,
     CoinQuote,
@@ -20,8 +21,7 @@ from api.schemas import (
     Status,
 )
 from api.state import StatusBoard
-from api.visit import Visit
-from core.export import file_name, forecasts_csv, prices_csv
+from core.reading.csv_export import file_name, forecasts_csv, prices_csv
 
 __all__ = ["TOKEN_ANSWERS", "data_router", "open_router"]
 

@@ -13,7 +13,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from api.main import create_app
 from api.security import is_local, network
-from core.process import run_main
+from core.processes.lifecycle import run_main
 from core.settings import load_settings
 
 __all__ = ["ANSWER_S", "ASK_S", "PatientProtocol", "main"]

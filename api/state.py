@@ -9,10 +9,10 @@ from typing import Final
 from api.conversions import kinds, moment
 from api.schemas import ModelStatus, ProcessStatus, Status
 from core.errors import ConfigurationError, DamagedFile, NotReady
-from core.health import Health
-from core.readers import Readers
+from core.processes.heartbeat import Health
+from core.reading.readers import Readers
+from core.reading.status import SuiteStatus, judge
 from core.settings import Settings, Source
-from core.status import SuiteStatus, judge
 from core.times import iso, now_ms
 
 __all__ = ["StatusBoard"]

@@ -11,7 +11,7 @@ import os
 import sys
 from typing import Final
 
-from core.suite.children import FRUGAL
+from suite.children import FRUGAL
 
 _NAMES: Final = (
     "cycle",

@@ -23,11 +23,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
-from bench.sample_folder import SampleFolder
-from core.artifacts import Publisher
-from core.prices import Coin
+from core.price_store import Coin
+from core.publishing.parquet import sorted_by
+from core.publishing.publisher import Publisher
 from core.settings import PROJECT, Source
-from core.table_files import sorted_by
+from tests.support.sample_folder import SampleFolder
 
 PATHS: Final = (
     "/status",

@@ -21,13 +21,13 @@ from typing import Any, Final
 from bench.market import Market
 from bench.process_cost import cpu_s, memory_mb, written_bytes
 from bench.stored_log import store_log
-from core.health import Heartbeat, read_health
-from core.prices import PriceWriter
+from core.price_store import PriceWriter
+from core.processes.heartbeat import Heartbeat, read_health
 from core.settings import load_settings
 from core.times import GRID_STEP_MS, now_ms
 from core.workspace import open_workspace
+from model.loop.session import Session, open_session
 from model.pipeline import TRAINING, Pipeline
-from model.session import Session, open_session
 
 __all__ = ["CycleCost", "main", "measure_cycles"]
 

@@ -23,7 +23,7 @@ _LIBRARIES: Final = {
     "dashboard": "pandas, plotly.graph_objects, psutil, pyarrow.parquet, pydantic_settings, sqlite3, streamlit",
 }
 _PROBE: Final = """
-from core.child import hide_modules
+from core.processes.child import hide_modules
 hide_modules("{hidden}")
 import {libraries}
 import json, time

@@ -1,4 +1,4 @@
-"""Compute model/prior.json from recordings: `python -m bench.forecast_prior [FILE …] [--out model/prior.json]`.
+"""Compute model/forecaster/prior.json from recordings: `python -m bench.forecast_prior [FILE …] [--out FILE]`.
 
 Without files, the 5-minute recordings in the folder named by CRYPTO_TEST_DATA. Every recording weighs the same, so
 that a crash of six weeks says as much as five months of calm. Only coefficients and quantiles leave this script, no
@@ -19,12 +19,12 @@ import numpy as np
 
 from core.times import DAY_MS
 from etl.arrays import FloatArray, RowArray
-from etl.feature_grid import FeatureBlock, FeatureGrid
-from etl.outcomes import STEP_ROOTS, STEPS, Outcomes, outcomes
-from model.forecaster import VolatilityRidge
-from model.moments import Moments
-from model.prior import SHAPE_LEVELS, SHIPPED_PRIOR, Prior
-from model.recording import read_recording
+from etl.features.feature_grid import FeatureBlock, FeatureGrid
+from etl.features.targets import STEP_ROOTS, STEPS, Outcomes, outcomes
+from model.backtesting.recording import read_recording
+from model.forecaster.prior import SHAPE_LEVELS, SHIPPED_PRIOR, Prior
+from model.forecaster.training_data import Moments
+from model.forecaster.volatility_models import VolatilityRidge
 
 __all__ = ["compute", "main"]
 
@@ -32,7 +32,7 @@ _ALPHA: Final = 0.02
 
 
 def compute(files: Sequence[Path]) -> Prior:
-    """Return the prior of some recordings (Parquet or CSV, see model.recording)."""
+    """Return the prior of some recordings (Parquet or CSV, see model.backtesting.recording)."""
     moments = []
     for file in files:
         parts = [Moments.of(x, activity) for x, activity, _, _ in _rows(file)]

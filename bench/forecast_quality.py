@@ -18,13 +18,13 @@ from typing import Any, Final
 
 from bench.forecast_prior import compute
 from bench.quality_cases import Case, cold_starts, first_hours, irregular, run, worst_coverage
-from core.metrics import Score
+from core.accuracy.scores import Score
 from core.times import DAY_MS, MINUTE_MS
-from model.engine import EngineOptions, ForecastEngine
-from model.evaluation import compare
-from model.prior import Prior
-from model.recording import Recording, read_recording
-from model.walk import WalkOptions
+from model.backtesting.evaluation import compare
+from model.backtesting.recording import Recording, read_recording
+from model.backtesting.walk_forward import WalkOptions
+from model.forecaster.engine import EngineOptions, ForecastEngine
+from model.forecaster.prior import Prior
 
 __all__ = ["main"]
 

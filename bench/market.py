@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from core.prices import Coin, Price, PriceWriter
+from core.price_store import Coin, Price, PriceWriter
 from core.times import DAY_MS
 
 __all__ = ["Market", "coin_names"]

@@ -9,15 +9,15 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from core.contract import INTERVALS
-from core.metrics import Score
+from core.accuracy.scores import Score
+from core.forecast_schema import INTERVALS
 from core.times import DAY_MS, HOUR_MS, MINUTE_MS
 from etl.arrays import FloatArray, IntArray
-from model.engine import EngineOptions
-from model.evaluation import Evaluation, compare, evaluate, with_yardstick
-from model.prior import Prior
-from model.recording import Recording
-from model.walk import WalkOptions, Yardsticks, forecast_frame, walk, with_outcomes
+from model.backtesting.evaluation import Evaluation, compare, evaluate, with_yardstick
+from model.backtesting.recording import Recording
+from model.backtesting.walk_forward import WalkOptions, Yardsticks, forecast_frame, walk, with_outcomes
+from model.forecaster.engine import EngineOptions
+from model.forecaster.prior import Prior
 
 __all__ = ["Case", "cold_starts", "first_hours", "irregular", "merge", "run", "worst_coverage"]
 

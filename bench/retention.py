@@ -20,14 +20,14 @@ import numpy as np
 import pyarrow as pa
 
 from bench.market import coin_names
-from core.artifacts import Publisher
-from core.contract import FORECAST_SCHEMA
-from core.metrics import SCORE_SCHEMA
-from core.prices import Price, PriceWriter
-from core.retention import Retention
-from core.table_files import sorted_by
+from core.accuracy.scores import SCORE_SCHEMA
+from core.forecast_schema import FORECAST_SCHEMA
+from core.price_store import Price, PriceWriter
+from core.publishing.parquet import sorted_by
+from core.publishing.publisher import Publisher
 from core.times import DAY_MS, GRID_STEP_MS, HOUR_MS
-from etl.feature_table import FEATURE_SCHEMA
+from etl.collector.retention import Retention
+from etl.features.feature_table import FEATURE_SCHEMA
 
 __all__ = ["FolderSize", "main", "measure_size"]
 

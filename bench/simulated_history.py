@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from core.prices import Coin, Price, PriceWriter
+from core.price_store import Coin, Price, PriceWriter
 from core.times import DAY_MS, GRID_STEP_MS, now_ms
 from etl.local_market.coin_names import coins_wanted
 from etl.local_market.simulated import SimulatedMarket

@@ -17,9 +17,9 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.running_suite import RunningSuite
 from bench.suite import start_suite
 from bench.suite_watch import NOT_COUNTED, Reading, SuiteWatch, open_tab
+from tests.support.running_suite import RunningSuite
 
 __all__ = ["main", "slope_per_hour", "watch_for"]
 

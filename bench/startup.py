@@ -19,15 +19,15 @@ from pathlib import Path
 from typing import Final
 
 from bench.market import Market
-from bench.running_suite import DIRECT
-from core.health import read_health
-from core.manifest import MANIFEST
+from core.processes.heartbeat import read_health
+from core.publishing.manifest import MANIFEST
 from core.settings import PROJECT, Settings, load_settings
-from core.suite import children
-from core.suite.ports import free_port
-from core.suite.supervisor import ChildSpec
 from core.times import now_ms
 from core.workspace import open_workspace, publish_source
+from suite import children
+from suite.ports import free_port
+from suite.supervisor import ChildSpec
+from tests.support.running_suite import DIRECT
 
 __all__ = ["StartCost", "main", "measure_start"]
 

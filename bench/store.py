@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Final
 
 from bench.market import coin_names
-from core.prices import Price, PriceReader, PriceWriter
-from core.readers import Readers
+from core.price_store import Price, PriceReader, PriceWriter
+from core.reading.readers import Readers
 from core.settings import Settings, load_settings
 from core.times import DAY_MS, HOUR_MS, now_ms
 from core.workspace import open_workspace, publish_source

@@ -8,15 +8,15 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from core.artifacts import Publisher
-from core.contract import FORECAST_SCHEMA
-from core.prices import Coin
-from core.table_files import sorted_by
+from core.forecast_schema import FORECAST_SCHEMA
+from core.price_store import Coin
+from core.publishing.parquet import sorted_by
+from core.publishing.publisher import Publisher
 from core.times import DAY_MS, GRID_STEP_MS
-from etl.outcomes import STEPS
-from model.calibration import LEVELS
-from model.forecasts import Forecasts, quantile_prices
-from model.score_state import ScoreState
+from etl.features.targets import STEPS
+from model.forecaster.calibration import LEVELS
+from model.forecaster.forecasts import Forecasts, quantile_prices
+from model.scoring.scorer_state import ScoreState
 
 __all__ = ["store_log"]
 

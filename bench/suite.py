@@ -15,12 +15,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
-from bench.running_suite import RunningSuite
 from bench.simulated_history import store_history
 from bench.suite_watch import NOT_COUNTED, Reading, SuiteWatch, open_tab
-from core.health import read_health
+from core.processes.heartbeat import read_health
 from core.settings import load_settings
 from core.workspace import open_workspace
+from tests.support.running_suite import RunningSuite
 
 __all__ = ["SuiteCost", "main", "measure_suite", "start_suite"]
 

@@ -12,8 +12,8 @@ from typing import Final
 import psutil
 
 from bench.process_cost import memory_mb, written_bytes
-from bench.running_suite import RunningSuite
-from core.health import read_health
+from core.processes.heartbeat import read_health
+from tests.support.running_suite import RunningSuite
 
 __all__ = ["NOT_COUNTED", "ProcessReading", "Reading", "SuiteWatch", "open_tab"]
 

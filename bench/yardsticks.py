@@ -23,10 +23,10 @@ from bench.process_cost import cpu_s
 from core.settings import PROJECT
 from core.times import DAY_MS
 from etl.arrays import FloatArray
-from etl.features import FEATURE_NAMES
-from etl.outcomes import STEPS
-from model.forecaster import RollingForest
-from model.learner import EngineOptions
+from etl.features.columns import FEATURE_NAMES
+from etl.features.targets import STEPS
+from model.forecaster.online_model import EngineOptions
+from model.forecaster.volatility_models import RollingForest
 
 __all__ = ["bare_fit_cpu_s", "main", "naive_loop_cpu_s", "peers"]
 

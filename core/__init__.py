@@ -1,1 +1,1 @@
-"""What every process shares: settings, price store, artifacts, forecast contract, readers, health, supervisor."""
+"""What every process shares: settings, workspaces, price store, publication, reading, health."""

@@ -14,9 +14,9 @@ from typing import Any, Final
 
 from core.errors import AlreadyRunning, BadInput, DamagedFile, NotReady, StorageProblem
 from core.files import read_json, write_json
-from core.manifest import MANIFEST, Manifest
-from core.price_rows import writing
-from core.process import hold_lock, run_main
+from core.price_store.rows import writing
+from core.processes.lifecycle import hold_lock, run_main
+from core.publishing.manifest import MANIFEST, Manifest
 from core.settings import Settings, Source, load_settings
 from core.workspace import META_FILE, Workspace, current_workspace, open_workspace, read_meta
 

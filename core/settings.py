@@ -13,7 +13,7 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from core.errors import ConfigurationError
-from core.process import PARENT_VARIABLE
+from core.processes.lifecycle import PARENT_VARIABLE
 from core.times import parse_moment
 
 __all__ = ["DEFAULT_COINS", "PROJECT", "Plan", "Settings", "Source", "load_settings", "replay_start_ms"]

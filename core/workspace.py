@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from core.errors import ConfigurationError, DamagedFile, NotReady, WorkspaceMismatch
 from core.files import read_json, set_aside, write_json
-from core.process import hold_lock
+from core.processes.lifecycle import hold_lock
 from core.settings import Settings, Source
 from core.times import iso, now_ms
 

@@ -1,6 +1,6 @@
 """Server of the dashboard: `python -m streamlit run dashboard/app.py`, from any folder.
 
-Streamlit finds `app` here and serves it; the page itself is main.py. Around it: a heartbeat, so that everybody can see
+Streamlit finds `app` here and serves it; the page itself is page_script.py. Around it: a heartbeat, so that everybody can see
 whether the dashboard lives, and words instead of a traceback for what nobody foresaw.
 """
 
@@ -22,9 +22,9 @@ import streamlit as st  # noqa: E402 - after the project's folder is known
 from streamlit.starlette import App  # noqa: E402 - as above
 
 from core.errors import ConfigurationError  # noqa: E402 - as above
-from core.loop_health import loop_heartbeat  # noqa: E402 - as above
+from core.processes.event_loop_heartbeat import loop_heartbeat  # noqa: E402 - as above
 from core.settings import load_settings  # noqa: E402 - as above
-from dashboard.texts import Texts  # noqa: E402 - as above
+from dashboard.i18n.texts import Texts  # noqa: E402 - as above
 
 _log = logging.getLogger("dashboard")
 
@@ -32,7 +32,7 @@ _log = logging.getLogger("dashboard")
 @asynccontextmanager
 async def lifespan(_app: App) -> AsyncIterator[None]:
     """Beat while the server runs; load the page's modules meanwhile, so that the first visitor does not wait."""
-    threading.Thread(target=import_module, args=("dashboard.views",), name="warm-up", daemon=True).start()
+    threading.Thread(target=import_module, args=("dashboard.pages",), name="warm-up", daemon=True).start()
     try:
         run_dir = load_settings().run_dir
     except ConfigurationError as error:
@@ -51,4 +51,4 @@ def say_in_words(error: Exception) -> bool:
     return True
 
 
-app = App(Path(__file__).with_name("main.py"), lifespan=lifespan, on_script_error=say_in_words)
+app = App(Path(__file__).with_name("page_script.py"), lifespan=lifespan, on_script_error=say_in_words)

@@ -1,1 +1,1 @@
-"""Collection and features: CoinGecko client, collector, transform, and the local market server."""
+"""Extract, transform, load: the collector, the features, and the local market server."""

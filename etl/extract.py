@@ -11,15 +11,15 @@ from contextlib import ExitStack
 from typing import Final
 
 from core.errors import ConfigurationError, DamagedFile, StorageProblem
-from core.health import PATIENCE_S, Heartbeat
 from core.logs import configure_logging
-from core.prices import PriceWriter
-from core.process import run_main, stop_event, watch_parent
+from core.price_store import PriceWriter
+from core.processes.heartbeat import PATIENCE_S, Heartbeat
+from core.processes.lifecycle import run_main, stop_event, watch_parent
 from core.settings import Settings, Source, load_settings
 from core.workspace import open_workspace
-from etl.coingecko import CoinGecko, base_url
-from etl.collecting.collector import Collector
-from etl.collecting.report import report
+from etl.coingecko.client import CoinGecko, base_url
+from etl.collector.collector import Collector
+from etl.collector.health_report import report
 
 __all__ = ["main", "once", "run"]
 

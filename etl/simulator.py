@@ -12,9 +12,9 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from core.errors import BadInput
-from core.health import Heartbeat
 from core.logs import configure_logging
-from core.process import run_main, stop_event, watch_parent
+from core.processes.heartbeat import Heartbeat
+from core.processes.lifecycle import run_main, stop_event, watch_parent
 from core.settings import DEFAULT_COINS
 from core.times import now_ms, parse_moment
 from etl.local_market.cadence import LiveCadence
@@ -52,8 +52,8 @@ def _market(options: argparse.Namespace) -> Market:
         raise BadInput(f"--currency {options.currency}: o servidor local conhece {', '.join(CURRENCIES)}")
     if options.replay is None:
         return SimulatedMarket(coins_wanted(options.coins or ",".join(DEFAULT_COINS)), options.seed)
-    from etl.local_market.recording import load_recording  # noqa: PLC0415 - pyarrow is slow to load
     from etl.local_market.replay import ReplayMarket  # noqa: PLC0415 - as above
+    from etl.recordings.recording import load_recording  # noqa: PLC0415 - pyarrow is slow to load
 
     recording = load_recording(options.replay)
     if options.coins:

@@ -9,17 +9,17 @@ from collections.abc import Sequence
 
 import pyarrow as pa
 
-from core.artifacts import Publisher
 from core.errors import BadInput, NotReady
 from core.logs import configure_logging
-from core.prices import PriceReader
-from core.process import run_main
+from core.price_store import PriceReader
+from core.processes.lifecycle import run_main
+from core.publishing.publisher import Publisher
 from core.settings import load_settings
 from core.times import DAY_MS, now_ms
 from core.workspace import current_workspace
-from etl.feature_grid import FeatureGrid
-from etl.feature_table import feature_part, feature_table, not_yet_written, written_until
-from etl.feed import PriceFeed
+from etl.features.feature_grid import FeatureGrid
+from etl.features.feature_table import feature_part, feature_table, not_yet_written, written_until
+from etl.features.price_feed import PriceFeed
 
 __all__ = ["main"]
 

@@ -1,1 +1,1 @@
-"""Forecaster, walk-forward backtest, scores, and the loop that trains and forecasts every 30 seconds."""
+"""The forecaster and everything around it: training, forecasting, scoring, backtests."""

@@ -14,15 +14,15 @@ from tqdm import tqdm
 
 from core.errors import BadInput
 from core.files import write_atomically
-from core.process import run_main
+from core.processes.lifecycle import run_main
 from core.times import iso, parse_moment
-from model.engine import EngineOptions
-from model.evaluation import with_yardstick
-from model.prior import Prior
-from model.recording import Recording, read_recording
-from model.report.build import write_report
-from model.rivals import beside, read_rival
-from model.walk import WalkOptions, Yardsticks, forecast_frame, origins, walk, with_outcomes
+from model.backtesting.evaluation import with_yardstick
+from model.backtesting.recording import Recording, read_recording
+from model.backtesting.report.build import write_report
+from model.backtesting.rival_forecasts import beside, read_rival
+from model.backtesting.walk_forward import WalkOptions, Yardsticks, forecast_frame, origins, walk, with_outcomes
+from model.forecaster.engine import EngineOptions
+from model.forecaster.prior import Prior
 
 __all__ = ["Backtest", "main", "run"]
 
@@ -43,7 +43,7 @@ class Backtest:
 
     @property
     def scored(self) -> pd.DataFrame:
-        """The forecasts with the yardstick's quantiles beside them, as `model.evaluation.evaluate` takes them."""
+        """The forecasts with the yardstick's quantiles beside them, as `evaluate` takes them."""
         return with_yardstick(self.forecasts, self.yardstick)
 
 

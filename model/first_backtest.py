@@ -19,19 +19,19 @@ import pyarrow.parquet as pq
 
 from core.errors import BadInput
 from core.logs import configure_logging
-from core.prices import PriceReader
-from core.process import lower_priority, run_main
+from core.price_store import PriceReader
+from core.processes.lifecycle import lower_priority, run_main
 from core.settings import load_settings
 from core.times import DAY_MS, now_ms
 from core.workspace import current_workspace
 from etl.arrays import FloatArray, IntArray
 from model.backtest import run
-from model.engine import EngineOptions
-from model.losses import losses, score_rows
-from model.prior import Prior
-from model.recording import Recording
-from model.session import engine_options
-from model.walk import WalkOptions
+from model.backtesting.loss_frames import losses, score_rows
+from model.backtesting.recording import Recording
+from model.backtesting.walk_forward import WalkOptions
+from model.forecaster.engine import EngineOptions
+from model.forecaster.prior import Prior
+from model.loop.session import engine_options
 
 __all__ = ["main", "score_history"]
 

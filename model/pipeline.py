@@ -18,18 +18,18 @@ from typing import Any, Final, TypeVar
 
 import pyarrow as pa
 
-from core.contract import KIND_FOREST
 from core.errors import DamagedFile, NotReady
-from core.health import PATIENCE_S, Heartbeat
+from core.forecast_schema import KIND_FOREST
 from core.logs import configure_logging
-from core.process import lower_priority, run_main, stop_event, watch_parent
+from core.processes.heartbeat import PATIENCE_S, Heartbeat
+from core.processes.lifecycle import lower_priority, run_main, stop_event, watch_parent
 from core.settings import Settings, load_settings
 from core.times import iso, now_ms
-from model.background import FirstBacktest
-from model.cycle_clock import CycleClock
-from model.live_score import LiveScorer
+from model.loop.backtest_process import FirstBacktest
+from model.loop.session import Session, open_session
+from model.loop.time_budget import CycleClock
 from model.predict import predict
-from model.session import Session, open_session
+from model.scoring.live_scorer import LiveScorer
 from model.train import SAVE_EVERY_MS, train
 
 __all__ = [

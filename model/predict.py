@@ -10,10 +10,10 @@ from collections.abc import Sequence
 import pyarrow as pa
 
 from core.logs import configure_logging
-from core.process import run_main
+from core.processes.lifecycle import run_main
 from core.settings import load_settings
 from core.times import now_ms
-from model.session import Session, open_session
+from model.loop.session import Session, open_session
 
 __all__ = ["main", "predict"]
 

@@ -6,15 +6,15 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from core.artifacts import Publisher
+from core.accuracy.scores import MetricsBlock, summarise
 from core.errors import NotReady
 from core.logs import configure_logging
-from core.metrics import MetricsBlock, summarise
-from core.prices import PriceReader
-from core.process import run_main
+from core.price_store import PriceReader
+from core.processes.lifecycle import run_main
+from core.publishing.publisher import Publisher
 from core.settings import load_settings
 from core.workspace import current_workspace
-from model.live_score import LiveScorer
+from model.scoring.live_scorer import LiveScorer
 
 __all__ = ["main"]
 

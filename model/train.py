@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from typing import Final
 
 from core.logs import configure_logging
-from core.process import run_main
+from core.processes.lifecycle import run_main
 from core.settings import load_settings
 from core.times import MINUTE_MS, now_ms
-from model.engine import FitReport
-from model.session import Session, open_session
+from model.forecaster.engine import FitReport
+from model.loop.session import Session, open_session
 
 __all__ = ["SAVE_EVERY_MS", "main", "train"]
 

@@ -69,7 +69,7 @@ def test_every_file_named_in_the_folder_tree_exists() -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_module_named_on_a_page_exists(page: Path) -> None:
-    """`model/yardstick.py` and its like are files of the project, wherever a page names them."""
+    """`model/scoring/naive_benchmark.py` and its like are files of the project, wherever a page names them."""
     named = set(re.findall(r"\b(?:core|etl|model|api|dashboard|bench|tests)/[\w/]+\.py\b", TEXT[page]))
     assert [name for name in sorted(named) if not (ROOT / name).exists()] == []
 

@@ -16,17 +16,17 @@ from pathlib import Path
 
 import pytest
 
-from bench.running_suite import RunningSuite
 from core.errors import EXIT_ALREADY_RUNNING, EXIT_CONFIGURATION
-from core.health import read_health
+from core.processes.heartbeat import read_health
 from core.settings import DEFAULT_COINS, PROJECT
-from core.suite.ports import free_port
-from core.suite.source import BACK_NOTICE, FALLBACK_NOTICE
-from dashboard.texts import LANGUAGES, Texts
-from dashboard.views.diagnostics import HIDDEN
+from dashboard.i18n.texts import LANGUAGES, Texts
+from dashboard.pages.diagnostics import HIDDEN
 from etl.local_market.coin_names import coins_wanted
 from etl.local_market.server import MarketServer
 from etl.local_market.simulated import SimulatedMarket
+from suite.ports import free_port
+from suite.source import BACK_NOTICE, FALLBACK_NOTICE
+from tests.support.running_suite import RunningSuite
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals and sessions of POSIX")
 
@@ -34,9 +34,9 @@ CHILDREN = ("api", "dashboard", "simulator", "collector", "pipeline")
 IMPATIENT = f"""
 import os, sys
 sys.path.insert(0, {str(PROJECT)!r})
-from core.suite.cli import parse_arguments
-from core.suite.console import Console
-from core.suite.run import Suite
+from suite.cli import parse_arguments
+from suite.console import Console
+from suite.run import Suite
 sys.exit(Suite(parse_arguments(), Console(), os.environ["COINGECKO_HERE"], look_again_s=0.5).run())
 """
 UNREACHABLE = {"HTTPS_PROXY": "http://127.0.0.1:1", "https_proxy": "http://127.0.0.1:1"}

@@ -11,7 +11,7 @@ import numpy as np
 
 from core.times import DAY_MS, GRID_STEP_MS, HOUR_MS
 from etl.arrays import FloatArray, IntArray
-from etl.grid import STEPS_PER_DAY, floor_grid
+from etl.features.raw_prices import STEPS_PER_DAY, floor_grid
 from etl.local_market.coin_names import Coin
 from etl.local_market.market import CURRENCIES, Market
 from etl.local_market.replies import moment, number, refuse

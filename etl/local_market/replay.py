@@ -9,7 +9,7 @@ from core.times import iso
 from etl.arrays import FloatArray, IntArray
 from etl.local_market.coin_names import Coin
 from etl.local_market.market import CURRENCIES
-from etl.local_market.recording import Recording
+from etl.recordings.recording import Recording
 
 __all__ = ["ReplayMarket"]
 

@@ -15,8 +15,8 @@ from fastapi.testclient import TestClient
 
 from api.main import create_app
 from api.server import PatientProtocol
-from bench.sample_folder import SampleFolder
 from core.settings import Settings, Source
+from tests.support.sample_folder import SampleFolder
 
 ClientFactory = Callable[..., TestClient]
 

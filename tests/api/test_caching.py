@@ -7,9 +7,9 @@ from collections.abc import Callable
 import pytest
 from fastapi.testclient import TestClient
 
-from bench.sample_folder import SampleFolder
-from core.prices import Price, PriceWriter
+from core.price_store import Price, PriceWriter
 from core.times import iso
+from tests.support.sample_folder import SampleFolder
 
 ClientFactory = Callable[..., TestClient]
 ADDRESSES = ("/moedas", "/prever/btc", "/previsoes/btc", "/historico/btc?formato=csv", "/metricas", "/metricas/btc")

@@ -8,9 +8,9 @@ from collections.abc import Callable
 
 from fastapi.testclient import TestClient
 
-from bench.sample_folder import SampleFolder
-from core.prices import Price, PriceWriter
-from core.table_files import sorted_by
+from core.price_store import Price, PriceWriter
+from core.publishing.parquet import sorted_by
+from tests.support.sample_folder import SampleFolder
 
 ClientFactory = Callable[..., TestClient]
 ADDRESSES = (

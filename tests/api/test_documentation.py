@@ -14,8 +14,8 @@ from pydantic import TypeAdapter
 
 from api import schemas
 from api.main import create_app
-from bench.sample_folder import SampleFolder
 from core.settings import PROJECT, Source, load_settings
+from tests.support.sample_folder import SampleFolder
 
 ClientFactory = Callable[..., TestClient]
 GUIDE = PROJECT / "docs" / "api.md"

@@ -10,8 +10,8 @@ from fastapi.testclient import TestClient
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bench.sample_folder import SampleFolder
 from core.times import MINUTE_MS, iso, to_datetime
+from tests.support.sample_folder import SampleFolder
 
 
 @pytest.mark.parametrize(

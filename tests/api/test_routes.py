@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 from fastapi.testclient import TestClient
 
-from bench.sample_folder import COINS, SampleFolder
-from core.artifacts import Publisher
-from core.health import Heartbeat
-from core.prices import Price, PriceWriter
+from core.price_store import Price, PriceWriter
+from core.processes.heartbeat import Heartbeat
+from core.publishing.publisher import Publisher
 from core.settings import Source
 from core.times import DAY_MS, HOUR_MS, MINUTE_MS, iso
+from tests.support.sample_folder import COINS, SampleFolder
 
 ClientFactory = Callable[..., TestClient]
 

@@ -10,8 +10,8 @@ from fastapi.testclient import TestClient
 from pydantic import SecretStr
 
 from api.security import host_name, is_local
-from bench.sample_folder import SampleFolder
-from core.rates import RateLimiter
+from core.rate_limit import RateLimiter
+from tests.support.sample_folder import SampleFolder
 
 ClientFactory = Callable[..., TestClient]
 TOKEN = "um-segredo-bem-guardado"

@@ -25,9 +25,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 import api.server
-from bench.sample_folder import SampleFolder
 from core.settings import PROJECT
-from core.suite.ports import free_port
+from suite.ports import free_port
+from tests.support.sample_folder import SampleFolder
 
 Serve = Callable[..., str]
 SLOW = 200

@@ -17,7 +17,7 @@ from bench.plots import Panel, cost_figure
 from bench.soak import slope_per_hour
 from bench.suite_watch import ProcessReading, Reading
 from bench.yardsticks import bare_fit_cpu_s, naive_loop_cpu_s
-from core.prices import PriceReader
+from core.price_store import PriceReader
 from core.settings import PROJECT
 from core.times import DAY_MS
 
@@ -38,7 +38,7 @@ def test_cycles_run_without_pandas() -> None:
     """Prices, training, forecasts, scores and publication work where pandas is hidden, as in the running suite."""
     code = """
 import sys
-from core.child import hide_modules
+from core.processes.child import hide_modules
 hide_modules("pandas")
 from bench.cycle import main
 main(["--coins", "3", "--rows", "600", "--history-days", "2", "--cycles", "1", "--json"])

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from bench import library_rivals
-from core.contract import HORIZONS_MIN, QUANTILE_COLUMNS
+from core.forecast_schema import HORIZONS_MIN, QUANTILE_COLUMNS
 
 START = pd.Timestamp("2024-03-01T00:00:00Z")
 

@@ -14,11 +14,11 @@ def test_samples_are_counted_by_step_and_by_own_function() -> None:
         [
             WARM + "Pipeline._attempt (model/pipeline.py:133);train (model/train.py:2);fit (sklearn/base.py:1) 3",
             WARM + "Pipeline._attempt (model/pipeline.py:133);train (model/train.py:9) 2",
-            WARM + "Session.pull (model/session.py:70);as_of (etl/grid.py:1) 4",
+            WARM + "Session.pull (model/loop/session.py:70);as_of (etl/features/raw_prices.py:1) 4",
         ]
     )
-    assert steps == {"train (model/train.py)": 5, "Session.pull (model/session.py)": 4}
-    assert functions == {"train (model/train.py)": 5, "as_of (etl/grid.py)": 4}
+    assert steps == {"train (model/train.py)": 5, "Session.pull (model/loop/session.py)": 4}
+    assert functions == {"train (model/train.py)": 5, "as_of (etl/features/raw_prices.py)": 4}
 
 
 def test_the_start_is_left_out() -> None:

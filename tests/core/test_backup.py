@@ -8,10 +8,10 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from core.artifacts import Publisher
 from core.backup import make_backup, restore_backup
 from core.errors import AlreadyRunning, BadInput, NotReady, WorkspaceMismatch
-from core.prices import Coin, Price, PriceReader, PriceWriter
+from core.price_store import Coin, Price, PriceReader, PriceWriter
+from core.publishing.publisher import Publisher
 from core.settings import Settings, load_settings
 from core.workspace import open_workspace
 

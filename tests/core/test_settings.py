@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.errors import ConfigurationError
-from core.process import PARENT_VARIABLE
+from core.processes.lifecycle import PARENT_VARIABLE
 from core.settings import DEFAULT_COINS, PROJECT, Plan, Source, load_settings
 
 

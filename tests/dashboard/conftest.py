@@ -18,15 +18,15 @@ import pytest
 import requests
 from streamlit.testing.v1 import AppTest
 
-from core.artifacts import Publisher
-from core.contract import FORECAST_SCHEMA, HORIZONS_MIN, INTERVALS, QUANTILE_COLUMNS
-from core.health import Heartbeat
-from core.metrics import SCORE_SCHEMA
-from core.prices import Coin, Price, PriceWriter
+from core.accuracy.scores import SCORE_SCHEMA
+from core.forecast_schema import FORECAST_SCHEMA, HORIZONS_MIN, INTERVALS, QUANTILE_COLUMNS
+from core.price_store import Coin, Price, PriceWriter
+from core.processes.heartbeat import Heartbeat
+from core.publishing.publisher import Publisher
 from core.settings import Settings, load_settings
-from core.suite.ports import free_port
 from core.times import DAY_MS, HOUR_MS, MINUTE_MS, now_ms, to_datetime
 from core.workspace import Workspace, open_workspace, publish_source
+from suite.ports import free_port
 
 PROJECT = Path(__file__).resolve().parents[2]
 COINS = (
@@ -256,7 +256,7 @@ def open_page() -> Callable[..., AppTest]:
     """Runs the page as Streamlit would for a visitor with this address and browser."""
 
     def open_(timezone: str = "America/Sao_Paulo", **address: str) -> AppTest:
-        page = AppTest.from_file(str(PROJECT / "dashboard" / "main.py"), default_timeout=30)
+        page = AppTest.from_file(str(PROJECT / "dashboard" / "page_script.py"), default_timeout=30)
         page.context = {"timezone": timezone, "locale": "pt-BR", "theme": "light"}
         for name, value in address.items():
             page.query_params[name] = value

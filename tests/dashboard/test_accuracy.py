@@ -7,11 +7,11 @@ from datetime import UTC
 
 import pytest
 
-from core.metrics import Score
-from dashboard.accuracy_charts import by_coin_chart, by_day_chart, by_horizon_chart, reliability_chart
-from dashboard.formats import Formats
-from dashboard.texts import Texts
-from dashboard.views.accuracy import verdict
+from core.accuracy.scores import Score
+from dashboard.charts.accuracy import by_coin_chart, by_day_chart, by_horizon_chart, reliability_chart
+from dashboard.i18n.numbers import Formats
+from dashboard.i18n.texts import Texts
+from dashboard.pages.accuracy import verdict
 
 FORMATS = Formats("pt", UTC, "usd")
 TEXTS = Texts("pt")

@@ -15,7 +15,7 @@ from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
 import dashboard
-from core.health import read_health
+from core.processes.heartbeat import read_health
 from core.settings import PROJECT
 
 ROOM = Path(dashboard.__file__).parent

@@ -12,13 +12,13 @@ from typing import Any
 
 import pytest
 
-from core.prices import PriceReader, PriceWriter
+from core.price_store import PriceReader, PriceWriter
 from core.settings import Settings, load_settings
 from core.times import HOUR_MS, now_ms
 from core.workspace import open_workspace
-from etl.coingecko import CoinGecko
-from etl.collecting.budget import Clock
-from etl.collecting.collector import Collector
+from etl.coingecko.client import CoinGecko
+from etl.collector.call_budget import Clock
+from etl.collector.collector import Collector
 from etl.local_market.coin_names import coins_wanted
 from etl.local_market.server import MarketServer
 from etl.local_market.simulated import SimulatedMarket

@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from core.health import read_health
-from core.prices import PriceReader
+from core.price_store import PriceReader
+from core.processes.heartbeat import read_health
 from core.settings import PROJECT
 from etl.local_market.faults import Fault, FaultPlan
 

@@ -17,8 +17,8 @@ import pytest
 import requests
 
 from core.errors import EXIT_CONFIGURATION
-from core.health import read_health
-from core.process import PARENT_VARIABLE
+from core.processes.heartbeat import read_health
+from core.processes.lifecycle import PARENT_VARIABLE
 from etl.local_market.coin_names import coins_wanted
 from etl.local_market.market import price_at
 from etl.local_market.simulated import SimulatedMarket

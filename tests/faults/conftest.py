@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.running_suite import RunningSuite
+from tests.support.running_suite import RunningSuite
 
 Tell = Callable[..., None]
 

@@ -14,8 +14,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from core.settings import PROJECT, Settings
-from core.suite.ports import free_port
 from core.times import MINUTE_MS
+from suite.ports import free_port
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(300)]
 

@@ -17,15 +17,15 @@ from pathlib import Path
 
 import pytest
 
-from bench.integrity import Poller, Witness
-from bench.running_suite import RunningSuite
-from core.health import read_health
+from core.processes.heartbeat import read_health
 from core.settings import DEFAULT_COINS
 from core.times import GRID_STEP_MS, HOUR_MS, now_ms
 from etl.local_market.coin_names import coins_wanted
 from etl.local_market.market import price_at
 from etl.local_market.server import MarketServer
 from etl.local_market.simulated import SimulatedMarket
+from tests.support.integrity import Poller, Witness
+from tests.support.running_suite import RunningSuite
 
 pytestmark = [
     pytest.mark.faults,

@@ -24,8 +24,8 @@ import numpy as np
 import pytest
 
 from core.errors import NotReady
-from core.health import Health, read_health
-from core.prices import PriceReader
+from core.price_store import PriceReader
+from core.processes.heartbeat import Health, read_health
 from core.settings import PROJECT
 from core.times import parse_moment
 from etl.local_market.api import Asked, MarketApi

@@ -16,14 +16,14 @@ from pathlib import Path
 
 import pytest
 
-from bench.integrity import Poller, Witness
-from bench.running_suite import RunningSuite
-from core.health import read_health
+from core.processes.heartbeat import read_health
 from core.settings import DEFAULT_COINS, PROJECT
-from core.suite.ports import free_port
 from etl.local_market.coin_names import coins_wanted
 from etl.local_market.market import price_at
 from etl.local_market.simulated import SimulatedMarket
+from suite.ports import free_port
+from tests.support.integrity import Poller, Witness
+from tests.support.running_suite import RunningSuite
 
 pytestmark = [
     pytest.mark.faults,

@@ -13,18 +13,18 @@ from typing import Any
 
 import pytest
 
-from bench.integrity import Poller, Witness
-from bench.running_suite import RunningSuite
-from core.health import read_health
-from core.manifest import ManifestReader
+from core.processes.heartbeat import read_health
+from core.publishing.manifest import ManifestReader
 from core.settings import DEFAULT_COINS
 from core.times import now_ms, to_datetime
-from etl.features import FEATURE_NAMES
+from etl.features.columns import FEATURE_NAMES
 from etl.local_market.coin_names import coins_wanted
 from etl.local_market.market import price_at
 from etl.local_market.simulated import SimulatedMarket
-from model.engine import EngineOptions
-from model.registry import ModelRegistry
+from model.forecaster.engine import EngineOptions
+from model.loop.registry import ModelRegistry
+from tests.support.integrity import Poller, Witness
+from tests.support.running_suite import RunningSuite
 
 pytestmark = [
     pytest.mark.faults,

@@ -13,13 +13,13 @@ from pathlib import Path
 
 import pytest
 
-from core.health import BEAT_S, read_health
+from core.processes.heartbeat import BEAT_S, read_health
 from core.settings import PROJECT, Settings, Source
-from core.suite import children
-from core.suite.console import Console
-from core.suite.ports import free_port
-from core.suite.supervisor import ChildSpec, Supervisor, Timings
 from core.workspace import open_workspace, publish_source
+from suite import children
+from suite.console import Console
+from suite.ports import free_port
+from suite.supervisor import ChildSpec, Supervisor, Timings
 
 pytestmark = [
     pytest.mark.faults,
@@ -28,11 +28,11 @@ pytestmark = [
 
 IMPATIENT = """
 import runpy, signal, sys, time
-import core.health, core.loop_health
-core.health.PATIENCE_S = core.loop_health.LOOP_PATIENCE_S = 4.0
+import core.processes.heartbeat, core.processes.event_loop_heartbeat
+core.processes.heartbeat.PATIENCE_S = core.processes.event_loop_heartbeat.LOOP_PATIENCE_S = 4.0
 signal.signal(signal.SIGUSR1, lambda *_: time.sleep(3600))
-sys.argv = ["core.child", *sys.argv[1:]]
-runpy.run_module("core.child", run_name="__main__", alter_sys=True)
+sys.argv = ["core.processes.child", *sys.argv[1:]]
+runpy.run_module("core.processes.child", run_name="__main__", alter_sys=True)
 """
 """Runs a child as the suite does, but with little patience; its main thread sleeps for an hour at SIGUSR1."""
 
@@ -91,5 +91,5 @@ def test_whatever_hangs_is_restarted(tmp_path: Path, tell: Callable[..., None]) 
 
 
 def _impatient(spec: ChildSpec) -> ChildSpec:
-    assert spec.argv[:3] == (sys.executable, "-m", "core.child")
+    assert spec.argv[:3] == (sys.executable, "-m", "core.processes.child")
     return replace(spec, argv=(sys.executable, "-c", IMPATIENT, *spec.argv[3:]))

@@ -9,12 +9,12 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from core.artifacts import Publisher
-from core.manifest import ManifestReader
-from core.prices import Coin, Price, PriceReader, PriceWriter
-from core.retention import Retention
+from core.price_store import Coin, Price, PriceReader, PriceWriter
+from core.publishing.manifest import ManifestReader
+from core.publishing.publisher import Publisher
 from core.times import DAY_MS, GRID_STEP_MS, now_ms
-from model.publication import ForecastBook
+from etl.collector.retention import Retention
+from model.loop.forecast_log import ForecastBook
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(120)]
 
@@ -87,7 +87,7 @@ def test_tables_past_their_time_are_published_no_more(
     assert [len(parts[name]) for name in ("log", "features")] == [2, 2]
     assert min(part.start_ms for name in parts for part in parts[name]) == now - (KEEP_DAYS - 1) * DAY_MS
     assert all((tmp_path / file).exists() for file in files)
-    monkeypatch.setattr("core.artifacts.KEEP_S", -1.0)
+    monkeypatch.setattr("core.publishing.publisher.KEEP_S", -1.0)
     publisher.sweep()
     left = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.parquet")}
     assert left == publisher.manifest.files()

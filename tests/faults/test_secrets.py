@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from bench.running_suite import DIRECT, RunningSuite
 from core.settings import DEFAULT_COINS
 from etl.local_market.coin_names import coins_wanted
 from etl.local_market.faults import FaultPlan
 from etl.local_market.server import MarketServer
 from etl.local_market.simulated import SimulatedMarket
+from tests.support.running_suite import DIRECT, RunningSuite
 
 pytestmark = [
     pytest.mark.faults,

@@ -14,15 +14,15 @@ from pathlib import Path
 
 import pytest
 
-from bench.integrity import Witness
-from bench.running_suite import RunningSuite
 from core.errors import EXIT_ALREADY_RUNNING, EXIT_CONFIGURATION
-from core.prices import PriceReader, PriceWriter
-from core.schema import SCHEMA_VERSION
+from core.price_store import PriceReader, PriceWriter
+from core.price_store.schema import SCHEMA_VERSION
 from core.settings import DEFAULT_COINS, PROJECT, Settings
 from etl.local_market.coin_names import coins_wanted
 from etl.local_market.market import price_at
 from etl.local_market.simulated import SimulatedMarket
+from tests.support.integrity import Witness
+from tests.support.running_suite import RunningSuite
 
 pytestmark = [
     pytest.mark.faults,
@@ -36,7 +36,7 @@ ROWS = 20_000
 MIGRATION = """
 import os, sys, time
 from pathlib import Path
-import core.schema
+import core.price_store.schema
 done = []
 def slow(step):
     def run(connection):
@@ -45,8 +45,8 @@ def slow(step):
         print("in the middle", flush=True)
         time.sleep(60)
     return run
-core.schema._STEPS = tuple(slow(step) for step in core.schema._STEPS)
-from core.prices import PriceWriter
+core.price_store.schema._STEPS = tuple(slow(step) for step in core.price_store.schema._STEPS)
+from core.price_store import PriceWriter
 PriceWriter(Path(sys.argv[1]))
 """
 

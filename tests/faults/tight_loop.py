@@ -16,17 +16,17 @@ from typing import Final
 
 import core.files
 from core.errors import NotReady
-from core.health import Heartbeat
-from core.prices import Coin, Price, PriceWriter
-from core.process import run_main
+from core.price_store import Coin, Price, PriceWriter
+from core.processes.heartbeat import Heartbeat
+from core.processes.lifecycle import run_main
 from core.settings import load_settings
 from core.times import GRID_STEP_MS, MINUTE_MS
 from core.workspace import open_workspace
 from etl.local_market.coin_names import coins_wanted
 from etl.local_market.market import price_at
 from etl.local_market.simulated import SimulatedMarket
+from model.loop.session import open_session
 from model.pipeline import Pipeline
-from model.session import open_session
 
 COINS: Final = "bitcoin,ethereum,dogecoin"
 EPOCH_MS: Final = 1_767_225_600_000

@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from core.contract import HORIZONS_MIN, QUANTILE_COLUMNS, QUANTILES
-from model.loss_terms import NAIVE_COLUMNS
+from core.forecast_schema import HORIZONS_MIN, QUANTILE_COLUMNS, QUANTILES
+from model.scoring.losses import NAIVE_COLUMNS
 
 MakeForecasts = Callable[..., pd.DataFrame]
 

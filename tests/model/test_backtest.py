@@ -12,12 +12,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.contract import HORIZONS_MIN, QUANTILE_COLUMNS
-from core.outcomes import outcome_at
-from core.prices import Coin, Price, PriceWriter
+from core.forecast_schema import HORIZONS_MIN, QUANTILE_COLUMNS
+from core.price_store import Coin, Price, PriceWriter
+from core.realised_price import outcome_at
 from model import backtest
-from model.recording import read_recording
-from model.walk import with_outcomes
+from model.backtesting.recording import read_recording
+from model.backtesting.walk_forward import with_outcomes
 
 START = pd.Timestamp("2024-03-01T00:00:00Z")
 
@@ -254,7 +254,7 @@ def test_a_rival_that_cannot_be_read_is_refused(
 
 @given(st.lists(st.integers(1, 5_000), min_size=3, max_size=40, unique=True), st.integers(0, 5_000))
 def test_outcomes_follow_the_one_rule(seconds: list[int], origin_s: int) -> None:
-    """The vectorised outcome of each horizon equals core.outcomes.outcome_at."""
+    """The vectorised outcome of each horizon equals core.realised_price.outcome_at."""
     ts = np.array(sorted(seconds), dtype=np.int64) * 1000
     price = np.arange(1.0, len(ts) + 1)
     frame = pd.DataFrame(

@@ -7,17 +7,17 @@ from pathlib import Path
 
 import numpy as np
 
-from core.contract import HORIZONS_MIN
-from core.health import Heartbeat
-from core.prices import Coin, Price, PriceWriter
-from core.readers import Readers
+from core.forecast_schema import HORIZONS_MIN
+from core.price_store import Coin, Price, PriceWriter
+from core.processes.heartbeat import Heartbeat
+from core.reading.readers import Readers
 from core.settings import load_settings
 from core.times import GRID_STEP_MS, now_ms
 from core.workspace import open_workspace
-from model.background import FirstBacktest
-from model.engine import EngineOptions
 from model.first_backtest import score_history
-from model.session import open_session
+from model.forecaster.engine import EngineOptions
+from model.loop.backtest_process import FirstBacktest
+from model.loop.session import open_session
 
 
 def _walk(seed: int, steps: int) -> np.ndarray[tuple[int], np.dtype[np.float64]]:

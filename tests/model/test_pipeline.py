@@ -9,17 +9,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.contract import HORIZONS_MIN
 from core.errors import AlreadyRunning
-from core.health import Heartbeat, read_health
-from core.manifest import ManifestReader
-from core.prices import Coin, Price, PriceWriter
-from core.readers import Readers
+from core.forecast_schema import HORIZONS_MIN
+from core.price_store import Coin, Price, PriceWriter
+from core.processes.heartbeat import Heartbeat, read_health
+from core.publishing.manifest import ManifestReader
+from core.reading.readers import Readers
 from core.settings import Settings, load_settings
 from core.times import GRID_STEP_MS, HOUR_MS, MINUTE_MS, now_ms
 from core.workspace import open_workspace
+from model.loop.session import open_session
 from model.pipeline import SAVING, Pipeline
-from model.session import open_session
 from model.train import SAVE_EVERY_MS
 
 COINS = ("bitcoin", "ethereum", "solana")

@@ -1,0 +1,236 @@
+"""Accuracy as it is published: additive sums by coin, hour and horizon, and what they say when added up."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from core.accuracy.significance import better_p_value, wilson_interval
+from core.times import DAY_MS, HOUR_MS, to_datetime
+
+__all__ = ["SCORE_SCHEMA", "SCORE_SUMS", "STABLE_MOVE", "Metrics", "MetricsBlock", "Score", "add_up", "summarise"]
+
+SCORE_SUMS: Final = (
+    "n",
+    "pinball",
+    "pinball_naive",
+    "abs_error",
+    "abs_error_naive",
+    "inside_50",
+    "inside_80",
+    "inside_90",
+    "inside_95",
+    "width_80",
+    "winkler_80",
+    "winkler_80_naive",
+    "brier",
+    "moved",
+    "hits",
+    "rises",
+    "forest",
+)
+"""Sums over the forecasts of a cell. Losses and widths are in simple returns (price / price at the origin − 1).
+
+n: forecasts. pinball: mean over the nine quantiles of the pinball loss. abs_error: |mean − outcome|.
+inside_X: outcomes within the central X % interval, its ends included. width_80, winkler_80: width and Winkler score of
+the 80 % interval. brier: (p_up − 1)² where the price rose, p_up² where it fell or stayed.
+moved: forecasts that called a direction (p_up other than 1/2) and whose price moved; the others are ties.
+hits: right calls among them. rises: rises among them. forest: forecasts made by the forest.
+…_naive: the same of "the price stays", with the quantiles of its recent returns.
+"""
+
+STABLE_MOVE: Final = 0.0004
+"""A coin whose forecasts meet an average move below 0.04 % holds its price by design and is kept apart."""
+
+SCORE_SCHEMA: Final = pa.schema(
+    [
+        ("coin", pa.string()),
+        ("hour", pa.timestamp("ms", tz="UTC")),
+        ("horizon_min", pa.int16()),
+        *((name, pa.float64()) for name in SCORE_SUMS),
+    ]
+)
+"""One row per coin, hour of the origin and horizon; rows of one cell may be split and are simply added."""
+
+
+_KEYS: Final = ("coin", "hour", "horizon_min")
+_HOURLY: Final = ("n", "moved", "gain")
+_Sums = Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Score:
+    """What a set of realised forecasts says; ratios below 1 are better than "the price stays".
+
+    Attributes:
+        forecasts: how many; `hours`: in how many hours of origins, from `start_ms` to `end_ms`.
+        relative_pinball: mean over the coins of (pinball loss / that of "the price stays"); `skill` is 1 minus it.
+        coverage: percent of a central interval → share of outcomes inside it.
+        width_80_percent: mean width of the 80 % interval in percent of the price.
+        winkler_ratio, mae_ratio: mean over the coins of the ratio to "the price stays".
+        mae_percent: mean absolute error of the expected price in percent of the price.
+        hit_rate: share of right directions, ties left out; `hit_low`, `hit_high`: 95 % interval where each hour
+            counts as one trial, because the forecasts of an hour share what happened in it.
+        brier: mean squared error of the probability of a rise; 0.25 is a coin toss.
+        better_p_value: how easily chance alone would look this much better than "the price stays".
+        forest_share: share of forecasts that the forest made.
+        ties: forecasts without a direction or without a move; `rise_share`: what "always up" would have hit.
+    """
+
+    forecasts: int
+    hours: int
+    start_ms: int
+    end_ms: int
+    relative_pinball: float | None
+    skill: float | None
+    coverage: Mapping[int, float]
+    width_80_percent: float | None
+    winkler_ratio: float | None
+    mae_percent: float | None
+    mae_ratio: float | None
+    hit_rate: float | None
+    hit_low: float | None
+    hit_high: float | None
+    brier: float | None
+    better_p_value: float | None
+    forest_share: float
+    ties: int = 0
+    rise_share: float | None = None
+
+
+@dataclass(frozen=True)
+class MetricsBlock:
+    """Scores of one kind of evidence (live or backtest): overall and by horizon, coin and day.
+
+    Coins `apart` hold their price by design (stablecoins): they appear in `by_coin` alone, unless there are no others.
+    """
+
+    overall: Score
+    by_horizon: Mapping[int, Score] = field(default_factory=dict)
+    by_coin: Mapping[str, Score] = field(default_factory=dict)
+    by_day: Mapping[str, Score] = field(default_factory=dict)
+    apart: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """The two blocks apart; None where nothing was scored yet."""
+
+    live: MetricsBlock | None
+    backtest: MetricsBlock | None
+
+
+def add_up(table: pa.Table) -> pa.Table:
+    """Rows of SCORE_SCHEMA with one row a cell, sorted by coin, hour and horizon."""
+    summed = _sum_by(table, _KEYS, SCORE_SUMS)
+    return summed.select(SCORE_SCHEMA.names).cast(SCORE_SCHEMA).sort_by([(key, "ascending") for key in _KEYS])
+
+
+def summarise(table: pa.Table, apart: Sequence[str] | None = None) -> MetricsBlock | None:
+    """Add up rows of SCORE_SCHEMA; None for an empty table.
+
+    Args:
+        table: rows in any order, those of one cell whole or split.
+        apart: coins to keep out of all but `by_coin`; by default those that hardly move (`STABLE_MOVE`).
+    """
+    if not table.num_rows:
+        return None
+    cells = _with_gain(table)
+    days = _sum_by(cells, ["coin", "day", "horizon_min"], SCORE_SUMS)
+    kept_apart = _stable_coins(days) if apart is None else tuple(apart)
+    hours = _sum_by(_without(cells, kept_apart), ["all", "day", "hour", "horizon_min"], _HOURLY)
+    liquid = _without(days.append_column("all", pa.repeat(0, days.num_rows)), kept_apart)
+    by_day = _scores(liquid, hours, "day")
+    return MetricsBlock(
+        overall=_scores(liquid, hours, "all")[0],
+        by_horizon=_scores(liquid, hours, "horizon_min"),
+        by_coin=_scores(days, _sum_by(cells, ["coin", "hour"], _HOURLY), "coin"),
+        by_day={f"{to_datetime(day * DAY_MS):%Y-%m-%d}": score for day, score in by_day.items()},
+        apart=kept_apart,
+    )
+
+
+def _sum_by(table: pa.Table, keys: Sequence[str], sums: Sequence[str]) -> pa.Table:
+    """The sums per key; one thread, so that equal rows in equal order give equal bits."""
+    grouped = table.group_by(list(dict.fromkeys(keys)), use_threads=False)
+    summed = grouped.aggregate([(name, "sum") for name in sums])
+    return summed.rename_columns([name.removesuffix("_sum") for name in summed.column_names])
+
+
+def _with_gain(table: pa.Table) -> pa.Table:
+    """Add the day and the loss difference in units of each coin's own naive loss, so that all coins weigh alike."""
+    coins = _sum_by(table, ["coin"], ["n", "pinball_naive"])
+    scales = [row["n"] / row["pinball_naive"] if row["pinball_naive"] > 0 else 0.0 for row in coins.to_pylist()]
+    place = pc.index_in(table["coin"], coins["coin"].combine_chunks())
+    gain = pc.multiply(pc.subtract(table["pinball"], table["pinball_naive"]), pc.take(pa.array(scales), place))
+    hour = table["hour"].cast(pa.int64())
+    added = {"hour": hour, "day": pc.divide(hour, DAY_MS), "gain": gain, "all": pa.repeat(0, table.num_rows)}
+    kept = {name: table[name] for name in table.column_names if name != "hour"}
+    return pa.table(kept | {"coin": table["coin"].dictionary_encode()} | added)
+
+
+def _without(table: pa.Table, coins: Sequence[str]) -> pa.Table:
+    """The rows of other coins, or all where there are no others."""
+    if not coins:
+        return table
+    others = table.filter(pc.invert(pc.is_in(table["coin"], pa.array(coins, pa.string()))))
+    return others if others.num_rows else table
+
+
+def _stable_coins(sums: pa.Table) -> tuple[str, ...]:
+    """The coins that hardly move; none of them is apart when there are no others."""
+    rows = _sum_by(sums, ["coin"], ["n", "abs_error_naive"]).to_pylist()
+    stable = sorted(row["coin"] for row in rows if row["abs_error_naive"] < STABLE_MOVE * row["n"])
+    return tuple(stable) if len(stable) < len(rows) else ()
+
+
+def _scores(sums: pa.Table, hourly: pa.Table, key: str) -> dict[Any, Score]:
+    """Value of `key` → its score, in increasing order of the values."""
+    coins: dict[Any, list[_Sums]] = {}
+    for row in _sum_by(sums, [key, "coin"], SCORE_SUMS).to_pylist():
+        coins.setdefault(row[key], []).append(row)
+    hours: dict[Any, list[_Sums]] = {}
+    for row in _sum_by(hourly, [key, "hour"], _HOURLY).sort_by("hour").to_pylist():
+        hours.setdefault(row[key], []).append(row)
+    return {value: _score(coins[value], hours[value]) for value in sorted(coins)}
+
+
+def _score(coins: Sequence[_Sums], hours: Sequence[_Sums]) -> Score:
+    """One score from the sums by coin and the sums by hour in order."""
+    total = {name: sum(coin[name] for coin in coins) for name in SCORE_SUMS}
+    n, moved = total["n"], total["moved"]
+    hit_rate = total["hits"] / moved if moved else None
+    trials = sum(hour["moved"] > 0 for hour in hours)
+    interval = None if hit_rate is None else wilson_interval(hit_rate * trials, trials)
+    relative = _mean_ratio(coins, "pinball")
+    return Score(
+        forecasts=round(n),
+        hours=len(hours),
+        start_ms=int(hours[0]["hour"]),
+        end_ms=int(hours[-1]["hour"]) + HOUR_MS,
+        relative_pinball=relative,
+        skill=None if relative is None else 1 - relative,
+        coverage={percent: total[f"inside_{percent}"] / n for percent in (50, 80, 90, 95)},
+        width_80_percent=100 * total["width_80"] / n,
+        winkler_ratio=_mean_ratio(coins, "winkler_80"),
+        mae_percent=100 * total["abs_error"] / n,
+        mae_ratio=_mean_ratio(coins, "abs_error"),
+        hit_rate=hit_rate,
+        hit_low=interval[0] if interval else None,
+        hit_high=interval[1] if interval else None,
+        brier=total["brier"] / n,
+        better_p_value=better_p_value([hour["gain"] / hour["n"] for hour in hours]),
+        forest_share=total["forest"] / n,
+        ties=round(n - moved),
+        rise_share=total["rises"] / moved if moved else None,
+    )
+
+
+def _mean_ratio(coins: Sequence[_Sums], name: str) -> float | None:
+    """Mean over the coins of own loss / naive loss; a coin whose price never moved has no ratio."""
+    ratios = [coin[name] / coin[f"{name}_naive"] for coin in coins if coin[f"{name}_naive"] > 0]
+    return sum(ratios) / len(ratios) if ratios else None

@@ -1,0 +1,129 @@
+"""The reading side of the price store."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+from typing import Self
+
+from core.errors import NotReady
+from core.price_store.rows import Coin, Price, latest_prices, price_range, quick_check, reading
+from core.price_store.schema import check_version
+from core.times import GRID_STEP_MS
+
+__all__ = ["PriceReader"]
+
+
+class PriceReader:
+    """A read-only connection; never creates, locks or changes the database. For one thread at a time.
+
+    Raises:
+        NotReady: there is no database yet, or a newer release is about to migrate it.
+        DamagedFile: it cannot be read.
+    """
+
+    def __init__(self, path: Path) -> None:
+        if not path.exists():
+            raise NotReady("ainda não há preços guardados")
+        self._path = path
+        self._inode = path.stat().st_ino
+        with reading():
+            self._connection = sqlite3.connect(
+                f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None, check_same_thread=False
+            )
+            self._connection.execute("PRAGMA query_only = 1")
+            if check_version(self._connection) == 0:
+                self._connection.close()
+                raise NotReady("a base de preços está sendo criada")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connection; safe to call twice."""
+        self._connection.close()
+
+    def is_current(self) -> bool:
+        """Whether the open file is still the one at the path: a damaged database is replaced by a new file."""
+        try:
+            return self._path.stat().st_ino == self._inode
+        except OSError:
+            return False
+
+    def check(self) -> None:
+        """Read every page, about a second per 100 MB; raises DamagedFile if one is broken."""
+        with reading():
+            quick_check(self._connection)
+
+    def data_version(self) -> int:
+        """A number that changes when another process has committed; costs microseconds."""
+        with reading():
+            return int(self._connection.execute("PRAGMA data_version").fetchone()[0])
+
+    def coins(self) -> list[Coin]:
+        """The coins collected now, by rank; of two with one symbol the larger comes first."""
+        with reading():
+            rows = self._connection.execute(
+                "SELECT id, symbol, name, rank, updated, revision FROM coins WHERE tracked = 1 "
+                "ORDER BY rank IS NULL, rank, id"
+            ).fetchall()
+        return [Coin(*row) for row in rows]
+
+    def latest(self) -> dict[str, Price]:
+        """The newest price of each tracked coin."""
+        with reading():
+            return latest_prices(self._connection)
+
+    def as_of(self, coin_id: str, ts_ms: int) -> tuple[int, float] | None:
+        """Event time and price of the last price at or before `ts_ms`, or None."""
+        with reading():
+            row = self._connection.execute(
+                "SELECT ts_ms, price FROM prices WHERE coin_id = ? AND ts_ms <= ? ORDER BY ts_ms DESC LIMIT 1",
+                (coin_id, ts_ms),
+            ).fetchone()
+        return None if row is None else (int(row[0]), float(row[1]))
+
+    def range(self, coin_id: str, start_ms: int = 0, end_ms: int | None = None) -> list[tuple[int, float]]:
+        """Event times and prices of one coin within [start_ms, end_ms], in order."""
+        with reading():
+            return price_range(self._connection, coin_id, start_ms, end_ms)
+
+    def thinned(self, coin_id: str, start_ms: int, end_ms: int) -> list[tuple[int, float]]:
+        """The last price of each 5-minute interval that ends on the grid, within [start_ms, end_ms), in order."""
+        with reading():
+            return self._connection.execute(
+                "SELECT max(ts_ms), price FROM prices WHERE coin_id = ? AND ts_ms >= ? AND ts_ms < ? "
+                "GROUP BY (ts_ms + ?) / ? ORDER BY 1",
+                (coin_id, start_ms, end_ms, GRID_STEP_MS - 1, GRID_STEP_MS),
+            ).fetchall()
+
+    def newest(self, coin_id: str, start_ms: int, end_ms: int, limit: int) -> list[Price]:
+        """At most `limit` prices of one coin within [start_ms, end_ms], newest first."""
+        with reading():
+            rows = self._connection.execute(
+                "SELECT coin_id, ts_ms, price, market_cap, volume, fetched_ms FROM prices "
+                "WHERE coin_id = ? AND ts_ms BETWEEN ? AND ? ORDER BY ts_ms DESC LIMIT ?",
+                (coin_id, start_ms, end_ms, limit),
+            ).fetchall()
+        return [Price(*row) for row in rows]
+
+    def first_ms(self, coin_id: str) -> int | None:
+        """Event time of the oldest price of one coin, or None."""
+        with reading():
+            row = self._connection.execute("SELECT min(ts_ms) FROM prices WHERE coin_id = ?", (coin_id,)).fetchone()
+        return None if row[0] is None else int(row[0])
+
+    def hourly(self, coin_id: str) -> list[tuple[int, float]]:
+        """The hourly prices fetched at the first start, in order."""
+        with reading():
+            return self._connection.execute(
+                "SELECT ts_ms, price FROM hourly WHERE coin_id = ? ORDER BY ts_ms", (coin_id,)
+            ).fetchall()
+
+    def meta(self) -> dict[str, str]:
+        """All remembered values: schema, currency, source, call counters."""
+        with reading():
+            return dict(self._connection.execute("SELECT key, value FROM meta").fetchall())

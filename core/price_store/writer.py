@@ -1,0 +1,268 @@
+"""The writing side of the price store: one connection, one lock."""
+
+from __future__ import annotations
+
+import logging
+import math
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final, Self
+
+from core.errors import DamagedFile
+from core.files import set_aside
+from core.price_store.reader import PriceReader
+from core.price_store.rows import PRICE_COUNT, Coin, Price, is_damage, latest_prices, price_range, quick_check, writing
+from core.price_store.schema import migrate
+from core.processes.lifecycle import hold_lock
+from core.times import MINUTE_MS, now_ms
+
+__all__ = ["FUTURE_TOLERANCE_MS", "PriceWriter"]
+
+FUTURE_TOLERANCE_MS: Final = 2 * MINUTE_MS
+"""How far ahead of the clock an event time may lie before the price is refused."""
+
+_CHECKED_BYTES: Final = 200_000_000
+"""Up to this size every page is read on opening; a larger file is for `verify(whole=True)`, beside the work."""
+
+_log = logging.getLogger(__name__)
+
+
+class PriceWriter:
+    """The one writing connection; opening takes the folder's lock, sets a damaged database aside and migrates.
+
+    Its methods raise StorageProblem while the disk refuses, and DamagedFile when the database broke while open:
+    then `renew` sets it aside and begins a new one. `is_checked` is False where the file was too large to be read
+    whole on opening.
+    """
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.path = path
+        self.set_aside_as: Path | None = None
+        self.is_checked = True
+        self._lock = hold_lock(path.with_suffix(".lock"), "a base de preços")
+        try:
+            with writing():
+                self._connection = self._open()
+        except BaseException:
+            self._lock.release()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connection and give the lock back; safe to call twice."""
+        self._connection.close()
+        self._lock.release()
+
+    def renew(self) -> None:
+        """After DamagedFile: set the broken database aside and begin a new one; take what lies in its place if it is
+        another file by now."""
+        self._connection.close()
+        with writing():
+            if _inode(self.path) == self._file:
+                self.set_aside_as = set_aside(self.path)
+                _log.error("crypto.db broke: set aside as %s, starting afresh", self.set_aside_as.name)
+            else:
+                for suffix in ("-wal", "-shm"):  # of the file that was here before: they would overwrite this one
+                    self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
+            self._connection = self._open()
+
+    def verify(self, *, whole: bool = False) -> None:
+        """Look at the file as a reader does: what this connection has in memory hides damage from it.
+
+        With `whole` every page is read, which takes about a second per 100 MB; for any thread.
+
+        Raises:
+            DamagedFile: the file is broken, gone, or another one.
+            NotReady, StorageProblem: it cannot be read now.
+        """
+        file = self._file
+        with writing():
+            if _inode(self.path) != file:
+                raise DamagedFile("crypto.db: the file is gone")
+            try:
+                with PriceReader(self.path) as reader:
+                    reader.coins()
+                    reader.latest()
+                    if whole:
+                        reader.check()
+            except DamagedFile:
+                if file == self._file:  # else it was set aside while another thread read it here
+                    raise
+
+    def store(self, prices: Iterable[Price], *, clock_ms: int | None = None) -> int:
+        """Store valid prices, one per coin and event time (the first one stays); return how many were new.
+
+        Invalid rows (not finite, not positive, more than two minutes ahead of the clock) are left out. `clock_ms`
+        is the source's own clock where it told the time; this machine's may be an hour off.
+        """
+        latest_allowed = (clock_ms or now_ms()) + FUTURE_TOLERANCE_MS
+        rows = [price for price in prices if _is_valid(price, latest_allowed)]
+        with self._transaction() as connection:
+            newest = {coin: self._newest(coin) for coin in {row.coin_id for row in rows}}
+            before = connection.total_changes
+            connection.executemany("INSERT INTO prices VALUES (?,?,?,?,?,?) ON CONFLICT DO NOTHING", rows)
+            added = connection.total_changes - before
+            _count(connection, added)
+            repaired = {row.coin_id for row in rows if row.ts_ms < newest[row.coin_id]} if added else set()
+            connection.executemany(
+                "UPDATE coins SET revision = revision + 1 WHERE id = ?", [(coin,) for coin in sorted(repaired)]
+            )
+        return added
+
+    def store_hourly(self, coin_id: str, prices: Iterable[tuple[int, float]]) -> None:
+        """Replace the hourly prices of one coin, (ts_ms, price); their event times are inferred."""
+        rows = [(coin_id, ts_ms, price) for ts_ms, price in prices if math.isfinite(price) and price > 0]
+        with self._transaction() as connection:
+            connection.execute("DELETE FROM hourly WHERE coin_id = ?", (coin_id,))
+            connection.executemany("INSERT INTO hourly VALUES (?,?,?) ON CONFLICT DO NOTHING", rows)
+
+    def update_coins(self, coins: Iterable[Coin]) -> None:
+        """Insert or rename coins; a revision is kept."""
+        with self._transaction() as connection:
+            connection.executemany(
+                """INSERT INTO coins (id, symbol, name, rank, updated) VALUES (?,?,?,?,?)
+                ON CONFLICT (id) DO UPDATE SET symbol = excluded.symbol, name = excluded.name,
+                    rank = excluded.rank, updated = excluded.updated""",
+                [(coin.id, coin.symbol.lower(), coin.name, coin.rank, coin.updated) for coin in coins],
+            )
+
+    def track(self, coin_ids: Iterable[str]) -> None:
+        """Mark which coins are collected now; the others keep their prices and are shown no more."""
+        wanted = list(coin_ids)
+        with self._transaction() as connection:
+            connection.execute("UPDATE coins SET tracked = 0")
+            connection.executemany("UPDATE coins SET tracked = 1 WHERE id = ?", [(coin,) for coin in wanted])
+
+    def meta(self, key: str) -> str | None:
+        """A remembered value, or None."""
+        with writing():
+            row = self._connection.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+        return None if row is None else str(row[0])
+
+    def set_meta(self, values: Mapping[str, str]) -> None:
+        """Remember values across restarts."""
+        with self._transaction() as connection:
+            connection.executemany(
+                "INSERT INTO meta VALUES (?,?) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+                list(values.items()),
+            )
+
+    def latest(self) -> dict[str, Price]:
+        """The newest price of each tracked coin."""
+        with writing():
+            return latest_prices(self._connection)
+
+    def recent(self, coin_id: str, since_ms: int) -> list[tuple[int, float]]:
+        """Event times and prices of one coin from `since_ms` on, in order."""
+        with writing():
+            return price_range(self._connection, coin_id, since_ms, None)
+
+    def oldest_ms(self, coin_id: str) -> int | None:
+        """Event time of the oldest price of one coin, or None."""
+        with writing():
+            row = self._connection.execute("SELECT min(ts_ms) FROM prices WHERE coin_id = ?", (coin_id,)).fetchone()
+        return None if row[0] is None else int(row[0])
+
+    def coin_ids(self) -> list[str]:
+        """Every coin that ever had a name here, collected now or not."""
+        with writing():
+            return [row[0] for row in self._connection.execute("SELECT id FROM coins ORDER BY id")]
+
+    def thin(self, coin_id: str, start_ms: int, end_ms: int, bar_ms: int) -> int:
+        """Keep the last price of each bar of one coin within [start_ms, end_ms); return how many others went.
+
+        A bar ends on the grid and holds the price at its end, so that what is as of a grid point stays so.
+        """
+        span = (coin_id, start_ms, end_ms)
+        with self._transaction() as connection:
+            gone = connection.execute(
+                """DELETE FROM prices WHERE coin_id = ? AND ts_ms >= ? AND ts_ms < ? AND ts_ms NOT IN (
+                    SELECT max(ts_ms) FROM prices WHERE coin_id = ? AND ts_ms >= ? AND ts_ms < ?
+                    GROUP BY (ts_ms + ?) / ?)""",
+                (*span, *span, bar_ms - 1, bar_ms),
+            ).rowcount
+            _count(connection, -gone)
+        return gone
+
+    def checkpoint(self) -> tuple[int, int, int]:
+        """Fold the write-ahead log into the database; (busy, log pages, pages folded)."""
+        with writing():
+            self._connection.execute("PRAGMA optimize")
+            busy, log_pages, folded = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        return int(busy), int(log_pages), int(folded)
+
+    def _newest(self, coin_id: str) -> int:
+        row = self._connection.execute("SELECT max(ts_ms) FROM prices WHERE coin_id = ?", (coin_id,)).fetchone()
+        return int(row[0] or 0)
+
+    def _open(self) -> sqlite3.Connection:
+        try:
+            connection = _connect_for_writing(self.path)
+        except sqlite3.DatabaseError as error:
+            if not is_damage(error):
+                raise
+            self.set_aside_as = set_aside(self.path)
+            _log.error("crypto.db is damaged (%s): set aside as %s, starting afresh", error, self.set_aside_as.name)
+            connection = _connect_for_writing(self.path)
+        self._file = _inode(self.path)
+        self.is_checked = self.path.stat().st_size <= _CHECKED_BYTES
+        return connection
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        with writing():
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._connection
+                self._connection.execute("COMMIT")
+            except BaseException:
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+                raise
+
+
+def _count(connection: sqlite3.Connection, change: int) -> None:
+    """Keep the number of prices beside them: counting millions of rows for the diagnostics page would take seconds."""
+    connection.execute(
+        """INSERT INTO meta VALUES (?, ?) ON CONFLICT (key)
+        DO UPDATE SET value = CAST(value AS INTEGER) + excluded.value""",
+        (PRICE_COUNT, str(change)),
+    )
+
+
+def _connect_for_writing(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, timeout=5, isolation_level=None, check_same_thread=False)
+    try:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute("PRAGMA wal_autocheckpoint = 4000")  # 16 MB: a page polled often is folded in less often
+        connection.execute("PRAGMA journal_size_limit = 67108864")
+        connection.execute("PRAGMA temp_store = MEMORY")
+        if path.stat().st_size <= _CHECKED_BYTES:
+            quick_check(connection)
+        migrate(connection)
+        connection.execute("PRAGMA optimize = 0x10002")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _inode(path: Path) -> int | None:
+    """Which file lies at `path`, or None."""
+    try:
+        return path.stat().st_ino
+    except FileNotFoundError:
+        return None
+
+
+def _is_valid(price: Price, latest_allowed_ms: int) -> bool:
+    return math.isfinite(price.price) and 0 < price.price < 1e300 and 0 < price.ts_ms <= latest_allowed_ms

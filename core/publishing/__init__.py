@@ -1,0 +1,1 @@
+"""Immutable Parquet files and the one manifest that names them, replaced atomically."""

@@ -1,0 +1,258 @@
+"""What the pipeline publishes: immutable Parquet files and one manifest, replaced atomically.
+
+A reader that holds a manifest finds every file it names: superseded files live on for `KEEP_S`. Power loss at any
+instant leaves the old manifest or the new one: files reach the disk before the manifest that names them. A copy of the
+manifest reaches it in between, so that one damaged file never costs the knowledge of all the others.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+import pyarrow as pa
+
+from core.errors import DamagedFile
+from core.files import file_stamp, read_json, set_aside, write_atomically, write_json
+from core.publishing.manifest import MANIFEST, Entry, Manifest, Part
+from core.publishing.parquet import check_footer, check_whole, is_damage, read_checked, table_bytes
+from core.times import DAY_MS, HOUR_MS, now_ms, to_datetime
+
+__all__ = ["KEEP_S", "Publisher"]
+
+KEEP_S: Final = 90.0
+"""How long a superseded file stays on disk for readers that hold an older manifest."""
+
+_COPY: Final = "manifest-copy.json"
+_LEVEL_MS: Final = {"hour": HOUR_MS, "day": DAY_MS}
+_FINER: Final = {"hour": ("slot",), "day": ("slot", "hour")}
+
+_log = logging.getLogger(__name__)
+
+
+class Publisher:
+    """The one writer of a folder of artifacts; `damaged` names what it found unreadable and set aside."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folder = folder
+        self.damaged: list[str] = []
+        self.bytes_written = 0
+        self._retired: dict[str, float] = {}
+        self._stamps: dict[str, tuple[int, int, int]] = {}
+        self._turn = 0
+        self._manifest = self._recover()
+        self._drop(self._inspected(check_footer))
+        self._retire_unnamed()
+
+    @property
+    def manifest(self) -> Manifest:
+        """What is published now."""
+        return self._manifest
+
+    def publish(
+        self,
+        entries: Mapping[str, pa.Table] | None = None,
+        appended: Mapping[str, tuple[int, int, pa.Table]] | None = None,
+    ) -> Manifest:
+        """Replace `entries` and append `appended` (name → earliest and latest moment, table) in one visible step.
+
+        Raises:
+            OSError: the disk refused; what was published before stays published.
+        """
+        version, now = self._manifest.version + 1, now_ms()
+        new_entries = dict(self._manifest.entries)
+        for name, table in (entries or {}).items():
+            file = f"{name}-{version:09d}.parquet"
+            self._write(file, table)
+            new_entries[name] = Entry(file, table.num_rows, now)
+        new_parts = dict(self._manifest.parts)
+        for name, (start_ms, end_ms, table) in (appended or {}).items():
+            part = self._write_part(name, table, (start_ms, end_ms), "slot", version)
+            new_parts[name] = (*new_parts.get(name, ()), part)
+        return self._swap(Manifest(version, now, new_entries, new_parts))
+
+    def read(self, name: str, columns: Sequence[str] | None = None, since_ms: int = 0) -> list[pa.Table]:
+        """The published parts of `name` that may hold rows from `since_ms` on, oldest first, without damaged ones."""
+        parts = [part for part in self._manifest.parts.get(name, ()) if part.end_ms >= since_ms]
+        tables = [self.table(part.file, columns) for part in sorted(parts, key=lambda part: part.start_ms)]
+        return [table for table in tables if table is not None]
+
+    def table(self, file: str, columns: Sequence[str] | None = None) -> pa.Table | None:
+        """One published file, or None where it turned out damaged: then it is set aside and published no more.
+
+        Raises:
+            OSError: it cannot be read now.
+        """
+        try:
+            return read_checked(self.folder / file, columns)
+        except (pa.ArrowInvalid, OSError) as error:
+            if not is_damage(error):
+                raise
+            self._drop({file: error})
+            return None
+
+    def inspect(self) -> None:
+        """Read whole what changed on disk since it was written, and one file more in turn; set damaged ones aside.
+
+        Called once a cycle it finds within the cycle what was overwritten, and within hours what the disk forgot.
+        """
+        if file_stamp(self.folder / MANIFEST) != self._stamps.get(MANIFEST) and self._manifest.version:
+            self._set_aside(MANIFEST, DamagedFile("changed by somebody else"))
+            self._swap(self._manifest)
+        self._drop(self._inspected(check_whole, most_unchanged=1))
+
+    def compact(self, name: str, now: int, arrange: Callable[[pa.Table], pa.Table]) -> bool:
+        """Merge the pieces of one closed hour or day of `name`; at most one merge a call.
+
+        `arrange` puts the merged rows in order, and may add up those that belong together. Returns whether there was
+        something to merge.
+        """
+        for level in ("day", "hour"):
+            closed = self._closed_group(name, level, now)
+            if closed:
+                self._merge(name, closed, level, arrange)
+                return True
+        return False
+
+    def retire_before(self, name: str, start_ms: int) -> None:
+        """Forget the parts of `name` that ended before `start_ms`."""
+        parts = self._manifest.parts.get(name, ())
+        kept = tuple(part for part in parts if part.end_ms >= start_ms)
+        if len(kept) != len(parts):
+            self._swap(
+                replace(self._manifest, version=self._manifest.version + 1, parts={**self._manifest.parts, name: kept})
+            )
+
+    def sweep(self) -> None:
+        """Delete files that no reader can still be pointed to."""
+        deadline = time.monotonic() - KEEP_S
+        for file in [file for file, retired in self._retired.items() if retired <= deadline]:
+            try:
+                (self.folder / file).unlink(missing_ok=True)
+            except OSError as error:
+                _log.warning("cannot delete %s yet: %s", file, error)
+            else:
+                del self._retired[file]
+
+    def _closed_group(self, name: str, level: str, now: int) -> list[Part]:
+        """The oldest closed hour (or day) of `name` that still lies in finer pieces."""
+        length = _LEVEL_MS[level]
+        groups: dict[int, list[Part]] = {}
+        for part in self._manifest.parts.get(name, ()):
+            groups.setdefault(part.start_ms // length, []).append(part)
+        for start in sorted(groups):
+            is_closed = (start + 1) * length + 600_000 <= now
+            if is_closed and any(part.level in _FINER[level] for part in groups[start]):
+                return groups[start]
+        return []
+
+    def _merge(self, name: str, parts: list[Part], level: str, arrange: Callable[[pa.Table], pa.Table]) -> None:
+        tables = [table for part in parts if (table := self.table(part.file)) is not None]
+        if len(tables) < len(parts):
+            return
+        table = arrange(pa.concat_tables(tables, promote_options="default"))
+        version = self._manifest.version + 1
+        span = (min(part.start_ms for part in parts), max(part.end_ms for part in parts))
+        merged = self._write_part(name, table, span, level, version)
+        kept = tuple(part for part in self._manifest.parts[name] if part not in parts)
+        self._swap(Manifest(version, now_ms(), self._manifest.entries, {**self._manifest.parts, name: (*kept, merged)}))
+
+    def _write_part(self, name: str, table: pa.Table, span: tuple[int, int], level: str, version: int) -> Part:
+        moment = to_datetime(span[0])
+        file = f"{name}/{moment:%Y-%m-%d}/{level}-{moment:%H%M}-{version:09d}.parquet"
+        self._write(file, table)
+        return Part(file, table.num_rows, *span, level)
+
+    def _write(self, file: str, table: pa.Table) -> None:
+        """Write a file that nobody is pointed to yet: until a manifest names it, it counts as retired."""
+        self._retired[file] = time.monotonic()
+        content = table_bytes(table)
+        write_atomically(self.folder / file, content)
+        self.bytes_written += len(content)
+        self._stamps[file] = file_stamp(self.folder / file)
+
+    def _swap(self, manifest: Manifest) -> Manifest:
+        """Make `manifest` visible. Its copy reaches the disk first, unless the change merely replaces an entry."""
+        old, content = self._manifest, manifest.to_json()
+        if manifest.parts != old.parts or manifest.entries.keys() != old.entries.keys():
+            write_json(self.folder / _COPY, content)
+        write_json(self.folder / MANIFEST, content)
+        self._stamps[MANIFEST] = file_stamp(self.folder / MANIFEST)
+        named = manifest.files()
+        self._retired.update(dict.fromkeys(old.files() - named, time.monotonic()))
+        for file in named & self._retired.keys():
+            del self._retired[file]
+        self._manifest = manifest
+        return manifest
+
+    def _recover(self) -> Manifest:
+        """The manifest on disk, or its copy where that is damaged or gone."""
+        for name in (MANIFEST, _COPY):
+            try:
+                manifest = Manifest.from_json(read_json(self.folder / name))
+            except FileNotFoundError:
+                continue
+            except DamagedFile as error:
+                self._set_aside(name, error)
+            else:
+                if name == MANIFEST:
+                    self._stamps[MANIFEST] = file_stamp(self.folder / MANIFEST)
+                return manifest
+        return Manifest()
+
+    def _inspected(self, check: Callable[[Path], None], most_unchanged: int | None = None) -> dict[str, Exception]:
+        """The published files that fail `check`, of those that changed and at most so many of those that did not."""
+        named = self._manifest.files()
+        self._stamps = {file: stamp for file, stamp in self._stamps.items() if file in named or file == MANIFEST}
+        found = {file: file_stamp(self.folder / file) for file in named}
+        changed = [file for file, stamp in found.items() if stamp != self._stamps.get(file)]
+        unchanged = sorted(named.difference(changed))
+        if most_unchanged is not None and unchanged:
+            self._turn = (self._turn + 1) % len(unchanged)
+            unchanged = unchanged[self._turn :][:most_unchanged]
+        bad: dict[str, Exception] = {}
+        for file in [*changed, *unchanged]:
+            try:
+                check(self.folder / file)
+            except (pa.ArrowInvalid, OSError) as error:
+                if not is_damage(error):
+                    raise
+                bad[file] = error
+            else:
+                self._stamps[file] = found[file]
+        return bad
+
+    def _drop(self, bad: Mapping[str, Exception]) -> None:
+        """Set files aside and publish without them."""
+        old = self._manifest
+        for file, error in bad.items():
+            self._set_aside(file, error)
+        entries = {name: entry for name, entry in old.entries.items() if entry.file not in bad}
+        parts = {name: tuple(part for part in parts if part.file not in bad) for name, parts in old.parts.items()}
+        if bad:
+            self._swap(Manifest(old.version + 1, now_ms(), entries, parts))
+
+    def _set_aside(self, file: str, error: Exception) -> None:
+        self.damaged.append(file)
+        path = self.folder / file
+        name = set_aside(path).name if path.exists() else "nothing: it is missing"
+        _log.error("%s is damaged (%s): set aside as %s", file, error, name)
+
+    def _retire_unnamed(self) -> None:
+        """Files a crash left without a manifest that names them go the way of superseded ones.
+
+        Where the manifest itself was lost with its copy they are all that is left, and stay.
+        """
+        if MANIFEST in self.damaged and not self._manifest.version:
+            _log.error("nothing names the files in %s any more: they are left as they are", self.folder)
+            return
+        named = self._manifest.files()
+        for path in self.folder.rglob("*"):
+            file = path.relative_to(self.folder).as_posix()
+            if path.is_file() and path.suffix in (".parquet", ".tmp") and file not in named:
+                self._retired[file] = time.monotonic()

@@ -1,0 +1,97 @@
+"""CSV files for people and programs: Portuguese headers, the source in every row, no cell a spreadsheet would run.
+
+Times are ISO 8601 in UTC, numbers have a decimal point and all their digits, unknown values are empty.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
+
+from core.price_store import Coin, Price
+from core.reading.values import LoggedForecast
+from core.settings import Source
+from core.times import iso
+from core.workspace import Workspace
+
+__all__ = ["ATTRIBUTION", "Cell", "csv_file", "file_name", "forecasts_csv", "prices_csv"]
+
+Cell = str | int | float | None
+
+ATTRIBUTION: Final[Mapping[Source, str]] = {
+    Source.COINGECKO: "Powered by CoinGecko (https://www.coingecko.com)",
+    Source.DEMO: "Mercado simulado: nenhum preço é real",
+    Source.REPLAY: "Gravação repetida: os preços não são de agora",
+}
+"""What every export says about the origin of its prices, by source."""
+
+_PRICE_COLUMNS: Final = ("horario", "moeda", "id", "preco", "valor_de_mercado", "volume", "coletado_em")
+_FORECAST_COLUMNS: Final = (
+    "horario",
+    "horario_previsto",
+    "moeda",
+    "id",
+    "preco_atual",
+    "previsao_proxima_hora",
+    "minimo_80",
+    "maximo_80",
+    "preco_real",
+    "erro_percentual",
+)
+_SOURCE_COLUMNS: Final = ("moeda_cotacao", "fonte", "atribuicao")
+_FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+
+
+def prices_csv(coin: Coin, prices: Iterable[Price], workspace: Workspace) -> str:
+    """Stored prices of one coin in the order given."""
+    rows = (
+        (iso(price.ts_ms), coin.symbol, coin.id, price.price, price.market_cap, price.volume, iso(price.fetched_ms))
+        for price in prices
+    )
+    return csv_file(_PRICE_COLUMNS, rows, workspace)
+
+
+def forecasts_csv(coin: Coin, forecasts: Iterable[LoggedForecast], workspace: Workspace) -> str:
+    """Logged forecasts of one coin in the order given, with the outcomes known by now."""
+    rows = (
+        (
+            iso(f.origin_ms),
+            iso(f.target_ms),
+            coin.symbol,
+            coin.id,
+            f.price_origin,
+            f.mean,
+            f.low_80,
+            f.high_80,
+            f.actual,
+            f.error_percent,
+        )
+        for f in forecasts
+    )
+    return csv_file(_FORECAST_COLUMNS, rows, workspace)
+
+
+def csv_file(columns: Sequence[str], rows: Iterable[Sequence[Cell]], workspace: Workspace) -> str:
+    """A CSV text (RFC 4180) with `columns` and, in every row, currency, source and attribution after them."""
+    origin = (workspace.currency, workspace.source.value, ATTRIBUTION[workspace.source])
+    buffer = io.StringIO()
+    writer = csv.writer(buffer)
+    writer.writerow((*columns, *_SOURCE_COLUMNS))
+    writer.writerows([_safe(cell) for cell in (*row, *origin)] for row in rows)
+    return buffer.getvalue()
+
+
+def file_name(subject: str, coin: Coin | None, workspace: Workspace) -> str:
+    """A name that says what the file holds and where it is from, `historico-bitcoin-demo.csv`."""
+    parts = (subject, coin.id if coin else "moedas", workspace.source.value)
+    return "-".join(re.sub(r"[^A-Za-z0-9._]+", "-", part)[:60].strip(".-") for part in parts) + ".csv"
+
+
+def _safe(cell: Cell) -> Cell:
+    """Text that a spreadsheet would take for a formula gets an apostrophe before it; numbers stay numbers."""
+    if isinstance(cell, str) and cell.lstrip(" ").startswith(_FORMULA_STARTS):
+        return f"'{cell}"
+    return cell

@@ -1,0 +1,178 @@
+"""From stored rows to the values of core/reading/values.py; pure but for reading the files it is given."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from core.files import file_stamp
+from core.forecast_schema import QUANTILE_COLUMNS
+from core.price_store import Coin, Price, PriceReader
+from core.publishing.manifest import Part
+from core.publishing.parquet import read_table
+from core.reading.values import FileInfo, ForecastStep, ForecastView, LoggedForecast, Quote
+from core.realised_price import outcome_at
+from core.times import DAY_MS, MINUTE_MS
+
+__all__ = [
+    "database_info",
+    "forecast_views",
+    "join_outcomes",
+    "log_rows",
+    "newest_parts",
+    "parts_between",
+    "quotes",
+    "unknown_coin_message",
+]
+
+_LOG_COLUMNS: Final = ("coin", "origin", "horizon_min", "price_origin", "mean", "q10", "q90")
+_CHANGE_TOLERANCE_MS: Final = 15 * MINUTE_MS
+
+
+def quotes(prices: PriceReader) -> list[Quote]:
+    """All coins by rank with newest price and the change against the price 24 hours before it."""
+    latest = prices.latest()
+    result = []
+    for coin in prices.coins():
+        newest = latest.get(coin.id)
+        change = None if newest is None else _change_24h(prices, newest)
+        price, ts_ms = (None, None) if newest is None else (newest.price, newest.ts_ms)
+        result.append(Quote(coin.id, coin.symbol, coin.name, coin.rank, price, change, ts_ms))
+    return result
+
+
+def _change_24h(prices: PriceReader, newest: Price) -> float | None:
+    """Percent against the price nearest to 24 hours before, at most 15 minutes off; None where there is none."""
+    target_ms = newest.ts_ms - DAY_MS
+    near = prices.range(newest.coin_id, target_ms - _CHANGE_TOLERANCE_MS, target_ms + _CHANGE_TOLERANCE_MS)
+    if not near:
+        return None
+    _, before = min(near, key=lambda row: abs(row[0] - target_ms))
+    return 100.0 * (newest.price / before - 1.0)
+
+
+def unknown_coin_message(wanted: str, coins: Sequence[Coin]) -> str:
+    """Portuguese sentence that names the nearest coins by id, symbol or name."""
+    names = {key.lower(): coin.id for coin in coins for key in (coin.id, coin.symbol, coin.name)}
+    nearest = dict.fromkeys(names[key] for key in difflib.get_close_matches(wanted, list(names), n=5, cutoff=0.5))
+    hint = ", ".join(nearest) if nearest else ", ".join(coin.id for coin in coins[:5])
+    return (
+        f"moeda desconhecida: '{wanted[:60]}'. Mais próximas: {hint}"
+        if hint
+        else f"moeda desconhecida: '{wanted[:60]}'"
+    )
+
+
+def forecast_views(table: pa.Table, trained_ms: int | None) -> dict[str, ForecastView]:
+    """The published forecasts by coin, horizons in order."""
+    grouped: dict[str, list[dict[str, Any]]] = {}
+    for row in table.to_pylist():
+        grouped.setdefault(row["coin"], []).append(row)
+    return {coin: _forecast_view(rows, trained_ms) for coin, rows in grouped.items()}
+
+
+def parts_between(parts: Iterable[Part], start_ms: int, end_ms: int) -> list[Part]:
+    """The parts that may hold moments within [start_ms, end_ms], latest first."""
+    chosen = [part for part in parts if part.start_ms <= end_ms and part.end_ms >= start_ms]
+    return sorted(chosen, key=lambda part: part.end_ms, reverse=True)
+
+
+def newest_parts(parts: Iterable[Part], most_rows: int) -> list[Part]:
+    """The latest parts that together hold at most `most_rows` rows (at least one part), earliest first."""
+    chosen: list[Part] = []
+    for part in sorted(parts, key=lambda part: part.end_ms, reverse=True):
+        most_rows -= part.rows
+        if chosen and most_rows < 0:
+            break
+        chosen.append(part)
+    return chosen[::-1]
+
+
+def log_rows(path: Path, part: Part, coin_id: str, horizon_min: int) -> list[dict[str, Any]]:
+    """The rows of one coin and horizon in one part of the log, newest origin first; origins in UTC milliseconds."""
+    if part.level == "day":
+        table = _rows_of_coin(path, coin_id, horizon_min)
+    else:
+        table = _rows_of_horizon(path, horizon_min)
+        table = table.filter(pc.equal(table["coin"], coin_id))
+    return sorted(table.to_pylist(), key=lambda row: row["origin"], reverse=True)
+
+
+def join_outcomes(
+    rows: Sequence[dict[str, Any]], known: Sequence[tuple[int, float]], newest_ms: int
+) -> list[LoggedForecast]:
+    """Rows of `log_rows` with the prices that came true; `known` are event times and prices in order."""
+    times, values = [ts_ms for ts_ms, _ in known], [price for _, price in known]
+    logged = []
+    for row in rows:
+        target_ms = row["origin"] + row["horizon_min"] * MINUTE_MS
+        actual = outcome_at(times, values, target_ms, newest_ms)
+        logged.append(
+            LoggedForecast(
+                row["coin"], row["origin"], target_ms, row["price_origin"], row["mean"], row["q10"], row["q90"], actual
+            )
+        )
+    return logged
+
+
+def database_info(path: Path, rows: int | None) -> FileInfo:
+    """The price store for the diagnostics page, with the number of prices that the collector keeps count of."""
+    files = [path, path.with_name(path.name + "-wal")]
+    size = sum(file.stat().st_size for file in files if file.exists())
+    updated_ms = max(file_stamp(file)[1] for file in files) // 1_000_000
+    return FileInfo("crypto.db", 1, rows, size, updated_ms or None)
+
+
+def _milliseconds(moment: datetime) -> int:
+    return round(moment.timestamp() * 1000)
+
+
+@lru_cache(maxsize=64)
+def _rows_of_horizon(path: Path, horizon_min: int) -> pa.Table:
+    """One horizon in a slot or hour of the log; parts never change, so a name is read once."""
+    return _one_horizon(read_table(path, _LOG_COLUMNS), horizon_min)
+
+
+@lru_cache(maxsize=512)
+def _rows_of_coin(path: Path, coin_id: str, horizon_min: int) -> pa.Table:
+    """One coin and horizon in a day of the log, some 290 rows."""
+    return _one_horizon(read_table(path, _LOG_COLUMNS, coin_id), horizon_min)
+
+
+def _one_horizon(table: pa.Table, horizon_min: int) -> pa.Table:
+    rows = table.filter(pc.equal(table["horizon_min"], horizon_min))
+    origins = rows["origin"].cast(pa.int64())
+    return rows.set_column(rows.schema.get_field_index("origin"), "origin", origins)
+
+
+def _forecast_view(rows: list[dict[str, Any]], trained_ms: int | None) -> ForecastView:
+    first = rows[0]
+    origin_ms = _milliseconds(first["origin"])
+    steps = tuple(
+        ForecastStep(
+            row["horizon_min"],
+            origin_ms + row["horizon_min"] * MINUTE_MS,
+            row["mean"],
+            row["p_up"],
+            {column: row[column] for column in QUANTILE_COLUMNS},
+        )
+        for row in sorted(rows, key=lambda row: row["horizon_min"])
+    )
+    return ForecastView(
+        coin_id=first["coin"],
+        origin_ms=origin_ms,
+        price_origin=first["price_origin"],
+        steps=steps,
+        kind=first["kind"],
+        model_version=first["model_version"],
+        trained_ms=trained_ms,
+        created_ms=_milliseconds(first["created_at"]),
+        source=first["source"],
+    )

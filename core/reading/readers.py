@@ -1,0 +1,269 @@
+"""What API and dashboard show: coins, forecasts, history, log, metrics; read-only and cached by version."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import pyarrow as pa
+
+from core.accuracy.scores import SCORE_SCHEMA, Metrics, MetricsBlock, summarise
+from core.errors import ConfigurationError, DamagedFile, NotReady, UnknownCoin
+from core.files import file_stamp
+from core.price_store import Coin, Price, PriceReader
+from core.price_store.pool import PricePool
+from core.price_store.rows import PRICE_COUNT
+from core.publishing.manifest import Entry, Manifest, ManifestReader, Part
+from core.publishing.parquet import read_table
+from core.reading.queries import (
+    database_info,
+    forecast_views,
+    join_outcomes,
+    log_rows,
+    newest_parts,
+    parts_between,
+    quotes,
+    unknown_coin_message,
+)
+from core.reading.values import FileInfo, ForecastView, LoggedForecast, Quote
+from core.realised_price import PRICE_TOLERANCE_MS
+from core.settings import Settings
+from core.times import MINUTE_MS
+from core.workspace import Workspace, current_workspace
+
+__all__ = ["MOST_SCORE_ROWS", "Readers"]
+
+MOST_SCORE_ROWS: Final = 300_000
+"""Bounds time (half a second) and memory of adding up scores: 90 days with 10 coins, 4 days with 250."""
+
+_Value = TypeVar("_Value")
+
+
+class Readers:
+    """Reads what collector and pipeline published; thread-safe; never writes, re-reads only what has changed."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._token = secrets.token_hex(4)
+        self._pool = PricePool()
+        self._workspace: tuple[object, Workspace] | None = None
+        self._manifests: dict[Path, ManifestReader] = {}
+        self._cache: dict[str, tuple[object, Any]] = {}
+
+    def workspace(self) -> Workspace:
+        """The folders shown now.
+
+        Raises:
+            NotReady: the suite has not decided on a source yet.
+        """
+        choice = file_stamp(self._settings.run_dir / "source.json")
+        if self._workspace is None or self._workspace[0] != (choice, _workspace_stamp(self._workspace[1])):
+            workspace = current_workspace(self._settings)
+            self._workspace = ((choice, _workspace_stamp(workspace)), workspace)
+        return self._workspace[1]
+
+    def close(self) -> None:
+        """Give the idle database connections back; the readers can be used again."""
+        self._pool.close()
+
+    def version(self) -> str:
+        """A token that changes with each commit to the prices and each publication; costs microseconds.
+
+        It differs from process to process, so that no restart makes an old token valid again.
+        """
+        try:
+            prices = self._prices_version()
+        except (NotReady, DamagedFile, ConfigurationError):
+            prices = (0, 0)
+        return "-".join([self._token, *(f"{number:x}" for number in prices), self.publication_version()])
+
+    def publication_version(self) -> str:
+        """A token that changes with each publication of the pipeline alone."""
+        try:
+            workspace = self.workspace()
+        except (NotReady, ConfigurationError):
+            return "0"
+        published = file_stamp(workspace.processed / "manifest.json")
+        return "-".join([workspace.source.value, *(f"{number:x}" for number in published)])
+
+    def quotes(self) -> list[Quote]:
+        """All coins by rank with their newest price and change over 24 hours.
+
+        Raises:
+            NotReady: there are no prices yet.
+        """
+
+        def read() -> list[Quote]:
+            with self._pool.borrow(self.workspace().database) as prices:
+                return quotes(prices)
+
+        return self._cached("quotes", self._prices_version(), read)
+
+    def resolve(self, name: str) -> Coin:
+        """The coin meant by an id or a symbol in any case; of two with one symbol the larger by market cap.
+
+        Raises:
+            UnknownCoin: no such coin; the message lists the nearest names.
+            NotReady: no coin is known yet.
+        """
+
+        def read() -> list[Coin]:
+            with self._pool.borrow(self.workspace().database) as prices:
+                return prices.coins()
+
+        coins = self._cached("coins", self._prices_version(), read)
+        if not coins:
+            raise NotReady("ainda não há moedas coletadas")
+        wanted = name.strip().lower()
+        for coin in (*(c for c in coins if c.id == wanted), *(c for c in coins if c.symbol == wanted)):
+            return coin
+        raise UnknownCoin(unknown_coin_message(wanted, coins))
+
+    def history(self, coin_id: str, start_ms: int, end_ms: int, limit: int) -> list[Price]:
+        """Stored prices within [start_ms, end_ms], newest first, at most `limit`."""
+        with self._pool.borrow(self.workspace().database) as prices:
+            return prices.newest(coin_id, start_ms, end_ms, limit)
+
+    def series(self, coin_id: str, start_ms: int, step_ms: int = 0) -> tuple[list[int], list[float]]:
+        """Event times and prices from `start_ms` on, at most one per `step_ms` (the last of each step).
+
+        Before the first stored price come the hourly ones of the first start, for charts that look back a week.
+        """
+        with self._pool.borrow(self.workspace().database) as prices:
+            before = _hourly_before(prices, coin_id, start_ms)
+            rows: Iterable[tuple[int, float]] = [*before, *prices.range(coin_id, start_ms)]
+        if step_ms:
+            rows = {ts_ms // step_ms: (ts_ms, price) for ts_ms, price in rows}.values()
+        pairs = list(rows)
+        return [ts_ms for ts_ms, _ in pairs], [price for _, price in pairs]
+
+    def forecasts(self) -> dict[str, ForecastView]:
+        """The newest forecast of every coin.
+
+        Raises:
+            NotReady: nothing was forecast yet.
+        """
+        folder, manifest = self._manifest()
+        entry = manifest.entries.get("latest")
+        if entry is None:
+            raise NotReady("ainda não há previsões publicadas")
+        return self._cached("latest", (folder, entry), lambda: _read_forecasts(folder / entry.file))
+
+    def forecast(self, coin_id: str) -> ForecastView:
+        """The newest forecast of one coin.
+
+        Raises:
+            NotReady: this coin has none yet.
+        """
+        try:
+            return self.forecasts()[coin_id]
+        except KeyError:
+            raise NotReady(f"ainda não há previsão de {coin_id}") from None
+
+    def logged(
+        self, coin_id: str, start_ms: int, end_ms: int, limit: int, horizon_min: int = 60
+    ) -> list[LoggedForecast]:
+        """Logged forecasts with origins within [start_ms, end_ms], newest first, with the outcomes known by now."""
+        folder, manifest = self._manifest()
+        rows: list[dict[str, Any]] = []
+        for part in parts_between(manifest.parts.get("log", ()), start_ms, end_ms):
+            if len(rows) == limit and rows[-1]["origin"] > part.end_ms:
+                break
+            found = log_rows(folder / part.file, part, coin_id, horizon_min)
+            rows += [row for row in found if start_ms <= row["origin"] <= end_ms]
+            rows = sorted(rows, key=lambda row: row["origin"], reverse=True)[:limit]
+        if not rows:
+            return []
+        span_ms = horizon_min * MINUTE_MS
+        oldest, newest = rows[-1]["origin"], rows[0]["origin"]
+        with self._pool.borrow(self.workspace().database) as prices:
+            known = prices.range(coin_id, oldest + span_ms - PRICE_TOLERANCE_MS, newest + span_ms)
+            last = prices.as_of(coin_id, 2**62)
+        return join_outcomes(rows, known, last[0] if last else 0)
+
+    def metrics(self, coin_id: str | None = None) -> Metrics:
+        """Live scores (the newest days that hold `MOST_SCORE_ROWS` rows) and the backtest of the first start, apart.
+
+        Raises:
+            NotReady: nothing was published yet.
+        """
+        folder, manifest = self._manifest()
+        live = newest_parts(manifest.parts.get("scores", ()), MOST_SCORE_ROWS)
+        backtest = [entry for name, entry in manifest.entries.items() if name == "backtest"]
+        return Metrics(
+            live=self._block(f"live {coin_id}", folder, live, coin_id),
+            backtest=self._block(f"backtest {coin_id}", folder, backtest, coin_id),
+        )
+
+    def files(self) -> list[FileInfo]:
+        """Size, rows and last update of the price store and of every published table.
+
+        Raises:
+            NotReady: the suite has not decided on a source yet.
+        """
+        infos = [database_info(self.workspace().database, self._price_count())]
+        try:
+            folder, manifest = self._manifest()
+        except NotReady:
+            return infos
+        tables = {name: [(entry.file, entry.rows)] for name, entry in manifest.entries.items()}
+        tables |= {name: [(part.file, part.rows) for part in parts] for name, parts in manifest.parts.items()}
+        return infos + [_table_info(folder, name, files) for name, files in sorted(tables.items())]
+
+    def _price_count(self) -> int | None:
+        try:
+            with self._pool.borrow(self.workspace().database) as prices:
+                count = prices.meta().get(PRICE_COUNT)
+        except (NotReady, DamagedFile):
+            return None
+        return int(count) if count is not None and count.isdecimal() and len(count) < 16 else None
+
+    def _manifest(self) -> tuple[Path, Manifest]:
+        folder = self.workspace().processed
+        return folder, self._manifests.setdefault(folder, ManifestReader(folder)).current()
+
+    def _prices_version(self) -> tuple[int, int]:
+        return self._pool.version(self.workspace().database)
+
+    def _cached(self, name: str, key: object, make: Callable[[], _Value]) -> _Value:
+        """The value made for `key`; a new key replaces it. Two threads may both make it, with one result."""
+        cached = self._cache.get(name)
+        if cached is None or cached[0] != key:
+            cached = (key, make())
+            self._cache[name] = cached
+        value: _Value = cached[1]
+        return value
+
+    def _block(
+        self, name: str, folder: Path, files: Sequence[Part | Entry], coin_id: str | None
+    ) -> MetricsBlock | None:
+        def make() -> MetricsBlock | None:
+            tables = [read_table(folder / file.file, coin=coin_id) for file in files]
+            return summarise(pa.concat_tables(tables) if tables else SCORE_SCHEMA.empty_table())
+
+        return self._cached(name, (folder, tuple(files)), make)
+
+
+def _workspace_stamp(workspace: Workspace) -> tuple[int, int, int]:
+    return file_stamp(workspace.root / "workspace.json")
+
+
+def _read_forecasts(path: Path) -> dict[str, ForecastView]:
+    table = read_table(path)
+    trained = (table.schema.metadata or {}).get(b"trained_ms")
+    return forecast_views(table, int(trained) if trained else None)
+
+
+def _table_info(folder: Path, name: str, files: list[tuple[str, int]]) -> FileInfo:
+    stamps = [file_stamp(folder / file) for file, _ in files]
+    updated_ms = max((modified_ns for _, modified_ns, _ in stamps), default=0) // 1_000_000
+    return FileInfo(
+        name, len(files), sum(rows for _, rows in files), sum(size for *_, size in stamps), updated_ms or None
+    )
+
+
+def _hourly_before(prices: PriceReader, coin_id: str, start_ms: int) -> list[tuple[int, float]]:
+    first_ms = prices.first_ms(coin_id)
+    return [(ts_ms, price) for ts_ms, price in prices.hourly(coin_id) if start_ms <= ts_ms < (first_ms or 0)]

@@ -1,0 +1,121 @@
+"""Tables: numbers stay numbers, so that columns sort; a style shows them as people read them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+from pandas.io.formats.style import Styler
+
+from core.accuracy.scores import Score
+from core.price_format import price_decimals
+from core.reading.values import ForecastView, Quote
+from dashboard.charts.palette import RIGHT, WORSE
+from dashboard.i18n.numbers import Formats
+from dashboard.i18n.texts import Texts
+
+__all__ = ["coin_table", "score_table", "steps_rows", "text_table"]
+
+
+def coin_table(
+    quotes: Sequence[Quote],
+    forecasts: Mapping[str, ForecastView],
+    sparklines: Mapping[str, Sequence[float]],
+    formats: Formats,
+    texts: Texts,
+) -> Styler:
+    """One row a coin: price, its last day, the next hour."""
+    rows = []
+    for quote in quotes:
+        mean, expected, width, p_up = _next_hour(forecasts.get(quote.id))
+        rows.append(
+            {
+                texts("table.coin"): f"{quote.name} ({quote.symbol.upper()})",
+                texts("table.price"): quote.price,
+                texts("table.change"): quote.change_24h_percent,
+                texts("table.last_day"): list(sparklines.get(quote.id, ())),
+                texts("table.forecast"): mean,
+                texts("table.expected"): expected,
+                texts("table.width"): width,
+                texts("table.p_up"): p_up,
+            }
+        )
+    frame = pd.DataFrame(rows)
+    prices = {texts(f"table.{name}"): formats.price for name in ("price", "forecast")}
+    changes = {texts(f"table.{name}"): _signed(formats) for name in ("change", "expected")}
+    shares = {texts("table.width"): formats.percent, texts("table.p_up"): _whole(formats)}
+    return _styled(frame, {**prices, **changes, **shares})
+
+
+def score_table(scores: Mapping[str, Score], names: Mapping[str, str], formats: Formats, texts: Texts) -> Styler:
+    """One row a coin: its scores."""
+    frame = pd.DataFrame(
+        [
+            {
+                texts("table.coin"): names.get(coin, coin),
+                texts("table.count"): score.forecasts,
+                texts("table.skill"): None if score.skill is None else 100 * score.skill,
+                texts("table.mae"): score.mae_ratio,
+                texts("table.coverage"): 100 * score.coverage[80],
+                texts("table.width"): score.width_80_percent,
+                texts("table.hits"): None if score.hit_rate is None else 100 * score.hit_rate,
+            }
+            for coin, score in scores.items()
+        ]
+    )
+    percents = {texts(f"table.{name}"): formats.percent for name in ("coverage", "width", "hits")}
+    others = {
+        texts("table.count"): formats.number,
+        texts("table.skill"): _signed(formats),
+        texts("table.mae"): formats.ratio,
+    }
+    return _styled(frame, {**percents, **others})
+
+
+def steps_rows(forecast: ForecastView, formats: Formats, texts: Texts) -> list[dict[str, str]]:
+    """The twelve horizons of a forecast in words."""
+    decimals = price_decimals(forecast.price_origin)
+    return [
+        {
+            texts("table.ahead"): f"{step.horizon_min} min",
+            texts("table.at"): formats.clock(step.target_ms),
+            texts("table.forecast_of"): formats.price(step.mean, decimals),
+            texts("table.expected"): formats.percent(100 * (step.mean / forecast.price_origin - 1), signed=True),
+            texts("table.range_80"): formats.price_range(step.quantiles["q10"], step.quantiles["q90"]),
+            texts("table.range_95"): formats.price_range(step.quantiles["q025"], step.quantiles["q975"]),
+            texts("table.p_up"): formats.percent(100 * step.p_up, 0),
+        }
+        for step in forecast.steps
+    ]
+
+
+def text_table(
+    rows: Sequence[Mapping[str, str]], judged: str | None = None, alarming: Sequence[str] = ()
+) -> pd.DataFrame | Styler:
+    """Rows of text; the values of column `judged` are green, or red where they are among `alarming`."""
+    frame = pd.DataFrame(list(rows))
+    if judged is None:
+        return frame
+    return frame.style.map(lambda text: f"color: {WORSE if text in alarming else RIGHT}", subset=[judged])
+
+
+def _next_hour(forecast: ForecastView | None) -> tuple[float | None, float | None, float | None, float | None]:
+    """Expected price, its change, width of the 80 % range and chance of a rise (in percent), as far as forecast."""
+    if forecast is None:
+        return None, None, None, None
+    step, price = forecast.steps[-1], forecast.price_origin
+    width = step.quantiles["q90"] - step.quantiles["q10"]
+    return step.mean, 100 * (step.mean / price - 1), 100 * width / price, 100 * step.p_up
+
+
+def _styled(frame: pd.DataFrame, formatters: Mapping[str, Any]) -> Styler:
+    return frame.style.format(dict(formatters), na_rep="—")
+
+
+def _signed(formats: Formats) -> Any:
+    return lambda value: formats.percent(value, signed=True)
+
+
+def _whole(formats: Formats) -> Any:
+    return lambda value: formats.percent(value, 0)

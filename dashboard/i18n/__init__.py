@@ -1,0 +1,1 @@
+"""Every word and number format of the dashboard, in Portuguese and English."""

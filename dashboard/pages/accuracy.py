@@ -1,0 +1,151 @@
+"""How good the forecasts were: against "the price stays", and whether the intervals kept their promise."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import streamlit as st
+
+from core.accuracy.scores import Metrics, MetricsBlock, Score
+from core.accuracy.significance import MINIMUM_LENGTH
+from core.errors import DamagedFile, NotReady
+from dashboard.charts.accuracy import by_coin_chart, by_day_chart, by_horizon_chart, reliability_chart
+from dashboard.charts.tables import score_table
+from dashboard.i18n.numbers import Formats
+from dashboard.i18n.texts import Texts
+from dashboard.shell.choices import choose_coin, segmented
+from dashboard.shell.context import Page, escape, in_words, kept
+
+__all__ = ["show", "verdict"]
+
+_EVERY: Final = "5s"
+_EVIDENCE: Final = ("ao_vivo", "backtest")
+_SCOPES: Final = ("todas", "moeda")
+_CONFIDENT: Final = 0.05
+_CHART_CONFIG: Final = {"displayModeBar": False}
+
+
+def show(page: Page) -> None:
+    """Draw the view: what is measured, of which coins, from which evidence; the scores follow by themselves."""
+    texts = page.texts
+    st.markdown(texts("accuracy.intro"))
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        switch = segmented(texts("evidence.label"))
+        evidence = kept("prova", _EVIDENCE, _first_evidence(page), switch, lambda name: texts(f"evidence.{name}"))
+        switch = segmented(texts("scope.label"))
+        scope = kept("alcance", _SCOPES, _SCOPES[0], switch, lambda name: texts(f"scope.{name}"))
+        coin = choose_coin(page) if scope == "moeda" else None
+    st.fragment(_scores, run_every=_EVERY)(page, evidence, coin)
+
+
+def _first_evidence(page: Page) -> str:
+    """What is shown to who has not chosen: live scores, and the backtest while there are none.
+
+    Where nothing can be read, the scores themselves say why.
+    """
+    try:
+        metrics = page.readers.metrics(None)
+    except (NotReady, DamagedFile):
+        return "ao_vivo"
+    return "backtest" if metrics.live is None and metrics.backtest is not None else "ao_vivo"
+
+
+def verdict(score: Score, formats: Formats, texts: Texts) -> tuple[str, str]:
+    """Colour and sentence that say what the numbers allow to say, and no more."""
+    if score.hours < MINIMUM_LENGTH or score.better_p_value is None or score.skill is None:
+        return "blue", texts("verdict.early", hours=score.hours, needed=MINIMUM_LENGTH)
+    gain = formats.percent(abs(100 * score.skill))
+    if score.better_p_value < _CONFIDENT:
+        return "green", texts("verdict.better", gain=gain, p=_p_value(score.better_p_value, formats))
+    if score.better_p_value > 1 - _CONFIDENT:
+        return "red", texts("verdict.worse", gain=gain)
+    return "orange", texts("verdict.even", gain=formats.percent(100 * score.skill, signed=True))
+
+
+def _p_value(p: float, formats: Formats) -> str:
+    return f"< {formats.number(0.001, 3)}" if p < 0.001 else f"= {formats.number(p, 3)}"
+
+
+def _scores(page: Page, evidence: str, coin: str | None) -> None:
+    with in_words(page):
+        metrics: Metrics = page.readers.metrics(coin)
+        block = metrics.live if evidence == "ao_vivo" else metrics.backtest
+        if block is None:
+            st.info(page.texts(f"accuracy.none_{evidence}"), icon=":material/hourglass_top:")
+            return
+        _headline(page, block.overall, evidence)
+        _cards(page, block.overall)
+        _charts(page, block, coin)
+
+
+def _headline(page: Page, score: Score, evidence: str) -> None:
+    formats, texts = page.formats, page.texts
+    st.markdown(
+        texts(
+            f"accuracy.period_{evidence}",
+            count=formats.number(score.forecasts),
+            hours=formats.number(score.hours),
+            start=escape(formats.moment(score.start_ms)),
+            end=escape(formats.moment(score.end_ms)),
+        )
+    )
+    colour, sentence = verdict(score, formats, texts)
+    kind = {"green": st.success, "red": st.error, "orange": st.warning, "blue": st.info}[colour]
+    kind(sentence, icon=":material/balance:")
+
+
+def _cards(page: Page, score: Score) -> None:
+    formats, texts = page.formats, page.texts
+    share = 100.0
+    hit = "—" if score.hit_rate is None else formats.percent(share * score.hit_rate, 1)
+    sure = (
+        None
+        if score.hit_low is None or score.hit_high is None
+        else texts(
+            "accuracy.between",
+            low=formats.percent(share * score.hit_low, 1),
+            high=formats.percent(share * score.hit_high, 1),
+        )
+    )
+    covered = score.coverage.get(80)
+    values = (
+        ("skill", formats.percent(None if score.skill is None else share * score.skill, signed=True), None),
+        ("mae", formats.ratio(score.mae_ratio), _optional(texts, "accuracy.mae_is", formats, score.mae_percent)),
+        ("coverage", formats.percent(None if covered is None else share * covered, 1), texts("accuracy.of_80")),
+        ("width", formats.percent(score.width_80_percent), None),
+        ("hits", hit, sure),
+        ("brier", formats.ratio(score.brier), texts("accuracy.coin_toss")),
+        ("forest", formats.percent(share * score.forest_share, 0), None),
+    )
+    with st.grid(4, min_column_width=150, gap="small"):
+        for name, value, detail in values:
+            st.metric(
+                texts(f"accuracy.{name}"), escape(value), escape(detail) if detail else None,
+                delta_color="off", delta_arrow="off", help=texts(f"accuracy.{name}_help"),
+                border=True, height="stretch",
+            )  # fmt: skip
+
+
+def _optional(texts: Texts, key: str, formats: Formats, percent: float | None) -> str | None:
+    return None if percent is None else texts(key, percent=formats.percent(percent, 3))
+
+
+def _charts(page: Page, block: MetricsBlock, coin: str | None) -> None:
+    formats, texts = page.formats, page.texts
+    with st.grid(2, min_column_width=330):
+        _chart_card(page, "reliability", reliability_chart(block.overall, formats, texts))
+        _chart_card(page, "by_horizon", by_horizon_chart(block.by_horizon, formats, texts))
+        _chart_card(page, "by_day", by_day_chart(block.by_day, formats, texts))
+        if coin is None:
+            _chart_card(page, "by_coin", by_coin_chart(block.by_coin, page.names, formats, texts))
+    if coin is None:
+        if block.apart:
+            st.caption(texts("accuracy.apart", coins=", ".join(page.names.get(name, name) for name in block.apart)))
+        with st.expander(texts("accuracy.table"), icon=":material/table_rows:"):
+            st.dataframe(score_table(block.by_coin, page.names, formats, texts), hide_index=True, key="score_table")
+
+
+def _chart_card(page: Page, name: str, figure: object) -> None:
+    with st.container(border=True, key=f"card_{name}"):
+        st.markdown(f"**{page.texts(f'accuracy.chart_{name}')}**", help=page.texts(f"accuracy.chart_{name}_help"))
+        st.plotly_chart(figure, key=name, config=_CHART_CONFIG, alt=page.texts(f"accuracy.chart_{name}"))

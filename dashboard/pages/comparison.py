@@ -1,0 +1,107 @@
+"""Several coins on a common scale, and every coin in one table."""
+
+from __future__ import annotations
+
+from functools import lru_cache, partial
+from typing import Final
+
+import plotly.graph_objects as go
+import streamlit as st
+from pandas.io.formats.style import Styler
+
+from core.errors import NotReady
+from core.reading.readers import Readers
+from core.times import DAY_MS, MINUTE_MS, now_ms
+from dashboard.charts.palette import CATEGORIES
+from dashboard.charts.price import WINDOWS, comparison_chart, step_ms
+from dashboard.charts.style import Look
+from dashboard.charts.tables import coin_table
+from dashboard.i18n.numbers import Formats
+from dashboard.i18n.texts import Texts
+from dashboard.shell.choices import choose_window, segmented
+from dashboard.shell.context import Page, in_words, kept, kept_many
+
+__all__ = ["coins_table", "comparison_figure", "show", "sparklines"]
+
+_EVERY: Final = "3s"
+_SCALES: Final = ("variacao", "indice")
+_FIRST_SHOWN: Final = 5
+_STEP_MS: Final = MINUTE_MS
+_SPARK_STEP_MS: Final = 30 * MINUTE_MS
+_SPARK_RENEWED_MS: Final = 5 * MINUTE_MS
+
+
+def show(page: Page) -> None:
+    """Draw the view."""
+    texts, names = page.texts, page.names
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        window = choose_window(page)
+        scale = kept(
+            "escala", _SCALES, _SCALES[0], segmented(texts("scale.label")), lambda name: texts(f"scale.{name}")
+        )
+    box = partial(
+        st.multiselect,
+        texts("comparison.coins"),
+        max_selections=len(CATEGORIES),
+        placeholder=texts("comparison.choose"),
+    )
+    coins = kept_many("moedas", tuple(names), tuple(names)[:_FIRST_SHOWN], box, lambda coin: names[coin])
+    st.fragment(_chart, run_every=_EVERY)(page, tuple(coins), window, scale)
+    st.fragment(_table, run_every=_EVERY)(page)
+
+
+@lru_cache(maxsize=32)
+def comparison_figure(
+    readers: Readers, _version: str, names: tuple[tuple[str, str], ...], *, window: str, scale: str, look: Look
+) -> go.Figure:
+    """The chart of one version of the data, `names` being the coins shown and what they are called."""
+    newest_ms = max((quote.updated_ms or 0 for quote in readers.quotes()), default=0)
+    step = max(step_ms(window), _STEP_MS)
+    series = {coin: readers.series(coin, newest_ms - WINDOWS[window], step) for coin, _ in names}
+    return comparison_chart(series, dict(names), window, as_index=scale == "indice", look=look)
+
+
+@lru_cache(maxsize=4)
+def sparklines(readers: Readers, coins: tuple[str, ...], until_ms: int) -> dict[str, list[float]]:
+    """The last day of each coin at half-hour steps; `until_ms` moves in steps of five minutes, for they cost most."""
+    return {coin: readers.series(coin, until_ms - DAY_MS, _SPARK_STEP_MS)[1] for coin in coins}
+
+
+@lru_cache(maxsize=8)
+def coins_table(readers: Readers, _version: str, until_ms: int, formats: Formats) -> Styler:
+    """The table of one version of the data."""
+    quotes = readers.quotes()
+    try:
+        forecasts = readers.forecasts()
+    except NotReady:
+        forecasts = {}
+    lines = sparklines(readers, tuple(quote.id for quote in quotes), until_ms)
+    return coin_table(quotes, forecasts, lines, formats, Texts(formats.language))
+
+
+def _chart(page: Page, coins: tuple[str, ...], window: str, scale: str) -> None:
+    with in_words(page), st.container(border=True, key="comparison_chart"):
+        if not coins:
+            st.info(page.texts("comparison.none"), icon=":material/touch_app:")
+            return
+        names = tuple((coin, page.names[coin]) for coin in coins)
+        figure = comparison_figure(
+            page.readers, page.readers.version(), names, window=window, scale=scale, look=page.look
+        )
+        st.plotly_chart(
+            figure, key="comparison", config={"displayModeBar": False}, alt=page.texts("comparison.alt", window=window)
+        )
+        st.caption(page.texts(f"comparison.about_{scale}"))
+
+
+def _table(page: Page) -> None:
+    with in_words(page):
+        st.markdown(f"**{page.texts('comparison.table')}**")
+        until_ms = now_ms() // _SPARK_RENEWED_MS * _SPARK_RENEWED_MS
+        table = coins_table(page.readers, page.readers.version(), until_ms, page.formats)
+        st.dataframe(
+            table,
+            hide_index=True,
+            key="coins_table",
+            column_config={page.texts("table.last_day"): st.column_config.LineChartColumn()},
+        )

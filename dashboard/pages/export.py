@@ -1,0 +1,116 @@
+"""What is shown, as CSV files to take away; each is written only when it is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Final
+
+import streamlit as st
+
+from core.forecast_schema import QUANTILE_COLUMNS
+from core.price_store import Coin
+from core.reading.csv_export import ATTRIBUTION, Cell, csv_file, file_name, forecasts_csv, prices_csv
+from core.reading.readers import Readers
+from core.times import DAY_MS, iso, now_ms
+from dashboard.shell.choices import choose_coin, segmented
+from dashboard.shell.context import Page, in_words, kept
+
+__all__ = ["forecasts_file", "latest_file", "prices_file", "show"]
+
+_PERIODS: Final = {"24h": DAY_MS, "7d": 7 * DAY_MS, "30d": 30 * DAY_MS, "tudo": 2**62}
+_MOST_ROWS: Final = 1_000_000
+_LATEST_COLUMNS: Final = (
+    "horario",
+    "horario_previsto",
+    "minutos",
+    "moeda",
+    "id",
+    "preco_atual",
+    "previsao",
+    *QUANTILE_COLUMNS,
+    "probabilidade_alta",
+    "modelo",
+    "versao",
+)
+
+
+def show(page: Page) -> None:
+    """Draw the view."""
+    texts = page.texts
+    st.markdown(texts("export.intro"))
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        coin = page.readers.resolve(choose_coin(page))
+        switch = segmented(texts("export.period"))
+        period = kept("periodo", tuple(_PERIODS), "7d", switch, lambda name: texts(f"period.{name}"))
+    with in_words(page):
+        workspace = page.readers.workspace()
+        span_ms = _PERIODS[period]
+        with st.grid(3, min_column_width=260):
+            _card(
+                page,
+                "prices",
+                file_name("historico", coin, workspace),
+                partial(prices_file, page.readers, coin, span_ms),
+            )
+            _card(
+                page,
+                "log",
+                file_name("previsoes", coin, workspace),
+                partial(forecasts_file, page.readers, coin, span_ms),
+            )
+            _card(page, "latest", file_name("previsoes-atuais", None, workspace), partial(latest_file, page.readers))
+        st.caption(texts("export.attribution", text=ATTRIBUTION[workspace.source]))
+
+
+def prices_file(readers: Readers, coin: Coin, span_ms: int) -> str:
+    """Stored prices of the last `span_ms`, newest first."""
+    end_ms = now_ms() + DAY_MS
+    prices = readers.history(coin.id, max(0, now_ms() - span_ms), end_ms, _MOST_ROWS)
+    return prices_csv(coin, prices, readers.workspace())
+
+
+def forecasts_file(readers: Readers, coin: Coin, span_ms: int) -> str:
+    """Logged one-hour forecasts made in the last `span_ms` with their outcomes, newest first."""
+    logged = readers.logged(coin.id, max(0, now_ms() - span_ms), now_ms() + DAY_MS, _MOST_ROWS)
+    return forecasts_csv(coin, logged, readers.workspace())
+
+
+def latest_file(readers: Readers) -> str:
+    """The newest forecast of every coin, all horizons and quantiles."""
+    symbols = {quote.id: quote.symbol for quote in readers.quotes()}
+    rows: Iterable[tuple[Cell, ...]] = (
+        (
+            iso(view.origin_ms),
+            iso(step.target_ms),
+            step.horizon_min,
+            symbols.get(view.coin_id, ""),
+            view.coin_id,
+            view.price_origin,
+            step.mean,
+            *(step.quantiles[name] for name in QUANTILE_COLUMNS),
+            step.p_up,
+            view.kind,
+            view.model_version,
+        )
+        for view in readers.forecasts().values()
+        for step in view.steps
+    )
+    return csv_file(_LATEST_COLUMNS, rows, readers.workspace())
+
+
+def _card(page: Page, name: str, file: str, make: Callable[[], str]) -> None:
+    with st.container(border=True, height="stretch"):
+        st.markdown(f"**{page.texts(f'export.{name}')}**")
+        st.caption(page.texts(f"export.{name}_about"))
+        st.space("stretch")
+        st.download_button(
+            page.texts("export.download"),
+            make,
+            file_name=file,
+            mime="text/csv",
+            key=f"download_{name}",
+            on_click="ignore",
+            icon=":material/download:",
+            width="stretch",
+        )

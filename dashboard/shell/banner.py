@@ -1,0 +1,75 @@
+"""What nobody may overlook: prices that are not real, or not of now; a process that stands still."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from html import escape
+from typing import Final
+
+from core.reading.status import SuiteStatus
+from core.settings import Source
+from dashboard.i18n.numbers import Formats
+from dashboard.i18n.texts import Texts
+
+__all__ = ["Notice", "as_html", "notices", "watermark"]
+
+_STYLES: Final = {
+    "simulated": ("#ffb000", "#1a1200"),
+    "replayed": ("#6d3bd1", "#ffffff"),
+    "problem": ("#b42318", "#ffffff"),
+    "news": ("#1d5fbf", "#ffffff"),
+}
+
+
+@dataclass(frozen=True)
+class Notice:
+    """One bar of the banner: its kind decides the colours."""
+
+    kind: str
+    title: str
+    lines: tuple[str, ...] = ()
+
+
+def notices(status: SuiteStatus, texts: Texts, formats: Formats) -> list[Notice]:
+    """The bars for this state of the suite, most important first; none when live data flow."""
+    bars = []
+    notice = texts.said(status.notice) if status.notice else None
+    lines = (notice,) if notice else ()
+    if status.source is Source.DEMO:
+        bars.append(Notice("simulated", texts("banner.simulated"), lines or (texts("banner.simulated_why"),)))
+    elif status.source is Source.REPLAY:
+        ends = status.replay_ends_ms
+        until = (texts("banner.replay_ends", moment=formats.moment(ends)),) if ends else ()
+        bars.append(Notice("replayed", texts("banner.replayed"), (*(lines or (texts("banner.replayed_why"),)), *until)))
+    elif notice:
+        bars.append(Notice("news", notice))
+    if status.problems:
+        sentences = tuple(_sentence(texts.problem(problem)) for problem in status.problems)
+        bars.append(Notice("problem", texts("banner.problems"), sentences))
+    return bars
+
+
+def as_html(bars: list[Notice]) -> str:
+    """The bars as HTML with everything escaped."""
+    return "".join(_bar(bar) for bar in bars)
+
+
+def watermark(source: Source | None, texts: Texts) -> str | None:
+    """The words written across charts whose prices are not live."""
+    keys = {Source.DEMO: "banner.simulated", Source.REPLAY: "banner.replayed"}
+    return texts(keys[source]) if source in keys else None
+
+
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}."
+
+
+def _bar(bar: Notice) -> str:
+    background, colour = _STYLES[bar.kind]
+    role = "alert" if bar.kind == "problem" else "status"
+    lines = "".join(f'<div style="font-size:0.95rem;margin-top:0.15rem">{escape(line)}</div>' for line in bar.lines)
+    return (
+        f'<div role="{role}" data-notice="{bar.kind}" style="background:{background};color:{colour};'
+        'padding:0.65rem 1rem;border-radius:0.5rem;margin-bottom:0.5rem;overflow-wrap:anywhere">'
+        f'<div style="font-weight:700;font-size:1.15rem;letter-spacing:0.02em">{escape(bar.title)}</div>{lines}</div>'
+    )

@@ -1,0 +1,47 @@
+"""Who may see the page: where the API asks for a token, the dashboard asks for the same one."""
+
+from __future__ import annotations
+
+import hmac
+import math
+import time
+from typing import Final
+
+import streamlit as st
+from pydantic import SecretStr
+
+from core.rate_limit import RateLimiter
+from dashboard.i18n.texts import Texts
+
+__all__ = ["admitted", "is_token"]
+
+_ADMITTED: Final = "admitted"
+_DELAY_S: Final = 1.0
+_TRIES: Final = RateLimiter(per_minute=10)
+"""Of one address, over all its sessions: the delay alone would let a thousand sessions guess side by side."""
+
+
+def is_token(given: str, expected: SecretStr) -> bool:
+    """Whether `given` is the token; takes as long for a near miss as for a far one."""
+    return hmac.compare_digest(given.encode(), expected.get_secret_value().encode())
+
+
+def admitted(expected: SecretStr | None, texts: Texts) -> bool:
+    """Whether this visitor may go on; asks for the token where there is one, and remembers it for the session."""
+    if expected is None or st.session_state.get(_ADMITTED):
+        return True
+    with st.form("token", width=420):
+        given = st.text_input(texts("guard.label"), type="password", help=texts("guard.help"))
+        sent = st.form_submit_button(texts("guard.enter"), type="primary")
+    if not sent:
+        return False
+    wait_s = _TRIES.wait_s(st.context.ip_address or "")
+    if wait_s:
+        st.error(texts("guard.slow", seconds=math.ceil(wait_s)), icon=":material/lock:")
+        return False
+    if is_token(given, expected):
+        st.session_state[_ADMITTED] = True
+        st.rerun()
+    time.sleep(_DELAY_S)
+    st.error(texts("guard.wrong"), icon=":material/lock:")
+    return False

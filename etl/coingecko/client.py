@@ -1,0 +1,145 @@
+"""A thin client for the three CoinGecko calls the collector makes; one call, one answer or one typed error.
+
+No retries, no waiting, no caching: pacing belongs to the caller, who shares one budget among all calls.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Callable, Sequence
+from typing import Any, Final, NamedTuple
+from urllib.parse import quote, urlencode, urlsplit
+
+from core.errors import BadReply, ConfigurationError
+from core.price_store import Price
+from core.settings import Plan, Settings
+from core.times import DAY_MS, now_ms
+from core.version import VERSION
+from etl.coingecko.error_replies import refusal, server_time_ms
+from etl.coingecko.parsing import MarketRow, Moment, parse_chart, parse_json, parse_markets
+from etl.coingecko.transport import RawReply, Transport
+
+__all__ = ["PER_PAGE", "Chart", "CoinGecko", "Page", "base_url", "user_agent"]
+
+PER_PAGE: Final = 250
+_PUBLIC_URL: Final = "https://api.coingecko.com/api/v3"
+_PRO_URL: Final = "https://pro-api.coingecko.com/api/v3"
+_KEY_HEADERS: Final = {Plan.DEMO_KEY: "x-cg-demo-api-key", Plan.PRO_KEY: "x-cg-pro-api-key"}
+
+_log = logging.getLogger(__name__)
+
+
+class Page(NamedTuple):
+    """Rows of /coins/markets and the moment they came; `whole` when the page was as long as pages get."""
+
+    rows: list[MarketRow]
+    moment: Moment
+    whole: bool
+
+
+class Chart(NamedTuple):
+    """Prices of one coin's market_chart and the moment they came."""
+
+    prices: list[Price]
+    moment: Moment
+
+
+class CoinGecko:
+    """The API of the plan in `settings`. Every call may raise SourceError, CredentialProblem or ConfigurationError."""
+
+    def __init__(self, settings: Settings, wall_ms: Callable[[], int] = now_ms) -> None:
+        headers = {"User-Agent": user_agent(settings.contact)}
+        if settings.coingecko_key is not None and settings.coingecko_plan in _KEY_HEADERS:
+            headers[_KEY_HEADERS[settings.coingecko_plan]] = settings.coingecko_key.get_secret_value()
+        self._wall_ms = wall_ms
+        self._currency = settings.currency
+        self._transport = Transport(base_url(settings), headers)
+
+    def markets(self, ids: Sequence[str], *, sparkline: bool = False) -> Page:
+        """The coins `ids`, at most 250; with `sparkline` also 7 days of hourly prices. Unknown ids are just absent."""
+        return self._page({"ids": ",".join(ids), "page": 1, "sparkline": str(sparkline).lower()})
+
+    def largest(self, page: int) -> Page:
+        """Page `page` (from 1) of all coins, by market cap."""
+        return self._page({"page": page, "sparkline": "false"})
+
+    def market_chart(self, coin_id: str) -> Chart:
+        """The last 24 hours of one coin in 5-minute steps."""
+        query = {"vs_currency": self._currency, "days": 1, "precision": "full"}
+        value, moment = self._get(f"/coins/{quote(coin_id, safe='')}/market_chart", query)
+        return Chart(parse_chart(value, coin_id, moment), moment)
+
+    def abort(self) -> None:
+        """Cut the call in progress, from any thread; later ones fail at once."""
+        self._transport.abort()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._transport.close()
+
+    def _page(self, choice: dict[str, Any]) -> Page:
+        query = {
+            "vs_currency": self._currency,
+            "order": "market_cap_desc",
+            "per_page": PER_PAGE,
+            "precision": "full",
+            "locale": "en",
+            **choice,
+        }
+        value, moment = self._get("/coins/markets", query)
+        return Page(parse_markets(value, moment), moment, whole=len(value) >= PER_PAGE)
+
+    def _get(self, path: str, query: dict[str, Any]) -> tuple[Any, Moment]:
+        reply = self._transport.get(f"{path}?{urlencode(query, safe=',')}")
+        wall_ms = self._wall_ms()
+        _note(path, reply)
+        if reply.status != 200:
+            raise refusal(reply.status, reply.headers, reply.body, wall_ms)
+        _check_content_type(reply)
+        return parse_json(reply.body), Moment(_source_time_ms(reply, wall_ms), wall_ms)
+
+
+def base_url(settings: Settings) -> str:
+    """The address of the API, with /api/v3.
+
+    Raises:
+        ConfigurationError: CRYPTO_COINGECKO_URL is not an address.
+    """
+    url = settings.coingecko_url or (_PRO_URL if settings.coingecko_plan is Plan.PRO_KEY else _PUBLIC_URL)
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port is None or parts.port > 0)
+    except ValueError:
+        usable = False
+    if not usable or parts.query or parts.fragment or parts.username is not None:
+        raise ConfigurationError(
+            f"CRYPTO_COINGECKO_URL={url[:80]}: deve ser um endereço como http://127.0.0.1:9000/api/v3"
+        )
+    return url
+
+
+def user_agent(contact: str | None) -> str:
+    """Product, version and contact; without a User-Agent CoinGecko refuses every call."""
+    product = f"crypto-forecasting-pipeline/{VERSION}"
+    contact = re.sub(r"[^ -~]|[()]", "", contact or "").strip()
+    return f"{product} ({contact})" if contact else product
+
+
+def _source_time_ms(reply: RawReply, wall_ms: int) -> int:
+    """The moment by the source's clock; one that is more than a day off ours is no clock."""
+    time_ms = server_time_ms(reply.headers)
+    return wall_ms if time_ms is None or abs(time_ms - wall_ms) > DAY_MS else time_ms
+
+
+def _check_content_type(reply: RawReply) -> None:
+    kind = reply.headers.get("Content-Type", "").split(";")[0].strip().lower()
+    if kind and kind != "application/json" and not kind.endswith("+json"):
+        raise BadReply(f"JSON was expected, not {kind[:60]}; begins with {reply.body[:40]!r}")
+
+
+def _note(path: str, reply: RawReply) -> None:
+    """One debug line a call, with what tells how old an answer is and who gave it."""
+    facts = {name: reply.headers.get(name) for name in ("age", "cf-cache-status", "x-request-id", "cf-ray")}
+    said = " ".join(f"{name}={value}" for name, value in facts.items() if value)
+    _log.debug("GET %s: %d, %d bytes %s", path, reply.status, len(reply.body), said)

@@ -1,0 +1,96 @@
+"""Which coins are collected: the ids that were named, or the N largest, looked up once a day and kept in between."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Final
+
+from core.settings import Settings, Source
+from core.times import DAY_MS, HOUR_MS
+from etl.coingecko.client import PER_PAGE
+
+__all__ = ["Universe"]
+
+_EVERYTHING: Final = 10_000
+_LONGEST_IDS: Final = 5000
+_SHORTEST_IDS: Final = 300
+
+
+class Universe:
+    """The ids in force, and the batches in which one address line carries them.
+
+    Ranks move between two pages, so the N largest are a set of ids gathered once, not a page to ask for.
+    A replay of which no coins were named collects everything its server knows.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        everything = settings.source is Source.REPLAY and settings.coins is None
+        self._count = _EVERYTHING if everything else settings.top
+        self.ids: tuple[str, ...] = () if everything else settings.coin_ids
+        self._resolved_ms = 0
+        self._found: dict[str, None] = {}
+        self._pages = 0
+        self._longest_ids = _LONGEST_IDS
+
+    def is_due(self, wall_ms: int) -> bool:
+        """Whether the N largest are to be looked up (again)."""
+        return self._count is not None and (not self.ids or abs(wall_ms - self._resolved_ms) >= DAY_MS)
+
+    @property
+    def next_page(self) -> int:
+        """The page to ask for in a look-up."""
+        return self._pages + 1
+
+    def add_page(self, ids: Iterable[str], *, is_last: bool, wall_ms: int) -> bool:
+        """Take the ids of the next page, the largest first; True when the look-up is complete and in force."""
+        wanted = self._count or 0
+        self._pages += 1
+        for coin_id in ids:
+            if len(self._found) < wanted:
+                self._found.setdefault(coin_id)
+        if len(self._found) < wanted and not is_last:
+            return False
+        if self._found:
+            self.ids, self._resolved_ms = tuple(self._found), wall_ms
+        self._found, self._pages = {}, 0
+        return bool(self.ids)
+
+    def postpone(self, wall_ms: int) -> None:
+        """A look-up failed: the list in force serves for another hour."""
+        self._found, self._pages = {}, 0
+        self._resolved_ms = wall_ms - DAY_MS + HOUR_MS
+
+    def batches(self) -> list[tuple[str, ...]]:
+        """The ids in portions of at most 250, each short enough for one address line."""
+        batches: list[list[str]] = []
+        room = 0
+        for coin_id in self.ids:
+            if not batches or len(batches[-1]) >= PER_PAGE or room < len(coin_id) + 1:
+                batches.append([])
+                room = self._longest_ids
+            batches[-1].append(coin_id)
+            room -= len(coin_id) + 1
+        return [tuple(batch) for batch in batches]
+
+    def shorten(self) -> None:
+        """Make address lines half as long: the last one was refused as too long."""
+        self._longest_ids = max(self._longest_ids // 2, _SHORTEST_IDS)
+
+    def remember(self) -> str:
+        """The looked-up list as JSON, for the next start; empty where the ids were named."""
+        if self._count is None:
+            return ""
+        return json.dumps({"count": self._count, "resolved_ms": self._resolved_ms, "ids": self.ids})
+
+    def recall(self, text: str) -> None:
+        """Take up the list of the last start, if it was looked up for the same N; raises what bad JSON raises."""
+        if self._count is None:
+            return
+        known = json.loads(text)
+        if known.get("count") != self._count:
+            return
+        ids, resolved_ms = tuple(known["ids"]), int(known["resolved_ms"])
+        if not ids or not all(isinstance(coin_id, str) for coin_id in ids):
+            raise ValueError("no list of ids")
+        self.ids, self._resolved_ms = ids, resolved_ms

@@ -1,0 +1,141 @@
+"""The collector's turns: polls first, back-fill with what the budget leaves over, housekeeping in between.
+
+One thread, one call at a time. Pacing runs on the monotonic clock and gaps show in event times, so that neither a
+jump of the wall clock nor a night asleep duplicates, drops or forgets anything.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+import time
+from typing import Final
+
+from core.errors import DamagedFile, NotReady, StorageProblem
+from core.price_store import PriceWriter
+from core.settings import Settings
+from etl.coingecko.client import CoinGecko
+from etl.collector.call_budget import SYSTEM_CLOCK, Clock
+from etl.collector.context import Desk
+from etl.collector.filler import Filler
+from etl.collector.polling import Polls
+from etl.collector.retention import Retention
+
+__all__ = ["Collector"]
+
+_CHORES_EVERY_S: Final = 3600.0
+_VERIFY_EVERY_S: Final = 60.0
+_WHOLE_SHARE: Final = 0.005
+"""Share of the time that reading every page of the database may take: once a minute while it is small."""
+_CHORE_PAUSE_S: Final = 0.05
+_DISK_RETRY_S: Final = 5.0
+
+_log = logging.getLogger(__name__)
+
+
+class Collector:
+    """Collects into `writer` what `api` answers. Its parts are there to be reported on."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        writer: PriceWriter,
+        api: CoinGecko,
+        clock: Clock = SYSTEM_CLOCK,
+        jitter: random.Random | None = None,
+    ) -> None:
+        self._writer = writer
+        self._retention = Retention(writer, settings.retention_days)
+        self._chores_at = self._disk_at = self._verify_at = clock.monotonic()
+        jitter = jitter or random.Random()  # noqa: S311 - spreads retries, keeps no secret
+        self.desk = Desk.resume(settings, writer, api, clock, jitter)
+        self.polls = Polls(self.desk)
+        self.filler = Filler(self.desk)
+        self._damage: list[DamagedFile] = []
+        self._check: threading.Thread | None = None
+        self._whole_at = clock.monotonic() + (_VERIFY_EVERY_S if writer.is_checked else 0.0)
+        self._begin_check()
+
+    def turn(self) -> float:
+        """Make at most one call; return the seconds until there is something to do.
+
+        Raises:
+            ConfigurationError: the source insists that key, plan or currency are wrong.
+        """
+        if self.desk.outbox.renewed:
+            self._begin_afresh()
+        now = self.desk.caller.now()
+        poll_in = max(self.polls.next_at - now, self.desk.caller.budget.delay_s())
+        if poll_in <= 0:
+            self.polls.step()
+            return 0.0
+        fill_in = self.fill_delay_s()
+        if fill_in <= 0:
+            self.filler.step()
+            return 0.0
+        return min(poll_in, fill_in, self._chores(now))
+
+    def fill_delay_s(self) -> float:
+        """Seconds until back-fill may go on; it rests while polls fail or prices cannot be stored."""
+        if self.polls.failures or self.polls.polled_ms is None or self.desk.outbox.trouble is not None:
+            return float("inf")
+        return self.filler.delay_s(self.polls.next_at - self.desk.caller.now())
+
+    def _chores(self, now: float) -> float:
+        """Housekeeping that is due, in small steps; seconds until the next one."""
+        outbox = self.desk.outbox
+        if outbox.trouble is not None:
+            if now >= self._disk_at:
+                self._disk_at = now + _DISK_RETRY_S
+                outbox.flush()
+            return _DISK_RETRY_S
+        if now >= self._verify_at:
+            self._verify_at = now + _VERIFY_EVERY_S
+            outbox.attempt(self._verify)
+            self._begin_check()
+        if now < self._chores_at:
+            return min(self._chores_at, self._verify_at) - now
+        newest_ms = self.desk.intake.newest_ms
+        if newest_ms is not None and outbox.attempt(lambda: self._thin(newest_ms)):
+            return _CHORE_PAUSE_S
+        self._chores_at = now + _CHORES_EVERY_S
+        return _CHORES_EVERY_S
+
+    def _begin_check(self) -> None:
+        """Have every page read beside the work when that is due; what is found, the next look at the file reports."""
+        if self.desk.caller.now() >= self._whole_at and (self._check is None or not self._check.is_alive()):
+            self._check = threading.Thread(target=self._check_whole, name="check", daemon=True)
+            self._check.start()
+
+    def _check_whole(self) -> None:
+        began = time.monotonic()
+        try:
+            self._writer.verify(whole=True)
+        except DamagedFile as error:
+            self._damage.append(error)
+            self._verify_at = self.desk.caller.now()
+        except (NotReady, StorageProblem) as error:
+            _log.warning("could not check the price store: %s", error)
+        took_s = time.monotonic() - began
+        self._whole_at = self.desk.caller.now() + max(_VERIFY_EVERY_S, took_s / _WHOLE_SHARE)
+
+    def _verify(self) -> None:
+        found, self._damage = self._damage, []
+        if found:
+            raise found[0]
+        self._writer.verify()
+
+    def _thin(self, newest_ms: int) -> None:
+        if not self._retention.step(newest_ms):
+            self._chores_at = self.desk.caller.now() + _CHORES_EVERY_S
+            self._writer.checkpoint()
+
+    def _begin_afresh(self) -> None:
+        """The database broke and is empty again: name the coins, fetch everything that can be fetched."""
+        desk = self.desk
+        desk.outbox.renewed = False
+        desk.outbox.track(desk.universe.ids)
+        desk.outbox.set_meta(universe=desk.universe.remember())
+        desk.queue(desk.universe.ids)
+        self.polls.want_hourly()

@@ -1,0 +1,107 @@
+"""The parts that polls and back-fill work with, put together once."""
+
+from __future__ import annotations
+
+import logging
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, Self
+
+from core.price_store import Price, PriceWriter
+from core.settings import Settings
+from etl.coingecko.client import CoinGecko
+from etl.collector.backfill import Backfill
+from etl.collector.call_budget import Clock
+from etl.collector.coin_universe import Universe
+from etl.collector.intake import Intake
+from etl.collector.throttled_calls import Caller
+from etl.collector.write_buffer import Outbox
+
+__all__ = ["STALE_CADENCES", "Desk"]
+
+STALE_CADENCES: Final = 3
+"""Prices are stale, and a gap begins, after this many cadences without a poll that was answered."""
+
+_KEY_TRUSTED_S: Final = 3600.0
+"""A key that worked so lately is not given up for two refusals after a restart, as one just set would be."""
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What is asked (`universe`, `backfill`), how (`api`, `caller`), and where answers go (`intake`, `outbox`)."""
+
+    api: CoinGecko
+    caller: Caller
+    universe: Universe
+    backfill: Backfill
+    intake: Intake
+    outbox: Outbox
+
+    @classmethod
+    def resume(
+        cls, settings: Settings, writer: PriceWriter, api: CoinGecko, clock: Clock, jitter: random.Random
+    ) -> Self:
+        """Begin where the last run ended: its budget, list of coins, waiting back-fill and held jumps.
+
+        Coins without prices are queued for back-fill; all of them if the last run ended more than three cadences ago.
+
+        Raises:
+            StorageProblem, DamagedFile: the store cannot be read.
+        """
+        outbox = Outbox(writer)
+        desk = cls(api, Caller(settings, outbox, clock, jitter), Universe(settings), Backfill(), Intake(outbox), outbox)
+        _recall(writer, "budget", desk.caller.recall)
+        _recall(writer, "universe", desk.universe.recall)
+        if desk.universe.ids:
+            writer.track(desk.universe.ids)
+        latest = {coin: price for coin, price in writer.latest().items() if coin in desk.universe.ids}
+        desk.intake.resume(latest)
+        _recall(writer, "held", desk.intake.recall)
+        _recall(writer, "backfill", desk.backfill.recall)
+        desk.backfill.keep(desk.universe.ids)
+        away_s = _seconds_away(latest, clock.wall_ms())
+        if away_s < _KEY_TRUSTED_S:
+            desk.caller.trust_key()
+        was_away = away_s > STALE_CADENCES * desk.cadence_s
+        desk.queue(tuple(coin for coin in desk.universe.ids if was_away or coin not in latest))
+        return desk
+
+    @property
+    def cadence_s(self) -> float:
+        """Seconds between polls that are in force now."""
+        pages = len(self.universe.batches())
+        return self.caller.cadence_s(pages, background=self.backfill.next is not None)
+
+    @property
+    def pages(self) -> int:
+        """Calls that one poll takes."""
+        return max(1, len(self.universe.batches()))
+
+    def queue(self, coin_ids: tuple[str, ...]) -> None:
+        """Ask for the last 24 hours of these coins; known to the next start before anything else is stored."""
+        self.backfill.add(coin_ids)
+        self.remember_queue()
+
+    def remember_queue(self) -> None:
+        """Store which coins still wait for their back-fill."""
+        self.outbox.set_meta(backfill=self.backfill.remember())
+        self.outbox.flush()
+
+
+def _recall(writer: PriceWriter, key: str, take: Callable[[str], None]) -> None:
+    """Let `take` have what the last run remembered; what it cannot read is said and done without."""
+    text = writer.meta(key)
+    if not text:
+        return
+    try:
+        take(text)
+    except (ValueError, TypeError, LookupError, AttributeError, OverflowError, RecursionError) as error:
+        _log.warning("what was remembered of %s cannot be read (%.100r): going on without it", key, error)
+
+
+def _seconds_away(latest: dict[str, Price], wall_ms: int) -> float:
+    """Since when nothing was fetched; a wall clock set back in between counts as long."""
+    return abs(wall_ms - max((price.fetched_ms for price in latest.values()), default=0)) / 1000

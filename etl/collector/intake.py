@@ -1,0 +1,144 @@
+"""From answers to accepted prices: judges every row, notes what is missing, hands over what is to be stored."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping
+
+from core.errors import BadReply
+from core.price_store import Price
+from core.times import HOUR_MS
+from etl.coingecko.client import Chart, Page
+from etl.coingecko.parsing import MarketRow, hourly_prices
+from etl.collector.jump_filter import Gate, contradicts, plausible_series, supported
+from etl.collector.write_buffer import Outbox
+
+__all__ = ["Intake"]
+
+_log = logging.getLogger(__name__)
+
+
+class Intake:
+    """Knows the newest accepted event time of every coin (`newest`) and which coins had no price when last asked."""
+
+    def __init__(self, outbox: Outbox) -> None:
+        self._outbox = outbox
+        self._gate = Gate()
+        self._held = self._gate.remember()
+        self.newest: dict[str, int] = {}
+        self.missing: set[str] = set()
+
+    def resume(self, latest: Mapping[str, Price]) -> None:
+        """Begin with the newest stored price of each coin."""
+        for coin_id, price in latest.items():
+            self._gate.rebase(price, cadence_s=0)
+            self.newest[coin_id] = price.ts_ms
+
+    def recall(self, held: str) -> None:
+        """Hold the jumps again that the last run held, after `resume`; raises what bad JSON raises."""
+        self._gate.recall(held)
+        self._held = held
+
+    @property
+    def newest_ms(self) -> int | None:
+        """The newest accepted event time of all."""
+        return max(self.newest.values(), default=None)
+
+    @property
+    def pending(self) -> list[str]:
+        """Coins of which a jump waits for confirmation."""
+        return self._gate.pending
+
+    def take_page(self, page: Page, wanted: Iterable[str], cadence_s: float) -> None:
+        """Judge the rows of the coins `wanted`; the others, which nobody asked for, are passed over."""
+        rows = {row.coin.id: row for row in page.rows}
+        asked = set(wanted)
+        priced = {coin_id for coin_id in asked if coin_id in rows and rows[coin_id].price is not None}
+        self._note_missing(asked, asked - priced)
+        for row in page.rows:
+            if row.coin.id in asked:
+                self._take_row(row, page.moment.source_ms, cadence_s)
+        self._remember_held()
+
+    def take_chart(self, coin_id: str, chart: Chart, cadence_s: float) -> int:
+        """Take the plausible part of a coin's chart; return how many prices that were.
+
+        Raises:
+            BadReply: the chart lies far from the price that was accepted for the same time.
+        """
+        series = plausible_series(chart.prices)
+        accepted = self._accepted(coin_id, chart)
+        if contradicts(series, accepted):
+            raise BadReply(f"the chart of {coin_id} contradicts its price")
+        kept = set(series)
+        left_out = [price for price in chart.prices if price not in kept]
+        series = sorted([*series, *supported(left_out, accepted)], key=lambda price: price.ts_ms)
+        self._store(series, chart.moment.source_ms)
+        if series:
+            self._store(self._gate.rebase(series[-1], cadence_s), chart.moment.source_ms)
+        self._hold_ends(coin_id, left_out, chart.moment.source_ms, cadence_s)
+        self._remember_held()
+        return len(series)
+
+    def _accepted(self, coin_id: str, chart: Chart) -> list[tuple[int, float]]:
+        """What is known of the time that a chart covers: the stored prices, else the last accepted one."""
+        stored = self._outbox.recent(coin_id, chart.prices[0].ts_ms - HOUR_MS) if chart.prices else []
+        last = self._gate.last(coin_id)
+        return stored or ([] if last is None else [last])
+
+    def _hold_ends(self, coin_id: str, left_out: list[Price], clock_ms: int, cadence_s: float) -> None:
+        """What a chart shows after the last accepted price and nothing confirms yet waits as a poll's quote would."""
+        for price in left_out:
+            last = self._gate.last(coin_id)
+            if last is not None and price.ts_ms > last[0]:
+                self._store(self._gate.judge(price, cadence_s), clock_ms)
+
+    def _take_row(self, row: MarketRow, clock_ms: int, cadence_s: float) -> None:
+        self._outbox.add_coin(row.coin)
+        if row.price is None:
+            return
+        if (level := _usual_level(row)) is not None:
+            self._gate.hint(row.coin.id, level)
+        else:
+            self._gate.doubt(row.coin.id)
+        accepted = self._gate.judge(row.price, cadence_s)
+        self._store(accepted, clock_ms)
+        if row.sparkline and accepted:
+            self._outbox.set_hourly(row.coin.id, _plausible_hours(row))
+
+    def _store(self, prices: list[Price], clock_ms: int) -> None:
+        self._outbox.add_prices(prices, clock_ms)
+        for price in prices:
+            self.newest[price.coin_id] = max(price.ts_ms, self.newest.get(price.coin_id, 0))
+
+    def _note_missing(self, asked: set[str], missing: set[str]) -> None:
+        """Log once what begins or ends to be missing."""
+        gone, back = missing - self.missing, (asked - missing) & self.missing
+        if gone:
+            _log.warning("no price for %s: unknown, renamed or delisted; asking again", ", ".join(sorted(gone)))
+        if back:
+            _log.info("prices again for %s", ", ".join(sorted(back)))
+        self.missing = (self.missing - asked) | missing
+
+    def _remember_held(self) -> None:
+        held = self._gate.remember()
+        if held != self._held:
+            self._held = held
+            self._outbox.set_meta(held=held)
+
+
+def _usual_level(row: MarketRow) -> float | None:
+    """Where the price lay of late by the row's other fields: its last hourly price, else within its day's range."""
+    hours = [price for price in row.sparkline if price is not None]
+    if hours:
+        return hours[-1]
+    if row.day_range is None or row.price is None:
+        return None
+    low, high = row.day_range
+    return min(max(row.price.price, low), high)
+
+
+def _plausible_hours(row: MarketRow) -> list[tuple[int, float]]:
+    """The hourly prices of a row without spikes."""
+    series = [Price(row.coin.id, ts_ms, price) for ts_ms, price in hourly_prices(row)]
+    return [(price.ts_ms, price.price) for price in plausible_series(series)]

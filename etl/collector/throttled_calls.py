@@ -1,0 +1,83 @@
+"""Makes the calls of polls and back-fill within their one budget, and decides how long a failure silences whom."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from typing import Final, TypeVar
+
+from core.errors import ConfigurationError, RateLimited, SourceError
+from core.settings import Settings
+from etl.collector.backoff import Refusals, Slowdown, wait_after
+from etl.collector.call_budget import CallBudget, Clock, limits_of
+from etl.collector.write_buffer import Outbox
+
+__all__ = ["Caller"]
+
+_BUDGET: Final = "budget"
+
+_T = TypeVar("_T")
+
+
+class Caller:
+    """The budget in use; what a restart must know of it is stored before each call, not after."""
+
+    def __init__(self, settings: Settings, outbox: Outbox, clock: Clock, jitter: random.Random) -> None:
+        self.budget = CallBudget(limits_of(settings), clock)
+        self.clock = clock
+        self._interval_s = settings.interval
+        self._outbox = outbox
+        self._jitter = jitter
+        self.slowdown = Slowdown()
+        self._refusals = Refusals()
+
+    def recall(self, remembered: str) -> None:
+        """Take up the budget of the last run; raises what JSON that is none of ours raises."""
+        self.budget.recall(remembered)
+
+    def trust_key(self) -> None:
+        """The source took key, plan and currency not long ago, in the last run."""
+        self._refusals.answered()
+
+    def now(self) -> float:
+        """Monotonic seconds."""
+        return self.clock.monotonic()
+
+    def cadence_s(self, pages: int, *, background: bool) -> float:
+        """Seconds between polls: the interval, or as much more as the budget and a throttling source demand."""
+        return self.budget.cadence_s(self._interval_s, max(pages, 1), background=background) * self.slowdown.factor
+
+    def call(self, ask: Callable[[], _T]) -> _T:
+        """Make one call, counted whatever becomes of it."""
+        self.budget.start()
+        self._remember()
+        try:
+            value = ask()
+        finally:
+            self.budget.finish()
+        self._refusals.answered()
+        return value
+
+    def wait_after(self, error: SourceError | ConfigurationError, failures: int, cap_s: float) -> float:
+        """Seconds for which whoever made the failed call keeps silent; a rate limit or a ban silences everybody.
+
+        Raises:
+            ConfigurationError: the source insists that key, plan or currency are wrong.
+        """
+        if isinstance(error, ConfigurationError):
+            if self._refusals.refused(self.now()):
+                raise error
+        else:
+            self._refusals.failed_otherwise()
+        if isinstance(error, RateLimited):
+            self.slowdown.throttled()
+        wait = wait_after(error, failures, cap_s, self._jitter)
+        if wait.for_all:
+            self.budget.block(wait.seconds, wait.reason)
+            self._remember()
+        return wait.seconds
+
+    def _remember(self) -> None:
+        if self.budget.limits.calls is not None:
+            self._outbox.set_meta(**{_BUDGET: self.budget.remember()})
+            self._outbox.flush()

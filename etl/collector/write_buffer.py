@@ -1,0 +1,139 @@
+"""What is to be stored, kept in memory while the disk refuses; the one place through which the collector writes."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable
+from typing import Final
+
+from core.errors import DamagedFile, NotReady, StorageProblem
+from core.price_store import Coin, Price, PriceWriter
+
+__all__ = ["Outbox"]
+
+_MOST_PRICES: Final = 200_000
+
+_log = logging.getLogger(__name__)
+
+
+class Outbox:
+    """Gathers prices, coins and remembered values, and stores them as soon as the disk takes them (`stored`: how many).
+
+    `trouble` says what is wrong with the disk now, or is None; `renewed` becomes True when the database broke and
+    was begun afresh, so that everything must be fetched again. Nothing here raises for what a disk does.
+    """
+
+    def __init__(self, writer: PriceWriter) -> None:
+        self._writer = writer
+        self._prices: list[Price] = []
+        self._coins: dict[str, Coin] = {}
+        self._known: dict[str, Coin] = {}
+        self._hourly: dict[str, list[tuple[int, float]]] = {}
+        self._meta: dict[str, str] = {}
+        self._tracked: tuple[str, ...] | None = None
+        self._clock_ms = 0
+        self.stored = 0
+        self.trouble: str | None = None
+        self.renewed = False
+        self._broken = False
+
+    @property
+    def set_aside(self) -> str | None:
+        """The name under which a damaged database was set aside since the start, or None."""
+        path = self._writer.set_aside_as
+        return None if path is None else path.name
+
+    @property
+    def waiting(self) -> int:
+        """How many prices are in memory alone."""
+        return len(self._prices)
+
+    def add_prices(self, prices: Iterable[Price], clock_ms: int) -> None:
+        """Prices to be stored; `clock_ms` is the moment by the source's clock."""
+        self._prices.extend(prices)
+        self._clock_ms = max(self._clock_ms, clock_ms)
+        if len(self._prices) > _MOST_PRICES:
+            lost = len(self._prices) - _MOST_PRICES
+            del self._prices[:lost]
+            _log.error("memory holds %d unsaved prices: the %d oldest are given up", _MOST_PRICES, lost)
+
+    def recent(self, coin_id: str, since_ms: int) -> list[tuple[int, float]]:
+        """Event times and values of a coin's stored prices from `since_ms` on; nothing while the disk refuses."""
+        found: list[tuple[int, float]] = []
+        self.attempt(lambda: found.extend(self._writer.recent(coin_id, since_ms)))
+        return found
+
+    def add_coin(self, coin: Coin) -> None:
+        """A coin to be named or renamed; the same again costs nothing."""
+        if self._known.get(coin.id, coin)[:4] != coin[:4] or coin.id not in self._known:
+            self._coins[coin.id] = coin
+
+    def set_hourly(self, coin_id: str, prices: list[tuple[int, float]]) -> None:
+        """Hourly prices that replace those of the coin."""
+        self._hourly[coin_id] = prices
+
+    def set_meta(self, **values: str) -> None:
+        """Values to be remembered across restarts."""
+        self._meta.update(values)
+
+    def track(self, coin_ids: tuple[str, ...]) -> None:
+        """The coins that are collected from now on."""
+        self._tracked = coin_ids
+
+    def flush(self) -> bool:
+        """Store what waits; False while the disk refuses."""
+        return self.attempt(self._write)
+
+    def attempt(self, action: Callable[[], object]) -> bool:
+        """Do `action` on the store; False, with `trouble` set, if the disk refuses or the database broke."""
+        if self._broken:
+            self._renew()
+            return False
+        try:
+            action()
+        except (StorageProblem, NotReady) as error:
+            self._report(str(error))
+            return False
+        except DamagedFile as error:
+            self._report(str(error))
+            self._renew()
+            return False
+        if self.trouble is not None:
+            _log.info("the disk takes prices again")
+        self.trouble = None
+        return True
+
+    def _write(self) -> None:
+        if self._coins:
+            self._writer.update_coins(self._coins.values())
+            self._known.update(self._coins)
+            self._coins.clear()
+        if self._tracked is not None:
+            self._writer.track(self._tracked)
+            self._tracked = None
+        if self._prices:
+            self.stored += self._writer.store(self._prices, clock_ms=self._clock_ms)
+            self._prices.clear()
+        while self._hourly:
+            coin_id = next(iter(self._hourly))
+            self._writer.store_hourly(coin_id, self._hourly[coin_id])
+            del self._hourly[coin_id]
+        if self._meta:
+            self._writer.set_meta(self._meta)
+            self._meta.clear()
+
+    def _renew(self) -> None:
+        """Begin the broken database afresh; where the disk refuses even that, the next attempt tries again."""
+        self._broken = True
+        try:
+            self._writer.renew()
+        except (StorageProblem, DamagedFile) as error:
+            self._report(str(error))
+            return
+        self._broken, self.trouble = False, None
+        self._coins, self._known, self.renewed = {**self._known, **self._coins}, {}, True
+
+    def _report(self, trouble: str) -> None:
+        if self.trouble is None:
+            _log.error("cannot store: %s; prices are kept in memory", trouble)
+        self.trouble = trouble

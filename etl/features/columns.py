@@ -1,0 +1,187 @@
+"""Prices → features: what is known of each coin at a moment, in units of its own recent spread.
+
+Every column is a pure function of the coin's states (`volatility`), of its log prices on the lattice t, t - 5 min …
+t - 24 h, of the market's mean at the last grid point, and of the clock. Rows on the grid and rows of an origin
+between two grid points come from the same functions; nothing looks ahead.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+
+from core.times import DAY_MS, GRID_STEP_MS, HOUR_MS
+from etl.arrays import BoolArray, FloatArray, IntArray, RowArray
+from etl.features import volatility
+from etl.features.raw_prices import STEPS_PER_DAY
+
+__all__ = [
+    "CLOCK_FEATURES",
+    "COIN_FEATURES",
+    "FEATURE_NAMES",
+    "LOOKBACK",
+    "MARKET_FEATURES",
+    "assemble",
+    "clock_features",
+    "coin_features",
+    "is_odd",
+    "is_warm",
+    "market_features",
+]
+
+
+LOOKBACK: Final = STEPS_PER_DAY
+"""Lattice steps (24 hours) that a row looks back over; everything older lives in the recursive states."""
+
+_LAGS: Final = (1, 2, 3, 6, 12, 24, 48, 96, 288)
+_RANGES: Final = (3, 6, 12, 24, 72, 144, 288)
+_MARKET_HALF_LIVES: Final = (1, 3, 12, 72)
+_MARKET_LAGS: Final = (1, 3, 12)
+
+COIN_FEATURES: Final[tuple[str, ...]] = (
+    *(f"log_square_{n}" for n in volatility.HALF_LIVES),
+    *(f"log_abs_{n}" for n in volatility.HALF_LIVES),
+    *(f"move_{n}" for n in _LAGS),
+    *(f"abs_move_{n}" for n in _LAGS),
+    *(f"range_{n}" for n in _RANGES),
+)
+MARKET_FEATURES: Final[tuple[str, ...]] = (
+    *(f"market_log_abs_{n}" for n in _MARKET_HALF_LIVES),
+    *(f"market_move_{n}" for n in _MARKET_LAGS),
+    *(f"market_abs_move_{n}" for n in _MARKET_LAGS),
+)
+CLOCK_FEATURES: Final[tuple[str, ...]] = (
+    "day_sin_1",
+    "day_cos_1",
+    "day_sin_2",
+    "day_cos_2",
+    "weekend",
+    *(f"minute_{5 * n:02d}" for n in range(12)),
+)
+FEATURE_NAMES: Final[tuple[str, ...]] = (*COIN_FEATURES, *MARKET_FEATURES, *CLOCK_FEATURES)
+
+_MOVE_LIMIT: Final = 8.0
+_LOG_LIMIT: Final = 4.0
+_MARKET_SOURCE: Final = [COIN_FEATURES.index(f"log_abs_{n}") for n in _MARKET_HALF_LIVES] + [
+    COIN_FEATURES.index(f"move_{n}") for n in _MARKET_LAGS
+]
+
+_FIRST_WEEKDAY: Final = 3
+"""1 January 1970 was a Thursday; Monday is 0."""
+
+_ODD_SCALE: Final = 2e-4
+_ODD_ZERO_SHARE: Final = 0.6
+_WARM_WEIGHT: Final = 0.745
+_WARM_SOURCE: Final = volatility.HALF_LIVES.index(72)
+
+
+def is_odd(states: FloatArray) -> BoolArray:
+    """Tell stablecoins and stale feeds: a spread below 2 basis points per 5 minutes, or a price that rarely moves at
+    all.
+
+    One such coin pooled with the others spoils them all; it stays out of training and of the market's mean, and gets
+    the empirical quantiles of its own moves instead of a model.
+    """
+    return (volatility.slow_scale(states) < _ODD_SCALE) | (volatility.zero_share(states) > _ODD_ZERO_SHARE)
+
+
+def is_warm(states: FloatArray) -> BoolArray:
+    """Tell whether at least 12 hours of 5-minute returns have been seen: enough for a model's row."""
+    _, _, weight = volatility.split(states)
+    return weight[..., _WARM_SOURCE] >= _WARM_WEIGHT
+
+
+def coin_features(states: FloatArray, log_price: FloatArray) -> RowArray:
+    """Return the columns `COIN_FEATURES`, shape (n, coins, columns).
+
+    `states` (n, coins, STATE_WIDTH) are those at the n moments, `log_price` (n + LOOKBACK, coins) the lattice that
+    ends with them. What is missing (a gap, a young coin) reads as an ordinary value: 0 on the scales used here.
+    """
+    sigma = volatility.scale(states)[..., None]
+    square, absolute, _ = volatility.split(states)
+    log_square = 0.5 * np.log(square / sigma**2 + 1e-4)
+    log_abs = np.log(absolute / sigma + 0.02)
+    move = _moves(log_price) / sigma
+    extent = np.log(_extents(log_price) / sigma + 0.05)
+    columns = np.concatenate(
+        [
+            np.clip(log_square, -_LOG_LIMIT, _LOG_LIMIT),
+            np.clip(log_abs, -_LOG_LIMIT, _LOG_LIMIT),
+            np.clip(move, -_MOVE_LIMIT, _MOVE_LIMIT),
+            np.minimum(np.abs(move), _MOVE_LIMIT),
+            np.clip(extent, -_LOG_LIMIT, _LOG_LIMIT),
+        ],
+        axis=-1,
+        dtype=np.float32,
+    )
+    return np.nan_to_num(columns, copy=False, nan=0.0)
+
+
+def _moves(log_price: FloatArray) -> FloatArray:
+    now = log_price[LOOKBACK:]
+    rows = len(now)
+    return np.stack(
+        [(now - log_price[LOOKBACK - lag : LOOKBACK - lag + rows]) / np.sqrt(lag) for lag in _LAGS], axis=-1
+    )
+
+
+def _extents(log_price: FloatArray) -> FloatArray:
+    """High minus low of the last k + 1 lattice prices over the root of k; windows grow by doubling, which is exact."""
+    gap = np.isnan(log_price)
+    high = _sliding(np.where(gap, -np.inf, log_price), np.maximum)
+    low = _sliding(np.where(gap, np.inf, log_price), np.minimum)
+    extent = (high - low) / np.sqrt(np.array(_RANGES))
+    return np.where(np.isfinite(extent), extent, np.nan)
+
+
+def _sliding(values: FloatArray, best: np.ufunc) -> FloatArray:
+    rows = len(values) - LOOKBACK
+    spans = {1: values}
+    size = 1
+    while 2 * size <= LOOKBACK + 1:
+        spans[2 * size] = best(spans[size][size:], spans[size][:-size])
+        size *= 2
+    found = []
+    for bars in _RANGES:
+        window = bars + 1
+        part = 1 << (window.bit_length() - 1)
+        span = spans[part]
+        end = len(span)
+        found.append(best(span[end - rows :], span[end - rows - (window - part) : end - (window - part)]))
+    return np.stack(found, axis=-1)
+
+
+def market_features(columns: RowArray, member: BoolArray) -> RowArray:
+    """Return the columns `MARKET_FEATURES`, shape (n, columns): means over the members of that moment."""
+    source = columns[..., _MARKET_SOURCE].astype(np.float64)
+    count = np.maximum(member.sum(axis=1), 1)[:, None]
+    mean = np.where(member[..., None], source, 0.0).sum(axis=1) / count
+    moves = mean[:, len(_MARKET_HALF_LIVES) :]
+    return np.concatenate([mean, np.abs(moves)], axis=1).astype(np.float32)
+
+
+def clock_features(ts_ms: IntArray) -> RowArray:
+    """Return the columns of the clock, shape (..., columns): time of day, weekend, and the place within the hour.
+
+    The twelve `minute_` columns are hats around the full five minutes: on the grid one of them is 1, between two grid
+    points the neighbours share it.
+    """
+    day = ts_ms % DAY_MS / DAY_MS * 2 * np.pi
+    weekday = (ts_ms // DAY_MS + _FIRST_WEEKDAY) % 7
+    place = ts_ms % HOUR_MS / GRID_STEP_MS
+    distance = np.abs(place[..., None] - np.arange(12))
+    hats = np.maximum(1.0 - np.minimum(distance, 12 - distance), 0.0)
+    waves = [np.sin(day), np.cos(day), np.sin(2 * day), np.cos(2 * day), np.where(weekday >= 5, 1.0, 0.0)]
+    return np.concatenate([np.stack(waves, axis=-1), hats], axis=-1).astype(np.float32)
+
+
+def assemble(coin: RowArray, market: RowArray, clock: RowArray) -> RowArray:
+    """Put the three groups side by side: (n, coins, columns) with (n, columns) or (n, coins, columns) of the other
+    two.
+    """
+    shape = coin.shape[:2]
+    wide = [
+        np.broadcast_to(part if part.ndim == 3 else part[:, None], (*shape, part.shape[-1])) for part in (market, clock)
+    ]
+    return np.concatenate([coin, *wide], axis=-1)

@@ -1,0 +1,308 @@
+"""The growing table of features: 5-minute grid rows computed once and appended, and rows as of any origin."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from core.times import GRID_STEP_MS
+from etl.arrays import BoolArray, FloatArray, IntArray, RowArray
+from etl.features import volatility
+from etl.features.columns import (
+    LOOKBACK,
+    MARKET_FEATURES,
+    assemble,
+    clock_features,
+    coin_features,
+    is_odd,
+    is_warm,
+    market_features,
+)
+from etl.features.raw_prices import RAW_KEEP_MS, STEPS_PER_DAY, RawPrices, ceil_grid, floor_grid
+
+__all__ = ["FeatureBlock", "FeatureGrid", "OriginRows"]
+
+
+_BLOCK: Final = STEPS_PER_DAY
+_REPLAY: Final = 72
+"""Steps (6 hours) that an origin's state is moved on along the origin's own lattice, starting from the state of the
+grid.
+"""
+_LATEST_LAG: Final = 24
+"""An origin may lie this many steps (2 hours) behind the grid's end: so far back the raw prices of its lattice are
+kept.
+"""
+_RECENT: Final = _REPLAY + _LATEST_LAG + 1
+_HEAD_START: Final = 312
+"""The grid begins at least 26 hours ago, so that a back-fill that arrives after the first poll finds its place."""
+_BLOCK_CELLS: Final = 24_000
+
+
+@dataclass(frozen=True)
+class FeatureBlock:
+    """Completed grid rows of some coins.
+
+    `ts_ms` (n,) grid points, `coins` (k,) column numbers, `x` (n, k, features) float32, `sigma` (n, k) the unit in
+    which the features are measured, `usable` (n, k) rows fit for a model that were not handed out before.
+    """
+
+    ts_ms: IntArray
+    coins: IntArray
+    x: RowArray
+    sigma: FloatArray
+    usable: BoolArray
+
+    def after(self, rows: int) -> FeatureBlock:
+        """Return the block without its first rows."""
+        return FeatureBlock(self.ts_ms[rows:], self.coins, self.x[rows:], self.sigma[rows:], self.usable[rows:])
+
+
+@dataclass(frozen=True)
+class OriginRows:
+    """Rows as of one origin per coin: `x` (k, features), `sigma`, `spread` and `price` (k,), `usable` and `odd` (k,).
+
+    `sigma` is the fast scale, `spread` the mean of fast and slow variance as a scale (for odd coins).
+    """
+
+    x: RowArray
+    sigma: FloatArray
+    spread: FloatArray
+    price: FloatArray
+    usable: BoolArray
+    odd: BoolArray
+
+    def part(self, coins: IntArray) -> OriginRows:
+        """Return the rows of some of the coins."""
+        return OriginRows(**{field.name: getattr(self, field.name)[coins] for field in fields(self)})
+
+
+class FeatureGrid:
+    """Prices in, feature rows out; the cost of `extend` follows what is new.
+
+    It holds the raw prices of the last 26 hours, the 5-minute lattice of `history_days`, and the states of the last
+    12 hours; the rows themselves are handed out once and not kept.
+    """
+
+    def __init__(self, history_days: int = 14) -> None:
+        self.coins: list[str] = []
+        self._index: dict[str, int] = {}
+        self._raw = RawPrices()
+        self._seeds: dict[int, FloatArray] = {}
+        self._dirty: set[int] = set()
+        self._keep = history_days * _BLOCK + LOOKBACK + 13
+        self.ts_ms: IntArray = np.zeros(0, dtype=np.int64)
+        self.log_price: FloatArray = np.zeros((0, 0))
+        self.event_ms: IntArray = np.zeros((0, 0), dtype=np.int64)
+        self.spread: FloatArray = np.zeros((0, 0))
+        self._handed_out: BoolArray = np.zeros((0, 0), dtype=bool)
+        self._states: FloatArray = np.zeros((0, 0, volatility.STATE_WIDTH))
+        self._market: RowArray = np.zeros((0, len(MARKET_FEATURES)), dtype=np.float32)
+
+    # -- prices in ---------------------------------------------------------------------------------------------------
+
+    def column(self, coin: str) -> int:
+        """Return the coin's column number, giving it one when it is new."""
+        if coin not in self._index:
+            self._index[coin] = len(self.coins)
+            self.coins.append(coin)
+            if len(self.ts_ms):
+                self._widen()
+                self._dirty.add(self._index[coin])
+        return self._index[coin]
+
+    def newest(self, coin: str) -> int | None:
+        """Return the event time of the coin's newest price, None without any."""
+        return self._raw.newest(self._index[coin]) if coin in self._index else None
+
+    def observe(self, coin: str, ts_ms: npt.ArrayLike, price: npt.ArrayLike) -> None:
+        """Append prices in event-time order; those not newer than what the coin has are dropped."""
+        self._raw.append(self.column(coin), ts_ms, price)
+
+    def replace(self, coin: str, ts_ms: npt.ArrayLike, price: npt.ArrayLike) -> None:
+        """Take a repaired history in place of all the coin had; its lattice and states are rebuilt at the next
+        `extend`.
+        """
+        column = self.column(coin)
+        self._raw.clear(column)
+        self._raw.append(column, ts_ms, price)
+        if len(self.ts_ms):
+            self._dirty.add(column)
+
+    def observe_hourly(self, coin: str, ts_ms: npt.ArrayLike, price: npt.ArrayLike) -> None:
+        """Take coarse (hourly) prices from before the coin's history as the first guess of its slow averages."""
+        column = self.column(coin)
+        value = np.asarray(price, dtype=np.float64)
+        good = np.isfinite(value) & (value > 0)
+        self._seeds[column] = volatility.seed_hourly(np.log(value[good]), np.asarray(ts_ms, dtype=np.int64)[good])
+        if len(self.ts_ms):
+            self._dirty.add(column)
+
+    # -- rows out ----------------------------------------------------------------------------------------------------
+
+    def extend(self, until_ms: int) -> Iterator[FeatureBlock]:
+        """Compute the grid rows up to the last grid point at or before `until_ms`, in blocks of at most a day that
+        end with it or within it.
+
+        Rows of coins that joined late or were repaired come first, over the time that the grid already covers.
+        """
+        if self._dirty:
+            yield from self._rebuild()
+        end = floor_grid(until_ms)
+        start = self._next_point(end)
+        length = self._block_rows() * GRID_STEP_MS
+        while start is not None and start <= end:
+            stop = min(end, start - start % length + length - GRID_STEP_MS)
+            yield self._append(np.arange(start, stop + 1, GRID_STEP_MS))
+            start = stop + GRID_STEP_MS
+
+    def _block_rows(self) -> int:
+        """Grid rows computed at a time: a day, or the part of one that keeps the work space small with many coins."""
+        most = _BLOCK_CELLS // max(len(self.coins), 1)
+        return next((rows for rows in (_BLOCK, 144, 96, 48, 24) if rows <= most), 12)
+
+    def _next_point(self, end_ms: int) -> int | None:
+        if len(self.ts_ms):
+            return int(self.ts_ms[-1]) + GRID_STEP_MS
+        first = self._raw.first()
+        if first is None:
+            return None
+        return min(max(ceil_grid(first), end_ms - self._keep * GRID_STEP_MS), end_ms - _HEAD_START * GRID_STEP_MS)
+
+    def _append(self, ts_ms: IntArray) -> FeatureBlock:
+        coins = np.arange(len(self.coins))
+        if not len(self.ts_ms):
+            self._start(int(ts_ms[0]))
+        log_price, event_ms = self._lattice(coins, ts_ms[:, None])
+        states = _run(self._states[-1], log_price, event_ms, self.log_price[-1], self.event_ms[-1])
+        columns = coin_features(states, np.concatenate([self.log_price[-LOOKBACK:], log_price]))
+        usable = _usable(states, log_price)
+        market = market_features(columns, usable)
+        self.ts_ms = np.concatenate([self.ts_ms, ts_ms])[-self._keep :]
+        self.log_price = np.concatenate([self.log_price, log_price])[-self._keep :]
+        self.event_ms = np.concatenate([self.event_ms, event_ms])[-self._keep :]
+        self.spread = np.concatenate([self.spread, _spread(states)])[-self._keep :]
+        self._market = np.concatenate([self._market, market])[-self._keep :]
+        self._handed_out = np.concatenate([self._handed_out, usable])[-self._keep :]
+        self._states = np.concatenate([self._states, states])[-_RECENT:]
+        self._raw.forget_before(int(ts_ms[-1]) - RAW_KEEP_MS)
+        x = assemble(columns, market, _clock(event_ms, ts_ms[:, None]))
+        return FeatureBlock(ts_ms, coins, x, volatility.scale(states), usable)
+
+    def _start(self, first_ms: int) -> None:
+        """Begin the lattice with a day of nothing, so that every row finds the rows it looks back over."""
+        coins = len(self.coins)
+        self.ts_ms = first_ms + GRID_STEP_MS * np.arange(-LOOKBACK, 0)
+        self.log_price = np.full((LOOKBACK, coins), np.nan)
+        self.event_ms = np.full((LOOKBACK, coins), -1)
+        self.spread = np.full((LOOKBACK, coins), np.nan)
+        self._handed_out = np.zeros((LOOKBACK, coins), dtype=bool)
+        self._market = np.zeros((LOOKBACK, len(MARKET_FEATURES)), dtype=np.float32)
+        self._states = np.repeat(self._initial(np.arange(coins))[None], _RECENT, axis=0)
+
+    def _widen(self) -> None:
+        """Add an empty column for a coin that joins late."""
+        self.log_price = np.pad(self.log_price, ((0, 0), (0, 1)), constant_values=np.nan)
+        self.event_ms = np.pad(self.event_ms, ((0, 0), (0, 1)), constant_values=-1)
+        self.spread = np.pad(self.spread, ((0, 0), (0, 1)), constant_values=np.nan)
+        self._handed_out = np.pad(self._handed_out, ((0, 0), (0, 1)))
+        fresh = np.broadcast_to(volatility.initial_state(1), (len(self._states), 1, volatility.STATE_WIDTH))
+        self._states = np.concatenate([self._states, fresh], axis=1)
+
+    def _initial(self, coins: IntArray) -> FloatArray:
+        states = volatility.initial_state(len(coins))
+        for row, coin in enumerate(coins):
+            states[row] = self._seeds.get(int(coin), states[row])
+        return states
+
+    def _lattice(self, coins: IntArray, ts_ms: IntArray) -> tuple[FloatArray, IntArray]:
+        price, event_ms = self._raw.as_of(coins, ts_ms)
+        return np.log(price), event_ms
+
+    def _rebuild(self) -> Iterator[FeatureBlock]:
+        """Compute the columns of late and repaired coins over the grid's time; the market's means stay."""
+        coins = np.array(sorted(self._dirty), dtype=np.int64)
+        self._dirty.clear()
+        log_price, event_ms = self._lattice(coins, self.ts_ms[:, None])
+        log_price[:LOOKBACK], event_ms[:LOOKBACK] = np.nan, -1
+        self.log_price[:, coins], self.event_ms[:, coins] = log_price, event_ms
+        states = self._initial(coins)
+        first, total = LOOKBACK, len(self.ts_ms)
+        for start in range(first, total, _BLOCK):
+            rows = slice(start, min(start + _BLOCK, total))
+            block = _run(states, log_price[rows], event_ms[rows], log_price[start - 1], event_ms[start - 1])
+            states = block[-1]
+            self.spread[rows, coins] = _spread(block)
+            recent = max(total - len(self._states), rows.start)
+            if recent < rows.stop:
+                kept = slice(recent - total + len(self._states), rows.stop - total + len(self._states))
+                self._states[kept, coins] = block[recent - rows.start :]
+            columns = coin_features(block, log_price[start - LOOKBACK : rows.stop])
+            x = assemble(columns, self._market[rows], _clock(event_ms[rows], self.ts_ms[rows, None]))
+            usable = _usable(block, log_price[rows])
+            fresh = usable & ~self._handed_out[rows, coins]
+            self._handed_out[rows, coins] |= usable
+            yield FeatureBlock(self.ts_ms[rows], coins, x, volatility.scale(block), fresh)
+
+    # -- rows as of an origin ----------------------------------------------------------------------------------------
+
+    def at(self, coins: IntArray, origin_ms: IntArray) -> OriginRows:
+        """Return the rows of `coins` (k,) as of one origin each (k,): on a grid point, bit for bit the grid's row.
+
+        An origin more than 2 hours older than the grid's end has no row any more: it is not usable, and its scale is
+        the grid's last.
+        """
+        ts = origin_ms + GRID_STEP_MS * np.arange(-LOOKBACK, 1)[:, None]
+        log_price, event_ms = self._lattice(coins, ts)
+        base = (origin_ms // GRID_STEP_MS - int(self.ts_ms[-1]) // GRID_STEP_MS) - 1 - _REPLAY + len(self._states)
+        known = (base >= 0) & (base < len(self._states))
+        states = self._states[np.where(known, base, len(self._states) - 1), coins]
+        news = np.where(known, log_price, np.nan)
+        for row in range(LOOKBACK + 1 - _REPLAY, LOOKBACK + 1):
+            states = volatility.step(
+                states, volatility.returns(news[row], event_ms[row], news[row - 1], event_ms[row - 1])
+            )
+        columns = coin_features(states[None], log_price)[0]
+        place = np.clip(origin_ms // GRID_STEP_MS - int(self.ts_ms[0]) // GRID_STEP_MS, 0, len(self.ts_ms) - 1)
+        x = assemble(columns[None], self._market[place][None], _clock(event_ms[-1:], origin_ms))[0]
+        return OriginRows(
+            x,
+            volatility.scale(states),
+            _spread(states),
+            np.exp(log_price[-1]),
+            _usable(states, log_price[-1]) & known,
+            is_odd(states),
+        )
+
+
+def _run(
+    states: FloatArray, log_price: FloatArray, event_ms: IntArray, last_price: FloatArray, last_ms: IntArray
+) -> FloatArray:
+    """Move the states over consecutive lattice rows; return the states after each, (n, coins, STATE_WIDTH)."""
+    r = volatility.returns(
+        log_price,
+        event_ms,
+        np.concatenate([last_price[None], log_price[:-1]]),
+        np.concatenate([last_ms[None], event_ms[:-1]]),
+    )
+    result = np.empty((len(r), *states.shape))
+    for row, news in enumerate(r):
+        states = volatility.step(states, news)
+        result[row] = states
+    return result
+
+
+def _clock(event_ms: IntArray, ts_ms: IntArray) -> RowArray:
+    """The clock of each row is that of its price record, which may be minutes older than the row."""
+    return clock_features(np.where(event_ms >= 0, event_ms, ts_ms))
+
+
+def _usable(states: FloatArray, log_price: FloatArray) -> BoolArray:
+    return is_warm(states) & ~is_odd(states) & np.isfinite(log_price)
+
+
+def _spread(states: FloatArray) -> FloatArray:
+    return np.sqrt(0.5 * volatility.scale(states) ** 2 + 0.5 * volatility.slow_scale(states) ** 2)

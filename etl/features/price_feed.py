@@ -1,0 +1,102 @@
+"""From the price store to whoever makes features of it: each price is read once, only repaired coins are read again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from core.price_store import Coin, PriceReader
+from core.times import DAY_MS, HOUR_MS
+from etl.arrays import FloatArray, IntArray
+
+__all__ = ["PriceFeed", "PriceSink"]
+
+_FULL_RESOLUTION_MS: Final = 27 * HOUR_MS
+"""Prices this recent are read as they are; older ones as the last of each 5 minutes, which is all the grid can see."""
+
+
+class PriceSink(Protocol):
+    """What takes prices in: the forecasting engine, or the feature grid alone."""
+
+    def observe(self, coin: str, ts_ms: npt.ArrayLike, price: npt.ArrayLike) -> None:
+        """Append prices in event-time order, newer than what the coin has."""
+
+    def replace(self, coin: str, ts_ms: npt.ArrayLike, price: npt.ArrayLike) -> None:
+        """Take a coin's whole repaired history."""
+
+    def observe_hourly(self, coin: str, ts_ms: npt.ArrayLike, price: npt.ArrayLike) -> None:
+        """Take hourly prices from before the coin's history."""
+
+
+class PriceFeed:
+    """Remembers what the sink has seen of each coin.
+
+    A coin's `revision` grows when prices older than its newest were stored (back-fill, repaired gap): its history is
+    then handed over anew. Everything else is appended.
+    """
+
+    def __init__(self, sink: PriceSink, keep_days: int) -> None:
+        self._sink = sink
+        self._keep_ms = keep_days * DAY_MS
+        self._seen: dict[str, int] = {}
+        self._revision: dict[str, int] = {}
+        self._first: dict[str, int] = {}
+        self._hourly: set[str] = set()
+
+    @property
+    def origins(self) -> dict[str, int]:
+        """Event time of each coin's newest price handed over."""
+        return dict(self._seen)
+
+    def begin_again(self) -> None:
+        """Hand every coin's history over anew with the next pull: it may come from another database than before."""
+        self._revision.clear()
+
+    def pull(self, prices: PriceReader, now_ms: int) -> int:
+        """Hand over what is new of all tracked coins; return how many prices that were."""
+        coins = prices.coins()
+        self._forget({coin.id for coin in coins})
+        return sum(self._pull_coin(prices, coin, now_ms) for coin in coins)
+
+    def _pull_coin(self, prices: PriceReader, coin: Coin, now_ms: int) -> int:
+        if self._revision.get(coin.id) == coin.revision:
+            rows = prices.range(coin.id, self._seen.get(coin.id, 0) + 1)
+            if rows:
+                self._sink.observe(coin.id, *_columns(rows))
+        else:
+            recent_ms = now_ms - _FULL_RESOLUTION_MS
+            rows = prices.thinned(coin.id, now_ms - self._keep_ms, recent_ms) + prices.range(coin.id, recent_ms)
+            self._sink.replace(coin.id, *_columns(rows))
+            self._revision[coin.id] = coin.revision
+            self._seen.pop(coin.id, None)
+            self._first.pop(coin.id, None)
+            self._hourly.discard(coin.id)
+        if rows:
+            self._seen[coin.id] = rows[-1][0]
+            self._first.setdefault(coin.id, rows[0][0])
+        self._pull_hourly(prices, coin.id)
+        return len(rows)
+
+    def _pull_hourly(self, prices: PriceReader, coin_id: str) -> None:
+        """Hand over the hourly prices before the coin's first one; later ones would tell its rows what is to come."""
+        first_ms = self._first.get(coin_id)
+        if first_ms is None or coin_id in self._hourly:
+            return
+        hourly = prices.hourly(coin_id)
+        if hourly:
+            self._sink.observe_hourly(coin_id, *_columns(row for row in hourly if row[0] < first_ms))
+            self._hourly.add(coin_id)
+
+    def _forget(self, tracked: set[str]) -> None:
+        """Coins no longer collected get no further forecasts; what was learned from them stays."""
+        for coin_id in self._seen.keys() - tracked:
+            del self._seen[coin_id]
+            self._revision.pop(coin_id, None)
+
+
+def _columns(rows: Iterable[tuple[int, float]]) -> tuple[IntArray, FloatArray]:
+    times, values = zip(*rows, strict=True) if (rows := list(rows)) else ((), ())
+    return np.array(times, dtype=np.int64), np.array(values, dtype=np.float64)

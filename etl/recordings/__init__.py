@@ -1,0 +1,1 @@
+"""Recorded prices: Parquet and CSV files and stored databases, read in one way."""

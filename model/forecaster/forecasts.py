@@ -1,0 +1,62 @@
+"""Forecasts of many coins as arrays, and as the rows of the forecast contract."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from core.forecast_schema import FORECAST_SCHEMA, HORIZONS_MIN, KIND_BASELINE, KIND_FOREST, QUANTILE_COLUMNS
+from etl.arrays import BoolArray, FloatArray, IntArray
+
+__all__ = ["Forecasts", "quantile_prices"]
+
+
+def quantile_prices(centre: FloatArray, half_width: FloatArray) -> FloatArray:
+    """Return the nine price quantiles (..., 9) around centre prices (...) with half-widths (..., 4) of the log move."""
+    reach = np.concatenate([-half_width[..., ::-1], np.zeros((*half_width.shape[:-1], 1)), half_width], axis=-1)
+    return np.asarray(centre[..., None] * np.exp(reach))
+
+
+@dataclass(frozen=True)
+class Forecasts:
+    """Forecasts of k coins: prices `mean` (k, 12) and `quantiles` (k, 12, 9), probabilities `p_up` (k, 12).
+
+    `is_forest` (k,) tells who published; `baseline_quantiles` and `forest_quantiles` hold what either would say (the
+    forest's are NaN where it has nothing to say).
+    """
+
+    coins: Sequence[str]
+    origin_ms: IntArray
+    price_origin: FloatArray
+    mean: FloatArray
+    quantiles: FloatArray
+    p_up: FloatArray
+    is_forest: BoolArray
+    baseline_quantiles: FloatArray
+    forest_quantiles: FloatArray
+
+    def __len__(self) -> int:
+        return len(self.coins)
+
+    def to_table(self, model_version: str, created_ms: int, source: str) -> pa.Table:
+        """Return one row per coin and horizon in `FORECAST_SCHEMA`, ordered by coin as given, then horizon."""
+        steps = len(HORIZONS_MIN)
+        rows = len(self) * steps
+        kind = np.where(self.is_forest, KIND_FOREST, KIND_BASELINE)
+        columns = {
+            "coin": np.repeat(np.array(self.coins, dtype=object), steps),
+            "origin": pa.array(np.repeat(self.origin_ms, steps)).cast(FORECAST_SCHEMA.field("origin").type),
+            "horizon_min": np.tile(np.array(HORIZONS_MIN, dtype=np.int16), len(self)),
+            "price_origin": np.repeat(self.price_origin, steps),
+            "mean": self.mean.ravel(),
+            **{name: self.quantiles[..., n].ravel() for n, name in enumerate(QUANTILE_COLUMNS)},
+            "p_up": self.p_up.ravel(),
+            "kind": np.repeat(kind.astype(object), steps),
+            "model_version": np.full(rows, model_version, dtype=object),
+            "created_at": pa.array(np.full(rows, created_ms)).cast(FORECAST_SCHEMA.field("created_at").type),
+            "source": np.full(rows, source, dtype=object),
+        }
+        return pa.table(columns, schema=FORECAST_SCHEMA)

@@ -1,0 +1,105 @@
+"""What a cycle publishes: the latest forecasts, the log of the first one per coin and slot, feature rows, scores."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from core.accuracy.scores import add_up
+from core.publishing.manifest import Manifest
+from core.publishing.parquet import sorted_by
+from core.publishing.publisher import Publisher
+from core.times import DAY_MS, GRID_STEP_MS
+from etl.features.feature_table import feature_part, newest_moments, not_yet_written, written_until
+from etl.features.raw_prices import STEPS_PER_DAY
+from model.scoring.scorer_state import LATEST_LOGGED_MS
+
+__all__ = ["ForecastBook"]
+
+_KEPT_TABLES: Final = STEPS_PER_DAY
+"""While the disk refuses, the feature rows of the last day wait in memory."""
+
+_ARRANGED: Final[Mapping[str, Callable[[pa.Table], pa.Table]]] = {
+    "log": sorted_by("coin", "origin", "horizon_min"),
+    "features": sorted_by("coin", "ts"),
+    "scores": add_up,
+}
+"""How the pieces of each growing table are merged; score rows of one cell become one."""
+
+
+class ForecastBook:
+    """Keeps the log's promise: one immutable forecast per coin and 5-minute slot of the origin, the first one."""
+
+    def __init__(self, publisher: Publisher, now_ms: int, retention_days: int) -> None:
+        self._publisher = publisher
+        self._retention_ms = retention_days * DAY_MS
+        self._last_slot = self._restore_slots(publisher.manifest.newest_ms("log", now_ms) - LATEST_LOGGED_MS)
+        self._features_until = written_until(publisher, now_ms)
+        self._features: list[pa.Table] = []
+
+    @property
+    def logged_rows(self) -> int:
+        """Rows in the log."""
+        return self._rows("log")
+
+    @property
+    def score_rows(self) -> int:
+        """Rows of sums in the live scores."""
+        return self._rows("scores")
+
+    def publish(self, latest: pa.Table, trained_ms: int | None, now_ms: int, features: pa.Table) -> Manifest:
+        """Replace the latest forecasts, log those that are first in their slot, append feature rows; one visible step.
+
+        Args:
+            latest: rows of FORECAST_SCHEMA, twelve per coin.
+            trained_ms: when the model behind them was last trained.
+            now_ms: wall-clock time.
+            features: newly completed rows; those that an earlier process has written are left out.
+
+        Raises:
+            OSError: the disk refused; slots and feature rows are kept for the next cycle.
+        """
+        if features.num_rows:
+            self._features = [*self._features[-_KEPT_TABLES:], not_yet_written(features, self._features_until)]
+        origins = newest_moments(latest, "origin")
+        new_slots = {
+            coin: origin // GRID_STEP_MS
+            for coin, origin in origins.items()
+            if now_ms - origin <= LATEST_LOGGED_MS and origin // GRID_STEP_MS > self._last_slot.get(coin, -1)
+        }
+        appended = {}
+        rows = pa.concat_tables(self._features) if self._features else features
+        if rows.num_rows:
+            appended["features"] = feature_part(rows)
+        if new_slots:
+            rows = _ARRANGED["log"](latest.filter(pc.is_in(latest["coin"], pa.array(list(new_slots)))))
+            moments = [origins[coin] for coin in new_slots]
+            appended["log"] = (min(moments), max(moments), rows)
+        if trained_ms is not None:
+            latest = latest.replace_schema_metadata({"trained_ms": str(trained_ms)})
+        manifest = self._publisher.publish({"latest": latest}, appended)
+        self._last_slot |= new_slots
+        self._features.clear()
+        return manifest
+
+    def tidy(self, now_ms: int) -> None:
+        """Merge at most one closed hour or day, forget what is past retention, delete superseded files."""
+        for name, arrange in _ARRANGED.items():
+            if self._publisher.compact(name, now_ms, arrange):
+                break
+        for name in _ARRANGED:
+            self._publisher.retire_before(name, now_ms - self._retention_ms)
+        self._publisher.sweep()
+
+    def _rows(self, name: str) -> int:
+        return sum(part.rows for part in self._publisher.manifest.parts.get(name, ()))
+
+    def _restore_slots(self, since_ms: int) -> dict[str, int]:
+        slots: dict[str, int] = {}
+        for table in self._publisher.read("log", ["coin", "origin"], since_ms):
+            for coin, origin in newest_moments(table, "origin").items():
+                slots[coin] = max(slots.get(coin, -1), origin // GRID_STEP_MS)
+        return slots

@@ -1,0 +1,180 @@
+"""One opened workspace of the pipeline: its lock, its published files, the engine and the model it resumed from."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from typing import Final
+
+import pyarrow as pa
+
+from core.errors import NotReady
+from core.price_store import PriceReader
+from core.publishing.publisher import Publisher
+from core.settings import Settings
+from core.times import now_ms
+from core.workspace import Workspace, open_workspace
+from etl.features.columns import FEATURE_NAMES
+from etl.features.price_feed import PriceFeed
+from model.forecaster.engine import EngineOptions, ForecastEngine
+from model.forecaster.prior import Prior
+from model.loop.forecast_log import ForecastBook
+from model.loop.registry import ModelRegistry
+
+__all__ = ["Session", "engine_options", "open_session"]
+
+_UNTRAINED: Final = "0"
+_MANY_COINS: Final = 32
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass
+class Session:
+    """What a step of the pipeline needs; only the holder of the lock has one."""
+
+    settings: Settings
+    workspace: Workspace
+    publisher: Publisher
+    registry: ModelRegistry
+    book: ForecastBook
+    engine: ForecastEngine
+    feed: PriceFeed
+    model_version: str = _UNTRAINED
+    trained_ms: int | None = None
+    saved_ms: int | None = None
+    shrinkage: tuple[float, ...] = ()
+    _prices: PriceReader | None = field(default=None, repr=False)
+
+    @property
+    def damaged(self) -> list[str]:
+        """Published files and models that could not be read and were set aside."""
+        return [*self.publisher.damaged, *self.registry.damaged]
+
+    def pull(self, now: int) -> int:
+        """Carry new prices to the engine and bring its grid up to date; return how many prices were new.
+
+        Raises:
+            NotReady: the collector has stored nothing yet.
+            DamagedFile: the price store cannot be read.
+        """
+        count = self.feed.pull(self._open_prices(), now)
+        self.engine.advance(now)
+        return count
+
+    def forecast_early(self, now: int) -> None:
+        """Publish forecasts of many coins from what their last day teaches, before all that is stored is learned.
+
+        Learning from 14 days of 250 coins takes longer than a person should wait; of a few coins it is done at once.
+
+        Raises:
+            NotReady: the collector has stored nothing yet.
+            DamagedFile: the price store cannot be read.
+            OSError: the disk refused.
+        """
+        prices = self._open_prices()
+        if len(prices.coins()) < _MANY_COINS:
+            return
+        engine = ForecastEngine(self.engine.options, Prior.load())
+        feed = PriceFeed(engine, keep_days=1)
+        feed.pull(prices, now)
+        engine.advance(now)
+        forecasts = engine.forecast(feed.origins)
+        if len(forecasts):
+            table = forecasts.to_table(_UNTRAINED, now, self.workspace.source.value)
+            self.book.publish(table, None, now, engine.take_feature_rows().slice(0, 0))
+
+    def _open_prices(self) -> PriceReader:
+        if self._prices is None or not self._prices.is_current():
+            self.close()
+            self._prices = PriceReader(self.workspace.database)
+            self.feed.begin_again()
+        return self._prices
+
+    def prices(self) -> PriceReader:
+        """The read-only connection opened by `pull`."""
+        if self._prices is None:
+            raise NotReady("ainda não há preços guardados")
+        return self._prices
+
+    def forecast(self, now: int) -> pa.Table:
+        """The newest forecasts of all coins that have a price, in FORECAST_SCHEMA.
+
+        Raises:
+            NotReady: no coin has a price, or none has a history.
+        """
+        if not self.feed.origins:
+            raise NotReady("ainda não há preços guardados")
+        forecasts = self.engine.forecast(self.feed.origins)
+        if not len(forecasts):
+            raise NotReady("as moedas ainda não têm história")
+        return forecasts.to_table(self.model_version, now, self.workspace.source.value)
+
+    def save_model(self) -> None:
+        """Store what the engine has learned as the newest version."""
+        if self.trained_ms is not None:
+            self.model_version = self.registry.save(
+                self.engine.state(), FEATURE_NAMES, asdict(self.engine.options), self.trained_ms
+            ).version
+            self.saved_ms = self.trained_ms
+
+    def restart_engine(self) -> None:
+        """Begin afresh from the stored model and the stored prices, after a step has failed half-way."""
+        self.engine, self.model_version, self.trained_ms = _resume(self.registry, engine_options(self.settings))
+        self.saved_ms = self.trained_ms
+        self.feed = PriceFeed(self.engine, self.settings.train_days)
+
+    def close(self) -> None:
+        """Close the connection to the price store; safe to call twice."""
+        if self._prices is not None:
+            self._prices.close()
+            self._prices = None
+
+
+@contextmanager
+def open_session(settings: Settings) -> Iterator[Session]:
+    """The pipeline's session for `settings`, alone in its workspace.
+
+    Raises:
+        AlreadyRunning: another pipeline works here.
+        ConfigurationError: the workspace belongs to other settings.
+        NotReady: the source is not decided yet.
+    """
+    workspace = open_workspace(settings)
+    with workspace.hold_pipeline():
+        publisher = Publisher(workspace.processed)
+        registry = ModelRegistry(workspace.models)
+        engine, version, trained_ms = _resume(registry, engine_options(settings))
+        session = Session(
+            settings=settings,
+            workspace=workspace,
+            publisher=publisher,
+            registry=registry,
+            book=ForecastBook(publisher, now_ms(), settings.retention_days),
+            engine=engine,
+            feed=PriceFeed(engine, settings.train_days),
+            model_version=version,
+            trained_ms=trained_ms,
+            saved_ms=trained_ms,
+        )
+        try:
+            yield session
+        finally:
+            session.close()
+
+
+def engine_options(settings: Settings) -> EngineOptions:
+    """What the settings say of the model, for the live engine and the backtests beside it."""
+    return EngineOptions(train_days=settings.train_days, seed=settings.seed)
+
+
+def _resume(registry: ModelRegistry, options: EngineOptions) -> tuple[ForecastEngine, str, int | None]:
+    """The engine that the stored model holds, or a new one if there is none made with these options."""
+    loaded = registry.load(FEATURE_NAMES, asdict(options))
+    if loaded is None:
+        return ForecastEngine(options, Prior.load()), _UNTRAINED, None
+    card, state = loaded
+    _log.info("resuming from model %s", card.version)
+    return ForecastEngine.from_state(state), card.version, card.trained_ms

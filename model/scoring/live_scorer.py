@@ -1,0 +1,192 @@
+"""Live scores: every logged forecast meets its outcome once, in small increments.
+
+What is still open, and the last origin seen of each coin, is published in the same step as the scores themselves
+(`score_state`), so that a crash at any instant neither loses a score nor counts one twice. Tables and arrays only: the
+loop does without pandas.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from core.accuracy.scores import SCORE_SCHEMA, add_up
+from core.forecast_schema import FORECAST_SCHEMA, HORIZONS_MIN, KIND_FOREST, QUANTILE_COLUMNS
+from core.publishing.publisher import Publisher
+from core.realised_price import outcome_at
+from core.times import GRID_STEP_MS, HOUR_MS, MINUTE_MS
+from etl.arrays import FloatArray
+from etl.features.raw_prices import RawPrices
+from model.scoring.losses import loss_terms
+from model.scoring.naive_benchmark import YARDSTICK_POINTS, renewal_ms, yardstick_quantiles
+from model.scoring.scorer_state import ScoreState, origins_ms
+
+__all__ = ["GIVE_UP_MS", "LiveScorer", "Prices", "Settled", "settle"]
+
+GIVE_UP_MS: Final = 48 * HOUR_MS
+"""A gap this old is not going to be filled any more: its forecasts stay without a score."""
+
+_FAR: Final = 2**62
+
+_log = logging.getLogger(__name__)
+
+
+class Prices(Protocol):
+    """What scoring asks of the price store (`core.price_store.PriceReader`)."""
+
+    def as_of(self, coin_id: str, ts_ms: int) -> tuple[int, float] | None:
+        """Event time and price of the last price at or before `ts_ms`, or None."""
+
+    def thinned(self, coin_id: str, start_ms: int, end_ms: int) -> list[tuple[int, float]]:
+        """The last price of each 5-minute interval within [start_ms, end_ms), in order."""
+
+
+@dataclass(frozen=True)
+class Settled:
+    """Of some pending forecasts: those that met their `realised` outcome, those `pending` still, and how many never
+    will meet one (`missed`).
+    """
+
+    realised: pa.Table
+    pending: pa.Table
+    missed: int
+
+
+def settle(pending: pa.Table, prices: Prices) -> Settled:
+    """Match pending forecasts with their outcomes, by the rule of `core.realised_price.outcome_at`.
+
+    A forecast whose outcome falls into a gap stays pending, because a repair may still fill the gap, until its target
+    lies `GIVE_UP_MS` before the newest price of any coin. The machine's clock plays no part.
+
+    Args:
+        pending: rows of FORECAST_SCHEMA; the realised ones come back with `price_actual`.
+        prices: the price store.
+    """
+    coins = pending["coin"].to_pylist()
+    newest = {coin: known[0] for coin in dict.fromkeys(coins) if (known := prices.as_of(coin, _FAR))}
+    target = origins_ms(pending) + pending["horizon_min"].to_numpy().astype(np.int64) * MINUTE_MS
+    newest_ms = np.array([newest.get(coin, -1) for coin in coins], dtype=np.int64)
+    actual = np.full(len(pending), np.nan)
+    for row in np.flatnonzero(target <= newest_ms).tolist():
+        known = prices.as_of(coins[row], int(target[row]))
+        if known is not None:
+            outcome = outcome_at([known[0]], [known[1]], int(target[row]), int(newest_ms[row]))
+            actual[row] = np.nan if outcome is None else outcome
+    found = np.isfinite(actual)
+    lost = ~found & (target < max(newest.values(), default=0) - GIVE_UP_MS)
+    realised = pending.filter(pa.array(found)).append_column("price_actual", pa.array(actual[found]))
+    return Settled(realised, pending.filter(pa.array(~found & ~lost)), int(lost.sum()))
+
+
+class LiveScorer:
+    """Follows the published log and appends score rows; one per workspace, by the holder of the pipeline's lock."""
+
+    def __init__(self, publisher: Publisher) -> None:
+        self._publisher = publisher
+        self._yardsticks: dict[tuple[str, int], FloatArray] = {}
+        self._state = ScoreState.read(publisher)
+        self._seen = {part.file for part in publisher.manifest.parts.get("log", ())}
+        logged = publisher.read("log", since_ms=self._state.since_ms())
+        self._pending = self._state.open_rows(_joined(logged))
+        self._state = self._state.seen(self._pending)
+
+    @property
+    def pending(self) -> int:
+        """Logged forecasts whose outcome is not known yet."""
+        return len(self._pending)
+
+    def step(self, prices: Prices) -> pa.Table:
+        """Score what came due, publish it, and return the new rows of SCORE_SCHEMA.
+
+        Raises:
+            OSError: the disk refused; the same forecasts come due again at the next step.
+            NotReady, DamagedFile: the price store cannot be read now.
+        """
+        self._take_new_log()
+        settled = settle(self._pending, prices)
+        if not len(settled.realised) and not settled.missed:
+            return SCORE_SCHEMA.empty_table()
+        scored = self._score(settled.realised, prices)
+        rows = add_up(scored)
+        appended = {}
+        if rows.num_rows:
+            hours = rows["hour"].cast(pa.int64()).to_numpy()
+            appended["scores"] = (int(hours.min()), int(hours.max()) + HOUR_MS - 1, rows)
+        self._publisher.publish({"score_state": self._state.to_table(settled.pending)}, appended)
+        self._pending = settled.pending
+        missed = settled.missed + len(settled.realised) - len(scored)
+        if missed:
+            _log.warning("%d forecasts stay without a score: no price near their target, or no history", missed)
+        return rows
+
+    def _take_new_log(self) -> None:
+        """Add the rows of parts of the log that were published since; whole days are merged from parts long seen."""
+        parts = [part for part in self._publisher.manifest.parts.get("log", ()) if part.file not in self._seen]
+        if not parts:
+            return
+        tables = [self._publisher.table(part.file) for part in parts if part.level != "day"]
+        fresh = self._state.open_rows(_joined([table for table in tables if table is not None]))
+        if len(fresh):
+            self._pending = pa.concat_tables([self._pending, fresh]).combine_chunks()
+            self._state = self._state.seen(fresh)
+        self._seen = {part.file for part in self._publisher.manifest.parts.get("log", ())}
+
+    def _score(self, realised: pa.Table, prices: Prices) -> pa.Table:
+        """One row of SCORE_SCHEMA a forecast; a coin without two hours of history before the origin has none."""
+        origin = origins_ms(realised)
+        moves = np.empty((len(realised), len(QUANTILE_COLUMNS)))
+        keys = zip(realised["coin"].to_pylist(), origin.tolist(), realised["horizon_min"].to_pylist(), strict=True)
+        for row, (coin, origin_ms, horizon) in enumerate(keys):
+            moves[row] = self._yardstick(coin, origin_ms, prices)[HORIZONS_MIN.index(horizon)]
+        known = np.isfinite(moves[:, 0])
+        realised, moves, origin = realised.filter(pa.array(known)), moves[known], origin[known]
+        price_origin = realised["price_origin"].to_numpy()
+        terms = loss_terms(
+            price_origin=price_origin,
+            quantiles=np.stack([realised[name].to_numpy() for name in QUANTILE_COLUMNS], axis=1),
+            naive=price_origin[:, None] * np.exp(moves),
+            mean=realised["mean"].to_numpy(),
+            p_up=realised["p_up"].to_numpy(),
+            is_forest=pc.equal(realised["kind"], KIND_FOREST).to_numpy(),
+            actual=realised["price_actual"].to_numpy(),
+        )
+        hour = pa.array(origin - origin % HOUR_MS).cast(SCORE_SCHEMA.field("hour").type)
+        columns = {"coin": realised["coin"], "hour": hour, "horizon_min": realised["horizon_min"], **terms}
+        return pa.table(columns, schema=SCORE_SCHEMA)
+
+    def _yardstick(self, coin: str, origin_ms: int, prices: Prices) -> FloatArray:
+        """The yardstick in force at the origin; a coin too young for it is judged by all that preceded the origin."""
+        made_ms = renewal_ms(origin_ms)
+        oldest_ms = made_ms - GIVE_UP_MS
+        quantiles = self._cached(coin, made_ms, oldest_ms, lambda: _history(prices, coin, made_ms))
+        if np.isfinite(quantiles).all():
+            return quantiles
+        return self._cached(coin, origin_ms, oldest_ms, lambda: _history(prices, coin, origin_ms))
+
+    def _cached(self, coin: str, until_ms: int, oldest_ms: int, history: Callable[[], FloatArray]) -> FloatArray:
+        key = (coin, until_ms)
+        if key not in self._yardsticks:
+            self._yardsticks = {known: value for known, value in self._yardsticks.items() if known[1] >= oldest_ms}
+            self._yardsticks[key] = yardstick_quantiles(history())
+        return self._yardsticks[key]
+
+
+def _joined(tables: Sequence[pa.Table]) -> pa.Table:
+    rows = pa.concat_tables([FORECAST_SCHEMA.empty_table(), *(table.select(FORECAST_SCHEMA.names) for table in tables)])
+    return rows.combine_chunks()
+
+
+def _history(prices: Prices, coin: str, until_ms: int) -> FloatArray:
+    """Log prices on the 5-minute grid over the 14 days up to `until_ms`, NaN in gaps."""
+    last = until_ms - until_ms % GRID_STEP_MS
+    grid = last + GRID_STEP_MS * np.arange(1 - YARDSTICK_POINTS, 1)
+    known = prices.thinned(coin, int(grid[0]) - 2 * GRID_STEP_MS, last + 1)
+    raw = RawPrices()
+    raw.append(0, [ts_ms for ts_ms, _ in known], [price for _, price in known])
+    return np.asarray(np.log(raw.as_of(0, grid)[0]))

@@ -1,0 +1,109 @@
+"""What each forecast lost against its outcome, in numpy alone: the live loop does without pandas.
+
+All losses are in simple returns (price / price at the origin − 1), so that coins are comparable.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+
+from core.accuracy.scores import SCORE_SUMS
+from core.forecast_schema import INTERVALS, QUANTILE_COLUMNS, QUANTILES
+from etl.arrays import BoolArray, FloatArray
+
+__all__ = ["NAIVE_COLUMNS", "brier", "loss_terms", "pinball", "winkler"]
+
+NAIVE_COLUMNS: Final = tuple(f"naive_{column}" for column in QUANTILE_COLUMNS)
+"""The yardstick's quantiles as prices, beside those of the forecast."""
+
+_NO_CALL: Final = 1e-9
+"""A probability of a rise this close to one half calls no direction."""
+
+
+def loss_terms(
+    *,
+    price_origin: FloatArray,
+    quantiles: FloatArray,
+    naive: FloatArray,
+    mean: FloatArray,
+    p_up: FloatArray,
+    is_forest: BoolArray,
+    actual: FloatArray,
+) -> dict[str, FloatArray]:
+    """The columns of SCORE_SUMS for n forecasts whose outcome is known.
+
+    Args:
+        price_origin, mean, actual: prices (n,); `quantiles` and the yardstick's `naive` ones: prices (n, 9).
+        p_up: probability of a rise (n,); `is_forest` (n,) tells who made the forecast.
+    """
+    own, yardstick = (prices / price_origin[:, None] - 1 for prices in (quantiles, naive))
+    move, point = actual / price_origin - 1, mean / price_origin - 1
+    terms = {
+        "n": np.ones(len(move)),
+        **_spread_losses(own, yardstick, move),
+        "abs_error": np.abs(point - move),
+        "abs_error_naive": np.abs(move),
+        **_direction(p_up, move),
+        "forest": is_forest.astype(np.float64),
+    }
+    return {name: terms[name] for name in SCORE_SUMS}
+
+
+def pinball(quantiles: FloatArray, outcome: FloatArray, levels: Sequence[float] = QUANTILES) -> FloatArray:
+    """Pinball loss averaged over the quantiles (n, k) of each of n forecasts; in expectation least at the true ones.
+
+    Twice this mean approximates the continuous ranked probability score.
+
+    Sources: Koenker and Bassett (1978), "Regression quantiles"; Gneiting and Raftery (2007), "Strictly proper scoring
+    rules, prediction, and estimation", section 6.
+    """
+    level = np.asarray(levels)
+    error = outcome[:, None] - quantiles
+    return np.asarray(np.maximum(level * error, (level - 1) * error).mean(axis=1))
+
+
+def winkler(low: FloatArray, high: FloatArray, outcome: FloatArray, percent: int) -> FloatArray:
+    """Width of the central `percent` % interval plus 2 / (1 − percent / 100) times the distance of a miss.
+
+    Source: Winkler (1972), "A decision-theoretic approach to interval estimation".
+    """
+    miss = np.maximum(low - outcome, 0.0) + np.maximum(outcome - high, 0.0)
+    return np.asarray(high - low + 2 / (1 - percent / 100) * miss)
+
+
+def brier(p_up: FloatArray, move: FloatArray) -> FloatArray:
+    """Squared distance of the probability of a rise from what came: 1 for a rise, 0 for a fall or no move.
+
+    Source: Brier (1950), "Verification of forecasts expressed in terms of probability".
+    """
+    return np.asarray((p_up - (move > 0)) ** 2)
+
+
+def _spread_losses(own: FloatArray, naive: FloatArray, move: FloatArray) -> dict[str, FloatArray]:
+    place = {name: number for number, name in enumerate(QUANTILE_COLUMNS)}
+    low, high = (place[name] for name in INTERVALS[80])
+    inside = {
+        f"inside_{percent}": ((own[:, place[first]] <= move) & (move <= own[:, place[last]])).astype(np.float64)
+        for percent, (first, last) in INTERVALS.items()
+    }
+    return inside | {
+        "pinball": pinball(own, move),
+        "pinball_naive": pinball(naive, move),
+        "width_80": own[:, high] - own[:, low],
+        "winkler_80": winkler(own[:, low], own[:, high], move, 80),
+        "winkler_80_naive": winkler(naive[:, low], naive[:, high], move, 80),
+    }
+
+
+def _direction(p_up: FloatArray, move: FloatArray) -> dict[str, FloatArray]:
+    called = np.abs(p_up - 0.5) > _NO_CALL
+    moved = called & (move != 0)
+    return {
+        "brier": brier(p_up, move),
+        "moved": moved.astype(np.float64),
+        "hits": (moved & ((p_up > 0.5) == (move > 0))).astype(np.float64),
+        "rises": (moved & (move > 0)).astype(np.float64),
+    }

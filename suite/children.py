@@ -1,0 +1,109 @@
+"""The processes of the suite: command line and environment of each."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import replace
+from typing import Final
+
+from core.processes.child import HIDDEN_VARIABLE
+from core.processes.lifecycle import PARENT_VARIABLE
+from core.settings import Settings, Source
+from core.workspace import Workspace
+from suite.supervisor import ChildSpec
+
+__all__ = ["FRUGAL", "api", "collector", "dashboard", "pipeline", "simulator"]
+
+FRUGAL: Final = {
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "ARROW_NUM_THREADS": "1",
+    "ARROW_DEFAULT_MEMORY_POOL": "system",
+    "MALLOC_ARENA_MAX": "2",
+    "MALLOC_MMAP_THRESHOLD_": "131072",
+    "MALLOC_TRIM_THRESHOLD_": "131072",
+}
+"""One thread a process, so that of two cores one stays free; and the C library gives back what is freed instead of
+keeping it: with 250 coins that halves the pipeline's memory. Elsewhere than on Linux the last four mean nothing.
+"""
+_LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
+_LOCAL_HOSTS: Final = "127.0.0.1,localhost"
+_NOT_INHERITED: Final = ("PYTHONSAFEPATH", "PYTHONHOME", "FORCE_COLOR")
+
+
+def api(settings: Settings) -> ChildSpec:
+    """The HTTP API; it follows data/run/source.json, so it can start before the source is known."""
+    return _spec("api", ("api.server",), _follower(settings))
+
+
+def dashboard(settings: Settings) -> ChildSpec:
+    """The Streamlit dashboard; it follows data/run/source.json too."""
+    command = ("streamlit", "run", "dashboard/app.py")
+    options = {
+        "server.address": settings.host,
+        "server.port": settings.dashboard_port,
+        "server.headless": "true",
+        "server.fileWatcherType": "none",
+        "browser.gatherUsageStats": "false",
+        "logger.level": "warning",
+        "logger.hideWelcomeMessage": "true",
+    }
+    flags = [text for name, value in options.items() for text in (f"--{name}", str(value))]
+    flags += [text for host in _dashboard_hosts(settings) for text in ("--server.allowedHosts", host)]
+    return _spec("dashboard", (*command, *flags), _follower(settings))
+
+
+def simulator(settings: Settings, workspace: Workspace, port: int) -> ChildSpec:
+    """The local market server at `port`: the simulated market, or the replay of a recording."""
+    command = ["etl.simulator", "--port", str(port), "--epoch-ms", str(workspace.epoch_ms)]
+    command += ["--seed", str(settings.seed), "--currency", settings.currency]
+    command += ["--run-dir", str(settings.run_dir), "--log-level", settings.log_level]
+    if settings.coins:
+        command += ["--coins", ",".join(settings.coins)]
+    if settings.source is Source.REPLAY:
+        command += ["--replay", str(settings.replay)]
+        if settings.replay_start:
+            command += ["--replay-start", settings.replay_start]
+    return _spec("simulator", command, settings)
+
+
+def collector(settings: Settings) -> ChildSpec:
+    """The one process that asks for prices and writes crypto.db."""
+    return _spec("collector", ("etl.extract",), settings)
+
+
+def pipeline(settings: Settings) -> ChildSpec:
+    """The loop of features, training, forecasts and scores; it does without pandas."""
+    spec = _spec("pipeline", ("model.pipeline",), settings)
+    return replace(spec, environment={**spec.environment, HIDDEN_VARIABLE: "pandas"})
+
+
+def _dashboard_hosts(settings: Settings) -> tuple[str, ...]:
+    """Names under which browsers may ask; any on an open address without a list, for there a token guards."""
+    if settings.is_loopback or settings.allowed_hosts:
+        return (*_LOOPBACK, *settings.allowed_hosts)
+    return ("*",)
+
+
+def _follower(settings: Settings) -> Settings:
+    return settings.model_copy(update={"source": Source.AUTO})
+
+
+def _spec(name: str, arguments: tuple[str, ...] | list[str], settings: Settings) -> ChildSpec:
+    argv = (sys.executable, "-m", "core.processes.child", "-m", *arguments)
+    return ChildSpec(name, argv, {**_environment(settings), **FRUGAL})
+
+
+def _environment(settings: Settings) -> dict[str, str]:
+    """The whole environment of a child: this one's, the settings, UTF-8, and who its parent is.
+
+    Proxies are for the world outside: the local market server is always asked directly.
+    """
+    environment = {name: value for name, value in os.environ.items() if name not in _NOT_INHERITED}
+    environment |= settings.environment()
+    environment |= {PARENT_VARIABLE: str(os.getpid()), "PYTHONUTF8": "1", "PYTHONUNBUFFERED": "1", "NO_COLOR": "1"}
+    for name in ("NO_PROXY", "no_proxy"):
+        environment[name] = ",".join(filter(None, (environment.get(name), _LOCAL_HOSTS)))
+    return environment

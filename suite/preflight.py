@@ -1,0 +1,90 @@
+"""What must hold before anything is started: the data folder is ours, and both ports are free."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from pathlib import Path
+from typing import Final
+
+import filelock
+
+from core.errors import AlreadyRunning, ConfigurationError
+from core.processes.heartbeat import read_health
+from core.processes.lifecycle import hold_lock
+from core.settings import Settings, Source
+from suite.ports import free_port, problem
+
+__all__ = ["refuse_busy_ports", "refuse_unreadable_recording", "take_folder"]
+
+_ORPHAN_PATIENCE_S: Final = 6.0
+_LOOK_EVERY_S: Final = 0.2
+_PROBE_BYTES: Final = 65_536
+
+
+def take_folder(settings: Settings) -> filelock.BaseFileLock:
+    """The lock of the data folder, held as long as the suite runs.
+
+    Raises:
+        AlreadyRunning: another suite works there.
+        ConfigurationError: nothing can be written there.
+    """
+    folder = settings.data_dir
+    try:
+        lock = hold_lock(settings.run_dir / "suite.lock", str(folder))
+        _try_to_write(settings.run_dir)
+        return lock
+    except AlreadyRunning:
+        pid = read_health(settings.run_dir, "suite").pid
+        raise AlreadyRunning(
+            f"o sistema já está em execução na pasta {folder}{f' (pid {pid})' if pid else ''}. Pare-o, ou inicie "
+            "outro com --data-dir, --models-dir, --api-port e --dashboard-port próprios"
+        ) from None
+    except OSError as error:
+        raise ConfigurationError(f"não é possível gravar na pasta {folder}: {error.strerror}") from error
+
+
+def refuse_unreadable_recording(settings: Settings) -> None:
+    """Make sure that there is something to replay; what it holds is for the market server to judge.
+
+    Raises:
+        ConfigurationError: there is no such file, or it cannot be read.
+    """
+    if settings.source is not Source.REPLAY or settings.replay is None:
+        return
+    try:
+        with settings.replay.open("rb") as file:
+            file.read(1)
+    except OSError as error:
+        raise ConfigurationError(f"não foi possível ler a gravação {settings.replay}: {error.strerror}") from error
+
+
+def refuse_busy_ports(settings: Settings) -> None:
+    """Make sure that API and dashboard can listen; what a killed suite has left gets a moment to end by itself.
+
+    Raises:
+        ConfigurationError: a port is busy; the message names it, its owner and the option to choose another.
+    """
+    was_killed = read_health(settings.run_dir, "suite").state not in (None, "parado")
+    deadline = time.monotonic() + (_ORPHAN_PATIENCE_S if was_killed else 0.0)
+    while (text := _port_problem(settings)) is not None:
+        if time.monotonic() >= deadline:
+            raise ConfigurationError(text)
+        time.sleep(_LOOK_EVERY_S)
+
+
+def _try_to_write(folder: Path) -> None:
+    with tempfile.TemporaryFile(dir=folder) as file:
+        file.write(bytes(_PROBE_BYTES))
+
+
+def _port_problem(settings: Settings) -> str | None:
+    ports = {"--api-port": settings.api_port, "--dashboard-port": settings.dashboard_port}
+    for option, port in ports.items():
+        reason = problem(settings.host, port)
+        if reason is not None:
+            service = "API" if option == "--api-port" else "painel"
+            return (
+                f"{service}: {reason}. Escolha outra com {option}, por exemplo {option} {free_port({*ports.values()})}"
+            )
+    return None

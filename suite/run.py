@@ -1,0 +1,203 @@
+"""The whole system as `python run_all.py` runs it: checks, start in order, decision on the source, watch, stop."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from types import FrameType
+from typing import Any, Final
+
+from core.processes.heartbeat import Heartbeat, read_health
+from core.settings import PROJECT, Settings, Source
+from core.workspace import Workspace, open_workspace, publish_source
+from suite import children
+from suite.banner import addresses, banner
+from suite.browser import answers, has_display, open_pages
+from suite.console import Console
+from suite.cycle_line import CycleReporter
+from suite.ports import free_port
+from suite.preflight import refuse_busy_ports, refuse_unreadable_recording, take_folder
+from suite.source import BACK_NOTICE, COINGECKO_URL, Decision, Probe, at_local_server, decide, is_open
+from suite.supervisor import Supervisor
+
+__all__ = ["Suite"]
+
+_TICK_S: Final = 0.2
+_LOOK_AGAIN_S: Final = 300.0
+_SIMULATOR_PATIENCE_S: Final = 30.0
+
+
+class Suite:
+    """One run of the system in one data folder.
+
+    `coingecko_url` is the address whose silence means that there is no way to real prices.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        console: Console,
+        coingecko_url: str = COINGECKO_URL,
+        look_again_s: float = _LOOK_AGAIN_S,
+    ) -> None:
+        self._settings = settings
+        self._console = console
+        self._coingecko_url = coingecko_url
+        self._look_again_s = look_again_s
+        self._signals = 0
+        self._state = "iniciando"
+        self._notice: str | None = None
+        self._health = Heartbeat(settings.run_dir, "suite")
+        self._supervisor = Supervisor(console, PROJECT, settings.run_dir, on_change=self._publish_children)
+        self._cycles = CycleReporter()
+
+    def run(self) -> int:
+        """Run until a signal; 0 after an orderly stop.
+
+        Raises:
+            ConfigurationError: a port is busy, the folder belongs to another source, a child refuses its settings.
+            AlreadyRunning: another suite runs in this data folder.
+        """
+        with ExitStack() as stack:
+            self._catch_signals()
+            refuse_unreadable_recording(self._settings)
+            stack.enter_context(take_folder(self._settings))
+            refuse_busy_ports(self._settings)
+            stack.enter_context(self._health)
+            stack.callback(self._stop)
+            decision, workspace = self._start()
+            if workspace is not None:
+                self._watch(decision, workspace)
+        return 0
+
+    @property
+    def _stopping(self) -> bool:
+        return self._signals > 0
+
+    def _catch_signals(self) -> None:
+        """Let the first signal stop the suite in order, and the second at once; `nohup` keeps its meaning."""
+
+        def handle(_number: int, _frame: FrameType | None) -> None:
+            self._signals += 1
+
+        for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK"):
+            number = getattr(signal, name, None)
+            if number is not None and not (name == "SIGHUP" and signal.getsignal(number) is signal.SIG_IGN):
+                signal.signal(number, handle)
+
+    def _start(self) -> tuple[Decision, Workspace | None]:
+        """Front ends at once, the market as soon as its source is known; no workspace when told to stop meanwhile."""
+        self._health.progress(source=None, notice=None, urls=addresses(self._settings))
+        (self._settings.run_dir / "source.json").unlink(missing_ok=True)
+        if self._settings.source is Source.AUTO:
+            self._start_front_ends()
+            decision = self._decide()
+            if self._stopping:
+                return decision, None
+            workspace = self._open(decision)
+        else:
+            decision = decide(self._settings, reachable=False)
+            workspace = self._open(decision)
+            self._start_front_ends()
+        self._start_market(decision.settings, workspace)
+        return decision, workspace
+
+    def _start_front_ends(self) -> None:
+        self._supervisor.start(children.api(self._settings))
+        self._supervisor.start(children.dashboard(self._settings))
+        threading.Thread(target=self._announce, name="announce", daemon=True).start()
+
+    def _decide(self) -> Decision:
+        if not is_open(self._settings):
+            return decide(self._settings, reachable=True)
+        self._console.say("Procurando o CoinGecko …")
+        probe = Probe(self._coingecko_url)
+        self._pump(lambda: probe.answer is not None)
+        return decide(self._settings, reachable=bool(probe.answer))
+
+    def _open(self, decision: Decision) -> Workspace:
+        workspace = open_workspace(decision.settings)
+        self._notice = decision.notice
+        publish_source(decision.settings, workspace, self._notice)
+        self._health.progress(source=workspace.source.value, notice=decision.notice)
+        self._console.say(banner(decision.settings, workspace))
+        if decision.notice:
+            self._console.warn(f"  *** {decision.notice} ***")
+        return workspace
+
+    def _start_market(self, settings: Settings, workspace: Workspace) -> None:
+        if not workspace.is_live:
+            port = free_port({settings.api_port, settings.dashboard_port})
+            self._supervisor.start(children.simulator(settings, workspace, port))
+            settings = at_local_server(settings, port)
+            self._pump(lambda: answers(f"{settings.coingecko_url}/ping"), _SIMULATOR_PATIENCE_S)
+        if not self._stopping:
+            self._supervisor.start(children.collector(settings))
+            self._supervisor.start(children.pipeline(settings))
+        self._state = "rodando"
+        self._health.state(self._state)
+
+    def _watch(self, decision: Decision, workspace: Workspace) -> None:
+        probe: Probe | None = None
+        look_at = time.monotonic() + self._look_again_s if decision.is_fallback else float("inf")
+        while not self._stopping:
+            self._pump(lambda: True)
+            self._report_cycle()
+            self._keep_source(decision, workspace)
+            if probe is None and time.monotonic() >= look_at:
+                probe = Probe(self._coingecko_url)
+            if probe is not None and probe.answer is not None:
+                look_at = time.monotonic() + self._look_again_s
+                if probe.answer:
+                    look_at = float("inf")
+                    self._notice = BACK_NOTICE
+                    self._keep_source(decision, workspace)
+                    self._console.warn(f"  *** {BACK_NOTICE} ***")
+                    self._health.progress(notice=BACK_NOTICE)
+                probe = None
+
+    def _keep_source(self, decision: Decision, workspace: Workspace) -> None:
+        """Without source.json the front ends have nothing to show: whatever happens to it, it is written again."""
+        try:
+            publish_source(decision.settings, workspace, self._notice)
+        except OSError as error:
+            self._health.error(error)
+
+    def _report_cycle(self) -> None:
+        health = read_health(self._settings.run_dir, "pipeline")
+        if health.pid is not None and health.pid == self._supervisor.pid("pipeline"):
+            line = self._cycles.line(health.pid, health.progress)
+            if line:
+                self._console.say(line)
+
+    def _announce(self) -> None:
+        """Say when both front ends answer, and open them where somebody can see them."""
+        urls = addresses(self._settings)
+        while not (answers(f"{urls['api']}/status") and answers(f"{urls['dashboard']}/_stcore/health")):
+            if self._stopping:
+                return
+            time.sleep(_TICK_S)
+        self._console.say(f"Painel e API respondem: {urls['dashboard']} e {urls['api']}/docs")
+        if self._settings.browser and has_display():
+            open_pages((f"{urls['api']}/docs", urls["dashboard"]))
+
+    def _pump(self, done: Callable[[], bool], timeout_s: float = float("inf")) -> None:
+        """Look after the children until `done`, a signal, or the time is over; at least once."""
+        deadline = time.monotonic() + timeout_s
+        while not self._stopping:
+            self._supervisor.tick()
+            time.sleep(_TICK_S)
+            if done() or time.monotonic() >= deadline:
+                return
+
+    def _publish_children(self, now: dict[str, Any]) -> None:
+        self._health.state(self._state, children=now)
+
+    def _stop(self) -> None:
+        self._console.say("Parando …")
+        self._state = "parando"
+        self._supervisor.stop(hurry=lambda: self._signals > 1)
+        self._console.say("Tudo parado.")

@@ -1,0 +1,234 @@
+"""Keeps processes alive: starts them, shows their output, restarts those that die or hang, stops them in order."""
+
+from __future__ import annotations
+
+import random
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from core.errors import EXIT_CONFIGURATION, ConfigurationError
+from core.times import iso, now_ms
+from suite.console import Console
+from suite.heartbeat_watch import HeartbeatWatch
+from suite.process_group import ask_to_stop, kill_group, spawn
+
+__all__ = ["ChildSpec", "Supervisor", "Timings"]
+
+_LONGEST_LINE = 8192
+
+
+@dataclass(frozen=True)
+class ChildSpec:
+    """One process: its name (also that of its health file), command line and whole environment."""
+
+    name: str
+    argv: tuple[str, ...]
+    environment: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Timings:
+    """How patient the supervisor is, in seconds."""
+
+    first_backoff: float = 0.5
+    longest_backoff: float = 10.0
+    stable: float = 30.0
+    silence_warned: float = 60.0
+    silence_restarted: float = 90.0
+    stop_step: float = 1.5
+    stop_total: float = 7.0
+
+
+class Supervisor:
+    """Runs children until told to stop; call every method from the main thread.
+
+    (On Linux a child ends with the thread that started it.) `tick` wants to be called several times a second.
+    """
+
+    def __init__(
+        self,
+        console: Console,
+        folder: Path,
+        run_dir: Path,
+        timings: Timings | None = None,
+        on_change: Callable[[dict[str, Any]], None] = lambda _children: None,
+    ) -> None:
+        self._console = console
+        self._folder = folder
+        self._run_dir = run_dir
+        self._timings = timings or Timings()
+        self._on_change = on_change
+        self._children: list[_Child] = []
+
+    def start(self, spec: ChildSpec) -> None:
+        """Start a process and keep it alive from now on."""
+        child = _Child(spec, self._console, self._folder, self._run_dir, self._timings)
+        self._children.append(child)
+        child.launch()
+        self._on_change(self.children())
+
+    def tick(self) -> None:
+        """Look after every child once.
+
+        Raises:
+            ConfigurationError: a child says that only a person can help (exit code 78).
+        """
+        changed = [child.look_after() for child in self._children]
+        if any(changed):
+            self._on_change(self.children())
+
+    def pid(self, name: str) -> int | None:
+        """Process id of the running child `name`, or None."""
+        return next((child.pid for child in self._children if child.spec.name == name), None)
+
+    def children(self) -> dict[str, Any]:
+        """What each child is doing: pid, state, restarts, last_exit, started_at."""
+        return {child.spec.name: child.describe() for child in self._children}
+
+    def stop(self, hurry: Callable[[], bool] = lambda: False) -> None:
+        """Stop all children, the last started first; whoever has not ended within the total time is killed.
+
+        A true `hurry()` ends the patience at once.
+        """
+        deadline = time.monotonic() + self._timings.stop_total
+        for child in reversed(self._children):
+            child.ask_to_stop()
+            _wait([child], min(deadline, time.monotonic() + self._timings.stop_step), hurry)
+        _wait(self._children, deadline, hurry)
+        for child in self._children:
+            child.finish()
+        self._on_change(self.children())
+
+
+class _Child:
+    """One supervised process, over all its restarts."""
+
+    def __init__(self, spec: ChildSpec, console: Console, folder: Path, run_dir: Path, timings: Timings) -> None:
+        self.spec = spec
+        self._console = console
+        self._folder = folder
+        self._timings = timings
+        self._watch = HeartbeatWatch(run_dir / f"{spec.name}.json", timings.silence_warned, timings.silence_restarted)
+        self._process: subprocess.Popen[str] | None = None
+        self._reader: threading.Thread | None = None
+        self._started_ms = 0
+        self._started = 0.0
+        self._restart_at: float | None = None
+        self._failures = 0
+        self._restarts = 0
+        self._last_exit: int | None = None
+
+    @property
+    def pid(self) -> int | None:
+        return self._process.pid if self._process else None
+
+    @property
+    def ended(self) -> bool:
+        return self._process is None or self._process.poll() is not None
+
+    def describe(self) -> dict[str, Any]:
+        return {
+            "pid": self.pid,
+            "state": "rodando" if self._process else "reiniciando" if self._restart_at is not None else "parado",
+            "restarts": self._restarts,
+            "last_exit": self._last_exit,
+            "started_at": iso(self._started_ms),
+        }
+
+    def launch(self) -> None:
+        self._restart_at = None
+        self._started, self._started_ms = time.monotonic(), now_ms()
+        try:
+            self._process = spawn(self.spec.argv, self.spec.environment, self._folder)
+        except OSError as error:
+            self._schedule(f"não iniciou ({error})")
+            return
+        self._watch.begin(self._process.pid)
+        self._reader = threading.Thread(target=self._read, args=(self._process,), name=self.spec.name, daemon=True)
+        self._reader.start()
+
+    def look_after(self) -> bool:
+        """Restart the process where needed; whether its description has changed."""
+        if self._process is None:
+            if self._restart_at is None or time.monotonic() < self._restart_at:
+                return False
+            self._restarts += 1
+            self.launch()
+            return True
+        if self._process.poll() is None:
+            self._judge_silence(self._process)
+            return False
+        code = self._collect()
+        if code == EXIT_CONFIGURATION:
+            raise ConfigurationError(f"{self.spec.name} recusou a configuração (veja a mensagem acima)")
+        self._schedule(f"terminou ({_name_exit(code)})")
+        return True
+
+    def ask_to_stop(self) -> None:
+        self._restart_at = None
+        if self._process:
+            ask_to_stop(self._process)
+
+    def finish(self) -> None:
+        """Kill what is left and gather the last output."""
+        self._restart_at = None
+        if self._process is None:
+            return
+        if self._process.poll() is None:
+            self._console.warn(f"{self.spec.name} não parou a tempo: encerrado à força")
+        kill_group(self._process)
+        self._collect()
+
+    def _judge_silence(self, process: subprocess.Popen[str]) -> None:
+        """A live process whose heartbeat has stopped hangs: say so, then restart it."""
+        silence = self._watch.look()
+        if silence is None:
+            return
+        if self._watch.overdue:
+            self._console.fail(f"{self.spec.name} não dá sinal há {silence:.0f} s: será reiniciado")
+            kill_group(process)
+        else:
+            self._console.warn(f"{self.spec.name} não dá sinal há {silence:.0f} s")
+
+    def _collect(self) -> int:
+        """Reap the ended process with what it left behind; its exit code."""
+        process, reader = self._process, self._reader
+        if process is None or reader is None:
+            raise RuntimeError("nothing to collect")
+        kill_group(process)
+        code = process.wait()
+        reader.join(timeout=1)
+        self._process, self._reader, self._last_exit = None, None, code
+        return code
+
+    def _schedule(self, what: str) -> None:
+        """Plan the next start: the back-off doubles with each failure and starts anew after a stable time."""
+        now = time.monotonic()
+        if now - self._started >= self._timings.stable:
+            self._failures = 0
+        backoff = min(self._timings.longest_backoff, self._timings.first_backoff * 2.0 ** min(self._failures, 16))
+        delay = backoff * random.uniform(1, 1.2)  # noqa: S311 - spreads restarts, guards nothing
+        self._failures += 1
+        self._restart_at = now + delay
+        self._console.fail(f"{self.spec.name} {what}: reinicia em {delay:.1f} s".replace(".", ","))
+
+    def _read(self, process: subprocess.Popen[str]) -> None:
+        if process.stdout is None:
+            raise RuntimeError("spawned without a pipe")
+        with process.stdout as stream:
+            while line := stream.readline(_LONGEST_LINE):
+                self._console.log(self.spec.name, line.rstrip())
+
+
+def _name_exit(code: int) -> str:
+    return f"sinal {-code}" if code < 0 else f"código {code}"
+
+
+def _wait(children: Sequence[_Child], deadline: float, hurry: Callable[[], bool]) -> None:
+    while not all(child.ended for child in children) and not hurry() and time.monotonic() < deadline:
+        time.sleep(0.05)

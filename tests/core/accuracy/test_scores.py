@@ -1,0 +1,203 @@
+"""Summed scores: additive, in agreement with a slow oracle, finite with few rows, and stablecoins apart."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import fields
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from core.accuracy.scores import SCORE_SCHEMA, SCORE_SUMS, MetricsBlock, Score, add_up, summarise
+from core.times import DAY_MS, HOUR_MS
+
+START = 20_000 * DAY_MS
+Row = dict[str, Any]
+
+
+def _row(
+    coin: str = "bitcoin", hour: int = 0, horizon: int = 5, *, n: int = 12, loss: float = 0.9, move: float = 0.002
+) -> Row:
+    """One cell: `n` forecasts with `loss` times the losses of "the price stays", in a market that moves `move`."""
+    naive = {"pinball_naive": 0.3 * move * n, "abs_error_naive": move * n, "winkler_80_naive": 4.0 * move * n}
+    own = {name.removesuffix("_naive"): loss * value for name, value in naive.items()}
+    inside = {"inside_50": 0.5 * n, "inside_80": 0.75 * n, "inside_90": 0.875 * n, "inside_95": float(n)}
+    calls = {"moved": n - 2.0, "hits": n / 2.0, "rises": n / 4.0, "brier": 0.25 * n, "forest": n / 2.0}
+    keys = {"coin": coin, "hour": START + hour * HOUR_MS, "horizon_min": horizon, "n": float(n)}
+    return {**keys, **naive, **own, **inside, **calls, "width_80": 3.0 * move * n}
+
+
+def _table(rows: Sequence[Row]) -> pa.Table:
+    return pa.Table.from_pylist(list(rows), schema=SCORE_SCHEMA)
+
+
+def _block(rows: Sequence[Row]) -> MetricsBlock:
+    block = summarise(_table(rows))
+    assert block is not None
+    return block
+
+
+def _numbers(value: object) -> Iterator[float]:
+    """Every number within scores, mappings and sequences."""
+    if isinstance(value, int | float):
+        yield float(value)
+    elif isinstance(value, Mapping):
+        for item in value.values():
+            yield from _numbers(item)
+    elif isinstance(value, Score | MetricsBlock):
+        for part in fields(value):
+            yield from _numbers(getattr(value, part.name))
+
+
+def _noisy_rows(hours: int, seed: int = 1, mean: float = 0.9) -> list[Row]:
+    rng = random.Random(seed)
+    keys = [(coin, hour, horizon) for coin in ("bitcoin", "solana") for hour in range(hours) for horizon in (5, 60)]
+    return [_row(*key, n=rng.randint(4, 12), loss=rng.gauss(mean, 0.2), move=rng.uniform(0.001, 0.01)) for key in keys]
+
+
+def test_nothing_scored_is_no_block() -> None:
+    """An empty table says nothing."""
+    assert summarise(SCORE_SCHEMA.empty_table()) is None
+
+
+def test_relative_pinball_is_the_mean_over_coins_of_each_coins_ratio() -> None:
+    """A coin that moves fifty times as much weighs no more than the other."""
+    rows = [_row("bitcoin", loss=0.8, move=0.001), _row("pepe", hour=1, loss=1.0, move=0.05)]
+    overall = _block(rows).overall
+    assert overall.relative_pinball == pytest.approx(0.9)
+    assert overall.skill == pytest.approx(0.1)
+    assert overall.mae_ratio == pytest.approx(0.9)
+    assert overall.winkler_ratio == pytest.approx(0.9)
+
+
+def test_the_score_agrees_with_plain_loops() -> None:
+    """Every figure equals what loops over the rows give."""
+    rows = _noisy_rows(30)
+    score = _block(rows).by_horizon[60]
+    chosen = [row for row in rows if row["horizon_min"] == 60]
+    n = sum(row["n"] for row in chosen)
+    ratios = []
+    for coin in ("bitcoin", "solana"):
+        own = sum(row["pinball"] for row in chosen if row["coin"] == coin)
+        ratios.append(own / sum(row["pinball_naive"] for row in chosen if row["coin"] == coin))
+    assert score.relative_pinball == pytest.approx(sum(ratios) / 2)
+    assert score.forecasts == n
+    assert score.hours == 30
+    assert (score.start_ms, score.end_ms) == (START, START + 30 * HOUR_MS)
+    assert score.coverage == pytest.approx({50: 0.5, 80: 0.75, 90: 0.875, 95: 1.0})
+    assert score.width_80_percent == pytest.approx(100 * sum(row["width_80"] for row in chosen) / n)
+    assert score.mae_percent == pytest.approx(100 * sum(row["abs_error"] for row in chosen) / n)
+    moved = sum(row["moved"] for row in chosen)
+    assert score.hit_rate == pytest.approx(sum(row["hits"] for row in chosen) / moved)
+    assert score.rise_share == pytest.approx(sum(row["rises"] for row in chosen) / moved)
+    assert score.ties == n - moved
+    assert score.brier == pytest.approx(0.25)
+    assert score.forest_share == pytest.approx(0.5)
+
+
+def test_parts_of_the_block_hold_their_own_rows() -> None:
+    """By coin, by horizon and by day each forecast counts once in each view."""
+    rows = _noisy_rows(50)
+    block = _block(rows)
+    total = sum(row["n"] for row in rows)
+    assert list(block.by_horizon) == [5, 60]
+    assert list(block.by_coin) == ["bitcoin", "solana"]
+    assert list(block.by_day) == ["2024-10-04", "2024-10-05", "2024-10-06"]
+    for view in (block.by_horizon, block.by_coin, block.by_day):
+        assert sum(score.forecasts for score in view.values()) == total == block.overall.forecasts
+
+
+@settings(deadline=None)
+@given(st.integers(1, 40), st.integers(0, 10_000), st.integers(0, 40))
+def test_split_and_shuffled_rows_say_the_same(hours: int, seed: int, cut: int) -> None:
+    """Summing halves of the cells first, in any order, changes nothing but the last bits."""
+    rows = _noisy_rows(hours, seed)
+    halves = [{name: value / 2 if name in SCORE_SUMS else value for name, value in row.items()} for row in rows]
+    random.Random(seed).shuffle(halves)
+    joint = summarise(pa.concat_tables([_table(halves[:cut]), _table(rows[:0]), _table(halves[cut:] + halves)]))
+    assert joint is not None
+    assert list(_numbers(joint)) == pytest.approx(list(_numbers(_block(rows))), rel=1e-9, abs=1e-9)
+
+
+def test_adding_up_leaves_one_row_a_cell_and_changes_no_score() -> None:
+    """A table compacted to one row a cell is the same evidence."""
+    rows = _noisy_rows(5)
+    compact = add_up(_table(rows + rows[:7]))
+    assert compact.schema.equals(SCORE_SCHEMA)
+    assert compact.num_rows == len(rows)
+    assert list(_numbers(summarise(compact))) == pytest.approx(list(_numbers(_block(rows + rows[:7]))))
+
+
+@pytest.mark.parametrize("hours", [1, 2, 24, 25])
+def test_no_figure_is_ever_nan(hours: int) -> None:
+    """Few rows give fewer figures, never NaN or infinity."""
+    rows = [*_noisy_rows(hours), _row("frozen", loss=0.0, move=0.0)]
+    assert all(math.isfinite(number) for number in _numbers(_block(rows)))
+
+
+def test_a_coin_that_never_moved_has_no_ratio() -> None:
+    """With a naive loss of zero there is nothing to divide by, and the other coins are not touched."""
+    block = _block([_row("frozen", move=0.0), _row("bitcoin", loss=0.8)])
+    assert block.by_coin["frozen"].relative_pinball is None
+    assert block.overall.relative_pinball == pytest.approx(0.8)
+
+
+def test_stablecoins_are_shown_apart() -> None:
+    """A coin that moves 0.01 % on average counts under its own name alone."""
+    block = _block([_row("bitcoin", loss=0.8), _row("tether", loss=3.0, move=0.0001)])
+    assert block.apart == ("tether",)
+    assert block.overall.relative_pinball == pytest.approx(0.8)
+    assert block.by_horizon[5].forecasts == 12
+    assert block.by_coin["tether"].relative_pinball == pytest.approx(3.0)
+
+
+def test_stablecoins_alone_are_not_hidden() -> None:
+    """Where nothing else is collected, the overall score is theirs."""
+    block = _block([_row("tether", loss=1.5, move=0.0001)])
+    assert block.apart == ()
+    assert block.overall.relative_pinball == pytest.approx(1.5)
+
+
+def test_the_caller_may_name_the_coins_apart() -> None:
+    """A part of the evidence is judged with the coins that the whole set apart."""
+    block = summarise(_table([_row("bitcoin", loss=0.8), _row("tether", loss=3.0)]), apart=["tether"])
+    assert block is not None
+    assert block.overall.relative_pinball == pytest.approx(0.8)
+
+
+def test_a_clear_gain_is_significant_and_a_loss_is_not() -> None:
+    """The p-value points the right way: near 0 for better forecasts, near 1 for worse ones."""
+    better, worse = _block(_noisy_rows(72, mean=0.8)).overall, _block(_noisy_rows(72, mean=1.2)).overall
+    assert better.better_p_value is not None
+    assert worse.better_p_value is not None
+    assert better.better_p_value < 0.01
+    assert worse.better_p_value > 0.99
+
+
+def test_less_than_a_day_has_no_p_value() -> None:
+    """Twenty-three hours are too few to tell luck from skill."""
+    assert _block(_noisy_rows(23)).overall.better_p_value is None
+
+
+def test_the_hit_interval_counts_hours_not_forecasts() -> None:
+    """A hundred times the forecasts in the same hours make the interval no narrower."""
+    few, many = ([_row(hour=hour, n=n) for hour in range(10)] for n in (20, 2000))
+    for rows in (few, many):
+        for row in rows:
+            row |= {"moved": row["n"], "hits": 0.6 * row["n"]}
+    assert (_block(few).overall.hit_low, _block(few).overall.hit_high) == pytest.approx(
+        (_block(many).overall.hit_low, _block(many).overall.hit_high)
+    )
+    assert _block(few).overall.hit_low == pytest.approx(0.3127, abs=1e-4)
+
+
+def test_ties_alone_give_no_hit_rate() -> None:
+    """Where no direction was called there is none to be right about."""
+    overall = _block([_row() | {"moved": 0.0, "hits": 0.0, "rises": 0.0}]).overall
+    assert (overall.hit_rate, overall.hit_low, overall.hit_high, overall.rise_share) == (None, None, None, None)
+    assert overall.ties == 12

@@ -1,0 +1,106 @@
+"""What the price writer says when the disk or the file refuses."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from core.errors import DamagedFile, StorageProblem
+from core.price_store import Coin, Price, PriceReader, PriceWriter
+from core.times import now_ms
+
+
+def test_a_full_disk_is_a_storage_problem_and_passes(tmp_path: Path) -> None:
+    """Nothing of a refused batch is stored; the same batch goes in when there is room again."""
+    prices = [Price("bitcoin", ts_ms, 1.0) for ts_ms in range(1, 5000)]
+    with PriceWriter(tmp_path / "crypto.db") as writer:
+        connection = writer._connection
+        pages = connection.execute("PRAGMA page_count").fetchone()[0]
+        connection.execute(f"PRAGMA max_page_count = {pages + 2}")
+        for _ in range(2):
+            with pytest.raises(StorageProblem, match="full"):
+                writer.store(prices)
+        assert writer.recent("bitcoin", 0) == []
+        connection.execute("PRAGMA max_page_count = 100000")
+        assert writer.store(prices) == len(prices)
+
+
+def test_a_database_that_broke_while_open_is_renewed(tmp_path: Path) -> None:
+    """DamagedFile, and after `renew` an empty store under the same name; the broken one is kept."""
+    path = tmp_path / "crypto.db"
+    with PriceWriter(path) as writer:
+        writer.store(Price("bitcoin", ts_ms, 1.0) for ts_ms in range(1, 5000))
+        writer.checkpoint()
+        path.write_bytes(path.read_bytes()[:4096] + b"\xde\xad" * 50_000)
+        with pytest.raises(DamagedFile):
+            writer.verify()
+        writer._connection.execute("PRAGMA shrink_memory")
+        with pytest.raises(DamagedFile):
+            writer.store(Price("bitcoin", ts_ms, 1.0) for ts_ms in range(5000, 9000))
+        writer.renew()
+        assert writer.set_aside_as is not None
+        assert writer.set_aside_as.exists()
+        assert writer.store([Price("bitcoin", 1, 1.0)]) == 1
+        with PriceReader(path) as reader:
+            assert reader.range("bitcoin") == [(1, 1.0)]
+
+
+def test_a_broken_page_in_the_middle_is_found_by_reading_the_whole(tmp_path: Path) -> None:
+    """A quick look misses it; the whole check does not."""
+    path = tmp_path / "crypto.db"
+    with PriceWriter(path) as writer:
+        writer.store(Price("bitcoin", ts_ms, 1.0) for ts_ms in range(1, 9000))
+        writer.checkpoint()
+        assert writer.is_checked
+        writer.verify(whole=True)
+        with path.open("r+b") as file:
+            file.seek(path.stat().st_size // 2 // 4096 * 4096)
+            file.write(b"\xde\xad" * 2048)
+        writer.verify()
+        with pytest.raises(DamagedFile):
+            writer.verify(whole=True)
+
+
+def test_a_file_that_is_gone_is_noticed(tmp_path: Path) -> None:
+    """Whoever deletes the database while it is open does not make the writer write into nothing."""
+    path = tmp_path / "crypto.db"
+    with PriceWriter(path) as writer:
+        writer.verify()
+        path.unlink()
+        with pytest.raises(DamagedFile, match="gone"):
+            writer.verify()
+        writer.renew()
+        writer.verify()
+        assert writer.set_aside_as is None
+
+
+def test_another_database_in_its_place_is_taken_over(tmp_path: Path) -> None:
+    """Whoever puts a backup in place finds it continued, not set aside."""
+    path, backup = tmp_path / "crypto.db", tmp_path / "backup.db"
+    with PriceWriter(backup) as writer:
+        writer.store([Price("bitcoin", 1, 1.0)])
+    with PriceWriter(path) as writer:
+        backup.replace(path)
+        with pytest.raises(DamagedFile):
+            writer.verify()
+        writer.renew()
+        assert writer.recent("bitcoin", 0) == [(1, 1.0)]
+        assert writer.set_aside_as is None
+
+
+def test_the_sources_clock_decides_what_is_of_the_future(tmp_path: Path) -> None:
+    """A price of now is stored by a machine whose clock is an hour behind, if the source's clock is given."""
+    ahead_ms = now_ms() + 3_600_000
+    with PriceWriter(tmp_path / "crypto.db") as writer:
+        assert writer.store([Price("bitcoin", ahead_ms, 1.0)]) == 0
+        assert writer.store([Price("bitcoin", ahead_ms, 1.0)], clock_ms=ahead_ms) == 1
+
+
+def test_oldest_and_names_are_read_back(tmp_path: Path) -> None:
+    """The oldest price of a coin, and the ids of all coins that were ever named."""
+    with PriceWriter(tmp_path / "crypto.db") as writer:
+        writer.update_coins([Coin("solana", "sol", "Solana"), Coin("bitcoin", "btc", "Bitcoin")])
+        writer.store([Price("bitcoin", 20, 1.0), Price("bitcoin", 10, 1.0)])
+        assert writer.coin_ids() == ["bitcoin", "solana"]
+        assert (writer.oldest_ms("bitcoin"), writer.oldest_ms("solana")) == (10, None)

@@ -1,0 +1,40 @@
+"""A child of the suite loads what it needs and nothing that was hidden from it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from core.processes.child import HIDDEN_VARIABLE
+from core.settings import PROJECT
+
+_TELL = """
+import os, sys
+try:
+    import colorsys
+except ImportError:
+    print("hidden", "colorsys" in sys.modules, os.environ.get("CRYPTO_HIDDEN_MODULES"))
+else:
+    print("found")
+import wave
+print(wave.__name__)
+"""
+
+
+def _run(folder: Path, hidden: str) -> str:
+    (folder / "tell.py").write_text(_TELL, encoding="utf-8")
+    environment = {**os.environ, "PYTHONPATH": f"{PROJECT}{os.pathsep}{folder}", HIDDEN_VARIABLE: hidden}
+    command = [sys.executable, "-m", "core.processes.child", "-m", "tell"]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
+
+
+def test_hidden_modules_are_as_if_not_installed(tmp_path: Path) -> None:
+    """Importing one fails, others are found, and processes started by the child see all again."""
+    assert _run(tmp_path, "colorsys,zipapp").split() == ["hidden", "False", "None", "wave"]
+
+
+def test_without_the_variable_nothing_is_hidden(tmp_path: Path) -> None:
+    """An empty value hides nothing."""
+    assert _run(tmp_path, "").split() == ["found", "wave"]

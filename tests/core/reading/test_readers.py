@@ -1,0 +1,359 @@
+"""Readers give API and dashboard what was published, re-read only what has changed, and lose nothing."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from core.errors import DamagedFile, NotReady, UnknownCoin
+from core.forecast_schema import FORECAST_SCHEMA, HORIZONS_MIN
+from core.price_store import Coin, Price, PriceWriter
+from core.publishing.parquet import sorted_by
+from core.publishing.publisher import Publisher
+from core.reading.readers import Readers
+from core.settings import Source, load_settings
+from core.times import DAY_MS, HOUR_MS, MINUTE_MS
+from core.workspace import open_workspace, publish_source
+from tests.support.sample_folder import COINS, SampleFolder, forecast_rows
+
+FOREVER = 2**60
+
+
+@pytest.fixture
+def sample(tmp_path: Path) -> SampleFolder:
+    """An empty workspace."""
+    return SampleFolder.make(tmp_path)
+
+
+@pytest.fixture
+def readers(sample: SampleFolder) -> Iterator[Readers]:
+    """Readers of that workspace, which find it as the API does: through source.json."""
+    made = Readers(sample.settings.model_copy(update={"source": Source.AUTO}))
+    yield made
+    made.close()
+
+
+def _append_log(publisher: Publisher, *origins: tuple[str, int], price: float = 100.0) -> None:
+    rows = [row for coin, origin in origins for row in forecast_rows(coin, origin, price, "demo")]
+    times = [origin for _, origin in origins]
+    publisher.publish(appended={"log": (min(times), max(times), pa.Table.from_pylist(rows, FORECAST_SCHEMA))})
+
+
+def test_before_the_source_is_decided_readers_wait(tmp_path: Path) -> None:
+    """Without source.json there is no workspace, and the version says so without raising."""
+    readers = Readers(load_settings(data_dir=tmp_path))
+    with pytest.raises(NotReady):
+        readers.workspace()
+    assert readers.publication_version() == "0"
+    assert readers.version().endswith("-0")
+
+
+def test_an_empty_workspace_is_not_ready(readers: Readers) -> None:
+    """Neither prices nor forecasts nor metrics are there; the files page has one entry of no rows."""
+    for read in (readers.quotes, readers.forecasts, readers.metrics, lambda: readers.resolve("btc")):
+        with pytest.raises(NotReady):
+            read()
+    assert [(info.name, info.size_bytes, info.updated_ms) for info in readers.files()] == [("crypto.db", 0, None)]
+
+
+def test_a_store_without_coins_is_not_ready(sample: SampleFolder, readers: Readers) -> None:
+    """Before the first poll no coin is unknown: the list is still to come."""
+    PriceWriter(sample.workspace.database).close()
+    assert readers.quotes() == []
+    with pytest.raises(NotReady, match="moedas"):
+        readers.resolve("bitcoin")
+
+
+def test_quotes_come_by_rank_with_the_change_of_a_day(sample: SampleFolder, readers: Readers) -> None:
+    """The change is against the price 24 hours before the newest; a coin without prices has none."""
+    now = sample.now
+    with PriceWriter(sample.workspace.database) as writer:
+        writer.update_coins([COINS[1], COINS[0], COINS[2]])
+        writer.store([Price("bitcoin", now - DAY_MS - MINUTE_MS, 50.0), Price("bitcoin", now, 55.0)])
+        writer.store([Price("ethereum", now - DAY_MS - 16 * MINUTE_MS, 2.0), Price("ethereum", now, 3.0)])
+    bitcoin, ethereum, dogecoin = readers.quotes()
+    assert (bitcoin.id, bitcoin.price, bitcoin.updated_ms) == ("bitcoin", 55.0, now)
+    assert bitcoin.change_24h_percent == pytest.approx(10.0)
+    assert (ethereum.price, ethereum.change_24h_percent) == (3.0, None)
+    assert (dogecoin.price, dogecoin.updated_ms) == (None, None)
+
+
+def test_a_new_price_is_seen_at_once(sample: SampleFolder, readers: Readers) -> None:
+    """Commits a millisecond apart each change the version and the quotes: no clock tick hides one."""
+    with PriceWriter(sample.workspace.database) as writer:
+        writer.update_coins(COINS[:1])
+        seen = {readers.version()}
+        for step in range(200):
+            writer.store([Price("bitcoin", sample.now - 1000 + step, 1.0 + step)])
+            assert readers.quotes()[0].price == 1.0 + step
+            seen.add(readers.version())
+    assert len(seen) == 201
+
+
+def test_what_has_not_changed_is_not_read_again(sample: SampleFolder, readers: Readers) -> None:
+    """Two looks give the very same objects, until something was published."""
+    publisher = sample.fill()
+    first = (readers.quotes(), readers.forecasts(), readers.metrics().live)
+    again = (readers.quotes(), readers.forecasts(), readers.metrics().live)
+    assert all(one is two for one, two in zip(first, again, strict=True))
+    version = readers.publication_version()
+    sample.publish(publisher, sample.now + 1000)
+    assert readers.publication_version() != version
+    assert readers.forecasts() is not first[1]
+    assert readers.quotes() is first[0]
+
+
+def test_an_old_token_is_not_valid_after_a_restart(sample: SampleFolder, readers: Readers) -> None:
+    """Another process counts commits from its own beginning, so tokens of two processes differ."""
+    sample.fill()
+    other = Readers(sample.settings)
+    assert other.version() != readers.version()
+    assert other.publication_version() == readers.publication_version()
+    other.close()
+
+
+@pytest.mark.parametrize("name", ["bitcoin", "BTC", " btc ", "Bitcoin"])
+def test_a_coin_is_found_by_id_or_symbol_in_any_case(sample: SampleFolder, readers: Readers, name: str) -> None:
+    """Ids and symbols name a coin, whatever their case."""
+    sample.fill_prices(1)
+    assert readers.resolve(name).id == "bitcoin"
+
+
+def test_the_larger_of_two_coins_has_the_symbol_and_an_id_wins_over_a_symbol(
+    sample: SampleFolder, readers: Readers
+) -> None:
+    """`btc` is the larger one's; a coin whose id is another's symbol is reached by its id."""
+    coins = [Coin("btc-copy", "btc", "Copy", 900, 1), *COINS, Coin("eth", "xeth", "Odd", 800, 1)]
+    with PriceWriter(sample.workspace.database) as writer:
+        writer.update_coins(coins)
+    assert readers.resolve("btc").id == "bitcoin"
+    assert readers.resolve("eth").id == "eth"
+
+
+def test_an_unknown_coin_is_answered_with_the_nearest_names(sample: SampleFolder, readers: Readers) -> None:
+    """A typing error finds its coin; nonsense is answered with the largest coins; long input is cut."""
+    sample.fill_prices(1)
+    with pytest.raises(UnknownCoin, match=r"'bitconi'.*bitcoin"):
+        readers.resolve("bitconi")
+    with pytest.raises(UnknownCoin, match="bitcoin, ethereum, dogecoin"):
+        readers.resolve("\x00?" * 400)
+
+
+def test_history_is_newest_first_within_bounds(sample: SampleFolder, readers: Readers) -> None:
+    """Both ends of the interval belong to it, and the limit keeps the newest."""
+    sample.fill_prices(1)
+    now = sample.now
+    rows = readers.history("bitcoin", now - 3 * MINUTE_MS, now - MINUTE_MS, 100)
+    assert [row.ts_ms for row in rows] == [now - MINUTE_MS, now - 2 * MINUTE_MS, now - 3 * MINUTE_MS]
+    assert [row.ts_ms for row in readers.history("bitcoin", 0, FOREVER, 2)] == [now, now - MINUTE_MS]
+
+
+def test_a_series_keeps_the_last_price_of_each_step(sample: SampleFolder, readers: Readers) -> None:
+    """Thinned to steps of five minutes, every step that holds prices gives its last one."""
+    sample.fill_prices(1)
+    start = sample.now - 30 * MINUTE_MS
+    every, values = readers.series("bitcoin", start)
+    thinned, _ = readers.series("bitcoin", start, 5 * MINUTE_MS)
+    assert len(every) == len(values) == 31
+    expected = {ts // (5 * MINUTE_MS): ts for ts in every}
+    assert thinned == list(expected.values())
+
+
+def test_a_forecast_comes_back_as_it_was_published(sample: SampleFolder, readers: Readers) -> None:
+    """Twelve horizons in order, with their quantiles, target times and the training time of the file."""
+    publisher = Publisher(sample.workspace.processed)
+    rows = forecast_rows("bitcoin", sample.now, 100.0, "demo")
+    table = pa.Table.from_pylist(rows[::-1], FORECAST_SCHEMA).replace_schema_metadata({"trained_ms": "123"})
+    publisher.publish({"latest": table})
+    view = readers.forecast("bitcoin")
+    assert [step.horizon_min for step in view.steps] == list(HORIZONS_MIN)
+    assert [step.target_ms for step in view.steps] == [sample.now + h * MINUTE_MS for h in HORIZONS_MIN]
+    assert view.steps[11].quantiles["q10"] == rows[11]["q10"]
+    assert (view.trained_ms, view.price_origin, view.source) == (123, 100.0, "demo")
+    with pytest.raises(NotReady, match="dogecoin"):
+        readers.forecast("dogecoin")
+
+
+def test_the_log_joins_forecasts_with_their_outcomes(sample: SampleFolder, readers: Readers) -> None:
+    """An hour later the price is known; in a gap and before the hour is over it is not."""
+    now = sample.now
+    origins = [now - 3 * HOUR_MS, now - 2 * HOUR_MS, now - HOUR_MS // 2]
+    publisher = Publisher(sample.workspace.processed)
+    for origin in origins:
+        _append_log(publisher, ("bitcoin", origin))
+    with PriceWriter(sample.workspace.database) as writer:
+        writer.update_coins(COINS[:1])
+        writer.store([Price("bitcoin", origins[0] + HOUR_MS - MINUTE_MS, 80.0), Price("bitcoin", now, 120.0)])
+    pending, in_gap, known = readers.logged("bitcoin", 0, FOREVER, 10)
+    assert [row.origin_ms for row in (pending, in_gap, known)] == origins[::-1]
+    assert (pending.actual, in_gap.actual, known.actual) == (None, None, 80.0)
+    assert known.error_percent == pytest.approx(100 * (100.01 / 80 - 1))
+    assert pending.error_percent is None
+
+
+def test_the_log_is_the_same_before_and_after_its_pieces_are_merged(sample: SampleFolder, readers: Readers) -> None:
+    """Slots, hours and days of several coins give the same rows in the same order, with any limit."""
+    publisher = Publisher(sample.workspace.processed)
+    with PriceWriter(sample.workspace.database) as writer:
+        writer.update_coins(COINS)
+    start = (sample.now // DAY_MS - 1) * DAY_MS - 2 * HOUR_MS
+    origins = list(range(start, start + 5 * HOUR_MS, 20 * MINUTE_MS))
+    for origin in origins:
+        _append_log(publisher, ("bitcoin", origin), ("ethereum", origin + 1000))
+    before = {limit: readers.logged("ethereum", 0, FOREVER, limit) for limit in (1, 4, 100)}
+    assert [row.origin_ms for row in before[100]] == [origin + 1000 for origin in reversed(origins)]
+    while publisher.compact("log", sample.now, sorted_by("coin", "origin", "horizon_min")):
+        pass
+    assert {part.level for part in publisher.manifest.parts["log"]} == {"day"}
+    assert {limit: readers.logged("ethereum", 0, FOREVER, limit) for limit in (1, 4, 100)} == before
+
+
+def test_a_coin_far_behind_the_others_hides_no_row(sample: SampleFolder, readers: Readers) -> None:
+    """A part that holds a late origin beside fresh ones is found for both, also with a limit of one."""
+    publisher = Publisher(sample.workspace.processed)
+    with PriceWriter(sample.workspace.database) as writer:
+        writer.update_coins(COINS)
+    now = sample.now
+    _append_log(publisher, ("bitcoin", now - 5 * MINUTE_MS))
+    _append_log(publisher, ("bitcoin", now), ("ethereum", now - HOUR_MS))
+    assert [row.origin_ms for row in readers.logged("bitcoin", 0, FOREVER, 1)] == [now]
+    late = readers.logged("ethereum", now - 2 * HOUR_MS, now - 30 * MINUTE_MS, 5)
+    assert [row.origin_ms for row in late] == [now - HOUR_MS]
+
+
+def test_the_log_keeps_to_its_interval(sample: SampleFolder, readers: Readers) -> None:
+    """Both ends belong to the interval; before the first and after the last origin there is nothing."""
+    sample.fill()
+    newest = readers.logged("bitcoin", 0, FOREVER, 1)[0].origin_ms
+    step = 5 * MINUTE_MS
+    rows = readers.logged("bitcoin", newest - 2 * step, newest - step, 100)
+    assert [row.origin_ms for row in rows] == [newest - step, newest - 2 * step]
+    assert readers.logged("bitcoin", newest + 1, FOREVER, 100) == []
+    assert readers.logged("no-such-coin", 0, FOREVER, 100) == []
+
+
+def test_metrics_keep_live_and_backtest_apart(sample: SampleFolder, readers: Readers) -> None:
+    """Live scores add up their parts; the backtest is one entry; one coin has its own."""
+    publisher = Publisher(sample.workspace.processed)
+    sample.publish(publisher)
+    assert (readers.metrics().live, readers.metrics().backtest) == (None, None)
+    sample.publish_scores(publisher, hours=4)
+    sample.publish_scores(publisher, hours=4)
+    metrics, one = readers.metrics(), readers.metrics("bitcoin")
+    assert metrics.live is not None
+    assert metrics.backtest is not None
+    assert one.live is not None
+    assert (metrics.live.overall.forecasts, metrics.backtest.overall.forecasts) == (2 * 3 * 4 * 144, 3 * 4 * 144)
+    assert one.live.overall.forecasts == 2 * 4 * 144
+    assert list(one.live.by_coin) == ["bitcoin"]
+
+
+def test_the_files_page_counts_rows_and_sizes(sample: SampleFolder, readers: Readers) -> None:
+    """Every published table has an entry with its files, rows, size and last update."""
+    sample.fill()
+    infos = {info.name: info for info in readers.files()}
+    assert set(infos) == {"crypto.db", "latest", "backtest", "log", "scores"}
+    assert infos["latest"].rows == 12 * len(COINS)
+    assert infos["log"].files == 13
+    assert all(info.size_bytes > 0 and info.updated_ms for info in infos.values())
+
+
+def test_a_damaged_database_is_named_and_its_successor_is_read(sample: SampleFolder, readers: Readers) -> None:
+    """While the file is broken readers say so; once the collector began a new one they follow it by themselves."""
+    sample.fill_prices(1)
+    assert len(readers.quotes()) == len(COINS)
+    database = sample.workspace.database
+    database.unlink()
+    database.write_bytes(b"this is no database, whatever its name says" * 100)
+    with pytest.raises(DamagedFile, match=r"crypto\.db"):
+        readers.quotes()
+    assert readers.version().endswith(readers.publication_version())
+    with PriceWriter(database) as writer:
+        writer.update_coins(COINS[:1])
+        writer.store([Price("bitcoin", sample.now, 7.0)])
+        assert [quote.price for quote in readers.quotes()] == [7.0]
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"version": 1}', b"\xff\xfe"])
+def test_a_damaged_manifest_is_named(sample: SampleFolder, readers: Readers, content: bytes) -> None:
+    """A manifest that is not one is DamagedFile, never another error."""
+    sample.fill()
+    (sample.workspace.processed / "manifest.json").write_bytes(content)
+    with pytest.raises(DamagedFile, match="manifest"):
+        readers.forecasts()
+
+
+def test_a_damaged_table_is_named(sample: SampleFolder, readers: Readers) -> None:
+    """A flipped byte in the published forecasts is found by its checksum."""
+    publisher = sample.fill()
+    path = sample.workspace.processed / publisher.manifest.entries["latest"].file
+    content = bytearray(path.read_bytes())
+    content[len(content) // 3] ^= 0xFF
+    path.write_bytes(content)
+    with pytest.raises(DamagedFile, match="latest"):
+        readers.forecasts()
+
+
+def test_readers_follow_the_source_the_suite_decides_on(sample: SampleFolder, readers: Readers) -> None:
+    """When another start chose another source, its folder is shown and nothing of the old one stays."""
+    sample.fill_prices(1)
+    assert readers.quotes()[0].price is not None
+    live = sample.settings.model_copy(update={"source": Source.COINGECKO})
+    publish_source(live, open_workspace(live), None)
+    assert readers.workspace().source is Source.COINGECKO
+    with pytest.raises(NotReady):
+        readers.quotes()
+
+
+def test_a_replay_is_hashed_once(tmp_path: Path) -> None:
+    """With the recording named in the settings its folder is found, also after the recording is gone."""
+    recording = tmp_path / "gravação.csv"
+    recording.write_text("timestamp,coin,price\n")
+    sample = SampleFolder.make(tmp_path / "data", source=Source.REPLAY, replay=recording)
+    readers = Readers(sample.settings)
+    assert readers.workspace().root.parent.name == "replay"
+    recording.unlink()
+    assert readers.workspace() == sample.workspace
+
+
+def test_threads_share_connections_while_the_writer_writes(sample: SampleFolder, readers: Readers) -> None:
+    """Eight threads read at once without an error and each sees prices only grow."""
+    errors: list[Exception] = []
+    done = threading.Event()
+
+    def read() -> None:
+        last = 0.0
+        try:
+            while not done.is_set():
+                price = readers.quotes()[0].price or 0.0
+                assert price >= last
+                last = price
+                readers.history("bitcoin", 0, FOREVER, 10)
+        except Exception as error:
+            errors.append(error)
+
+    with PriceWriter(sample.workspace.database) as writer:
+        writer.update_coins(COINS[:1])
+        threads = [threading.Thread(target=read) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for step in range(300):
+            writer.store([Price("bitcoin", sample.now - 1000 + step, 1.0 + step)])
+        done.set()
+        for thread in threads:
+            thread.join()
+    assert errors == []
+
+
+def test_a_series_reaches_back_over_the_hourly_prices_of_the_first_start(tmp_path: Path) -> None:
+    """Hourly prices stand before the first stored one and never between or after."""
+    settings = load_settings(source="demo", data_dir=tmp_path / "data", models_dir=tmp_path / "models")
+    with PriceWriter(open_workspace(settings).database) as writer:
+        writer.update_coins([Coin("bitcoin", "btc", "Bitcoin", 1, 1)])
+        writer.store([Price("bitcoin", 5_000, 5.0), Price("bitcoin", 9_000, 9.0)])
+        writer.store_hourly("bitcoin", [(1_000, 1.0), (4_000, 4.0), (6_000, 6.0)])
+    assert Readers(settings).series("bitcoin", 2_000) == ([4_000, 5_000, 9_000], [4.0, 5.0, 9.0])

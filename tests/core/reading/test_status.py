@@ -1,0 +1,249 @@
+"""One judgement of the suite: it tells the truth when a process is dead, data are stale or a file is broken."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from core.processes.heartbeat import Heartbeat
+from core.reading.readers import Readers
+from core.reading.status import State, SuiteStatus, judge
+from core.settings import Source, load_settings
+from core.times import HOUR_MS, iso, now_ms
+from core.workspace import publish_source
+from tests.support.sample_folder import SampleFolder
+
+Beat = Callable[..., None]
+Judge = Callable[[], SuiteStatus]
+
+
+@pytest.fixture
+def sample(tmp_path: Path) -> SampleFolder:
+    """An empty workspace of the simulated market."""
+    return SampleFolder.make(tmp_path)
+
+
+@pytest.fixture
+def verdict(sample: SampleFolder) -> Iterator[Judge]:
+    """A fresh judgement of that folder."""
+    readers = Readers(sample.settings)
+    yield lambda: judge(sample.settings, readers)
+    readers.close()
+
+
+@pytest.fixture
+def beat(sample: SampleFolder) -> Beat:
+    """Writes a health file as a living process would, with changes."""
+
+    def write(name: str, **changes: Any) -> None:
+        value = {
+            "name": name,
+            "pid": os.getpid(),
+            "started_at": iso(now_ms()),
+            "heartbeat_at": iso(now_ms()),
+            "heartbeat_monotonic": time.monotonic(),
+            "state": "servindo",
+            "progress": {},
+            "counters": {},
+            "last_error": None,
+        }
+        path = sample.settings.run_dir / f"{name}.json"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(value | changes))
+
+    return write
+
+
+def texts(status: SuiteStatus) -> tuple[str, ...]:
+    """The problems as people read them."""
+    return tuple(problem.text for problem in status.problems)
+
+
+def _all_alive(beat: Beat) -> None:
+    for name in ("suite", "collector", "pipeline", "api", "dashboard"):
+        beat(name)
+
+
+def test_before_anything_runs_it_waits(tmp_path: Path) -> None:
+    """An empty data folder is waiting for data, of a source not yet known, and nothing is raised."""
+    settings = load_settings(data_dir=tmp_path)
+    status = judge(settings, Readers(settings))
+    assert (status.state, status.source, status.notice) == (State.WAITING, None, None)
+    assert (status.price_age_s, status.forecast_age_s) == (None, None)
+
+
+def test_all_alive_and_fresh_is_ok(sample: SampleFolder, verdict: Judge, beat: Beat) -> None:
+    """With every process beating and fresh data there is no problem, and a simulation is not live."""
+    sample.fill()
+    _all_alive(beat)
+    status = verdict()
+    assert (status.state, texts(status)) == (State.OK, ())
+    assert not status.is_live
+    assert status.newest_price_ms == sample.now
+    assert status.price_age_s is not None
+    assert status.price_age_s < 60
+
+
+def test_prices_without_forecasts_are_still_waiting(sample: SampleFolder, verdict: Judge, beat: Beat) -> None:
+    """Until the first forecast the suite waits for data."""
+    sample.fill_prices(1)
+    _all_alive(beat)
+    assert verdict().state is State.WAITING
+
+
+@pytest.mark.parametrize(
+    ("name", "label"), [("collector", "coletor"), ("pipeline", "pipeline"), ("api", "API"), ("dashboard", "painel")]
+)
+def test_a_dead_process_degrades_and_is_named(
+    sample: SampleFolder, verdict: Judge, beat: Beat, name: str, label: str
+) -> None:
+    """Whether its last beat is old, its pid gone or it said goodbye: the process is named as stopped."""
+    sample.fill()
+    for change in ({"heartbeat_monotonic": time.monotonic() - 60}, {"pid": 2**22 + 1}, {"state": "parado"}):
+        _all_alive(beat)
+        beat(name, **change)
+        status = verdict()
+        assert status.state is State.DEGRADED
+        assert texts(status) == (f"o processo {label} está parado",)
+
+
+def test_a_missing_dashboard_is_no_problem_where_nobody_supervises(
+    sample: SampleFolder, verdict: Judge, beat: Beat
+) -> None:
+    """A person may run collector, pipeline and API alone."""
+    sample.fill()
+    for name in ("collector", "pipeline"):
+        beat(name)
+    assert texts(verdict()) == ()
+
+
+def test_stale_prices_and_forecasts_degrade(sample: SampleFolder, verdict: Judge, beat: Beat) -> None:
+    """An hour without a price is more than three cadences, whatever the processes say."""
+    sample.now -= HOUR_MS
+    sample.fill()
+    _all_alive(beat)
+    status = verdict()
+    assert status.state is State.DEGRADED
+    assert texts(status) == ("os preços estão parados há 60 min", "as previsões estão paradas há 60 min")
+
+
+def test_the_collector_says_what_stale_means(sample: SampleFolder, verdict: Judge, beat: Beat) -> None:
+    """With a slow cadence in force an hour-old price is not stale."""
+    sample.now -= HOUR_MS
+    sample.fill()
+    _all_alive(beat)
+    beat("collector", progress={"stale_after_s": 7200})
+    status = verdict()
+    assert status.stale_after_s == 7200
+    assert texts(status) == ("as previsões estão paradas há 60 min",)
+
+
+def test_the_pipelines_trouble_is_passed_on(sample: SampleFolder, verdict: Judge, beat: Beat) -> None:
+    """A failed step that leaves the last good model at work is said, while the pipeline lives."""
+    sample.fill()
+    _all_alive(beat)
+    beat("pipeline", progress={"trouble": {"treinar": "disco cheio", "prever": "sem memória"}})
+    assert texts(verdict()) == ("falhou ao treinar: disco cheio", "falhou ao prever: sem memória")
+
+
+def test_the_notice_outlives_the_supervisor(sample: SampleFolder, verdict: Judge, beat: Beat) -> None:
+    """The supervisor's newest notice comes first; without it the one of the decision stays."""
+    publish_source(sample.settings, sample.workspace, "CoinGecko não responde: mercado simulado")
+    assert verdict().notice == "CoinGecko não responde: mercado simulado"
+    beat("suite", progress={"notice": "CoinGecko voltou: reinicie"})
+    assert verdict().notice == "CoinGecko voltou: reinicie"
+
+
+def test_the_end_of_a_replay_is_told_while_it_is_replayed(sample: SampleFolder, tmp_path: Path, beat: Beat) -> None:
+    """The local server's word on when the recording ends; what an earlier replay left behind is not shown."""
+    recording = tmp_path / "gravação.csv"
+    recording.write_text("timestamp,coin,price\n")
+    beat("simulator", progress={"replay_ends_ms": 1_800_000_000_000})
+    replayed = SampleFolder.make(sample.settings.data_dir, source=Source.REPLAY, replay=recording)
+    assert judge(replayed.settings, Readers(replayed.settings)).replay_ends_ms == 1_800_000_000_000
+    assert judge(sample.settings, Readers(sample.settings)).replay_ends_ms is None
+
+
+def test_live_prices_are_live(tmp_path: Path) -> None:
+    """Only CoinGecko's own prices count as live."""
+    sample = SampleFolder.make(tmp_path, source=Source.COINGECKO)
+    assert judge(sample.settings, Readers(sample.settings)).is_live
+
+
+def test_a_damaged_database_is_said_and_nothing_is_raised(sample: SampleFolder, verdict: Judge, beat: Beat) -> None:
+    """The sentence says which file it is and who will make it anew."""
+    sample.fill()
+    _all_alive(beat)
+    sample.workspace.database.write_bytes(b"\x00" * 8192)
+    assert any("base de preços está danificada" in problem for problem in texts(verdict()))
+
+
+def test_damaged_forecasts_are_said_and_nothing_is_raised(sample: SampleFolder, verdict: Judge, beat: Beat) -> None:
+    """A broken manifest is a problem, not an error."""
+    sample.fill()
+    _all_alive(beat)
+    (sample.workspace.processed / "manifest.json").write_bytes(b"{")
+    assert any("previsões publicadas estão danificadas" in problem for problem in texts(verdict()))
+
+
+def test_a_database_of_a_newer_release_is_said_and_nothing_is_raised(
+    sample: SampleFolder, verdict: Judge, beat: Beat
+) -> None:
+    """The reader refuses the schema; the judgement passes the sentence on."""
+    sample.fill()
+    _all_alive(beat)
+    connection = sqlite3.connect(sample.workspace.database)
+    connection.execute("PRAGMA user_version = 999")
+    connection.close()
+    assert any("atualize o programa" in problem for problem in texts(verdict()))
+
+
+def test_a_lost_recording_is_said_and_nothing_is_raised(tmp_path: Path) -> None:
+    """An API started alone with a recording that is not there still answers."""
+    settings = load_settings(data_dir=tmp_path, source=Source.REPLAY, replay=tmp_path / "nada.csv")
+    status = judge(settings, Readers(settings))
+    assert status.state is State.WAITING
+    assert any("nada.csv" in problem for problem in texts(status))
+
+
+def test_a_broken_health_file_counts_as_dead(sample: SampleFolder, verdict: Judge, beat: Beat) -> None:
+    """Half a health file is no sign of life."""
+    sample.fill()
+    _all_alive(beat)
+    (sample.settings.run_dir / "collector.json").write_bytes(b'{"pid": ')
+    assert "o processo coletor está parado" in texts(verdict())
+
+
+def test_a_collector_that_cannot_store_degrades_and_says_why(sample: SampleFolder, verdict: Judge, beat: Beat) -> None:
+    """Prices that wait in memory are a problem although every process is alive."""
+    sample.fill()
+    _all_alive(beat)
+    beat("collector", state="sem_disco", progress={"mensagem": "30 ficam na memória"})
+    status = verdict()
+    assert status.state is State.DEGRADED
+    assert texts(status) == ("o coletor não grava: 30 ficam na memória",)
+
+
+def test_a_real_heartbeat_is_judged_alive(sample: SampleFolder, verdict: Judge) -> None:
+    """What Heartbeat writes is what the judgement reads."""
+    with Heartbeat(sample.settings.run_dir, "collector") as heartbeat:
+        heartbeat.state("coletando", message="3/10")
+        health = verdict().processes["collector"]
+        assert (health.alive, health.state, health.progress["message"]) == (True, "coletando", "3/10")
+    assert not verdict().processes["collector"].alive
+
+
+def test_files_set_aside_are_named_for_an_hour(sample: SampleFolder, verdict: Judge, beat: Beat) -> None:
+    """What was lost to damage is among the problems, with its name, and not for ever."""
+    now = now_ms()
+    beat("pipeline", progress={"damaged": {"log/part.parquet": iso(now), "old.parquet": iso(now - 2 * HOUR_MS)}})
+    text = " ".join(texts(verdict()))
+    assert "log/part.parquet" in text
+    assert "old.parquet" not in text

@@ -1,0 +1,143 @@
+"""What the operating system refuses says nothing of a file's content: nothing is set aside for it."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from core.errors import DamagedFile, NotReady, StorageProblem
+from core.files import read_json
+from core.price_store import Price, PriceReader, PriceWriter
+from core.price_store.rows import quick_check
+from core.publishing.manifest import ManifestReader
+from core.publishing.parquet import read_table
+from core.publishing.publisher import Publisher
+from core.reading.readers import Readers
+from tests.support.sample_folder import SampleFolder
+
+resource = pytest.importorskip("resource", reason="limits on open files are set as POSIX systems do")
+
+TABLE = pa.table({"coin": ["bitcoin"], "value": [1.0]})
+
+
+@contextmanager
+def no_more_files() -> Iterator[None]:
+    """Let this process open nothing more: errno EMFILE."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+@pytest.fixture
+def publisher(tmp_path: Path) -> Publisher:
+    """A folder with one published table."""
+    publisher = Publisher(tmp_path / "processed")
+    publisher.publish({"latest": TABLE})
+    return publisher
+
+
+def _set_aside(folder: Path) -> list[str]:
+    return [path.name for path in folder.rglob("*") if ".damaged-" in path.name]
+
+
+def test_too_many_open_files_are_no_damage_to_tables(publisher: Publisher) -> None:
+    """A reader is told to wait, the publisher that it cannot look now; afterwards everything is there as before."""
+    entry = publisher.manifest.entries["latest"]
+    path = publisher.folder / entry.file
+    actions: list[tuple[Callable[[], object], type[Exception]]] = [
+        (lambda: read_table(path), NotReady),
+        (ManifestReader(publisher.folder).current, NotReady),
+        (lambda: publisher.table(entry.file), OSError),
+        (publisher.inspect, OSError),
+        (lambda: Publisher(publisher.folder), OSError),
+    ]
+    for action, error in actions:
+        with no_more_files(), pytest.raises(error):
+            action()
+    assert _set_aside(publisher.folder) == []
+    publisher.inspect()
+    assert publisher.damaged == []
+    assert read_table(path).equals(TABLE)
+
+
+def test_what_cannot_be_reached_is_no_damage_to_tables(publisher: Publisher) -> None:
+    """A name that leads nowhere (errno ELOOP; a disk that fails says EIO in the same way) is left where it is."""
+    path = publisher.folder / publisher.manifest.entries["latest"].file
+    kept = path.rename(path.with_suffix(".kept"))
+    path.symlink_to(path)
+    with pytest.raises(NotReady):
+        read_table(path)
+    with pytest.raises(OSError, match="symbolic links"):
+        publisher.inspect()
+    kept.replace(path)
+    publisher.inspect()
+    assert (publisher.damaged, _set_aside(publisher.folder)) == ([], [])
+
+
+def test_too_many_open_files_are_no_damage_to_prices(tmp_path: Path) -> None:
+    """Reader and writer say that they cannot read now; the database stays the one in use."""
+    path = tmp_path / "crypto.db"
+    with PriceWriter(path) as writer:
+        writer.store([Price("bitcoin", 1, 100.0)])
+        with no_more_files(), pytest.raises((NotReady, StorageProblem)):
+            writer.verify(whole=True)
+        with no_more_files(), pytest.raises(NotReady):
+            PriceReader(path)
+    with no_more_files(), pytest.raises((StorageProblem, OSError)):
+        PriceWriter(path)
+    assert _set_aside(tmp_path) == []
+    with PriceWriter(path) as writer:
+        assert writer.set_aside_as is None
+        assert writer.recent("bitcoin", 0) == [(1, 100.0)]
+
+
+@pytest.mark.parametrize(
+    ("verdict", "is_damage"),
+    [
+        ("Tree 4 page 7: unable to get the page. error code=266", False),  # SQLITE_IOERR_READ
+        ("Tree 4 page 7: unable to get the page. error code=7", False),  # SQLITE_NOMEM
+        ("Tree 4 page 7: unable to get the page. error code=11", True),  # SQLITE_CORRUPT
+        ("row 3 missing from index", True),
+    ],
+)
+def test_sqlite_tells_a_page_it_cannot_read_from_a_broken_one(verdict: str, is_damage: bool) -> None:
+    """SQLite reports both in one list of sentences."""
+
+    class Answering:
+        def execute(self, _statement: str) -> Answering:
+            return self
+
+        def fetchone(self) -> tuple[str]:
+            return (verdict,)
+
+    with pytest.raises(sqlite3.DatabaseError) as caught:
+        quick_check(Answering())  # type: ignore[arg-type]  # a connection to a disk that fails cannot be had
+    assert isinstance(caught.value, sqlite3.OperationalError) is not is_damage
+
+
+@pytest.mark.parametrize("content", [b"9" * 10_000, b"[" * 200_000, b"\xff", b"", b"[1]", b"{"])
+def test_json_that_is_none_of_ours_is_damage(tmp_path: Path, content: bytes) -> None:
+    """Also endless numbers and endless nesting."""
+    path = tmp_path / "x.json"
+    path.write_bytes(content)
+    with pytest.raises(DamagedFile):
+        read_json(path)
+
+
+@pytest.mark.parametrize("text", ["nada", "-1", "9" * 5000, "1e9", ""])
+def test_a_count_of_prices_that_is_none_is_not_shown(tmp_path: Path, text: str) -> None:
+    """The diagnostics do without it."""
+    sample = SampleFolder.make(tmp_path)
+    sample.fill()
+    with sqlite3.connect(sample.workspace.database) as connection:
+        connection.execute("UPDATE meta SET value = ? WHERE key = 'price_count'", (text,))
+    connection.close()
+    assert Readers(sample.settings).files()[0].rows is None

@@ -1,0 +1,75 @@
+"""The banner: what it says for each state of the suite."""
+
+from __future__ import annotations
+
+from datetime import UTC
+from typing import Any
+
+from core.reading.status import Problem, State, SuiteStatus
+from core.settings import Source
+from dashboard.i18n.numbers import Formats
+from dashboard.i18n.texts import Texts
+from dashboard.shell.banner import as_html, notices, watermark
+from model.pipeline import TRAINING
+from suite.source import FALLBACK_NOTICE
+
+TEXTS = Texts("pt")
+FORMATS = Formats("pt", UTC, "usd")
+
+
+def status(source: Source | None, **changes: Any) -> SuiteStatus:
+    """A suite without problems, but for `changes`."""
+    given = {"notice": None, "problems": (), "replay_ends_ms": None, **changes}
+    return SuiteStatus(
+        State.OK, source, processes={}, newest_price_ms=None, forecast_ms=None, stale_after_s=90, **given
+    )
+
+
+def test_live_data_need_no_banner() -> None:
+    """Nothing is said when nothing need be said."""
+    assert notices(status(Source.COINGECKO), TEXTS, FORMATS) == []
+    assert notices(status(None), TEXTS, FORMATS) == []
+    assert as_html([]) == ""
+
+
+def test_simulated_data_say_so() -> None:
+    """The simulated market is named in capitals, with the suite's own notice where there is one."""
+    (bar,) = notices(status(Source.DEMO, notice="CoinGecko não respondeu"), TEXTS, FORMATS)
+    assert (bar.kind, bar.title, bar.lines) == ("simulated", "DADOS SIMULADOS", ("CoinGecko não respondeu",))
+    assert watermark(Source.DEMO, TEXTS) == "DADOS SIMULADOS"
+    assert watermark(Source.COINGECKO, TEXTS) is None
+
+
+def test_replay_says_when_it_ends() -> None:
+    """A replay names itself and its end, in the reader's zone."""
+    (bar,) = notices(status(Source.REPLAY, replay_ends_ms=1_763_812_807_000), TEXTS, FORMATS)
+    assert bar.title == "REPLAY de dados gravados"
+    assert bar.lines[-1] == "A gravação termina em 22/11/2025 12:00:07."
+
+
+def test_problems_are_sentences_in_an_alert() -> None:
+    """Every problem is a line of its own in a bar that screen readers announce."""
+    problems = (Problem("collector_stopped"), Problem("prices_stale", {"age": "4 min"}))
+    html = as_html(notices(status(Source.COINGECKO, problems=problems), TEXTS, FORMATS))
+    assert 'role="alert"' in html
+    assert "O processo coletor está parado." in html
+    assert "Os preços estão parados há 4 min." in html
+
+
+def test_the_english_page_has_no_portuguese_in_its_banner() -> None:
+    """Problems, failed steps and the suite's own notice are said in the language of the page."""
+    problems = (Problem("prices_stale", {"age": "4 min"}), Problem("step_failed", {"step": TRAINING, "reason": "full"}))
+    bars = notices(status(Source.DEMO, notice=FALLBACK_NOTICE, problems=problems), Texts("en"), FORMATS)
+    assert [line for bar in bars for line in bar.lines] == [
+        "CoinGecko could not be reached: the prices shown are SIMULATED, not those of the real market. "
+        "Check the internet connection and restart.",
+        "No new price for 4 min.",
+        "Failed to train: full.",
+    ]
+
+
+def test_what_others_wrote_cannot_become_markup() -> None:
+    """A notice with tags is shown as text."""
+    html = as_html(notices(status(Source.COINGECKO, notice="<script>alert(1)</script>"), TEXTS, FORMATS))
+    assert "<script>" not in html
+    assert "&lt;script&gt;" in html

@@ -1,0 +1,86 @@
+"""From the price store to the feature grid: everything once, repaired coins anew, nothing from the future."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from core.price_store import Coin, Price, PriceReader, PriceWriter
+from core.times import GRID_STEP_MS, HOUR_MS
+from etl.arrays import FloatArray
+from etl.features.feature_grid import FeatureGrid
+from etl.features.price_feed import PriceFeed
+
+NOW_MS = 1_700_000_100_000
+FIRST_MS = NOW_MS - 24 * HOUR_MS
+LATER_MS = NOW_MS - 12 * HOUR_MS
+COIN = Coin("bitcoin", "btc", "Bitcoin", 1, 1)
+
+
+def prices(start_ms: int) -> list[Price]:
+    """A random walk in 5-minute steps up to now, the same at the same moments wherever it starts."""
+    moments = np.arange(FIRST_MS, NOW_MS + 1, GRID_STEP_MS)
+    walk = 100 * np.exp(np.cumsum(np.random.default_rng(0).normal(0, 0.002, len(moments))))
+    return [Price("bitcoin", int(ts), float(p)) for ts, p in zip(moments, walk, strict=True) if ts >= start_ms]
+
+
+def hours(after_first: float = 1.0, before_first: float = 1.0) -> list[tuple[int, float]]:
+    """A week of hourly prices whose moves are multiplied by one factor before the first price, another after it."""
+    moments = NOW_MS - HOUR_MS * np.arange(168)[::-1]
+    moves = np.random.default_rng(1).normal(0, 0.007, 168) * np.where(moments < FIRST_MS, before_first, after_first)
+    return list(zip(moments.tolist(), (100 * np.exp(np.cumsum(moves))).tolist(), strict=True))
+
+
+def spread(folder: Path, hourly: list[tuple[int, float]]) -> FloatArray:
+    """The coin's spread over the grid, once its store has been read."""
+    with PriceWriter(folder / "crypto.db") as writer, PriceReader(folder / "crypto.db") as reader:
+        writer.update_coins([COIN])
+        writer.track(["bitcoin"])
+        writer.store_hourly("bitcoin", hourly)
+        grid = FeatureGrid(2)
+        feed = PriceFeed(grid, keep_days=2)
+        for start_ms in (LATER_MS, FIRST_MS):
+            writer.store(prices(start_ms), clock_ms=NOW_MS)
+            feed.pull(reader, NOW_MS)
+            list(grid.extend(NOW_MS))
+    return grid.spread[:, 0]
+
+
+def test_hourly_prices_tell_a_coins_rows_nothing_of_what_is_to_come(tmp_path: Path) -> None:
+    """Hours from the first price on change no row, also where the first price moved back; earlier hours do."""
+    for name in ("plain", "wild_after", "wild_before"):
+        (tmp_path / name).mkdir()
+    plain = spread(tmp_path / "plain", hours())
+    np.testing.assert_array_equal(spread(tmp_path / "wild_after", hours(after_first=20.0)), plain)
+    assert not np.array_equal(spread(tmp_path / "wild_before", hours(before_first=20.0)), plain, equal_nan=True)
+
+
+def test_each_price_is_handed_over_once_and_a_repaired_coin_anew(tmp_path: Path) -> None:
+    """The first pull hands over all, the next what is new, one after a back-fill the whole history."""
+    whole, late = prices(FIRST_MS), prices(LATER_MS)
+    with PriceWriter(tmp_path / "crypto.db") as writer, PriceReader(tmp_path / "crypto.db") as reader:
+        writer.update_coins([COIN])
+        writer.track(["bitcoin"])
+        feed = PriceFeed(FeatureGrid(2), keep_days=2)
+        counts = []
+        for part in (late[:-2], [], late[-2:], whole):
+            writer.store(part, clock_ms=NOW_MS)
+            counts.append(feed.pull(reader, NOW_MS))
+    assert counts == [len(late) - 2, 0, 2, len(whole)]
+    assert feed.origins == {"bitcoin": NOW_MS}
+
+
+@pytest.mark.parametrize("tracked", [[], ["bitcoin"]])
+def test_a_coin_no_longer_collected_has_no_origin(tmp_path: Path, tracked: list[str]) -> None:
+    """What is not collected any more gets no further forecasts."""
+    with PriceWriter(tmp_path / "crypto.db") as writer, PriceReader(tmp_path / "crypto.db") as reader:
+        writer.update_coins([COIN])
+        writer.track(["bitcoin"])
+        writer.store(prices(FIRST_MS), clock_ms=NOW_MS)
+        feed = PriceFeed(FeatureGrid(2), keep_days=2)
+        feed.pull(reader, NOW_MS)
+        writer.track(tracked)
+        feed.pull(reader, NOW_MS)
+    assert list(feed.origins) == tracked

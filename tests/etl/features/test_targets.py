@@ -1,0 +1,85 @@
+"""Outcomes of grid rows against plain loops, and look-ups of raw prices against a search by hand."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core.realised_price import PRICE_TOLERANCE_MS
+from core.times import GRID_STEP_MS
+from etl.features.raw_prices import RAW_KEEP_MS, RawPrices, ceil_grid, floor_grid
+from etl.features.targets import ACTIVITY_FLOOR, STEPS, outcomes
+
+
+def test_outcomes_match_plain_loops() -> None:
+    """Activity and moves of every row and horizon, with prices missing and records repeated."""
+    rng = np.random.default_rng(0)
+    rows, coins = 30, 2
+    log_price = np.cumsum(rng.normal(0, 0.01, (rows + STEPS, coins)), axis=0)
+    event = GRID_STEP_MS * np.arange(rows + STEPS)[:, None] - rng.integers(0, 60_000, (rows + STEPS, coins))
+    log_price[8, 0], log_price[20:24, 1] = np.nan, np.nan
+    event[12, 0], log_price[12, 0] = event[11, 0], log_price[11, 0]
+    sigma = rng.uniform(0.005, 0.02, (rows, coins))
+    found = outcomes(log_price, event, sigma)
+    for row in range(rows):
+        for coin in range(coins):
+            sizes = []
+            for ahead in range(1, STEPS + 1):
+                a, b = log_price[row + ahead - 1, coin], log_price[row + ahead, coin]
+                elapsed = event[row + ahead, coin] - event[row + ahead - 1, coin]
+                if elapsed > 0 and not math.isnan(a + b):
+                    sizes.append(abs(b - a) * min(max(math.sqrt(GRID_STEP_MS / elapsed), 0.5), 2.0))
+                known = len(sizes) >= 0.75 * ahead
+                expected = math.log(sum(sizes) / len(sizes) / sigma[row, coin] + ACTIVITY_FLOOR) if known else math.nan
+                np.testing.assert_allclose(found.activity[row, coin, ahead - 1], expected, rtol=1e-9)
+                move = log_price[row + ahead, coin] - log_price[row, coin]
+                np.testing.assert_allclose(found.move[row, coin, ahead - 1], move)
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 3), st.integers(0, 4_000), st.floats(0.1, 10)), min_size=1, max_size=60),
+    st.lists(st.integers(-100, 5_000), min_size=1, max_size=8),
+)
+def test_as_of_is_the_last_price_within_the_tolerance(prices: list[tuple[int, int, float]], moments: list[int]) -> None:
+    """For every coin and moment: the newest accepted price at or before it, NaN when it is too old."""
+    raw = RawPrices()
+    accepted: dict[int, list[tuple[int, float]]] = {coin: [] for coin in range(4)}
+    for coin, second, price in prices:
+        newer = not accepted[coin] or second * 1000 > accepted[coin][-1][0]
+        assert raw.append(coin, second * 1000, price) == newer
+        if newer:
+            accepted[coin].append((second * 1000, price))
+    for moment in moments:
+        found, event = raw.as_of(np.arange(4), moment * 1000)
+        for coin in range(4):
+            older = [row for row in accepted[coin] if 0 <= moment * 1000 - row[0] <= PRICE_TOLERANCE_MS]
+            assert (event[coin], found[coin]) == older[-1] if older else (event[coin] == -1 and np.isnan(found[coin]))
+
+
+def test_what_is_no_price_is_dropped_and_old_prices_are_thinned_not_lost() -> None:
+    """Zero, negative and non-finite values are dropped; thinning leaves the price of every grid point as it was."""
+    raw, whole = RawPrices(), RawPrices()
+    ts = np.arange(0, 3 * RAW_KEEP_MS, 37_000)
+    price = 1.0 + np.random.default_rng(0).random(len(ts))
+    price[[3, 5, 7]] = 0.0, -1.0, np.nan
+    raw.append(0, ts, price)
+    for part in np.array_split(np.arange(len(ts)), 50):
+        whole.append(0, ts[part], price[part])
+    assert len(raw) < len(whole) == len(ts) - 3
+    points = np.arange(0, int(ts[-1]), GRID_STEP_MS)
+    np.testing.assert_array_equal(raw.as_of(0, points)[0], whole.as_of(0, points)[0])
+    raw.forget_before(int(ts[-1]) - 3_600_000)
+    assert raw.first() is not None
+    assert len(raw) == 98
+    raw.clear(0)
+    assert len(raw) == 0
+    assert raw.newest(0) is None
+
+
+def test_grid_points_around_a_moment() -> None:
+    """Floor and ceiling agree on a grid point and are 5 minutes apart elsewhere."""
+    assert floor_grid(600_000) == ceil_grid(600_000) == 600_000
+    assert (floor_grid(600_001), ceil_grid(600_001)) == (600_000, 900_000)

@@ -1,0 +1,188 @@
+"""Residual store, phases of the hour, tracker, gate and point forecast, each on data made for it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from core.forecast_schema import QUANTILES
+from core.times import DAY_MS
+from etl.features.columns import FEATURE_NAMES
+from etl.features.targets import STEPS
+from model.forecaster.baseline_gate import Gate, interval_loss
+from model.forecaster.calibration import LEVELS, Calibration, SizeHistogram, generic_shape
+from model.forecaster.point_forecast import SIGNED_COLUMNS, PointForecast
+from model.forecaster.prior import SHAPE_LEVELS
+from model.forecaster.training_data import TrainingStore
+from model.scoring.losses import pinball
+
+HATS = np.eye(12, dtype=np.float32)
+
+
+def test_quantiles_of_the_histogram_are_those_of_the_sizes() -> None:
+    """Within one percent of numpy's quantiles of all sizes of the days kept; forgotten days no longer count."""
+    rng = np.random.default_rng(0)
+    store = SizeHistogram()
+    days = [np.abs(rng.standard_t(4, (4_000, STEPS))) * (day + 1) for day in range(3)]
+    for day, sizes in enumerate(days):
+        store.add(day, sizes)
+    store.add(2, np.full((10, STEPS), np.nan))
+    np.testing.assert_allclose(store.quantiles(LEVELS), np.quantile(np.concatenate(days), LEVELS, axis=0).T, rtol=0.01)
+    store.forget_before(2)
+    np.testing.assert_allclose(store.quantiles(LEVELS), np.quantile(days[2], LEVELS, axis=0).T, rtol=0.01)
+    assert store.rows == 4_000
+
+
+def test_a_shape_alone_gives_its_own_quantiles() -> None:
+    """With no outcome the half-widths are those of the shape, zeros in it included."""
+    shape = generic_shape()
+    expected = shape[:, [SHAPE_LEVELS.index(level) for level in LEVELS]]
+    np.testing.assert_allclose(SizeHistogram(shape, 100.0).quantiles(LEVELS), expected, rtol=0.02)
+    shape[:, :5] = 0.0
+    assert (SizeHistogram(shape, 100.0).quantiles(LEVELS) > 0).all()
+
+
+def _outcomes(days: int, seed: int, spread: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    ts = np.arange(days * 288, dtype=np.int64) * 300_000
+    phase = (ts // 300_000) % 12
+    factor = np.where(phase == 0, 2.0, 1.0)[:, None]
+    return ts, HATS[phase], rng.normal(0, spread, (len(ts), STEPS)) * factor
+
+
+def test_intervals_cover_in_every_phase_of_the_hour() -> None:
+    """A full hour with twice the spread gets twice the width: both phases are covered as promised."""
+    calibration = Calibration(30, generic_shape(), 100.0, True, 0.0)
+    calibration.widen(1)
+    scale = np.ones((288, STEPS))
+    for day in range(12):
+        ts, hats, move = _outcomes(1, day, 1.0)
+        factor = calibration.phase_factor(hats)
+        calibration.learn(ts + day * DAY_MS, np.zeros(288, dtype=np.int64), hats, scale * factor, move)
+    ts, hats, move = _outcomes(40, 99, 1.0)
+    widths = calibration.half_widths(calibration.phase_factor(hats), np.zeros(len(ts), dtype=np.int64))
+    for rows in (hats[:, 0] == 1, hats[:, 0] == 0):
+        covered = (np.abs(move)[rows][..., None] <= widths[rows]).mean(axis=(0, 1))
+        np.testing.assert_allclose(covered, LEVELS, atol=0.03)
+
+
+@pytest.mark.parametrize("phases", [True, False])
+def test_days_past_the_window_no_longer_count(phases: bool) -> None:
+    """Widths and phases are those of a calibration that never saw the day before its window."""
+    kept, fresh = (Calibration(5, generic_shape(), 100.0, phases, 0.0) for _ in range(2))
+    for calibration, days in ((kept, (0, 10, 11)), (fresh, (10, 11))):
+        calibration.widen(1)
+        for day in days:
+            ts, hats, move = _outcomes(1, day, 10.0 if day == 0 else 1.0)
+            scale = calibration.phase_factor(hats)
+            calibration.learn(ts + day * DAY_MS, np.zeros(288, dtype=np.int64), hats, scale, move)
+    assert kept.rows == fresh.rows == 2 * 288
+    np.testing.assert_allclose(kept.phase_factor(HATS), fresh.phase_factor(HATS))
+    ones, coin = np.ones((1, STEPS)), np.zeros(1, dtype=np.int64)
+    np.testing.assert_allclose(kept.half_widths(ones, coin), fresh.half_widths(ones, coin), rtol=0.2)
+
+
+def test_the_tracker_follows_a_coin_that_is_not_like_the_others() -> None:
+    """A coin with half the pooled spread, over-covered at first, comes close to what is promised; the others stay."""
+    calibration = Calibration(30, generic_shape(), 100.0, False, 0.005)
+    calibration.widen(5)
+    coins = np.tile(np.arange(5), 12)
+    rng = np.random.default_rng(1)
+    inside = []
+    for hour in range(24 * 25):
+        ts = np.repeat((hour * 12 + np.arange(12, dtype=np.int64)) * 300_000, 5)
+        move = rng.normal(0, 1, (60, STEPS)) * np.where(coins == 0, 0.5, 1.0)[:, None]
+        widths = calibration.half_widths(np.ones(move.shape), coins)
+        inside.append(np.abs(move)[..., None] <= widths)
+        calibration.learn(ts, coins, HATS[np.zeros(60, dtype=int)], np.ones(move.shape), move)
+    early, late = np.array(inside[:48]).mean(axis=(0, 2)), np.array(inside[-96:]).mean(axis=(0, 2))
+    assert (early[::5].mean(axis=0)[:2] > LEVELS[:2] + 0.1).all()
+    np.testing.assert_allclose(late[::5].mean(axis=0), LEVELS, atol=0.03)
+    np.testing.assert_allclose(late[1::5].mean(axis=0), LEVELS, atol=0.03)
+
+
+def test_interval_loss_is_the_pinball_loss_of_the_nine_quantiles() -> None:
+    """The closed form for symmetric quantiles equals the score's own pinball loss."""
+    rng = np.random.default_rng(2)
+    move, widths = rng.normal(0, 1, 50), np.sort(rng.uniform(0.1, 3, (50, 4)), axis=1)
+    quantiles = np.concatenate([-widths[:, ::-1], np.zeros((50, 1)), widths], axis=1)
+    np.testing.assert_allclose(interval_loss(move, widths), pinball(quantiles, move, QUANTILES), rtol=1e-12)
+
+
+def test_the_gate_shuts_coin_by_coin_and_opens_again() -> None:
+    """A coin whose forest loses is shut, its neighbour stays open; a month of losses is forgotten in better days."""
+    gate = Gate(half_life_rows=288)
+    gate.widen(2)
+    both = np.arange(2)
+    assert gate.passes(both).all()
+
+    def day(first: float) -> None:
+        ts = np.repeat(np.arange(288, dtype=np.int64) * 300_000, 2)
+        loss = np.tile([first, 0.19], 288)
+        gate.learn(ts, np.tile(both, 288), loss, np.full(576, 0.2))
+
+    for _ in range(30):
+        day(0.22)
+    assert gate.passes(both).tolist() == [False, True]
+    for _ in range(5):
+        day(0.19)
+    assert gate.passes(both).all()
+    assert (gate.ratio(both) < 1).all()
+
+
+@pytest.mark.parametrize(("reversal", "moves"), [(0.0, False), (0.3, True)])
+def test_the_centre_moves_only_on_evidence(reversal: float, moves: bool) -> None:
+    """A reversal of the last move is found and believed after some weeks; in a random walk the centre never moves."""
+    rng = np.random.default_rng(3)
+    point = PointForecast(days=14)
+    point.widen(2)
+    for day in range(25):
+        rows = 576
+        ts = day * DAY_MS + np.repeat(np.arange(288, dtype=np.int64) * 300_000, 2)
+        coins = np.tile(np.arange(2), 288)
+        x = np.zeros((rows, len(FEATURE_NAMES)), dtype=np.float32)
+        x[:, SIGNED_COLUMNS] = rng.normal(0, 1, (rows, len(SIGNED_COLUMNS)))
+        move = rng.normal(0, 1, (rows, STEPS)) - reversal * x[:, SIGNED_COLUMNS[:1]]
+        point.learn(ts, coins, x, point.bets(x), move)
+        point.refit((day + 1) * DAY_MS)
+    mean = point.mean(x[:2], coins[:2])
+    assert bool((mean != 0).any()) == moves
+    bets = point.bets(x)[:, 0] * -x[:, SIGNED_COLUMNS[0]]
+    assert bool(bets.mean() > 0.9 * np.abs(bets).mean()) == moves
+    assert ((point.rise(mean) != 0.5).any()) == moves
+
+
+def test_a_coin_on_which_the_bets_have_lost_keeps_its_last_price() -> None:
+    """What pays on four coins is not published for a fifth that goes the other way."""
+    rng = np.random.default_rng(5)
+    point = PointForecast(days=14)
+    point.widen(5)
+    coins = np.tile(np.arange(5), 288)
+    direction = np.where(coins == 4, -0.3, 0.3)[:, None]
+    x = np.zeros((1440, len(FEATURE_NAMES)), dtype=np.float32)
+    for day in range(20):
+        x[:, SIGNED_COLUMNS] = rng.normal(0, 1, (1440, len(SIGNED_COLUMNS)))
+        move = rng.normal(0, 1, (1440, STEPS)) + direction * x[:, SIGNED_COLUMNS[:1]]
+        ts = day * DAY_MS + np.repeat(np.arange(288, dtype=np.int64) * 300_000, 5)
+        point.learn(ts, coins, x, point.bets(x), move)
+        point.refit((day + 1) * DAY_MS)
+    mean = point.mean(x[:5], coins[:5])
+    assert (mean[:4] != 0).any(axis=1).all()
+    assert (mean[4] == 0).all()
+
+
+def test_the_training_store_keeps_its_window_and_its_size() -> None:
+    """Sums count every row of the days kept; the sample has fewer days, its bound, and the order of time."""
+    store = TrainingStore(days=3, sample_days=2, sample_rows=200)
+    rng = np.random.default_rng(4)
+    for day in range(6):
+        ts = day * DAY_MS + np.arange(288, dtype=np.int64) * 300_000
+        x = np.full((288, 4), day, dtype=np.float32)
+        store.add(ts, x, rng.normal(size=(288, 2)).astype(np.float32), np.arange(288) % 2 == 0)
+        store.forget((day + 1) * DAY_MS)
+    assert store.rows == 3 * 288
+    assert store.effective_days == pytest.approx(3.0)
+    x, y = store.sample()
+    assert len(x) == len(y) == 200
+    assert (np.diff(x[:, 0]) >= 0).all()
+    assert set(x[:, 0]) == {4.0, 5.0}

@@ -1,0 +1,301 @@
+"""The engine as a whole: nothing looks ahead, nothing breaks on strange prices, noise stays noise."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+
+import joblib
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from core.forecast_schema import HORIZONS_MIN
+from core.times import GRID_STEP_MS
+from etl.features.columns import FEATURE_NAMES
+from model.forecaster.engine import EngineOptions, EngineState, ForecastEngine
+from model.forecaster.forecasts import Forecasts
+from model.forecaster.prior import Prior
+
+START_MS = 1_700_006_400_000
+SMALL = EngineOptions(train_days=2, n_trees=8, least_rows=300)
+
+FloatArray = npt.NDArray[np.float64]
+Market = dict[str, tuple[npt.NDArray[np.int64], FloatArray]]
+
+
+def _market(seed: int, hours: int, coins: int = 4, step_ms: int = GRID_STEP_MS) -> Market:
+    """Random walks whose spread breathes: a log-normal volatility with a memory of some hours."""
+    rng = np.random.default_rng(seed)
+    rows = hours * 3_600_000 // step_ms
+    ts = START_MS + step_ms * np.arange(rows)
+    common = rng.normal(0, 0.02, rows)
+    result: Market = {}
+    for coin in range(coins):
+        level, shock = np.zeros(rows), rng.normal(0, 0.06, rows)
+        for row in range(1, rows):
+            level[row] = 0.99 * level[row - 1] + common[row] + shock[row]
+        r = 0.002 * np.exp(level) * rng.normal(0, 1, rows) * np.sqrt(step_ms / GRID_STEP_MS)
+        result[f"coin{coin}"] = (ts, 100.0 * np.exp(np.cumsum(r)))
+    return result
+
+
+def _walk(market: Market, origins: list[int], options: EngineOptions = SMALL, refit_h: int = 6) -> list[Forecasts]:
+    """Feed prices as time goes by; forecast at each origin."""
+    engine = ForecastEngine(options)
+    fed = dict.fromkeys(market, 0)
+    made = []
+    for origin in origins:
+        for coin, (ts, price) in market.items():
+            upto = int(np.searchsorted(ts, origin, side="right"))
+            engine.observe(coin, ts[fed[coin] : upto], price[fed[coin] : upto])
+            fed[coin] = upto
+        engine.advance(origin)
+        if engine.learner.refit_ms is None or origin - engine.learner.refit_ms >= refit_h * 3_600_000:
+            engine.refit(origin)
+        made.append(engine.forecast({coin: int(ts[fed[coin] - 1]) for coin, (ts, _) in market.items() if fed[coin]}))
+    return made
+
+
+def _origins(first_h: int, last_h: int, step_min: int) -> list[int]:
+    return list(range(START_MS + first_h * 3_600_000, START_MS + last_h * 3_600_000, step_min * 60_000))
+
+
+def _assert_sane(forecasts: Forecasts) -> None:
+    assert np.isfinite(forecasts.quantiles).all()
+    assert (forecasts.quantiles > 0).all()
+    assert (np.diff(forecasts.quantiles, axis=2) > 0).all()
+    width = np.log(forecasts.quantiles[..., -1] / forecasts.quantiles[..., 0])
+    assert (np.diff(width, axis=1) >= -1e-12).all()
+    assert ((forecasts.p_up >= 0) & (forecasts.p_up <= 1)).all()
+
+
+@pytest.mark.parametrize("cut_minutes", [0, 3])
+def test_prices_after_an_origin_change_nothing_before_it(cut_minutes: int) -> None:
+    """With every price after a moment changed, all forecasts made up to it keep every bit, refits included."""
+    market = _market(seed=1, hours=60, step_ms=60_000)
+    cut = START_MS + 46 * 3_600_000 + cut_minutes * 60_000
+    rng = np.random.default_rng(2)
+    changed = {
+        coin: (ts, np.where(ts <= cut, price, price * rng.uniform(0.5, 2.0, len(ts))))
+        for coin, (ts, price) in market.items()
+    }
+    origins = [*_origins(14, 46, 97), cut, *_origins(47, 50, 61)]
+    for before, after in zip(_walk(market, origins), _walk(changed, origins), strict=True):
+        same = np.array_equal(before.quantiles, after.quantiles) and np.array_equal(before.is_forest, after.is_forest)
+        assert same == bool((before.origin_ms <= cut).all())
+        _assert_sane(after)
+
+
+def test_the_same_seed_gives_the_same_forecasts_on_any_number_of_threads() -> None:
+    """One thread or two: bit-identical forecasts; another seed: other ones."""
+    market = _market(seed=3, hours=40)
+    origins = _origins(30, 36, 55)
+    first, second, other = (
+        _walk(market, origins, EngineOptions(train_days=2, n_trees=8, least_rows=300, n_jobs=jobs, seed=seed))[-1]
+        for jobs, seed in ((1, 0), (2, 0), (1, 1))
+    )
+    assert first.is_forest.any()
+    np.testing.assert_array_equal(first.quantiles, second.quantiles)
+    assert not np.array_equal(first.quantiles, other.quantiles)
+
+
+def test_a_random_walk_is_left_where_it_is_and_its_spread_is_covered() -> None:
+    """On simulated walks the centre is the last price, and each interval covers what it promises."""
+    market = _market(seed=4, hours=24 * 12, coins=8)
+    forecasts = _walk(market, _origins(72, 24 * 12 - 2, 35), EngineOptions(train_days=7, n_trees=8), refit_h=24)
+    inside = np.zeros((4, 2))
+    for made in forecasts:
+        np.testing.assert_array_equal(made.mean, np.repeat(made.price_origin[:, None], 12, axis=1))
+        for row, coin in enumerate(made.coins):
+            ts, price = market[coin]
+            actual = price[np.searchsorted(ts, made.origin_ms[row] + 60_000 * np.array(HORIZONS_MIN), side="right") - 1]
+            for level in range(4):
+                low, high = made.quantiles[row, :, 3 - level], made.quantiles[row, :, 5 + level]
+                inside[level] += ((actual >= low) & (actual <= high)).sum(), len(actual)
+    covered = 100 * inside[:, 0] / inside[:, 1]
+    assert covered == pytest.approx([50, 80, 90, 95], abs=2.5)
+    assert np.mean([made.is_forest.mean() for made in forecasts]) > 0.8
+
+
+def test_minutes_of_data_are_enough_for_the_baseline() -> None:
+    """Ten minutes after the first price every coin has a finite baseline forecast; a coin without prices has none."""
+    market = _market(seed=5, hours=1, step_ms=60_000)
+    engine = ForecastEngine()
+    for coin, (ts, price) in market.items():
+        engine.observe(coin, ts[:10], price[:10])
+    now = START_MS + 9 * 60_000
+    engine.advance(now)
+    report = engine.refit(now)
+    made = engine.forecast({**dict.fromkeys(market, now), "unheard-of": now})
+    assert not report.fitted
+    assert list(made.coins) == list(market)
+    assert not made.is_forest.any()
+    _assert_sane(made)
+
+
+def _strange_market(hours: int) -> Market:
+    market = _market(seed=6, hours=hours, coins=3)
+    ts = market["coin0"][0]
+    rng = np.random.default_rng(7)
+    jump = market["coin1"][1].copy()
+    jump[len(ts) - 10 :] *= 0.8
+    frozen = market["coin2"][1].copy()
+    frozen[len(ts) - 40 :] = frozen[len(ts) - 40]
+    keep = np.ones(len(ts), dtype=bool)
+    keep[100:260] = False
+    keep[len(ts) - 30 : len(ts) - 5] = False
+    return {
+        **market,
+        "jump": (ts, jump),
+        "frozen": (ts, frozen),
+        "dead": (ts, np.full(len(ts), 3.0)),
+        "stable": (ts, np.round(1.0 + rng.normal(0, 0.00004, len(ts)), 4)),
+        "gaps": (ts[keep], market["coin0"][1][keep] * 2),
+        "tiny": (ts, market["coin0"][1] * 1e-9),
+    }
+
+
+def test_strange_coins_get_sensible_bands() -> None:
+    """A crash of 20 % in one step, a frozen, a dead, a stable price, gaps: finite, positive, not zero, not absurd."""
+    market = _strange_market(hours=40)
+    made = _walk(market, [*_origins(30, 40, 60), START_MS + 40 * 3_600_000 - GRID_STEP_MS])[-1]
+    assert set(made.coins) == set(market)
+    _assert_sane(made)
+    width = dict(zip(made.coins, np.log(made.quantiles[:, -1, -1] / made.quantiles[:, -1, 0]), strict=True))
+    ordinary = ("coin0", "coin1", "coin2", "jump", "frozen", "gaps", "tiny")
+    assert all(0.002 < width[coin] < 0.9 for coin in ordinary)
+    modelled = {
+        coin: bool(np.isfinite(said).all()) for coin, said in zip(made.coins, made.forest_quantiles, strict=True)
+    }
+    assert all(modelled[coin] for coin in ordinary)
+    assert 1e-5 < width["stable"] < 0.002
+    assert 0 < width["dead"] < 0.001
+    kinds = dict(zip(made.coins, made.is_forest, strict=True))
+    assert not kinds["dead"]
+    assert not kinds["stable"]
+
+
+def test_a_coin_on_which_the_forest_has_lost_is_published_by_the_baseline() -> None:
+    """One coin's forest is made to lose: its baseline is published, and nothing changes for the others."""
+    market = _market(seed=10, hours=60)
+    engine = ForecastEngine(SMALL)
+    for coin, (ts, price) in market.items():
+        engine.observe(coin, ts, price)
+    end = START_MS + 60 * 3_600_000 - GRID_STEP_MS
+    engine.advance(end)
+    engine.refit(end)
+    coins = np.arange(len(market))
+    now = np.full(len(coins), end)
+    made = []
+    for lost in (np.zeros(len(coins)), np.where(coins == 0, 1e9, 0.0)):
+        engine.learner.gate.learn(now, coins, lost, np.full(len(coins), 1e6))
+        made.append(engine.forecast(dict.fromkeys(market, end)))
+    assert made[0].is_forest.all()
+    assert made[1].is_forest.tolist() == [False, True, True, True]
+    np.testing.assert_array_equal(made[1].quantiles[0], made[0].baseline_quantiles[0])
+    np.testing.assert_array_equal(made[1].quantiles[1:], made[0].quantiles[1:])
+
+
+def test_a_forest_of_few_days_has_little_say() -> None:
+    """As long as the days known are nothing beside those it needs, the linear model alone decides."""
+    market = _market(seed=14, hours=40, coins=2)
+    young, none, grown = (
+        _walk(market, _origins(36, 38, 60), options)[-1].forest_quantiles
+        for options in (replace(SMALL, forest_full_days=1e9), replace(SMALL, forest_weight=0.0), SMALL)
+    )
+    np.testing.assert_allclose(young, none, rtol=1e-7)
+    assert not np.allclose(grown, none, rtol=1e-7)
+
+
+def test_outcomes_known_in_part_do_not_spoil_the_fit() -> None:
+    """Rows just before a gap know their first horizons alone; models fitted after it speak for every coin."""
+    market = _market(seed=13, hours=60)
+    ts, price = market["coin0"]
+    there = (ts < START_MS + 40 * 3_600_000) | (ts >= START_MS + 42 * 3_600_000)
+    market["coin0"] = ts[there], price[there]
+    made = _walk(market, _origins(50, 60, 60))[-1]
+    assert np.isfinite(made.forest_quantiles).all()
+
+
+def test_training_rows_older_than_the_window_are_forgotten() -> None:
+    """With a window of two days the rows of at most three calendar days stay, however long the walk."""
+    market = _market(seed=12, hours=120, coins=2)
+    engine = ForecastEngine(SMALL)
+    for coin, (ts, price) in market.items():
+        engine.observe(coin, ts, price)
+    days = []
+    for hours in (50, 85, 120):
+        now = START_MS + hours * 3_600_000 - GRID_STEP_MS
+        engine.advance(now)
+        days.append(engine.refit(now).days)
+    assert days[0] > 1.0
+    assert max(days) <= 3.0
+
+
+def test_a_stored_state_goes_on_as_if_nothing_had_happened() -> None:
+    """Forecasts after a restart, with prices observed again, equal those of an engine that never stopped."""
+    market = _market(seed=8, hours=48)
+    middle, end = START_MS + 40 * 3_600_000, START_MS + 44 * 3_600_000
+    whole = ForecastEngine(SMALL)
+    for coin, (ts, price) in market.items():
+        whole.observe(coin, ts[ts <= middle], price[ts <= middle])
+    whole.advance(middle)
+    whole.refit(middle)
+    stored = _through_joblib(whole.state())
+    again = ForecastEngine.from_state(stored)
+    made = []
+    for engine, since in ((whole, middle), (again, -1)):
+        for coin, (ts, price) in market.items():
+            engine.observe(coin, ts[(ts > since) & (ts <= end)], price[(ts > since) & (ts <= end)])
+        engine.advance(end)
+        engine.refit(end)
+        made.append(engine.forecast(dict.fromkeys(market, end)))
+    np.testing.assert_array_equal(made[0].quantiles, made[1].quantiles)
+
+
+def _through_joblib(state: EngineState) -> EngineState:
+    buffer = io.BytesIO()
+    joblib.dump(state, buffer, compress=3)
+    buffer.seek(0)
+    restored = joblib.load(buffer)
+    assert isinstance(restored, EngineState)
+    return restored
+
+
+def test_feature_rows_are_handed_over_once() -> None:
+    """Each usable row comes once, one per coin and grid point, also when the grid grows between two takes."""
+    market = _market(seed=9, hours=20)
+    engine = ForecastEngine(SMALL)
+    for coin, (ts, price) in market.items():
+        engine.observe(coin, ts, price)
+    end = START_MS + 20 * 3_600_000 - GRID_STEP_MS
+    engine.advance(end - 6 * GRID_STEP_MS)
+    first = engine.take_feature_rows()
+    engine.advance(end)
+    second = engine.take_feature_rows()
+    assert first.column_names[3:] == list(FEATURE_NAMES)
+    assert second.num_rows == 6 * len(market)
+    keys = [(row["coin"], row["ts"]) for table in (first, second) for row in table.select(["coin", "ts"]).to_pylist()]
+    assert len(keys) == len(set(keys))
+    assert engine.take_feature_rows().num_rows == 0
+
+
+def test_a_back_filled_day_is_enough_with_a_prior() -> None:
+    """Prices at uneven moments leave few whole rows; from a prior they suffice, from nothing they do not."""
+    rng = np.random.default_rng(3)
+    market = {
+        coin: (ts + np.rint(rng.normal(0, 25_000, len(ts))).astype(np.int64), price)
+        for coin, (ts, price) in _market(3, 25, coins=10).items()
+    }
+    now = max(int(ts[-1]) for ts, _ in market.values())
+    forecasts = {}
+    for name, prior in (("prior", Prior.load()), ("nothing", None)):
+        engine = ForecastEngine(prior=prior)
+        for coin, (ts, price) in market.items():
+            engine.observe(coin, ts, price)
+        engine.advance(now)
+        assert engine.refit(now).fitted is (prior is not None)
+        forecasts[name] = engine.forecast({coin: int(ts[-1]) for coin, (ts, _) in market.items()})
+    assert forecasts["prior"].is_forest.all()
+    assert not forecasts["nothing"].is_forest.any()

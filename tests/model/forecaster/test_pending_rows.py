@@ -1,0 +1,54 @@
+"""Rows that wait for their outcome: cut by time, joined, and taken over from coins that came late."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from etl.features.targets import STEPS
+from model.forecaster.pending_rows import Rows
+
+
+def rows(times: list[int], coins: int, value: float, usable: bool = True) -> Rows:
+    """Rows whose every number is `value`."""
+    shape = (len(times), coins)
+    return Rows(
+        ts_ms=np.array(times, dtype=np.int64),
+        x=np.full((*shape, 3), value, dtype=np.float32),
+        sigma=np.full(shape, value),
+        usable=np.full(shape, usable),
+        activity=np.full((*shape, STEPS), value),
+        bets=np.full((*shape, STEPS), value),
+    )
+
+
+def test_rows_are_split_at_a_moment_that_belongs_to_the_first_part() -> None:
+    """The row at the moment itself is on the earlier side; either side may be empty."""
+    all_rows = rows([1, 2, 3], 2, 1.0)
+    first, second = all_rows.split(2)
+    assert (first.ts_ms.tolist(), second.ts_ms.tolist()) == ([1, 2], [3])
+    assert [len(part) for part in all_rows.split(0)] == [0, 3]
+    assert [len(part) for part in all_rows.split(9)] == [3, 0]
+
+
+def test_a_coin_that_joined_in_between_was_unusable_before() -> None:
+    """Joined rows are as wide as the later ones; before it came, a coin is neither usable nor predicted."""
+    joined = rows([1, 2], 1, 1.0).then(rows([3], 2, 2.0))
+    assert joined.ts_ms.tolist() == [1, 2, 3]
+    assert joined.usable[:, 1].tolist() == [False, False, True]
+    assert np.isnan(joined.activity[:2, 1]).all()
+    assert (joined.sigma > 0).all()
+
+
+def test_late_rows_take_their_places_and_leave_those_that_wait() -> None:
+    """Usable rows are taken over into their coin's column at their time; unusable ones overwrite nothing."""
+    waiting = rows([1, 2, 3], 2, 1.0)
+    late = rows([2, 3, 4], 1, 5.0)
+    late.usable[0] = False
+    taken = waiting.put(late, np.array([1]))
+    assert taken.ts_ms.tolist() == [1, 2, 3]
+    assert taken.sigma[:, 1].tolist() == [1.0, 1.0, 5.0]
+    assert taken.x[:, 1, 0].tolist() == [1.0, 1.0, 5.0]
+    assert (taken.sigma[:, 0] == 1.0).all()
+    assert waiting.sigma[2, 1] == 1.0
+    wider = waiting.put(late, np.array([3]))
+    assert wider.usable[:, 3].tolist() == [False, False, True]

@@ -1,0 +1,124 @@
+"""The two estimators: scikit-learn's conventions, agreement with scikit-learn, renewal tree by tree."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+from sklearn.linear_model import Ridge
+from sklearn.preprocessing import StandardScaler
+
+from etl.features.columns import FEATURE_NAMES
+from etl.features.targets import STEPS
+from model.forecaster.prior import SHAPE_LEVELS, SHIPPED_PRIOR, Prior
+from model.forecaster.training_data import Moments
+from model.forecaster.volatility_models import RollingForest, VolatilityRidge
+
+COLUMNS = len(FEATURE_NAMES)
+
+
+def _rows(rows: int = 600, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    x = rng.normal(0, rng.uniform(0.5, 3, COLUMNS), (rows, COLUMNS)) + rng.normal(0, 1, COLUMNS)
+    y = x @ rng.normal(0, 0.1, (COLUMNS, STEPS)) + rng.normal(0, 0.5, (rows, STEPS))
+    return x, y
+
+
+def _prior(value: float = 0.25) -> Prior:
+    shape = np.tile(np.array(SHAPE_LEVELS) * 2, (STEPS, 1))
+    return Prior(np.full((COLUMNS, STEPS), value), np.full(STEPS, -0.5), shape, shape, {})
+
+
+def test_ridge_without_a_prior_is_scikit_learns_ridge_on_standardised_columns() -> None:
+    """Running sums in three parts give the predictions of StandardScaler and Ridge with the same penalty."""
+    x, y = _rows()
+    parts = [Moments.of(x[rows], y[rows]) for rows in (slice(0, 100), slice(100, 450), slice(450, None))]
+    ours = VolatilityRidge(alpha=0.3).fit_moments(parts[0] + parts[1] + parts[2])
+    scaler = StandardScaler().fit(x)
+    theirs = Ridge(alpha=0.3 * len(x)).fit(scaler.transform(x), y)
+    np.testing.assert_allclose(ours.predict(x), theirs.predict(scaler.transform(x)), atol=1e-8)
+    np.testing.assert_allclose(VolatilityRidge(alpha=0.3).fit(x, y).predict(x), ours.predict(x), atol=1e-8)
+
+
+def test_a_heavy_penalty_ends_at_the_prior_and_none_leaves_it() -> None:
+    """With a huge penalty the coefficients are the prior's; with a tiny one those of least squares."""
+    x, y = _rows()
+    heavy = VolatilityRidge(alpha=1e9, prior=_prior()).fit(x, y)
+    light = VolatilityRidge(alpha=1e-9, prior=_prior()).fit(x, y)
+    np.testing.assert_allclose(heavy.coef_, 0.25, atol=1e-6)
+    exact, *_ = np.linalg.lstsq(np.column_stack([x, np.ones(len(x))]), y, rcond=None)
+    np.testing.assert_allclose(light.coef_, exact[:-1], atol=1e-5)
+    np.testing.assert_allclose(
+        VolatilityRidge(prior=_prior()).fit_prior().predict(x), 0.25 * x.sum(1)[:, None] - 0.5 + np.zeros(STEPS)
+    )
+
+
+def test_few_rows_hardly_move_the_priors_level() -> None:
+    """The level found lies between the rows' and the prior's, in proportion to what either is worth."""
+    x, y = _rows(rows=100)
+    free = VolatilityRidge(alpha=1.0, prior=_prior()).fit(x, y + 7)
+    bound = VolatilityRidge(alpha=1.0, prior=_prior(), prior_rows=300).fit(x, y + 7)
+    expected = x.mean(axis=0) @ _prior().coef + _prior().intercept
+    level = bound.predict(x).mean(axis=0)
+    np.testing.assert_allclose(level, 0.25 * free.predict(x).mean(axis=0) + 0.75 * expected, atol=1e-8)
+
+
+def test_the_estimators_keep_scikit_learns_conventions() -> None:
+    """Parameters survive a clone, nothing is learned before `fit`, and the wrong shape is refused."""
+    for estimator in (VolatilityRidge(alpha=2.0), RollingForest(n_trees=3, random_state=4)):
+        assert clone(estimator).get_params() == estimator.get_params()
+        assert not [name for name in vars(estimator) if name.endswith("_")]
+        with pytest.raises(NotFittedError):
+            estimator.predict(np.zeros((1, COLUMNS)))
+    with pytest.raises(ValueError, match="inconsistent"):
+        RollingForest().fit(np.zeros((5, 2)), np.zeros((4, 2)))
+    with pytest.raises(ValueError, match="no prior"):
+        VolatilityRidge().fit_prior()
+
+
+def test_the_forest_predicts_what_scikit_learns_own_mean_of_trees_does() -> None:
+    """The fast path through the trees equals RandomForestRegressor.predict."""
+    x, y = _rows()
+    forest = RollingForest(n_trees=7).fit(x, y)
+    np.testing.assert_allclose(forest.predict(x), forest.forest_.predict(x.astype(np.float32)), rtol=1e-10)
+
+
+def test_a_renewal_costs_what_is_due() -> None:
+    """One tree at every call, besides it one per turn that has passed; after a lifetime no old one is left."""
+    x, y = _rows()
+    hour = 3_600_000
+    forest = RollingForest(n_trees=8, lifetime_h=8).fit(x, y, now_ms=0)
+    first = list(forest.forest_.estimators_)
+    assert forest.renew(x, y, hour // 2) == 1
+    assert forest.forest_.estimators_[:7] == first[:7]
+    assert forest.renew(x, y, 3 * hour) == 4
+    assert forest.forest_.estimators_[:4] == first[3:7]
+    assert forest.renew(x, y, 40 * hour) == 8
+    assert not set(map(id, first)) & set(map(id, forest.forest_.estimators_))
+    assert len(forest.forest_.estimators_) == 8
+
+
+def test_a_prior_survives_its_file(tmp_path: Path) -> None:
+    """Saved and read again it is the same to five digits; one made for other features is not read."""
+    path = tmp_path / "prior.json"
+    prior = _prior(0.123456789)
+    prior.save(path)
+    again = Prior.load(path)
+    assert again is not None
+    np.testing.assert_allclose(again.coef, prior.coef, rtol=1e-4)
+    np.testing.assert_allclose(again.shape, prior.shape, rtol=1e-4)
+    path.write_text(path.read_text(encoding="utf-8").replace("log_square_1", "something_else", 1), encoding="utf-8")
+    assert Prior.load(path) is None
+    assert Prior.load(path.with_name("none.json")) is None
+
+
+def test_the_shipped_prior_fits_the_features_and_says_where_it_comes_from() -> None:
+    """model/forecaster/prior.json loads, is small, and names the recordings it was computed from."""
+    prior = Prior.load()
+    assert prior is not None
+    assert SHIPPED_PRIOR.stat().st_size < 100_000
+    assert prior.provenance["recordings"]
+    assert (np.diff(prior.shape, axis=1) >= 0).all()

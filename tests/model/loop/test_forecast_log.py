@@ -1,0 +1,137 @@
+"""The log holds the first forecast of each coin and slot, once, whatever happens in between."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from core.accuracy.scores import SCORE_SCHEMA
+from core.forecast_schema import FORECAST_SCHEMA, HORIZONS_MIN
+from core.publishing.publisher import Publisher
+from core.times import DAY_MS, GRID_STEP_MS, HOUR_MS
+from etl.features.feature_table import FEATURE_SCHEMA
+from model.loop.forecast_log import ForecastBook
+
+NO_FEATURES = FEATURE_SCHEMA.empty_table()
+NOON = 20_000 * DAY_MS + 12 * HOUR_MS
+
+
+def _forecasts(price: float, **origins: int) -> pa.Table:
+    rows = []
+    for coin, origin in origins.items():
+        for horizon in HORIZONS_MIN:
+            row = dict.fromkeys(FORECAST_SCHEMA.names, price)
+            names = {"kind": "forest", "model_version": "1", "source": "demo"}
+            rows.append({**row, **names, "coin": coin, "origin": origin, "horizon_min": horizon, "created_at": origin})
+    return pa.Table.from_pylist(rows, schema=FORECAST_SCHEMA)
+
+
+def _log(publisher: Publisher) -> list[tuple[str, int, float]]:
+    rows = pa.concat_tables(publisher.read("log")).to_pylist()
+    return sorted(
+        (row["coin"], int(row["origin"].timestamp() * 1000), row["mean"]) for row in rows if row["horizon_min"] == 60
+    )
+
+
+def _book(folder: Path, now_ms: int = NOON) -> tuple[Publisher, ForecastBook]:
+    publisher = Publisher(folder)
+    return publisher, ForecastBook(publisher, now_ms, retention_days=90)
+
+
+def test_only_the_first_forecast_of_a_slot_is_logged(tmp_path: Path) -> None:
+    """Later forecasts of the same coin and 5 minutes replace the latest one but not the logged one."""
+    publisher, book = _book(tmp_path)
+    book.publish(_forecasts(1.0, bitcoin=NOON), None, NOON, NO_FEATURES)
+    book.publish(_forecasts(2.0, bitcoin=NOON + 30_000), None, NOON + 30_000, NO_FEATURES)
+    book.publish(_forecasts(3.0, bitcoin=NOON + GRID_STEP_MS), None, NOON + GRID_STEP_MS, NO_FEATURES)
+    assert _log(publisher) == [("bitcoin", NOON, 1.0), ("bitcoin", NOON + GRID_STEP_MS, 3.0)]
+
+
+def test_each_coin_has_its_own_slots(tmp_path: Path) -> None:
+    """A coin whose price came later in the slot is logged with its own origin."""
+    publisher, book = _book(tmp_path)
+    book.publish(_forecasts(1.0, bitcoin=NOON), None, NOON, NO_FEATURES)
+    book.publish(_forecasts(2.0, bitcoin=NOON + 1, ethereum=NOON + 1), None, NOON, NO_FEATURES)
+    assert _log(publisher) == [("bitcoin", NOON, 1.0), ("ethereum", NOON + 1, 2.0)]
+
+
+def test_a_restart_logs_no_slot_twice(tmp_path: Path) -> None:
+    """The next process knows from the log which slots are taken."""
+    _, book = _book(tmp_path)
+    book.publish(_forecasts(1.0, bitcoin=NOON), None, NOON, NO_FEATURES)
+    publisher, book = _book(tmp_path)
+    book.publish(_forecasts(2.0, bitcoin=NOON + 1000), None, NOON + 1000, NO_FEATURES)
+    assert _log(publisher) == [("bitcoin", NOON, 1.0)]
+
+
+@pytest.mark.parametrize("ahead_ms", [-6 * HOUR_MS, 6 * HOUR_MS, 300 * DAY_MS])
+def test_a_restart_under_a_wrong_clock_logs_no_slot_twice(tmp_path: Path, ahead_ms: int) -> None:
+    """Which slots are taken, and which feature rows are written, is read from the tables' own times."""
+    features = pa.Table.from_pylist([{"coin": "bitcoin", "ts": NOON}], schema=FEATURE_SCHEMA)
+    _, book = _book(tmp_path)
+    book.publish(_forecasts(1.0, bitcoin=NOON), None, NOON, features)
+    publisher, book = _book(tmp_path, NOON + ahead_ms)
+    book.publish(_forecasts(2.0, bitcoin=NOON + 1000), None, NOON + 1000, features)
+    assert _log(publisher) == [("bitcoin", NOON, 1.0)]
+    assert sum(table.num_rows for table in publisher.read("features")) == 1
+
+
+def test_a_forecast_from_a_stale_price_is_shown_but_not_logged(tmp_path: Path) -> None:
+    """A frozen price two hours old forecasts nothing that is still open."""
+    publisher, book = _book(tmp_path)
+    book.publish(_forecasts(1.0, bitcoin=NOON), None, NOON + 3 * HOUR_MS, NO_FEATURES)
+    assert "log" not in publisher.manifest.parts
+    assert publisher.manifest.entries["latest"].rows == len(HORIZONS_MIN)
+
+
+def test_a_clock_that_jumps_back_logs_nothing_twice(tmp_path: Path) -> None:
+    """Origins are event times: a wall clock one hour behind changes nothing."""
+    publisher, book = _book(tmp_path)
+    for now in (NOON, NOON - HOUR_MS, NOON + HOUR_MS):
+        book.publish(_forecasts(1.0, bitcoin=NOON), None, now, NO_FEATURES)
+    assert _log(publisher) == [("bitcoin", NOON, 1.0)]
+
+
+def _feature_rows(*moments: int) -> pa.Table:
+    rows = [{**dict.fromkeys(FEATURE_SCHEMA.names, 0.0), "coin": "bitcoin", "ts": moment} for moment in moments]
+    return pa.Table.from_pylist(rows, schema=FEATURE_SCHEMA)
+
+
+def test_feature_rows_are_appended_once_also_over_a_restart(tmp_path: Path) -> None:
+    """A process that completes the last day's rows again adds only those that are new."""
+    _, book = _book(tmp_path)
+    book.publish(_forecasts(1.0, bitcoin=NOON), None, NOON, _feature_rows(NOON - GRID_STEP_MS, NOON))
+    publisher, book = _book(tmp_path)
+    later = NOON + GRID_STEP_MS
+    book.publish(_forecasts(1.0, bitcoin=later), None, later, _feature_rows(NOON - GRID_STEP_MS, NOON, later))
+    moments = pa.concat_tables(publisher.read("features"))["ts"].cast(pa.int64()).to_pylist()
+    assert moments == [NOON - GRID_STEP_MS, NOON, later]
+
+
+def test_feature_rows_survive_a_disk_that_refuses(tmp_path: Path) -> None:
+    """Rows that could not be written come with the next publication."""
+    folder = tmp_path / "processed"
+    publisher, book = _book(folder)
+    folder.rename(tmp_path / "away")
+    folder.write_text("in the way")
+    with pytest.raises(OSError):
+        book.publish(_forecasts(1.0, bitcoin=NOON), None, NOON, _feature_rows(NOON))
+    folder.unlink()
+    (tmp_path / "away").rename(folder)
+    book.publish(_forecasts(1.0, bitcoin=NOON), None, NOON, NO_FEATURES)
+    assert pa.concat_tables(publisher.read("features")).num_rows == 1
+    assert len(_log(publisher)) == 1
+
+
+def test_score_rows_of_one_cell_become_one_when_their_hour_closes(tmp_path: Path) -> None:
+    """Merging adds up, so that a day of scores has one row per coin, hour and horizon."""
+    publisher, book = _book(tmp_path)
+    cell = {**dict.fromkeys(SCORE_SCHEMA.names, 1.0), "coin": "bitcoin", "hour": NOON, "horizon_min": 5}
+    for _ in range(3):
+        publisher.publish(appended={"scores": (NOON, NOON, pa.Table.from_pylist([cell], schema=SCORE_SCHEMA))})
+    for _ in range(3):
+        book.tidy(NOON + 2 * HOUR_MS)
+    (row,) = pa.concat_tables(publisher.read("scores")).to_pylist()
+    assert (row["n"], row["pinball"]) == (3.0, 3.0)

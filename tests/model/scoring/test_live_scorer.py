@@ -1,0 +1,307 @@
+"""Live scores count every logged forecast once: through restarts, gaps, repairs, crashes and compaction."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from core.accuracy.scores import add_up, summarise
+from core.errors import AlreadyRunning
+from core.forecast_schema import FORECAST_SCHEMA, HORIZONS_MIN, QUANTILE_COLUMNS
+from core.price_store import Coin, Price, PriceReader, PriceWriter
+from core.processes.lifecycle import hold_lock
+from core.publishing.publisher import Publisher
+from core.realised_price import outcome_at
+from core.settings import PROJECT, load_settings
+from core.times import DAY_MS, GRID_STEP_MS, HOUR_MS, MINUTE_MS
+from core.workspace import open_workspace
+from etl.features.feature_table import FEATURE_SCHEMA
+from model.loop.forecast_log import ForecastBook
+from model.score import main
+from model.scoring.live_scorer import GIVE_UP_MS, LiveScorer
+from model.scoring.naive_benchmark import yardstick_quantiles
+
+NOON = 20_000 * DAY_MS + 12 * HOUR_MS
+
+
+class World:
+    """A price store, a publisher with its log, and a scorer, as the pipeline has them."""
+
+    def __init__(self, folder: Path, coins: tuple[str, ...] = ("bitcoin",), history_h: int = 24) -> None:
+        self.folder, self.coins = folder, coins
+        self.writer = PriceWriter(folder / "crypto.db")
+        self.writer.update_coins([Coin(coin, coin[:3], coin, rank) for rank, coin in enumerate(coins)])
+        self.reader = PriceReader(folder / "crypto.db")
+        self.rng = random.Random(7)
+        for coin in coins:
+            self.prices(coin, NOON - history_h * HOUR_MS, NOON)
+        self.restart()
+
+    def close(self) -> None:
+        """Give files and locks back."""
+        self.reader.close()
+        self.writer.close()
+
+    def restart(self) -> None:
+        """A new process: everything comes back from the disk."""
+        self.publisher = Publisher(self.folder / "processed")
+        self.book = ForecastBook(self.publisher, NOON, retention_days=90)
+        self.scorer = LiveScorer(self.publisher)
+
+    def prices(self, coin: str, start_ms: int, end_ms: int, step_ms: int = GRID_STEP_MS) -> None:
+        """Store prices within [start_ms, end_ms]."""
+        moments = range(start_ms, end_ms + 1, step_ms)
+        self.writer.store([Price(coin, ts_ms, 100.0 * self.rng.uniform(0.99, 1.01)) for ts_ms in moments])
+
+    def forecast(self, coin: str, origin_ms: int) -> None:
+        """Log a forecast of the price in force at its origin."""
+        known = self.reader.as_of(coin, origin_ms)
+        assert known is not None
+        numbers = {"price_origin": known[1], "mean": known[1], "p_up": 0.6}
+        numbers |= {name: known[1] * (0.98 + 0.005 * k) for k, name in enumerate(QUANTILE_COLUMNS)}
+        names = {"coin": coin, "kind": "forest", "model_version": "1", "source": "demo", "created_at": origin_ms}
+        rows = [{**numbers, **names, "origin": origin_ms, "horizon_min": horizon} for horizon in HORIZONS_MIN]
+        latest = pa.Table.from_pylist(rows, schema=FORECAST_SCHEMA)
+        self.book.publish(latest, None, origin_ms, FEATURE_SCHEMA.empty_table())
+
+    def scores(self) -> pa.Table:
+        """All published score rows, one a cell."""
+        tables = self.publisher.read("scores")
+        return add_up(pa.concat_tables(tables)) if tables else None
+
+    def counts(self) -> Counter[tuple[str, int, int]]:
+        """(coin, hour, horizon) → forecasts scored."""
+        table = self.scores()
+        rows = [] if table is None else table.to_pylist()
+        hour = [round(row["hour"].timestamp() * 1000) for row in rows]
+        return Counter(
+            {(row["coin"], h, row["horizon_min"]): round(row["n"]) for row, h in zip(rows, hour, strict=True)}
+        )
+
+    def expected(self) -> Counter[tuple[str, int, int]]:
+        """The same by plain loops over the log and the prices of now."""
+        found: Counter[tuple[str, int, int]] = Counter()
+        stored = {coin: self.reader.range(coin) for coin in self.coins}
+        for row in pa.concat_tables(self.publisher.read("log")).to_pylist():
+            origin_ms = round(row["origin"].timestamp() * 1000)
+            known = stored[row["coin"]]
+            times, values = [ts_ms for ts_ms, _ in known], [price for _, price in known]
+            if outcome_at(times, values, origin_ms + row["horizon_min"] * MINUTE_MS, times[-1]) is not None:
+                found[row["coin"], origin_ms - origin_ms % HOUR_MS, row["horizon_min"]] += 1
+        return found
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    """One coin with a day of history."""
+    made = World(tmp_path)
+    yield made
+    made.close()
+
+
+def test_short_horizons_are_scored_as_they_mature(world: World) -> None:
+    """Twenty minutes after the origin the first four horizons have their score, the others wait."""
+    world.forecast("bitcoin", NOON)
+    assert world.scorer.step(world.reader).num_rows == 0
+    world.prices("bitcoin", NOON + MINUTE_MS, NOON + 20 * MINUTE_MS, MINUTE_MS)
+    rows = world.scorer.step(world.reader)
+    assert rows["horizon_min"].to_pylist() == [5, 10, 15, 20]
+    assert world.scorer.pending == 8
+    assert world.scorer.step(world.reader).num_rows == 0
+
+
+def test_a_score_is_that_of_outcome_and_yardstick(world: World) -> None:
+    """The naive loss comes from the quantiles up to the last renewal, the error from the price at the target."""
+    world.forecast("bitcoin", NOON)
+    world.prices("bitcoin", NOON + GRID_STEP_MS, NOON + HOUR_MS)
+    rows = {row["horizon_min"]: row for row in world.scorer.step(world.reader).to_pylist()}
+    known = dict(world.reader.range("bitcoin"))
+    history = np.log([price for ts_ms, price in known.items() if ts_ms <= NOON])
+    naive = np.exp(yardstick_quantiles(history)) - 1
+    for place, horizon in enumerate(HORIZONS_MIN):
+        move = known[NOON + horizon * MINUTE_MS] / known[NOON] - 1
+        assert rows[horizon]["abs_error"] == pytest.approx(abs(move))
+        width = 10 * (max(naive[place, 2] - move, 0) + max(move - naive[place, 6], 0))
+        assert rows[horizon]["winkler_80_naive"] == pytest.approx(naive[place, 6] - naive[place, 2] + width)
+
+
+def test_a_restart_forgets_nothing_and_repeats_nothing(world: World) -> None:
+    """What was open before is scored after, and what was scored is not scored again."""
+    world.forecast("bitcoin", NOON)
+    world.prices("bitcoin", NOON + GRID_STEP_MS, NOON + 20 * MINUTE_MS)
+    world.scorer.step(world.reader)
+    world.forecast("bitcoin", NOON + 20 * MINUTE_MS)
+    world.restart()
+    assert world.scorer.step(world.reader).num_rows == 0
+    world.prices("bitcoin", NOON + 25 * MINUTE_MS, NOON + 2 * HOUR_MS)
+    world.restart()
+    world.scorer.step(world.reader)
+    assert world.counts() == world.expected()
+    assert world.scorer.pending == 0
+
+
+def test_a_gap_that_is_repaired_later_is_scored_then(world: World) -> None:
+    """Prices at the targets arrive a day late: until then only the target that the last price still stands for."""
+    world.forecast("bitcoin", NOON)
+    world.prices("bitcoin", NOON + DAY_MS, NOON + DAY_MS)
+    assert world.scorer.step(world.reader)["horizon_min"].to_pylist() == [5]
+    world.restart()
+    assert world.scorer.pending == 11
+    world.prices("bitcoin", NOON + GRID_STEP_MS, NOON + HOUR_MS)
+    assert world.scorer.step(world.reader).num_rows == 11
+    assert world.counts() == world.expected()
+
+
+def test_a_gap_that_stays_is_given_up(world: World) -> None:
+    """No outcome, no score: after two days of prices the forecast is left alone for good."""
+    world.forecast("bitcoin", NOON)
+    world.prices("bitcoin", NOON + HOUR_MS + GIVE_UP_MS + 1, NOON + HOUR_MS + GIVE_UP_MS + 1)
+    world.scorer.step(world.reader)
+    assert world.scorer.pending == 0
+    world.restart()
+    assert world.scorer.pending == 0
+    assert world.counts() == {("bitcoin", NOON, 5): 1}
+
+
+def test_a_coin_without_history_has_no_score(tmp_path: Path) -> None:
+    """Without two hours of moves there is no yardstick; the forecast is dropped and not asked about again."""
+    world = World(tmp_path, history_h=1)
+    world.forecast("bitcoin", NOON)
+    world.prices("bitcoin", NOON + GRID_STEP_MS, NOON + HOUR_MS)
+    assert world.scorer.step(world.reader).num_rows == 0
+    assert world.scorer.pending == 0
+    world.close()
+
+
+def test_a_young_coin_is_judged_by_what_it_has(tmp_path: Path) -> None:
+    """Three hours of history that began after the last renewal are enough for a yardstick."""
+    world = World(tmp_path, history_h=0)
+    world.prices("bitcoin", NOON + GRID_STEP_MS, NOON + 4 * HOUR_MS)
+    world.forecast("bitcoin", NOON + 3 * HOUR_MS)
+    assert world.scorer.step(world.reader).num_rows == 12
+    world.close()
+
+
+def test_a_full_disk_loses_nothing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When publishing fails the same forecasts come due again, and are counted once."""
+    world.forecast("bitcoin", NOON)
+    world.prices("bitcoin", NOON + GRID_STEP_MS, NOON + HOUR_MS)
+
+    def refuse(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("core.publishing.publisher.write_json", refuse)
+        with pytest.raises(OSError, match="No space"):
+            world.scorer.step(world.reader)
+    assert world.scorer.step(world.reader).num_rows == 12
+    world.restart()
+    world.scorer.step(world.reader)
+    assert world.counts() == world.expected()
+
+
+def test_a_lost_memory_never_counts_twice(world: World) -> None:
+    """With a damaged state the hours already scored are left alone and the later ones are scored."""
+    for minutes in (0, 30, 60):
+        world.prices("bitcoin", NOON + GRID_STEP_MS, NOON + minutes * MINUTE_MS)
+        world.forecast("bitcoin", NOON + minutes * MINUTE_MS)
+    world.scorer.step(world.reader)
+    before = world.counts()
+    state = world.publisher.manifest.entries["score_state"].file
+    (world.publisher.folder / state).write_bytes(b"broken")
+    for _ in range(2):
+        world.restart()
+        world.prices("bitcoin", NOON + 65 * MINUTE_MS, NOON + 3 * HOUR_MS)
+        world.scorer.step(world.reader)
+    after, full = world.counts(), world.expected()
+    assert all(after[key] == before[key] for key in before)
+    assert all(after[key] <= full[key] for key in after)
+    assert all(after[key] == full[key] for key in full if key[1] > NOON)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_whatever_happens_each_forecast_counts_once(tmp_path: Path, seed: int) -> None:
+    """Random polls, gaps, repairs, restarts, crashes and compaction end with the scores that plain loops expect."""
+    rng = random.Random(seed)
+    coins = ("bitcoin", "solana", "tether")
+    world = World(tmp_path, coins)
+    now = NOON
+    gaps: list[tuple[str, int, int]] = []
+    for _ in range(40):
+        now += rng.choice([1, 3, 5, 8, 20]) * MINUTE_MS
+        for coin in coins:
+            last = world.reader.as_of(coin, 2**62)
+            assert last is not None
+            if rng.random() < 0.25:
+                gaps.append((coin, last[0] + MINUTE_MS, now - MINUTE_MS))
+            else:
+                world.prices(coin, last[0] + MINUTE_MS, now, rng.choice([1, 2]) * MINUTE_MS)
+                newest = world.reader.as_of(coin, 2**62)
+                assert newest is not None
+                world.forecast(coin, newest[0])
+        match rng.randrange(6):
+            case 0:
+                world.restart()
+            case 1:
+                world.book.tidy(now)
+            case 2 if gaps:
+                world.prices(*gaps.pop(rng.randrange(len(gaps))), MINUTE_MS)
+            case _:
+                world.scorer.step(world.reader)
+    for gap in gaps:
+        world.prices(*gap, MINUTE_MS)
+    world.scorer.step(world.reader)
+    world.restart()
+    world.scorer.step(world.reader)
+    assert world.counts() == world.expected()
+    block = summarise(world.scores())
+    assert block is not None
+    assert block.overall.forecasts > 100
+    world.close()
+
+
+def _settings(tmp_path: Path) -> dict[str, str]:
+    return {"CRYPTO_DATA_DIR": str(tmp_path / "data"), "CRYPTO_MODELS_DIR": str(tmp_path / "models")}
+
+
+def test_the_single_step_scores_and_prints(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`python -m model.score` tells what it scored, and at the second call that nothing is left."""
+    for name, value in (_settings(tmp_path) | {"CRYPTO_SOURCE": "demo"}).items():
+        monkeypatch.setenv(name, value)
+    workspace = open_workspace(load_settings())
+    workspace.processed.mkdir(parents=True)
+    world = World(workspace.root)
+    assert world.writer.path == workspace.database
+    world.forecast("bitcoin", NOON)
+    world.prices("bitcoin", NOON + GRID_STEP_MS, NOON + 30 * MINUTE_MS)
+    assert main([]) == 0
+    first = capsys.readouterr().out
+    assert "30 min" in first
+    assert "todos         6" in first
+    assert "6 previsões ainda aguardam" in first
+    assert main([]) == 0
+    assert "Nenhuma previsão nova" in capsys.readouterr().out
+    lock = hold_lock(workspace.processed / "pipeline.lock", "o pipeline")
+    with pytest.raises(AlreadyRunning):
+        main([])
+    lock.release()
+    world.close()
+
+
+def test_the_single_step_without_prices_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Before anything was collected there is nothing to score, and that is no failure."""
+    for name, value in (_settings(tmp_path) | {"CRYPTO_SOURCE": "demo"}).items():
+        monkeypatch.setenv(name, value)
+    assert PROJECT not in tmp_path.parents
+    assert main([]) == 0
+    assert "Nada a pontuar" in capsys.readouterr().out

@@ -1,0 +1,200 @@
+"""Losses against plain loops, and against what is known of distributions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+
+from core.accuracy.scores import SCORE_SCHEMA, SCORE_SUMS, summarise
+from core.errors import BadInput
+from core.forecast_schema import INTERVALS, QUANTILE_COLUMNS, QUANTILES
+from core.times import HOUR_MS
+from model.backtesting.loss_frames import losses, score_rows
+from model.scoring.losses import brier, pinball, winkler
+
+MakeForecasts = Callable[..., pd.DataFrame]
+
+
+def _plain_pinball(quantiles: list[float], outcome: float) -> float:
+    """Definition, one quantile at a time."""
+    total = 0.0
+    for level, quantile in zip(QUANTILES, quantiles, strict=True):
+        total += level * (outcome - quantile) if outcome >= quantile else (1 - level) * (quantile - outcome)
+    return total / len(QUANTILES)
+
+
+def _plain_winkler(low: float, high: float, outcome: float) -> float:
+    """Definition for the 80 % interval."""
+    score = high - low
+    if outcome < low:
+        score += 10 * (low - outcome)
+    elif outcome > high:
+        score += 10 * (outcome - high)
+    return score
+
+
+def _plain_losses(row: Any) -> dict[str, float]:
+    """Every sum of one forecast, in plain Python."""
+    price = row.price_origin
+    own = [getattr(row, name) / price - 1 for name in QUANTILE_COLUMNS]
+    naive = [getattr(row, f"naive_{name}") / price - 1 for name in QUANTILE_COLUMNS]
+    move = row.price_actual / price - 1
+    moved = row.p_up != 0.5 and row.price_actual != price
+    outcome = 1.0 if move > 0 else 0.0
+    named = dict(zip(QUANTILE_COLUMNS, own, strict=True))
+    inside = {f"inside_{p}": float(named[low] <= move <= named[high]) for p, (low, high) in INTERVALS.items()}
+    return inside | {
+        "n": 1.0,
+        "pinball": _plain_pinball(own, move),
+        "pinball_naive": _plain_pinball(naive, move),
+        "abs_error": abs(row.mean - row.price_actual) / price,
+        "abs_error_naive": abs(move),
+        "width_80": named["q90"] - named["q10"],
+        "winkler_80": _plain_winkler(named["q10"], named["q90"], move),
+        "winkler_80_naive": _plain_winkler(naive[2], naive[6], move),
+        "brier": (row.p_up - outcome) ** 2,
+        "moved": float(moved),
+        "hits": float(moved and ((row.p_up > 0.5) == (move > 0))),
+        "rises": float(moved and move > 0),
+        "forest": float(row.kind == "forest"),
+    }
+
+
+def test_every_loss_equals_plain_loops(make_forecasts: MakeForecasts) -> None:
+    """The vectorised losses are those of the definitions, also for ties and unchanged prices."""
+    frame = make_forecasts(20)
+    frame["mean"] *= 1.0003
+    frame.loc[::7, "price_actual"] = frame.loc[::7, "price_origin"]
+    frame.loc[::5, "p_up"] = 0.5
+    found = losses(frame)
+    for row, values in zip(frame.itertuples(), found[list(SCORE_SUMS)].to_dict("records"), strict=True):
+        assert values == pytest.approx(_plain_losses(row), rel=1e-9, abs=1e-15)
+
+
+def test_rows_are_summed_by_coin_hour_and_horizon(make_forecasts: MakeForecasts) -> None:
+    """Three origins an hour make one row a coin, hour and horizon whose sums are those of a loop."""
+    frame = make_forecasts(9, step_min=20)
+    table = score_rows(frame)
+    assert table.schema.equals(SCORE_SCHEMA)
+    assert table.num_rows == 2 * 3 * 12
+    expected: dict[tuple[str, int, int], float] = {}
+    for row in frame.itertuples():
+        origin_ms = round(row.origin.timestamp() * 1000)  # type: ignore[union-attr]  # itertuples is untyped
+        key = (str(row.coin), origin_ms - origin_ms % HOUR_MS, int(str(row.horizon_min)))
+        expected[key] = expected.get(key, 0.0) + _plain_losses(row)["pinball"]
+    hours = table["hour"].cast("int64").to_pylist()
+    keys = zip(table["coin"].to_pylist(), hours, table["horizon_min"].to_pylist(), strict=True)
+    assert dict(zip(keys, table["pinball"].to_pylist(), strict=True)) == pytest.approx(expected)
+
+
+@settings(deadline=None, max_examples=25)
+@given(st.integers(0, 1000), st.integers(1, 59))
+def test_scores_of_parts_add_up(make_forecasts: MakeForecasts, seed: int, cut: int) -> None:
+    """Scoring two parts in any order says the same as scoring the whole."""
+    frame = make_forecasts(30, seed=1)
+    shuffled = frame.sample(frac=1, random_state=seed)
+    joint = pa.concat_tables([score_rows(shuffled[: 12 * cut]), score_rows(shuffled[12 * cut :])])
+    one, other = summarise(joint), summarise(score_rows(frame))
+    assert one is not None
+    assert other is not None
+    assert one.overall.relative_pinball == pytest.approx(other.overall.relative_pinball)
+    assert one.overall.coverage == pytest.approx(other.overall.coverage)
+    assert one.overall.hit_rate == pytest.approx(other.overall.hit_rate)
+
+
+@settings(deadline=None)
+@given(st.floats(0.2, 3.0).filter(lambda factor: abs(factor - 1) > 0.1), st.floats(-1.0, 1.0))
+def test_pinball_is_least_at_the_true_quantiles(factor: float, shift: float) -> None:
+    """Wider, narrower or shifted quantiles lose more in expectation; the expectation is a fine grid of outcomes."""
+    outcomes = stats.norm.ppf((np.arange(4000) + 0.5) / 4000)
+    truth = np.tile(stats.norm.ppf(QUANTILES), (len(outcomes), 1))
+    assert pinball(truth, outcomes).mean() < pinball(factor * truth, outcomes).mean()
+    if abs(shift) > 0.05:
+        assert pinball(truth, outcomes).mean() < pinball(truth + shift, outcomes).mean()
+
+
+def test_pinball_approximates_half_the_crps_of_a_normal() -> None:
+    """With many equally spaced levels, twice the mean pinball loss is the closed-form CRPS."""
+    levels = (np.arange(2000) + 0.5) / 2000
+    outcome = np.array([-1.3, 0.0, 0.4, 2.5])
+    crps = outcome * (2 * stats.norm.cdf(outcome) - 1) + 2 * stats.norm.pdf(outcome) - 1 / np.sqrt(np.pi)
+    quantiles = np.tile(stats.norm.ppf(levels), (4, 1))
+    assert 2 * pinball(quantiles, outcome, list(levels)) == pytest.approx(crps, rel=2e-3)
+
+
+@settings(deadline=None)
+@given(st.floats(0.3, 3.0).filter(lambda factor: abs(factor - 1) > 0.1))
+def test_winkler_is_least_at_the_true_interval(factor: float) -> None:
+    """Neither a narrower nor a wider interval wins."""
+    outcomes = stats.norm.ppf((np.arange(4000) + 0.5) / 4000)
+    high = np.full(len(outcomes), stats.norm.ppf(0.9))
+    own, rival = winkler(-high, high, outcomes, 80), winkler(-factor * high, factor * high, outcomes, 80)
+    assert own.mean() < rival.mean()
+
+
+@settings(deadline=None)
+@given(st.floats(0, 1), st.floats(0, 1))
+def test_brier_is_least_at_the_true_probability(truth: float, other: float) -> None:
+    """The expected score is least where the probability is told as it is."""
+
+    def expected(p_up: float) -> float:
+        rise, fall = brier(np.array([p_up, p_up]), np.array([0.01, -0.01]))
+        return float(truth * rise + (1 - truth) * fall)
+
+    assert expected(truth) <= expected(other) + 1e-12
+
+
+def test_coverage_of_a_known_distribution(make_forecasts: MakeForecasts) -> None:
+    """True quantiles cover what they say; half as wide ones cover what the normal distribution says."""
+    for width in (1.0, 0.5):
+        block = summarise(score_rows(make_forecasts(3000, ("a",), width=width)))
+        assert block is not None
+        for percent, share in block.overall.coverage.items():
+            half = width * stats.norm.ppf(0.5 + percent / 200)
+            assert share == pytest.approx(2 * stats.norm.cdf(half) - 1, abs=0.015)
+
+
+def test_the_last_price_has_exactly_the_naive_error(make_forecasts: MakeForecasts) -> None:
+    """A point forecast that is the last price has an MAE ratio of exactly 1 for every coin and horizon."""
+    block = summarise(score_rows(make_forecasts(50)))
+    assert block is not None
+    assert {score.mae_ratio for score in block.by_coin.values()} == {1.0}
+    assert block.overall.mae_ratio == 1.0
+    assert {score.mae_ratio for score in block.by_horizon.values()} == {1.0}
+
+
+def test_true_quantiles_beat_wide_ones_and_not_themselves(make_forecasts: MakeForecasts) -> None:
+    """On random walks skill comes from the spread alone: none against the same quantiles, some against wide ones."""
+    same = summarise(score_rows(make_forecasts(200, naive_width=1.0)))
+    wide = summarise(score_rows(make_forecasts(200, naive_width=1.7)))
+    assert same is not None
+    assert wide is not None
+    assert same.overall.skill == 0.0
+    assert same.overall.better_p_value is None
+    assert wide.overall.skill is not None
+    assert wide.overall.skill > 0.03
+    assert wide.overall.better_p_value is not None
+    assert wide.overall.better_p_value < 0.01
+
+
+def test_unknown_outcomes_are_left_out(make_forecasts: MakeForecasts) -> None:
+    """A forecast without an outcome, or without a yardstick, is not scored."""
+    frame = make_forecasts(10)
+    frame.loc[:4, "price_actual"] = np.nan
+    frame.loc[100, "naive_q025"] = np.nan
+    assert len(losses(frame)) == len(frame) - 6
+    assert score_rows(frame.assign(price_actual=np.nan)).num_rows == 0
+
+
+def test_a_missing_column_is_named(make_forecasts: MakeForecasts) -> None:
+    """The error says which columns are missing."""
+    with pytest.raises(BadInput, match=r"p_up, naive_q50"):
+        losses(make_forecasts(1).drop(columns=["p_up", "naive_q50"]))

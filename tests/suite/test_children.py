@@ -1,0 +1,54 @@
+"""The commands and environments of the suite's processes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from core.processes.lifecycle import PARENT_VARIABLE
+from core.settings import Settings, load_settings
+from core.workspace import open_workspace
+from suite import children
+from suite.source import at_local_server
+
+
+def test_children_get_the_settings(
+    settings: Callable[..., Settings], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A child's environment rebuilds the settings, spares the local server any proxy, and keeps secrets from argv."""
+    monkeypatch.setenv("NO_PROXY", "example.com")
+    asked = settings(source="demo", api_token="segredo-da-api", coins="bitcoin,solana", browser=False)
+    local = at_local_server(asked, 4711)
+    workspace = open_workspace(asked)
+    specs = [
+        children.api(asked),
+        children.dashboard(asked),
+        children.simulator(asked, workspace, 4711),
+        children.collector(local),
+        children.pipeline(local),
+    ]
+    assert [spec.name for spec in specs] == ["api", "dashboard", "simulator", "collector", "pipeline"]
+    assert not any("segredo" in word for spec in specs for word in spec.argv)
+    for spec in specs:
+        assert spec.environment[PARENT_VARIABLE] == str(os.getpid())
+        assert spec.environment["NO_PROXY"] == "example.com,127.0.0.1,localhost"
+    with monkeypatch.context() as child:
+        for name, value in specs[3].environment.items():
+            child.setenv(name, value)
+        assert load_settings() == local
+    assert specs[0].environment["CRYPTO_SOURCE"] == "auto"
+
+
+def test_the_replay_child_gets_recording_and_epoch(settings: Callable[..., Settings], tmp_path: Path) -> None:
+    """The local server is told what to play, from where, and when it began."""
+    recording = tmp_path / "gravação.csv"
+    recording.write_text("timestamp,coin,price\n")
+    asked = settings(source="replay", replay=recording, replay_start="2023-04-10")
+    workspace = open_workspace(asked)
+    argv = children.simulator(asked, workspace, 4711).argv
+    pairs = dict(zip(argv[5::2], argv[6::2], strict=True))
+    assert (pairs["--replay"], pairs["--replay-start"]) == (str(recording), "2023-04-10")
+    assert pairs["--epoch-ms"] == str(workspace.epoch_ms)

@@ -1,0 +1,82 @@
+"""What the console shows: colours, a lost reader, the banner; and whether a browser can be opened."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Callable
+
+import pytest
+
+from core.settings import Settings
+from core.workspace import open_workspace
+from suite.banner import addresses, banner
+from suite.browser import has_display
+from suite.console import Console
+
+
+class Terminal(io.StringIO):
+    """A stream that says it is a terminal."""
+
+    def isatty(self) -> bool:
+        """It is one."""
+        return True
+
+
+def test_console_paints_only_terminals(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Colours appear on a terminal, and neither in a file nor with NO_COLOR."""
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    plain, coloured = io.StringIO(), Terminal()
+    Console(plain).log("api", "olá")
+    Console(coloured).log("api", "olá")
+    assert plain.getvalue() == "api       | olá\n"
+    assert "\x1b[" in coloured.getvalue()
+    monkeypatch.setenv("NO_COLOR", "1")
+    silenced = Terminal()
+    Console(silenced).log("api", "olá")
+    assert silenced.getvalue() == plain.getvalue()
+
+
+def test_console_survives_a_reader_that_left() -> None:
+    """A closed pipe silences the console and stops nobody."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    stream = os.fdopen(writer, "w", encoding="utf-8")
+    console = Console(stream)
+    console.say("ninguém lê")
+    console.warn("ninguém lê")
+    with pytest.raises(BrokenPipeError):
+        stream.close()
+
+
+@pytest.mark.parametrize(
+    ("environment", "platform", "expected"),
+    [
+        ({"DISPLAY": ":0"}, "linux", True),
+        ({"WAYLAND_DISPLAY": "wayland-0"}, "linux", True),
+        ({}, "linux", False),
+        ({"DISPLAY": ":0", "CI": "true"}, "linux", False),
+        ({}, "darwin", True),
+        ({"SSH_CONNECTION": "a b"}, "darwin", False),
+        ({}, "win32", True),
+    ],
+)
+def test_a_browser_needs_a_display(environment: dict[str, str], platform: str, expected: bool) -> None:
+    """Pages open only where a person can see them."""
+    assert has_display(environment, platform) is expected
+
+
+def test_banner_says_what_runs_where(settings: Callable[..., Settings]) -> None:
+    """The table names addresses, source, coins and folders; an IPv6 address is bracketed."""
+    asked = settings(source="demo", seed=3, currency="brl")
+    text = banner(asked, open_workspace(asked))
+    for expected in (
+        "http://127.0.0.1:8000/docs",
+        "http://127.0.0.1:8501",
+        "SIMULADA",
+        "BRL",
+        str(asked.data_dir / "demo"),
+    ):
+        assert expected in text
+    assert addresses(settings(host="::1"))["api"] == "http://[::1]:8000"

@@ -1,0 +1,49 @@
+"""The line that a person reads of each cycle."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from suite.cycle_line import CycleReporter, cycle_line, format_price
+
+PROGRESS = {
+    "cycle": 12,
+    "cycle_seconds": 0.84,
+    "coins": 10,
+    "forecast_at": "2026-11-22T14:03:30+00:00",
+    "headline": {"coin": "bitcoin", "price": 67187.33, "mean": 67190.0, "low80": 66900.0, "high80": 67480.0},
+}
+
+
+def test_cycle_line_reads_like_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Time, cycle, coins, the headline coin with its interval, and how long it took."""
+    line = cycle_line(PROGRESS)
+    expected = "ciclo 12 · 10 moedas · bitcoin 67.187,33 → 67.190,00 [66.900,00–67.480,00] 80 % · 0,8 s"
+    assert re.fullmatch(r"\d\d:\d\d:30 " + re.escape(expected), line)
+
+
+def test_cycle_line_without_headline() -> None:
+    """A cycle that forecast nothing still has its line, in the singular where there is one coin."""
+    progress = {name: value for name, value in PROGRESS.items() if name != "headline"} | {"coins": 1}
+    assert cycle_line(progress).endswith("ciclo 12 · 1 moeda · 0,8 s")
+
+
+@pytest.mark.parametrize(
+    ("price", "text"),
+    [(67187.334, "67.187,33"), (0.5123456, "0,5123"), (0.0000123456, "0,00001235"), (2.5, "2,5000"), (0.0, "0,00")],
+)
+def test_prices_keep_their_significant_digits(price: float, text: str) -> None:
+    """Dear coins show cents, cheap ones four significant digits, all with Brazilian separators."""
+    assert format_price(price) == text
+
+
+def test_each_cycle_is_reported_once() -> None:
+    """A cycle gives one line; a new cycle, or the first of a restarted pipeline, another."""
+    reporter = CycleReporter()
+    assert reporter.line(1, {}) is None
+    assert reporter.line(1, PROGRESS) is not None
+    assert reporter.line(1, PROGRESS) is None
+    assert reporter.line(1, {**PROGRESS, "cycle": 13}) is not None
+    assert reporter.line(2, {**PROGRESS, "cycle": 13}) is not None

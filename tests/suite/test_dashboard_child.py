@@ -1,0 +1,123 @@
+"""The dashboard as the suite starts it on an address that others can reach: a real Streamlit."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+
+import pytest
+import requests
+from pydantic import SecretStr
+from streamlit.proto.BackMsg_pb2 import BackMsg
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import ClientConnection, connect
+from websockets.typing import Subprotocol
+
+from core.settings import PROJECT, Settings
+from suite import children
+from suite.ports import free_port
+from suite.supervisor import ChildSpec
+
+NAME = "painel.exemplo.com"
+PATIENCE_S = 60.0
+
+
+@pytest.fixture(scope="module")
+def opened(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """Settings of a suite that is open to the network under one name."""
+    folder = tmp_path_factory.mktemp("opened")
+    return Settings(
+        _env_file=None,  # type: ignore[call-arg]  # pydantic's own argument
+        host="0.0.0.0",  # noqa: S104 - this is what is tested
+        api_token=SecretStr("um-segredo-bem-guardado"),
+        allowed_hosts=(NAME,),
+        data_dir=folder / "data",
+        models_dir=folder / "models",
+        dashboard_port=free_port(set()),
+    )
+
+
+@pytest.fixture(scope="module")
+def served(opened: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Address of the running dashboard."""
+    url = f"http://127.0.0.1:{opened.dashboard_port}"
+    log = tmp_path_factory.mktemp("log") / "dashboard.log"
+    with log.open("wb") as output:
+        process = _start(children.dashboard(opened), output.fileno())
+    deadline = time.monotonic() + PATIENCE_S
+    while not _answers(url):
+        assert process.poll() is None and time.monotonic() < deadline, log.read_text()
+        time.sleep(0.1)
+    yield url
+    process.terminate()
+    process.wait(20)
+
+
+def test_the_right_name_is_served(served: str) -> None:
+    """A page under the allowed name opens a session; usage statistics are off and developers' menus hidden."""
+    with _connect(served, NAME) as line:
+        asked = BackMsg()
+        asked.rerun_script.query_string = ""
+        line.send(asked.SerializeToString())
+        answer = ForwardMsg()
+        received = line.recv(timeout=PATIENCE_S)
+        assert isinstance(received, bytes)
+        answer.ParseFromString(received)
+    config = answer.new_session.config
+    assert answer.WhichOneof("type") == "new_session"
+    assert config.gather_usage_stats is False
+    assert config.toolbar_mode == config.VIEWER
+
+
+@pytest.mark.parametrize("name", ["evil.example", f"{NAME}.evil.example", "10.0.0.9"])
+def test_a_foreign_name_is_refused(served: str, name: str) -> None:
+    """What the page shows goes to nobody who reached it under another name."""
+    with pytest.raises(InvalidStatus, match="403"), _connect(served, name):
+        pass
+
+
+def test_requests_forged_by_other_sites_are_refused(served: str) -> None:
+    """Each visitor gets a token of the browser's own, without which nothing is taken."""
+    assert "_streamlit_xsrf" in requests.get(f"{served}/_stcore/health", timeout=PATIENCE_S).cookies
+    for method in ("PUT", "DELETE"):
+        answer = requests.request(method, f"{served}/_stcore/upload_file/sessao/arquivo", timeout=PATIENCE_S)
+        assert answer.status_code == 403
+        assert "XSRF" in answer.text
+
+
+def test_no_error_is_shown_in_detail(opened: Settings) -> None:
+    """With this command line and folder Streamlit's own answer to what it would do is: nothing but a sentence."""
+    argv = children.dashboard(opened).argv
+    flags = argv[argv.index("--server.address") :]
+    command = (*argv[: argv.index("run")], "config", "show", *flags)
+    shown = subprocess.run(
+        command, cwd=PROJECT, env=children.dashboard(opened).environment, capture_output=True, text=True, check=True
+    ).stdout.splitlines()
+    wanted = {
+        'showErrorDetails = "none"',
+        "enableXsrfProtection = true",
+        "gatherUsageStats = false",
+        'fileWatcherType = "none"',
+    }
+    assert wanted - set(shown) == set()
+
+
+def _start(spec: ChildSpec, output: int) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(spec.argv, cwd=PROJECT, env=spec.environment, stdout=output, stderr=output)
+
+
+def _answers(url: str) -> bool:
+    try:
+        return requests.get(f"{url}/_stcore/health", timeout=1).ok
+    except requests.RequestException:
+        return False
+
+
+def _connect(url: str, name: str) -> ClientConnection:
+    """The page's connection to this machine, under a name of the caller's choice."""
+    port = int(url.rpartition(":")[2])
+    tcp = socket.create_connection(("127.0.0.1", port))
+    return connect(f"ws://{name}:{port}/_stcore/stream", sock=tcp, subprotocols=[Subprotocol("streamlit")])

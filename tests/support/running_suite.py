@@ -1,0 +1,123 @@
+"""Starts run_all.py and watches it from outside, for tests and benchmarks."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+import psutil
+
+from core.processes.heartbeat import read_health
+from core.settings import PROJECT, Settings
+from suite.ports import free_port, problem
+
+__all__ = ["RunningSuite"]
+
+_PATIENCE_S: Final = 60.0
+DIRECT: Final = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+
+class RunningSuite:
+    """One `python run_all.py` on free ports, started from `folder`, where its data and its output go too.
+
+    `options` are the command line's; `variables` come on top of an environment without settings and display;
+    `code` runs in place of run_all.py with the same command line, and `wrapper` is a command that starts it.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *options: str,
+        code: str | None = None,
+        wrapper: tuple[str, ...] = (),
+        **variables: str,
+    ) -> None:
+        self.api_port, self.dashboard_port = free_port(set()), free_port(set())
+        self.data_dir = folder / "dados de março"
+        self.log = folder / f"saída {self.api_port}.txt"
+        given = {"api-port": self.api_port, "dashboard-port": self.dashboard_port, "data-dir": self.data_dir}
+        words = [word for name, value in given.items() for word in (f"--{name}", str(value))]
+        words += ["--models-dir", str(folder / "modelos"), "--interval", "5", *options]
+        blank = {f"CRYPTO_{name.upper()}": "" for name in Settings.model_fields}
+        kept = {name: value for name, value in os.environ.items() if name not in ("CI", "DISPLAY", "WAYLAND_DISPLAY")}
+        with self.log.open("w", encoding="utf-8") as output:
+            self.process = subprocess.Popen(
+                [*wrapper, sys.executable, *(("-c", code) if code else (str(PROJECT / "run_all.py"),)), *words],
+                cwd=folder,
+                env={**kept, **blank, "PYTHONUTF8": "1", **variables},
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
+
+    @property
+    def run_dir(self) -> Path:
+        """Folder of the health files."""
+        return self.data_dir / "run"
+
+    @property
+    def output(self) -> str:
+        """All that was printed so far."""
+        return self.log.read_text(encoding="utf-8")
+
+    def get(self, path: str, port: int | None = None) -> Any:
+        """The JSON (or text) that the API, or the server at `port`, answers with status 200; None for anything else."""
+        try:
+            with DIRECT.open(f"http://127.0.0.1:{port or self.api_port}{path}", timeout=5) as reply:
+                body = reply.read().decode()
+        except (OSError, urllib.error.URLError):
+            return None
+        return json.loads(body) if body[:1] in "[{" else body
+
+    def children(self) -> dict[str, Any]:
+        """What the supervisor says of its children."""
+        children: dict[str, Any] = read_health(self.run_dir, "suite").progress.get("children", {})
+        return children
+
+    def wait(self, what: Callable[[], object], patience_s: float = _PATIENCE_S) -> Any:
+        """The first true value of `what`."""
+        deadline = time.monotonic() + patience_s
+        while not (value := what()):
+            assert time.monotonic() < deadline, self.output
+            assert self.process.poll() is None, self.output
+            time.sleep(0.1)
+        return value
+
+    def forecasts(self, coins: tuple[str, ...]) -> dict[str, Any] | None:
+        """The forecasts of `coins`, once there is one of each."""
+        found = {coin: self.get(f"/prever/{coin}") for coin in coins}
+        return found if all(found.values()) else None
+
+    def kill_child(self, name: str) -> None:
+        """Kill one process the hard way; another must run as soon as the longest back-off is over."""
+        pid = self.children()[name]["pid"]
+        os.kill(pid, signal.SIGKILL)
+        self.wait(lambda: self.children()[name]["pid"] not in (pid, None), 15)
+
+    def beats(self, name: str) -> bool:
+        """Whether the process that the supervisor names writes its health file."""
+        health = read_health(self.run_dir, name)
+        return health.alive and health.pid == self.children()[name]["pid"]
+
+    def family(self) -> list[psutil.Process]:
+        """run_all.py and everything under it."""
+        head = psutil.Process(self.process.pid)
+        return [head, *head.children(recursive=True)]
+
+    def end(self, number: int) -> int:
+        """Send a signal; every process must be gone and both ports free within ten seconds."""
+        family = self.family()
+        self.process.send_signal(number)
+        code = self.process.wait(timeout=10)
+        _, alive = psutil.wait_procs(family, timeout=10 if number == signal.SIGKILL else 0.5)
+        assert alive == [], self.output
+        assert [problem("127.0.0.1", port) for port in (self.api_port, self.dashboard_port)] == [None, None]
+        return code
