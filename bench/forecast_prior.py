@@ -21,7 +21,7 @@ from core.times import DAY_MS
 from etl.arrays import FloatArray, RowArray
 from etl.features.feature_grid import FeatureBlock, FeatureGrid
 from etl.features.targets import STEP_ROOTS, STEPS, Outcomes, outcomes
-from model.backtesting.recording import read_recording
+from etl.recordings.recording import read_recording
 from model.forecaster.prior import SHAPE_LEVELS, SHIPPED_PRIOR, Prior
 from model.forecaster.training_data import Moments
 from model.forecaster.volatility_models import VolatilityRidge
@@ -32,7 +32,7 @@ _ALPHA: Final = 0.02
 
 
 def compute(files: Sequence[Path]) -> Prior:
-    """Return the prior of some recordings (Parquet or CSV, see model.backtesting.recording)."""
+    """Return the prior of some recordings (Parquet or CSV, see etl.recordings)."""
     moments = []
     for file in files:
         parts = [Moments.of(x, activity) for x, activity, _, _ in _rows(file)]
@@ -51,7 +51,7 @@ def compute(files: Sequence[Path]) -> Prior:
 
 def _rows(file: Path) -> Iterator[tuple[RowArray, FloatArray, FloatArray, FloatArray]]:
     """Yield, day by day, the usable rows: features, activity, log moves, sigma."""
-    prices = read_recording(file)
+    prices = read_recording(file).prices
     days = max(int(ts[-1] - ts[0]) for ts, _ in prices.values()) // DAY_MS + 3
     grid = FeatureGrid(history_days=days)
     for coin, (ts, price) in prices.items():

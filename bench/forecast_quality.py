@@ -20,8 +20,8 @@ from bench.forecast_prior import compute
 from bench.quality_cases import Case, cold_starts, first_hours, irregular, run, worst_coverage
 from core.accuracy.scores import Score
 from core.times import DAY_MS, MINUTE_MS
+from etl.recordings.recording import PriceHistory, read_recording
 from model.backtesting.evaluation import compare
-from model.backtesting.recording import Recording, read_recording
 from model.backtesting.walk_forward import WalkOptions
 from model.forecaster.engine import EngineOptions, ForecastEngine
 from model.forecaster.prior import Prior
@@ -51,12 +51,12 @@ def _coverage(score: Score) -> str:
     return " / ".join(f"{100 * share:.1f}" for share in score.coverage.values())
 
 
-def _walked(recording: Recording, step_min: int, engine: EngineOptions, prior: Prior | None) -> Case:
+def _walked(recording: PriceHistory, step_min: int, engine: EngineOptions, prior: Prior | None) -> Case:
     start = min(int(ts[0]) for ts, _ in recording.values()) + 15 * DAY_MS
     return run(recording, WalkOptions(start_ms=start, step_min=step_min, refit_min=1440), engine, prior)
 
 
-def _main_figures(table: Table, name: str, recording: Recording, prior: Prior, jobs: int) -> None:
+def _main_figures(table: Table, name: str, recording: PriceHistory, prior: Prior, jobs: int) -> None:
     for label, step in (("on the hour", 60), ("minutes swept", 65)):
         case = _walked(recording, step, EngineOptions(n_jobs=jobs), prior)
         found = case.evaluation
@@ -79,7 +79,7 @@ def _ratio(score: Score) -> float:
     return float("nan") if score.relative_pinball is None else score.relative_pinball
 
 
-def _contributions(table: Table, name: str, recording: Recording, prior: Prior, jobs: int) -> None:
+def _contributions(table: Table, name: str, recording: PriceHistory, prior: Prior, jobs: int) -> None:
     for label, own in (("with prior", prior), ("without prior", None)):
         mixed = _walked(recording, 65, EngineOptions(n_jobs=jobs), own)
         linear = _walked(recording, 65, EngineOptions(n_jobs=jobs, use_forest=False), own)
@@ -94,7 +94,7 @@ def _contributions(table: Table, name: str, recording: Recording, prior: Prior, 
         )
 
 
-def _budget(table: Table, name: str, recording: Recording, prior: Prior, jobs: int) -> None:
+def _budget(table: Table, name: str, recording: PriceHistory, prior: Prior, jobs: int) -> None:
     """What learning within a budget costs: against a forest grown anew at every refit from 14 days of rows."""
     bounded = _walked(recording, 65, EngineOptions(n_jobs=jobs), prior)
     without = EngineOptions(n_jobs=jobs, sample_days=14, sample_rows=10_000_000, forest_lifetime_h=1.0)
@@ -104,7 +104,7 @@ def _budget(table: Table, name: str, recording: Recording, prior: Prior, jobs: i
     table.add("loss from learning within a budget", name, figure, "≤ 0.005")
 
 
-def _cold(table: Table, name: str, recording: Recording, prior: Prior, jobs: int) -> None:
+def _cold(table: Table, name: str, recording: PriceHistory, prior: Prior, jobs: int) -> None:
     for label, own in (("with prior", prior), ("without prior", None)):
         case = cold_starts(recording, EngineOptions(n_jobs=jobs), own, _COLD_EVERY_DAYS[name])
         score = case.evaluation.block.overall
@@ -112,7 +112,7 @@ def _cold(table: Table, name: str, recording: Recording, prior: Prior, jobs: int
         table.add(f"24 h of history, 10 coins, {label}", name, figure, "≤ 0.975, ± 3, aim 0.945")
 
 
-def _irregular(table: Table, recording: Recording, prior: Prior, jobs: int) -> None:
+def _irregular(table: Table, recording: PriceHistory, prior: Prior, jobs: int) -> None:
     feed = irregular(recording)
     start = max(int(ts[-1]) for ts, _ in feed.values()) - 5 * DAY_MS
     for label, step in (("on the hour", 60), ("minutes swept", 37)):
@@ -122,7 +122,7 @@ def _irregular(table: Table, recording: Recording, prior: Prior, jobs: int) -> N
         table.add(f"jittered back-fill, then polls, {label}", "spring 2023", figure, "< 1, ± 3")
 
 
-def _first_hours(table: Table, recording: Recording, prior: Prior, jobs: int) -> None:
+def _first_hours(table: Table, recording: PriceHistory, prior: Prior, jobs: int) -> None:
     """What learning from the first few rows is worth, against waiting for five hundred."""
     early = first_hours(recording, EngineOptions(n_jobs=jobs), prior)
     late = first_hours(recording, EngineOptions(n_jobs=jobs, least_rows_prior=500), prior)
@@ -137,7 +137,7 @@ def _first_hours(table: Table, recording: Recording, prior: Prior, jobs: int) ->
     )
 
 
-def _cpu(table: Table, recording: Recording) -> None:
+def _cpu(table: Table, recording: PriceHistory) -> None:
     engine = ForecastEngine(prior=Prior.load())
     end = max(int(ts[-1]) for ts, _ in recording.values())
     coins = dict(list(recording.items())[:10])
@@ -185,7 +185,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     wanted = set(options.only or _PARTS)
     names = list(files)
     priors = {name: compute([files[other]]) for name, other in zip(names, reversed(names), strict=True)}
-    recordings = {name: read_recording(file) for name, file in files.items()}
+    recordings = {name: read_recording(file).prices for name, file in files.items()}
     table = Table()
     print("| figure | recording | measured | target |\n|---|---|---|---|")
     steps = {"main": _main_figures, "forest": _contributions, "cold": _cold, "budget": _budget}
@@ -195,7 +195,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 step(table, name, recordings[name], priors[name], options.jobs)
     if "irregular" in wanted:
         prior = compute(list(files.values()))
-        minutes = read_recording(folder / _MINUTE_FILE)
+        minutes = read_recording(folder / _MINUTE_FILE).prices
         _irregular(table, minutes, prior, options.jobs)
         _first_hours(table, minutes, prior, options.jobs)
     if "cpu" in wanted:

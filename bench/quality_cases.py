@@ -13,8 +13,8 @@ from core.accuracy.scores import Score
 from core.forecast_schema import INTERVALS
 from core.times import DAY_MS, HOUR_MS, MINUTE_MS
 from etl.arrays import FloatArray, IntArray
+from etl.recordings.recording import PriceHistory
 from model.backtesting.evaluation import Evaluation, compare, evaluate, with_yardstick
-from model.backtesting.recording import Recording
 from model.backtesting.walk_forward import WalkOptions, Yardsticks, forecast_frame, walk, with_outcomes
 from model.forecaster.engine import EngineOptions
 from model.forecaster.prior import Prior
@@ -44,7 +44,7 @@ class Case:
 
 
 def run(
-    recording: Recording,
+    recording: PriceHistory,
     options: WalkOptions,
     engine: EngineOptions,
     prior: Prior | None,
@@ -68,7 +68,7 @@ def merge(cases: Iterable[Case]) -> Case:
     return Case(forecasts, baseline)
 
 
-def cold_starts(recording: Recording, engine: EngineOptions, prior: Prior | None, every_days: int) -> Case:
+def cold_starts(recording: PriceHistory, engine: EngineOptions, prior: Prior | None, every_days: int) -> Case:
     """A day of forecasts by an engine that has seen 24 hours, again and again; 10 coins, the 14-day yardstick."""
     coins = dict(list(recording.items())[:10])
     judge = Yardsticks(coins)
@@ -84,7 +84,7 @@ def cold_starts(recording: Recording, engine: EngineOptions, prior: Prior | None
     return merge(cases)
 
 
-def first_hours(recording: Recording, engine: EngineOptions, prior: Prior | None, seed: int = 0) -> Case:
+def first_hours(recording: PriceHistory, engine: EngineOptions, prior: Prior | None, seed: int = 0) -> Case:
     """The first three hours after a back-fill of a day, one price in about five minutes, then polls; 10 coins, one
     start a day at changing hours, the 14-day yardstick.
     """
@@ -117,7 +117,7 @@ def _between(ts: IntArray, price: FloatArray, start: int, end: int) -> tuple[Int
     return ts[rows], price[rows]
 
 
-def irregular(recording: Recording, poll_days: int = 6, seed: int = 0) -> Recording:
+def irregular(recording: PriceHistory, poll_days: int = 6, seed: int = 0) -> PriceHistory:
     """Make what a collector would have stored of a one-minute recording.
 
     A back-fill of one price in about five minutes; then, for the last `poll_days`, polls about a minute apart, one in

@@ -52,14 +52,14 @@ def _market(options: argparse.Namespace) -> Market:
         raise BadInput(f"--currency {options.currency}: o servidor local conhece {', '.join(CURRENCIES)}")
     if options.replay is None:
         return SimulatedMarket(coins_wanted(options.coins or ",".join(DEFAULT_COINS)), options.seed)
-    from etl.local_market.replay import ReplayMarket  # noqa: PLC0415 - as above
-    from etl.recordings.recording import load_recording  # noqa: PLC0415 - pyarrow is slow to load
+    from etl.local_market.replay import ReplayMarket, largest  # noqa: PLC0415 - as below
+    from etl.recordings.recording import read_recording  # noqa: PLC0415 - pyarrow is slow to load
 
-    recording = load_recording(options.replay)
+    recording = read_recording(options.replay)
     if options.coins:
         coins = coins_wanted(options.coins)
         by_rank = options.coins.strip().lower().startswith("top:")
-        recording = recording.largest(len(coins)) if by_rank else recording.only([coin.id for coin in coins])
+        recording = largest(recording, len(coins)) if by_rank else recording.only([coin.id for coin in coins])
     start_ms = None if options.replay_start is None else _moment(options.replay_start)
     return ReplayMarket(recording, now_ms() if options.epoch_ms is None else options.epoch_ms, start_ms)
 

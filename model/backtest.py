@@ -16,8 +16,8 @@ from core.errors import BadInput
 from core.files import write_atomically
 from core.processes.lifecycle import run_main
 from core.times import iso, parse_moment
+from etl.recordings.recording import PriceHistory, read_recording
 from model.backtesting.evaluation import with_yardstick
-from model.backtesting.recording import Recording, read_recording
 from model.backtesting.report.build import write_report
 from model.backtesting.rival_forecasts import beside, read_rival
 from model.backtesting.walk_forward import WalkOptions, Yardsticks, forecast_frame, origins, walk, with_outcomes
@@ -48,7 +48,7 @@ class Backtest:
 
 
 def run(
-    recording: Recording,
+    recording: PriceHistory,
     options: WalkOptions,
     engine_options: EngineOptions,
     prior: Prior | None,
@@ -78,7 +78,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     try:
         brought = _rivals(given.rival)
-        recording = read_recording(given.data, _coins(given.coins))
+        recording = read_recording(given.data, _coins(given.coins)).prices
         options = _walk_options(given)
         engine_options = EngineOptions(train_days=given.train_days, seed=given.seed, n_jobs=given.jobs)
         prior = None if given.no_prior else Prior.load()
@@ -161,7 +161,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m model.backtest",
         description="Refaz o passado: em cada origem o mesmo modelo do sistema ao vivo só conhece o que veio antes.",
     )
-    parser.add_argument("--data", type=Path, required=True, metavar="ARQUIVO", help="Parquet, CSV ou pasta de dados")
+    parser.add_argument("--data", type=Path, required=True, metavar="ARQUIVO", help="Parquet, CSV, crypto.db ou pasta de dados")
     parser.add_argument("--out", type=Path, required=True, metavar="PASTA", help="pasta dos resultados")
     parser.add_argument("--coins", metavar="A,B", help="só estas moedas (padrão: todas)")
     parser.add_argument("--start", metavar="ISO", help="primeira origem (data ou horário, UTC)")

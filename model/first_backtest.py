@@ -25,9 +25,9 @@ from core.settings import load_settings
 from core.times import DAY_MS, now_ms
 from core.workspace import current_workspace
 from etl.arrays import FloatArray, IntArray
+from etl.recordings.recording import PriceHistory
 from model.backtest import run
 from model.backtesting.loss_frames import losses, score_rows
-from model.backtesting.recording import Recording
 from model.backtesting.walk_forward import WalkOptions
 from model.forecaster.engine import EngineOptions
 from model.forecaster.prior import Prior
@@ -45,7 +45,7 @@ _MOST_COINS: Final = 50
 _log = logging.getLogger(__name__)
 
 
-def score_history(recording: Recording, engine_options: EngineOptions) -> pa.Table:
+def score_history(recording: PriceHistory, engine_options: EngineOptions) -> pa.Table:
     """Score rows (SCORE_SCHEMA) of walk-forward forecasts over `recording`, every half hour, hourly on a long one.
 
     Raises:
@@ -58,7 +58,7 @@ def score_history(recording: Recording, engine_options: EngineOptions) -> pa.Tab
     return score_rows(losses(result.scored))
 
 
-def _stored_prices(prices: PriceReader, since_ms: int) -> Recording:
+def _stored_prices(prices: PriceReader, since_ms: int) -> PriceHistory:
     """The stored 5-minute prices of the largest coins that have at least eight hours of them."""
     recording: dict[str, tuple[IntArray, FloatArray]] = {}
     for coin in prices.coins()[:_MOST_COINS]:

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from core.errors import BadInput
 from core.times import iso
 from etl.arrays import FloatArray, IntArray
-from etl.local_market.coin_names import Coin
+from etl.local_market.coin_names import Coin, coin_named
 from etl.local_market.market import CURRENCIES
 from etl.recordings.recording import Recording
 
-__all__ = ["ReplayMarket"]
+__all__ = ["ReplayMarket", "largest"]
 
 _LARGEST_CAP_USD = 1.3e12
+
+
+def largest(recording: Recording, count: int) -> Recording:
+    """The same recording with its `count` typically largest coins alone, or all where there are fewer."""
+    return recording.only(sorted(recording.series, key=lambda coin_id: (coin_named(coin_id).rank, coin_id))[:count])
 
 
 class ReplayMarket:
@@ -27,6 +34,8 @@ class ReplayMarket:
     """
 
     def __init__(self, recording: Recording, epoch_ms: int, play_start_ms: int | None = None) -> None:
+        if recording.currency not in CURRENCIES:
+            raise BadInput(f"{recording.name}: moeda de cotação desconhecida: '{recording.currency[:40]}'")
         start = recording.play_start if play_start_ms is None else play_start_ms
         if not recording.start <= start < recording.end:
             raise BadInput(
@@ -37,14 +46,19 @@ class ReplayMarket:
         self._start = start
         self._offset = epoch_ms - start
         self._to_usd = 1.0 / CURRENCIES[recording.currency]
+        self._series = tuple(recording.series.values())
+        self._coins = tuple(
+            replace(coin_named(coin_id), price_usd=float(np.median(series.price)) * self._to_usd)
+            for coin_id, series in recording.series.items()
+        )
         self._supply = np.array(
-            [_LARGEST_CAP_USD * coin.rank**-1.65 / coin.price_usd for coin in recording.coins], dtype=np.float64
+            [_LARGEST_CAP_USD * coin.rank**-1.65 / coin.price_usd for coin in self._coins], dtype=np.float64
         )
 
     @property
     def coins(self) -> tuple[Coin, ...]:
         """The coins recorded."""
-        return self._recording.coins
+        return self._coins
 
     @property
     def supply(self) -> FloatArray:
@@ -63,7 +77,7 @@ class ReplayMarket:
             here = np.flatnonzero(rows == row)
             place = self._place(int(row), times_ms[here])
             seen = place >= 0
-            events[here[seen]] = self._recording.series[row].ts_ms[place[seen]] + self._offset
+            events[here[seen]] = self._series[row].ts_ms[place[seen]] + self._offset
         return events
 
     def prices(self, rows: IntArray, times_ms: IntArray) -> FloatArray:
@@ -77,7 +91,7 @@ class ReplayMarket:
     def history_start_ms(self, row: int, now_ms: int) -> int:
         """The first row, as shown."""
         del now_ms
-        return int(self._recording.series[row].ts_ms[0]) + self._offset
+        return int(self._series[row].ts_ms[0]) + self._offset
 
     def describe(self) -> dict[str, object]:
         """What is played: recorded moments, the offset to the present, and when it ends."""
@@ -91,11 +105,11 @@ class ReplayMarket:
             "offset_ms": self._offset,
             "ends_at": iso(self.ends_ms),
             "replay_ends_ms": self.ends_ms,
-            "coins": len(recording.coins),
+            "coins": len(self._coins),
         }
 
     def _place(self, row: int, times_ms: IntArray) -> IntArray:
-        recorded = self._recording.series[row].ts_ms
+        recorded = self._series[row].ts_ms
         return np.asarray(np.searchsorted(recorded, times_ms - self._offset, side="right") - 1)
 
     def _values(self, name: str, rows: IntArray, times_ms: IntArray) -> FloatArray:
@@ -104,6 +118,6 @@ class ReplayMarket:
             here = np.flatnonzero(rows == row)
             place = self._place(int(row), times_ms[here])
             seen = place >= 0
-            column: FloatArray = getattr(self._recording.series[row], name)
+            column: FloatArray = getattr(self._series[row], name)
             values[here[seen]] = column[place[seen]] * self._to_usd
         return values

@@ -1,4 +1,4 @@
-"""Recorded prices from a file that nobody vouches for: Parquet, CSV, the project's own exports, or a crypto.db.
+"""Recorded prices for replays and backtests: a Parquet or CSV file, a crypto.db, or a data folder that holds one.
 
 Every row is checked before anything is played; the first wrong one ends the reading with its file, row and column.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -17,21 +17,26 @@ import numpy as np
 from core.errors import BadInput
 from core.times import DAY_MS, iso
 from etl.arrays import BoolArray, FloatArray, IntArray
-from etl.local_market.coin_names import Coin, coin_named
-from etl.local_market.market import CURRENCIES
-from etl.recordings.files import Table, read_table
+from etl.recordings.csv_file import read_csv
+from etl.recordings.database import read_database
+from etl.recordings.parquet_file import read_parquet
+from etl.recordings.recorded_rows import RecordedRows
 
-__all__ = ["Recording", "Series", "load_recording"]
+__all__ = ["PriceHistory", "Recording", "Series", "read_recording"]
 
+_DATABASE: Final = "crypto.db"
 _ID = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}")
 _EARLIEST_MS: Final = 1_230_768_000_000
 _LATEST_MS: Final = 7_258_118_400_000
 _DEAREST: Final = 1e15
 
+PriceHistory = Mapping[str, tuple[IntArray, FloatArray]]
+"""Coin → event times (UTC milliseconds, strictly increasing) and prices (finite, positive)."""
+
 
 @dataclass(frozen=True)
 class Series:
-    """One coin's rows in the order of time: moments, prices, and the volume of the 24 hours before each."""
+    """One coin's rows, each time once: times (UTC ms), prices, and the volume of the 24 hours before each."""
 
     ts_ms: IntArray
     price: FloatArray
@@ -40,123 +45,128 @@ class Series:
 
 @dataclass(frozen=True)
 class Recording:
-    """Checked prices of some coins; `sha256` is that of the file, `currency` that of the prices."""
+    """Checked prices of some coins by id, in the order of the ids, at least one row each.
 
-    coins: tuple[Coin, ...]
-    series: tuple[Series, ...]
+    `name` and `sha256` are those of the file, `currency` that of prices and volumes.
+    """
+
+    series: Mapping[str, Series]
     sha256: str
+    name: str
     currency: str = "usd"
 
     @property
     def start(self) -> int:
-        """Moment of the first row, in UTC milliseconds."""
-        return min(int(series.ts_ms[0]) for series in self.series)
+        """Time of the first row, in UTC milliseconds."""
+        return min(int(series.ts_ms[0]) for series in self.series.values())
 
     @property
     def end(self) -> int:
-        """Moment of the last row, in UTC milliseconds."""
-        return max(int(series.ts_ms[-1]) for series in self.series)
+        """Time of the last row, in UTC milliseconds."""
+        return max(int(series.ts_ms[-1]) for series in self.series.values())
 
     @property
     def play_start(self) -> int:
-        """The first moment at which every coin has 24 hours of history.
+        """The first time at which every coin has 24 hours of history.
 
         Raises:
             BadInput: there is none before the recording ends.
         """
-        last = max(range(len(self.coins)), key=lambda row: int(self.series[row].ts_ms[0]))
-        moment_ms = int(self.series[last].ts_ms[0]) + DAY_MS
-        if moment_ms >= self.end:
+        last, series = max(self.series.items(), key=lambda item: int(item[1].ts_ms[0]))
+        start_ms = int(series.ts_ms[0]) + DAY_MS
+        if start_ms >= self.end:
             raise BadInput(
-                f"a gravação não tem 24 h de história de '{self.coins[last].id}' antes do fim ({iso(self.end)}): "
+                f"a gravação não tem 24 h de história de '{last}' antes do fim ({iso(self.end)}): "
                 "escolha outras moedas com --coins, ou o início com --replay-start"
             )
-        return moment_ms
+        return start_ms
 
-    def largest(self, count: int) -> Recording:
-        """The same recording with its `count` typically largest coins alone, or all where there are fewer."""
-        ranked = sorted(self.coins, key=lambda coin: (coin.rank, coin.id))
-        return self.only([coin.id for coin in ranked[:count]])
+    @property
+    def prices(self) -> PriceHistory:
+        """Times and prices alone, as backtests take them."""
+        return {coin_id: (series.ts_ms, series.price) for coin_id, series in self.series.items()}
 
-    def only(self, coin_ids: Sequence[str]) -> Recording:
+    def only(self, coin_ids: Collection[str]) -> Recording:
         """The same recording with these coins alone.
 
         Raises:
             BadInput: one of them was not recorded.
         """
-        rows = {coin.id: row for row, coin in enumerate(self.coins)}
         for coin_id in coin_ids:
-            if coin_id not in rows:
-                known = ", ".join(sorted(rows)[:40])
-                raise BadInput(f"a gravação não tem a moeda '{coin_id}'; tem: {known}")
-        chosen = [rows[coin_id] for coin_id in coin_ids]
-        return Recording(
-            tuple(self.coins[row] for row in chosen),
-            tuple(self.series[row] for row in chosen),
-            self.sha256,
-            self.currency,
-        )
+            if coin_id not in self.series:
+                known = ", ".join(list(self.series)[:40])
+                raise BadInput(f"{self.name}: a gravação não tem a moeda '{coin_id}'; tem: {known}")
+        return replace(self, series={coin_id: one for coin_id, one in self.series.items() if coin_id in set(coin_ids)})
 
 
-def load_recording(path: Path) -> Recording:
-    """Read and check the recording at `path`: Parquet, CSV, or a crypto.db.
+def read_recording(path: Path, coins: Collection[str] | None = None) -> Recording:
+    """Read and check a recording; of several rows of a coin at one time the first stays, as in the price store.
+
+    Args:
+        path: a Parquet or CSV file, a crypto.db, or a folder that holds one; the first bytes tell which.
+        coins: ids to keep; None keeps all.
 
     Raises:
-        BadInput: the file cannot be read, or a row is wrong; one Portuguese line with file, row and column.
+        BadInput: the file cannot be read, a row is wrong, or a coin was not recorded; one Portuguese line.
     """
-    table = read_table(path)
-    _check(path, table)
-    ids, place = np.unique(np.array([coin_id.lower() for coin_id in table.ids]), return_inverse=True)
-    codes = place[table.coin]
-    order = np.lexsort((np.arange(len(codes)), table.ts_ms, codes))
-    parts = np.split(order, np.cumsum(np.bincount(codes))[:-1])
+    path = path / _DATABASE if path.is_dir() else path
+    try:
+        rows = _read_rows(path)
+        with path.open("rb") as file:
+            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise BadInput(f"não foi possível ler a gravação {path}: {error.strerror or error}") from error
+    _check(path, rows)
+    recording = Recording(_by_coin(rows), sha256, path.name, rows.currency)
+    return recording if coins is None else recording.only(coins)
+
+
+def _read_rows(path: Path) -> RecordedRows:
     with path.open("rb") as file:
-        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-    series = tuple(_series(table, part) for part in parts)
-    return Recording(
-        coins=tuple(_coin(str(coin_id), one, table.currency) for coin_id, one in zip(ids, series, strict=True)),
-        series=series,
-        sha256=sha256,
-        currency=table.currency,
-    )
+        first = file.read(16)
+    if first.startswith(b"PAR1"):
+        return read_parquet(path)
+    if first.startswith(b"SQLite format 3"):
+        return read_database(path)
+    return read_csv(path)
 
 
-def _coin(coin_id: str, series: Series, currency: str) -> Coin:
-    """The coin with what was typical of it in this recording."""
-    return replace(coin_named(coin_id), price_usd=float(np.median(series.price)) / CURRENCIES[currency])
-
-
-def _check(path: Path, table: Table) -> None:
+def _check(path: Path, rows: RecordedRows) -> None:
     """Refuse the first row that cannot be true."""
-    if not len(table.row):
+    if not len(rows.number):
         raise BadInput(f"{path.name}: não há nenhuma linha de preços")
-    if table.currency not in CURRENCIES:
-        raise BadInput(f"{path.name}: moeda de cotação desconhecida: '{table.currency}'")
-    wrong_time = (table.ts_ms < _EARLIEST_MS) | (table.ts_ms > _LATEST_MS)
-    _refuse(path, table, "time", wrong_time, "não é um horário plausível em UTC")
-    wrong_price = ~((table.price > 0) & (table.price < _DEAREST))
-    _refuse(path, table, "price", wrong_price, "não é um preço possível")
-    for place in np.unique(table.coin):
-        coin_id = table.ids[place]
+    wrong_time = (rows.ts_ms < _EARLIEST_MS) | (rows.ts_ms > _LATEST_MS)
+    _refuse(path, rows, "time", wrong_time, "não é um horário plausível em UTC")
+    wrong_price = ~((rows.price > 0) & (rows.price < _DEAREST))
+    _refuse(path, rows, "price", wrong_price, "não é um preço possível")
+    for place in np.unique(rows.coin):
+        coin_id = rows.ids[place]
         if not _ID.fullmatch(coin_id.lower()):
-            row, column = table.row[np.argmax(table.coin == place)], table.columns["coin"]
+            row, column = rows.number[np.argmax(rows.coin == place)], rows.columns["coin"]
             raise BadInput(f"{path.name}: linha {row}, coluna '{column}': '{coin_id[:40]}' não é um id do CoinGecko")
 
 
-def _refuse(path: Path, table: Table, purpose: str, wrong: BoolArray, reason: str) -> None:
+def _refuse(path: Path, rows: RecordedRows, purpose: str, wrong: BoolArray, reason: str) -> None:
     if wrong.any():
         first = int(np.argmax(wrong))
-        value = (table.price if purpose == "price" else table.ts_ms)[first]
-        raise BadInput(f"{path.name}: linha {table.row[first]}, coluna '{table.columns[purpose]}': {value} {reason}")
+        value = (rows.price if purpose == "price" else rows.ts_ms)[first]
+        raise BadInput(f"{path.name}: linha {rows.number[first]}, coluna '{rows.columns[purpose]}': {value} {reason}")
 
 
-def _series(table: Table, rows: IntArray) -> Series:
-    """One coin's rows; of several with one moment the last in the file holds."""
-    ts_ms = table.ts_ms[rows]
-    last = np.append(ts_ms[1:] != ts_ms[:-1], True)
-    rows, ts_ms = rows[last], ts_ms[last]
-    volume = np.where(table.volume[rows] >= 0, table.volume[rows], np.nan)
-    return Series(ts_ms, table.price[rows], volume if table.daily_volume else _over_a_day(ts_ms, volume))
+def _by_coin(rows: RecordedRows) -> dict[str, Series]:
+    ids, place = np.unique(np.array([coin_id.lower() for coin_id in rows.ids]), return_inverse=True)
+    codes = place[rows.coin]
+    order = np.lexsort((rows.ts_ms, codes))  # stable: rows of one time stay in the order of the file
+    parts = np.split(order, np.cumsum(np.bincount(codes))[:-1])
+    return {str(coin_id): _series(rows, part) for coin_id, part in zip(ids, parts, strict=True)}
+
+
+def _series(rows: RecordedRows, chosen: IntArray) -> Series:
+    ts_ms = rows.ts_ms[chosen]
+    first = np.append(True, ts_ms[1:] != ts_ms[:-1])
+    chosen, ts_ms = chosen[first], ts_ms[first]
+    volume = np.where(rows.volume[chosen] >= 0, rows.volume[chosen], np.nan)
+    return Series(ts_ms, rows.price[chosen], volume if rows.daily_volume else _over_a_day(ts_ms, volume))
 
 
 def _over_a_day(ts_ms: IntArray, volume: FloatArray) -> FloatArray:

@@ -14,7 +14,7 @@ from core.realised_price import PRICE_TOLERANCE_MS
 from core.times import DAY_MS, GRID_STEP_MS, HOUR_MS, MINUTE_MS
 from etl.arrays import FloatArray, IntArray
 from etl.features.raw_prices import RawPrices
-from model.backtesting.recording import Recording
+from etl.recordings.recording import PriceHistory
 from model.forecaster.engine import EngineOptions, ForecastEngine
 from model.forecaster.forecasts import Forecasts
 from model.forecaster.prior import Prior
@@ -40,7 +40,7 @@ class WalkOptions:
     min_history_hours: float = 24.0
 
 
-def origins(recording: Recording, options: WalkOptions) -> IntArray:
+def origins(recording: PriceHistory, options: WalkOptions) -> IntArray:
     """Return the moments at which forecasts are made: from the first coin's minimal history to the last price."""
     first = min(int(ts[0]) for ts, _ in recording.values()) + int(options.min_history_hours * HOUR_MS)
     last = max(int(ts[-1]) for ts, _ in recording.values())
@@ -51,7 +51,7 @@ def origins(recording: Recording, options: WalkOptions) -> IntArray:
 
 
 def walk(
-    recording: Recording, options: WalkOptions, engine_options: EngineOptions, prior: Prior | None
+    recording: PriceHistory, options: WalkOptions, engine_options: EngineOptions, prior: Prior | None
 ) -> Iterator[Forecasts]:
     """Yield the forecasts of each origin, of the coins that have the minimal history and a price at that moment.
 
@@ -106,7 +106,7 @@ def forecast_frame(coins: list[str], made: list[Forecasts], *, published: bool =
     )
 
 
-def with_outcomes(frame: pd.DataFrame, recording: Recording) -> pd.DataFrame:
+def with_outcomes(frame: pd.DataFrame, recording: PriceHistory) -> pd.DataFrame:
     """Return the frame with `price_actual`: the last price at or before the target time, NaN where it is unknown.
 
     The rule is that of `realised_price.outcome_at`: not older than the tolerance, and only once the coin has a price
@@ -127,7 +127,7 @@ def with_outcomes(frame: pd.DataFrame, recording: Recording) -> pd.DataFrame:
 class Yardsticks:
     """The yardstick "the price stays, spread as over the last 14 days" at every coin and origin of a recording."""
 
-    def __init__(self, recording: Recording) -> None:
+    def __init__(self, recording: PriceHistory) -> None:
         self._coins = list(recording)
         raw = RawPrices()
         start = min(int(ts[0]) for ts, _ in recording.values())

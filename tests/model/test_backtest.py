@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from core.forecast_schema import HORIZONS_MIN, QUANTILE_COLUMNS
 from core.price_store import Coin, Price, PriceWriter
 from core.realised_price import outcome_at
+from etl.recordings.recording import read_recording
 from model import backtest
-from model.backtesting.recording import read_recording
 from model.backtesting.walk_forward import with_outcomes
 
 START = pd.Timestamp("2024-03-01T00:00:00Z")
@@ -141,9 +141,9 @@ def test_csv_and_the_projects_own_folder_read_alike(tmp_path: Path) -> None:
             Price(coin, int(ts), float(price), None, None, int(ts))
             for coin, ts, price in zip(frame["coin"], stamps, frame["price"], strict=True)
         )
-    expected = read_recording(tmp_path / "data.parquet")
+    expected = read_recording(tmp_path / "data.parquet").prices
     for source in (tmp_path / "data.csv", folder):
-        found = read_recording(source)
+        found = read_recording(source).prices
         assert list(found) == list(expected)
         for coin in expected:
             np.testing.assert_array_equal(found[coin][0], expected[coin][0])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,11 +12,10 @@ import requests
 
 from core.errors import BadInput
 from etl.local_market.cadence import LiveCadence
-from etl.local_market.coin_names import coin_named
 from etl.local_market.market import price_at
-from etl.local_market.replay import ReplayMarket
+from etl.local_market.replay import ReplayMarket, largest
 from etl.local_market.server import MarketServer
-from etl.recordings.recording import Recording, Series, load_recording
+from etl.recordings.recording import Recording, Series, read_recording
 
 START_MS = 1_680_300_000_000
 MINUTE_MS = 60_000
@@ -39,13 +39,12 @@ def rows() -> list[Row]:
 
 def recorded(rows: list[Row]) -> Recording:
     """A recording of these rows, without volumes."""
-    series = []
+    series = {}
     for coin_id in dict.fromkeys(coin for _, coin, _ in rows):
         own = [(ts_ms, price) for ts_ms, coin, price in rows if coin == coin_id]
         ts_ms, price = zip(*own, strict=True)
-        series.append((coin_named(coin_id), Series(np.array(ts_ms), np.array(price), np.full(len(own), np.nan))))
-    coins, parts = zip(*series, strict=True)
-    return Recording(coins, parts, sha256="0" * 64)
+        series[coin_id] = Series(np.array(ts_ms), np.array(price), np.full(len(own), np.nan))
+    return Recording(series, sha256="0" * 64, name="test")
 
 
 def test_recorded_moments_are_shifted_to_now(rows: list[Row]) -> None:
@@ -78,7 +77,7 @@ def test_after_the_end_prices_stand_still_and_before_the_start_there_are_none(ro
     late = np.array([end_ms, end_ms + DAY_MS])
     assert market.event_times(np.ones(2, np.int64), late).tolist() == [end_ms, end_ms]
     assert np.isnan(price_at(market, "bitcoin", market.history_start_ms(0, EPOCH_MS) - 1))
-    assert price_at(market, "bitcoin", market.history_start_ms(0, EPOCH_MS)) == recording.series[0].price[0]
+    assert price_at(market, "bitcoin", market.history_start_ms(0, EPOCH_MS)) == recording.series["bitcoin"].price[0]
 
 
 def test_a_restart_with_the_same_epoch_continues(rows: list[Row]) -> None:
@@ -94,7 +93,7 @@ def test_the_start_can_be_chosen_but_not_outside(rows: list[Row]) -> None:
     """--replay-start decides what is shown at the epoch."""
     recording = recorded(rows)
     market = ReplayMarket(recording, EPOCH_MS, START_MS + 2 * 3_600_000)
-    assert price_at(market, "bitcoin", EPOCH_MS) == recording.series[0].price[120]
+    assert price_at(market, "bitcoin", EPOCH_MS) == recording.series["bitcoin"].price[120]
     for outside in (START_MS - 1, recording.end):
         with pytest.raises(BadInput, match="fora da gravação"):
             ReplayMarket(recording, EPOCH_MS, outside)
@@ -106,6 +105,23 @@ def test_coins_can_be_chosen_and_one_that_was_not_recorded_is_named(rows: list[R
     assert recording.only(["bitcoin"]).play_start == START_MS + DAY_MS
     with pytest.raises(BadInput, match=r"'solana'.*bitcoin, ethereum"):
         recording.only(["solana"])
+
+
+def test_a_currency_without_a_rate_cannot_be_played(rows: list[Row]) -> None:
+    """The message names the file and the currency."""
+    with pytest.raises(BadInput, match="test: moeda de cotação desconhecida: 'xxx'"):
+        ReplayMarket(replace(recorded(rows), currency="xxx"), EPOCH_MS)
+
+
+def test_the_largest_coins_of_a_recording_can_be_chosen(rows: list[Row]) -> None:
+    """By typical rank, and all where there are fewer than asked for; a coin nobody knows is small at any price."""
+    recording = recorded([*rows, *walk("a-coin-nobody-knows")])
+    assert list(largest(recording, 2).series) == ["bitcoin", "ethereum"]
+    assert len(largest(recording, 9).series) == 3
+    market = ReplayMarket(recording, EPOCH_MS)
+    with MarketServer(market, clock=lambda: EPOCH_MS) as server:
+        page = requests.get(f"{server.url}/coins/markets?vs_currency=usd", timeout=10).json()
+    assert [row["id"] for row in page] == ["bitcoin", "ethereum", "a-coin-nobody-knows"]
 
 
 def test_before_the_first_row_everything_is_null(rows: list[Row]) -> None:
@@ -128,7 +144,10 @@ def test_a_recording_shorter_than_a_day_needs_a_chosen_start() -> None:
     recording = recorded(walk("bitcoin", minutes=600))
     with pytest.raises(BadInput, match=r"'bitcoin'.*--replay-start"):
         _ = recording.play_start
-    assert price_at(ReplayMarket(recording, EPOCH_MS, START_MS), "bitcoin", EPOCH_MS) == recording.series[0].price[0]
+    assert (
+        price_at(ReplayMarket(recording, EPOCH_MS, START_MS), "bitcoin", EPOCH_MS)
+        == recording.series["bitcoin"].price[0]
+    )
 
 
 def test_a_replay_is_served_like_any_market(rows: list[Row]) -> None:
@@ -179,7 +198,7 @@ def test_a_real_recording_is_played() -> None:
     path = Path(folder or "") / "spot_1m_2023-04.parquet"
     if not folder or not path.exists():
         pytest.skip("CRYPTO_TEST_DATA names no folder with recordings")
-    recording = load_recording(path)
+    recording = read_recording(path)
     market = ReplayMarket(recording, EPOCH_MS)
     everyone = np.arange(len(market.coins))
     assert np.isfinite(market.prices(everyone, np.full(len(everyone), EPOCH_MS))).all()

@@ -12,7 +12,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-import requests
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -20,8 +19,7 @@ from core.errors import BadInput
 from core.workspace import recording_hash
 from etl.local_market.market import CURRENCIES, price_at
 from etl.local_market.replay import ReplayMarket
-from etl.local_market.server import MarketServer
-from etl.recordings.recording import Recording, load_recording
+from etl.recordings.recording import Recording, read_recording
 
 START_MS = 1_680_300_000_000
 MINUTE_MS = 60_000
@@ -77,30 +75,32 @@ def text(tmp_path: Path) -> Write:
 
 def same(one: Recording, other: Recording) -> bool:
     """Whether two recordings hold the same moments and prices of the same coins."""
-    return [coin.id for coin in one.coins] == [coin.id for coin in other.coins] and all(
-        (a.ts_ms == b.ts_ms).all() and (a.price == b.price).all() for a, b in zip(one.series, other.series, strict=True)
+    return list(one.series) == list(other.series) and all(
+        (a.ts_ms == b.ts_ms).all() and (a.price == b.price).all()
+        for a, b in zip(one.series.values(), other.series.values(), strict=True)
     )
 
 
 def test_a_parquet_recording_is_read_whole(parquet: Write, rows: list[Any]) -> None:
     """Coins, first and last moment, file hash; playing starts when both coins have a day of history."""
     path = parquet(rows)
-    recording = load_recording(path)
-    assert [(coin.id, coin.symbol) for coin in recording.coins] == [("bitcoin", "btc"), ("ethereum", "eth")]
+    recording = read_recording(path)
+    symbols = [(coin.id, coin.symbol) for coin in ReplayMarket(recording, EPOCH_MS).coins]
+    assert symbols == [("bitcoin", "btc"), ("ethereum", "eth")]
     assert recording.start == START_MS
     assert recording.end == rows[-1][0]
     assert recording.play_start == START_MS + 60 * MINUTE_MS + DAY_MS
     assert recording.sha256.startswith(recording_hash(path))
 
 
-def test_the_order_of_rows_does_not_matter_and_of_doubles_the_last_counts(parquet: Write, rows: list[Any]) -> None:
-    """Shuffled rows give the same recording; a row written again replaces the earlier one."""
-    whole = load_recording(parquet(rows))
+def test_the_order_of_rows_does_not_matter_and_of_duplicates_the_first_stays(parquet: Write, rows: list[Any]) -> None:
+    """Shuffled rows give the same recording; a second row of a coin at one time is left out."""
+    whole = read_recording(parquet(rows))
     order = np.random.default_rng(1).permutation(len(rows))
-    assert same(whole, load_recording(parquet([rows[place] for place in order])))
-    again = load_recording(parquet([*rows, (START_MS, "bitcoin", 5.0, 1.0)]))
-    assert again.series[0].price[0] == 5.0
-    assert len(again.series[0].ts_ms) == 3000
+    assert same(whole, read_recording(parquet([rows[place] for place in order])))
+    again = read_recording(parquet([*rows, (START_MS, "bitcoin", 5.0, 1.0)]))
+    assert same(whole, again)
+    assert len(again.series["bitcoin"].ts_ms) == 3000
 
 
 @pytest.mark.parametrize("moment", ["iso", "iso-z", "seconds", "milliseconds"])
@@ -113,12 +113,12 @@ def test_csv_says_the_same_as_parquet(parquet: Write, text: Write, rows: list[An
         "milliseconds": lambda ms: ms,
     }[moment]
     lines = [f"{stamp(ms)},{coin},{price!r},{volume}" for ms, coin, price, volume in rows]
-    assert same(load_recording(parquet(rows)), load_recording(text("timestamp,coin,price,volume", *lines)))
+    assert same(read_recording(parquet(rows)), read_recording(text("timestamp,coin,price,volume", *lines)))
 
 
 def test_the_project_s_own_export_can_be_played(text: Write) -> None:
     """Portuguese headers, the id before the symbol, the currency in a column, a mark at the beginning of the file."""
-    recording = load_recording(
+    recording = read_recording(
         text(
             "horario,moeda,id,preco,valor_de_mercado,volume,coletado_em,moeda_cotacao,fonte,atribuicao",
             "2026-01-01T00:00:00+00:00,btc,bitcoin,540000.0,1,7.5,2026-01-01T00:00:01+00:00,brl,demo,x",
@@ -129,16 +129,16 @@ def test_the_project_s_own_export_can_be_played(text: Write) -> None:
     market = ReplayMarket(recording, EPOCH_MS)
     assert [coin.id for coin in market.coins] == ["bitcoin"]
     assert price_at(market, "bitcoin", EPOCH_MS) * CURRENCIES["brl"] == pytest.approx(540000.0)
-    assert recording.series[0].volume.tolist() == [7.5, 8.5]
+    assert recording.series["bitcoin"].volume.tolist() == [7.5, 8.5]
 
 
 def test_semicolons_and_remarks_are_fine(text: Write) -> None:
     """As spreadsheets in Portuguese write it."""
-    recording = load_recording(
+    recording = read_recording(
         text("# prices", "timestamp;coin;price", "2026-01-01;bitcoin;1.5", "", "2026-01-03;bitcoin;2")
     )
-    assert recording.series[0].price.tolist() == [1.5, 2.0]
-    assert np.isnan(recording.series[0].volume).all()
+    assert recording.series["bitcoin"].price.tolist() == [1.5, 2.0]
+    assert np.isnan(recording.series["bitcoin"].volume).all()
 
 
 def test_a_price_store_can_be_played(tmp_path: Path, parquet: Write, rows: list[Any]) -> None:
@@ -153,14 +153,14 @@ def test_a_price_store_can_be_played(tmp_path: Path, parquet: Write, rows: list[
         connection.executemany(
             "INSERT INTO prices VALUES (?, ?, ?, NULL, NULL, 0)", [(coin, ms, price) for ms, coin, price, _ in rows]
         )
-    recording = load_recording(path)
-    assert same(recording, load_recording(parquet(rows)))
+    recording = read_recording(path)
+    assert same(recording, read_recording(parquet(rows)))
     assert recording.currency == "brl"
 
 
 def test_volumes_of_rows_are_summed_over_a_day(parquet: Write, rows: list[Any]) -> None:
     """24 hours of rows of ten each, and at the beginning what there is."""
-    volume = load_recording(parquet(rows)).series[0].volume
+    volume = read_recording(parquet(rows)).series["bitcoin"].volume
     assert volume[0] == 10
     assert volume[-1] == 14_400
 
@@ -189,13 +189,12 @@ GOOD = "2026-01-01T00:00:00,bitcoin,1.0"
         ([HEADER], ["nenhuma linha"]),
         ([""], ["vazio"]),
         ([f"{HEADER},moeda_cotacao", f"{GOOD},usd", f"{GOOD},brl"], ["linha 3", "moeda_cotacao", "brl"]),
-        ([f"{HEADER},moeda_cotacao", f"{GOOD},xxx"], ["xxx"]),
     ],
 )
 def test_a_wrong_csv_is_refused_by_file_row_and_column(text: Write, lines: list[str], needles: list[str]) -> None:
     """One line in Portuguese that says where; nothing is played."""
     with pytest.raises(BadInput) as caught:
-        load_recording(text(*lines))
+        read_recording(text(*lines))
     message = str(caught.value)
     assert "gravação.csv" in message
     assert "\n" not in message
@@ -206,36 +205,36 @@ def test_a_wrong_csv_is_refused_by_file_row_and_column(text: Write, lines: list[
 def test_a_csv_in_another_encoding_is_refused(text: Write) -> None:
     """Latin-1 is not UTF-8."""
     with pytest.raises(BadInput, match="UTF-8"):
-        load_recording(text(HEADER, "2026-01-01,bitcoin,1.0,ação", encoding="latin-1"))
+        read_recording(text(HEADER, "2026-01-01,bitcoin,1.0,ação", encoding="latin-1"))
 
 
 def test_a_wrong_parquet_is_refused_by_row_and_column(parquet: Write, rows: list[Any], tmp_path: Path) -> None:
     """NaN, null, a column that is missing, and a file that ends too soon."""
     with pytest.raises(BadInput, match="linha 3, coluna 'price': nan"):
-        load_recording(parquet([*rows[:2], (START_MS, "bitcoin", float("nan"), 1.0)]))
+        read_recording(parquet([*rows[:2], (START_MS, "bitcoin", float("nan"), 1.0)]))
     with pytest.raises(BadInput, match="linha 2, coluna 'coin': vazia"):
-        load_recording(parquet([rows[0], (START_MS, None, 1.0, 1.0)]))
+        read_recording(parquet([rows[0], (START_MS, None, 1.0, 1.0)]))
     with pytest.raises(BadInput, match="linha 2, coluna 'price'"):
-        load_recording(parquet([rows[0], (START_MS, "bitcoin", None, 1.0)]))
+        read_recording(parquet([rows[0], (START_MS, "bitcoin", None, 1.0)]))
     pq.write_table(pa.table({"close": [1.0]}), tmp_path / "other.parquet")
     with pytest.raises(BadInput, match="falta a coluna timestamp"):
-        load_recording(tmp_path / "other.parquet")
+        read_recording(tmp_path / "other.parquet")
     whole = parquet(rows)
     (tmp_path / "cut.parquet").write_bytes(whole.read_bytes()[:-200])
     with pytest.raises(BadInput, match=r"cut\.parquet"):
-        load_recording(tmp_path / "cut.parquet")
+        read_recording(tmp_path / "cut.parquet")
 
 
 def test_what_is_no_recording_at_all_is_refused(tmp_path: Path) -> None:
-    """A folder, a missing file, a database without prices."""
+    """A folder without crypto.db, a missing file, a database without prices."""
     with pytest.raises(BadInput, match="nowhere"):
-        load_recording(tmp_path / "nowhere.csv")
-    with pytest.raises(BadInput, match="não foi possível ler"):
-        load_recording(tmp_path)
+        read_recording(tmp_path / "nowhere.csv")
+    with pytest.raises(BadInput, match=r"não foi possível ler.*crypto\.db"):
+        read_recording(tmp_path)
     with closing(sqlite3.connect(tmp_path / "empty.db")) as connection, connection:
         connection.execute("CREATE TABLE other (x)")
     with pytest.raises(BadInput, match=r"empty\.db"):
-        load_recording(tmp_path / "empty.db")
+        read_recording(tmp_path / "empty.db")
 
 
 @given(
@@ -250,22 +249,11 @@ def test_no_file_whatever_breaks_the_reader(
     path = tmp_path_factory.getbasetemp() / "hostile"
     path.write_bytes(magic + content)
     try:
-        recording = load_recording(path)
+        recording = read_recording(path)
     except BadInput as error:
         assert "hostile" in str(error)
     else:
-        assert all((series.price > 0).all() for series in recording.series)
-
-
-def test_the_largest_coins_of_a_recording_can_be_chosen(parquet: Write, rows: list[Any]) -> None:
-    """By typical rank, and all where there are fewer than asked for; a coin nobody knows is small whatever it costs."""
-    recording = load_recording(parquet([*rows, *walk("a-coin-nobody-knows")]))
-    assert [coin.id for coin in recording.largest(2).coins] == ["bitcoin", "ethereum"]
-    assert len(recording.largest(9).coins) == 3
-    market = ReplayMarket(recording, EPOCH_MS)
-    with MarketServer(market, clock=lambda: EPOCH_MS) as server:
-        page = requests.get(f"{server.url}/coins/markets?vs_currency=usd", timeout=10).json()
-    assert [row["id"] for row in page] == ["bitcoin", "ethereum", "a-coin-nobody-knows"]
+        assert all((series.price > 0).all() for series in recording.series.values())
 
 
 @pytest.mark.parametrize(
@@ -281,9 +269,17 @@ def test_parquet_moments_may_be_of_any_kind(tmp_path: Path, moments: pa.Array) -
     """Seconds, milliseconds, texts and timestamps without a zone all mean UTC."""
     path = tmp_path / "recording.parquet"
     pq.write_table(pa.table({"timestamp": moments, "coin": ["bitcoin"] * 2, "price": [1, 2]}), path)
-    series = load_recording(path).series[0]
+    series = read_recording(path).series["bitcoin"]
     assert series.ts_ms.tolist() == [1_767_225_600_000, 1_767_398_400_000]
     assert series.price.tolist() == [1.0, 2.0]
+
+
+def test_named_coins_are_read_alone_and_one_that_is_not_there_is_named(parquet: Write, rows: list[Any]) -> None:
+    """The message lists the coins that were recorded."""
+    path = parquet(rows)
+    assert list(read_recording(path, ["ethereum"]).series) == ["ethereum"]
+    with pytest.raises(BadInput, match=r"recording\.parquet.*'solana'.*bitcoin, ethereum"):
+        read_recording(path, ["ethereum", "solana"])
 
 
 def test_parquet_prices_that_are_no_numbers_are_refused(tmp_path: Path) -> None:
@@ -291,4 +287,4 @@ def test_parquet_prices_that_are_no_numbers_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "recording.parquet"
     pq.write_table(pa.table({"timestamp": ["2026-01-01"], "coin": ["bitcoin"], "price": ["dear"]}), path)
     with pytest.raises(BadInput, match="coluna 'price' não é numérica"):
-        load_recording(path)
+        read_recording(path)

@@ -1,47 +1,153 @@
-"""Recordings for backtests: only prices that can be true, in order, each moment once."""
+"""Backtest and replay read every kind of recording alike: the same file gives both the same prices."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Final
 
+import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
-from core.errors import BadInput
-from model.backtesting.recording import read_recording
+from core.price_store import Coin, Price, PriceWriter
+from core.reading.csv_export import prices_csv
+from core.settings import Source
+from core.times import DAY_MS, MINUTE_MS
+from core.workspace import Workspace
+from etl.local_market.market import price_at
+from etl.local_market.replay import ReplayMarket
+from etl.recordings.recording import read_recording
+from model import backtest
+
+START_MS: Final = 1_709_251_200_000
+COIN: Final = Coin("bitcoin", "btc", "Bitcoin")
+TIMES: Final = START_MS + 5 * MINUTE_MS * np.arange(600)
+PRICES: Final = 50.0 * np.exp(np.cumsum(np.random.default_rng(0).normal(0, 0.002, len(TIMES))))
 
 
-def write(path: Path, rows: list[tuple[str, str, object]]) -> Path:
-    """A CSV file of timestamp, coin, price."""
-    pd.DataFrame(rows, columns=["timestamp", "coin", "price"]).to_csv(path, index=False)
+def _parquet(path: Path, moments: pa.Array, prices: list[float]) -> Path:
+    pq.write_table(pa.table({"timestamp": moments, "coin": [COIN.id] * len(prices), "price": prices}), path)
     return path
 
 
-def test_impossible_prices_are_left_out_and_the_rest_is_put_in_order(tmp_path: Path) -> None:
-    """Zero, negative, infinite and missing prices go; of two at one moment the first in the file stays."""
-    rows: list[tuple[str, str, object]] = [
-        ("2024-03-01T00:10:00Z", "a", 3.0),
-        ("2024-03-01T00:00:00Z", "a", 1.0),
-        ("2024-03-01T00:00:00Z", "a", 9.0),
-        *((f"2024-03-01T00:05:0{n}Z", "a", price) for n, price in enumerate((0.0, -1.0, "inf", None))),
-    ]
-    ts_ms, price = read_recording(write(tmp_path / "prices.csv", rows))["a"]
-    assert price.tolist() == [1.0, 3.0]
-    assert (ts_ms[1] - ts_ms[0]) == 600_000
+def timestamps(folder: Path) -> Path:
+    """Parquet with timestamps."""
+    return _parquet(folder / "recording.parquet", pa.array(TIMES, pa.timestamp("ms", "UTC")), PRICES.tolist())
 
 
-@pytest.mark.parametrize(
-    ("rows", "coins", "words"),
-    [
-        ([("2024-03-01", "a", "cheap")], None, "prices.csv"),
-        ([("yesterday", "a", 1.0)], None, "prices.csv"),
-        ([("2024-03-01", "a", 0.0)], None, "nenhum preço"),
-        ([("2024-03-01", "a", 1.0)], ["a", "b"], "moedas sem preços: b"),
-    ],
-)
-def test_what_is_no_recording_is_refused_by_name(
-    tmp_path: Path, rows: list[tuple[str, str, object]], coins: list[str] | None, words: str
+def milliseconds(folder: Path) -> Path:
+    """Parquet with integers in milliseconds."""
+    return _parquet(folder / "recording.parquet", pa.array(TIMES), PRICES.tolist())
+
+
+def seconds(folder: Path) -> Path:
+    """Parquet with integers in seconds."""
+    return _parquet(folder / "recording.parquet", pa.array(TIMES // 1000), PRICES.tolist())
+
+
+def microseconds(folder: Path) -> Path:
+    """Parquet with timestamps in microseconds and without a zone."""
+    return _parquet(folder / "recording.parquet", pa.array(TIMES * 1000, pa.timestamp("us")), PRICES.tolist())
+
+
+def duplicates(folder: Path) -> Path:
+    """Parquet in which other prices at the same times follow."""
+    moments = pa.array(np.concatenate([TIMES, TIMES]), pa.timestamp("ms", "UTC"))
+    return _parquet(folder / "recording.parquet", moments, [*PRICES, *(2 * PRICES)])
+
+
+def csv(folder: Path) -> Path:
+    """CSV with UNIX milliseconds."""
+    path = folder / "recording.csv"
+    pd.DataFrame({"timestamp": TIMES, "coin": COIN.id, "price": PRICES}).to_csv(path, index=False)
+    return path
+
+
+def own_export(folder: Path) -> Path:
+    """What the dashboard lets people download."""
+    workspace = Workspace(Source.COINGECKO, "usd", folder, folder, epoch_ms=0)
+    rows = [Price(COIN.id, ts_ms, price) for ts_ms, price in zip(TIMES.tolist(), PRICES.tolist(), strict=True)]
+    path = folder / "export.csv"
+    path.write_text(prices_csv(COIN, rows, workspace), encoding="utf-8")
+    return path
+
+
+def data_folder(folder: Path) -> Path:
+    """A data folder with a price store."""
+    with PriceWriter(folder / "crypto.db") as writer:
+        writer.update_coins([COIN])
+        writer.store(Price(COIN.id, ts_ms, price) for ts_ms, price in zip(TIMES.tolist(), PRICES.tolist(), strict=True))
+    return folder
+
+
+def database(folder: Path) -> Path:
+    """The price store itself."""
+    return data_folder(folder) / "crypto.db"
+
+
+KINDS: Final = (milliseconds, seconds, microseconds, duplicates, csv, own_export, data_folder, database)
+
+
+@pytest.mark.parametrize("kind", [timestamps, *KINDS])
+def test_replay_and_backtest_see_the_prices_that_were_recorded(kind: Callable[[Path], Path], tmp_path: Path) -> None:
+    """Times and prices are those written, to the last digit; of two prices at one time the first stays."""
+    recording = read_recording(kind(tmp_path), [COIN.id])
+    ts_ms, price = recording.prices[COIN.id]
+    assert ts_ms.tolist() == TIMES.tolist()
+    assert price.tolist() == PRICES.tolist()
+    market = ReplayMarket(recording, epoch_ms=START_MS + DAY_MS)
+    assert [price_at(market, COIN.id, int(moment)) for moment in TIMES] == PRICES.tolist()
+
+
+def _forecasts(data: Path, out: Path) -> pd.DataFrame:
+    assert backtest.main(["--data", str(data), "--out", str(out), "--step-min", "240", "--jobs", "1"]) == 0
+    return pd.read_parquet(out / "forecasts.parquet")
+
+
+@pytest.mark.parametrize("kind", [milliseconds, duplicates, own_export, data_folder])
+def test_a_backtest_gives_the_same_forecasts_from_every_kind(kind: Callable[[Path], Path], tmp_path: Path) -> None:
+    """The kind of file changes no bit of a forecast."""
+    (tmp_path / "one").mkdir()
+    (tmp_path / "other").mkdir()
+    expected = _forecasts(timestamps(tmp_path / "one"), tmp_path / "out")
+    found = _forecasts(kind(tmp_path / "other"), tmp_path / "out")
+    pd.testing.assert_frame_equal(found, expected, check_exact=True)
+
+
+def _nothing(folder: Path) -> None:
+    del folder
+
+
+def _damaged(folder: Path) -> None:
+    (folder / "crypto.db").write_bytes(b"SQLite format 3\0" + bytes(5000))
+
+
+def _foreign(folder: Path) -> None:
+    (folder / "crypto.db").write_bytes(bytes(range(256)))
+
+
+@pytest.mark.parametrize("fill", [_nothing, _damaged, _foreign])
+def test_a_folder_without_a_readable_price_store_is_refused(
+    fill: Callable[[Path], None], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Text for a price or a moment, no price at all, a coin that is not there."""
-    with pytest.raises(BadInput, match=words):
-        read_recording(write(tmp_path / "prices.csv", rows), coins)
+    """No crypto.db, a damaged one, another file of that name: exit code 2 and one sentence that names the file."""
+    fill(tmp_path)
+    with pytest.raises(SystemExit) as stop:
+        backtest.main(["--data", str(tmp_path), "--out", str(tmp_path / "out")])
+    assert stop.value.code == 2
+    *_, sentence = capsys.readouterr().err.strip().splitlines()
+    assert "crypto.db" in sentence
+    assert not (tmp_path / "out").exists()
+
+
+def test_impossible_prices_are_refused_by_row(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A backtest refuses a price of zero as a replay does, and says where it stands."""
+    path = tmp_path / "prices.csv"
+    path.write_text("timestamp,coin,price\n2024-03-01,a,1.0\n2024-03-02,a,0.0\n", encoding="utf-8")
+    with pytest.raises(SystemExit) as stop:
+        backtest.main(["--data", str(path), "--out", str(tmp_path / "out")])
+    assert stop.value.code == 2
+    assert "prices.csv: linha 3, coluna 'price'" in capsys.readouterr().err

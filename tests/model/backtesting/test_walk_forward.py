@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from core.times import GRID_STEP_MS, HOUR_MS
-from model.backtesting.recording import Recording
+from etl.recordings.recording import PriceHistory
 from model.backtesting.walk_forward import WalkOptions, origins, walk
 from model.forecaster.engine import EngineOptions
 from model.forecaster.forecasts import Forecasts
@@ -14,7 +14,7 @@ START_MS = 1_709_251_200_000  # 2024-03-01T00:00Z
 ENGINE = EngineOptions(train_days=2, n_trees=4, least_rows=200)
 
 
-def recording(hours: int, late_h: int = 0) -> Recording:
+def recording(hours: int, late_h: int = 0) -> PriceHistory:
     """Two random walks; the second coin's begins `late_h` hours later."""
     rng = np.random.default_rng(0)
     ts = START_MS + GRID_STEP_MS * np.arange(hours * 12)
@@ -22,7 +22,7 @@ def recording(hours: int, late_h: int = 0) -> Recording:
     return {"first": (ts, price[0]), "second": (ts[late_h * 12 :], price[1][late_h * 12 :])}
 
 
-def walked(prices: Recording, options: WalkOptions) -> list[Forecasts]:
+def walked(prices: PriceHistory, options: WalkOptions) -> list[Forecasts]:
     """All forecasts, without a prior."""
     return list(walk(prices, options, ENGINE, None))
 

@@ -1,0 +1,126 @@
+"""Recordings in CSV, such as the dashboard's own exports and what spreadsheets write."""
+
+from __future__ import annotations
+
+import csv
+import itertools
+from array import array
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from core.errors import BadInput
+from etl.recordings.recorded_rows import OWN_TIMES, RecordedRows, find_columns, parse_time
+
+__all__ = ["read_csv"]
+
+_CURRENCY = "moeda_cotacao"
+
+
+class _Heading(NamedTuple):
+    """The heading of a file: its separator, its number of columns, and name and place of the columns needed."""
+
+    separator: str
+    width: int
+    columns: dict[str, str]
+    places: dict[str, int]
+
+
+class _Row(NamedTuple):
+    number: int
+    ts_ms: int
+    coin: str
+    price: float
+    volume: float
+    currency: str
+
+
+def read_csv(path: Path) -> RecordedRows:
+    """Read a CSV file in UTF-8; lines that begin with # are remarks.
+
+    Raises:
+        BadInput: the file is not CSV, a column is missing, or a value cannot be read.
+    """
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            lines = ((number, line) for number, line in enumerate(file, 1) if line.strip() and not line.startswith("#"))
+            heading = _heading(path, lines)
+            return _collected(path, _rows(path, lines, heading), heading)
+    except UnicodeDecodeError as error:
+        raise BadInput(f"{path.name}: não é texto UTF-8 (byte {error.start}), nem Parquet, nem crypto.db") from error
+    except csv.Error as error:
+        raise BadInput(f"{path.name}: não é um CSV legível ({error})") from error
+
+
+def _heading(path: Path, lines: Iterator[tuple[int, str]]) -> _Heading:
+    """Take the first line; the separator is the one of , and ; that it has more of."""
+    first = next(lines, None)
+    if first is None:
+        raise BadInput(f"{path.name}: arquivo vazio")
+    _, line = first
+    separator = ";" if line.count(";") > line.count(",") else ","
+    header = [name.strip().lower() for name in next(csv.reader([line], delimiter=separator))]
+    columns = find_columns(path, header)
+    if _CURRENCY in header:
+        columns["currency"] = _CURRENCY
+    return _Heading(separator, len(header), columns, {use: header.index(name) for use, name in columns.items()})
+
+
+def _rows(path: Path, lines: Iterable[tuple[int, str]], heading: _Heading) -> Iterator[_Row]:
+    numbered, texts = itertools.tee(lines)
+    fields = csv.reader((line for _, line in texts), delimiter=heading.separator, strict=True)
+    columns, places = heading.columns, heading.places
+    for (number, _), values in zip(numbered, fields, strict=False):
+        if len(values) <= max(places.values()):
+            raise BadInput(f"{path.name}: linha {number}: faltam colunas (há {len(values)})")
+        if len(values) > heading.width:  # such as a decimal comma among commas: 12,5 would become 12
+            raise BadInput(
+                f"{path.name}: linha {number}: colunas demais (há {len(values)}, o cabeçalho tem {heading.width})"
+            )
+        volume = values[places["volume"]].strip() if "volume" in places else ""
+        yield _Row(
+            number,
+            parse_time(path, number, columns["time"], values[places["time"]]),
+            values[places["coin"]].strip(),
+            _number(path, number, columns["price"], values[places["price"]]),
+            _number(path, number, columns["volume"], volume) if volume else float("nan"),
+            values[places["currency"]].strip().lower() if "currency" in places else "usd",
+        )
+
+
+def _collected(path: Path, rows: Iterable[_Row], heading: _Heading) -> RecordedRows:
+    """Gather the rows in arrays, 40 bytes a row, however many there are."""
+    number, ts_ms, coin, price, volume = array("q"), array("q"), array("q"), array("d"), array("d")
+    place_of: dict[str, int] = {}
+    currency: str | None = None
+    for row in rows:
+        if currency not in (None, row.currency):
+            raise BadInput(
+                f"{path.name}: linha {row.number}, coluna '{_CURRENCY}': '{row.currency[:40]}', e antes '{currency}'"
+            )
+        currency = row.currency
+        number.append(row.number)
+        ts_ms.append(row.ts_ms)
+        coin.append(place_of.setdefault(row.coin, len(place_of)))
+        price.append(row.price)
+        volume.append(row.volume)
+    return RecordedRows(
+        number=np.array(number),
+        ts_ms=np.array(ts_ms),
+        coin=np.array(coin),
+        ids=list(place_of),
+        price=np.array(price),
+        volume=np.array(volume),
+        columns=heading.columns,
+        daily_volume=heading.columns["time"] in OWN_TIMES,
+        currency=currency or "usd",
+    )
+
+
+def _number(path: Path, row: int, column: str, text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise BadInput(f"{path.name}: linha {row}, coluna '{column}': '{text.strip()[:40]}' não é um número") from None
