@@ -25,12 +25,12 @@ from core.reading.values import ForecastStep, ForecastView, LoggedForecast, Quot
 from core.times import iso
 from core.workspace import Workspace
 
-__all__ = ["coin_quote", "forecast", "kinds", "logged_row", "metrics_answer", "moment", "price_row"]
+__all__ = ["coin_quote", "forecast", "iso_or_none", "kinds", "logged_row", "metrics_answer", "price_row"]
 
 _SHOWN_INTERVALS: Final = (50, 80, 95)
 
 
-def moment(ts_ms: int | None) -> str | None:
+def iso_or_none(ts_ms: int | None) -> str | None:
     """ISO 8601 with offset, or None."""
     return None if ts_ms is None else iso(ts_ms)
 
@@ -43,7 +43,7 @@ def coin_quote(quote: Quote, source: str) -> CoinQuote:
         nome=quote.name,
         preco_atual=quote.price,
         variacao_24h=quote.change_24h_percent,
-        atualizado_em=moment(quote.updated_ms),
+        atualizado_em=iso_or_none(quote.updated_ms),
         fonte=source,
     )
 
@@ -62,7 +62,7 @@ def forecast(coin: Coin, view: ForecastView, workspace: Workspace) -> Forecast:
         probabilidade_alta=last.p_up,
         intervalos={str(percent): _interval(last, percent) for percent in _SHOWN_INTERVALS},
         trajetoria=[_step(step) for step in view.steps],
-        modelo=ModelInfo(tipo=view.kind, versao=view.model_version, treinado_em=moment(view.trained_ms)),
+        modelo=ModelInfo(tipo=view.kind, versao=view.model_version, treinado_em=iso_or_none(view.trained_ms)),
         moeda_cotacao=workspace.currency,
         fonte=view.source,
         gerado_em=iso(view.created_ms),

@@ -1,4 +1,4 @@
-"""From errors to answers: one Portuguese sentence each, never a traceback."""
+"""Turn errors into answers: one Portuguese sentence each, never a traceback."""
 
 from __future__ import annotations
 
@@ -38,25 +38,25 @@ _STANDARD: Final = {
 _log = logging.getLogger(__name__)
 
 
-class _OnceAMinute(logging.Filter):
-    """Lets the same message pass once a minute: as long as a file is damaged every request meets it."""
+class _RepeatFilter(logging.Filter):
+    """Lets the same message pass once a minute: while a file is damaged, every request reports it."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._said: dict[str, float] = {}
+        self._logged_at: dict[str, float] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Whether the record is to be written."""
+        """Whether this message was not logged in the last minute."""
         message, now = record.getMessage(), time.monotonic()
-        self._said = {said: at for said, at in self._said.items() if now - at < _REPEAT_AFTER_S}
-        return self._said.setdefault(message, now) == now
+        self._logged_at = {text: at for text, at in self._logged_at.items() if now - at < _REPEAT_AFTER_S}
+        return self._logged_at.setdefault(message, now) == now
 
 
-_log.addFilter(_OnceAMinute())
+_log.addFilter(_RepeatFilter())
 
 
 def add_error_answers(app: FastAPI) -> None:
-    """Register one answer for each kind of error."""
+    """Register an answer for each kind of error."""
     app.add_exception_handler(UnknownCoin, _unknown_coin)
     app.add_exception_handler(NotReady, _not_ready)
     app.add_exception_handler(DamagedFile, _damaged)

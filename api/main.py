@@ -12,10 +12,10 @@ from starlette.types import ASGIApp
 
 from api.documentation import DESCRIPTION, TAGS, TITLE, add_pages, describe_source
 from api.errors import add_error_answers
-from api.guard import Guard
+from api.request_filter import RequestFilter
 from api.routes import TOKEN_ANSWERS, data_router, open_router
 from api.security import require_token
-from api.state import StatusBoard
+from api.state import StatusCache
 from core.errors import EXIT_CONFIGURATION, ConfigurationError
 from core.processes.event_loop_heartbeat import loop_heartbeat
 from core.processes.lifecycle import watch_parent
@@ -31,11 +31,11 @@ app: FastAPI
 """Built when first asked for: importing this module reads no settings and no files."""
 
 
-class _GuardedApi(FastAPI):
+class _FilteredApi(FastAPI):
     """An application whose guard stands before everything, the answer to unexpected errors included."""
 
     def build_middleware_stack(self) -> ASGIApp:
-        return Guard(super().build_middleware_stack(), self.state.settings, self.state.readers)
+        return RequestFilter(super().build_middleware_stack(), self.state.settings, self.state.readers)
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -46,7 +46,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     """
     chosen = load_settings() if settings is None else settings
     readers = Readers(chosen)
-    api = _GuardedApi(
+    api = _FilteredApi(
         title=TITLE,
         version=VERSION,
         description=DESCRIPTION,
@@ -56,7 +56,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         lifespan=_lifespan,
     )
     api.state.settings, api.state.readers = chosen, readers
-    api.state.board = StatusBoard(chosen, readers, VERSION)
+    api.state.status_cache = StatusCache(chosen, readers, VERSION)
     api.include_router(open_router)
     if chosen.api_token:
         api.include_router(data_router, dependencies=[Depends(require_token)], responses=TOKEN_ANSWERS)

@@ -13,8 +13,8 @@ from core.times import parse_moment
 
 __all__ = ["CoinName", "InvalidParameter", "OutputFormat", "TableQuery"]
 
-_LONGEST_LIST: Final = 50_000
-_LATEST_MS: Final = 253_402_300_799_999
+_MAX_ROWS: Final = 50_000
+_MAX_MS: Final = 253_402_300_799_999
 _SPACE_FOR_PLUS: Final = re.compile(r"(?<=[T ])([\d:.,]{2,15}) (?=\d{2}:?\d{2}$)")
 _NOT_A_MOMENT: Final = "deve ser uma data (2026-11-22) ou um horário ISO 8601 (2026-11-22T14:00:00-03:00)"
 
@@ -68,7 +68,7 @@ class TableQuery(BaseModel):
         description="Até, inclusive: como `inicio`; uma data vale até o fim do dia",
         examples=["2026-11-22T14:00:00-03:00"],
     )
-    limite: int = Field(1000, description="No máximo quantas linhas, das mais novas", ge=1, le=_LONGEST_LIST)
+    limite: int = Field(1000, description="No máximo quantas linhas, das mais novas", ge=1, le=_MAX_ROWS)
     formato: OutputFormat = Field(OutputFormat.JSON, description="`json`, ou `csv` para baixar uma tabela")
 
     def span(self) -> tuple[int, int]:
@@ -78,7 +78,7 @@ class TableQuery(BaseModel):
             InvalidParameter: it ends before it begins.
         """
         start_ms = 0 if self.inicio is None else parse_moment(self.inicio)
-        end_ms = _LATEST_MS if self.fim is None else parse_moment(self.fim, end_of_day=True)
+        end_ms = _MAX_MS if self.fim is None else parse_moment(self.fim, end_of_day=True)
         if start_ms > end_ms:
             raise InvalidParameter("inicio", "deve ser anterior a fim")
         return start_ms, end_ms

@@ -9,12 +9,12 @@ from fastapi import HTTPException, Request, Response
 from core.reading.readers import Readers
 from core.workspace import Workspace
 
-__all__ = ["CSV_TYPE", "Visit"]
+__all__ = ["CSV_TYPE", "RequestContext"]
 
 CSV_TYPE: Final = "text/csv; charset=utf-8"
 
 
-class Visit:
+class RequestContext:
     """What a data route needs to know of its request.
 
     Raises:
@@ -32,7 +32,7 @@ class Visit:
         """Where the prices come from: coingecko, demo or replay."""
         return self.workspace.source.value
 
-    def label(self, version: str) -> None:
+    def set_cache_headers(self, version: str) -> None:
         """Say where the data come from and which version they are; without a body where the caller has that one.
 
         Raises:
@@ -40,7 +40,7 @@ class Visit:
         """
         tag = f'W/"{self._request.app.version}-{version}"'
         headers = {"ETag": tag, "Cache-Control": "no-cache", "X-Fonte": self.source}
-        if _knows(self._request.headers.get("if-none-match", ""), tag):
+        if etag_matches(self._request.headers.get("if-none-match", ""), tag):
             raise HTTPException(304, headers=headers)
         self._response.headers.update(headers)
 
@@ -50,7 +50,7 @@ class Visit:
         return Response(text, media_type=CSV_TYPE, headers=headers)
 
 
-def _knows(header: str, tag: str) -> bool:
+def etag_matches(header: str, tag: str) -> bool:
     """Whether If-None-Match names the tag; compared weakly, as RFC 9110 wants for GET."""
     known = {part.strip().removeprefix("W/") for part in header.split(",")}
     return header.strip() == "*" or tag.removeprefix("W/") in known

@@ -8,19 +8,19 @@ from fastapi import APIRouter, Query, Request, Response
 
 from api.conversions import coin_quote, forecast, logged_row, metrics_answer, price_row
 from api.parameters import CoinName, OutputFormat, TableQuery
-from api.request_context import Visit
+from api.request_context import RequestContext
 from api.schemas import (
     Alive,
     CoinQuote,
+    ErrorAnswer,
     Forecast,
+    InvalidRequestAnswer,
     LoggedForecastRow,
     MetricsAnswer,
     PriceRow,
-    Problem,
-    Refusal,
     Status,
 )
-from api.state import StatusBoard
+from api.state import StatusCache
 from core.reading.csv_export import file_name, forecasts_csv, prices_csv
 
 __all__ = ["TOKEN_ANSWERS", "data_router", "open_router"]
@@ -29,15 +29,15 @@ _Answers = dict[int | str, dict[str, Any]]
 
 _ANSWERS: Final[_Answers] = {
     304: {"description": "Nada mudou desde a versão em `If-None-Match`"},
-    503: {"model": Problem, "description": "Ainda não há dados; tente após `Retry-After` segundos"},
+    503: {"model": ErrorAnswer, "description": "Ainda não há dados; tente após `Retry-After` segundos"},
 }
 TOKEN_ANSWERS: Final[_Answers] = {
-    401: {"model": Problem, "description": "Falta o cabeçalho `Authorization: Bearer …` com o token certo"}
+    401: {"model": ErrorAnswer, "description": "Falta o cabeçalho `Authorization: Bearer …` com o token certo"}
 }
 _COIN_ANSWERS: Final[_Answers] = {
     **_ANSWERS,
-    404: {"model": Problem, "description": "Moeda desconhecida; `detail` diz as mais próximas"},
-    422: {"model": Refusal, "description": "Um parâmetro não serve; `detail` diz qual e por quê"},
+    404: {"model": ErrorAnswer, "description": "Moeda desconhecida; `detail` diz as mais próximas"},
+    422: {"model": InvalidRequestAnswer, "description": "Um parâmetro não serve; `detail` diz qual e por quê"},
 }
 _TABLE_ANSWERS: Final[_Answers] = {**_COIN_ANSWERS, 200: {"content": {"text/csv": {"schema": {"type": "string"}}}}}
 
@@ -63,8 +63,8 @@ def get_status(request: Request, response: Response) -> Status:
 
     Responde sempre 200, também antes dos primeiros dados; `status` é `ok`, `degradado` ou `aguardando_dados`.
     """
-    board: StatusBoard = request.app.state.board
-    body = board.body()
+    cache: StatusCache = request.app.state.status_cache
+    body = cache.body()
     response.headers.update({"Cache-Control": "no-store", "X-Fonte": body.fonte or "indefinida"})
     return body
 
@@ -79,9 +79,9 @@ def get_status(request: Request, response: Response) -> Status:
 )
 def get_coins(request: Request, response: Response) -> list[CoinQuote]:
     """As moedas coletadas, da maior para a menor, com o preço mais novo; também antes da primeira previsão."""
-    visit = Visit(request, response)
-    visit.label(visit.readers.version())
-    return [coin_quote(quote, visit.source) for quote in visit.readers.quotes()]
+    context = RequestContext(request, response)
+    context.set_cache_headers(context.readers.version())
+    return [coin_quote(quote, context.source) for quote in context.readers.quotes()]
 
 
 @data_router.get(
@@ -94,10 +94,10 @@ def get_coins(request: Request, response: Response) -> list[CoinQuote]:
 )
 def get_forecast(request: Request, response: Response, moeda: CoinName) -> Forecast:
     """A previsão mais nova: preço esperado, intervalos, probabilidade de alta e a trajetória de 5 em 5 minutos."""
-    visit = Visit(request, response)
-    coin = visit.readers.resolve(moeda)
-    visit.label(visit.readers.publication_version())
-    return forecast(coin, visit.readers.forecast(coin.id), visit.workspace)
+    context = RequestContext(request, response)
+    coin = context.readers.resolve(moeda)
+    context.set_cache_headers(context.readers.publication_version())
+    return forecast(coin, context.readers.forecast(coin.id), context.workspace)
 
 
 @data_router.get(
@@ -119,14 +119,16 @@ def get_logged_forecasts(
 
     `inicio` e `fim` limitam o horário de origem. `preco_real` e `erro_percentual` são nulos até se conhecer o preço.
     """
-    visit = Visit(request, response)
+    context = RequestContext(request, response)
     start_ms, end_ms = query.span()
-    coin = visit.readers.resolve(moeda)
-    visit.label(visit.readers.version())
-    rows = visit.readers.logged(coin.id, start_ms, end_ms, query.limite)
+    coin = context.readers.resolve(moeda)
+    context.set_cache_headers(context.readers.version())
+    rows = context.readers.logged(coin.id, start_ms, end_ms, query.limite)
     if query.formato is OutputFormat.CSV:
-        return visit.download(forecasts_csv(coin, rows, visit.workspace), file_name("previsoes", coin, visit.workspace))
-    return [logged_row(coin, row, visit.source) for row in rows]
+        return context.download(
+            forecasts_csv(coin, rows, context.workspace), file_name("previsoes", coin, context.workspace)
+        )
+    return [logged_row(coin, row, context.source) for row in rows]
 
 
 @data_router.get(
@@ -145,14 +147,16 @@ def get_history(
     query: Annotated[TableQuery, Query()],
 ) -> list[PriceRow] | Response:
     """Os preços guardados, do mais novo para o mais antigo, cada um no horário em que o CoinGecko o atualizou."""
-    visit = Visit(request, response)
+    context = RequestContext(request, response)
     start_ms, end_ms = query.span()
-    coin = visit.readers.resolve(moeda)
-    visit.label(visit.readers.version())
-    prices = visit.readers.history(coin.id, start_ms, end_ms, query.limite)
+    coin = context.readers.resolve(moeda)
+    context.set_cache_headers(context.readers.version())
+    prices = context.readers.history(coin.id, start_ms, end_ms, query.limite)
     if query.formato is OutputFormat.CSV:
-        return visit.download(prices_csv(coin, prices, visit.workspace), file_name("historico", coin, visit.workspace))
-    return [price_row(coin, price, visit.source) for price in prices]
+        return context.download(
+            prices_csv(coin, prices, context.workspace), file_name("historico", coin, context.workspace)
+        )
+    return [price_row(coin, price, context.source) for price in prices]
 
 
 @data_router.get(
@@ -165,9 +169,9 @@ def get_history(
 )
 def get_metrics(request: Request, response: Response) -> MetricsAnswer:
     """Quanto as previsões acertaram, contra "o preço fica"; ao vivo e no backtest da partida, separados."""
-    visit = Visit(request, response)
-    visit.label(visit.readers.publication_version())
-    return metrics_answer(None, visit.readers.metrics(), visit.source)
+    context = RequestContext(request, response)
+    context.set_cache_headers(context.readers.publication_version())
+    return metrics_answer(None, context.readers.metrics(), context.source)
 
 
 @data_router.get(
@@ -180,7 +184,7 @@ def get_metrics(request: Request, response: Response) -> MetricsAnswer:
 )
 def get_coin_metrics(request: Request, response: Response, moeda: CoinName) -> MetricsAnswer:
     """O mesmo que `/metricas`, de uma moeda só."""
-    visit = Visit(request, response)
-    coin = visit.readers.resolve(moeda)
-    visit.label(visit.readers.publication_version())
-    return metrics_answer(coin, visit.readers.metrics(coin.id), visit.source)
+    context = RequestContext(request, response)
+    coin = context.readers.resolve(moeda)
+    context.set_cache_headers(context.readers.publication_version())
+    return metrics_answer(coin, context.readers.metrics(coin.id), context.source)

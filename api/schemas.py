@@ -13,27 +13,27 @@ from typing_extensions import TypedDict  # pydantic wants this one below Python 
 __all__ = [
     "Alive",
     "CoinQuote",
+    "ErrorAnswer",
     "Forecast",
     "Interval",
+    "InvalidRequestAnswer",
     "LoggedForecastRow",
     "MetricsAnswer",
     "ModelInfo",
     "ModelStatus",
     "PriceRow",
-    "Problem",
     "ProcessStatus",
-    "Refusal",
     "ScoreBlock",
     "ScoreValues",
     "Status",
     "TrajectoryStep",
 ]
 
-Moment = Annotated[str, Field(description="ISO 8601 com deslocamento (UTC)", examples=["2026-11-22T14:03:30+00:00"])]
+Timestamp = Annotated[str, Field(description="ISO 8601 com deslocamento (UTC)", examples=["2026-11-22T14:03:30+00:00"])]
 Symbol = Annotated[str, Field(description="Símbolo em minúsculas", examples=["btc"])]
 CoinId = Annotated[str, Field(description="Id da moeda no CoinGecko", examples=["bitcoin"])]
 Money = Annotated[float, Field(description="Preço em `moeda_cotacao`", examples=[67187.33])]
-Origin = Annotated[
+SourceName = Annotated[
     str, Field(description="Origem dos preços: `coingecko` (reais), `demo` (simulados) ou `replay`", examples=["demo"])
 ]
 Seconds = Annotated[float, Field(description="Segundos", examples=[12.4])]
@@ -43,7 +43,7 @@ class _Body(BaseModel):
     model_config = ConfigDict(frozen=True)
 
 
-class Problem(_Body):
+class ErrorAnswer(_Body):
     """Por que não há resposta."""
 
     model_config = ConfigDict(title="Problema")
@@ -51,7 +51,7 @@ class Problem(_Body):
     detail: str = Field(examples=["ainda não há previsões publicadas"])
 
 
-class Refusal(Problem):
+class InvalidRequestAnswer(ErrorAnswer):
     """Quais parâmetros não servem, e por quê."""
 
     model_config = ConfigDict(title="Recusa")
@@ -78,8 +78,8 @@ class CoinQuote(_Body):
     nome: str = Field(examples=["Bitcoin"])
     preco_atual: Money | None
     variacao_24h: float | None = Field(description="Em %, contra o preço de 24 horas antes", examples=[1.27])
-    atualizado_em: Moment | None
-    fonte: Origin
+    atualizado_em: Timestamp | None
+    fonte: SourceName
 
 
 class Interval(_Body):
@@ -97,7 +97,7 @@ class TrajectoryStep(_Body):
     model_config = ConfigDict(title="Passo da trajetória")
 
     minutos: int = Field(examples=[5])
-    horario: Moment
+    horario: Timestamp
     previsao: Money
     minimo_80: Money
     maximo_80: Money
@@ -109,8 +109,8 @@ class ModelInfo(_Body):
     model_config = ConfigDict(title="Modelo")
 
     tipo: str = Field(description="`forest` (floresta aleatória) ou `baseline` (o preço fica)", examples=["forest"])
-    versao: str = Field(examples=["20261122T140325Z-3f9a"])
-    treinado_em: Moment | None
+    versao: str = Field(examples=["20261122T140325123"])
+    treinado_em: Timestamp | None
 
 
 class Forecast(_Body):
@@ -120,8 +120,8 @@ class Forecast(_Body):
 
     moeda: Symbol
     id: CoinId
-    horario: Moment = Field(description="Origem: o horário do preço de que a previsão parte")
-    horario_previsto: Moment = Field(description="Uma hora depois da origem")
+    horario: Timestamp = Field(description="Origem: o horário do preço de que a previsão parte")
+    horario_previsto: Timestamp = Field(description="Uma hora depois da origem")
     preco_atual: Money = Field(description="Preço na origem")
     previsao_proxima_hora: Money = Field(description="Preço esperado uma hora depois da origem", examples=[67190.02])
     variacao_percentual: float = Field(description="Da previsão contra o preço atual, em %", examples=[0.004])
@@ -133,16 +133,16 @@ class Forecast(_Body):
     trajetoria: list[TrajectoryStep] = Field(description="De 5 em 5 minutos até uma hora")
     modelo: ModelInfo
     moeda_cotacao: str = Field(examples=["usd"])
-    fonte: Origin
-    gerado_em: Moment
+    fonte: SourceName
+    gerado_em: Timestamp
 
 
 @with_config(ConfigDict(title="Previsão registrada"))
 class LoggedForecastRow(TypedDict):
     """Uma previsão registrada e, assim que conhecido, o preço que de fato veio."""
 
-    horario: Moment
-    horario_previsto: Moment
+    horario: Timestamp
+    horario_previsto: Timestamp
     moeda: Symbol
     preco_atual: Money
     previsao_proxima_hora: Money
@@ -152,19 +152,19 @@ class LoggedForecastRow(TypedDict):
     erro_percentual: Annotated[
         float | None, Field(description="Da previsão contra o preço real, em %", examples=[-0.12])
     ]
-    fonte: Origin
+    fonte: SourceName
 
 
 @with_config(ConfigDict(title="Preço"))
 class PriceRow(TypedDict):
     """Um preço guardado."""
 
-    horario: Moment
+    horario: Timestamp
     moeda: Symbol
     preco: Money
     valor_de_mercado: Annotated[float | None, Field(examples=[1.3e12])]
     volume: Annotated[float | None, Field(description="Das últimas 24 horas", examples=[2.1e10])]
-    fonte: Origin
+    fonte: SourceName
 
 
 class ScoreValues(_Body):
@@ -174,8 +174,8 @@ class ScoreValues(_Body):
 
     previsoes: int = Field(examples=[2880])
     horas: int = Field(examples=[24])
-    inicio: Moment
-    fim: Moment
+    inicio: Timestamp
+    fim: Timestamp
     pinball_relativo: float | None = Field(
         description='Perda de quantis (pinball) dividida pela de "o preço fica"', examples=[0.97]
     )
@@ -215,7 +215,7 @@ class MetricsAnswer(_Body):
     model_config = ConfigDict(title="Métricas")
 
     moeda: Symbol | None = Field(description="Nulo: todas as moedas")
-    fonte: Origin
+    fonte: SourceName
     ao_vivo: ScoreBlock | None
     backtest: ScoreBlock | None
 
@@ -228,10 +228,10 @@ class ProcessStatus(_Body):
     vivo: bool
     estado: str | None = Field(examples=["coletando"])
     mensagem: str = Field(examples=["funcionando"])
-    iniciado_em: Moment | None
-    ultimo_sinal_em: Moment | None
+    iniciado_em: Timestamp | None
+    ultimo_sinal_em: Timestamp | None
     idade_sinal_segundos: Seconds | None
-    atualizado_em: Moment | None = Field(
+    atualizado_em: Timestamp | None = Field(
         description="Coletor: preço mais novo; pipeline: previsão mais nova; painel: último sinal"
     )
     idade_segundos: Seconds | None = Field(description="Desde `atualizado_em`")
@@ -240,7 +240,7 @@ class ProcessStatus(_Body):
     )
     contadores: dict[str, int] = Field(examples=[{"errors": 0}])
     ultimo_erro: str | None
-    ultimo_erro_em: Moment | None
+    ultimo_erro_em: Timestamp | None
 
 
 class ModelStatus(_Body):
@@ -251,8 +251,8 @@ class ModelStatus(_Body):
     tipo: str | None = Field(
         description="`forest`, `baseline`, ou `misto` onde cada moeda tem o melhor para ela", examples=["misto"]
     )
-    versao: str | None = Field(examples=["20261122T140325Z-3f9a"])
-    treinado_em: Moment | None
+    versao: str | None = Field(examples=["20261122T140325123"])
+    treinado_em: Timestamp | None
     idade_segundos: Seconds | None = Field(description="Desde `treinado_em`")
     moedas: dict[str, int] = Field(description="Quantas moedas por tipo", examples=[{"forest": 8, "baseline": 2}])
     mensagem: str = Field(examples=["10 moedas previstas"])
@@ -265,9 +265,9 @@ class Status(_Body):
     model_config = ConfigDict(title="Estado do sistema")
 
     status: str = Field(description="`ok`, `degradado` ou `aguardando_dados`", examples=["ok"])
-    horario_atual: Moment
+    horario_atual: Timestamp
     versao: str = Field(examples=["0.1.0"])
-    fonte: Origin | None = Field(description="Nulo enquanto a fonte não foi decidida")
+    fonte: SourceName | None = Field(description="Nulo enquanto a fonte não foi decidida")
     moeda_cotacao: str | None = Field(examples=["usd"])
     dados_reais: bool = Field(description="Se os preços são os do CoinGecko, de agora")
     aviso: str | None = Field(description="O que ninguém deve deixar de ler", examples=["Mercado simulado"])
@@ -275,7 +275,7 @@ class Status(_Body):
     codigos_dos_problemas: list[str] = Field(
         description="Os mesmos, na mesma ordem, para programas", examples=[["collector_stopped"]]
     )
-    termina_em: Moment | None = Field(description="Quando acaba a gravação repetida")
+    termina_em: Timestamp | None = Field(description="Quando acaba a gravação repetida")
     coletor: ProcessStatus
     pipeline: ProcessStatus
     modelo: ModelStatus

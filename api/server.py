@@ -16,18 +16,18 @@ from api.security import is_local, network
 from core.processes.lifecycle import run_main
 from core.settings import load_settings
 
-__all__ = ["ANSWER_S", "ASK_S", "PatientProtocol", "main"]
+__all__ = ["REQUEST_TIMEOUT_S", "RESPONSE_TIMEOUT_S", "TimeLimitedProtocol", "main"]
 
-ASK_S: Final = 10.0
+REQUEST_TIMEOUT_S: Final = 10.0
 """Within so many seconds of connecting, or of the last answer, a request must have come whole."""
 
-ANSWER_S: Final = 60.0
+RESPONSE_TIMEOUT_S: Final = 60.0
 """Within so many seconds more the client must have taken the answer."""
 
-_MOST_CONNECTIONS: Final = 64
+_MAX_CONNECTIONS_PER_CLIENT: Final = 64
 """Of one client elsewhere; a browser needs six."""
 
-_MOST_IN_ALL: Final = 768
+_MAX_CONNECTIONS: Final = 768
 _BACKLOG: Final = 64
 """Together fewer than the 1024 files that a process may have open as a rule: asyncio, where it cannot accept, says so
 thousands of times a second, and nothing else could be read either.
@@ -36,7 +36,7 @@ thousands of times a second, and nothing else could be read either.
 _MALFORMED: Final = json.dumps({"detail": "pedido HTTP malformado"}).encode()
 
 
-class PatientProtocol(H11Protocol):
+class TimeLimitedProtocol(H11Protocol):
     """A connection that ends when its client dawdles; uvicorn itself waits for ever for the end of a request."""
 
     _timer: asyncio.TimerHandle | None = None
@@ -44,8 +44,8 @@ class PatientProtocol(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # of TCP alone
         """Accept a client, unless it, or all together, have connections enough."""
         super().connection_made(transport)
-        self._give_time()
-        if len(self.connections) > _MOST_IN_ALL or self._siblings() > _MOST_CONNECTIONS:
+        self._restart_timer()
+        if len(self.connections) > _MAX_CONNECTIONS or self._siblings() > _MAX_CONNECTIONS_PER_CLIENT:
             transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -56,7 +56,7 @@ class PatientProtocol(H11Protocol):
 
     def on_response_complete(self) -> None:
         """Give time for the next request."""
-        self._give_time()
+        self._restart_timer()
         super().on_response_complete()
 
     def send_400_response(self, msg: str) -> None:
@@ -79,15 +79,15 @@ class PatientProtocol(H11Protocol):
         others = (getattr(connection, "client", None) for connection in self.connections)
         return sum(network(client[0]) == network(self.client[0]) for client in others if client)
 
-    def _give_time(self) -> None:
+    def _restart_timer(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        self._timer = self.loop.call_later(ASK_S, self._lose_patience)
+        self._timer = self.loop.call_later(REQUEST_TIMEOUT_S, self._on_timeout)
 
-    def _lose_patience(self) -> None:
+    def _on_timeout(self) -> None:
         if self.cycle is None or self.cycle.response_complete:
             self.transport.close()
-        self._timer = self.loop.call_later(ANSWER_S, self.transport.abort)
+        self._timer = self.loop.call_later(RESPONSE_TIMEOUT_S, self.transport.abort)
 
 
 def main() -> int:
@@ -97,7 +97,7 @@ def main() -> int:
         create_app(settings),
         host=settings.host,
         port=settings.api_port,
-        http=PatientProtocol,
+        http=TimeLimitedProtocol,
         ws="none",
         backlog=_BACKLOG,
         timeout_graceful_shutdown=3,

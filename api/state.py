@@ -1,4 +1,4 @@
-"""The body of /status from the suite's judgement."""
+"""Body of /status, from the state of the whole suite."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import threading
 import time
 from typing import Final
 
-from api.conversions import kinds, moment
+from api.conversions import iso_or_none, kinds
 from api.schemas import ModelStatus, ProcessStatus, Status
 from core.errors import ConfigurationError, DamagedFile, NotReady
 from core.processes.heartbeat import Health
@@ -15,19 +15,19 @@ from core.reading.status import SuiteStatus, judge
 from core.settings import Settings, Source
 from core.times import iso, now_ms
 
-__all__ = ["StatusBoard"]
+__all__ = ["StatusCache"]
 
-_GOOD_FOR_S: Final = 0.25
+_LIFETIME_S: Final = 0.25
 _NOTICES: Final = {
     Source.DEMO: "Dados simulados: nenhum preço é real",
     Source.REPLAY: "Gravação repetida: os preços não são de agora",
 }
 
 
-class StatusBoard:
-    """The newest judgement of the suite, good for a quarter of a second; thread-safe.
+class StatusCache:
+    """Caches the body of /status for 0.25 s; thread-safe.
 
-    Health files are written every two seconds: looking more often shows nothing new.
+    Processes write their health files every two seconds, so reading them more often shows nothing new.
     """
 
     def __init__(self, settings: Settings, readers: Readers, version: str) -> None:
@@ -38,9 +38,9 @@ class StatusBoard:
         self._body: tuple[float, Status] | None = None
 
     def body(self) -> Status:
-        """The body of /status; before there are any data too."""
+        """The body of /status, also while there are no data yet; at most 0.25 s old."""
         with self._lock:
-            if self._body is None or time.monotonic() - self._body[0] > _GOOD_FOR_S:
+            if self._body is None or time.monotonic() - self._body[0] > _LIFETIME_S:
                 self._body = (time.monotonic(), _status(self._settings, self._readers, self._version))
             return self._body[1]
 
@@ -59,9 +59,9 @@ def _status(settings: Settings, readers: Readers, version: str) -> Status:
         aviso=verdict.notice or (_NOTICES.get(verdict.source) if verdict.source else None),
         problemas=[problem.text for problem in verdict.problems],
         codigos_dos_problemas=[problem.code for problem in verdict.problems],
-        termina_em=moment(verdict.replay_ends_ms),
-        coletor=_process(processes["collector"], moment(verdict.newest_price_ms), verdict.price_age_s),
-        pipeline=_process(processes["pipeline"], moment(verdict.forecast_ms), verdict.forecast_age_s),
+        termina_em=iso_or_none(verdict.replay_ends_ms),
+        coletor=_process(processes["collector"], iso_or_none(verdict.newest_price_ms), verdict.price_age_s),
+        pipeline=_process(processes["pipeline"], iso_or_none(verdict.forecast_ms), verdict.forecast_age_s),
         modelo=_model(readers, verdict),
         dashboard=_process(dashboard, dashboard.heartbeat_at, dashboard.age_s),
     )
@@ -119,7 +119,7 @@ def _model(readers: Readers, verdict: SuiteStatus) -> ModelStatus:
     return ModelStatus(
         tipo=newest.kind if len(counts) == 1 else "misto",
         versao=newest.model_version,
-        treinado_em=moment(newest.trained_ms),
+        treinado_em=iso_or_none(newest.trained_ms),
         idade_segundos=None if newest.trained_ms is None else round((now_ms() - newest.trained_ms) / 1000, 1),
         moedas=counts,
         mensagem=f"{len(views)} {'moeda prevista' if len(views) == 1 else 'moedas previstas'}",

@@ -1,7 +1,7 @@
 """Server of the dashboard: `python -m streamlit run dashboard/app.py`, from any folder.
 
-Streamlit finds `app` here and serves it; the page itself is page_script.py. Around it: a heartbeat, so that everybody can see
-whether the dashboard lives, and words instead of a traceback for what nobody foresaw.
+Streamlit finds `app` here and runs page_script.py for every visitor. This module adds a heartbeat, which shows that the
+dashboard is alive, and a sentence instead of a traceback for unexpected errors.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ PROJECT = Path(__file__).resolve().parent.parent
 if str(PROJECT) not in sys.path:
     sys.path.insert(0, str(PROJECT))
 
-import streamlit as st  # noqa: E402 - after the project's folder is known
+import streamlit as st  # noqa: E402 - after the project's folder is on the path
 from streamlit.starlette import App  # noqa: E402 - as above
 
 from core.errors import ConfigurationError  # noqa: E402 - as above
@@ -31,24 +31,24 @@ _log = logging.getLogger("dashboard")
 
 @asynccontextmanager
 async def lifespan(_app: App) -> AsyncIterator[None]:
-    """Beat while the server runs; load the page's modules meanwhile, so that the first visitor does not wait."""
+    """Write heartbeats while the server runs, and import the pages early so that the first visitor does not wait."""
     threading.Thread(target=import_module, args=("dashboard.pages",), name="warm-up", daemon=True).start()
     try:
         run_dir = load_settings().run_dir
     except ConfigurationError as error:
-        _log.error("%s", error)  # the page says it too
+        _log.error("%s", error)  # the page shows it too
         yield
         return
     async with loop_heartbeat(run_dir, "dashboard", "rodando"):
         yield
 
 
-def say_in_words(error: Exception) -> bool:
-    """Log what nobody foresaw and show a sentence in its place."""
+def show_unexpected_error(error: Exception) -> bool:
+    """Log an unexpected error and show a sentence in its place; True tells Streamlit that it is handled."""
     _log.error("error while drawing the page", exc_info=error)
     language = str(st.session_state.get("idioma", "pt"))
     st.error(Texts(language)("errors.unforeseen", kind=type(error).__name__), icon=":material/error:")
     return True
 
 
-app = App(Path(__file__).with_name("page_script.py"), lifespan=lifespan, on_script_error=say_in_words)
+app = App(Path(__file__).with_name("page_script.py"), lifespan=lifespan, on_script_error=show_unexpected_error)

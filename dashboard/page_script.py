@@ -1,4 +1,4 @@
-"""The page: who may see it, what must be said first, which view is open. Streamlit runs this file for every visitor."""
+"""The script that Streamlit runs for every visitor and every rerun: it draws the whole page."""
 
 from __future__ import annotations
 

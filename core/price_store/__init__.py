@@ -6,8 +6,13 @@ two writers that SQLite fixed in 3.51.3 cannot occur, whatever release Python li
 
 from __future__ import annotations
 
+import sqlite3
+from typing import Final
+
 from core.price_store.reader import PriceReader
 from core.price_store.rows import Coin, Price
 from core.price_store.writer import FUTURE_TOLERANCE_MS, PriceWriter
 
-__all__ = ["FUTURE_TOLERANCE_MS", "Coin", "Price", "PriceReader", "PriceWriter"]
+__all__ = ["FUTURE_TOLERANCE_MS", "SQLITE_VERSION", "Coin", "Price", "PriceReader", "PriceWriter"]
+
+SQLITE_VERSION: Final = sqlite3.sqlite_version

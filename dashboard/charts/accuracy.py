@@ -14,14 +14,14 @@ from dashboard.charts.price import base_layout
 from dashboard.i18n.numbers import Formats
 from dashboard.i18n.texts import Texts
 
-__all__ = ["by_coin_chart", "by_day_chart", "by_horizon_chart", "reliability_chart"]
+__all__ = ["by_coin_chart", "by_day_chart", "by_horizon_chart", "interval_coverage_chart"]
 
 _HEIGHT: Final = 320
 _ROW_PX: Final = 26
-_MOST_COINS: Final = 30
+_MAX_COINS: Final = 30
 
 
-def reliability_chart(score: Score, formats: Formats, texts: Texts) -> go.Figure:
+def interval_coverage_chart(score: Score, formats: Formats, texts: Texts) -> go.Figure:
     """Promised against observed share of outcomes inside each interval; on the diagonal a promise is kept."""
     figure = go.Figure(layout=base_layout(formats, _HEIGHT))
     x_name, y_name = texts("accuracy.promised"), texts("accuracy.observed")
@@ -66,7 +66,7 @@ def by_coin_chart(scores: Mapping[str, Score], names: Mapping[str, str], formats
     """The same for each coin, best first; at most thirty, the table below has them all."""
     known = sorted(
         ((score.relative_pinball, coin) for coin, score in scores.items() if score.relative_pinball is not None)
-    )[:_MOST_COINS]
+    )[:_MAX_COINS]
     values = [100 * (value - 1) for value, _ in known]
     figure = go.Figure(layout=_bare_layout(formats, 70 + _ROW_PX * len(known)))
     figure.add_bar(

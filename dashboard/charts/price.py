@@ -17,7 +17,7 @@ from core.price_format import price_decimals
 from core.reading.values import ForecastStep, ForecastView, LoggedForecast
 from core.times import DAY_MS, GRID_STEP_MS, HOUR_MS, MINUTE_MS
 from dashboard.charts.palette import BAND_OPACITY, CATEGORIES, FORECAST, HISTORY, IDEAL, PAST, faded
-from dashboard.charts.style import Look
+from dashboard.charts.style import ChartStyle
 from dashboard.i18n.numbers import Formats
 
 __all__ = [
@@ -62,27 +62,27 @@ def price_chart(
     forecast: ForecastView | None,
     past: Sequence[LoggedForecast],
     window: str,
-    look: Look,
+    style: ChartStyle,
 ) -> go.Figure:
     """History of `window`, the next hour with its bands, and what was forecast before, on one time axis."""
     times, values = history
     newest_ms = times[-1] if times else forecast.origin_ms if forecast else 0
     decimals = price_decimals(values[-1] if values else forecast.price_origin if forecast else 1.0)
-    formats, hover = look.formats, f"{look.formats.symbol} %{{y:,.{decimals}f}}"
+    formats, hover = style.formats, f"{style.formats.symbol} %{{y:,.{decimals}f}}"
     figure = go.Figure(layout=_layout(formats, decimals))
     if past:
-        _add_past(figure, past, look, hover)
+        _add_past(figure, past, style, hover)
     if forecast is not None:
-        _add_bands(figure, forecast, look)
-    _add_history(figure, history, step_ms(window), look, hover)
+        _add_bands(figure, forecast, style)
+    _add_history(figure, history, step_ms(window), style, hover)
     if forecast is not None:
-        _add_forecast(figure, forecast, look, hover)
-        _mark_origin(figure, forecast.origin_ms, look)
+        _add_forecast(figure, forecast, style, hover)
+        _mark_origin(figure, forecast.origin_ms, style)
     end_ms = max(newest_ms, forecast.steps[-1].target_ms) if forecast else newest_ms
     start_ms = max(newest_ms - WINDOWS[window], times[0] if times else newest_ms)
     margin_ms = (end_ms - start_ms) // 50 + MINUTE_MS
     figure.update_xaxes(range=[_wall(start_ms, formats), _wall(end_ms + margin_ms, formats)])
-    add_watermark(figure, look.mark)
+    add_watermark(figure, style.watermark)
     return figure
 
 
@@ -92,10 +92,10 @@ def comparison_chart(
     window: str,
     *,
     as_index: bool,
-    look: Look,
+    style: ChartStyle,
 ) -> go.Figure:
     """Coins on one scale: each against its own first price in the window, as an index from 100 or in percent from 0."""
-    formats = look.formats
+    formats = style.formats
     figure = go.Figure(layout=_layout(formats, 2))
     shown = {coin: points for coin, points in series.items() if points[0]}
     for colour, (coin, (times, values)) in zip(cycle(CATEGORIES), shown.items(), strict=False):
@@ -115,15 +115,15 @@ def comparison_chart(
         figure.update_xaxes(range=[_wall(start_ms, formats), _wall(end_ms + (end_ms - start_ms) // 50, formats)])
     figure.add_hline(y=100 if as_index else 0, line={"color": IDEAL, "width": 1, "dash": "dash"})
     figure.update_yaxes(tickformat=",.1f" if as_index else "+,.1f", ticksuffix="" if as_index else "%")
-    add_watermark(figure, look.mark)
+    add_watermark(figure, style.watermark)
     return figure
 
 
-def add_watermark(figure: go.Figure, mark: str | None) -> None:
+def add_watermark(figure: go.Figure, watermark: str | None) -> None:
     """Write across the plot, faintly, that its prices are not live."""
-    if mark:
+    if watermark:
         figure.add_annotation(
-            text=mark, x=0.5, y=0.5, xref="paper", yref="paper", showarrow=False, opacity=0.22,
+            text=watermark, x=0.5, y=0.5, xref="paper", yref="paper", showarrow=False, opacity=0.22,
             font={"size": 28, "color": IDEAL},
         )  # fmt: skip
 
@@ -167,13 +167,13 @@ def _walls(times: Sequence[int], formats: Formats) -> list[str]:
 
 
 def _add_history(
-    figure: go.Figure, history: tuple[Sequence[int], Sequence[float]], drawn_step_ms: int, look: Look, hover: str
+    figure: go.Figure, history: tuple[Sequence[int], Sequence[float]], drawn_step_ms: int, style: ChartStyle, hover: str
 ) -> None:
     spread_times, spread_values = with_gaps(*history, max(_GAP_MS, 2 * drawn_step_ms))
     figure.add_scatter(
-        x=_walls(spread_times, look.formats),
+        x=_walls(spread_times, style.formats),
         y=spread_values,
-        name=look.texts("chart.history"),
+        name=style.texts("chart.history"),
         legendrank=1,
         mode="lines",
         line={"color": HISTORY, "width": 2},
@@ -181,16 +181,16 @@ def _add_history(
     )
 
 
-def _add_bands(figure: go.Figure, forecast: ForecastView, look: Look) -> None:
+def _add_bands(figure: go.Figure, forecast: ForecastView, style: ChartStyle) -> None:
     """One filled outline an interval, the widest first, all starting at the price of the origin."""
     times = [forecast.origin_ms, *(step.target_ms for step in forecast.steps)]
     for low, high, percent in _BANDS:
         lower = [forecast.price_origin, *(step.quantiles[low] for step in forecast.steps)]
         upper = [forecast.price_origin, *(step.quantiles[high] for step in forecast.steps)]
         figure.add_scatter(
-            x=_walls([*times, *reversed(times)], look.formats),
+            x=_walls([*times, *reversed(times)], style.formats),
             y=[*upper, *reversed(lower)],
-            name=look.texts("chart.band", percent=percent),
+            name=style.texts("chart.band", percent=percent),
             mode="lines",
             line={"width": 0},
             legendrank=1000 + percent,
@@ -200,12 +200,12 @@ def _add_bands(figure: go.Figure, forecast: ForecastView, look: Look) -> None:
         )
 
 
-def _add_forecast(figure: go.Figure, forecast: ForecastView, look: Look, hover: str) -> None:
+def _add_forecast(figure: go.Figure, forecast: ForecastView, style: ChartStyle, hover: str) -> None:
     figure.add_scatter(
-        x=_walls([forecast.origin_ms, *(step.target_ms for step in forecast.steps)], look.formats),
+        x=_walls([forecast.origin_ms, *(step.target_ms for step in forecast.steps)], style.formats),
         y=[forecast.price_origin, *(step.mean for step in forecast.steps)],
-        text=["", *(_describe(step, look) for step in forecast.steps)],
-        name=look.texts("chart.forecast"),
+        text=["", *(_describe(step, style) for step in forecast.steps)],
+        name=style.texts("chart.forecast"),
         legendrank=2,
         mode="lines",
         line={"color": FORECAST, "width": 2.5},
@@ -213,22 +213,22 @@ def _add_forecast(figure: go.Figure, forecast: ForecastView, look: Look, hover: 
     )
 
 
-def _describe(step: ForecastStep, look: Look) -> str:
+def _describe(step: ForecastStep, style: ChartStyle) -> str:
     ranges = {
-        percent: look.formats.price_range(step.quantiles[low], step.quantiles[high]) for low, high, percent in _BANDS
+        percent: style.formats.price_range(step.quantiles[low], step.quantiles[high]) for low, high, percent in _BANDS
     }
-    return "<br>" + look.texts("chart.ranges", range_80=ranges[80], range_95=ranges[95])
+    return "<br>" + style.texts("chart.ranges", range_80=ranges[80], range_95=ranges[95])
 
 
-def _add_past(figure: go.Figure, past: Sequence[LoggedForecast], look: Look, hover: str) -> None:
+def _add_past(figure: go.Figure, past: Sequence[LoggedForecast], style: ChartStyle, hover: str) -> None:
     """What was forecast an hour before each moment: the 80 % band and its middle, oldest first."""
     logged = sorted(past, key=lambda row: row.target_ms)
     times = [row.target_ms for row in logged]
     outline_times, outline_values = _outlines(logged)
     figure.add_scatter(
-        x=_walls(outline_times, look.formats),
+        x=_walls(outline_times, style.formats),
         y=outline_values,
-        name=look.texts("chart.past_band"),
+        name=style.texts("chart.past_band"),
         mode="lines",
         line={"width": 0},
         fill="toself",
@@ -237,9 +237,9 @@ def _add_past(figure: go.Figure, past: Sequence[LoggedForecast], look: Look, hov
     )
     spread_times, means = with_gaps(times, [row.mean for row in logged], _GAP_MS)
     figure.add_scatter(
-        x=_walls(spread_times, look.formats),
+        x=_walls(spread_times, style.formats),
         y=means,
-        name=look.texts("chart.past"),
+        name=style.texts("chart.past"),
         mode="lines",
         line={"color": PAST, "width": 1.5, "dash": "dot"},
         hovertemplate=hover,
@@ -262,12 +262,12 @@ def _outlines(logged: Sequence[LoggedForecast]) -> tuple[list[int], list[float |
     return times, values
 
 
-def _mark_origin(figure: go.Figure, origin_ms: int, look: Look) -> None:
+def _mark_origin(figure: go.Figure, origin_ms: int, style: ChartStyle) -> None:
     figure.add_shape(
-        type="line", x0=_wall(origin_ms, look.formats), x1=_wall(origin_ms, look.formats), y0=0, y1=1, yref="paper",
+        type="line", x0=_wall(origin_ms, style.formats), x1=_wall(origin_ms, style.formats), y0=0, y1=1, yref="paper",
         line={"color": FORECAST, "width": 1, "dash": "dot"}, opacity=0.7,
     )  # fmt: skip
     figure.add_annotation(
-        x=_wall(origin_ms, look.formats), y=1, yref="paper", yanchor="top", xanchor="right", showarrow=False,
-        text=look.texts("chart.origin"), font={"size": 11, "color": FORECAST},
+        x=_wall(origin_ms, style.formats), y=1, yref="paper", yanchor="top", xanchor="right", showarrow=False,
+        text=style.texts("chart.origin"), font={"size": 11, "color": FORECAST},
     )  # fmt: skip

@@ -1,4 +1,4 @@
-"""How a chart speaks: in which language, zone and currency, and under which watermark."""
+"""Style of a chart: language, time zone, currency and watermark."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from dashboard.i18n.numbers import Formats
 from dashboard.i18n.texts import Texts
 
-__all__ = ["Look"]
+__all__ = ["ChartStyle"]
 
 
 @dataclass(frozen=True)
-class Look:
-    """Part of the key under which figures are kept; `mark` is written across charts of prices that are not live."""
+class ChartStyle:
+    """Formats of a chart and the watermark written across prices that are not live; part of figures' cache keys."""
 
     formats: Formats
-    mark: str | None = None
+    watermark: str | None = None
 
     @property
     def texts(self) -> Texts:

@@ -118,7 +118,7 @@ class Formats:
         """`14:35:07`."""
         return f"{self.local(ts_ms):%H:%M:%S}"
 
-    def moment(self, ts_ms: int | None) -> str:
+    def date_time(self, ts_ms: int | None) -> str:
         """`22/11/2026 14:35:07` (pt) or `2026-11-22 14:35:07` (en)."""
         if ts_ms is None:
             return "—"

@@ -1,6 +1,6 @@
-"""Every word of the dashboard, from one catalogue a language: Portuguese first, English second.
+"""Texts of the dashboard, from one catalogue per language: `pt.toml` and `en.toml`.
 
-What the processes say in their health files is Portuguese already; `said.<language>.toml` has it in other languages.
+Processes write Portuguese into their health files; `said.<language>.toml` translates it.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ _FOLDER: Final = Path(__file__).parent / "catalogue"
 
 @lru_cache(maxsize=len(LANGUAGES))
 def catalogue(language: str) -> dict[str, str]:
-    """All texts of a language by their dotted keys, `section.name`."""
+    """All texts of a language by their keys, `section.name`."""
     return {f"{section}.{name}": text for section, texts in _read(language).items() for name, text in texts.items()}
 
 
 @lru_cache(maxsize=len(LANGUAGES))
-def _said(language: str) -> dict[str, dict[str, str]]:
-    """What processes say, in another language: `problem` by code, `phrase` by the Portuguese phrase."""
+def _translations(language: str) -> dict[str, dict[str, str]]:
+    """Translations of what processes write: `problem` by code, `phrase` by the Portuguese phrase."""
     return {"problem": {}, "phrase": {}} if language == LANGUAGES[0] else _read(f"said.{language}")
 
 
@@ -40,32 +40,32 @@ class Texts:
     def __init__(self, language: str) -> None:
         self.language = language
         self._texts = catalogue(language)
-        self._problems, self._phrases = _said(language)["problem"], _said(language)["phrase"]
+        self._problems, self._phrases = _translations(language)["problem"], _translations(language)["phrase"]
 
     def __call__(self, key: str, **values: object) -> str:
         """The text of `key` with `{name}` replaced by `values`.
 
         Raises:
-            KeyError: there is no such text, or a value is missing.
+            KeyError: There is no such text, or a value is missing.
         """
         text = self._texts[key]
         return text.format(**values) if values else text
 
     def get(self, key: str, default: str) -> str:
-        """The text of `key`, or `default` where the catalogue does not know it."""
+        """The text of `key`, or `default` where the catalogue does not have it."""
         return self._texts.get(key, default)
 
-    def can_say(self, phrase: str) -> bool:
-        """Whether `said` has this Portuguese phrase in the page's language."""
+    def has_translation(self, phrase: str) -> bool:
+        """Whether `translate` knows this Portuguese phrase in this language."""
         return self.language == LANGUAGES[0] or phrase in self._phrases
 
-    def said(self, phrase: str) -> str:
-        """A Portuguese phrase of a process in the page's language; as it is where no translation is known."""
+    def translate(self, phrase: str) -> str:
+        """Translate a Portuguese phrase of a process; unknown phrases stay as they are."""
         return self._phrases.get(phrase, phrase)
 
     def problem(self, problem: Problem) -> str:
-        """A problem of the suite as a sentence of the page's language."""
+        """A problem of the suite as a sentence in this language."""
         sentence = self._problems.get(problem.code)
         if sentence is None:
             return problem.text
-        return sentence.format(**{name: self.said(value) for name, value in problem.values.items()})
+        return sentence.format(**{name: self.translate(value) for name, value in problem.values.items()})

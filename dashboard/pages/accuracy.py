@@ -9,14 +9,14 @@ import streamlit as st
 from core.accuracy.scores import Metrics, MetricsBlock, Score
 from core.accuracy.significance import MINIMUM_LENGTH
 from core.errors import DamagedFile, NotReady
-from dashboard.charts.accuracy import by_coin_chart, by_day_chart, by_horizon_chart, reliability_chart
+from dashboard.charts.accuracy import by_coin_chart, by_day_chart, by_horizon_chart, interval_coverage_chart
 from dashboard.charts.tables import score_table
 from dashboard.i18n.numbers import Formats
 from dashboard.i18n.texts import Texts
-from dashboard.shell.choices import choose_coin, segmented
-from dashboard.shell.context import Page, escape, in_words, kept
+from dashboard.shell.context import Page, ViewContext, escape_markdown, showing_errors
+from dashboard.shell.query_choices import choose_coin, query_choice, segmented
 
-__all__ = ["show", "verdict"]
+__all__ = ["PAGE", "show", "verdict"]
 
 _EVERY: Final = "5s"
 _EVIDENCE: Final = ("ao_vivo", "backtest")
@@ -25,26 +25,28 @@ _CONFIDENT: Final = 0.05
 _CHART_CONFIG: Final = {"displayModeBar": False}
 
 
-def show(page: Page) -> None:
+def show(view: ViewContext) -> None:
     """Draw the view: what is measured, of which coins, from which evidence; the scores follow by themselves."""
-    texts = page.texts
+    texts = view.texts
     st.markdown(texts("accuracy.intro"))
     with st.container(horizontal=True, vertical_alignment="bottom"):
         switch = segmented(texts("evidence.label"))
-        evidence = kept("prova", _EVIDENCE, _first_evidence(page), switch, lambda name: texts(f"evidence.{name}"))
+        evidence = query_choice(
+            "prova", _EVIDENCE, _first_evidence(view), switch, lambda name: texts(f"evidence.{name}")
+        )
         switch = segmented(texts("scope.label"))
-        scope = kept("alcance", _SCOPES, _SCOPES[0], switch, lambda name: texts(f"scope.{name}"))
-        coin = choose_coin(page) if scope == "moeda" else None
-    st.fragment(_scores, run_every=_EVERY)(page, evidence, coin)
+        scope = query_choice("alcance", _SCOPES, _SCOPES[0], switch, lambda name: texts(f"scope.{name}"))
+        coin = choose_coin(view) if scope == "moeda" else None
+    st.fragment(_scores, run_every=_EVERY)(view, evidence, coin)
 
 
-def _first_evidence(page: Page) -> str:
+def _first_evidence(view: ViewContext) -> str:
     """What is shown to who has not chosen: live scores, and the backtest while there are none.
 
     Where nothing can be read, the scores themselves say why.
     """
     try:
-        metrics = page.readers.metrics(None)
+        metrics = view.readers.metrics(None)
     except (NotReady, DamagedFile):
         return "ao_vivo"
     return "backtest" if metrics.live is None and metrics.backtest is not None else "ao_vivo"
@@ -66,27 +68,27 @@ def _p_value(p: float, formats: Formats) -> str:
     return f"< {formats.number(0.001, 3)}" if p < 0.001 else f"= {formats.number(p, 3)}"
 
 
-def _scores(page: Page, evidence: str, coin: str | None) -> None:
-    with in_words(page):
-        metrics: Metrics = page.readers.metrics(coin)
+def _scores(view: ViewContext, evidence: str, coin: str | None) -> None:
+    with showing_errors(view):
+        metrics: Metrics = view.readers.metrics(coin)
         block = metrics.live if evidence == "ao_vivo" else metrics.backtest
         if block is None:
-            st.info(page.texts(f"accuracy.none_{evidence}"), icon=":material/hourglass_top:")
+            st.info(view.texts(f"accuracy.none_{evidence}"), icon=":material/hourglass_top:")
             return
-        _headline(page, block.overall, evidence)
-        _cards(page, block.overall)
-        _charts(page, block, coin)
+        _headline(view, block.overall, evidence)
+        _cards(view, block.overall)
+        _charts(view, block, coin)
 
 
-def _headline(page: Page, score: Score, evidence: str) -> None:
-    formats, texts = page.formats, page.texts
+def _headline(view: ViewContext, score: Score, evidence: str) -> None:
+    formats, texts = view.formats, view.texts
     st.markdown(
         texts(
             f"accuracy.period_{evidence}",
             count=formats.number(score.forecasts),
             hours=formats.number(score.hours),
-            start=escape(formats.moment(score.start_ms)),
-            end=escape(formats.moment(score.end_ms)),
+            start=escape_markdown(formats.date_time(score.start_ms)),
+            end=escape_markdown(formats.date_time(score.end_ms)),
         )
     )
     colour, sentence = verdict(score, formats, texts)
@@ -94,8 +96,8 @@ def _headline(page: Page, score: Score, evidence: str) -> None:
     kind(sentence, icon=":material/balance:")
 
 
-def _cards(page: Page, score: Score) -> None:
-    formats, texts = page.formats, page.texts
+def _cards(view: ViewContext, score: Score) -> None:
+    formats, texts = view.formats, view.texts
     share = 100.0
     hit = "—" if score.hit_rate is None else formats.percent(share * score.hit_rate, 1)
     sure = (
@@ -120,7 +122,7 @@ def _cards(page: Page, score: Score) -> None:
     with st.grid(4, min_column_width=150, gap="small"):
         for name, value, detail in values:
             st.metric(
-                texts(f"accuracy.{name}"), escape(value), escape(detail) if detail else None,
+                texts(f"accuracy.{name}"), escape_markdown(value), escape_markdown(detail) if detail else None,
                 delta_color="off", delta_arrow="off", help=texts(f"accuracy.{name}_help"),
                 border=True, height="stretch",
             )  # fmt: skip
@@ -130,22 +132,25 @@ def _optional(texts: Texts, key: str, formats: Formats, percent: float | None) -
     return None if percent is None else texts(key, percent=formats.percent(percent, 3))
 
 
-def _charts(page: Page, block: MetricsBlock, coin: str | None) -> None:
-    formats, texts = page.formats, page.texts
+def _charts(view: ViewContext, block: MetricsBlock, coin: str | None) -> None:
+    formats, texts = view.formats, view.texts
     with st.grid(2, min_column_width=330):
-        _chart_card(page, "reliability", reliability_chart(block.overall, formats, texts))
-        _chart_card(page, "by_horizon", by_horizon_chart(block.by_horizon, formats, texts))
-        _chart_card(page, "by_day", by_day_chart(block.by_day, formats, texts))
+        _chart_card(view, "reliability", interval_coverage_chart(block.overall, formats, texts))
+        _chart_card(view, "by_horizon", by_horizon_chart(block.by_horizon, formats, texts))
+        _chart_card(view, "by_day", by_day_chart(block.by_day, formats, texts))
         if coin is None:
-            _chart_card(page, "by_coin", by_coin_chart(block.by_coin, page.names, formats, texts))
+            _chart_card(view, "by_coin", by_coin_chart(block.by_coin, view.names, formats, texts))
     if coin is None:
         if block.apart:
-            st.caption(texts("accuracy.apart", coins=", ".join(page.names.get(name, name) for name in block.apart)))
+            st.caption(texts("accuracy.apart", coins=", ".join(view.names.get(name, name) for name in block.apart)))
         with st.expander(texts("accuracy.table"), icon=":material/table_rows:"):
-            st.dataframe(score_table(block.by_coin, page.names, formats, texts), hide_index=True, key="score_table")
+            st.dataframe(score_table(block.by_coin, view.names, formats, texts), hide_index=True, key="score_table")
 
 
-def _chart_card(page: Page, name: str, figure: object) -> None:
+def _chart_card(view: ViewContext, name: str, figure: object) -> None:
     with st.container(border=True, key=f"card_{name}"):
-        st.markdown(f"**{page.texts(f'accuracy.chart_{name}')}**", help=page.texts(f"accuracy.chart_{name}_help"))
-        st.plotly_chart(figure, key=name, config=_CHART_CONFIG, alt=page.texts(f"accuracy.chart_{name}"))
+        st.markdown(f"**{view.texts(f'accuracy.chart_{name}')}**", help=view.texts(f"accuracy.chart_{name}_help"))
+        st.plotly_chart(figure, key=name, config=_CHART_CONFIG, alt=view.texts(f"accuracy.chart_{name}"))
+
+
+PAGE: Final = Page("precisao", ":material/target:", position=2, show=show)

@@ -14,14 +14,14 @@ from core.reading.readers import Readers
 from core.times import DAY_MS, MINUTE_MS, now_ms
 from dashboard.charts.palette import CATEGORIES
 from dashboard.charts.price import WINDOWS, comparison_chart, step_ms
-from dashboard.charts.style import Look
+from dashboard.charts.style import ChartStyle
 from dashboard.charts.tables import coin_table
 from dashboard.i18n.numbers import Formats
 from dashboard.i18n.texts import Texts
-from dashboard.shell.choices import choose_window, segmented
-from dashboard.shell.context import Page, in_words, kept, kept_many
+from dashboard.shell.context import Page, ViewContext, showing_errors
+from dashboard.shell.query_choices import choose_window, query_choice, query_choices, segmented
 
-__all__ = ["coins_table", "comparison_figure", "show", "sparklines"]
+__all__ = ["PAGE", "coins_table", "comparison_figure", "show", "sparklines"]
 
 _EVERY: Final = "3s"
 _SCALES: Final = ("variacao", "indice")
@@ -31,12 +31,12 @@ _SPARK_STEP_MS: Final = 30 * MINUTE_MS
 _SPARK_RENEWED_MS: Final = 5 * MINUTE_MS
 
 
-def show(page: Page) -> None:
+def show(view: ViewContext) -> None:
     """Draw the view."""
-    texts, names = page.texts, page.names
+    texts, names = view.texts, view.names
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        window = choose_window(page)
-        scale = kept(
+        window = choose_window(view)
+        scale = query_choice(
             "escala", _SCALES, _SCALES[0], segmented(texts("scale.label")), lambda name: texts(f"scale.{name}")
         )
     box = partial(
@@ -45,20 +45,20 @@ def show(page: Page) -> None:
         max_selections=len(CATEGORIES),
         placeholder=texts("comparison.choose"),
     )
-    coins = kept_many("moedas", tuple(names), tuple(names)[:_FIRST_SHOWN], box, lambda coin: names[coin])
-    st.fragment(_chart, run_every=_EVERY)(page, tuple(coins), window, scale)
-    st.fragment(_table, run_every=_EVERY)(page)
+    coins = query_choices("moedas", tuple(names), tuple(names)[:_FIRST_SHOWN], box, lambda coin: names[coin])
+    st.fragment(_chart, run_every=_EVERY)(view, tuple(coins), window, scale)
+    st.fragment(_table, run_every=_EVERY)(view)
 
 
 @lru_cache(maxsize=32)
 def comparison_figure(
-    readers: Readers, _version: str, names: tuple[tuple[str, str], ...], *, window: str, scale: str, look: Look
+    readers: Readers, _version: str, names: tuple[tuple[str, str], ...], *, window: str, scale: str, style: ChartStyle
 ) -> go.Figure:
     """The chart of one version of the data, `names` being the coins shown and what they are called."""
     newest_ms = max((quote.updated_ms or 0 for quote in readers.quotes()), default=0)
     step = max(step_ms(window), _STEP_MS)
     series = {coin: readers.series(coin, newest_ms - WINDOWS[window], step) for coin, _ in names}
-    return comparison_chart(series, dict(names), window, as_index=scale == "indice", look=look)
+    return comparison_chart(series, dict(names), window, as_index=scale == "indice", style=style)
 
 
 @lru_cache(maxsize=4)
@@ -79,29 +79,32 @@ def coins_table(readers: Readers, _version: str, until_ms: int, formats: Formats
     return coin_table(quotes, forecasts, lines, formats, Texts(formats.language))
 
 
-def _chart(page: Page, coins: tuple[str, ...], window: str, scale: str) -> None:
-    with in_words(page), st.container(border=True, key="comparison_chart"):
+def _chart(view: ViewContext, coins: tuple[str, ...], window: str, scale: str) -> None:
+    with showing_errors(view), st.container(border=True, key="comparison_chart"):
         if not coins:
-            st.info(page.texts("comparison.none"), icon=":material/touch_app:")
+            st.info(view.texts("comparison.none"), icon=":material/touch_app:")
             return
-        names = tuple((coin, page.names[coin]) for coin in coins)
+        names = tuple((coin, view.names[coin]) for coin in coins)
         figure = comparison_figure(
-            page.readers, page.readers.version(), names, window=window, scale=scale, look=page.look
+            view.readers, view.readers.version(), names, window=window, scale=scale, style=view.chart_style
         )
         st.plotly_chart(
-            figure, key="comparison", config={"displayModeBar": False}, alt=page.texts("comparison.alt", window=window)
+            figure, key="comparison", config={"displayModeBar": False}, alt=view.texts("comparison.alt", window=window)
         )
-        st.caption(page.texts(f"comparison.about_{scale}"))
+        st.caption(view.texts(f"comparison.about_{scale}"))
 
 
-def _table(page: Page) -> None:
-    with in_words(page):
-        st.markdown(f"**{page.texts('comparison.table')}**")
+def _table(view: ViewContext) -> None:
+    with showing_errors(view):
+        st.markdown(f"**{view.texts('comparison.table')}**")
         until_ms = now_ms() // _SPARK_RENEWED_MS * _SPARK_RENEWED_MS
-        table = coins_table(page.readers, page.readers.version(), until_ms, page.formats)
+        table = coins_table(view.readers, view.readers.version(), until_ms, view.formats)
         st.dataframe(
             table,
             hide_index=True,
             key="coins_table",
-            column_config={page.texts("table.last_day"): st.column_config.LineChartColumn()},
+            column_config={view.texts("table.last_day"): st.column_config.LineChartColumn()},
         )
+
+
+PAGE: Final = Page("comparacao", ":material/stacked_line_chart:", position=3, show=show)

@@ -13,13 +13,13 @@ from core.price_store import Coin
 from core.reading.csv_export import ATTRIBUTION, Cell, csv_file, file_name, forecasts_csv, prices_csv
 from core.reading.readers import Readers
 from core.times import DAY_MS, iso, now_ms
-from dashboard.shell.choices import choose_coin, segmented
-from dashboard.shell.context import Page, in_words, kept
+from dashboard.shell.context import Page, ViewContext, showing_errors
+from dashboard.shell.query_choices import choose_coin, query_choice, segmented
 
-__all__ = ["forecasts_file", "latest_file", "prices_file", "show"]
+__all__ = ["PAGE", "forecasts_file", "latest_file", "prices_file", "show"]
 
 _PERIODS: Final = {"24h": DAY_MS, "7d": 7 * DAY_MS, "30d": 30 * DAY_MS, "tudo": 2**62}
-_MOST_ROWS: Final = 1_000_000
+_MAX_ROWS: Final = 1_000_000
 _LATEST_COLUMNS: Final = (
     "horario",
     "horario_previsto",
@@ -35,44 +35,44 @@ _LATEST_COLUMNS: Final = (
 )
 
 
-def show(page: Page) -> None:
+def show(view: ViewContext) -> None:
     """Draw the view."""
-    texts = page.texts
+    texts = view.texts
     st.markdown(texts("export.intro"))
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        coin = page.readers.resolve(choose_coin(page))
+        coin = view.readers.resolve(choose_coin(view))
         switch = segmented(texts("export.period"))
-        period = kept("periodo", tuple(_PERIODS), "7d", switch, lambda name: texts(f"period.{name}"))
-    with in_words(page):
-        workspace = page.readers.workspace()
+        period = query_choice("periodo", tuple(_PERIODS), "7d", switch, lambda name: texts(f"period.{name}"))
+    with showing_errors(view):
+        workspace = view.readers.workspace()
         span_ms = _PERIODS[period]
         with st.grid(3, min_column_width=260):
             _card(
-                page,
+                view,
                 "prices",
                 file_name("historico", coin, workspace),
-                partial(prices_file, page.readers, coin, span_ms),
+                partial(prices_file, view.readers, coin, span_ms),
             )
             _card(
-                page,
+                view,
                 "log",
                 file_name("previsoes", coin, workspace),
-                partial(forecasts_file, page.readers, coin, span_ms),
+                partial(forecasts_file, view.readers, coin, span_ms),
             )
-            _card(page, "latest", file_name("previsoes-atuais", None, workspace), partial(latest_file, page.readers))
+            _card(view, "latest", file_name("previsoes-atuais", None, workspace), partial(latest_file, view.readers))
         st.caption(texts("export.attribution", text=ATTRIBUTION[workspace.source]))
 
 
 def prices_file(readers: Readers, coin: Coin, span_ms: int) -> str:
     """Stored prices of the last `span_ms`, newest first."""
     end_ms = now_ms() + DAY_MS
-    prices = readers.history(coin.id, max(0, now_ms() - span_ms), end_ms, _MOST_ROWS)
+    prices = readers.history(coin.id, max(0, now_ms() - span_ms), end_ms, _MAX_ROWS)
     return prices_csv(coin, prices, readers.workspace())
 
 
 def forecasts_file(readers: Readers, coin: Coin, span_ms: int) -> str:
     """Logged one-hour forecasts made in the last `span_ms` with their outcomes, newest first."""
-    logged = readers.logged(coin.id, max(0, now_ms() - span_ms), now_ms() + DAY_MS, _MOST_ROWS)
+    logged = readers.logged(coin.id, max(0, now_ms() - span_ms), now_ms() + DAY_MS, _MAX_ROWS)
     return forecasts_csv(coin, logged, readers.workspace())
 
 
@@ -99,13 +99,13 @@ def latest_file(readers: Readers) -> str:
     return csv_file(_LATEST_COLUMNS, rows, readers.workspace())
 
 
-def _card(page: Page, name: str, file: str, make: Callable[[], str]) -> None:
+def _card(view: ViewContext, name: str, file: str, make: Callable[[], str]) -> None:
     with st.container(border=True, height="stretch"):
-        st.markdown(f"**{page.texts(f'export.{name}')}**")
-        st.caption(page.texts(f"export.{name}_about"))
+        st.markdown(f"**{view.texts(f'export.{name}')}**")
+        st.caption(view.texts(f"export.{name}_about"))
         st.space("stretch")
         st.download_button(
-            page.texts("export.download"),
+            view.texts("export.download"),
             make,
             file_name=file,
             mime="text/csv",
@@ -114,3 +114,6 @@ def _card(page: Page, name: str, file: str, make: Callable[[], str]) -> None:
             icon=":material/download:",
             width="stretch",
         )
+
+
+PAGE: Final = Page("exportar", ":material/download:", position=4, show=show)

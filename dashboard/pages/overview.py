@@ -17,13 +17,13 @@ from core.reading.readers import Readers
 from core.reading.values import ForecastView, LoggedForecast, Quote
 from core.times import HOUR_MS, now_ms
 from dashboard.charts.price import WINDOWS, price_chart, step_ms
-from dashboard.charts.style import Look
+from dashboard.charts.style import ChartStyle
 from dashboard.charts.tables import steps_rows, text_table
 from dashboard.i18n.numbers import Formats
-from dashboard.shell.choices import choose_coin, choose_window
-from dashboard.shell.context import Page, escape, in_words
+from dashboard.shell.context import Page, ViewContext, escape_markdown, showing_errors
+from dashboard.shell.query_choices import choose_coin, choose_window
 
-__all__ = ["price_figure", "show"]
+__all__ = ["PAGE", "price_figure", "show"]
 
 
 class _Delta(TypedDict):
@@ -40,29 +40,29 @@ _VISIBLE: Final = 0.005
 """Smaller changes in percent are shown as 0,00 %, without colour or arrow."""
 
 
-def show(page: Page) -> None:
+def show(view: ViewContext) -> None:
     """Draw the view; cards and chart are fragments that follow the data without touching the rest of the page."""
     with st.container(horizontal=True, vertical_alignment="bottom", key="controls"):
-        coin = choose_coin(page)
-        window = choose_window(page)
+        coin = choose_coin(view)
+        window = choose_window(view)
         with_past = st.toggle(
-            page.texts("overview.past"),
+            view.texts("overview.past"),
             key="anteriores",
             persist_state="session",
-            help=page.texts("overview.past_help"),
+            help=view.texts("overview.past_help"),
         )
         live = st.toggle(
-            page.texts("overview.live"), value=True, key="ao_vivo", persist_state="session",
-            help=page.texts("overview.live_help"),
+            view.texts("overview.live"), value=True, key="ao_vivo", persist_state="session",
+            help=view.texts("overview.live_help"),
         )  # fmt: skip
     every = _LIVE_EVERY if live else None
-    st.fragment(_cards, run_every=every)(page, coin)
-    st.fragment(_chart, run_every=every)(page, coin, window, with_past)
+    st.fragment(_cards, run_every=every)(view, coin)
+    st.fragment(_chart, run_every=every)(view, coin, window, with_past)
 
 
 @lru_cache(maxsize=64)
 def price_figure(
-    readers: Readers, _version: str, coin: str, window: str, *, with_past: bool, look: Look
+    readers: Readers, _version: str, coin: str, window: str, *, with_past: bool, style: ChartStyle
 ) -> tuple[go.Figure, int | None]:
     """The chart of one version of the data; the same version gives the same figure, which the browser then keeps.
 
@@ -74,72 +74,72 @@ def price_figure(
     past = _past(readers, coin, start_ms, newest_ms, window) if with_past else []
     first_ms = history[0][0] if history[0] else newest_ms
     since_ms = first_ms if first_ms - start_ms > HOUR_MS // 4 else None
-    return price_chart(history, _forecast(readers, coin), past, window, look), since_ms
+    return price_chart(history, _forecast(readers, coin), past, window, style), since_ms
 
 
-def _chart(page: Page, coin: str, window: str, with_past: bool) -> None:
-    with in_words(page):
+def _chart(view: ViewContext, coin: str, window: str, with_past: bool) -> None:
+    with showing_errors(view):
         figure, since_ms = price_figure(
-            page.readers, page.readers.version(), coin, window, with_past=with_past, look=page.look
+            view.readers, view.readers.version(), coin, window, with_past=with_past, style=view.chart_style
         )
         with st.container(border=True, key="price_chart"):
-            name = page.names.get(coin, coin)
+            name = view.names.get(coin, coin)
             st.plotly_chart(
                 figure,
                 key=f"price_{coin}_{window}",
                 config={"displayModeBar": "hover", "displaylogo": False},
-                alt=page.texts("overview.chart_alt", coin=name, window=window),
+                alt=view.texts("overview.chart_alt", coin=name, window=window),
             )
             if since_ms is not None:
-                st.caption(escape(page.texts("overview.since", moment=page.formats.moment(since_ms))))
-        forecast = _forecast(page.readers, coin)
+                st.caption(escape_markdown(view.texts("overview.since", moment=view.formats.date_time(since_ms))))
+        forecast = _forecast(view.readers, coin)
         if forecast is None:
-            st.info(page.texts("waiting.forecast"), icon=":material/hourglass_top:")
+            st.info(view.texts("waiting.forecast"), icon=":material/hourglass_top:")
         else:
-            with st.expander(page.texts("overview.steps"), icon=":material/table_rows:"):
-                rows = steps_rows(forecast, page.formats, page.texts)
+            with st.expander(view.texts("overview.steps"), icon=":material/table_rows:"):
+                rows = steps_rows(forecast, view.formats, view.texts)
                 st.dataframe(text_table(rows), hide_index=True, key="steps_table")
 
 
-def _cards(page: Page, coin: str) -> None:
-    with in_words(page):
-        quote = next((quote for quote in page.readers.quotes() if quote.id == coin), None)
+def _cards(view: ViewContext, coin: str) -> None:
+    with showing_errors(view):
+        quote = next((quote for quote in view.readers.quotes() if quote.id == coin), None)
         if quote is None or quote.price is None:
-            raise NotReady(page.texts("waiting.price", coin=page.names.get(coin, coin)))
-        forecast = _forecast(page.readers, coin)
+            raise NotReady(view.texts("waiting.price", coin=view.names.get(coin, coin)))
+        forecast = _forecast(view.readers, coin)
         with st.grid(6, min_column_width=150, gap="small", key="cards") as grid:
-            _price_card(page, quote)
+            _price_card(view, quote)
             if forecast is not None:
-                _forecast_cards(page, grid, forecast, price_decimals(quote.price))
-        st.caption(escape(_ages(page, quote, forecast)))
+                _forecast_cards(view, grid, forecast, price_decimals(quote.price))
+        st.caption(escape_markdown(_ages(view, quote, forecast)))
 
 
-def _price_card(page: Page, quote: Quote) -> None:
+def _price_card(view: ViewContext, quote: Quote) -> None:
     change = quote.change_24h_percent
     st.metric(
-        page.texts("overview.price_now"),
-        escape(page.formats.price(quote.price)),
-        delta_description=page.texts("overview.in_24h"),
+        view.texts("overview.price_now"),
+        escape_markdown(view.formats.price(quote.price)),
+        delta_description=view.texts("overview.in_24h"),
         border=True,
         height="stretch",
-        **_delta(page.formats, change),
+        **_delta(view.formats, change),
     )
 
 
-def _forecast_cards(page: Page, grid: GridContainer, forecast: ForecastView, decimals: int) -> None:
-    texts, formats = page.texts, page.formats
+def _forecast_cards(view: ViewContext, grid: GridContainer, forecast: ForecastView, decimals: int) -> None:
+    texts, formats = view.texts, view.formats
     step = forecast.steps[-1]
     change = 100.0 * (step.mean / forecast.price_origin - 1.0)
     st.metric(
-        texts("overview.forecast_at", clock=escape(formats.clock(step.target_ms))),
-        escape(formats.price(step.mean, decimals)),
+        texts("overview.forecast_at", clock=escape_markdown(formats.clock(step.target_ms))),
+        escape_markdown(formats.price(step.mean, decimals)),
         help=texts("overview.forecast_help"),
         border=True,
         height="stretch",
         **_delta(formats, change),
     )
     with grid.cell(column_span=2):
-        _range_card(page, forecast)
+        _range_card(view, forecast)
     st.metric(
         texts("overview.p_up"),
         formats.percent(100 * step.p_up, 0),
@@ -147,16 +147,16 @@ def _forecast_cards(page: Page, grid: GridContainer, forecast: ForecastView, dec
         border=True,
         height="stretch",
     )
-    _model_card(page, forecast)
+    _model_card(view, forecast)
 
 
-def _range_card(page: Page, forecast: ForecastView) -> None:
-    texts, formats = page.texts, page.formats
+def _range_card(view: ViewContext, forecast: ForecastView) -> None:
+    texts, formats = view.texts, view.formats
     quantiles = forecast.steps[-1].quantiles
     low, high = quantiles["q10"], quantiles["q90"]
     st.metric(
         texts("overview.range"),
-        escape(f"{formats.symbol}\u00a0{formats.price_range(low, high)}"),
+        escape_markdown(f"{formats.symbol}\u00a0{formats.price_range(low, high)}"),
         f"± {formats.percent(50.0 * (high - low) / forecast.price_origin)}",
         delta_color="off",
         delta_arrow="off",
@@ -167,31 +167,31 @@ def _range_card(page: Page, forecast: ForecastView) -> None:
     )
 
 
-def _model_card(page: Page, forecast: ForecastView) -> None:
+def _model_card(view: ViewContext, forecast: ForecastView) -> None:
     kind = "forest" if forecast.kind == KIND_FOREST else "baseline"
     trained = forecast.trained_ms if forecast.kind == KIND_FOREST else None
     st.metric(
-        page.texts("overview.model"),
-        page.texts(f"model.{kind}"),
-        None if trained is None else page.texts("overview.trained", age=_age(page.formats, trained)),
+        view.texts("overview.model"),
+        view.texts(f"model.{kind}"),
+        None if trained is None else view.texts("overview.trained", age=_age(view.formats, trained)),
         delta_color="off",
         delta_arrow="off",
-        help=page.texts(f"model.{kind}_help"),
+        help=view.texts(f"model.{kind}_help"),
         border=True,
         height="stretch",
     )
 
 
-def _ages(page: Page, quote: Quote, forecast: ForecastView | None) -> str:
+def _ages(view: ViewContext, quote: Quote, forecast: ForecastView | None) -> str:
     """One line on how old the price and the forecast are."""
-    formats = page.formats
+    formats = view.formats
     if quote.updated_ms is None:
         return ""
     price = {"price_clock": formats.seconds(quote.updated_ms), "price_age": _age(formats, quote.updated_ms)}
     if forecast is None:
-        return page.texts("overview.age_only", **price)
+        return view.texts("overview.age_only", **price)
     made = {"forecast_clock": formats.seconds(forecast.created_ms), "forecast_age": _age(formats, forecast.created_ms)}
-    return page.texts("overview.ages", **price, **made)
+    return view.texts("overview.ages", **price, **made)
 
 
 def _forecast(readers: Readers, coin: str) -> ForecastView | None:
@@ -225,3 +225,6 @@ def _delta(formats: Formats, change: float | None) -> _Delta:
     if change is None or abs(change) < _VISIBLE:
         return {"delta": text, "delta_color": "off", "delta_arrow": "off"}
     return {"delta": text, "delta_color": "normal", "delta_arrow": "up" if change > 0 else "down"}
+
+
+PAGE: Final = Page("visao", ":material/show_chart:", position=1, show=show)

@@ -1,4 +1,4 @@
-"""What nobody may overlook: prices that are not real, or not of now; a process that stands still."""
+"""Banner at the top: simulated or replayed prices, and problems of the suite."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _STYLES: Final = {
 
 @dataclass(frozen=True)
 class Notice:
-    """One bar of the banner: its kind decides the colours."""
+    """One bar of the banner; `kind` decides its colours."""
 
     kind: str
     title: str
@@ -31,15 +31,15 @@ class Notice:
 
 
 def notices(status: SuiteStatus, texts: Texts, formats: Formats) -> list[Notice]:
-    """The bars for this state of the suite, most important first; none when live data flow."""
+    """The bars for this state of the suite, most important first; none while live data flow."""
     bars = []
-    notice = texts.said(status.notice) if status.notice else None
+    notice = texts.translate(status.notice) if status.notice else None
     lines = (notice,) if notice else ()
     if status.source is Source.DEMO:
         bars.append(Notice("simulated", texts("banner.simulated"), lines or (texts("banner.simulated_why"),)))
     elif status.source is Source.REPLAY:
         ends = status.replay_ends_ms
-        until = (texts("banner.replay_ends", moment=formats.moment(ends)),) if ends else ()
+        until = (texts("banner.replay_ends", moment=formats.date_time(ends)),) if ends else ()
         bars.append(Notice("replayed", texts("banner.replayed"), (*(lines or (texts("banner.replayed_why"),)), *until)))
     elif notice:
         bars.append(Notice("news", notice))
@@ -50,12 +50,12 @@ def notices(status: SuiteStatus, texts: Texts, formats: Formats) -> list[Notice]
 
 
 def as_html(bars: list[Notice]) -> str:
-    """The bars as HTML with everything escaped."""
+    """The bars as HTML; every text is escaped."""
     return "".join(_bar(bar) for bar in bars)
 
 
 def watermark(source: Source | None, texts: Texts) -> str | None:
-    """The words written across charts whose prices are not live."""
+    """The text written across charts whose prices are not live, or None."""
     keys = {Source.DEMO: "banner.simulated", Source.REPLAY: "banner.replayed"}
     return texts(keys[source]) if source in keys else None
 

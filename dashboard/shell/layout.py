@@ -16,24 +16,17 @@ from core.settings import Settings, load_settings
 from core.workspace import Workspace
 from dashboard.i18n.numbers import Formats, time_zone
 from dashboard.i18n.texts import LANGUAGES, Texts
-from dashboard.pages import VIEWS
+from dashboard.pages import PAGES
 from dashboard.shell.banner import as_html, notices, watermark
-from dashboard.shell.choices import segmented
-from dashboard.shell.context import Page, kept, readers_for
+from dashboard.shell.context import ViewContext, readers_for
 from dashboard.shell.login import admitted
+from dashboard.shell.query_choices import query_choice, segmented
 from dashboard.shell.waiting import waiting_view
 
 __all__ = ["draw"]
 
 _WATCH_EVERY: Final = "2s"
 _ICON: Final = Path(__file__).with_name("icon.svg")
-_ICONS: Final = {
-    "visao": ":material/show_chart:",
-    "precisao": ":material/target:",
-    "comparacao": ":material/stacked_line_chart:",
-    "exportar": ":material/download:",
-    "diagnostico": ":material/monitor_heart:",
-}
 
 
 def draw() -> None:
@@ -43,7 +36,7 @@ def draw() -> None:
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
         st.markdown("#### :material/query_stats: Crypto Forecasting Pipeline", width="content")
         switch = segmented("Idioma / Language", label_visibility="collapsed")
-        language = kept("idioma", LANGUAGES, "pt", switch, str.upper)
+        language = query_choice("idioma", LANGUAGES, "pt", switch, str.upper)
     texts = Texts(language)
     try:
         settings = load_settings()
@@ -52,17 +45,17 @@ def draw() -> None:
         return
     if not admitted(settings.api_token, texts):
         return
-    page = _page(settings, texts)
+    view = _view(settings, texts)
     with banner_place:
-        st.fragment(_watch, run_every=_WATCH_EVERY)(page, _outline(page.readers))
-    if page.quotes:
-        _tabs(page)
+        st.fragment(_watch, run_every=_WATCH_EVERY)(view, _outline(view.readers))
+    if view.quotes:
+        _tabs(view)
     else:
-        waiting_view(page)
+        waiting_view(view)
     st.caption(texts("footer.attribution"))
 
 
-def _page(settings: Settings, texts: Texts) -> Page:
+def _view(settings: Settings, texts: Texts) -> ViewContext:
     readers = readers_for(settings)
     workspace = _workspace(readers)
     formats = Formats(
@@ -71,7 +64,7 @@ def _page(settings: Settings, texts: Texts) -> Page:
         currency=workspace.currency if workspace else settings.currency,
     )
     mark = watermark(workspace.source if workspace else None, texts)
-    return Page(settings, readers, texts, formats, tuple(_quotes(readers)), mark)
+    return ViewContext(settings, readers, texts, formats, tuple(_quotes(readers)), mark)
 
 
 def _workspace(readers: Readers) -> Workspace | None:
@@ -96,21 +89,22 @@ def _outline(readers: Readers) -> tuple[object, ...]:
     return (workspace.root if workspace else None, named)
 
 
-def _watch(page: Page, drawn: tuple[object, ...]) -> None:
+def _watch(view: ViewContext, drawn: tuple[object, ...]) -> None:
     """The banner, judged every two seconds."""
-    if _outline(page.readers) != drawn:
+    if _outline(view.readers) != drawn:
         st.rerun()
-    status: SuiteStatus = judge(page.settings, page.readers)
-    bars = notices(status, page.texts, page.formats)
+    status: SuiteStatus = judge(view.settings, view.readers)
+    bars = notices(status, view.texts, view.formats)
     if bars:
         st.html(as_html(bars))
 
 
-def _tabs(page: Page) -> None:
-    _accept_symbol(page.readers)
-    switch = partial(st.pills, page.texts("tabs.label"), label_visibility="collapsed", required=True)
-    view = kept("pagina", tuple(VIEWS), "visao", switch, lambda name: f"{_ICONS[name]} {page.texts(f'tabs.{name}')}")
-    VIEWS[view](page)
+def _tabs(view: ViewContext) -> None:
+    _accept_symbol(view.readers)
+    switch = partial(st.pills, view.texts("tabs.label"), label_visibility="collapsed", required=True)
+    label = {name: f"{page.icon} {view.texts(f'tabs.{name}')}" for name, page in PAGES.items()}
+    name = query_choice("pagina", tuple(PAGES), next(iter(PAGES)), switch, label.__getitem__)
+    PAGES[name].show(view)
 
 
 def _accept_symbol(readers: Readers) -> None:

@@ -31,17 +31,17 @@ def admitted(expected: SecretStr | None, texts: Texts) -> bool:
     if expected is None or st.session_state.get(_ADMITTED):
         return True
     with st.form("token", width=420):
-        given = st.text_input(texts("guard.label"), type="password", help=texts("guard.help"))
-        sent = st.form_submit_button(texts("guard.enter"), type="primary")
+        given = st.text_input(texts("login.label"), type="password", help=texts("login.help"))
+        sent = st.form_submit_button(texts("login.enter"), type="primary")
     if not sent:
         return False
     wait_s = _TRIES.wait_s(st.context.ip_address or "")
     if wait_s:
-        st.error(texts("guard.slow", seconds=math.ceil(wait_s)), icon=":material/lock:")
+        st.error(texts("login.slow", seconds=math.ceil(wait_s)), icon=":material/lock:")
         return False
     if is_token(given, expected):
         st.session_state[_ADMITTED] = True
         st.rerun()
     time.sleep(_DELAY_S)
-    st.error(texts("guard.wrong"), icon=":material/lock:")
+    st.error(texts("login.wrong"), icon=":material/lock:")
     return False

@@ -1,4 +1,4 @@
-"""The first minute: what is being prepared, and how far it is, instead of empty charts."""
+"""Progress of the first data collection, shown instead of empty charts."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from core.errors import DamagedFile, NotReady
 from core.processes.heartbeat import Health
 from core.reading.status import SuiteStatus, judge
 from dashboard.i18n.texts import Texts
-from dashboard.shell.context import Page, escape
+from dashboard.shell.context import ViewContext, escape_markdown
 
 __all__ = ["steps_to_data", "waiting_view"]
 
 _EVERY: Final = "2s"
 
 
-def waiting_view(page: Page) -> None:
-    """What is shown until the first price is there; the frame notices that moment."""
-    st.fragment(_steps, run_every=_EVERY)(page)
+def waiting_view(view: ViewContext) -> None:
+    """Draw the progress until the first price arrives; the layout then draws the pages."""
+    st.fragment(_steps, run_every=_EVERY)(view)
 
 
 def steps_to_data(status: SuiteStatus, texts: Texts) -> list[tuple[str, float | None]]:
-    """What stands between now and the first chart: a sentence each, with the share done where that is known."""
+    """The steps that remain before the first chart: a sentence each, and the share done (0-1) where it is known."""
     collector, pipeline = status.processes["collector"], status.processes["pipeline"]
     if status.source is None and not collector.alive:
         return [(texts("waiting.source" if status.processes["suite"].alive else "waiting.start"), None)]
@@ -35,33 +35,33 @@ def steps_to_data(status: SuiteStatus, texts: Texts) -> list[tuple[str, float | 
     return steps
 
 
-def _steps(page: Page) -> None:
-    st.markdown(f"#### :material/hourglass_top: {page.texts('waiting.title')}")
-    status = judge(page.settings, page.readers)
-    for sentence, share in steps_to_data(status, page.texts):
+def _steps(view: ViewContext) -> None:
+    st.markdown(f"#### :material/hourglass_top: {view.texts('waiting.title')}")
+    status = judge(view.settings, view.readers)
+    for sentence, share in steps_to_data(status, view.texts):
         if share is None:
-            st.markdown(f":material/pending: {escape(sentence)}")
+            st.markdown(f":material/pending: {escape_markdown(sentence)}")
         else:
-            st.progress(share, text=escape(sentence))
+            st.progress(share, text=escape_markdown(sentence))
     try:
-        page.readers.quotes()
+        view.readers.quotes()
     except NotReady as reason:
-        st.caption(escape(page.texts.said(str(reason))))
+        st.caption(escape_markdown(view.texts.translate(str(reason))))
     except DamagedFile as error:
-        st.error(escape(page.texts("errors.damaged", file=error)), icon=":material/broken_image:")
+        st.error(escape_markdown(view.texts("errors.damaged", file=error)), icon=":material/broken_image:")
 
 
 def _name(key: str, process: Health, texts: Texts) -> str:
     if not process.alive:
         return texts(key, state=texts("waiting.not_running"))
     message, state = process.progress.get("mensagem"), process.state or texts("waiting.running")
-    state = message if message and texts.can_say(message) else texts.said(state)
+    state = message if message and texts.has_translation(message) else texts.translate(state)
     done, total = _backfill(process.progress)
     return texts(key, state=texts("waiting.backfill", state=state, done=done, total=total) if total else state)
 
 
 def _share(progress: Mapping[str, Any]) -> float | None:
-    """The share of the first history that is there, or None where nothing is known."""
+    """Share of the first back-fill that is done, or None where it is unknown."""
     done, total = _backfill(progress)
     return min(done / total, 1.0) if total else None
 

@@ -227,7 +227,7 @@ def test_an_unexpected_error_shows_nothing_of_the_inside(
     """500 with one sentence; the cause goes to the log."""
     sample.fill()
     client = make_client(sample.settings, raise_server_exceptions=False)
-    client.app.state.board = None  # type: ignore[attr-defined]  # break the inside
+    client.app.state.status_cache = None  # type: ignore[attr-defined]  # break the inside
     with caplog.at_level(logging.ERROR):
         answer = client.get("/status")
     assert (answer.headers["x-fonte"], answer.headers["x-frame-options"]) == ("demo", "DENY")

@@ -80,7 +80,7 @@ def test_slow_clients_starve_nobody(serve: Serve, crowd: Crowd) -> None:
 @pytest.mark.parametrize("sent", [b"", b"GET /moedas HTTP/1.1\r\nHost: local"])
 def test_who_never_asks_is_cut_off(serve: Serve, crowd: Crowd, monkeypatch: pytest.MonkeyPatch, sent: bytes) -> None:
     """A connection without a whole request ends after the time to ask."""
-    monkeypatch.setattr(api.server, "ASK_S", 0.5)
+    monkeypatch.setattr(api.server, "REQUEST_TIMEOUT_S", 0.5)
     address = serve()
     slow = [crowd.connect(address, sent=sent) for _ in range(SLOW)]
     assert all(_is_cut(line) for line in slow)
@@ -91,7 +91,7 @@ def test_a_byte_now_and_then_gains_no_time(
     serve: Serve, crowd: Crowd, monkeypatch: pytest.MonkeyPatch, after: str
 ) -> None:
     """The time to ask runs from the start (or from the last answer), not from the last byte."""
-    monkeypatch.setattr(api.server, "ASK_S", 1.0)
+    monkeypatch.setattr(api.server, "REQUEST_TIMEOUT_S", 1.0)
     line = crowd.connect(serve(), sent=after.encode())
     deadline = time.monotonic() + PATIENCE_S
     with pytest.raises((ConnectionResetError, BrokenPipeError)):
@@ -102,7 +102,7 @@ def test_a_byte_now_and_then_gains_no_time(
 
 def test_a_line_kept_alive_outlasts_the_time_to_ask(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever asks again in time may go on for as long as they like."""
-    monkeypatch.setattr(api.server, "ASK_S", 1.5)
+    monkeypatch.setattr(api.server, "REQUEST_TIMEOUT_S", 1.5)
     line = http.client.HTTPConnection(serve().removeprefix("http://"), timeout=5)
     line.connect()
     first = line.sock
@@ -116,8 +116,8 @@ def test_a_line_kept_alive_outlasts_the_time_to_ask(serve: Serve, monkeypatch: p
 
 def test_who_does_not_take_the_answer_is_cut_off(serve: Serve, crowd: Crowd, monkeypatch: pytest.MonkeyPatch) -> None:
     """A large answer does not lie in memory for a client that reads nothing of it."""
-    monkeypatch.setattr(api.server, "ASK_S", 0.5)
-    monkeypatch.setattr(api.server, "ANSWER_S", 0.5)
+    monkeypatch.setattr(api.server, "REQUEST_TIMEOUT_S", 0.5)
+    monkeypatch.setattr(api.server, "RESPONSE_TIMEOUT_S", 0.5)
 
     async def large(_request: Request) -> Response:
         return Response(bytes(LARGE))

@@ -8,7 +8,7 @@ from datetime import UTC
 import pytest
 
 from core.accuracy.scores import Score
-from dashboard.charts.accuracy import by_coin_chart, by_day_chart, by_horizon_chart, reliability_chart
+from dashboard.charts.accuracy import by_coin_chart, by_day_chart, by_horizon_chart, interval_coverage_chart
 from dashboard.i18n.numbers import Formats
 from dashboard.i18n.texts import Texts
 from dashboard.pages.accuracy import verdict
@@ -42,7 +42,7 @@ def test_the_verdict_claims_no_more_than_the_test(changes: dict[str, float], col
 
 def test_reliability_shows_promised_against_observed() -> None:
     """Each interval is a point, in percent, beside the diagonal."""
-    ideal, observed = reliability_chart(SCORE, FORMATS, TEXTS).data
+    ideal, observed = interval_coverage_chart(SCORE, FORMATS, TEXTS).data
     assert list(ideal.x) == list(ideal.y)
     assert list(observed.x) == [50, 80, 90, 95]
     assert list(observed.y) == pytest.approx([49, 81, 90, 94])

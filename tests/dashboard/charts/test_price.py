@@ -13,11 +13,11 @@ from core.forecast_schema import HORIZONS_MIN, QUANTILE_COLUMNS
 from core.reading.values import ForecastStep, ForecastView, LoggedForecast
 from core.times import HOUR_MS, MINUTE_MS
 from dashboard.charts.price import WINDOWS, comparison_chart, price_chart, with_gaps
-from dashboard.charts.style import Look
+from dashboard.charts.style import ChartStyle
 from dashboard.i18n.numbers import Formats
 
 ORIGIN_MS = 1_763_812_800_000  # 2025-11-22 12:00
-LOOK = Look(Formats("pt", UTC, "usd"))
+LOOK = ChartStyle(Formats("pt", UTC, "usd"))
 
 
 def forecast(price: float = 100.0) -> ForecastView:
@@ -108,7 +108,7 @@ def test_axis_and_hover_have_the_coins_decimals(price: float, pattern: str) -> N
 
 def test_simulated_prices_are_marked_on_the_chart() -> None:
     """The watermark is part of the figure, so that a picture of it says what it shows."""
-    marked = price_chart(history(), forecast(), [], "6h", Look(LOOK.formats, "DADOS SIMULADOS"))
+    marked = price_chart(history(), forecast(), [], "6h", ChartStyle(LOOK.formats, "DADOS SIMULADOS"))
     assert "DADOS SIMULADOS" in [note.text for note in marked.layout.annotations]
 
 
@@ -126,10 +126,10 @@ def test_coins_share_one_scale() -> None:
     """A dear and a cheap coin that both doubled lie on each other, at +100 % or at 200."""
     times = [ORIGIN_MS - 10 * MINUTE_MS, ORIGIN_MS]
     series = {"bitcoin": (times, [50_000.0, 100_000.0]), "shiba-inu": (times, [0.00001, 0.00002]), "new": ([], [])}
-    percent = comparison_chart(series, {"bitcoin": "Bitcoin"}, "1h", as_index=False, look=LOOK)
+    percent = comparison_chart(series, {"bitcoin": "Bitcoin"}, "1h", as_index=False, style=LOOK)
     assert {name: list(trace.y) for name, trace in traces(percent).items()} == {
         "Bitcoin": [0.0, 100.0],
         "shiba-inu": [0.0, pytest.approx(100.0)],
     }
-    index = comparison_chart(series, {}, "1h", as_index=True, look=LOOK)
+    index = comparison_chart(series, {}, "1h", as_index=True, style=LOOK)
     assert [trace.y[-1] for trace in index.data] == [200.0, pytest.approx(200.0)]

@@ -66,9 +66,9 @@ def test_a_percentage_that_rounds_to_zero_has_no_sign() -> None:
 
 def test_times_are_the_readers() -> None:
     """Moments are shown on the reader's wall clock, in the order of the language."""
-    assert BRAZIL.moment(NOON_UTC_MS) == "22/11/2025 09:00:07"
-    assert ENGLISH.moment(NOON_UTC_MS) == "2025-11-22 12:00:07"
-    assert BRAZIL.moment(None) == "—"
+    assert BRAZIL.date_time(NOON_UTC_MS) == "22/11/2025 09:00:07"
+    assert ENGLISH.date_time(NOON_UTC_MS) == "2025-11-22 12:00:07"
+    assert BRAZIL.date_time(None) == "—"
 
 
 @pytest.mark.parametrize("name", [None, "", "No/Where", "../etc/passwd", "\x00"])

@@ -72,14 +72,14 @@ def test_steps_and_notices_are_said_in_every_language() -> None:
     notices = [FALLBACK_NOTICE, BACK_NOTICE, notice(Source.DEMO), notice(Source.REPLAY)]
     for phrase in (*STEPS, *notices):
         for language in LANGUAGES:
-            assert Texts(language).can_say(phrase), phrase
-            assert (Texts(language).said(phrase) == phrase) == (language == "pt"), phrase
+            assert Texts(language).has_translation(phrase), phrase
+            assert (Texts(language).translate(phrase) == phrase) == (language == "pt"), phrase
 
 
 def test_a_phrase_without_translation_stays_as_it_is() -> None:
     """What nobody translated is shown rather than hidden, and known to be Portuguese."""
     texts = Texts("en")
-    assert (texts.said("algo novo"), texts.can_say("algo novo")) == ("algo novo", False)
+    assert (texts.translate("algo novo"), texts.has_translation("algo novo")) == ("algo novo", False)
 
 
 def test_unknown_keys_are_errors() -> None:

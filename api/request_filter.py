@@ -15,9 +15,9 @@ from core.rate_limit import RateLimiter
 from core.reading.readers import Readers
 from core.settings import Settings
 
-__all__ = ["Guard"]
+__all__ = ["RequestFilter"]
 
-_MOST_BODY_BYTES: Final = 4096
+_MAX_BODY_BYTES: Final = 4096
 _PAGES: Final = ("/docs", "/redoc")
 _PAGE_POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self'; "
@@ -33,7 +33,7 @@ _HEADERS: Final = {
 }
 
 
-class Guard:
+class RequestFilter:
     """ASGI middleware around the whole application; every answer says where the prices of `readers` come from."""
 
     def __init__(self, app: ASGIApp, settings: Settings, readers: Readers) -> None:
@@ -102,5 +102,5 @@ def _refuse(status: int, detail: str, headers: dict[str, str] | None = None) -> 
 def _has_large_body(headers: Headers) -> bool:
     """Whether a body is announced that is large, or of unknown size."""
     length = headers.get("content-length", "0")
-    is_small = length.isdecimal() and len(length) < 10 and int(length) <= _MOST_BODY_BYTES
+    is_small = length.isdecimal() and len(length) < 10 and int(length) <= _MAX_BODY_BYTES
     return not is_small or "transfer-encoding" in headers
