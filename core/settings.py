@@ -8,6 +8,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Final
 
+import platformdirs
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -19,6 +20,11 @@ from core.times import parse_moment
 __all__ = ["DEFAULT_COINS", "PROJECT", "Plan", "Settings", "Source", "load_settings", "replay_start_ms"]
 
 PROJECT: Final = Path(__file__).resolve().parent.parent
+_IN_CHECKOUT: Final = (PROJECT / "pyproject.toml").is_file()
+_BASE: Final = PROJECT if _IN_CHECKOUT else Path()
+"""Folder of `.env` and start of relative paths: the checkout, or the current folder of an installed package."""
+_HOME: Final = PROJECT if _IN_CHECKOUT else platformdirs.user_data_path("crypto-forecasting", appauthor=False)
+"""Folder of data and models unless another is named."""
 DEFAULT_COINS: Final = (
     "bitcoin",
     "ethereum",
@@ -58,7 +64,7 @@ class Settings(BaseSettings):
     """Everything that can be set, read from `CRYPTO_…` variables; frozen."""
 
     model_config = SettingsConfigDict(
-        env_prefix="CRYPTO_", env_file=PROJECT / ".env", env_ignore_empty=True, extra="ignore", frozen=True
+        env_prefix="CRYPTO_", env_file=_BASE / ".env", env_ignore_empty=True, extra="ignore", frozen=True
     )
 
     source: Source = Source.AUTO
@@ -71,8 +77,8 @@ class Settings(BaseSettings):
     host: str = Field("127.0.0.1", min_length=1, max_length=253)
     api_port: int = Field(8000, ge=1, le=65535)
     dashboard_port: int = Field(8501, ge=1, le=65535)
-    data_dir: Path = Path("data")
-    models_dir: Path = Path("models")
+    data_dir: Path = _HOME / "data"
+    models_dir: Path = _HOME / "models"
     browser: bool = True
     coingecko_url: str | None = None
     coingecko_plan: Plan = Plan.KEYLESS
@@ -128,11 +134,11 @@ class Settings(BaseSettings):
     @field_validator("data_dir", "models_dir", "replay")
     @classmethod
     def _from_project(cls, value: Path | None, info: Any) -> Path | None:
-        """Folders are relative to the project; a recording to the current folder."""
+        """Folders are relative to a checkout, if this is one; a recording to the current folder."""
         if value is None:
             return None
         value = value.expanduser()
-        return value.resolve() if info.field_name == "replay" else (PROJECT / value).resolve()
+        return value.resolve() if info.field_name == "replay" else (_BASE / value).resolve()
 
     @model_validator(mode="after")
     def _check_together(self) -> Settings:

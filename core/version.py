@@ -1,4 +1,4 @@
-"""The release, as /status, User-Agent and exports name it; the same as in pyproject.toml."""
+"""The release, as /status, User-Agent and exports name it; pyproject.toml takes it from here."""
 
 from __future__ import annotations
 

@@ -161,7 +161,9 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m model.backtest",
         description="Refaz o passado: em cada origem o mesmo modelo do sistema ao vivo só conhece o que veio antes.",
     )
-    parser.add_argument("--data", type=Path, required=True, metavar="ARQUIVO", help="Parquet, CSV, crypto.db ou pasta de dados")
+    parser.add_argument(
+        "--data", type=Path, required=True, metavar="ARQUIVO", help="Parquet, CSV, crypto.db ou pasta de dados"
+    )
     parser.add_argument("--out", type=Path, required=True, metavar="PASTA", help="pasta dos resultados")
     parser.add_argument("--coins", metavar="A,B", help="só estas moedas (padrão: todas)")
     parser.add_argument("--start", metavar="ISO", help="primeira origem (data ou horário, UTC)")

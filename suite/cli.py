@@ -1,10 +1,12 @@
-"""The command line of run_all.py, in Portuguese; every value is checked by the settings."""
+"""The command line of the suite, in Portuguese; every value is checked by the settings."""
 
 from __future__ import annotations
 
 import argparse
 import re
+import sys
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any, Final, NoReturn
 
 from core.errors import ConfigurationError
@@ -18,6 +20,7 @@ em uma API e em um painel. Sem opções: preços reais do CoinGecko; sem interne
 _EPILOG: Final = """\
 Cada opção também pode ser uma variável de ambiente ou uma linha do arquivo .env (modelo: .env.example).
 Para parar: Ctrl+C."""
+_INSTALLED_COMMAND: Final = "crypto-forecasting"
 _TRANSLATIONS: Final = (
     (r"unrecognized arguments: (.*)", r"opção desconhecida: \1"),
     (r"argument (\S+): expected one argument", r"\1 precisa de um valor"),
@@ -73,9 +76,10 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _parser() -> argparse.ArgumentParser:
+    command = _INSTALLED_COMMAND if Path(sys.argv[0]).stem == _INSTALLED_COMMAND else "python run_all.py"
     parser = _Parser(
-        prog="python run_all.py",
-        usage="python run_all.py [opções]",
+        prog=command,
+        usage=f"{command} [opções]",
         description=_DESCRIPTION,
         epilog=_EPILOG,
         formatter_class=_Help,
@@ -109,6 +113,14 @@ def _add_service_options(parser: argparse.ArgumentParser) -> None:
     add("--host", metavar="HOST", help="endereço da API e do painel (padrão: 127.0.0.1, só esta máquina)")
     add("--api-port", metavar="PORTA", help="porta da API (padrão: 8000)")
     add("--dashboard-port", metavar="PORTA", help="porta do painel (padrão: 8501)")
-    add("--data-dir", metavar="PASTA", help="pasta dos dados, relativa ao projeto (padrão: data)")
-    add("--models-dir", metavar="PASTA", help="pasta dos modelos, relativa ao projeto (padrão: models)")
+    add(
+        "--data-dir",
+        metavar="PASTA",
+        help="pasta dos dados, a partir da pasta do projeto, se houver uma (padrão: data)",
+    )
+    add(
+        "--models-dir",
+        metavar="PASTA",
+        help="pasta dos modelos, a partir da pasta do projeto, se houver uma (padrão: models)",
+    )
     add("--no-browser", action="store_true", help="não abre o navegador")

@@ -1,0 +1,26 @@
+"""Entry point of the suite, for run_all.py and for the installed command `crypto-forecasting`."""
+
+from __future__ import annotations
+
+from core.logs import configure_logging
+from core.processes.lifecycle import run_main
+from suite.cli import parse_arguments
+from suite.console import Console
+from suite.run import Suite
+
+__all__ = ["main"]
+
+
+def main() -> int:
+    """Run the suite that the command line asks for.
+
+    Returns:
+        The exit code: 0 after an orderly stop.
+    """
+    return run_main(_run)
+
+
+def _run() -> int:
+    settings = parse_arguments()
+    configure_logging(settings.log_level)
+    return Suite(settings, Console()).run()
