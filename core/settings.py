@@ -14,6 +14,7 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from core.errors import ConfigurationError
+from core.price_rules import COIN_ID
 from core.processes.lifecycle import PARENT_VARIABLE
 from core.times import parse_moment
 
@@ -38,7 +39,6 @@ DEFAULT_COINS: Final = (
     "polkadot",
 )
 _LOOPBACK: Final = {"127.0.0.1", "localhost", "::1"}
-_COIN_ID = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}")
 _TOP = re.compile(r"top:([1-9]\d{0,3})")
 
 
@@ -109,7 +109,7 @@ class Settings(BaseSettings):
         if len(ids) == 1 and _TOP.fullmatch(ids[0]):
             return ids
         for coin in ids:
-            if not _COIN_ID.fullmatch(coin):
+            if not COIN_ID.fullmatch(coin):
                 raise ValueError(f"'{coin}' não é um id do CoinGecko (ex.: bitcoin,ethereum ou top:50)")
         return ids
 

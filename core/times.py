@@ -5,13 +5,27 @@ from __future__ import annotations
 import time
 from datetime import UTC, date, datetime, timedelta
 
-__all__ = ["DAY_MS", "GRID_STEP_MS", "HOUR_MS", "MINUTE_MS", "iso", "month", "now_ms", "parse_moment", "to_datetime"]
+__all__ = [
+    "DAY_MS",
+    "FOREVER_MS",
+    "GRID_STEP_MS",
+    "HOUR_MS",
+    "MINUTE_MS",
+    "iso",
+    "month",
+    "now_ms",
+    "parse_moment",
+    "to_datetime",
+]
 
 MINUTE_MS = 60_000
 HOUR_MS = 60 * MINUTE_MS
 DAY_MS = 24 * HOUR_MS
 GRID_STEP_MS = 5 * MINUTE_MS
 """The fixed UTC grid on which training rows lie."""
+
+FOREVER_MS = 2**62
+"""Later than any time and longer than any period."""
 
 
 def now_ms() -> int:

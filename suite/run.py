@@ -10,6 +10,7 @@ from contextlib import ExitStack
 from types import FrameType
 from typing import Any, Final
 
+from core.coingecko import PUBLIC_URL
 from core.processes.heartbeat import Heartbeat, read_health
 from core.settings import PROJECT, Settings, Source
 from core.workspace import Workspace, open_workspace, publish_source
@@ -20,7 +21,7 @@ from suite.console import Console
 from suite.cycle_line import CycleReporter
 from suite.ports import free_port
 from suite.preflight import refuse_busy_ports, refuse_unreadable_recording, take_folder
-from suite.source import BACK_NOTICE, COINGECKO_URL, Decision, Probe, at_local_server, decide, is_open
+from suite.source import BACK_NOTICE, Decision, Probe, at_local_server, decide, is_open
 from suite.supervisor import Supervisor
 
 __all__ = ["Suite"]
@@ -40,7 +41,7 @@ class Suite:
         self,
         settings: Settings,
         console: Console,
-        coingecko_url: str = COINGECKO_URL,
+        coingecko_url: str = PUBLIC_URL,
         look_again_s: float = _LOOK_AGAIN_S,
     ) -> None:
         self._settings = settings

@@ -9,14 +9,13 @@ from typing import Final
 
 import requests
 
+from core.coingecko import user_agent
 from core.errors import DamagedFile, NotReady
 from core.price_store import PriceReader
 from core.settings import Plan, Settings, Source
-from core.version import VERSION
 
 __all__ = [
     "BACK_NOTICE",
-    "COINGECKO_URL",
     "FALLBACK_NOTICE",
     "Decision",
     "Probe",
@@ -25,13 +24,11 @@ __all__ = [
     "is_open",
 ]
 
-COINGECKO_URL: Final = "https://api.coingecko.com/api/v3"
 FALLBACK_NOTICE: Final = (
     "CoinGecko não pôde ser alcançado: os preços mostrados são SIMULADOS, não são do mercado real. "
     "Verifique a internet e reinicie."
 )
 BACK_NOTICE: Final = "CoinGecko voltou: reinicie para usar preços reais. Os preços mostrados ainda são SIMULADOS."
-_USER_AGENT: Final = f"crypto-forecasting-pipeline/{VERSION}"
 _NOTICES: Final = {
     Source.DEMO: "Mercado SIMULADO: os preços mostrados não são reais.",
     Source.REPLAY: "Replay de preços GRAVADOS: os preços mostrados não são os de agora.",
@@ -100,7 +97,10 @@ class Probe:
     def _ask(self) -> None:
         try:
             requests.get(
-                f"{self._url}/ping", headers={"User-Agent": _USER_AGENT}, timeout=self._timeout_s, allow_redirects=False
+                f"{self._url}/ping",
+                headers={"User-Agent": user_agent()},
+                timeout=self._timeout_s,
+                allow_redirects=False,
             ).close()
         except requests.exceptions.SSLError:
             self._reached = True  # somebody is there; the collector will say what is wrong with its certificate

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import Final, NamedTuple
 
 from core.errors import DamagedFile, NotReady, StorageProblem
+from core.times import FOREVER_MS
 
 __all__ = [
     "PRICE_COUNT",
@@ -68,7 +69,7 @@ def price_range(
     """Event times and prices of one coin within [start_ms, end_ms], in order."""
     return connection.execute(
         "SELECT ts_ms, price FROM prices WHERE coin_id = ? AND ts_ms BETWEEN ? AND ? ORDER BY ts_ms",
-        (coin_id, start_ms, 2**62 if end_ms is None else end_ms),
+        (coin_id, start_ms, FOREVER_MS if end_ms is None else end_ms),
     ).fetchall()
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -12,6 +11,7 @@ from typing import Final, Self
 
 from core.errors import DamagedFile
 from core.files import set_aside
+from core.price_rules import is_price
 from core.price_store.reader import PriceReader
 from core.price_store.rows import PRICE_COUNT, Coin, Price, is_damage, latest_prices, price_range, quick_check, writing
 from core.price_store.schema import migrate
@@ -119,7 +119,7 @@ class PriceWriter:
 
     def store_hourly(self, coin_id: str, prices: Iterable[tuple[int, float]]) -> None:
         """Replace the hourly prices of one coin, (ts_ms, price); their event times are inferred."""
-        rows = [(coin_id, ts_ms, price) for ts_ms, price in prices if math.isfinite(price) and price > 0]
+        rows = [(coin_id, ts_ms, price) for ts_ms, price in prices if is_price(price)]
         with self._transaction() as connection:
             connection.execute("DELETE FROM hourly WHERE coin_id = ?", (coin_id,))
             connection.executemany("INSERT INTO hourly VALUES (?,?,?) ON CONFLICT DO NOTHING", rows)
@@ -265,4 +265,4 @@ def _inode(path: Path) -> int | None:
 
 
 def _is_valid(price: Price, latest_allowed_ms: int) -> bool:
-    return math.isfinite(price.price) and 0 < price.price < 1e300 and 0 < price.ts_ms <= latest_allowed_ms
+    return is_price(price.price) and 0 < price.ts_ms <= latest_allowed_ms

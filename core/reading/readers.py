@@ -30,7 +30,7 @@ from core.reading.queries import (
 from core.reading.values import FileInfo, ForecastView, LoggedForecast, Quote
 from core.realised_price import PRICE_TOLERANCE_MS
 from core.settings import Settings
-from core.times import MINUTE_MS
+from core.times import FOREVER_MS, MINUTE_MS
 from core.workspace import Workspace, current_workspace
 
 __all__ = ["MOST_SCORE_ROWS", "Readers"]
@@ -180,7 +180,7 @@ class Readers:
         oldest, newest = rows[-1]["origin"], rows[0]["origin"]
         with self._pool.borrow(self.workspace().database) as prices:
             known = prices.range(coin_id, oldest + span_ms - PRICE_TOLERANCE_MS, newest + span_ms)
-            last = prices.as_of(coin_id, 2**62)
+            last = prices.as_of(coin_id, FOREVER_MS)
         return join_outcomes(rows, known, last[0] if last else 0)
 
     def metrics(self, coin_id: str | None = None) -> Metrics:

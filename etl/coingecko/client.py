@@ -6,25 +6,22 @@ No retries, no waiting, no caching: pacing belongs to the caller, who shares one
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple
 from urllib.parse import quote, urlencode, urlsplit
 
+from core.coingecko import PRO_URL, PUBLIC_URL, user_agent
 from core.errors import BadReply, ConfigurationError
 from core.price_store import Price
 from core.settings import Plan, Settings
 from core.times import DAY_MS, now_ms
-from core.version import VERSION
 from etl.coingecko.error_replies import refusal, server_time_ms
 from etl.coingecko.parsing import MarketRow, Moment, parse_chart, parse_json, parse_markets
 from etl.coingecko.transport import RawReply, Transport
 
-__all__ = ["PER_PAGE", "Chart", "CoinGecko", "Page", "base_url", "user_agent"]
+__all__ = ["PER_PAGE", "Chart", "CoinGecko", "Page", "base_url"]
 
 PER_PAGE: Final = 250
-_PUBLIC_URL: Final = "https://api.coingecko.com/api/v3"
-_PRO_URL: Final = "https://pro-api.coingecko.com/api/v3"
 _KEY_HEADERS: Final = {Plan.DEMO_KEY: "x-cg-demo-api-key", Plan.PRO_KEY: "x-cg-pro-api-key"}
 
 _log = logging.getLogger(__name__)
@@ -106,7 +103,7 @@ def base_url(settings: Settings) -> str:
     Raises:
         ConfigurationError: CRYPTO_COINGECKO_URL is not an address.
     """
-    url = settings.coingecko_url or (_PRO_URL if settings.coingecko_plan is Plan.PRO_KEY else _PUBLIC_URL)
+    url = settings.coingecko_url or (PRO_URL if settings.coingecko_plan is Plan.PRO_KEY else PUBLIC_URL)
     try:
         parts = urlsplit(url)
         usable = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port is None or parts.port > 0)
@@ -117,13 +114,6 @@ def base_url(settings: Settings) -> str:
             f"CRYPTO_COINGECKO_URL={url[:80]}: deve ser um endereço como http://127.0.0.1:9000/api/v3"
         )
     return url
-
-
-def user_agent(contact: str | None) -> str:
-    """Product, version and contact; without a User-Agent CoinGecko refuses every call."""
-    product = f"crypto-forecasting-pipeline/{VERSION}"
-    contact = re.sub(r"[^ -~]|[()]", "", contact or "").strip()
-    return f"{product} ({contact})" if contact else product
 
 
 def _source_time_ms(reply: RawReply, wall_ms: int) -> int:

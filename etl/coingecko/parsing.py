@@ -6,19 +6,17 @@ Pure. One bad row never costs the others: rows without a usable price, event tim
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
 from core.errors import BadReply
+from core.price_rules import EARLIEST_MS, is_price
 from core.price_store import FUTURE_TOLERANCE_MS, Coin, Price
 from core.times import HOUR_MS, parse_moment
 
 __all__ = ["MarketRow", "Moment", "hourly_prices", "parse_chart", "parse_json", "parse_markets"]
 
-_EARLIEST_MS: Final = 1_230_768_000_000
-"""2009: no price is older than the first coin."""
 _SAME_QUOTE_MS: Final = 1000
 _LONGEST_TEXT: Final = 100
 
@@ -145,14 +143,14 @@ def _pairs(rows: Any) -> dict[int, float]:
 
 
 def _positive(value: Any) -> float | None:
-    """`value` as a float if it is a finite positive number, else None."""
+    """`value` as a float where it can be a price, an amount or a time, else None."""
     if type(value) not in (int, float):
         return None
     try:
         number = float(value)
     except OverflowError:
         return None
-    return number if 0 < number < 1e300 and math.isfinite(number) else None
+    return number if is_price(number) else None
 
 
 def _event_time(value: Any) -> int | None:
@@ -165,7 +163,7 @@ def _event_time(value: Any) -> int | None:
 
 
 def _is_event_time(ts_ms: int, moment: Moment) -> bool:
-    return _EARLIEST_MS <= ts_ms <= moment.source_ms + FUTURE_TOLERANCE_MS
+    return EARLIEST_MS <= ts_ms <= moment.source_ms + FUTURE_TOLERANCE_MS
 
 
 def _text(value: Any) -> str:

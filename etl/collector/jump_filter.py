@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from statistics import median
 from typing import Any, Final
 
+from core.price_rules import is_price
 from core.price_store import Price
 from core.times import MINUTE_MS
 
@@ -126,7 +127,7 @@ def _remembered(row: Sequence[Any]) -> Price:
     """A row of `Gate.remember`; raises ValueError or TypeError for another."""
     coin_id, ts_ms, price, market_cap, volume, fetched_ms = row
     numbers = [None if value is None else float(value) for value in (price, market_cap, volume)]
-    if numbers[0] is None or not (math.isfinite(numbers[0]) and numbers[0] > 0):
+    if numbers[0] is None or not is_price(numbers[0]):
         raise ValueError(f"{price!r} is no price")
     return Price(str(coin_id), int(ts_ms), numbers[0], numbers[1], numbers[2], int(fetched_ms))
 

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from core.times import GRID_STEP_MS
-from etl.arrays import BoolArray, FloatArray, IntArray, RowArray
+from etl.arrays import BoolArray, FloatArray, IntArray, RowArray, are_prices
 from etl.features import volatility
 from etl.features.columns import (
     LOOKBACK,
@@ -136,7 +136,7 @@ class FeatureGrid:
         """Take coarse (hourly) prices from before the coin's history as the first guess of its slow averages."""
         column = self.column(coin)
         value = np.asarray(price, dtype=np.float64)
-        good = np.isfinite(value) & (value > 0)
+        good = are_prices(value)
         self._seeds[column] = volatility.seed_hourly(np.log(value[good]), np.asarray(ts_ms, dtype=np.int64)[good])
         if len(self.ts_ms):
             self._dirty.add(column)

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from core.realised_price import PRICE_TOLERANCE_MS
 from core.times import DAY_MS, GRID_STEP_MS, HOUR_MS
-from etl.arrays import FloatArray, IntArray
+from etl.arrays import FloatArray, IntArray, are_prices
 
 __all__ = ["RAW_KEEP_MS", "STEPS_PER_DAY", "RawPrices", "ceil_grid", "floor_grid"]
 
@@ -74,7 +74,7 @@ class RawPrices:
         ts = np.atleast_1d(np.asarray(ts_ms, dtype=np.int64))
         value = np.atleast_1d(np.asarray(price, dtype=np.float64))
         newest = self._newest.get(coin, -1)
-        keep = np.isfinite(value) & (value > 0) & (ts > np.maximum.accumulate(np.append(newest, ts))[:-1])
+        keep = are_prices(value) & (ts > np.maximum.accumulate(np.append(newest, ts))[:-1])
         if not keep.all():
             ts, value = ts[keep], value[keep]
         if not len(ts):

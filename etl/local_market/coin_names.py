@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from core.errors import BadInput
+from core.price_rules import COIN_ID
 
 __all__ = ["STABLECOINS", "Coin", "coin_named", "coins_wanted", "known_coins"]
 
@@ -32,7 +33,6 @@ STABLECOINS: Final = frozenset(
 
 _TABLE: Final = Path(__file__).with_name("coin_names.csv")
 _TOP = re.compile(r"top:([1-9]\d{0,3})")
-_ID = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}")
 _UNKNOWN_RANK: Final = 500
 
 
@@ -79,7 +79,7 @@ def coins_wanted(text: str) -> tuple[Coin, ...]:
         return (*known, *(_synthetic(rank) for rank in range(len(known) + 1, count + 1)))
     ids = list(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
     for coin_id in ids:
-        if not _ID.fullmatch(coin_id):
+        if not COIN_ID.fullmatch(coin_id):
             raise BadInput(f"'{coin_id[:60]}' não é um id do CoinGecko (ex.: bitcoin,ethereum ou top:50)")
     if not ids:
         raise BadInput("nenhuma moeda foi pedida (ex.: --coins bitcoin,ethereum ou --coins top:50)")

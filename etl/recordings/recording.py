@@ -6,7 +6,6 @@ Every row is checked before anything is played; the first wrong one ends the rea
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,8 +14,9 @@ from typing import Final
 import numpy as np
 
 from core.errors import BadInput
+from core.price_rules import COIN_ID, EARLIEST_MS
 from core.times import DAY_MS, iso
-from etl.arrays import BoolArray, FloatArray, IntArray
+from etl.arrays import BoolArray, FloatArray, IntArray, are_prices
 from etl.recordings.csv_file import read_csv
 from etl.recordings.database import read_database
 from etl.recordings.parquet_file import read_parquet
@@ -25,10 +25,7 @@ from etl.recordings.recorded_rows import RecordedRows
 __all__ = ["PriceHistory", "Recording", "Series", "read_recording"]
 
 _DATABASE: Final = "crypto.db"
-_ID = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}")
-_EARLIEST_MS: Final = 1_230_768_000_000
 _LATEST_MS: Final = 7_258_118_400_000
-_DEAREST: Final = 1e15
 
 PriceHistory = Mapping[str, tuple[IntArray, FloatArray]]
 """Coin → event times (UTC milliseconds, strictly increasing) and prices (finite, positive)."""
@@ -135,13 +132,13 @@ def _check(path: Path, rows: RecordedRows) -> None:
     """Refuse the first row that cannot be true."""
     if not len(rows.number):
         raise BadInput(f"{path.name}: não há nenhuma linha de preços")
-    wrong_time = (rows.ts_ms < _EARLIEST_MS) | (rows.ts_ms > _LATEST_MS)
+    wrong_time = (rows.ts_ms < EARLIEST_MS) | (rows.ts_ms > _LATEST_MS)
     _refuse(path, rows, "time", wrong_time, "não é um horário plausível em UTC")
-    wrong_price = ~((rows.price > 0) & (rows.price < _DEAREST))
+    wrong_price = ~are_prices(rows.price)
     _refuse(path, rows, "price", wrong_price, "não é um preço possível")
     for place in np.unique(rows.coin):
         coin_id = rows.ids[place]
-        if not _ID.fullmatch(coin_id.lower()):
+        if not COIN_ID.fullmatch(coin_id.lower()):
             row, column = rows.number[np.argmax(rows.coin == place)], rows.columns["coin"]
             raise BadInput(f"{path.name}: linha {row}, coluna '{column}': '{coin_id[:40]}' não é um id do CoinGecko")
 

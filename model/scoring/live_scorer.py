@@ -20,7 +20,7 @@ from core.accuracy.scores import SCORE_SCHEMA, add_up
 from core.forecast_schema import FORECAST_SCHEMA, HORIZONS_MIN, KIND_FOREST, QUANTILE_COLUMNS
 from core.publishing.publisher import Publisher
 from core.realised_price import outcome_at
-from core.times import GRID_STEP_MS, HOUR_MS, MINUTE_MS
+from core.times import FOREVER_MS, GRID_STEP_MS, HOUR_MS, MINUTE_MS
 from etl.arrays import FloatArray
 from etl.features.raw_prices import RawPrices
 from model.scoring.losses import loss_terms
@@ -32,7 +32,6 @@ __all__ = ["GIVE_UP_MS", "LiveScorer", "Prices", "Settled", "settle"]
 GIVE_UP_MS: Final = 48 * HOUR_MS
 """A gap this old is not going to be filled any more: its forecasts stay without a score."""
 
-_FAR: Final = 2**62
 
 _log = logging.getLogger(__name__)
 
@@ -69,7 +68,7 @@ def settle(pending: pa.Table, prices: Prices) -> Settled:
         prices: the price store.
     """
     coins = pending["coin"].to_pylist()
-    newest = {coin: known[0] for coin in dict.fromkeys(coins) if (known := prices.as_of(coin, _FAR))}
+    newest = {coin: known[0] for coin in dict.fromkeys(coins) if (known := prices.as_of(coin, FOREVER_MS))}
     target = origins_ms(pending) + pending["horizon_min"].to_numpy().astype(np.int64) * MINUTE_MS
     newest_ms = np.array([newest.get(coin, -1) for coin in coins], dtype=np.int64)
     actual = np.full(len(pending), np.nan)

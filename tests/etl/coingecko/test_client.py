@@ -14,11 +14,12 @@ from typing import Any
 
 import pytest
 
+from core.coingecko import user_agent
 from core.errors import BadReply, ConfigurationError, RateLimited, SourceUnavailable
 from core.settings import Settings
 from core.times import iso, now_ms
 from core.version import VERSION
-from etl.coingecko.client import CoinGecko, base_url, user_agent
+from etl.coingecko.client import CoinGecko, base_url
 from etl.coingecko.transport import Transport
 
 ROWS = [{"id": "bitcoin", "symbol": "btc", "name": "Bitcoin", "current_price": 1.5, "last_updated": iso(now_ms())}]
