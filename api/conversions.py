@@ -158,5 +158,5 @@ def _score(score: Score) -> ScoreValues:
         acerto_maximo=score.hit_high,
         brier=score.brier,
         valor_p=score.better_p_value,
-        parte_da_floresta=score.forest_share,
+        parte_do_modelo=score.model_share,
     )

@@ -108,7 +108,9 @@ class ModelInfo(_Body):
 
     model_config = ConfigDict(title="Modelo")
 
-    tipo: str = Field(description="`forest` (floresta aleatória) ou `baseline` (o preço fica)", examples=["forest"])
+    tipo: str = Field(
+        description="`model` (regressão ridge e floresta) ou `baseline` (o preço fica)", examples=["model"]
+    )
     versao: str = Field(examples=["20261122T140325123"])
     treinado_em: Timestamp | None
 
@@ -192,7 +194,7 @@ class ScoreValues(_Body):
     acerto_maximo: float | None = Field(description="Intervalo de 95 % do acerto, de cima", examples=[0.55])
     brier: float | None = Field(description="Da probabilidade de alta; 0,25 é cara ou coroa", examples=[0.249])
     valor_p: float | None = Field(description='De o acaso parecer tão melhor que "o preço fica"', examples=[0.04])
-    parte_da_floresta: float = Field(description="Parte das previsões que a floresta fez", examples=[0.8])
+    parte_do_modelo: float = Field(description="Parte das previsões que o modelo fez", examples=[0.8])
 
 
 class ScoreBlock(_Body):
@@ -249,12 +251,12 @@ class ModelStatus(_Body):
     model_config = ConfigDict(title="Estado do modelo")
 
     tipo: str | None = Field(
-        description="`forest`, `baseline`, ou `misto` onde cada moeda tem o melhor para ela", examples=["misto"]
+        description="`model`, `baseline`, ou `misto` onde cada moeda tem o melhor para ela", examples=["misto"]
     )
     versao: str | None = Field(examples=["20261122T140325123"])
     treinado_em: Timestamp | None
     idade_segundos: Seconds | None = Field(description="Desde `treinado_em`")
-    moedas: dict[str, int] = Field(description="Quantas moedas por tipo", examples=[{"forest": 8, "baseline": 2}])
+    moedas: dict[str, int] = Field(description="Quantas moedas por tipo", examples=[{"model": 8, "baseline": 2}])
     mensagem: str = Field(examples=["10 moedas previstas"])
     ultimo_erro: str | None
 

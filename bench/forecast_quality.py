@@ -72,7 +72,7 @@ def _main_figures(table: Table, name: str, recording: PriceHistory, prior: Prior
         table.add(f"worst week's coverage off by, {label}", name, by_week, "6/5/3/3, aim 4/3/2/2")
         mae = max(score.mae_ratio or 0.0 for score in block.by_horizon.values())
         table.add(f"MAE / naive, worst horizon, {label}", name, f"{mae:.4f}", "≤ 1.000")
-        table.add(f"published by the forest, {label}", name, f"{100 * overall.forest_share:.1f} %")
+        table.add(f"published by the model, {label}", name, f"{100 * overall.model_share:.1f} %")
 
 
 def _ratio(score: Score) -> float:
@@ -108,7 +108,7 @@ def _cold(table: Table, name: str, recording: PriceHistory, prior: Prior, jobs: 
     for label, own in (("with prior", prior), ("without prior", None)):
         case = cold_starts(recording, EngineOptions(n_jobs=jobs), own, _COLD_EVERY_DAYS[name])
         score = case.evaluation.block.overall
-        figure = f"{score.relative_pinball:.4f}, {_coverage(score)}, forest {100 * score.forest_share:.0f} %"
+        figure = f"{score.relative_pinball:.4f}, {_coverage(score)}, model {100 * score.model_share:.0f} %"
         table.add(f"24 h of history, 10 coins, {label}", name, figure, "≤ 0.975, ± 3, aim 0.945")
 
 
@@ -128,7 +128,7 @@ def _first_hours(table: Table, recording: PriceHistory, prior: Prior, jobs: int)
     late = first_hours(recording, EngineOptions(n_jobs=jobs, least_rows_prior=500), prior)
     score, difference = early.evaluation.block.overall, compare(early.forecasts, late.forecasts)
     low, high = difference.interval or (float("nan"), float("nan"))
-    figure = f"{score.relative_pinball:.4f}, {_coverage(score)}, forest {100 * score.forest_share:.0f} %"
+    figure = f"{score.relative_pinball:.4f}, {_coverage(score)}, model {100 * score.model_share:.0f} %"
     table.add("first 3 h after a jittered day", "spring 2023", figure)
     table.add(
         "the same against waiting for 500 rows",

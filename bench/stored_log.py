@@ -48,7 +48,7 @@ def _forecasts(coins: Sequence[Coin], origins: npt.NDArray[np.int64]) -> Forecas
         mean=price,
         quantiles=quantiles,
         p_up=np.full((count, STEPS), 0.5),
-        is_forest=np.zeros(count, dtype=bool),
+        is_model=np.zeros(count, dtype=bool),
         baseline_quantiles=quantiles,
-        forest_quantiles=quantiles,
+        model_quantiles=quantiles,
     )

@@ -11,9 +11,10 @@ __all__ = [
     "HORIZONS_MIN",
     "INTERVALS",
     "KIND_BASELINE",
-    "KIND_FOREST",
+    "KIND_MODEL",
     "QUANTILES",
     "QUANTILE_COLUMNS",
+    "current_kind",
 ]
 
 HORIZONS_MIN: Final[tuple[int, ...]] = tuple(range(5, 65, 5))
@@ -30,8 +31,11 @@ INTERVALS: Final[dict[int, tuple[str, str]]] = {
 }
 """Central interval in percent → its lower and upper quantile column."""
 
-KIND_FOREST: Final = "forest"
+KIND_MODEL: Final = "model"
 KIND_BASELINE: Final = "baseline"
+"""Which forecaster made a row: the blend of ridge and forest, or the price that stays."""
+
+_KIND_MODEL_0_1: Final = "forest"
 
 _UTC_MS: Final = pa.timestamp("ms", tz="UTC")
 
@@ -51,3 +55,8 @@ FORECAST_SCHEMA: Final = pa.schema(
     ]
 )
 """One row per coin, origin and horizon. Prices in the workspace's currency; quantiles positive and monotone."""
+
+
+def current_kind(kind: str) -> str:
+    """The kind of a stored forecast row in today's words: version 0.1.0 wrote "forest" for the model."""
+    return KIND_MODEL if kind == _KIND_MODEL_0_1 else kind

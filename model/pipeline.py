@@ -19,7 +19,7 @@ from typing import Any, Final, TypeVar
 import pyarrow as pa
 
 from core.errors import DamagedFile, NotReady
-from core.forecast_schema import KIND_FOREST
+from core.forecast_schema import KIND_MODEL
 from core.logs import configure_logging
 from core.processes.heartbeat import PATIENCE_S, Heartbeat
 from core.processes.lifecycle import lower_priority, run_main, stop_event, watch_parent
@@ -182,7 +182,7 @@ class Pipeline:
             step_seconds={name: round(seconds, 3) for name, seconds in self.clock.seconds.items()},
             put_off=dict(self.clock.put_off),
             coins=len(self.session.feed.origins),
-            forest_share=round(sum(kind == KIND_FOREST for kind in kinds) / max(len(kinds), 1), 3),
+            model_share=round(sum(kind == KIND_MODEL for kind in kinds) / max(len(kinds), 1), 3),
             forecast_at=iso(now),
             trained_at=None if self.session.trained_ms is None else iso(self.session.trained_ms),
             model_version=self.session.model_version,

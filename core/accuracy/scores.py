@@ -39,7 +39,8 @@ n: forecasts. pinball: mean over the nine quantiles of the pinball loss. abs_err
 inside_X: outcomes within the central X % interval, its ends included. width_80, winkler_80: width and Winkler score of
 the 80 % interval. brier: (p_up − 1)² where the price rose, p_up² where it fell or stayed.
 moved: forecasts that called a direction (p_up other than 1/2) and whose price moved; the others are ties.
-hits: right calls among them. rises: rises among them. forest: forecasts made by the forest.
+hits: right calls among them. rises: rises among them. forest: forecasts made by the model (ridge and
+forest); the files of version 0.1.0 named the column so.
 …_naive: the same of "the price stays", with the quantiles of its recent returns.
 """
 
@@ -77,7 +78,7 @@ class Score:
             counts as one trial, because the forecasts of an hour share what happened in it.
         brier: mean squared error of the probability of a rise; 0.25 is a coin toss.
         better_p_value: how easily chance alone would look this much better than "the price stays".
-        forest_share: share of forecasts that the forest made.
+        model_share: share of forecasts that the model made; the baseline made the others.
         ties: forecasts without a direction or without a move; `rise_share`: what "always up" would have hit.
     """
 
@@ -97,7 +98,7 @@ class Score:
     hit_high: float | None
     brier: float | None
     better_p_value: float | None
-    forest_share: float
+    model_share: float
     ties: int = 0
     rise_share: float | None = None
 
@@ -224,7 +225,7 @@ def _score(coins: Sequence[_Sums], hours: Sequence[_Sums]) -> Score:
         hit_high=interval[1] if interval else None,
         brier=total["brier"] / n,
         better_p_value=better_p_value([hour["gain"] / hour["n"] for hour in hours]),
-        forest_share=total["forest"] / n,
+        model_share=total["forest"] / n,
         ties=round(n - moved),
         rise_share=total["rises"] / moved if moved else None,
     )

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from core.files import file_stamp
-from core.forecast_schema import QUANTILE_COLUMNS
+from core.forecast_schema import QUANTILE_COLUMNS, current_kind
 from core.price_store import Coin, Price, PriceReader
 from core.publishing.manifest import Part
 from core.publishing.parquet import read_table
@@ -170,7 +170,7 @@ def _forecast_view(rows: list[dict[str, Any]], trained_ms: int | None) -> Foreca
         origin_ms=origin_ms,
         price_origin=first["price_origin"],
         steps=steps,
-        kind=first["kind"],
+        kind=current_kind(first["kind"]),
         model_version=first["model_version"],
         trained_ms=trained_ms,
         created_ms=_milliseconds(first["created_at"]),

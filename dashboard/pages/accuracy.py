@@ -117,7 +117,7 @@ def _cards(view: ViewContext, score: Score) -> None:
         ("width", formats.percent(score.width_80_percent), None),
         ("hits", hit, sure),
         ("brier", formats.ratio(score.brier), texts("accuracy.coin_toss")),
-        ("forest", formats.percent(share * score.forest_share, 0), None),
+        ("model", formats.percent(share * score.model_share, 0), None),
     )
     with st.grid(4, min_column_width=150, gap="small"):
         for name, value, detail in values:

@@ -11,7 +11,7 @@ from streamlit.elements.lib.grid_container import GridContainer
 from streamlit.elements.metric import DeltaArrow, DeltaColor
 
 from core.errors import NotReady
-from core.forecast_schema import KIND_FOREST
+from core.forecast_schema import KIND_MODEL
 from core.price_format import price_decimals
 from core.reading.readers import Readers
 from core.reading.values import ForecastView, LoggedForecast, Quote
@@ -168,15 +168,14 @@ def _range_card(view: ViewContext, forecast: ForecastView) -> None:
 
 
 def _model_card(view: ViewContext, forecast: ForecastView) -> None:
-    kind = "forest" if forecast.kind == KIND_FOREST else "baseline"
-    trained = forecast.trained_ms if forecast.kind == KIND_FOREST else None
+    trained = forecast.trained_ms if forecast.kind == KIND_MODEL else None
     st.metric(
         view.texts("overview.model"),
-        view.texts(f"model.{kind}"),
+        view.texts(f"model.{forecast.kind}"),
         None if trained is None else view.texts("overview.trained", age=_age(view.formats, trained)),
         delta_color="off",
         delta_arrow="off",
-        help=view.texts(f"model.{kind}_help"),
+        help=view.texts(f"model.{forecast.kind}_help"),
         border=True,
         height="stretch",
     )

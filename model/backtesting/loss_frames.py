@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from core.accuracy.scores import SCORE_SCHEMA, SCORE_SUMS
 from core.errors import BadInput
-from core.forecast_schema import KIND_FOREST, QUANTILE_COLUMNS
+from core.forecast_schema import KIND_MODEL, QUANTILE_COLUMNS, current_kind
 from model.scoring.losses import NAIVE_COLUMNS, loss_terms
 
 __all__ = ["FORECAST_COLUMNS", "FORECAST_KEY", "losses", "score_rows"]
@@ -48,7 +48,7 @@ def losses(frame: pd.DataFrame) -> pd.DataFrame:
         naive=known[list(NAIVE_COLUMNS)].to_numpy(dtype=np.float64),
         mean=known["mean"].to_numpy(dtype=np.float64),
         p_up=known["p_up"].to_numpy(dtype=np.float64),
-        is_forest=(known["kind"] == KIND_FOREST).to_numpy(dtype=np.bool_),
+        is_model=(known["kind"].astype(str).map(current_kind) == KIND_MODEL).to_numpy(dtype=np.bool_),
         actual=known["price_actual"].to_numpy(dtype=np.float64),
     )
     return pd.concat([known[list(FORECAST_KEY)], pd.DataFrame(columns, index=known.index)], axis=1)

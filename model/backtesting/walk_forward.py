@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from core.forecast_schema import HORIZONS_MIN, KIND_BASELINE, KIND_FOREST, QUANTILE_COLUMNS
+from core.forecast_schema import HORIZONS_MIN, KIND_BASELINE, KIND_MODEL, QUANTILE_COLUMNS
 from core.realised_price import PRICE_TOLERANCE_MS
 from core.times import DAY_MS, GRID_STEP_MS, HOUR_MS, MINUTE_MS
 from etl.arrays import FloatArray, IntArray
@@ -88,10 +88,10 @@ def forecast_frame(coins: list[str], made: list[Forecasts], *, published: bool =
     names = np.concatenate([np.array([coins.index(coin) for coin in one.coins], dtype=np.int64) for one in made])
     quantiles = np.concatenate([one.quantiles if published else one.baseline_quantiles for one in made])
     price = np.concatenate([one.price_origin for one in made])
-    forest = np.concatenate([one.is_forest for one in made]) & published
+    is_model = np.concatenate([one.is_model for one in made]) & published
     mean = np.concatenate([one.mean for one in made]) if published else np.repeat(price[:, None], steps, axis=1)
     p_up = np.concatenate([one.p_up for one in made]) if published else np.full(mean.shape, 0.5)
-    kinds = pd.Index([KIND_BASELINE, KIND_FOREST])
+    kinds = pd.Index([KIND_BASELINE, KIND_MODEL])
     return pd.DataFrame(
         {
             "coin": pd.Categorical.from_codes(np.repeat(names, steps), pd.Index(coins)),
@@ -101,7 +101,7 @@ def forecast_frame(coins: list[str], made: list[Forecasts], *, published: bool =
             "mean": mean.ravel(),
             **{name: quantiles[..., n].ravel() for n, name in enumerate(QUANTILE_COLUMNS)},
             "p_up": p_up.ravel(),
-            "kind": pd.Categorical.from_codes(np.repeat(forest.astype(np.int64), steps), kinds),
+            "kind": pd.Categorical.from_codes(np.repeat(is_model.astype(np.int64), steps), kinds),
         }
     )
 

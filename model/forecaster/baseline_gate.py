@@ -1,4 +1,4 @@
-"""The gate: coin by coin, the forest publishes only while it has not been worse than the baseline of late."""
+"""The gate: coin by coin, the model publishes only while it has not been worse than the baseline of late."""
 
 from __future__ import annotations
 
@@ -32,39 +32,35 @@ def interval_loss(move: FloatArray, half_width: FloatArray) -> FloatArray:
 
 
 class Gate:
-    """Keeps, per coin, an exponentially weighted mean of (forest's loss - baseline's loss) / baseline's loss.
+    """Keeps, per coin, an exponentially weighted mean of (model's loss - baseline's loss) / baseline's loss.
 
-    An outcome `half_life_rows` grid rows ago counts half. A coin begins with a lead for the forest worth half a day
+    An outcome `half_life_rows` grid rows ago counts half. A coin begins with a lead for the model worth half a day
     of rows: so little evidence against it is noise more often than not.
     """
 
     def __init__(self, half_life_rows: float) -> None:
         self.half_life_rows = half_life_rows
-        self._forest = np.zeros(0)
+        self._model = np.zeros(0)
         self._baseline = np.zeros(0)
 
     def widen(self, coins: int) -> None:
         """Make room for `coins` coins."""
-        fresh = np.full(coins - len(self._forest), _LEAD_ROWS * _USUAL_LOSS)
-        self._forest = np.concatenate([self._forest, fresh * (1.0 - _LEAD)])
+        fresh = np.full(coins - len(self._model), _LEAD_ROWS * _USUAL_LOSS)
+        self._model = np.concatenate([self._model, fresh * (1.0 - _LEAD)])
         self._baseline = np.concatenate([self._baseline, fresh])
 
-    def learn(self, ts_ms: IntArray, coins: IntArray, forest: FloatArray, baseline: FloatArray) -> None:
+    def learn(self, ts_ms: IntArray, coins: IntArray, model: FloatArray, baseline: FloatArray) -> None:
         """Learn from losses (n,) of both on the same outcomes of coins (n,); NaN is no outcome.
 
         Records fade with the number of moments in `ts_ms`; within one call all outcomes weigh the same.
         """
-        known = np.isfinite(forest) & np.isfinite(baseline)
+        known = np.isfinite(model) & np.isfinite(baseline)
         decay = 0.5 ** (len(np.unique(ts_ms)) / self.half_life_rows)
-        self._forest *= decay
+        self._model *= decay
         self._baseline *= decay
-        np.add.at(self._forest, coins[known], forest[known])
+        np.add.at(self._model, coins[known], model[known])
         np.add.at(self._baseline, coins[known], baseline[known])
 
     def passes(self, coins: IntArray) -> BoolArray:
-        """Tell for each coin whether the forest's recent loss is not above the baseline's."""
-        return np.asarray(self._forest[coins] <= self._baseline[coins])
-
-    def ratio(self, coins: IntArray) -> FloatArray:
-        """Return forest's recent loss / baseline's per coin."""
-        return np.asarray(self._forest[coins] / self._baseline[coins])
+        """Tell for each coin whether the model's recent loss is not above the baseline's."""
+        return np.asarray(self._model[coins] <= self._baseline[coins])

@@ -164,16 +164,16 @@ class ForecastEngine:
             widths = np.maximum.accumulate(own * (at.spread[at.odd, None] * STEP_ROOTS)[..., None], axis=1)
             baseline[at.odd] = np.where(np.isfinite(widths), widths, baseline[at.odd])
         baseline = np.maximum(baseline, _NARROWEST)
-        forest = np.maximum(learner.forest_widths(at.x, at.sigma, coins, at.usable), _NARROWEST)
-        is_forest = np.isfinite(forest).all(axis=(1, 2)) & learner.gate.passes(coins) & learner.is_ready
-        mean = np.where(is_forest[:, None], learner.point.mean(at.x, coins), 0.0)
+        widths_of_model = np.maximum(learner.model_widths(at.x, at.sigma, coins, at.usable), _NARROWEST)
+        is_model = np.isfinite(widths_of_model).all(axis=(1, 2)) & learner.gate.passes(coins) & learner.is_ready
+        mean = np.where(is_model[:, None], learner.point.mean(at.x, coins), 0.0)
         centre = at.price[:, None] * np.exp(mean * at.sigma[:, None] * STEP_ROOTS)
         stay = np.repeat(at.price[:, None], STEPS, axis=1)
-        baseline_quantiles, forest_quantiles = quantile_prices(stay, baseline), quantile_prices(centre, forest)
-        quantiles = np.where(is_forest[:, None, None], forest_quantiles, baseline_quantiles)
+        baseline_quantiles, model_quantiles = quantile_prices(stay, baseline), quantile_prices(centre, widths_of_model)
+        quantiles = np.where(is_model[:, None, None], model_quantiles, baseline_quantiles)
         p_up = learner.point.rise(mean)
         return Forecasts(
-            names, origin_ms, at.price, centre, quantiles, p_up, is_forest, baseline_quantiles, forest_quantiles
+            names, origin_ms, at.price, centre, quantiles, p_up, is_model, baseline_quantiles, model_quantiles
         )
 
     # -- what others read --------------------------------------------------------------------------------------------

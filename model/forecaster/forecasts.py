@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from core.forecast_schema import FORECAST_SCHEMA, HORIZONS_MIN, KIND_BASELINE, KIND_FOREST, QUANTILE_COLUMNS
+from core.forecast_schema import FORECAST_SCHEMA, HORIZONS_MIN, KIND_BASELINE, KIND_MODEL, QUANTILE_COLUMNS
 from etl.arrays import BoolArray, FloatArray, IntArray
 
 __all__ = ["Forecasts", "quantile_prices"]
@@ -24,8 +24,8 @@ def quantile_prices(centre: FloatArray, half_width: FloatArray) -> FloatArray:
 class Forecasts:
     """Forecasts of k coins: prices `mean` (k, 12) and `quantiles` (k, 12, 9), probabilities `p_up` (k, 12).
 
-    `is_forest` (k,) tells who published; `baseline_quantiles` and `forest_quantiles` hold what either would say (the
-    forest's are NaN where it has nothing to say).
+    `is_model` (k,): the model's forecast is published, not the baseline's. `baseline_quantiles` and `model_quantiles`
+    (k, 12, 9) hold both; the model's are NaN where it cannot forecast.
     """
 
     coins: Sequence[str]
@@ -34,9 +34,9 @@ class Forecasts:
     mean: FloatArray
     quantiles: FloatArray
     p_up: FloatArray
-    is_forest: BoolArray
+    is_model: BoolArray
     baseline_quantiles: FloatArray
-    forest_quantiles: FloatArray
+    model_quantiles: FloatArray
 
     def __len__(self) -> int:
         return len(self.coins)
@@ -45,7 +45,7 @@ class Forecasts:
         """Return one row per coin and horizon in `FORECAST_SCHEMA`, ordered by coin as given, then horizon."""
         steps = len(HORIZONS_MIN)
         rows = len(self) * steps
-        kind = np.where(self.is_forest, KIND_FOREST, KIND_BASELINE)
+        kind = np.where(self.is_model, KIND_MODEL, KIND_BASELINE)
         columns = {
             "coin": np.repeat(np.array(self.coins, dtype=object), steps),
             "origin": pa.array(np.repeat(self.origin_ms, steps)).cast(FORECAST_SCHEMA.field("origin").type),

@@ -181,7 +181,7 @@ class Learner:
         """Return the baseline's half-widths (k, STEPS, LEVELS)."""
         return self._baseline.half_widths(sigma[:, None] * STEP_ROOTS, coins)
 
-    def forest_widths(self, x: RowArray, sigma: FloatArray, coins: IntArray, wanted: BoolArray) -> FloatArray:
+    def model_widths(self, x: RowArray, sigma: FloatArray, coins: IntArray, wanted: BoolArray) -> FloatArray:
         """Return the forecaster's half-widths (k, STEPS, LEVELS), NaN where not wanted or while there is no model."""
         activity, _ = self.predict(x, wanted)
         return self._calibration.half_widths(self._scale(activity, sigma, x), coins)
@@ -194,9 +194,9 @@ class Learner:
         ts_ms, coin, x, sigma = rows.ts_ms[row], coins[place], rows.x[row, place], rows.sigma[row, place]
         move, base = what.move[row, place], sigma[:, None] * STEP_ROOTS
         scale = self._scale(rows.activity[row, place], sigma, x)
-        forest = interval_loss(move, self._calibration.half_widths(scale, coin))
+        model = interval_loss(move, self._calibration.half_widths(scale, coin))
         baseline = interval_loss(move, self._baseline.half_widths(base, coin))
-        self.gate.learn(ts_ms, coin, (forest / base).mean(axis=-1), (baseline / base).mean(axis=-1))
+        self.gate.learn(ts_ms, coin, (model / base).mean(axis=-1), (baseline / base).mean(axis=-1))
         self._calibration.learn(ts_ms, coin, x[:, _HATS], scale, move)
         self._baseline.learn(ts_ms, coin, x[:, _HATS], base, move)
         self._keep(ts_ms, coin, x, what.activity[row, place])

@@ -14,10 +14,9 @@ from typing import Final, Protocol
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from core.accuracy.scores import SCORE_SCHEMA, add_up
-from core.forecast_schema import FORECAST_SCHEMA, HORIZONS_MIN, KIND_FOREST, QUANTILE_COLUMNS
+from core.forecast_schema import FORECAST_SCHEMA, HORIZONS_MIN, KIND_MODEL, QUANTILE_COLUMNS, current_kind
 from core.publishing.publisher import Publisher
 from core.realised_price import outcome_at
 from core.times import FOREVER_MS, GRID_STEP_MS, HOUR_MS, MINUTE_MS
@@ -152,7 +151,7 @@ class LiveScorer:
             naive=price_origin[:, None] * np.exp(moves),
             mean=realised["mean"].to_numpy(),
             p_up=realised["p_up"].to_numpy(),
-            is_forest=pc.equal(realised["kind"], KIND_FOREST).to_numpy(),
+            is_model=np.array([current_kind(kind) == KIND_MODEL for kind in realised["kind"].to_pylist()], dtype=bool),
             actual=realised["price_actual"].to_numpy(),
         )
         hour = pa.array(origin - origin % HOUR_MS).cast(SCORE_SCHEMA.field("hour").type)

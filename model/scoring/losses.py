@@ -30,14 +30,14 @@ def loss_terms(
     naive: FloatArray,
     mean: FloatArray,
     p_up: FloatArray,
-    is_forest: BoolArray,
+    is_model: BoolArray,
     actual: FloatArray,
 ) -> dict[str, FloatArray]:
     """The columns of SCORE_SUMS for n forecasts whose outcome is known.
 
     Args:
         price_origin, mean, actual: prices (n,); `quantiles` and the yardstick's `naive` ones: prices (n, 9).
-        p_up: probability of a rise (n,); `is_forest` (n,) tells who made the forecast.
+        p_up: probability of a rise (n,); `is_model` (n,): the model made the forecast, not the baseline.
     """
     own, yardstick = (prices / price_origin[:, None] - 1 for prices in (quantiles, naive))
     move, point = actual / price_origin - 1, mean / price_origin - 1
@@ -47,7 +47,7 @@ def loss_terms(
         "abs_error": np.abs(point - move),
         "abs_error_naive": np.abs(move),
         **_direction(p_up, move),
-        "forest": is_forest.astype(np.float64),
+        "forest": is_model.astype(np.float64),
     }
     return {name: terms[name] for name in SCORE_SUMS}
 

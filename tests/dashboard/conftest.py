@@ -96,7 +96,7 @@ class Market:
             rows.append(Price(name, self.now, self.prices[name], None, None, self.now))
         self._writer.store(rows)
 
-    def forecast(self, kind: str = "forest") -> None:
+    def forecast(self, kind: str = "model") -> None:
         """Publish a forecast of every coin made now."""
         rows = [row for name in self.prices for row in self._rows(name, self.now, self.prices[name], kind)]
         table = pa.Table.from_pylist(rows, schema=FORECAST_SCHEMA)
@@ -108,7 +108,7 @@ class Market:
         for name, price in self.prices.items():
             for origin in range(start, self.now, 5 * MINUTE_MS):
                 here = price * math.exp(self._random.gauss(0, 4 * _SPREAD))
-                rows += [row for row in self._rows(name, origin, here, "forest") if row["horizon_min"] == 60]
+                rows += [row for row in self._rows(name, origin, here, "model") if row["horizon_min"] == 60]
         table = pa.Table.from_pylist(rows, schema=FORECAST_SCHEMA)
         self._publisher.publish(appended={"log": (start, self.now, table)})
 

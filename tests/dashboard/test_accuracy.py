@@ -18,7 +18,7 @@ TEXTS = Texts("pt")
 SCORE = Score(
     forecasts=1200, hours=48, start_ms=1_763_812_800_000, end_ms=1_763_985_600_000, relative_pinball=0.97, skill=0.03,
     coverage={50: 0.49, 80: 0.81, 90: 0.9, 95: 0.94}, width_80_percent=0.8, winkler_ratio=0.96, mae_percent=0.2,
-    mae_ratio=0.998, hit_rate=0.52, hit_low=0.45, hit_high=0.59, brier=0.249, better_p_value=0.01, forest_share=1.0,
+    mae_ratio=0.998, hit_rate=0.52, hit_low=0.45, hit_high=0.59, brier=0.249, better_p_value=0.01, model_share=1.0,
 )  # fmt: skip
 
 

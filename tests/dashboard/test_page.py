@@ -34,7 +34,7 @@ def test_overview_shows_the_coin_of_the_address(make_market: Make, open_page: Op
     cards = metrics(page)
     assert cards["Preço agora"] == "US$\u00a03.312,45"
     assert cards["Chance de alta"] == "53%"
-    assert cards["Modelo"] == "Floresta"
+    assert cards["Modelo"] == "Ridge e floresta"
     drawn = {trace["name"]: trace for trace in figure(page)["data"]}
     assert drawn["Preço"]["y"][-1] == market.prices["ethereum"]
     assert len(drawn["Previsão"]["x"]) == 13

@@ -49,7 +49,7 @@ def _forecasts(
         frames.append(rows)
     frame = pd.concat(frames, ignore_index=True)
     frame["p_up"] = rng.uniform(0.4, 0.6, len(frame))
-    frame["kind"] = rng.choice(["forest", "baseline"], len(frame))
+    frame["kind"] = rng.choice(["model", "baseline"], len(frame))
     return frame
 
 

@@ -75,7 +75,7 @@ def test_forecasts_and_report_are_written(tmp_path: Path) -> None:
     assert set(made["horizon_min"]) == set(HORIZONS_MIN)
     late = made["origin"] + pd.to_timedelta(made["horizon_min"], unit="min") > START + pd.Timedelta(days=3, minutes=-5)
     assert (made["price_actual"].isna() == late).all()
-    assert {"forest", "baseline"} >= set(made["kind"])
+    assert {"model", "baseline"} >= set(made["kind"])
     report = json.loads((tmp_path / "out" / "report.json").read_text(encoding="utf-8"))
     assert report
     assert (tmp_path / "out" / "report.html").stat().st_size > 5_000

@@ -61,7 +61,7 @@ def figures(report: Report) -> list[Figure]:
         Figure("Acerto de direção", percent(overall.hit_rate), hit_note),
         Figure("Brier da alta", number(overall.brier, 4), "0,25 = cara ou coroa"),
         Figure("Valor-p", number(overall.better_p_value, 4), "Diebold-Mariano: pequeno = não é acaso"),
-        Figure("Feitas pela floresta", percent(overall.forest_share), f"de {integer(overall.forecasts)} previsões"),
+        Figure("Feitas pelo modelo", percent(overall.model_share), f"de {integer(overall.forecasts)} previsões"),
     ]
 
 

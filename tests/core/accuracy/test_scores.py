@@ -97,7 +97,7 @@ def test_the_score_agrees_with_plain_loops() -> None:
     assert score.rise_share == pytest.approx(sum(row["rises"] for row in chosen) / moved)
     assert score.ties == n - moved
     assert score.brier == pytest.approx(0.25)
-    assert score.forest_share == pytest.approx(0.5)
+    assert score.model_share == pytest.approx(0.5)
 
 
 def test_parts_of_the_block_hold_their_own_rows() -> None:

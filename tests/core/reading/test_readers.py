@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 
 from core.errors import DamagedFile, NotReady, UnknownCoin
-from core.forecast_schema import FORECAST_SCHEMA, HORIZONS_MIN
+from core.forecast_schema import FORECAST_SCHEMA, HORIZONS_MIN, KIND_MODEL
 from core.price_store import Coin, Price, PriceWriter
 from core.publishing.parquet import sorted_by
 from core.publishing.publisher import Publisher
@@ -176,6 +176,13 @@ def test_a_forecast_comes_back_as_it_was_published(sample: SampleFolder, readers
     assert (view.trained_ms, view.price_origin, view.source) == (123, 100.0, "demo")
     with pytest.raises(NotReady, match="dogecoin"):
         readers.forecast("dogecoin")
+
+
+def test_the_forecasts_of_the_first_release_read_the_same(sample: SampleFolder, readers: Readers) -> None:
+    """The kind "forest", as version 0.1.0 published it, is read as "model"."""
+    rows = [{**row, "kind": "forest"} for row in forecast_rows("bitcoin", sample.now, 100.0, "demo")]
+    Publisher(sample.workspace.processed).publish({"latest": pa.Table.from_pylist(rows, FORECAST_SCHEMA)})
+    assert readers.forecast("bitcoin").kind == KIND_MODEL
 
 
 def test_the_log_joins_forecasts_with_their_outcomes(sample: SampleFolder, readers: Readers) -> None:

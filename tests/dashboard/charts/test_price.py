@@ -32,7 +32,7 @@ def forecast(price: float = 100.0) -> ForecastView:
         )
         for horizon in HORIZONS_MIN
     )
-    return ForecastView("bitcoin", ORIGIN_MS, price, steps, "forest", "m-1", None, ORIGIN_MS, "demo")
+    return ForecastView("bitcoin", ORIGIN_MS, price, steps, "model", "m-1", None, ORIGIN_MS, "demo")
 
 
 def history(hours: float = 30) -> tuple[list[int], list[float]]:

@@ -41,8 +41,8 @@ def test_models_are_renewed_as_often_as_asked() -> None:
     """The first origin sees the same models, later ones those of its own last refit."""
     prices = recording(hours=44)
     often, once = (walked(prices, WalkOptions(step_min=60, refit_min=minutes)) for minutes in (60, 10_080))
-    np.testing.assert_array_equal(often[0].forest_quantiles, once[0].forest_quantiles)
-    assert not np.array_equal(often[-1].forest_quantiles, once[-1].forest_quantiles)
+    np.testing.assert_array_equal(often[0].model_quantiles, once[0].model_quantiles)
+    assert not np.array_equal(often[-1].model_quantiles, once[-1].model_quantiles)
 
 
 def test_origins_lie_on_multiples_of_the_step_within_the_bounds() -> None:

@@ -82,7 +82,7 @@ def test_prices_after_an_origin_change_nothing_before_it(cut_minutes: int) -> No
     }
     origins = [*_origins(14, 46, 97), cut, *_origins(47, 50, 61)]
     for before, after in zip(_walk(market, origins), _walk(changed, origins), strict=True):
-        same = np.array_equal(before.quantiles, after.quantiles) and np.array_equal(before.is_forest, after.is_forest)
+        same = np.array_equal(before.quantiles, after.quantiles) and np.array_equal(before.is_model, after.is_model)
         assert same == bool((before.origin_ms <= cut).all())
         _assert_sane(after)
 
@@ -95,7 +95,7 @@ def test_the_same_seed_gives_the_same_forecasts_on_any_number_of_threads() -> No
         _walk(market, origins, EngineOptions(train_days=2, n_trees=8, least_rows=300, n_jobs=jobs, seed=seed))[-1]
         for jobs, seed in ((1, 0), (2, 0), (1, 1))
     )
-    assert first.is_forest.any()
+    assert first.is_model.any()
     np.testing.assert_array_equal(first.quantiles, second.quantiles)
     assert not np.array_equal(first.quantiles, other.quantiles)
 
@@ -115,7 +115,7 @@ def test_a_random_walk_is_left_where_it_is_and_its_spread_is_covered() -> None:
                 inside[level] += ((actual >= low) & (actual <= high)).sum(), len(actual)
     covered = 100 * inside[:, 0] / inside[:, 1]
     assert covered == pytest.approx([50, 80, 90, 95], abs=2.5)
-    assert np.mean([made.is_forest.mean() for made in forecasts]) > 0.8
+    assert np.mean([made.is_model.mean() for made in forecasts]) > 0.8
 
 
 def test_minutes_of_data_are_enough_for_the_baseline() -> None:
@@ -130,7 +130,7 @@ def test_minutes_of_data_are_enough_for_the_baseline() -> None:
     made = engine.forecast({**dict.fromkeys(market, now), "unheard-of": now})
     assert not report.fitted
     assert list(made.coins) == list(market)
-    assert not made.is_forest.any()
+    assert not made.is_model.any()
     _assert_sane(made)
 
 
@@ -166,18 +166,18 @@ def test_strange_coins_get_sensible_bands() -> None:
     ordinary = ("coin0", "coin1", "coin2", "jump", "frozen", "gaps", "tiny")
     assert all(0.002 < width[coin] < 0.9 for coin in ordinary)
     modelled = {
-        coin: bool(np.isfinite(said).all()) for coin, said in zip(made.coins, made.forest_quantiles, strict=True)
+        coin: bool(np.isfinite(said).all()) for coin, said in zip(made.coins, made.model_quantiles, strict=True)
     }
     assert all(modelled[coin] for coin in ordinary)
     assert 1e-5 < width["stable"] < 0.002
     assert 0 < width["dead"] < 0.001
-    kinds = dict(zip(made.coins, made.is_forest, strict=True))
+    kinds = dict(zip(made.coins, made.is_model, strict=True))
     assert not kinds["dead"]
     assert not kinds["stable"]
 
 
-def test_a_coin_on_which_the_forest_has_lost_is_published_by_the_baseline() -> None:
-    """One coin's forest is made to lose: its baseline is published, and nothing changes for the others."""
+def test_a_coin_on_which_the_model_has_lost_is_published_by_the_baseline() -> None:
+    """One coin's model is made to lose: its baseline is published, and nothing changes for the others."""
     market = _market(seed=10, hours=60)
     engine = ForecastEngine(SMALL)
     for coin, (ts, price) in market.items():
@@ -191,8 +191,8 @@ def test_a_coin_on_which_the_forest_has_lost_is_published_by_the_baseline() -> N
     for lost in (np.zeros(len(coins)), np.where(coins == 0, 1e9, 0.0)):
         engine.learner.gate.learn(now, coins, lost, np.full(len(coins), 1e6))
         made.append(engine.forecast(dict.fromkeys(market, end)))
-    assert made[0].is_forest.all()
-    assert made[1].is_forest.tolist() == [False, True, True, True]
+    assert made[0].is_model.all()
+    assert made[1].is_model.tolist() == [False, True, True, True]
     np.testing.assert_array_equal(made[1].quantiles[0], made[0].baseline_quantiles[0])
     np.testing.assert_array_equal(made[1].quantiles[1:], made[0].quantiles[1:])
 
@@ -201,7 +201,7 @@ def test_a_forest_of_few_days_has_little_say() -> None:
     """As long as the days known are nothing beside those it needs, the linear model alone decides."""
     market = _market(seed=14, hours=40, coins=2)
     young, none, grown = (
-        _walk(market, _origins(36, 38, 60), options)[-1].forest_quantiles
+        _walk(market, _origins(36, 38, 60), options)[-1].model_quantiles
         for options in (replace(SMALL, forest_full_days=1e9), replace(SMALL, forest_weight=0.0), SMALL)
     )
     np.testing.assert_allclose(young, none, rtol=1e-7)
@@ -215,7 +215,7 @@ def test_outcomes_known_in_part_do_not_spoil_the_fit() -> None:
     there = (ts < START_MS + 40 * 3_600_000) | (ts >= START_MS + 42 * 3_600_000)
     market["coin0"] = ts[there], price[there]
     made = _walk(market, _origins(50, 60, 60))[-1]
-    assert np.isfinite(made.forest_quantiles).all()
+    assert np.isfinite(made.model_quantiles).all()
 
 
 def test_training_rows_older_than_the_window_are_forgotten() -> None:
@@ -297,5 +297,5 @@ def test_a_back_filled_day_is_enough_with_a_prior() -> None:
         engine.advance(now)
         assert engine.refit(now).fitted is (prior is not None)
         forecasts[name] = engine.forecast({coin: int(ts[-1]) for coin, (ts, _) in market.items()})
-    assert forecasts["prior"].is_forest.all()
-    assert not forecasts["nothing"].is_forest.any()
+    assert forecasts["prior"].is_model.all()
+    assert not forecasts["nothing"].is_model.any()

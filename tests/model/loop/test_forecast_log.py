@@ -23,7 +23,7 @@ def _forecasts(price: float, **origins: int) -> pa.Table:
     for coin, origin in origins.items():
         for horizon in HORIZONS_MIN:
             row = dict.fromkeys(FORECAST_SCHEMA.names, price)
-            names = {"kind": "forest", "model_version": "1", "source": "demo"}
+            names = {"kind": "model", "model_version": "1", "source": "demo"}
             rows.append({**row, **names, "coin": coin, "origin": origin, "horizon_min": horizon, "created_at": origin})
     return pa.Table.from_pylist(rows, schema=FORECAST_SCHEMA)
 

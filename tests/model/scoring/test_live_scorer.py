@@ -13,7 +13,7 @@ import pytest
 
 from core.accuracy.scores import add_up, summarise
 from core.errors import AlreadyRunning
-from core.forecast_schema import FORECAST_SCHEMA, HORIZONS_MIN, QUANTILE_COLUMNS
+from core.forecast_schema import FORECAST_SCHEMA, HORIZONS_MIN, KIND_BASELINE, KIND_MODEL, QUANTILE_COLUMNS
 from core.price_store import Coin, Price, PriceReader, PriceWriter
 from core.processes.lifecycle import hold_lock
 from core.publishing.publisher import Publisher
@@ -59,13 +59,13 @@ class World:
         moments = range(start_ms, end_ms + 1, step_ms)
         self.writer.store([Price(coin, ts_ms, 100.0 * self.rng.uniform(0.99, 1.01)) for ts_ms in moments])
 
-    def forecast(self, coin: str, origin_ms: int) -> None:
+    def forecast(self, coin: str, origin_ms: int, kind: str = KIND_MODEL) -> None:
         """Log a forecast of the price in force at its origin."""
         known = self.reader.as_of(coin, origin_ms)
         assert known is not None
         numbers = {"price_origin": known[1], "mean": known[1], "p_up": 0.6}
         numbers |= {name: known[1] * (0.98 + 0.005 * k) for k, name in enumerate(QUANTILE_COLUMNS)}
-        names = {"coin": coin, "kind": "forest", "model_version": "1", "source": "demo", "created_at": origin_ms}
+        names = {"coin": coin, "kind": kind, "model_version": "1", "source": "demo", "created_at": origin_ms}
         rows = [{**numbers, **names, "origin": origin_ms, "horizon_min": horizon} for horizon in HORIZONS_MIN]
         latest = pa.Table.from_pylist(rows, schema=FORECAST_SCHEMA)
         self.book.publish(latest, None, origin_ms, FEATURE_SCHEMA.empty_table())
@@ -129,6 +129,14 @@ def test_a_score_is_that_of_outcome_and_yardstick(world: World) -> None:
         assert rows[horizon]["abs_error"] == pytest.approx(abs(move))
         width = 10 * (max(naive[place, 2] - move, 0) + max(move - naive[place, 6], 0))
         assert rows[horizon]["winkler_80_naive"] == pytest.approx(naive[place, 6] - naive[place, 2] + width)
+
+
+@pytest.mark.parametrize(("kind", "made"), [("forest", 1.0), (KIND_MODEL, 1.0), (KIND_BASELINE, 0.0)])
+def test_the_log_of_the_first_release_scores_the_same(world: World, kind: str, made: float) -> None:
+    """Rows of kind "forest", as version 0.1.0 logged them, count as forecasts of the model."""
+    world.forecast("bitcoin", NOON, kind)
+    world.prices("bitcoin", NOON + GRID_STEP_MS, NOON + HOUR_MS)
+    assert world.scorer.step(world.reader)["forest"].to_pylist() == [made] * len(HORIZONS_MIN)
 
 
 def test_a_restart_forgets_nothing_and_repeats_nothing(world: World) -> None:

@@ -64,7 +64,7 @@ def _plain_losses(row: Any) -> dict[str, float]:
         "moved": float(moved),
         "hits": float(moved and ((row.p_up > 0.5) == (move > 0))),
         "rises": float(moved and move > 0),
-        "forest": float(row.kind == "forest"),
+        "forest": float(row.kind == "model"),
     }
 
 
