@@ -31,8 +31,8 @@ _log = logging.getLogger("dashboard")
 
 @asynccontextmanager
 async def lifespan(_app: App) -> AsyncIterator[None]:
-    """Write heartbeats while the server runs, and import the pages early so that the first visitor does not wait."""
-    threading.Thread(target=import_module, args=("dashboard.pages",), name="warm-up", daemon=True).start()
+    """Write heartbeats while the server runs, and import the views early so that the first visitor does not wait."""
+    threading.Thread(target=import_module, args=("dashboard.views",), name="warm-up", daemon=True).start()
     try:
         run_dir = load_settings().run_dir
     except ConfigurationError as error:

@@ -20,7 +20,7 @@ from core.errors import EXIT_ALREADY_RUNNING, EXIT_CONFIGURATION
 from core.processes.heartbeat import read_health
 from core.settings import DEFAULT_COINS, PROJECT
 from dashboard.i18n.texts import LANGUAGES, Texts
-from dashboard.pages.diagnostics import HIDDEN
+from dashboard.views.diagnostics import HIDDEN
 from etl.local_market.coin_names import coins_wanted
 from etl.local_market.server import MarketServer
 from etl.local_market.simulated import SimulatedMarket

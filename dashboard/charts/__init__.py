@@ -1,1 +1,1 @@
-"""What pages draw: charts and tables, with their style and colours."""
+"""What the views draw: charts and tables, with their style and colours."""

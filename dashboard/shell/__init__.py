@@ -1,1 +1,1 @@
-"""What surrounds every page: layout, login, banner, waiting page, and choices kept in the address."""
+"""What surrounds every view: layout, login, banner, progress of the first data, and choices kept in the address."""

@@ -1,4 +1,4 @@
-"""What every page gets for one visitor: settings, readers, texts and formats; and how errors are shown."""
+"""What every view gets for one visitor: settings, readers, texts and formats; and how errors are shown."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from dashboard.charts.style import ChartStyle
 from dashboard.i18n.numbers import Formats
 from dashboard.i18n.texts import Texts
 
-__all__ = ["Page", "ViewContext", "escape_markdown", "readers_for", "showing_errors"]
+__all__ = ["View", "ViewContext", "escape_markdown", "readers_for", "showing_errors"]
 
 
 @dataclass(frozen=True)
@@ -43,14 +43,14 @@ class ViewContext:
 
 
 @dataclass(frozen=True)
-class Page:
-    """A page of the dashboard, as its module in `dashboard.pages` declares it.
+class View:
+    """A view of the dashboard, as its module in `dashboard.views` declares it.
 
     Attributes:
         name: Name in the address, `?pagina=`; the catalogues have the tab's text as `tabs.<name>`.
         icon: Icon of the tab, in Streamlit's notation.
         position: Place among the tabs, the smallest first.
-        show: Draws the page.
+        show: Draws the view.
     """
 
     name: str

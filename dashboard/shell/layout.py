@@ -16,12 +16,12 @@ from core.settings import Settings, load_settings
 from core.workspace import Workspace
 from dashboard.i18n.numbers import Formats, time_zone
 from dashboard.i18n.texts import LANGUAGES, Texts
-from dashboard.pages import PAGES
 from dashboard.shell.banner import as_html, notices, watermark
 from dashboard.shell.context import ViewContext, readers_for
 from dashboard.shell.login import admitted
 from dashboard.shell.query_choices import query_choice, segmented
 from dashboard.shell.waiting import waiting_view
+from dashboard.views import VIEWS
 
 __all__ = ["draw"]
 
@@ -102,9 +102,9 @@ def _watch(view: ViewContext, drawn: tuple[object, ...]) -> None:
 def _tabs(view: ViewContext) -> None:
     _accept_symbol(view.readers)
     switch = partial(st.pills, view.texts("tabs.label"), label_visibility="collapsed", required=True)
-    label = {name: f"{page.icon} {view.texts(f'tabs.{name}')}" for name, page in PAGES.items()}
-    name = query_choice("pagina", tuple(PAGES), next(iter(PAGES)), switch, label.__getitem__)
-    PAGES[name].show(view)
+    label = {name: f"{one.icon} {view.texts(f'tabs.{name}')}" for name, one in VIEWS.items()}
+    name = query_choice("pagina", tuple(VIEWS), next(iter(VIEWS)), switch, label.__getitem__)
+    VIEWS[name].show(view)
 
 
 def _accept_symbol(readers: Readers) -> None:

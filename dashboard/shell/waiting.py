@@ -19,7 +19,7 @@ _EVERY: Final = "2s"
 
 
 def waiting_view(view: ViewContext) -> None:
-    """Draw the progress until the first price arrives; the layout then draws the pages."""
+    """Draw the progress until the first price arrives; the layout then draws the views."""
     st.fragment(_steps, run_every=_EVERY)(view)
 
 

@@ -11,7 +11,7 @@ from core.accuracy.scores import Score
 from dashboard.charts.accuracy import by_coin_chart, by_day_chart, by_horizon_chart, interval_coverage_chart
 from dashboard.i18n.numbers import Formats
 from dashboard.i18n.texts import Texts
-from dashboard.pages.accuracy import verdict
+from dashboard.views.accuracy import verdict
 
 FORMATS = Formats("pt", UTC, "usd")
 TEXTS = Texts("pt")

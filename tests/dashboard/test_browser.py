@@ -90,6 +90,7 @@ def test_the_chosen_coin_survives_refreshes(market: Any, visit: Callable[..., Pa
     """A coin chosen by hand is still there after two publications and after two reloads, with its chart drawn anew."""
     page = visit()
     expect(page.locator(CHART).first).to_be_visible()
+    expect(page.get_by_test_id("stSidebar")).to_have_count(0)
     expect(page.locator("[data-notice=simulated]")).to_contain_text("DADOS SIMULADOS")
     box = page.locator(".st-key-moeda").get_by_role("combobox")
     box.click()

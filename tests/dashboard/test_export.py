@@ -10,7 +10,7 @@ from typing import Any
 from core.reading.readers import Readers
 from core.settings import load_settings
 from core.times import DAY_MS, HOUR_MS, iso, now_ms
-from dashboard.pages.export import forecasts_file, latest_file, prices_file
+from dashboard.views.export import forecasts_file, latest_file, prices_file
 
 
 def rows_of(text: str) -> list[dict[str, str]]:

@@ -20,10 +20,10 @@ from dashboard.charts.price import WINDOWS, price_chart, step_ms
 from dashboard.charts.style import ChartStyle
 from dashboard.charts.tables import steps_rows, text_table
 from dashboard.i18n.numbers import Formats
-from dashboard.shell.context import Page, ViewContext, escape_markdown, showing_errors
+from dashboard.shell.context import View, ViewContext, escape_markdown, showing_errors
 from dashboard.shell.query_choices import choose_coin, choose_window
 
-__all__ = ["PAGE", "price_figure", "show"]
+__all__ = ["VIEW", "price_figure", "show"]
 
 
 class _Delta(TypedDict):
@@ -226,4 +226,4 @@ def _delta(formats: Formats, change: float | None) -> _Delta:
     return {"delta": text, "delta_color": "normal", "delta_arrow": "up" if change > 0 else "down"}
 
 
-PAGE: Final = Page("visao", ":material/show_chart:", position=1, show=show)
+VIEW: Final = View("visao", ":material/show_chart:", position=1, show=show)

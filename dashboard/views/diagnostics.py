@@ -1,4 +1,4 @@
-"""Page on the state of the system: processes, files, records, collector and model."""
+"""View of the state of the system: processes, files, records, collector and model."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from core.version import VERSION
 from dashboard.charts.tables import text_table
 from dashboard.i18n.numbers import Formats
 from dashboard.i18n.texts import Texts
-from dashboard.shell.context import Page, ViewContext, escape_markdown, showing_errors
+from dashboard.shell.context import View, ViewContext, escape_markdown, showing_errors
 
-__all__ = ["HIDDEN", "PAGE", "facts", "log_state", "process_rows", "show"]
+__all__ = ["HIDDEN", "VIEW", "facts", "log_state", "process_rows", "show"]
 
 _EVERY: Final = "3s"
 _ORDER: Final = ("suite", "simulator", "collector", "pipeline", "api", "dashboard")
@@ -35,7 +35,7 @@ _MAX_FACT_LENGTH: Final = 300
 
 
 def show(view: ViewContext) -> None:
-    """Draw the page; it refreshes every three seconds."""
+    """Draw the view; it refreshes every three seconds."""
     st.fragment(_state, run_every=_EVERY)(view)
     with st.expander(view.texts("diagnostics.versions"), icon=":material/info:"):
         st.markdown(_versions())
@@ -190,4 +190,4 @@ def _versions() -> str:
     )
 
 
-PAGE: Final = Page("diagnostico", ":material/monitor_heart:", position=5, show=show)
+VIEW: Final = View("diagnostico", ":material/monitor_heart:", position=5, show=show)

@@ -18,10 +18,10 @@ from dashboard.charts.style import ChartStyle
 from dashboard.charts.tables import coin_table
 from dashboard.i18n.numbers import Formats
 from dashboard.i18n.texts import Texts
-from dashboard.shell.context import Page, ViewContext, showing_errors
+from dashboard.shell.context import View, ViewContext, showing_errors
 from dashboard.shell.query_choices import choose_window, query_choice, query_choices, segmented
 
-__all__ = ["PAGE", "coins_table", "comparison_figure", "show", "sparklines"]
+__all__ = ["VIEW", "coins_table", "comparison_figure", "show", "sparklines"]
 
 _EVERY: Final = "3s"
 _SCALES: Final = ("variacao", "indice")
@@ -107,4 +107,4 @@ def _table(view: ViewContext) -> None:
         )
 
 
-PAGE: Final = Page("comparacao", ":material/stacked_line_chart:", position=3, show=show)
+VIEW: Final = View("comparacao", ":material/stacked_line_chart:", position=3, show=show)

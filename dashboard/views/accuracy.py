@@ -13,10 +13,10 @@ from dashboard.charts.accuracy import by_coin_chart, by_day_chart, by_horizon_ch
 from dashboard.charts.tables import score_table
 from dashboard.i18n.numbers import Formats
 from dashboard.i18n.texts import Texts
-from dashboard.shell.context import Page, ViewContext, escape_markdown, showing_errors
+from dashboard.shell.context import View, ViewContext, escape_markdown, showing_errors
 from dashboard.shell.query_choices import choose_coin, query_choice, segmented
 
-__all__ = ["PAGE", "show", "verdict"]
+__all__ = ["VIEW", "show", "verdict"]
 
 _EVERY: Final = "5s"
 _EVIDENCE: Final = ("ao_vivo", "backtest")
@@ -153,4 +153,4 @@ def _chart_card(view: ViewContext, name: str, figure: object) -> None:
         st.plotly_chart(figure, key=name, config=_CHART_CONFIG, alt=view.texts(f"accuracy.chart_{name}"))
 
 
-PAGE: Final = Page("precisao", ":material/target:", position=2, show=show)
+VIEW: Final = View("precisao", ":material/target:", position=2, show=show)

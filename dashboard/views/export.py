@@ -13,10 +13,10 @@ from core.price_store import Coin
 from core.reading.csv_export import ATTRIBUTION, Cell, csv_file, file_name, forecasts_csv, prices_csv
 from core.reading.readers import Readers
 from core.times import DAY_MS, FOREVER_MS, iso, now_ms
-from dashboard.shell.context import Page, ViewContext, showing_errors
+from dashboard.shell.context import View, ViewContext, showing_errors
 from dashboard.shell.query_choices import choose_coin, query_choice, segmented
 
-__all__ = ["PAGE", "forecasts_file", "latest_file", "prices_file", "show"]
+__all__ = ["VIEW", "forecasts_file", "latest_file", "prices_file", "show"]
 
 _PERIODS: Final = {"24h": DAY_MS, "7d": 7 * DAY_MS, "30d": 30 * DAY_MS, "tudo": FOREVER_MS}
 _MAX_ROWS: Final = 1_000_000
@@ -116,4 +116,4 @@ def _card(view: ViewContext, name: str, file: str, make: Callable[[], str]) -> N
         )
 
 
-PAGE: Final = Page("exportar", ":material/download:", position=4, show=show)
+VIEW: Final = View("exportar", ":material/download:", position=4, show=show)
