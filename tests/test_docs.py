@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-PAGES = sorted([ROOT / "README.md", ROOT / "README.en.md", *(ROOT / "docs").glob("*.md")])
+INDEX = ROOT / "docs" / "README.md"
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
 TEXT = {page: page.read_text(encoding="utf-8") for page in PAGES}
 MODULES = sorted({name for text in TEXT.values() for name in re.findall(r"python -m ((?:core|etl|model)\.\w+)", text)})
 OPTIONS = sorted({name for text in TEXT.values() for name in re.findall(r"run_all\.py[^\n`]*?(--[a-z-]+)", text)})
@@ -33,12 +34,18 @@ def test_every_option_of_run_all_named_in_the_docs_exists() -> None:
     assert [option for option in OPTIONS if option not in answer.stdout] == []
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_every_relative_link_leads_to_a_file(page: Path) -> None:
     """No page points to a file or a picture that is not there."""
     links = [link for link in re.findall(r"\]\(([^)\s]+)\)", TEXT[page]) if "://" not in link]
     missing = [link for link in links if not (page.parent / link.split("#")[0]).exists()]
     assert missing == []
+
+
+def test_the_index_names_every_page_once() -> None:
+    """A reader finds each page of the project in docs/README.md."""
+    linked = [(INDEX.parent / link).resolve() for link in re.findall(r"\]\(([^)\s#]+)\)", TEXT[INDEX])]
+    assert sorted(linked) == [page for page in PAGES if page != INDEX]
 
 
 def test_both_readmes_give_the_same_two_lines() -> None:
@@ -67,7 +74,7 @@ def test_every_file_named_in_the_folder_tree_exists() -> None:
             assert (folder / file).exists(), f"{folder.name}/{file}"
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_every_module_named_on_a_page_exists(page: Path) -> None:
     """`model/scoring/naive_benchmark.py` and its like are files of the project, wherever a page names them."""
     named = set(re.findall(r"\b(?:core|etl|model|api|dashboard|bench|tests)/[\w/]+\.py\b", TEXT[page]))
