@@ -1,6 +1,6 @@
 """`python -m bench`: every benchmark, one table; `python -m bench NAME --help`: one of them.
 
-Names: cycle, store, retention, suite, soak, startup, profile, floor, yardsticks, api_latency, forecast_quality.
+Names: cycle, store, api_latency, suite, soak, forecast_quality, forecast_prior, forecast_hash, screenshots.
 `cycle` and `store` need requirements.txt alone.
 """
 
@@ -16,21 +16,20 @@ from suite.children import FRUGAL
 _NAMES: Final = (
     "cycle",
     "store",
-    "retention",
+    "api_latency",
     "suite",
     "soak",
-    "startup",
-    "profile",
-    "api_latency",
-    "floor",
-    "yardsticks",
     "forecast_quality",
+    "forecast_prior",
+    "forecast_hash",
+    "screenshots",
 )
+_AS_CALLED: Final = ("forecast_hash",)
+"""Must forecast as `python -m model.backtest` does when it is called by hand, with as many threads."""
 
 
 def main() -> int:
     """Run the benchmark that the command line names, or all of them."""
-    _be_frugal()
     name, *rest = sys.argv[1:] or ["all"]
     if name in ("-h", "--help"):
         print(__doc__)
@@ -40,12 +39,13 @@ def main() -> int:
     if name not in ("all", *_NAMES):
         print(f"unknown benchmark {name!r}: one of {', '.join(_NAMES)}", file=sys.stderr)
         return 2
-    module = importlib.import_module("bench.all" if name == "all" else f"bench.{name}")
-    return int(module.main(rest))
+    if name not in _AS_CALLED:
+        _limit_threads()
+    return int(importlib.import_module(f"bench.{name}").main(rest))
 
 
-def _be_frugal() -> None:
-    """Begin anew with the environment that the suite's processes get; libraries look at it when they are loaded."""
+def _limit_threads() -> None:
+    """Restart with the environment of the suite's processes; libraries read it when they are loaded."""
     if FRUGAL.items() <= os.environ.items():
         return
     os.environ.update(FRUGAL)

@@ -1,7 +1,7 @@
-"""`python -m bench.api_latency`: how long the API takes to answer, beside an empty FastAPI route in the same run.
+"""`python -m bench api_latency`: how long the API takes to answer, compared with an empty async route in the same run.
 
 Real server processes, one keep-alive connection each, then eight clients at once. The folder holds prices of every
-minute and the log of `--hours` hours.
+minute and a log of `--hours` hours.
 """
 
 from __future__ import annotations
@@ -9,27 +9,26 @@ from __future__ import annotations
 import argparse
 import http.client
 import json
-import os
 import socket
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
+from bench.figures import Figure, table
+from bench.serving import EMPTY_APP, serve
 from core.price_store import Coin
 from core.publishing.parquet import sorted_by
 from core.publishing.publisher import Publisher
-from core.settings import PROJECT, Source
+from core.settings import Source
 from tests.support.sample_folder import SampleFolder
 
-PATHS: Final = (
+__all__ = ["figures", "main", "measure_latency"]
+
+_PATHS: Final = (
     "/status",
     "/moedas",
     "/prever/moeda0",
@@ -42,47 +41,45 @@ PATHS: Final = (
 )
 
 
-@dataclass(frozen=True)
-class Latency:
-    """By path: median and 95th percentile in milliseconds, and the size of the body; `floor` of an empty route."""
+def measure_latency(folder: Path, *, coins: int, hours: float, requests: int) -> dict[str, Any]:
+    """Fill the empty `folder`, serve it, and ask every path `requests` times.
 
-    floor: tuple[float, float, int]
-    paths: dict[str, tuple[float, float, int]]
-    started_s: float
-    answers_per_s: float
-
-
-def measure_latency(folder: Path, *, coins: int, hours: float, requests: int) -> Latency:
-    """Fill the empty `folder`, serve it, and ask every path `requests` times."""
+    Returns:
+        `floor` of the empty route and `paths`: median and 95th percentile in milliseconds, bytes of the body;
+        `started_s` from process start to the first answer; `answers_per_s` with eight clients.
+    """
     sample = _fill(folder, coins, hours)
-    environment = {**os.environ, **sample.settings.model_copy(update={"source": Source.AUTO}).environment()}
-    with _serve("bench.empty_api:app", environment) as (port, _):
+    environment = sample.settings.model_copy(update={"source": Source.AUTO}).environment()
+    with serve(EMPTY_APP, environment) as (port, _):
         floor = _measure(port, "/", requests)
-    with _serve("api.main:app", environment) as (port, started_s):
-        paths = {path: _measure(port, path, requests) for path in PATHS}
+    with serve("api.main:app", environment) as (port, started_s):
+        paths = {path: _measure(port, path, requests) for path in _PATHS}
         paths["/prever/moeda0 (304)"] = _measure(port, "/prever/moeda0", requests, conditional=True)
-        return Latency(floor, paths, started_s, _throughput(port, "/prever/moeda0"))
+        rate = _throughput(port, "/prever/moeda0")
+    return {"floor": floor, "paths": paths, "started_s": started_s, "answers_per_s": rate}
+
+
+def figures(latency: Mapping[str, Any]) -> list[Figure]:
+    """Start, median and 95th percentile of every path, and answers a second."""
+    floor, high_floor, _ = latency["floor"]
+    found = [Figure("process start to first answer, API", latency["started_s"], "s", 1.5)]
+    for path, (median, high, _) in latency["paths"].items():
+        found.append(Figure(f"GET {path}, p50", median, "ms", None, "empty async route", floor))
+        found.append(Figure(f"GET {path}, p95", high, "ms", None, "empty async route", high_floor))
+    return [*found, Figure("answers a second to 8 clients, /prever", latency["answers_per_s"], "")]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Print the table."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    """Measure and print."""
+    parser = argparse.ArgumentParser(prog="python -m bench api_latency", description=__doc__)
     parser.add_argument("--coins", type=int, default=10)
     parser.add_argument("--hours", type=float, default=24)
     parser.add_argument("--requests", type=int, default=300, help="per path")
     parser.add_argument("--json", action="store_true")
-    options = parser.parse_args(arguments)
+    given = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as folder:
-        latency = measure_latency(Path(folder), coins=options.coins, hours=options.hours, requests=options.requests)
-    if options.json:
-        print(json.dumps(asdict(latency)))
-        return 0
-    print(f"{options.coins} coins, {options.hours:g} h; process start to first answer {latency.started_s:.2f} s\n")
-    print(f"{'path':34} {'p50 ms':>8} {'p95 ms':>8} {'bytes':>9}")
-    _print_row("(empty FastAPI route)", latency.floor)
-    for path, measured in latency.paths.items():
-        _print_row(path, measured)
-    print(f"\n8 clients on /prever: {latency.answers_per_s:.0f} answers a second, all 200")
+        latency = measure_latency(Path(folder), coins=given.coins, hours=given.hours, requests=given.requests)
+    print(json.dumps(latency) if given.json else table(figures(latency)))
     return 0
 
 
@@ -97,32 +94,6 @@ def _fill(folder: Path, coins: int, hours: float) -> SampleFolder:
         pass
     sample.publish(publisher)
     return sample
-
-
-@contextmanager
-def _serve(application: str, environment: dict[str, str]) -> Iterator[tuple[int, float]]:
-    """Port of a running server, and the seconds from its start to its first answer."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "uvicorn", application, "--port", str(port), "--no-access-log"]
-    began = time.perf_counter()
-    process = subprocess.Popen([*command, "--log-level", "warning"], env=environment, cwd=PROJECT)
-    try:
-        while not _answers(port):
-            time.sleep(0.01)
-        yield port, time.perf_counter() - began
-    finally:
-        process.terminate()
-        process.wait(10)
-
-
-def _answers(port: int) -> bool:
-    try:
-        _get(http.client.HTTPConnection("127.0.0.1", port, timeout=5), "/status")
-    except OSError:
-        return False
-    return True
 
 
 def _get(
@@ -156,12 +127,3 @@ def _throughput(port: int, path: str, clients: int = 8, each: int = 100) -> floa
         for result in [pool.submit(_measure, port, path, each) for _ in range(clients)]:
             result.result()
     return clients * (each + 1) / (time.perf_counter() - began)
-
-
-def _print_row(name: str, measured: tuple[float, float, int]) -> None:
-    median, high, size = measured
-    print(f"{name:34} {median:8.2f} {high:8.2f} {size:9d}")
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,9 +1,9 @@
-"""`python -m bench cycle`: what warm cycles of the real pipeline cost, on a price store that is filled here.
+"""`python -m bench cycle`: the cost of warm cycles of the real pipeline, on a price store that is filled here.
 
-Every measured cycle begins with one new price per coin, `--step` seconds after the last. With the default, 300, every
-cycle completes grid rows, learns from matured ones, logs and scores an hour's worth of horizons, and one in three
-stores the model. With 30, nine of ten cycles find no new grid row, as in the running loop. Times are medians;
-`cpu_mean_s` and `bytes_written` are means, so that what only some cycles do is counted too.
+Every measured cycle starts with one new price per coin, `--step` seconds after the last one. With the default of 300,
+every cycle completes grid rows, learns from matured ones, logs forecasts and scores an hour's worth of horizons, and
+one cycle in three stores the model. With 30, nine of ten cycles find no new grid row, as in the running loop. Times
+are medians; `cpu_mean_s` and `bytes_written` are means, which also count what only some cycles do.
 """
 
 from __future__ import annotations
@@ -13,12 +13,14 @@ import json
 import statistics
 import tempfile
 import time
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from bench.figures import Figure, table
 from bench.market import Market
+from bench.naive_loop import naive_loop_cpu_s
 from bench.process_cost import cpu_s, memory_mb, written_bytes
 from bench.stored_log import store_log
 from core.price_store import PriceWriter
@@ -29,40 +31,10 @@ from core.workspace import open_workspace
 from model.loop.session import Session, open_session
 from model.pipeline import TRAINING, Pipeline
 
-__all__ = ["CycleCost", "main", "measure_cycles"]
+__all__ = ["figures", "main", "measure_cycles"]
 
 _WARM_UP: Final = 14
-"""Cycles, 5 minutes apart, after which every horizon of an earlier forecast comes due in each further one."""
-
-
-@dataclass(frozen=True)
-class CycleCost:
-    """Medians (and two means) over warm cycles, and what the first start took.
-
-    `cpu_s` and `cpu_mean_s` count children, `other_s` is everything but the fit, `bytes_written` per cycle, `pss_mb`
-    and `models_mb` at the end. `fit_rows` is what the forest learns from; `start_s` and `start_cpu_s` are what the
-    first cycle took, which learns from all that is stored.
-    """
-
-    coins: int
-    rows: int
-    history_days: float
-    cycles: int
-    step_s: int
-    cpu_s: float
-    cpu_mean_s: float
-    wall_s: float
-    wall_max_s: float
-    fit_s: float
-    other_s: float
-    pss_mb: float
-    models_mb: float
-    bytes_written: int
-    start_s: float
-    start_cpu_s: float
-    log_rows: int
-    fit_rows: int
-    steps_s: dict[str, float]
+"""Cycles, 5 minutes apart, after which each further cycle scores every horizon of an earlier forecast."""
 
 
 @dataclass(frozen=True)
@@ -74,54 +46,39 @@ class _Sample:
 
 
 def measure_cycles(
-    folder: Path,
-    *,
-    coins: int,
-    rows: int,
-    history_days: float,
-    cycles: int = 5,
-    step_s: int = 300,
-    log_days: int = 0,
-    seed: int = 0,
-) -> CycleCost:
-    """Fill a store (and a log of `log_days`) in the empty `folder`, start the pipeline on it, and measure `cycles`
-    warm cycles.
+    folder: Path, *, coins: int, rows: int, history_days: float, cycles: int, step_s: int, log_days: int
+) -> dict[str, Any]:
+    """Fill a store (and a log of `log_days`) in the empty `folder`, start the pipeline on it, measure warm cycles.
+
+    Returns:
+        Medians and means per cycle: `cpu_s` and `cpu_mean_s` (with children), `wall_s`, `fit_s`, `other_s` (all but
+        the fit), `steps_s`, `bytes_written`; at the end: `pss_mb`, `models_mb`, `log_rows`; `start_s` of the first
+        cycle, which learns from all that is stored.
     """
     settings = load_settings(source="demo", data_dir=folder / "data", models_dir=folder / "models")
     workspace = open_workspace(settings)
-    database = workspace.database
     end_ms = now_ms() // GRID_STEP_MS * GRID_STEP_MS - 1000 * cycles * step_s - _WARM_UP * GRID_STEP_MS
-    market = Market.stored(database, coins=coins, rows=rows, days=history_days, end_ms=end_ms, seed=seed)
+    market = Market.stored(workspace.database, coins=coins, rows=rows, days=history_days, end_ms=end_ms)
     store_log(workspace.processed, market.coins, log_days, end_ms)
     with (
         Heartbeat(settings.run_dir, "pipeline") as heartbeat,
-        PriceWriter(database) as writer,
+        PriceWriter(workspace.database) as writer,
         open_session(settings) as session,
     ):
         pipeline = Pipeline(session, heartbeat)
         start = _cycle(pipeline, market.now_ms)
         for _ in range(_WARM_UP):
             _cycle(pipeline, market.poll(writer, GRID_STEP_MS))
-        samples = _warm_cycles(pipeline, market, writer, cycles, 1000 * step_s)
-        learner = session.engine.learner
+        samples = [_cycle(pipeline, market.poll(writer, 1000 * step_s)) for _ in range(cycles)]
         assert not pipeline.clock.put_off, "the last cycle was shortened"
-        assert session.trained_ms == market.now_ms or not learner.can_fit, "the last cycle did not train"
+        assert session.trained_ms == market.now_ms or not session.engine.learner.can_fit, "the last cycle did not train"
         session.save_model()
-        return CycleCost(
-            coins=coins,
-            rows=rows,
-            history_days=history_days,
-            cycles=cycles,
-            step_s=step_s,
-            start_s=start.wall_s,
-            start_cpu_s=start.cpu_s,
-            **_typical(samples),
-            **_left_behind(session),
-        )
+        sizes = {"coins": coins, "rows": rows, "history_days": history_days, "cycles": cycles, "step_s": step_s}
+        return {**sizes, **_typical(samples), **_left_behind(session), "start_s": start.wall_s}
 
 
 def _typical(samples: Sequence[_Sample]) -> dict[str, Any]:
-    """The fields of CycleCost that sum up the cycles; a step counts in those that had it."""
+    """Medians and means over the cycles; a step counts in the cycles that had it."""
     steps: dict[str, list[float]] = {}
     for sample in samples:
         for name, seconds in sample.steps_s.items():
@@ -130,7 +87,6 @@ def _typical(samples: Sequence[_Sample]) -> dict[str, Any]:
         "cpu_s": statistics.median(sample.cpu_s for sample in samples),
         "cpu_mean_s": statistics.mean(sample.cpu_s for sample in samples),
         "wall_s": statistics.median(sample.wall_s for sample in samples),
-        "wall_max_s": max(sample.wall_s for sample in samples),
         "fit_s": statistics.median(sample.steps_s[TRAINING] for sample in samples),
         "other_s": statistics.median(sample.wall_s - sample.steps_s[TRAINING] for sample in samples),
         "bytes_written": round(statistics.mean(sample.bytes_written for sample in samples)),
@@ -139,22 +95,12 @@ def _typical(samples: Sequence[_Sample]) -> dict[str, Any]:
 
 
 def _left_behind(session: Session) -> dict[str, Any]:
-    """The fields of CycleCost that tell what the cycles made: models, log, training rows, memory in use."""
-    learner = session.engine.learner
-    return {
-        "pss_mb": memory_mb(),
-        "models_mb": sum(path.stat().st_size for path in session.workspace.models.iterdir()) / 2**20,
-        "log_rows": session.book.logged_rows,
-        "fit_rows": len(learner.store.sample()[0]) if learner.can_fit else 0,
-    }
-
-
-def _warm_cycles(pipeline: Pipeline, market: Market, writer: PriceWriter, cycles: int, step_ms: int) -> list[_Sample]:
-    return [_cycle(pipeline, market.poll(writer, step_ms)) for _ in range(cycles)]
+    models = sum(path.stat().st_size for path in session.workspace.models.iterdir())
+    return {"pss_mb": memory_mb(), "models_mb": models / 2**20, "log_rows": session.book.logged_rows}
 
 
 def _cycle(pipeline: Pipeline, now: int) -> _Sample:
-    """One cycle; every coin must have got its forecast, from the price just stored."""
+    """Run one cycle; every coin must get its forecast, from the price just stored."""
     cpu, written, started = cpu_s(), written_bytes(), time.perf_counter()
     complete = pipeline.cycle(now)
     wall = time.perf_counter() - started
@@ -165,6 +111,19 @@ def _cycle(pipeline: Pipeline, now: int) -> _Sample:
     return _Sample(cpu_s() - cpu, wall, written_bytes() - written, dict(pipeline.clock.seconds))
 
 
+def figures(cost: Mapping[str, Any]) -> list[Figure]:
+    """The figures of one run; the naive loop is the yardstick where it was measured."""
+    size = f"{cost['coins']} coins x {cost['rows']:,} rows"
+    naive = cost.get("naive_cpu_s")
+    ratio_limit = None if naive is None else 0.05
+    return [
+        Figure(f"warm cycle, {size}", cost["cpu_s"], "CPU-s", ratio_limit, "naive loop", naive),
+        Figure(f"warm cycle, {size}, alone", cost["wall_s"], "s", 10),
+        Figure(f"everything but the fit, {size}", cost["other_s"], "s", 0.5 if cost["coins"] <= 10 else 4),
+        Figure(f"models/, {cost['coins']} coins", cost["models_mb"], "MB", 30),
+    ]
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure and print; one JSON object on the last line with `--json`."""
     parser = argparse.ArgumentParser(prog="python -m bench cycle", description=__doc__)
@@ -173,24 +132,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--history-days", type=float, default=7.0, help="over which they are spread evenly")
     parser.add_argument("--cycles", type=int, default=5)
     parser.add_argument("--step", type=int, default=300, help="seconds of market time between two cycles")
-    parser.add_argument("--log-days", type=int, default=0, help="days of logged forecasts that lie there already")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--log-days", type=int, default=0, help="days of logged forecasts stored before the start")
+    parser.add_argument("--no-naive", action="store_true", help="without the naive loop as yardstick")
     parser.add_argument("--json", action="store_true")
-    options = parser.parse_args(arguments)
+    given = parser.parse_args(arguments)
+    size = {"coins": given.coins, "rows": given.rows}
+    more = {"history_days": given.history_days, "cycles": given.cycles, "step_s": given.step}
     with tempfile.TemporaryDirectory() as folder:
-        cost = measure_cycles(
-            Path(folder),
-            coins=options.coins,
-            rows=options.rows,
-            history_days=options.history_days,
-            cycles=options.cycles,
-            step_s=options.step,
-            log_days=options.log_days,
-            seed=options.seed,
-        )
-    if options.json:
-        print(json.dumps(asdict(cost)))
-    else:
-        for name, value in asdict(cost).items():
-            print(f"{name:14} {value}")
+        cost = measure_cycles(Path(folder), **size, **more, log_days=given.log_days)
+    if not given.no_naive:
+        cost["naive_cpu_s"] = naive_loop_cpu_s(**size, days=given.history_days)
+    print(json.dumps(cost) if given.json else table(figures(cost)))
     return 0

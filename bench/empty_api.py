@@ -1,4 +1,4 @@
-"""The yardstick of bench/api_latency.py: a FastAPI application whose only route returns an empty object."""
+"""A FastAPI application whose only route returns an empty object: the yardstick of the API's answers."""
 
 from __future__ import annotations
 
@@ -10,6 +10,6 @@ app = FastAPI()
 
 
 @app.get("/")
-def nothing() -> dict[str, str]:
+async def nothing() -> dict[str, str]:
     """An empty object."""
     return {}

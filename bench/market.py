@@ -1,4 +1,4 @@
-"""Seeded prices for benchmarks: a store filled through the collector's own writer, then one new price per coin."""
+"""Prices for benchmarks, stored through the collector's own writer: seeded random walks, and the simulated market."""
 
 from __future__ import annotations
 
@@ -11,9 +11,11 @@ import numpy as np
 import numpy.typing as npt
 
 from core.price_store import Coin, Price, PriceWriter
-from core.times import DAY_MS
+from core.times import DAY_MS, GRID_STEP_MS, now_ms
+from etl.local_market.coin_names import coins_wanted
+from etl.local_market.simulated import SimulatedMarket
 
-__all__ = ["Market", "coin_names"]
+__all__ = ["Market", "coin_names", "store_simulated"]
 
 _DAY_SPREAD: Final = 0.03
 _MARKET_SHARE: Final = 0.5
@@ -82,3 +84,18 @@ class Market:
         quotes = zip(self.coins, prices[0].tolist(), strict=True)
         writer.store([Price(coin.id, ts_ms, price, 1e9, 1e7, ts_ms) for coin, price in quotes], clock_ms=ts_ms)
         return ts_ms
+
+
+def store_simulated(database: Path, wanted: str, days: int) -> None:
+    """Store the last `days` of the coins that `wanted` names (`top:250`), a price every 5 minutes."""
+    market = SimulatedMarket(coins_wanted(wanted), 0)
+    end_ms = now_ms() // 1000 * 1000
+    with PriceWriter(database) as writer:
+        writer.update_coins(Coin(coin.id, coin.symbol, coin.name, coin.rank, end_ms) for coin in market.coins)
+        for day_ms in range(end_ms - days * DAY_MS, end_ms, DAY_MS):
+            times = np.arange(day_ms, day_ms + DAY_MS, GRID_STEP_MS)
+            rows = np.repeat(np.arange(len(market.coins)), len(times))
+            prices = market.prices(rows, np.tile(times, len(market.coins))).reshape(len(market.coins), -1)
+            for coin, values in zip(market.coins, prices, strict=True):
+                pairs = zip(times.tolist(), values.tolist(), strict=True)
+                writer.store((Price(coin.id, ts, price, 1e9, 1e7, ts) for ts, price in pairs), clock_ms=end_ms)

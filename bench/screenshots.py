@@ -1,7 +1,6 @@
-"""Takes the pictures that READMEs and docs show: `python -m bench.screenshots`.
+"""Takes the pictures in READMEs and docs: `python -m bench screenshots`, while a suite runs.
 
-A suite must be running, `--demo` for pictures that may be shown to everybody; `--cost FILE` takes that of the chart
-that `python -m bench` wrote instead. Chromium is the system's own.
+Start the suite with `--demo`, because simulated prices may be shown to everybody. Chromium is the system's own.
 """
 
 from __future__ import annotations
@@ -43,10 +42,6 @@ def _pictures(api: str, dashboard: str) -> Sequence[_Picture]:
     )
 
 
-def _cost(file: Path) -> _Picture:
-    return _Picture("custo", file.resolve().as_uri(), _CHART, width=1116, height=346)
-
-
 def _take(browser: Browser, picture: _Picture, folder: Path) -> Path:
     context = browser.new_context(
         viewport={"width": picture.width, "height": picture.height},
@@ -65,19 +60,17 @@ def _take(browser: Browser, picture: _Picture, folder: Path) -> Path:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Take every picture; 0 when all are there."""
-    parser = argparse.ArgumentParser(prog="python -m bench.screenshots", description=__doc__)
+    """Take every picture."""
+    parser = argparse.ArgumentParser(prog="python -m bench screenshots", description=__doc__)
     parser.add_argument("--api", default="http://127.0.0.1:8000")
     parser.add_argument("--dashboard", default="http://127.0.0.1:8501")
     parser.add_argument("--folder", type=Path, default=PROJECT / "docs" / "img")
-    parser.add_argument("--cost", type=Path, help="reports/bench/cost.html")
     parser.add_argument("--chromium", default=_CHROMIUM)
     given = parser.parse_args(arguments)
     given.folder.mkdir(parents=True, exist_ok=True)
-    pictures = [_cost(given.cost)] if given.cost else _pictures(given.api, given.dashboard)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=given.chromium, args=["--no-sandbox"])
-        for picture in pictures:
+        for picture in _pictures(given.api, given.dashboard):
             path = _take(browser, picture, given.folder)
             print(f"{path}  {path.stat().st_size / 1000:.0f} kB")
         browser.close()

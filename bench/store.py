@@ -1,4 +1,7 @@
-"""`python -m bench store`: what a poll costs the price store, and whether its queries stay flat while it grows."""
+"""`python -m bench store`: the commit of a poll of 250 coins, and whether queries stay flat while the store grows.
+
+The yardstick of each query is the same query on the smallest store.
+"""
 
 from __future__ import annotations
 
@@ -8,12 +11,12 @@ import sqlite3
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
+from bench.figures import Figure, table
 from bench.market import coin_names
 from core.price_store import Price, PriceReader, PriceWriter
 from core.reading.readers import Readers
@@ -21,7 +24,7 @@ from core.settings import Settings, load_settings
 from core.times import DAY_MS, HOUR_MS, now_ms
 from core.workspace import open_workspace, publish_source
 
-__all__ = ["StoreCost", "main", "measure_store"]
+__all__ = ["figures", "main", "measure_store"]
 
 _COINS: Final = 250
 _POLL_MS: Final = 30_000
@@ -29,18 +32,12 @@ _POLLS: Final = 120
 _QUERIES: Final = 20
 
 
-@dataclass(frozen=True)
-class StoreCost:
-    """Medians in milliseconds with `rows` prices of 250 coins stored; `poll_p95_ms` of a whole poll's commit."""
+def measure_store(folder: Path, rows: int) -> dict[str, Any]:
+    """Fill a store in the empty `folder` with `rows` prices, then store polls in it and query it.
 
-    rows: int
-    poll_ms: float
-    poll_p95_ms: float
-    query_ms: dict[str, float]
-
-
-def measure_store(folder: Path, rows: int) -> StoreCost:
-    """Fill a store in the empty `folder` with `rows` prices, then poll it and ask it."""
+    Returns:
+        Milliseconds: `poll_ms` and `poll_p95_ms` of the commit of a whole poll, `query_ms` the median of each query.
+    """
     settings = load_settings(source="demo", data_dir=folder / "data", models_dir=folder / "models")
     workspace = open_workspace(settings)
     publish_source(settings, workspace, None)
@@ -50,11 +47,12 @@ def measure_store(folder: Path, rows: int) -> StoreCost:
     _fill(workspace.database, rows // _COINS, end_ms)
     with PriceWriter(workspace.database) as writer:
         polls = [_poll(writer, end_ms + number * _POLL_MS) for number in range(1, _POLLS + 1)]
-    return StoreCost(rows, statistics.median(polls), statistics.quantiles(polls, n=20)[-1], _ask(settings))
+    slowest_ms = statistics.quantiles(polls, n=20)[-1]
+    return {"rows": rows, "poll_ms": statistics.median(polls), "poll_p95_ms": slowest_ms, "query_ms": _ask(settings)}
 
 
 def _fill(database: Path, per_coin: int, end_ms: int) -> None:
-    """Rows as the collector stores them, made by SQLite itself: ten million take seconds instead of minutes."""
+    """Insert rows as the collector stores them; SQLite makes them itself, so ten million take seconds."""
     with closing(sqlite3.connect(database)) as connection, connection:
         for coin in coin_names(_COINS):
             connection.execute(
@@ -73,7 +71,7 @@ def _poll(writer: PriceWriter, ts_ms: int) -> float:
 
 
 def _ask(settings: Settings) -> dict[str, float]:
-    """Each query behind the API's routes and the dashboard's pages; fresh readers, so that no cache answers."""
+    """Time each query behind the API's routes and the dashboard's pages; fresh readers keep caches out of it."""
     coin, now = coin_names(_COINS)[_COINS // 2].id, now_ms()
     readers = Readers(settings)
     with PriceReader(open_workspace(settings).database) as prices:
@@ -98,22 +96,30 @@ def _median_ms(query: Callable[[], object]) -> float:
     return statistics.median(times)
 
 
+def figures(costs: Sequence[Mapping[str, Any]]) -> list[Figure]:
+    """The commit and the queries of the largest store; the smallest is the yardstick."""
+    small, large = costs[0], costs[-1]
+    size, small_size = f"{large['rows']:,} prices", f"{small['rows']:,} prices"
+    commit = f"a poll of {_COINS} coins committed, {size}"
+    return [
+        Figure(commit, large["poll_ms"], "ms", 10),
+        Figure(f"{commit}, p95", large["poll_p95_ms"], "ms", None, small_size, small["poll_p95_ms"]),
+        *(
+            Figure(f"query, {size}: {name}", value, "ms", None, small_size, small["query_ms"][name])
+            for name, value in large["query_ms"].items()
+        ),
+    ]
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure stores of several sizes and print a table."""
+    """Measure stores of several sizes, the smallest first, and print."""
     parser = argparse.ArgumentParser(prog="python -m bench store", description=__doc__)
-    parser.add_argument("--rows", type=int, nargs="+", default=[100_000, 1_000_000, 10_000_000])
+    parser.add_argument("--rows", type=int, nargs="+", default=[1_000_000, 10_000_000])
     parser.add_argument("--json", action="store_true")
-    options = parser.parse_args(arguments)
+    given = parser.parse_args(arguments)
     costs = []
-    for rows in options.rows:
+    for rows in given.rows:
         with tempfile.TemporaryDirectory() as folder:
             costs.append(measure_store(Path(folder), rows))
-    if options.json:
-        print(json.dumps([asdict(cost) for cost in costs]))
-        return 0
-    print(f"{'milliseconds, 250 coins':28}" + "".join(f"{cost.rows:>14,}" for cost in costs))
-    print(f"{'a poll committed':28}" + "".join(f"{cost.poll_ms:14.2f}" for cost in costs))
-    print(f"{'a poll committed, p95':28}" + "".join(f"{cost.poll_p95_ms:14.2f}" for cost in costs))
-    for name in costs[0].query_ms:
-        print(f"{name:28}" + "".join(f"{cost.query_ms[name]:14.2f}" for cost in costs))
+    print(json.dumps(costs) if given.json else table(figures(costs)))
     return 0

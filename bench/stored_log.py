@@ -1,4 +1,4 @@
-"""A log of forecasts as a pipeline that has run for days leaves it: one part a day, one forecast a coin and slot."""
+"""A log of forecasts for benchmarks, as a pipeline that has run for days leaves it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,10 @@ __all__ = ["store_log"]
 
 
 def store_log(folder: Path, coins: Sequence[Coin], days: int, end_ms: int) -> None:
-    """Publish `days` whole days of forecasts before the day of `end_ms`, the oldest first, all of them scored."""
+    """Publish `days` whole days of forecasts before the day of `end_ms`, all of them scored.
+
+    One part a day, one forecast per coin and 5-minute slot.
+    """
     if not days:
         return
     publisher = Publisher(folder)

@@ -1,6 +1,7 @@
-"""`python -m bench suite`: what the whole suite costs while it runs: simulated market, one browser tab open.
+"""`python -m bench suite`: the cost of the whole running suite: simulated market, one browser tab open.
 
-Real processes from run_all.py. The simulator stands for CoinGecko and is not counted.
+Real processes from run_all.py. The simulator stands in for CoinGecko and is not counted. The yardstick of the API's
+answers is an empty async route that is asked at the same times.
 """
 
 from __future__ import annotations
@@ -9,127 +10,42 @@ import argparse
 import json
 import signal
 import statistics
+import sys
 import tempfile
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
-from bench.simulated_history import store_history
-from bench.suite_watch import NOT_COUNTED, Reading, SuiteWatch, open_tab
+from bench.figures import Figure, table
+from bench.market import store_simulated
+from bench.serving import EMPTY_APP, serve
+from bench.suite_watch import NOT_COUNTED, SuiteWatch, open_tab
 from core.processes.heartbeat import read_health
 from core.settings import load_settings
 from core.workspace import open_workspace
 from tests.support.running_suite import RunningSuite
 
-__all__ = ["SuiteCost", "main", "measure_suite", "start_suite"]
+__all__ = ["figures", "main", "measure_suite", "percentile_95", "watched_suite"]
 
 _DAY_S: Final = 86_400
 _PATIENCE_S: Final = 900.0
 
 
-@dataclass(frozen=True)
-class SuiteCost:
-    """Memory at the end in MB, per process and in sum; cycles in seconds; bytes a day extrapolated from the time
-    watched; processors kept busy (2 would be both); what the API took to answer a client that asks once a second.
-    """
-
-    coins: int
-    interval_s: float
-    minutes: float
-    tab: str
-    memory_mb: float
-    memory_by_process: dict[str, float]
-    cycles: int
-    cycle_median_s: float
-    cycle_p95_s: float
-    cycle_max_s: float
-    written_gb_day: float
-    paged_gb_day: float
-    written_by_process: dict[str, float]
-    processors: float
-    models_mb: float
-    api_median_ms: float
-    api_p95_ms: float
-
-
-def measure_suite(
-    folder: Path, *, coins: int, minutes: float, interval_s: float = 30.0, history_days: int = 14
-) -> SuiteCost:
-    """Watch a suite that was started in the empty `folder` for `minutes` from its first complete cycle on."""
-    suite = start_suite(folder, coins, interval_s, history_days)
-    try:
-        with open_tab(f"http://127.0.0.1:{suite.dashboard_port}") as tab:
-            watch = SuiteWatch(suite)
-            watch.wait(2 * interval_s)
-            first = watch.read()
-            watch.wait(60 * minutes)
-            last = watch.read()
-        models = sum(path.stat().st_size for path in folder.rglob("model-*.joblib"))
-    finally:
-        suite.end(signal.SIGTERM)
-    return _cost(
-        coins=coins,
-        interval_s=interval_s,
-        tab=tab,
-        models=models,
-        cycle_seconds=watch.cycle_seconds,
-        answer_ms=watch.answer_ms,
-        first=first,
-        last=last,
-    )
-
-
-def start_suite(folder: Path, coins: int, interval_s: float, history_days: int) -> RunningSuite:
-    """A suite with the simulated market, on a store that holds `history_days` of it, after its first complete cycle."""
+@contextmanager
+def watched_suite(folder: Path, coins: int, interval_s: float, history_days: int) -> Iterator[SuiteWatch]:
+    """Run a suite in the empty `folder` on `history_days` of stored prices, from its first complete cycle on."""
     settings = load_settings(source="demo", data_dir=folder / "dados de março", models_dir=folder / "modelos")
-    store_history(open_workspace(settings).database, f"top:{coins}", history_days)
+    store_simulated(open_workspace(settings).database, f"top:{coins}", history_days)
     options = ("--demo", "--no-browser", "--coins", f"top:{coins}", "--interval", str(interval_s), "--seed", "0")
     suite = RunningSuite(folder, *options, CRYPTO_CALLS_PER_MINUTE="1000")
     try:
         suite.wait(lambda: _complete(suite, coins), _PATIENCE_S)
-    except BaseException:
+        with open_tab(f"http://127.0.0.1:{suite.dashboard_port}") as tab:
+            print(tab, file=sys.stderr)
+            yield SuiteWatch(suite)
+    finally:
         suite.end(signal.SIGTERM)
-        raise
-    return suite
-
-
-def _cost(
-    *,
-    coins: int,
-    interval_s: float,
-    tab: str,
-    models: int,
-    cycle_seconds: dict[int, float],
-    answer_ms: list[float],
-    first: Reading,
-    last: Reading,
-) -> SuiteCost:
-    span = last.at_s - first.at_s
-    per_day = _DAY_S / span / 1e9
-    cycles, answers = sorted(cycle_seconds.values()), sorted(answer_ms)
-    counted = {name: one for name, one in last.processes.items() if name != NOT_COUNTED}
-    return SuiteCost(
-        coins=coins,
-        interval_s=interval_s,
-        minutes=span / 60,
-        tab=tab,
-        memory_mb=last.total("memory_mb"),
-        memory_by_process={name: round(one.memory_mb, 1) for name, one in counted.items()},
-        cycles=len(cycles),
-        cycle_median_s=statistics.median(cycles),
-        cycle_p95_s=cycles[-1 - len(cycles) // 20],
-        cycle_max_s=cycles[-1],
-        written_gb_day=(last.total("written") - first.total("written")) * per_day,
-        paged_gb_day=(last.total("paged") - first.total("paged")) * per_day,
-        written_by_process={
-            name: round((one.written - first.processes[name].written) * per_day, 3) for name, one in counted.items()
-        },
-        processors=(last.total("cpu_s") - first.total("cpu_s")) / span,
-        models_mb=models / 2**20,
-        api_median_ms=statistics.median(answers),
-        api_p95_ms=answers[-1 - len(answers) // 20],
-    )
 
 
 def _complete(suite: RunningSuite, coins: int) -> bool:
@@ -137,6 +53,63 @@ def _complete(suite: RunningSuite, coins: int) -> bool:
     pipeline, collector = (read_health(suite.run_dir, name).progress for name in ("pipeline", "collector"))
     filled = collector.get("backfill_total", 0) and collector["backfill_done"] == collector["backfill_total"]
     return bool(filled) and pipeline.get("coins") == coins and "forecast_at" in pipeline
+
+
+def measure_suite(folder: Path, *, coins: int, minutes: float, interval_s: float, history_days: int) -> dict[str, Any]:
+    """Watch a suite that starts in the empty `folder` for `minutes`.
+
+    Returns:
+        Memory at the end in MB; gigabytes written a day, extrapolated: `written` as the processes hand them over,
+        `paged` as the system counts whole pages; processors kept busy; milliseconds of the API's answers.
+    """
+    with watched_suite(folder, coins, interval_s, history_days) as watch:
+        with serve(EMPTY_APP, {}) as (watch.empty_port, _):
+            watch.wait(2 * interval_s)
+            first = watch.read()
+            watch.wait(60 * minutes)
+        last = watch.read()  # without the empty server, which shares pages with the suite
+    span = last.at_s - first.at_s
+    counted = {name: one for name, one in last.processes.items() if name != NOT_COUNTED}
+    daily = {
+        name: round((one.written - first.processes[name].written) * _DAY_S / span / 1e9, 3)
+        for name, one in counted.items()
+    }
+    return {
+        "coins": coins,
+        "minutes": span / 60,
+        "memory_mb": last.total("memory_mb"),
+        "memory_by_process": {name: round(one.memory_mb, 1) for name, one in counted.items()},
+        "cycles": len(watch.cycle_seconds),
+        "cycle_p95_s": percentile_95(watch.cycle_seconds.values()),
+        "written_by_process": daily,
+        "paged_gb_day": (last.total("paged") - first.total("paged")) * _DAY_S / span / 1e9,
+        "processors": (last.total("cpu_s") - first.total("cpu_s")) / span,
+        **{f"{name}_median_ms": statistics.median(times) for name, times in watch.answer_ms.items()},
+        **{f"{name}_p95_ms": percentile_95(times) for name, times in watch.answer_ms.items()},
+    }
+
+
+def percentile_95(values: Any) -> float:
+    """The 95th percentile, the larger neighbour between two values."""
+    ordered = sorted(values)
+    return float(ordered[-1 - len(ordered) // 20])
+
+
+def figures(cost: Mapping[str, Any]) -> list[Figure]:
+    """Memory, disk, processors, cycles and answers of one run."""
+    coins = f"{cost['coins']} coins"
+    memory_limit, disk_limit = (450, 3) if cost["coins"] <= 10 else (900, 10)
+    beside = "empty async route"
+    return [
+        Figure(f"memory of the running suite, {coins}", cost["memory_mb"], "MB", memory_limit),
+        Figure(f"bytes written a day, {coins}", cost["paged_gb_day"], "GB", disk_limit),
+        Figure(f"cycle beside everything, {coins}, p95 of {cost['cycles']}", cost["cycle_p95_s"], "s", 20),
+        Figure(f"processors kept busy, {coins}", cost["processors"], "of 2"),
+        Figure(
+            f"API beside everything, {coins}, p50", cost["api_median_ms"], "ms", None, beside, cost["empty_median_ms"]
+        ),
+        Figure(f"API beside everything, {coins}, p95", cost["api_p95_ms"], "ms", None, beside, cost["empty_p95_ms"]),
+    ]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -147,18 +120,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--interval", type=float, default=30.0)
     parser.add_argument("--history-days", type=int, default=14)
     parser.add_argument("--json", action="store_true")
-    options = parser.parse_args(arguments)
+    given = parser.parse_args(arguments)
+    options = {"coins": given.coins, "minutes": given.minutes, "interval_s": given.interval}
     with tempfile.TemporaryDirectory() as folder:
-        cost = measure_suite(
-            Path(folder),
-            coins=options.coins,
-            minutes=options.minutes,
-            interval_s=options.interval,
-            history_days=options.history_days,
-        )
-    if options.json:
-        print(json.dumps(asdict(cost)))
-    else:
-        for name, value in asdict(cost).items():
-            print(f"{name:20} {value}")
+        cost = measure_suite(Path(folder), **options, history_days=given.history_days)
+    print(json.dumps(cost) if given.json else table(figures(cost)))
     return 0

@@ -1,4 +1,4 @@
-"""A running suite seen from outside: memory, open files, CPU time and bytes written of each process, and its cycles."""
+"""A running suite seen from outside: memory, open files, CPU time and bytes written per process, and its cycles."""
 
 from __future__ import annotations
 
@@ -18,17 +18,20 @@ from tests.support.running_suite import RunningSuite
 __all__ = ["NOT_COUNTED", "ProcessReading", "Reading", "SuiteWatch", "open_tab"]
 
 NOT_COUNTED: Final = "simulator"
-"""Stands for CoinGecko; not part of what the suite costs."""
+"""Stands in for CoinGecko; not part of the suite's cost."""
 
 _ASKED: Final = "/moedas"
-"""What a client asks once a second while the suite is watched."""
+"""Asked once a second while the suite is watched."""
 
 _CHROMIUM: Final = Path("/usr/bin/chromium")
 
 
 @dataclass(frozen=True)
 class ProcessReading:
-    """One process at one moment; `written` and `paged` bytes since its start: handed over, and by page to a disk."""
+    """One process at one instant.
+
+    Bytes since its start: `written` as handed to the system, `paged` as whole pages on the way to a disk.
+    """
 
     memory_mb: float
     open_files: int
@@ -40,7 +43,7 @@ class ProcessReading:
 
 @dataclass(frozen=True)
 class Reading:
-    """The suite at one moment."""
+    """The suite at one instant."""
 
     at_s: float
     processes: dict[str, ProcessReading]
@@ -48,37 +51,47 @@ class Reading:
     disk_mb: float
 
     def total(self, field_name: str) -> float:
-        """Sum over the processes that count."""
+        """Sum of a field over the processes that count."""
         return float(sum(getattr(one, field_name) for name, one in self.processes.items() if name != NOT_COUNTED))
 
 
 @dataclass
 class SuiteWatch:
-    """Looks at a suite every second and keeps the seconds of every cycle it sees, the one that is over at first not,
-    and how many milliseconds the API took to answer.
+    """Looks at a suite every second; keeps the seconds of every cycle that ends, and milliseconds of answers.
+
+    `answer_ms` has the API's answers as "api" and, with an `empty_port`, those of the empty route there as "empty".
     """
 
     suite: RunningSuite
+    empty_port: int | None = None
     started: float = field(default_factory=time.monotonic)
     cycle_seconds: dict[int, float] = field(default_factory=dict)
-    readings: list[Reading] = field(default_factory=list)
-    answer_ms: list[float] = field(default_factory=list)
+    answer_ms: dict[str, list[float]] = field(default_factory=lambda: {"api": [], "empty": []})
     _first: int | None = None
 
     def wait(self, seconds: float) -> None:
-        """Watch the cycles for a while; a process that was restarted ends the run."""
+        """Watch for a while.
+
+        Raises:
+            AssertionError: the suite ended, a process was restarted, or the API did not answer.
+        """
         until = time.monotonic() + seconds
         while time.monotonic() < until:
             assert self.suite.process.poll() is None, self.suite.output
             progress = read_health(self.suite.run_dir, "pipeline").progress
             if "cycle" in progress and "cycle_seconds" in progress:
                 self._take(int(progress["cycle"]), float(progress["cycle_seconds"]))
-            asked = time.perf_counter()
-            assert self.suite.get(_ASKED) is not None, f"{_ASKED} was not answered"
-            self.answer_ms.append(1000 * (time.perf_counter() - asked))
+            self._ask("api", _ASKED, self.suite.api_port)
+            if self.empty_port:
+                self._ask("empty", "/", self.empty_port)
             time.sleep(1.0)
         restarts = {name: child["restarts"] for name, child in self.suite.children().items()}
         assert not any(restarts.values()), restarts
+
+    def _ask(self, name: str, path: str, port: int) -> None:
+        asked = time.perf_counter()
+        assert self.suite.get(path, port) is not None, f"{path} was not answered"
+        self.answer_ms[name].append(1000 * (time.perf_counter() - asked))
 
     def _take(self, cycle: int, seconds: float) -> None:
         if self._first is None:
@@ -87,7 +100,7 @@ class SuiteWatch:
             self.cycle_seconds.setdefault(cycle, seconds)
 
     def read(self) -> Reading:
-        """Every process now, the write-ahead log, and what lies on disk."""
+        """Read every process, the size of the write-ahead log, and of all files."""
         pids = {name: child["pid"] for name, child in self.suite.children().items()}
         pids["run_all"] = self.suite.process.pid
         files = [path for path in self.suite.data_dir.parent.rglob("*") if path.is_file()]
@@ -115,13 +128,13 @@ def _read(process: psutil.Process) -> ProcessReading:
 def _size(path: Path) -> int:
     try:
         return path.stat().st_size
-    except FileNotFoundError:  # superseded since it was listed
+    except FileNotFoundError:  # replaced since it was listed
         return 0
 
 
 @contextmanager
 def open_tab(url: str) -> Iterator[str]:
-    """Keep one browser tab open at `url`; gives what is open, or why nothing is."""
+    """Keep one browser tab open at `url`; gives what is open, or why nothing is open."""
     try:
         from playwright.sync_api import sync_playwright  # noqa: PLC0415 - a development requirement
     except ImportError:

@@ -1,4 +1,4 @@
-"""The benchmarks run, and say what they promise to say."""
+"""The benchmarks run and print the fields that they promise."""
 
 from __future__ import annotations
 
@@ -13,10 +13,9 @@ import pytest
 
 from bench.figures import Figure, table
 from bench.market import Market
-from bench.plots import Panel, cost_figure
+from bench.naive_loop import naive_loop_cpu_s
 from bench.soak import slope_per_hour
 from bench.suite_watch import ProcessReading, Reading
-from bench.yardsticks import bare_fit_cpu_s, naive_loop_cpu_s
 from core.price_store import PriceReader
 from core.settings import PROJECT
 from core.times import DAY_MS
@@ -55,20 +54,13 @@ def test_cycle_takes_a_history_too_sparse_to_learn_from(run_bench: Any) -> None:
     assert json.loads(done.stdout.splitlines()[-1])["wall_s"] > 0
 
 
-def test_yardsticks_print_what_is_asked_for(run_bench: Any) -> None:
-    """One JSON object with the costs named by `--only`, and a reason where a peer is not installed."""
-    words = ("--coins", "2", "--rows", "300", "--history-days", "1", "--json")
-    costs = json.loads(run_bench("yardsticks", "--only", "naive", "--only", "peers", *words).stdout.splitlines()[-1])
-    assert set(costs) == {"naive", "peers"}
-    assert costs["naive"] > 0
-    assert isinstance(costs["peers"], dict) or "CRYPTO_PEERS_PYTHON" in costs["peers"]
-
-
-def test_floor_prints_every_process(run_bench: Any) -> None:
-    """Four processes, each with CPU-seconds and megabytes of its libraries; only the pipeline's are without pandas."""
-    floors = json.loads(run_bench("floor", "--repeats", "1", "--json").stdout.splitlines()[-1])
-    assert [floor["process"] for floor in floors] == ["collector", "pipeline", "api", "dashboard"]
-    assert all(floor["cpu_s"] > 0 and floor["memory_mb"] > 0 for floor in floors)
+def test_cycle_compares_itself_with_the_naive_loop(run_bench: Any) -> None:
+    """The table names the naive loop and gives a ratio; `--no-naive` leaves it out."""
+    size = ("--coins", "2", "--rows", "300", "--history-days", "1", "--cycles", "1")
+    line = run_bench("cycle", *size).stdout.splitlines()[1]
+    assert line.startswith("warm cycle, 2 coins x 300 rows")
+    assert "naive loop" in line
+    assert "naive_cpu_s" not in json.loads(run_bench("cycle", *size, "--no-naive", "--json").stdout.splitlines()[-1])
 
 
 def test_store_prints_one_json_list(run_bench: Any) -> None:
@@ -77,6 +69,14 @@ def test_store_prints_one_json_list(run_bench: Any) -> None:
     costs = json.loads(done.stdout.splitlines()[-1])
     assert [cost["rows"] for cost in costs] == [5000, 10000]
     assert all(cost["poll_ms"] > 0 and min(cost["query_ms"].values()) > 0 for cost in costs)
+
+
+def test_api_latency_is_compared_with_an_empty_route(run_bench: Any) -> None:
+    """Every path has its median and its 95th percentile beside those of the empty route."""
+    lines = run_bench("api_latency", "--coins", "2", "--hours", "1", "--requests", "20").stdout.splitlines()
+    answers = [line for line in lines if line.startswith("GET ")]
+    assert [sum(kind in line for line in answers) for kind in (", p50", ", p95")] == [10, 10]
+    assert all("empty async route" in line for line in answers)
 
 
 def test_an_unknown_benchmark_is_refused_with_the_names(run_bench: Any) -> None:
@@ -98,10 +98,9 @@ def test_a_stored_market_holds_evenly_spaced_prices_up_to_its_end(tmp_path: Path
             assert rows == two.range(coin.id)
 
 
-def test_the_yardsticks_really_fit() -> None:
-    """More trees cost more; the naive loop of two coins costs something too."""
-    assert bare_fit_cpu_s(2_000, 8) > bare_fit_cpu_s(2_000, 1) > 0
-    assert naive_loop_cpu_s(2, 200, 1) > 0
+def test_the_naive_loop_is_scaled_to_the_number_of_coins() -> None:
+    """Two coins are fitted; ten cost about five times as much."""
+    assert naive_loop_cpu_s(10, 200, 1) > 2 * naive_loop_cpu_s(2, 200, 1) > 0
 
 
 @pytest.mark.parametrize(
@@ -119,14 +118,6 @@ def test_a_target_bounds_the_ratio_where_there_is_a_yardstick(figure: Figure, me
     assert figure.met is met
     assert ("MISSED" in table([figure])) is (met is False)
     assert json.loads(json.dumps(figure.to_json()))["met"] is met
-
-
-def test_the_chart_of_the_cost_has_a_point_for_every_value() -> None:
-    """Every panel is a curve with its labels in order, drawn from zero."""
-    figure = cost_figure([Panel("coins", "x", "abc", [1, 2, 3]), Panel("days", "x", "ab", [0.1, 0.2])])
-    assert [list(curve.y) for curve in figure.data] == [[1, 2, 3], [0.1, 0.2]]
-    assert [list(curve.x) for curve in figure.data] == [["a", "b", "c"], ["a", "b"]]
-    assert figure.layout.yaxis.range[0] == figure.layout.yaxis2.range[0] == 0
 
 
 def test_the_slope_of_a_soak_comes_from_its_later_half() -> None:
