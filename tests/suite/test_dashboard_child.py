@@ -49,7 +49,8 @@ def served(opened: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         process = _start(children.dashboard(opened), output.fileno())
     deadline = time.monotonic() + PATIENCE_S
     while not _answers(url):
-        assert process.poll() is None and time.monotonic() < deadline, log.read_text()
+        assert process.poll() is None, log.read_text()
+        assert time.monotonic() < deadline, log.read_text()
         time.sleep(0.1)
     yield url
     process.terminate()

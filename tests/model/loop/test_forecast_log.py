@@ -116,7 +116,7 @@ def test_feature_rows_survive_a_disk_that_refuses(tmp_path: Path) -> None:
     publisher, book = _book(folder)
     folder.rename(tmp_path / "away")
     folder.write_text("in the way")
-    with pytest.raises(OSError):
+    with pytest.raises(FileExistsError):
         book.publish(_forecasts(1.0, bitcoin=NOON), None, NOON, _feature_rows(NOON))
     folder.unlink()
     (tmp_path / "away").rename(folder)
