@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import logging
 import sys
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -19,26 +20,32 @@ from core.settings import DEFAULT_COINS
 from core.times import now_ms, parse_moment
 from etl.local_market.cadence import LiveCadence
 from etl.local_market.coin_names import coins_wanted
-from etl.local_market.faults import FaultPlan
 from etl.local_market.market import CURRENCIES, Market
 from etl.local_market.plans import CALLS_PER_MINUTE
 from etl.local_market.server import MarketServer
 from etl.local_market.simulated import SimulatedMarket
 
-__all__ = ["MarketServer", "main"]
+__all__ = ["main"]
 
 _log = logging.getLogger(__name__)
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Serve until SIGTERM, SIGINT or SIGBREAK, or until the parent is gone; returns the exit code."""
+def main(arguments: Sequence[str] | None = None, make_server: Callable[..., MarketServer] = MarketServer) -> int:
+    """Serve until SIGTERM, SIGINT or SIGBREAK, or until the parent is gone; 0 then.
+
+    Raises:
+        BadInput: market, recording or port cannot be served; one Portuguese line.
+    """
     options = _parser().parse_args(arguments)
     configure_logging(options.log_level)
     stop = stop_event()
     watch_parent()
     market = _market(options)
     live = options.cadence == "live"
-    with _server(options, LiveCadence(market) if live else market, cached=live) as server, ExitStack() as stack:
+    with (
+        _server(make_server, options, LiveCadence(market) if live else market, cached=live) as server,
+        ExitStack() as stack,
+    ):
         _log.info("listening on %s", server.url)
         if options.run_dir is not None:
             beat = stack.enter_context(Heartbeat(options.run_dir, "simulator"))
@@ -71,12 +78,12 @@ def _moment(text: str) -> int:
         raise BadInput(f"--replay-start {text}: não é uma data nem um horário ISO 8601") from error
 
 
-def _server(options: argparse.Namespace, market: Market, *, cached: bool) -> MarketServer:
-    faults = FaultPlan.parse(options.faults) if options.faults else None
+def _server(
+    make_server: Callable[..., MarketServer], options: argparse.Namespace, market: Market, *, cached: bool
+) -> MarketServer:
     try:
-        return MarketServer(
+        return make_server(
             market,
-            faults=faults,
             plan=options.plan,
             port=options.port,
             calls_per_minute=options.calls_per_minute,
@@ -99,7 +106,6 @@ def _parser() -> argparse.ArgumentParser:
     add("--replay", type=Path, metavar="ARQUIVO", help="gravação em Parquet ou CSV, ou um crypto.db")
     add("--epoch-ms", type=int, help="instante em que a gravação começa a tocar, em ms UTC (padrão: agora)")
     add("--replay-start", metavar="ISO", help="instante da gravação em que se começa (padrão: com 24 h de história)")
-    add("--faults", metavar="PLANO", help="falhas de propósito: JSON, @arquivo ou storm:0.2")
     add("--cadence", choices=("fast", "live"), default="fast", help="fast: a cada segundo; live: como o CoinGecko")
     add("--plan", choices=tuple(CALLS_PER_MINUTE), default="local", help="regras e limites do plano imitado")
     add("--calls-per-minute", type=int, help="limite de chamadas por minuto, no lugar do limite do plano")

@@ -1,1 +1,1 @@
-"""The local market server: simulated and recorded markets in CoinGecko's shapes, with faults on demand."""
+"""The local market server: simulated and recorded markets in CoinGecko's shapes."""

@@ -1,4 +1,4 @@
-"""/coins/{id}/market_chart and its /range: history in CoinGecko's granularities, with its little disorders."""
+"""/coins/{id}/market_chart: history in CoinGecko's granularities, with its little disorders."""
 
 from __future__ import annotations
 
@@ -10,52 +10,31 @@ import numpy as np
 from core.times import DAY_MS, HOUR_MS, MINUTE_MS
 from etl.arrays import FloatArray, IntArray
 from etl.local_market.market import Market
+from etl.local_market.markets_page import Query, currency_factor, in_full
 from etl.local_market.noise import normals, stream_keys, uniforms
-from etl.local_market.pages import Query, Shifts, currency_factor, precision_of
-from etl.local_market.replies import number, refuse, refuse_in_status, refuse_range
+from etl.local_market.replies import number, refuse, refuse_range
 
-__all__ = ["market_chart", "market_chart_range"]
+__all__ = ["market_chart"]
 
-_STEPS: Final = {"5m": 5 * MINUTE_MS, "hourly": HOUR_MS, "daily": DAY_MS}
 _JITTER: Final = {5 * MINUTE_MS: 25_000, HOUR_MS: 60_000, DAY_MS: 0}
-_PAID: Final = ("5m", "hourly")
 _PUBLIC_DAYS: Final = 365
 _SECOND_MS: Final = 1000
 
 
-def market_chart(
-    market: Market, coin_id: str, query: Query, now_ms: int, shifts: Shifts, *, paid: bool
-) -> dict[str, Any]:
-    """`prices`, `market_caps` and `total_volumes` of the last `days`; the last row is the newest quote."""
+def market_chart(market: Market, coin_id: str, query: Query, now_ms: int, *, paid: bool) -> dict[str, Any]:
+    """`prices`, `market_caps` and `total_volumes` of the last `days`; the last row is the newest quote.
+
+    Raises:
+        RefusedRequest: coin, currency, precision or days are not known, or days exceed the plan.
+    """
     row = _row(market, coin_id)
-    factor, precision = currency_factor(query), precision_of(query)
+    factor, _ = currency_factor(query), in_full(query)
     days = _days(query, now_ms, paid=paid)
-    step = _step(query, days, paid=paid)
-    now_ms -= shifts.get(coin_id, 0)
+    step = 5 * MINUTE_MS if days <= 1 else HOUR_MS if days <= 90 else DAY_MS
     start_ms = max(now_ms - int(min(days, 36_500) * DAY_MS), market.history_start_ms(row, now_ms))
     times = _sample_times(market, row, start_ms, now_ms, step)
     times = np.append(times, _tail(market, row, now_ms))
-    return _columns(market, row, times, factor, precision)
-
-
-def market_chart_range(
-    market: Market, coin_id: str, query: Query, now_ms: int, shifts: Shifts, *, paid: bool
-) -> dict[str, Any]:
-    """The same between `from` and `to` (UNIX seconds); only the day that ends now comes in 5-minute steps."""
-    row = _row(market, coin_id)
-    factor, precision = currency_factor(query), precision_of(query)
-    start_ms, end_ms = (_second(query, name) * _SECOND_MS for name in ("from", "to"))
-    if not paid and start_ms < now_ms - (_PUBLIC_DAYS + 1) * DAY_MS:
-        raise refuse_range(now_ms)
-    days = (end_ms - start_ms) / DAY_MS
-    ends_now = end_ms >= now_ms - 10 * MINUTE_MS
-    step = _STEPS["5m"] if days <= 1 and ends_now else _STEPS["hourly" if days <= 90 else "daily"]
-    now_ms -= shifts.get(coin_id, 0)
-    start_ms = max(start_ms, market.history_start_ms(row, now_ms))
-    times = _sample_times(market, row, start_ms, min(end_ms, now_ms), step)
-    if ends_now:
-        times = np.append(times, _tail(market, row, now_ms))
-    return _columns(market, row, times, factor, precision)
+    return _columns(market, row, times, factor)
 
 
 def _row(market: Market, coin_id: str) -> int:
@@ -77,30 +56,6 @@ def _days(query: Query, now_ms: int, *, paid: bool) -> float:
     return days
 
 
-def _step(query: Query, days: float, *, paid: bool) -> int:
-    interval = query.get("interval", "")
-    if not interval:
-        return _STEPS["5m" if days <= 1 else "hourly" if days <= 90 else "daily"]
-    if interval not in _STEPS:
-        raise refuse(400, "invalid interval parameter")
-    if interval in _PAID and not paid:
-        raise refuse_in_status(
-            401,
-            10005,
-            f"interval={interval} is exclusive to Enterprise plan customers only. Please contact api@coingecko.com.",
-        )
-    return _STEPS[interval]
-
-
-def _second(query: Query, name: str) -> int:
-    text = query.get(name, "")
-    if not text:
-        raise refuse(422, f"Missing parameter {name}")
-    if not text.isdecimal() or len(text) > 11:
-        raise refuse(400, f"invalid {name}")
-    return int(text)
-
-
 def _sample_times(market: Market, row: int, start_ms: int, end_ms: int, step: int) -> IntArray:
     """Moments of the rows: about every `step`, a little off, the same whenever one asks; daily ones exactly on it."""
     index = np.arange(-(-start_ms // step), end_ms // step + 1)
@@ -119,7 +74,7 @@ def _tail(market: Market, row: int, now_ms: int) -> IntArray:
     return np.asarray(np.concatenate([event + ahead, event]) if twice and ahead > 0 else event)
 
 
-def _columns(market: Market, row: int, times: IntArray, factor: float, precision: str | None) -> dict[str, Any]:
+def _columns(market: Market, row: int, times: IntArray, factor: float) -> dict[str, Any]:
     """The three arrays. A row carries its own moment where its price is of that very second, else that of its price."""
     rows = np.full(len(times), row)
     events = market.event_times(rows, times)
@@ -128,12 +83,12 @@ def _columns(market: Market, row: int, times: IntArray, factor: float, precision
     keep = np.isfinite(prices) & np.append(shown[1:] != shown[:-1], np.ones(min(len(shown), 1), dtype=bool))
     shown, prices, rows = shown[keep], prices[keep], rows[keep]
     return {
-        "prices": _pairs(shown, prices * factor, precision),
-        "market_caps": _pairs(shown, prices * market.supply[row] * factor, "full"),
-        "total_volumes": _pairs(shown, market.volumes(rows, shown) * factor, "full"),
+        "prices": _pairs(shown, prices * factor),
+        "market_caps": _pairs(shown, prices * market.supply[row] * factor),
+        "total_volumes": _pairs(shown, market.volumes(rows, shown) * factor),
     }
 
 
-def _pairs(times: IntArray, values: FloatArray, precision: str | None) -> list[list[float | int | None]]:
-    """`[[ts_ms, value], …]`, in full unless digits were asked for: charts are not rounded by size."""
-    return [[int(ts_ms), number(value, precision or "full")] for ts_ms, value in zip(times, values, strict=True)]
+def _pairs(times: IntArray, values: FloatArray) -> list[list[float | int | None]]:
+    """`[[ts_ms, value], …]` in full: charts are not rounded by size."""
+    return [[int(ts_ms), number(value, full=True)] for ts_ms, value in zip(times, values, strict=True)]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Final, Protocol
 
 import numpy as np
@@ -10,7 +9,7 @@ import numpy as np
 from etl.arrays import FloatArray, IntArray
 from etl.local_market.coin_names import Coin
 
-__all__ = ["CURRENCIES", "Market", "MarketView", "Renamed", "price_at"]
+__all__ = ["CURRENCIES", "Market", "MarketView", "price_at"]
 
 _PER_DOLLAR: Final = """
 usd 1 aed 3.67 ars 910 aud 1.52 bdt 117 bhd 0.377 bmd 1 brl 5.4 cad 1.37 chf 0.88 clp 940 cny 7.2 czk 23.2 dkk 6.9
@@ -92,19 +91,6 @@ class MarketView:
     def describe(self) -> dict[str, object]:
         """What is played."""
         return self._market.describe()
-
-
-class Renamed(MarketView):
-    """A market in which one coin goes by another id."""
-
-    def __init__(self, market: Market, old_id: str, new_id: str) -> None:
-        super().__init__(market)
-        self._coins = tuple(replace(coin, id=new_id) if coin.id == old_id else coin for coin in market.coins)
-
-    @property
-    def coins(self) -> tuple[Coin, ...]:
-        """The coins on offer, one of them under its new id."""
-        return self._coins
 
 
 def price_at(market: Market, coin_id: str, ts_ms: int) -> float:

@@ -6,9 +6,9 @@ import threading
 from collections.abc import Mapping
 from typing import Final
 
-from etl.local_market.replies import Refusal, Reply, refuse_in_status, refuse_wrong_host
+from etl.local_market.replies import RefusedRequest, Reply, refuse_in_status, refuse_wrong_host
 
-__all__ = ["CALLS_PER_MINUTE", "Doorkeeper"]
+__all__ = ["CALLS_PER_MINUTE", "PlanLimits"]
 
 CALLS_PER_MINUTE: Final[dict[str, int | None]] = {"local": None, "keyless": 10, "demo-key": 30, "pro-key": 500}
 """Budget of each plan; `local` knows none. CoinGecko's keyless budget changes with its load: 5 to 30."""
@@ -47,7 +47,7 @@ _DEMO_ON_PRO: Final = (
 )
 
 
-class Doorkeeper:
+class PlanLimits:
     """Counts calls and checks keys for one plan: `local`, `keyless`, `demo-key` or `pro-key`."""
 
     def __init__(self, plan: str, calls_per_minute: int | None = None, calls_per_month: int | None = None) -> None:
@@ -61,10 +61,10 @@ class Doorkeeper:
 
     @property
     def paid(self) -> bool:
-        """Whether long history and paid intervals are served."""
+        """Whether more than a year of history is served."""
         return self._plan == "pro-key"
 
-    def check(self, headers: Mapping[str, str], query: Mapping[str, str], now_ms: int) -> Refusal | None:
+    def check(self, headers: Mapping[str, str], query: Mapping[str, str], now_ms: int) -> RefusedRequest | None:
         """Why this call is refused, or None. A call counts against the minute whatever becomes of it."""
         refusal = self._check_budget(self._allowance(headers, query), now_ms)
         if refusal is None and not headers.get("user-agent", "").strip():
@@ -85,7 +85,7 @@ class Doorkeeper:
             return CALLS_PER_MINUTE["keyless"]
         return self._per_minute
 
-    def _check_budget(self, per_minute: int | None, now_ms: int) -> Refusal | None:
+    def _check_budget(self, per_minute: int | None, now_ms: int) -> RefusedRequest | None:
         with self._lock:
             if not 0 <= now_ms - self._window_start_ms < _WINDOW_MS:
                 self._window_start_ms, self._in_window = now_ms, 0
@@ -97,7 +97,7 @@ class Doorkeeper:
                 return refuse_in_status(429, 429, _LIMIT)
         return None
 
-    def _check_key(self, headers: Mapping[str, str], query: Mapping[str, str], now_ms: int) -> Refusal | None:
+    def _check_key(self, headers: Mapping[str, str], query: Mapping[str, str], now_ms: int) -> RefusedRequest | None:
         demo, pro = _key(headers, query, _DEMO_KEY), _key(headers, query, _PRO_KEY)
         if self._plan != "pro-key":
             return refuse_wrong_host(now_ms, 10010, _PRO_ON_PUBLIC) if pro else None

@@ -11,7 +11,7 @@ from core.errors import ForecastingError
 from core.times import to_datetime
 
 __all__ = [
-    "Refusal",
+    "RefusedRequest",
     "Reply",
     "html_page",
     "moment",
@@ -28,16 +28,12 @@ _PRICING: Final = "https://www.coingecko.com/en/api/pricing"
 
 @dataclass(slots=True)
 class Reply:
-    """One answer before it becomes bytes; `payload` is text, or anything JSON can say.
-
-    `endpoint` tells faults what the payload holds.
-    """
+    """One answer before it becomes bytes; `payload` is text, or anything JSON can say."""
 
     payload: Any
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
     content_type: str = _JSON_TYPE
-    endpoint: str = ""
 
     def body(self) -> bytes:
         """The bytes to send; NaN and infinities are written as Python writes them, which is no JSON."""
@@ -46,7 +42,7 @@ class Reply:
         return json.dumps(self.payload, ensure_ascii=False, separators=(",", ":")).encode()
 
 
-class Refusal(ForecastingError):
+class RefusedRequest(ForecastingError):
     """The server answers this request with an error; `reply` says which."""
 
     def __init__(self, reply: Reply) -> None:
@@ -54,30 +50,30 @@ class Refusal(ForecastingError):
         self.reply = reply
 
 
-def refuse(status: int, message: str) -> Refusal:
+def refuse(status: int, message: str) -> RefusedRequest:
     """The plain envelope: `{"error": "coin not found"}`."""
-    return Refusal(Reply({"error": message}, status))
+    return RefusedRequest(Reply({"error": message}, status))
 
 
-def refuse_in_status(status: int, code: int, message: str, headers: dict[str, str] | None = None) -> Refusal:
+def refuse_in_status(status: int, code: int, message: str, headers: dict[str, str] | None = None) -> RefusedRequest:
     """The status envelope, used for rate limits, keys and plans."""
-    return Refusal(Reply({"status": {"error_code": code, "error_message": message}}, status, headers or {}))
+    return RefusedRequest(Reply({"status": {"error_code": code, "error_message": message}}, status, headers or {}))
 
 
-def refuse_range(now_ms: int) -> Refusal:
+def refuse_range(now_ms: int) -> RefusedRequest:
     """The envelope within an envelope for history beyond 365 days."""
     message = (
         "Your request exceeds the allowed time range. Public API users are limited to querying historical data within "
         f"the past 365 days. Upgrade to a paid plan to enjoy full historical data access: {_PRICING}. "
     )
     status = {"timestamp": moment(now_ms), "error_code": 10012, "error_message": message}
-    return Refusal(Reply({"error": {"status": status}}, 401))
+    return RefusedRequest(Reply({"error": {"status": status}}, 401))
 
 
-def refuse_wrong_host(now_ms: int, code: int, message: str) -> Refusal:
+def refuse_wrong_host(now_ms: int, code: int, message: str) -> RefusedRequest:
     """The envelope for a key that was sent to the other plan's host."""
     payload = {"timestamp": moment(now_ms), "error_code": code, "status": {"error_message": message}}
-    return Refusal(Reply(payload, 400))
+    return RefusedRequest(Reply(payload, 400))
 
 
 def html_page(status: int, title: str) -> Reply:
@@ -91,15 +87,11 @@ def moment(ts_ms: int) -> str:
     return to_datetime(ts_ms).strftime("%Y-%m-%dT%H:%M:%S.") + f"{ts_ms % 1000:03d}Z"
 
 
-def number(value: float, precision: str | None = None) -> float | int | None:
-    """`value` as CoinGecko shows it: rounded by size, by `precision` digits, or in full; None where it is unknown."""
+def number(value: float, *, full: bool = False) -> float | int | None:
+    """`value` as CoinGecko shows it: in full or rounded by size; None where it is unknown."""
     if not math.isfinite(value):
         return None
-    if precision == "full":
-        return float(value)
-    if precision is not None:
-        return round(float(value), int(precision))
-    return _rounded_by_size(float(value))
+    return float(value) if full else _rounded_by_size(float(value))
 
 
 def _rounded_by_size(value: float) -> float | int:

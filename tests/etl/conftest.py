@@ -20,8 +20,8 @@ from etl.coingecko.client import CoinGecko
 from etl.collector.call_budget import Clock
 from etl.collector.collector import Collector
 from etl.local_market.coin_names import coins_wanted
-from etl.local_market.server import MarketServer
 from etl.local_market.simulated import SimulatedMarket
+from tests.support.faulty_market import FaultyMarketServer
 
 Script = bytes | Callable[[socket.socket], None]
 
@@ -96,7 +96,7 @@ class World:
         self.seconds = 5_000.0
         self.wall_ms = now_ms() - 12 * HOUR_MS
         coins = coins_wanted(options.pop("market", "bitcoin,ethereum,dogecoin"))
-        self.server = MarketServer(SimulatedMarket(coins, 0), clock=lambda: self.wall_ms, **options).start()
+        self.server = FaultyMarketServer(SimulatedMarket(coins, 0), clock=lambda: self.wall_ms, **options).start()
         self.collector: Collector | None = None
         self._parts = ExitStack()
 
@@ -145,7 +145,7 @@ class World:
 
 @pytest.fixture
 def make_world(collector_settings: Callable[..., Settings]) -> Iterator[Callable[..., World]]:
-    """Makes worlds and ends them; the options are those of MarketServer, and `market`, the coins it knows."""
+    """Makes worlds and ends them; the options are those of FaultyMarketServer, and `market`, the coins it knows."""
     worlds: list[World] = []
 
     def make(**options: Any) -> World:

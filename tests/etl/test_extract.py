@@ -17,7 +17,7 @@ import pytest
 from core.price_store import PriceReader
 from core.processes.heartbeat import read_health
 from core.settings import PROJECT
-from etl.local_market.faults import Fault, FaultPlan
+from tests.support.faults import Fault, FaultPlan
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
 

@@ -28,12 +28,12 @@ from core.price_store import PriceReader
 from core.processes.heartbeat import Health, read_health
 from core.settings import PROJECT
 from core.times import parse_moment
-from etl.local_market.api import Asked, MarketApi
+from etl.local_market.api import MarketApi, Request
 from etl.local_market.coin_names import coins_wanted
-from etl.local_market.faults import STORM_KINDS, Fault, FaultPlan
-from etl.local_market.plans import Doorkeeper
-from etl.local_market.server import MarketServer
+from etl.local_market.plans import PlanLimits
 from etl.local_market.simulated import SimulatedMarket
+from tests.support.faults import STORM_KINDS, Fault, FaultPlan
+from tests.support.faulty_market import FaultyMarketServer
 
 pytestmark = [
     pytest.mark.faults,
@@ -77,7 +77,7 @@ def storm(probability: float, seed: int) -> Witness:
 class Scene:
     """A market server, a folder, and the collector process between them."""
 
-    server: MarketServer
+    server: FaultyMarketServer
     folder: Path
     process: subprocess.Popen[bytes] | None = None
     interval: int = 5
@@ -125,7 +125,7 @@ def make_scene(tmp_path: Path) -> Iterator[Callable[..., Scene]]:
     with ExitStack() as stack:
 
         def make(folder: Path = tmp_path / "data", **options: Any) -> Scene:
-            server = stack.enter_context(MarketServer(SimulatedMarket(coins_wanted(COINS), 3), **options))
+            server = stack.enter_context(FaultyMarketServer(SimulatedMarket(coins_wanted(COINS), 3), **options))
             scene = Scene(server, folder)
             stack.callback(lambda: scene.process and scene.process.poll() is None and scene.end(signal.SIGKILL))
             return scene
@@ -141,7 +141,7 @@ def eventually(condition: Callable[[], object], seconds: float = 30) -> None:
         time.sleep(0.05)
 
 
-def wrong_values(server: MarketServer, stored: dict[str, dict[int, float]]) -> list[tuple[str, int, float]]:
+def wrong_values(server: FaultyMarketServer, stored: dict[str, dict[int, float]]) -> list[tuple[str, int, float]]:
     """Stored prices that the market never had at that time."""
     rows = {coin.id: row for row, coin in enumerate(server.market.coins)}
     wrong = []
@@ -157,17 +157,17 @@ def wrong_values(server: MarketServer, stored: dict[str, dict[int, float]]) -> l
 
 
 def lost_values(
-    server: MarketServer, plan: Witness, stored: dict[str, dict[int, float]], kills_ms: Sequence[int] = ()
+    server: FaultyMarketServer, plan: Witness, stored: dict[str, dict[int, float]], kills_ms: Sequence[int] = ()
 ) -> list[tuple[str, int]]:
     """Prices that a whole, unspoiled answer carried and that are not stored, unless a kill came before it was read."""
-    api, lost = MarketApi(Doorkeeper("local")), []
+    api, lost = MarketApi(PlanLimits("local")), []
     for request in list(server.requests):
         if request.status != 200 or (request.time_ms, request.path) in plan.spoiled:
             continue
         if any(request.time_ms <= kill_ms <= request.time_ms + 1500 for kill_ms in kills_ms):
             continue
         path = request.path.removeprefix("/api/v3")
-        payload = api.answer(server.market, Asked(request.time_ms, path, request.query, request.headers), {}).payload
+        payload = api.content(server.market, Request(request.time_ms, path, request.query, request.headers)).payload
         if path.endswith("/markets"):
             carried = [(row["id"], parse_moment(row["last_updated"])) for row in payload]
         else:
@@ -177,7 +177,7 @@ def lost_values(
     return lost
 
 
-def busiest_minute(server: MarketServer) -> int:
+def busiest_minute(server: FaultyMarketServer) -> int:
     """The most requests in any 60 s."""
     times = [request.time_ms for request in server.requests]
     return max((sum(1 for later in times if earlier <= later < earlier + 60_000) for earlier in times), default=0)
@@ -264,7 +264,7 @@ def test_a_server_that_comes_back_is_polled_within_the_back_off(make_scene: Call
     scene.server.stop()
     time.sleep(60 if FULL else 15)
     assert scene.health().progress["wait_reason"] == "o CoinGecko não responde"
-    with MarketServer(scene.server.market, port=port) as server:
+    with FaultyMarketServer(scene.server.market, port=port) as server:
         back_ms = server.clock()
         eventually(lambda: scene.newest_ms() > back_ms, 31)
         assert scene.end(signal.SIGTERM) == 0

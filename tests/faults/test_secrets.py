@@ -14,9 +14,9 @@ import pytest
 
 from core.settings import DEFAULT_COINS
 from etl.local_market.coin_names import coins_wanted
-from etl.local_market.faults import FaultPlan
-from etl.local_market.server import MarketServer
 from etl.local_market.simulated import SimulatedMarket
+from tests.support.faults import FaultPlan
+from tests.support.faulty_market import FaultyMarketServer
 from tests.support.running_suite import DIRECT, RunningSuite
 
 pytestmark = [
@@ -58,7 +58,7 @@ def answer(run: RunningSuite, path: str, token: str | None) -> tuple[int, bytes]
 def test_secrets_are_nowhere_to_be_found(runs: Callable[..., RunningSuite], tmp_path: Path, tell: Tell) -> None:
     """With the most talkative logs and a hostile source: not in files, output, answers, addresses, commands."""
     market = SimulatedMarket(coins_wanted(",".join(DEFAULT_COINS)), 3)
-    with MarketServer(market) as server:
+    with FaultyMarketServer(market) as server:
         run = runs(
             CRYPTO_COINGECKO_URL=server.url,
             CRYPTO_COINGECKO_PLAN="pro-key",

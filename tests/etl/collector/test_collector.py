@@ -18,7 +18,7 @@ from core.price_store import PriceReader, PriceWriter
 from core.realised_price import PRICE_TOLERANCE_MS
 from core.times import DAY_MS, HOUR_MS
 from etl.collector.health_report import report
-from etl.local_market.faults import STORM_KINDS, Fault, FaultPlan
+from tests.support.faults import STORM_KINDS, Fault, FaultPlan
 
 COINS = "bitcoin,ethereum,dogecoin"
 Worlds = Callable[..., Any]

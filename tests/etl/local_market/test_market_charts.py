@@ -75,9 +75,9 @@ def test_longer_charts_come_in_hours_as_far_as_history_goes(
     assert np.median(np.diff(rows[:, 0])) / 1000 == pytest.approx(gap_s, rel=0.02)
 
 
-@pytest.mark.parametrize("query", [{"days": "91"}, {"days": "365"}, {"days": "14", "interval": "daily"}])
+@pytest.mark.parametrize("query", [{"days": "91"}, {"days": "365"}])
 def test_daily_rows_lie_on_midnight_except_the_last(server: MarketServer, query: dict[str, str]) -> None:
-    """Beyond 90 days, or on request, a row a day and one of now."""
+    """Beyond 90 days a row a day and one of now."""
     rows = chart(server, **query)
     assert (rows[:14, 0] % DAY_MS == 0).all()
     assert rows[-1, 0] % DAY_MS != 0
@@ -96,18 +96,3 @@ def test_the_tail_is_sometimes_twice_and_backwards(market: SimulatedMarket) -> N
                 backwards += 1
                 assert rows[-1, 1] == rows[-2, 1]
     assert 2 <= backwards <= 25
-
-
-def test_a_range_has_its_own_granularity(server: MarketServer) -> None:
-    """A day that ends now comes in five minutes, an older one and eight days in hours."""
-    end_s = NOW_MS // 1000
-    path = "/coins/bitcoin/market_chart/range"
-    cases = [((86_400, 0), 300), ((3 * 86_400, 2 * 86_400), 3600), ((8 * 86_400, 0), 3600)]
-    for (back, until), gap_s in cases:
-        query = {"vs_currency": "usd", "from": end_s - back, "to": end_s - until}
-        times = np.array(get(server, path, **query)["prices"])[:, 0]
-        assert np.median(np.diff(times)) / 1000 == pytest.approx(gap_s, rel=0.02)
-        assert times.min() >= (end_s - back) * 1000
-        assert times.max() <= (end_s - until + 1) * 1000
-    empty = get(server, path, **{"vs_currency": "usd", "from": end_s - 20 * 86_400, "to": end_s - 19 * 86_400})
-    assert empty == {"prices": [], "market_caps": [], "total_volumes": []}

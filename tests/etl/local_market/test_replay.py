@@ -151,13 +151,12 @@ def test_a_recording_shorter_than_a_day_needs_a_chosen_start() -> None:
 
 
 def test_a_replay_is_served_like_any_market(rows: list[Row]) -> None:
-    """The page shows the row in force, the chart its own event times, and /replay says what is played."""
+    """The page shows the row in force, the chart its own event times; the description says what is played."""
     recording = recorded(rows)
     market = ReplayMarket(recording, EPOCH_MS)
     with MarketServer(market, clock=lambda: EPOCH_MS + 30_000) as server:
         page = requests.get(f"{server.url}/coins/markets?vs_currency=usd&precision=full&sparkline=true", timeout=10)
         chart = requests.get(f"{server.url}/coins/bitcoin/market_chart?vs_currency=usd&days=1", timeout=10).json()
-        played = requests.get(f"{server.url}/replay", timeout=10).json()
     prices = {row["id"]: row["current_price"] for row in page.json()}
     assert prices == {coin: price_at(market, coin, EPOCH_MS) for coin in ("bitcoin", "ethereum")}
     assert 24 <= len(page.json()[0]["sparkline_in_7d"]["price"]) <= 26
@@ -165,6 +164,7 @@ def test_a_replay_is_served_like_any_market(rows: list[Row]) -> None:
     for ts_ms, price in chart["prices"]:
         assert (ts_ms - EPOCH_MS) % MINUTE_MS == 0
         assert price == price_at(market, "bitcoin", ts_ms)
+    played = market.describe()
     assert played["offset_ms"] == EPOCH_MS - recording.play_start
     assert (played["source"], played["hash"]) == ("replay", recording.sha256)
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -14,38 +17,38 @@ from typing import Any
 import pytest
 import requests
 
-from core.errors import BadInput
+from core.errors import EXIT_CONFIGURATION, BadInput
+from core.settings import PROJECT
 from etl.local_market.coin_names import coins_wanted
-from etl.local_market.faults import ANSWER_KINDS, CONTENT_KINDS, MARKET_KINDS, Fault, FaultPlan
-from etl.local_market.server import MarketServer
 from etl.local_market.simulated import SimulatedMarket
+from tests.support.faults import ANSWER_KINDS, CONTENT_KINDS, MARKET_KINDS, Fault, FaultPlan
+from tests.support.faulty_market import FaultyMarketServer
 
 NOW_MS = 1_790_000_123_456
 MARKET = SimulatedMarket(coins_wanted("bitcoin,ethereum,solana,tether"), 0)
 MARKETS = "/coins/markets?vs_currency=usd&precision=full&sparkline=true"
 CHART = "/coins/bitcoin/market_chart?vs_currency=usd&days=1"
-SIMPLE = "/simple/price?ids=bitcoin,ethereum&vs_currencies=usd&include_last_updated_at=true&precision=full"
 
 
 @pytest.fixture
-def server() -> Iterator[MarketServer]:
+def server() -> Iterator[FaultyMarketServer]:
     """A server whose clock stands still."""
-    with MarketServer(MARKET, clock=lambda: NOW_MS) as running:
+    with FaultyMarketServer(MARKET, clock=lambda: NOW_MS) as running:
         yield running
 
 
-def suffer(server: MarketServer, path: str, fault: Fault) -> requests.Response:
+def suffer(server: FaultyMarketServer, path: str, fault: Fault) -> requests.Response:
     """The answer to `path` under one fault."""
     server.faults = FaultPlan([fault])
     return requests.get(server.url + path, timeout=5)
 
 
-def rows(server: MarketServer, fault: Fault) -> dict[str, Any]:
+def rows(server: FaultyMarketServer, fault: Fault) -> dict[str, Any]:
     """The page of coins under one fault, by id."""
     return {row["id"]: row for row in suffer(server, MARKETS, fault).json()}
 
 
-def test_the_next_three_requests_and_no_more(server: MarketServer) -> None:
+def test_the_next_three_requests_and_no_more(server: FaultyMarketServer) -> None:
     """`times` counts down, `skip` waits first, and what is over is over."""
     server.faults = FaultPlan([Fault("rate_limit", times=3, skip=1, retry_after_s=2)])
     answers = [requests.get(f"{server.url}/ping", timeout=5) for _ in range(6)]
@@ -54,7 +57,7 @@ def test_the_next_three_requests_and_no_more(server: MarketServer) -> None:
     assert answers[1].json()["status"]["error_code"] == 429
 
 
-def test_a_rate_limit_may_say_nothing_or_only_a_date(server: MarketServer) -> None:
+def test_a_rate_limit_may_say_nothing_or_only_a_date(server: FaultyMarketServer) -> None:
     """Without Retry-After, and with x-ratelimit-reset alone, which is a date and not seconds."""
     silent = suffer(server, "/ping", Fault("rate_limit"))
     assert "Retry-After" not in silent.headers
@@ -79,7 +82,9 @@ def test_a_rate_limit_may_say_nothing_or_only_a_date(server: MarketServer) -> No
         (Fault("empty_list"), 200, "application/json", "[]"),
     ],
 )
-def test_whole_answers_are_replaced(server: MarketServer, fault: Fault, status: int, kind: str, text: str) -> None:
+def test_whole_answers_are_replaced(
+    server: FaultyMarketServer, fault: Fault, status: int, kind: str, text: str
+) -> None:
     """Status, content type and text are those of the trouble."""
     answer = suffer(server, MARKETS, fault)
     assert answer.status_code == status
@@ -96,14 +101,14 @@ def test_whole_answers_are_replaced(server: MarketServer, fault: Fault, status: 
         ("gzip_garbage", requests.exceptions.ContentDecodingError),
     ],
 )
-def test_the_way_of_an_answer_breaks(server: MarketServer, kind: str, error: type[Exception]) -> None:
+def test_the_way_of_an_answer_breaks(server: FaultyMarketServer, kind: str, error: type[Exception]) -> None:
     """A client sees a reset, a body that ends too soon, or bytes that are no gzip; the next request is well."""
     with pytest.raises(error):
         suffer(server, MARKETS, Fault(kind, times=1))
     assert requests.get(server.url + MARKETS, timeout=5).status_code == 200
 
 
-def test_a_reset_is_a_reset(server: MarketServer) -> None:
+def test_a_reset_is_a_reset(server: FaultyMarketServer) -> None:
     """The connection ends with RST, not with an orderly farewell."""
     server.faults = FaultPlan([Fault("reset")])
     port = int(server.url.split(":")[2].split("/")[0])
@@ -113,7 +118,7 @@ def test_a_reset_is_a_reset(server: MarketServer) -> None:
             connection.recv(100)
 
 
-def test_a_slow_body_outlasts_a_short_patience(server: MarketServer) -> None:
+def test_a_slow_body_outlasts_a_short_patience(server: FaultyMarketServer) -> None:
     """Half a body, then nothing for a while: a read time-out; a patient client gets the whole."""
     server.faults = FaultPlan([Fault("slow_body", delay_s=1.0)])
     with pytest.raises(requests.RequestException):
@@ -123,7 +128,7 @@ def test_a_slow_body_outlasts_a_short_patience(server: MarketServer) -> None:
 
 def test_stopping_does_not_wait_for_slow_bodies() -> None:
     """A server in the middle of a slow answer stops at once, and its port is free."""
-    server = MarketServer(MARKET, faults=FaultPlan([Fault("slow_body", delay_s=60)])).start()
+    server = FaultyMarketServer(MARKET, faults=FaultPlan([Fault("slow_body", delay_s=60)])).start()
     failed: list[Exception] = []
 
     def ask() -> None:
@@ -140,11 +145,11 @@ def test_stopping_does_not_wait_for_slow_bodies() -> None:
     client.join(timeout=10)
     assert not client.is_alive()
     port = int(server.url.split(":")[2].split("/")[0])
-    with MarketServer(MARKET, port=port) as again:
+    with FaultyMarketServer(MARKET, port=port) as again:
         assert requests.get(f"{again.url}/ping", timeout=5).status_code == 200
 
 
-def test_a_fault_can_be_meant_for_one_path(server: MarketServer) -> None:
+def test_a_fault_can_be_meant_for_one_path(server: FaultyMarketServer) -> None:
     """Other paths neither suffer nor count."""
     server.faults = FaultPlan([Fault("server_error", times=1, path="market_chart")])
     statuses = [requests.get(server.url + path, timeout=5).status_code for path in ("/ping", CHART, CHART)]
@@ -162,54 +167,20 @@ def test_a_storm_is_seeded_and_as_strong_as_asked() -> None:
     assert len({kind for kinds in hits for kind in kinds}) > 20
 
 
-def test_every_kind_answers_something_in_a_storm(server: MarketServer) -> None:
+def test_every_kind_answers_something_in_a_storm(server: FaultyMarketServer) -> None:
     """Whatever the kind, the server answers or breaks the connection on purpose; it never fails by itself."""
     for kind in (*ANSWER_KINDS, *CONTENT_KINDS, *MARKET_KINDS):
         fault = Fault(kind, coins=("bitcoin",), new_id="other")
-        for path in ("/ping", "/coins/list", MARKETS, SIMPLE, CHART, "/nowhere", "/simple/price"):
+        for path in ("/ping", MARKETS, CHART, "/nowhere", "/coins/markets"):
             assert suffer(server, path, fault).status_code in (200, 403, 404, 422, 429, 503)
 
 
-def test_a_plan_comes_as_json_from_other_processes(server: MarketServer) -> None:
-    """POST /_faults sets the plan, GET shows it and what it did, an empty list ends it, and requests are logged."""
-    root = server.url.removesuffix("/api/v3")
-    plan = [{"kind": "server_error", "status": 502, "times": 1}]
-    assert requests.post(f"{root}/_faults", json=plan, timeout=5).status_code == 200
-    assert requests.get(f"{server.url}/ping?a=b", timeout=5).status_code == 502
-    assert requests.get(f"{root}/_faults", timeout=5).json()["fired"] == [["/api/v3/ping", "server_error"]]
-    requests.post(f"{root}/_faults", json=[], timeout=5)
-    assert requests.get(f"{server.url}/ping", timeout=5).status_code == 200
-    log = requests.get(f"{root}/_requests", timeout=5).json()
-    assert [(entry["path"], entry["query"], entry["status"]) for entry in log] == [
-        ("/api/v3/ping", {"a": "b"}, 502),
-        ("/api/v3/ping", {}, 200),
-    ]
-    assert log[0]["headers"]["user-agent"].startswith("python-requests")
-
-
-def test_a_plan_that_is_wrong_or_too_large_changes_nothing(server: MarketServer) -> None:
-    """422 with the reason, 413 without reading it; the plan in force stays."""
-    root = server.url.removesuffix("/api/v3")
-    server.faults = FaultPlan([Fault("server_error")])
-    assert "plano de falhas" in requests.post(f"{root}/_faults", json=[1], timeout=5).json()["error"]
-    huge = requests.post(f"{root}/_faults", headers={"Content-Length": "9999999"}, data=b"", timeout=5)
-    assert huge.status_code == 413
-    assert requests.get(f"{server.url}/ping", timeout=5).status_code == 503
-
-
-def test_many_clients_at_once_get_the_same_truth(server: MarketServer) -> None:
+def test_many_clients_at_once_get_the_same_truth(server: FaultyMarketServer) -> None:
     """Sixteen threads asking together all see the one market."""
     with ThreadPoolExecutor(16) as pool:
         pages = set(pool.map(lambda _: requests.get(server.url + MARKETS, timeout=20).text, range(48)))
     assert len(pages) == 1
     assert len(server.requests) == 48
-
-
-def test_a_browser_s_page_cannot_reach_the_controls(server: MarketServer) -> None:
-    """Neither a form's content type nor another host name is served."""
-    root = server.url.removesuffix("/api/v3")
-    assert requests.post(f"{root}/_faults", data="[]", timeout=5).status_code == 404
-    assert requests.get(f"{root}/_requests", headers={"Host": "evil.example:80"}, timeout=5).status_code == 403
 
 
 @pytest.mark.parametrize(
@@ -243,3 +214,18 @@ def test_plans_are_read_as_written(tmp_path: Path) -> None:
     file = tmp_path / "plan.json"
     file.write_text('{"storm": 1.0, "kinds": ["reset", "slow_body"]}')
     assert {fault["kind"] for fault in FaultPlan.parse(f"@{file}").to_json()["faults"]} == {"reset", "slow_body"}
+
+
+def test_the_faulty_simulator_is_a_command() -> None:
+    """It serves etl.simulator's market under the plan given, and refuses a plan that is none in one line."""
+    command = [sys.executable, "-m", "tests.support.faulty_simulator", "--port", "0", "--faults"]
+    plan = json.dumps([{"kind": "server_error", "status": 502, "times": 1}])
+    with subprocess.Popen([*command, plan, "--coins", "bitcoin"], cwd=PROJECT, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        url = next(line.decode().split()[-1] for line in process.stdout if b"listening on" in line)
+        statuses = [requests.get(f"{url}/ping", timeout=5).status_code for _ in range(2)]
+        process.terminate()
+    assert statuses == [502, 200]
+    refused = subprocess.run([*command, "nonsense"], cwd=PROJECT, capture_output=True, text=True, check=False)
+    assert refused.returncode == EXIT_CONFIGURATION
+    assert refused.stderr.startswith("Erro: plano de falhas")

@@ -6,11 +6,11 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from core.times import to_datetime
-from etl.local_market.api import Asked
-from etl.local_market.faults import ANSWER_KINDS, CONTENT_KINDS, Fault
+from etl.local_market.api import Request
 from etl.local_market.replies import Reply, html_page, moment, refuse, refuse_in_status
+from tests.support.faults import ANSWER_KINDS, CONTENT_KINDS, Fault
 
-__all__ = ["replace_answer", "spoil_content"]
+__all__ = ["chart_coin", "corrupt_content", "is_meant", "replace_answer"]
 
 _TITLES: Final = {
     500: "Uh Oh! We're sorry, but something went wrong. (500)",
@@ -52,21 +52,20 @@ def replace_answer(fault: Fault, now_ms: int) -> Reply | None:
     }[fault.kind]
 
 
-def spoil_content(fault: Fault, reply: Reply, asked: Asked) -> Reply:
+def corrupt_content(fault: Fault, reply: Reply, request: Request) -> Reply:
     """The same answer with wrong values; an answer that holds nothing of the kind stays as it is."""
     if fault.kind not in CONTENT_KINDS or reply.status != 200:
         return reply
-    spoiler = {
+    corrupt = {
         "future": _in_future,
         "missing": _left_out,
         "unordered": _unordered,
         "holes": _with_holes,
         "empty_arrays": _emptied,
         "cap_zero": _without_caps,
-        "renamed": _shell_of_old_id,
         "delisted": _delisted,
     }.get(fault.kind, _with_wrong_prices)
-    return spoiler(fault, reply, asked)
+    return corrupt(fault, reply, request)
 
 
 def _waiting(fault: Fault, now_ms: int) -> dict[str, str]:
@@ -79,115 +78,108 @@ def _waiting(fault: Fault, now_ms: int) -> dict[str, str]:
     return headers
 
 
-def _meant(fault: Fault, coin_id: str) -> bool:
+def is_meant(fault: Fault, coin_id: str) -> bool:
+    """Whether the fault hits this coin: it names it, or names none."""
     return not fault.coins or coin_id in fault.coins
 
 
-def _chart_coin(asked: Asked) -> str:
-    return asked.path.split("/coins/")[-1].split("/")[0]
+def chart_coin(request: Request) -> str:
+    """The coin whose chart is asked for, or an empty text."""
+    parts = request.path.strip("/").split("/")
+    return parts[1] if len(parts) == 3 and parts[2] == "market_chart" else ""
 
 
-def _with_wrong_prices(fault: Fault, reply: Reply, asked: Asked) -> Reply:
+def _is_page(request: Request) -> bool:
+    return request.path.strip("/") == "coins/markets"
+
+
+def _is_meant_chart(fault: Fault, request: Request) -> bool:
+    coin_id = chart_coin(request)
+    return bool(coin_id) and is_meant(fault, coin_id)
+
+
+def _with_wrong_prices(fault: Fault, reply: Reply, request: Request) -> Reply:
     def wrong(price: Any) -> Any:
         if fault.kind in _WRONG_PRICES:
             return _WRONG_PRICES[fault.kind]
         factor = -1.0 if fault.kind == "price_negative" else fault.factor
         return None if price is None else price * factor
 
-    _change_prices(fault, reply, asked, wrong)
+    _change_prices(fault, reply, request, wrong)
     return reply
 
 
-def _change_prices(fault: Fault, reply: Reply, asked: Asked, change: Callable[[Any], Any]) -> None:
+def _change_prices(fault: Fault, reply: Reply, request: Request, change: Callable[[Any], Any]) -> None:
     """Apply `change` to current prices, and to the newest row of a chart."""
-    if reply.endpoint == "markets":
+    if _is_page(request):
         for entry in reply.payload:
-            if _meant(fault, entry["id"]):
+            if is_meant(fault, entry["id"]):
                 entry["current_price"] = change(entry["current_price"])
-    elif reply.endpoint == "simple":
-        for coin_id, entry in reply.payload.items():
-            for name in [name for name in entry if "_" not in name and _meant(fault, coin_id)]:
-                entry[name] = change(entry[name])
-    elif reply.endpoint == "chart" and _meant(fault, _chart_coin(asked)):
+    elif _is_meant_chart(fault, request):
         for row in reply.payload["prices"][-1:]:
             row[1] = change(row[1])
 
 
-def _in_future(fault: Fault, reply: Reply, asked: Asked) -> Reply:
-    ahead_ms = asked.time_ms + int(fault.ahead_s * 1000)
-    if reply.endpoint == "markets":
+def _in_future(fault: Fault, reply: Reply, request: Request) -> Reply:
+    ahead_ms = request.time_ms + int(fault.ahead_s * 1000)
+    if _is_page(request):
         for entry in reply.payload:
-            if _meant(fault, entry["id"]):
+            if is_meant(fault, entry["id"]):
                 entry["last_updated"] = moment(ahead_ms)
-    elif reply.endpoint == "simple":
-        for coin_id, entry in reply.payload.items():
-            if _meant(fault, coin_id) and "last_updated_at" in entry:
-                entry["last_updated_at"] = ahead_ms // 1000
-    elif reply.endpoint == "chart" and _meant(fault, _chart_coin(asked)):
+    elif _is_meant_chart(fault, request):
         for rows in reply.payload.values():
             rows.extend([[ahead_ms, row[1]] for row in rows[-1:]])
     return reply
 
 
-def _left_out(fault: Fault, reply: Reply, _asked: Asked) -> Reply:
+def _left_out(fault: Fault, reply: Reply, request: Request) -> Reply:
     """Without `coins` every second one is left out."""
-    if reply.endpoint in ("markets", "list"):
+    if _is_page(request):
         gone = set(fault.coins) or {entry["id"] for entry in reply.payload[::2]}
         reply.payload = [entry for entry in reply.payload if entry["id"] not in gone]
-    elif reply.endpoint == "simple":
-        gone = set(fault.coins) or set(list(reply.payload)[::2])
-        reply.payload = {coin_id: entry for coin_id, entry in reply.payload.items() if coin_id not in gone}
     return reply
 
 
-def _unordered(fault: Fault, reply: Reply, asked: Asked) -> Reply:
+def _unordered(fault: Fault, reply: Reply, request: Request) -> Reply:
     """A page in the opposite order; a chart whose last rows come backwards, one of them twice."""
-    if reply.endpoint in ("markets", "list"):
+    if _is_page(request):
         reply.payload.reverse()
-    elif reply.endpoint == "chart" and _meant(fault, _chart_coin(asked)):
+    elif _is_meant_chart(fault, request):
         for name, rows in reply.payload.items():
             reply.payload[name] = [*rows[:-4], *rows[-4:][::-1], *rows[-2:-1]]
     return reply
 
 
-def _with_holes(fault: Fault, reply: Reply, asked: Asked) -> Reply:
+def _with_holes(fault: Fault, reply: Reply, request: Request) -> Reply:
     """A chart in which three rows of every twenty are missing."""
-    if reply.endpoint == "chart" and _meant(fault, _chart_coin(asked)):
+    if _is_meant_chart(fault, request):
         for name, rows in reply.payload.items():
             reply.payload[name] = [row for number, row in enumerate(rows, 1) if number % 20 > 2]
     return reply
 
 
-def _emptied(fault: Fault, reply: Reply, asked: Asked) -> Reply:
-    if reply.endpoint == "chart" and _meant(fault, _chart_coin(asked)):
+def _emptied(fault: Fault, reply: Reply, request: Request) -> Reply:
+    if _is_meant_chart(fault, request):
         reply.payload = {name: [] for name in reply.payload}
-    elif reply.endpoint == "markets":
+    elif _is_page(request):
         for entry in reply.payload:
-            if "sparkline_in_7d" in entry and _meant(fault, entry["id"]):
+            if "sparkline_in_7d" in entry and is_meant(fault, entry["id"]):
                 entry["sparkline_in_7d"] = {"price": []}
     return reply
 
 
-def _without_caps(fault: Fault, reply: Reply, asked: Asked) -> Reply:
-    if reply.endpoint == "markets":
+def _without_caps(fault: Fault, reply: Reply, request: Request) -> Reply:
+    if _is_page(request):
         for entry in reply.payload:
-            if _meant(fault, entry["id"]):
+            if is_meant(fault, entry["id"]):
                 entry.update(market_cap=0, circulating_supply=0, fully_diluted_valuation=None)
-    elif reply.endpoint == "chart" and _meant(fault, _chart_coin(asked)):
+    elif _is_meant_chart(fault, request):
         for number, row in enumerate(reply.payload["market_caps"]):
             row[1] = None if number % 2 else 0
     return reply
 
 
-def _shell_of_old_id(fault: Fault, reply: Reply, asked: Asked) -> Reply:
-    """The coin lives on under its new id; what asks /simple/price for the old one gets an empty shell."""
-    for old_id in fault.coins:
-        if reply.endpoint == "simple" and old_id in asked.query["ids"].split(","):
-            reply.payload[old_id] = {}
-    return reply
-
-
-def _delisted(fault: Fault, reply: Reply, asked: Asked) -> Reply:
-    if reply.endpoint == "chart":
-        return refuse(404, "coin not found").reply if _meant(fault, _chart_coin(asked)) else reply
-    return _left_out(fault, reply, asked)
+def _delisted(fault: Fault, reply: Reply, request: Request) -> Reply:
+    if _is_meant_chart(fault, request):
+        return refuse(404, "coin not found").reply
+    return _left_out(fault, reply, request)

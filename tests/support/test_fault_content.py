@@ -11,32 +11,31 @@ import pytest
 import requests
 
 from etl.local_market.coin_names import coins_wanted
-from etl.local_market.faults import Fault, FaultPlan
 from etl.local_market.market import price_at
-from etl.local_market.server import MarketServer
 from etl.local_market.simulated import SimulatedMarket
+from tests.support.faults import Fault, FaultPlan
+from tests.support.faulty_market import FaultyMarketServer
 
 NOW_MS = 1_790_000_123_456
 MARKET = SimulatedMarket(coins_wanted("bitcoin,ethereum,solana,tether"), 0)
 MARKETS = "/coins/markets?vs_currency=usd&precision=full&sparkline=true"
 CHART = "/coins/bitcoin/market_chart?vs_currency=usd&days=1"
-SIMPLE = "/simple/price?ids=bitcoin,ethereum&vs_currencies=usd&include_last_updated_at=true&precision=full"
 
 
 @pytest.fixture
-def server() -> Iterator[MarketServer]:
+def server() -> Iterator[FaultyMarketServer]:
     """A server whose clock stands still."""
-    with MarketServer(MARKET, clock=lambda: NOW_MS) as running:
+    with FaultyMarketServer(MARKET, clock=lambda: NOW_MS) as running:
         yield running
 
 
-def suffer(server: MarketServer, path: str, fault: Fault) -> requests.Response:
+def suffer(server: FaultyMarketServer, path: str, fault: Fault) -> requests.Response:
     """The answer to `path` under one fault."""
     server.faults = FaultPlan([fault])
     return requests.get(server.url + path, timeout=5)
 
 
-def rows(server: MarketServer, fault: Fault) -> dict[str, Any]:
+def rows(server: FaultyMarketServer, fault: Fault) -> dict[str, Any]:
     """The page of coins under one fault, by id."""
     return {row["id"]: row for row in suffer(server, MARKETS, fault).json()}
 
@@ -45,25 +44,22 @@ def rows(server: MarketServer, fault: Fault) -> dict[str, Any]:
     ("kind", "shown"),
     [("price_null", "null"), ("price_zero", "0"), ("price_nan", "NaN"), ("price_infinity", "Infinity")],
 )
-def test_wrong_prices_of_one_coin(server: MarketServer, kind: str, shown: str) -> None:
-    """The page, the simple price and the chart's last row of that coin alone are wrong."""
+def test_wrong_prices_of_one_coin(server: FaultyMarketServer, kind: str, shown: str) -> None:
+    """The page and the chart's last row of that coin alone are wrong."""
     fault = Fault(kind, coins=("bitcoin",))
     page = rows(server, fault)
     assert json.dumps(page["bitcoin"]["current_price"]) == shown
     assert page["ethereum"]["current_price"] == price_at(MARKET, "ethereum", NOW_MS)
-    simple = suffer(server, SIMPLE, fault).json()
-    assert json.dumps(simple["bitcoin"]["usd"]) == shown
-    assert simple["ethereum"]["usd"] == price_at(MARKET, "ethereum", NOW_MS)
     assert json.dumps(suffer(server, CHART, fault).json()["prices"][-1][1]) == shown
 
 
-def test_negative_and_text_prices(server: MarketServer) -> None:
+def test_negative_and_text_prices(server: FaultyMarketServer) -> None:
     """All coins at once where none is named."""
     assert all(row["current_price"] < 0 for row in rows(server, Fault("price_negative")).values())
     assert all(isinstance(row["current_price"], str) for row in rows(server, Fault("price_text")).values())
 
 
-def test_a_spike_returns(server: MarketServer) -> None:
+def test_a_spike_returns(server: FaultyMarketServer) -> None:
     """Ten times the price for two polls, then the true one; the market itself never knew."""
     server.faults = FaultPlan([Fault("spike", times=2, coins=("solana",))])
     truth = price_at(MARKET, "solana", NOW_MS)
@@ -74,7 +70,7 @@ def test_a_spike_returns(server: MarketServer) -> None:
     assert seen == pytest.approx([10 * truth, 10 * truth, truth])
 
 
-def test_stale_rows_are_true_prices_of_their_own_moment(server: MarketServer) -> None:
+def test_stale_rows_are_true_prices_of_their_own_moment(server: FaultyMarketServer) -> None:
     """Two days old by its event time, and the price that was right then."""
     page = rows(server, Fault("stale", coins=("bitcoin",), age_s=172_800))
     then_ms = round(datetime.fromisoformat(page["bitcoin"]["last_updated"]).timestamp() * 1000)
@@ -83,10 +79,23 @@ def test_stale_rows_are_true_prices_of_their_own_moment(server: MarketServer) ->
     assert page["ethereum"]["last_updated"] == "2026-09-21T14:15:23.000Z"
 
 
+def test_a_stale_chart_is_that_of_an_earlier_moment(server: FaultyMarketServer) -> None:
+    """A day of true prices that ends two days ago; the charts of other coins end now."""
+    fault = Fault("stale", coins=("bitcoin",), age_s=172_800)
+    prices = suffer(server, CHART, fault).json()["prices"]
+    assert 286 <= len(prices) <= 290
+    assert NOW_MS - 172_802_000 < max(ts_ms for ts_ms, _ in prices) <= NOW_MS - 172_800_000
+    assert all(price == price_at(MARKET, "bitcoin", ts_ms) for ts_ms, price in prices)
+    other = suffer(server, CHART.replace("bitcoin", "ethereum"), fault).json()["prices"]
+    assert NOW_MS - 2_000 < max(ts_ms for ts_ms, _ in other) <= NOW_MS
+
+
 def test_a_frozen_coin_stays_at_the_moment_of_its_first_hit() -> None:
     """While the clock goes on its event time does not."""
     now = [NOW_MS]
-    with MarketServer(MARKET, clock=lambda: now[0], faults=FaultPlan([Fault("frozen", coins=("bitcoin",))])) as server:
+    with FaultyMarketServer(
+        MARKET, clock=lambda: now[0], faults=FaultPlan([Fault("frozen", coins=("bitcoin",))])
+    ) as server:
         moments = []
         for _ in range(3):
             page = requests.get(server.url + MARKETS, timeout=5).json()
@@ -96,23 +105,21 @@ def test_a_frozen_coin_stays_at_the_moment_of_its_first_hit() -> None:
     assert len({moment["ethereum"] for moment in moments}) == 3
 
 
-def test_rows_from_the_future(server: MarketServer) -> None:
-    """An hour ahead in the page, in the simple price and in the chart."""
+def test_rows_from_the_future(server: FaultyMarketServer) -> None:
+    """An hour ahead in the page and in the chart."""
     fault = Fault("future", coins=("bitcoin",), ahead_s=3600)
     moment = datetime.fromisoformat(rows(server, fault)["bitcoin"]["last_updated"])
     assert moment.timestamp() == pytest.approx(NOW_MS / 1000 + 3600)
-    assert suffer(server, SIMPLE, fault).json()["bitcoin"]["last_updated_at"] == NOW_MS // 1000 + 3600
     assert suffer(server, CHART, fault).json()["prices"][-1][0] == NOW_MS + 3_600_000
 
 
-def test_missing_ids(server: MarketServer) -> None:
+def test_missing_ids(server: FaultyMarketServer) -> None:
     """Those named are left out; without names every second one."""
     assert set(rows(server, Fault("missing", coins=("tether",)))) == {"bitcoin", "ethereum", "solana"}
     assert len(rows(server, Fault("missing"))) == 2
-    assert set(suffer(server, SIMPLE, Fault("missing", coins=("bitcoin",))).json()) == {"ethereum"}
 
 
-def test_charts_in_disorder(server: MarketServer) -> None:
+def test_charts_in_disorder(server: FaultyMarketServer) -> None:
     """A tail that runs backwards with a row twice; holes; no rows at all."""
     tail = [row[0] for row in suffer(server, CHART, Fault("unordered")).json()["prices"][-5:]]
     assert tail != sorted(tail)
@@ -126,14 +133,14 @@ def test_charts_in_disorder(server: MarketServer) -> None:
     }
 
 
-def test_pages_in_disorder_and_without_sparklines(server: MarketServer) -> None:
+def test_pages_in_disorder_and_without_sparklines(server: FaultyMarketServer) -> None:
     """The smallest first; a sparkline without values."""
     caps = [row["market_cap"] for row in rows(server, Fault("unordered")).values()]
     assert caps == sorted(caps)
     assert rows(server, Fault("empty_arrays"))["bitcoin"]["sparkline_in_7d"] == {"price": []}
 
 
-def test_unknown_caps_are_zero(server: MarketServer) -> None:
+def test_unknown_caps_are_zero(server: FaultyMarketServer) -> None:
     """Zero means unknown in a page; in a chart zeros and nulls."""
     row = rows(server, Fault("cap_zero", coins=("bitcoin",)))["bitcoin"]
     assert (row["market_cap"], row["circulating_supply"]) == (0, 0)
@@ -141,23 +148,19 @@ def test_unknown_caps_are_zero(server: MarketServer) -> None:
     assert caps == {0, None}
 
 
-def test_a_renamed_coin_lives_under_its_new_id(server: MarketServer) -> None:
-    """The new id has its prices everywhere; the old one is gone, and an empty shell in the simple price."""
+def test_a_renamed_coin_lives_under_its_new_id(server: FaultyMarketServer) -> None:
+    """The new id has its prices everywhere; the old one is gone."""
     fault = Fault("renamed", coins=("bitcoin",), new_id="bitcoin-2")
     page = rows(server, fault)
     assert "bitcoin" not in page
     assert page["bitcoin-2"]["current_price"] == price_at(MARKET, "bitcoin", NOW_MS)
-    listed = {entry["id"] for entry in suffer(server, "/coins/list", fault).json()}
-    assert listed == {"bitcoin-2", "ethereum", "solana", "tether"}
-    assert suffer(server, SIMPLE, fault).json()["bitcoin"] == {}
+    assert set(page) == {"bitcoin-2", "ethereum", "solana", "tether"}
     assert suffer(server, CHART, fault).status_code == 404
     assert suffer(server, CHART.replace("bitcoin", "bitcoin-2"), fault).status_code == 200
 
 
-def test_a_delisted_coin_is_gone(server: MarketServer) -> None:
-    """404 for its chart, and absent from list, page and simple price."""
+def test_a_delisted_coin_is_gone(server: FaultyMarketServer) -> None:
+    """404 for its chart, and absent from the page."""
     fault = Fault("delisted", coins=("bitcoin",))
     assert suffer(server, CHART, fault).json() == {"error": "coin not found"}
-    for path in ("/coins/list", MARKETS):
-        assert "bitcoin" not in {entry["id"] for entry in suffer(server, path, fault).json()}
-    assert set(suffer(server, SIMPLE, fault).json()) == {"ethereum"}
+    assert "bitcoin" not in rows(server, fault)

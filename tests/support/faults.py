@@ -1,4 +1,4 @@
-"""Faults on demand: what the local market server does wrong, in which order, how often, and for which coins.
+"""Faults on demand: what a faulty market server does wrong, in which order, how often, and for which coins.
 
 A plan is plain JSON: `[{"kind": "rate_limit", "times": 3, "retry_after_s": 2}, …]`, or
 `{"seed": 1, "faults": […]}`, or `{"seed": 1, "storm": 0.2}` for any fault at all with that probability a request.
@@ -49,13 +49,12 @@ CONTENT_KINDS: Final = (
     "holes",
     "empty_arrays",
     "cap_zero",
-    "renamed",
     "delisted",
 )
 """Status and shape are right, values are not."""
 
-MARKET_KINDS: Final = ("stale", "frozen")
-"""True prices of an earlier moment: `age_s` ago, or of the moment of the first hit."""
+MARKET_KINDS: Final = ("renamed", "stale", "frozen")
+"""The market is another one: a coin has the id `new_id`; prices stopped `age_s` ago, or at the first hit."""
 
 STORM_KINDS: Final = tuple(
     kind for kind in (*ANSWER_KINDS, *TRANSPORT_KINDS, *CONTENT_KINDS, *MARKET_KINDS) if kind != "renamed"
