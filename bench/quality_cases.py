@@ -14,8 +14,9 @@ from core.forecast_schema import INTERVALS
 from core.times import DAY_MS, HOUR_MS, MINUTE_MS
 from etl.arrays import FloatArray, IntArray
 from etl.recordings.recording import PriceHistory
-from model.backtesting.evaluation import Evaluation, compare, evaluate, with_yardstick
-from model.backtesting.walk_forward import WalkOptions, Yardsticks, forecast_frame, walk, with_outcomes
+from model.backtesting.evaluation import Evaluation, compare, evaluate, with_benchmark
+from model.backtesting.forecast_frames import RecordedBenchmark, forecast_frame, with_outcomes
+from model.backtesting.walk_forward import WalkOptions, walk_forward
 from model.forecaster.engine import EngineOptions
 from model.forecaster.prior import Prior
 
@@ -28,7 +29,7 @@ _JITTER_MS: Final = 25_000
 
 @dataclass(frozen=True)
 class Case:
-    """Forecasts of one run with outcomes and yardstick, and those of the baseline of the same run."""
+    """Forecasts of one run with outcomes and naive benchmark, and those of the baseline of the same run."""
 
     forecasts: pd.DataFrame
     baseline: pd.DataFrame
@@ -48,14 +49,15 @@ def run(
     options: WalkOptions,
     engine: EngineOptions,
     prior: Prior | None,
-    yardsticks: Yardsticks | None = None,
+    benchmark: RecordedBenchmark | None = None,
 ) -> Case:
-    """Walk a recording forward and join outcomes and yardstick; `yardsticks` may know more history than the walk."""
-    made = [one for one in walk(recording, options, engine, prior) if len(one)]
+    """Walk a recording forward, with outcomes and benchmark; `benchmark` may know more history than the walk."""
+    made = [one for one in walk_forward(recording, options, engine, prior) if len(one)]
     coins = list(recording)
-    judge = yardsticks or Yardsticks(recording)
-    frames = [with_outcomes(forecast_frame(coins, made, published=own), recording) for own in (True, False)]
-    own, baseline = (with_yardstick(frame, judge.frame(frame)) for frame in frames)
+    judge = benchmark or RecordedBenchmark(recording)
+    sides = (made, [one.of_baseline() for one in made])
+    frames = [with_outcomes(forecast_frame(coins, side), recording) for side in sides]
+    own, baseline = (with_benchmark(frame, judge.frame(frame)) for frame in frames)
     return Case(own, baseline)
 
 
@@ -69,9 +71,9 @@ def merge(cases: Iterable[Case]) -> Case:
 
 
 def cold_starts(recording: PriceHistory, engine: EngineOptions, prior: Prior | None, every_days: int) -> Case:
-    """A day of forecasts by an engine that has seen 24 hours, again and again; 10 coins, the 14-day yardstick."""
+    """A day of forecasts by an engine that has seen 24 hours, again and again; 10 coins, the 14-day benchmark."""
     coins = dict(list(recording.items())[:10])
-    judge = Yardsticks(coins)
+    judge = RecordedBenchmark(coins)
     first = max(int(ts[0]) for ts, _ in coins.values()) + _TRAINING_MS
     last = min(int(ts[-1]) for ts, _ in coins.values()) - DAY_MS
     cases = []
@@ -86,10 +88,10 @@ def cold_starts(recording: PriceHistory, engine: EngineOptions, prior: Prior | N
 
 def first_hours(recording: PriceHistory, engine: EngineOptions, prior: Prior | None, seed: int = 0) -> Case:
     """The first three hours after a back-fill of a day, one price in about five minutes, then polls; 10 coins, one
-    start a day at changing hours, the 14-day yardstick.
+    start a day at changing hours, the 14-day benchmark.
     """
     coins = dict(list(recording.items())[:10])
-    judge = Yardsticks(coins)
+    judge = RecordedBenchmark(coins)
     first = max(int(ts[0]) for ts, _ in coins.values()) + _TRAINING_MS
     last = min(int(ts[-1]) for ts, _ in coins.values()) - DAY_MS
     rng = np.random.default_rng(seed)

@@ -2,28 +2,47 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections.abc import Sequence
 from typing import Final
 
-__all__ = ["PRICE_TOLERANCE_MS", "outcome_at"]
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["PRICE_TOLERANCE_MS", "is_outcome", "realised_prices"]
 
 PRICE_TOLERANCE_MS: Final = 450_000
-"""A price stands for the moments after it for at most 7.5 minutes; beyond that there is a gap."""
+"""A price stands for the time after it for at most 7.5 minutes; beyond that there is a gap."""
 
 
-def outcome_at(ts_ms: Sequence[int], prices: Sequence[float], target_ms: int, newest_ms: int) -> float | None:
-    """The last price at or before `target_ms` that is not older than the tolerance.
+def is_outcome(price_ms: npt.ArrayLike, target_ms: npt.ArrayLike, newest_ms: npt.ArrayLike) -> npt.NDArray[np.bool_]:
+    """Whether the last price at or before a target time is the outcome of a forecast for it.
 
-    None in a gap, and while no price from `target_ms` on has arrived: until then the answer could still change.
+    It is not in a gap, and not until a price from the target time on has arrived: a late price could still replace it.
 
     Args:
-        ts_ms: event times in increasing order.
-        prices: prices at those times.
+        price_ms: event time of the last price at or before the target, in UTC milliseconds.
         target_ms: origin plus horizon.
         newest_ms: event time of the coin's newest price.
     """
-    index = bisect_right(ts_ms, target_ms) - 1
-    if newest_ms < target_ms or index < 0 or target_ms - ts_ms[index] > PRICE_TOLERANCE_MS:
-        return None
-    return prices[index]
+    price, target = np.asarray(price_ms), np.asarray(target_ms)
+    return np.asarray((target <= np.asarray(newest_ms)) & (target - price <= PRICE_TOLERANCE_MS))
+
+
+def realised_prices(
+    ts_ms: npt.ArrayLike, prices: npt.ArrayLike, target_ms: npt.ArrayLike, newest_ms: int
+) -> npt.NDArray[np.float64]:
+    """The outcomes (k,) of forecasts of one coin for target times (k,), NaN where `is_outcome` is false.
+
+    Args:
+        ts_ms: event times (n,) in increasing order, in UTC milliseconds.
+        prices: prices (n,) at those times.
+        target_ms: origins plus horizons (k,).
+        newest_ms: event time of the coin's newest price, which may be later than `ts_ms`.
+    """
+    times = np.asarray(ts_ms, dtype=np.int64)
+    target = np.asarray(target_ms, dtype=np.int64)
+    place = np.searchsorted(times, target, side="right") - 1
+    outcomes = np.full(len(target), np.nan)
+    rows = np.flatnonzero(place >= 0)
+    rows = rows[is_outcome(times[place[rows]], target[rows], newest_ms)]
+    outcomes[rows] = np.asarray(prices, dtype=np.float64)[place[rows]]
+    return outcomes

@@ -17,10 +17,11 @@ from core.files import write_atomically
 from core.processes.lifecycle import run_main
 from core.times import iso, parse_moment
 from etl.recordings.recording import PriceHistory, read_recording
-from model.backtesting.evaluation import with_yardstick
+from model.backtesting.evaluation import with_benchmark
+from model.backtesting.forecast_frames import RecordedBenchmark, forecast_frame, with_outcomes
 from model.backtesting.report.build import write_report
 from model.backtesting.rival_forecasts import beside, read_rival
-from model.backtesting.walk_forward import WalkOptions, Yardsticks, forecast_frame, origins, walk, with_outcomes
+from model.backtesting.walk_forward import WalkOptions, origins, walk_forward
 from model.forecaster.engine import EngineOptions
 from model.forecaster.prior import Prior
 
@@ -31,20 +32,22 @@ _EWMA: Final = "EWMA"
 
 @dataclass(frozen=True)
 class Backtest:
-    """What a walk made: `forecasts` with `price_actual`, and the rivals' for the same coins, origins and horizons.
+    """Forecasts of a walk and two comparisons on the same coins, origins and horizons.
 
-    `yardstick` is "the price stays" with the spread of the last 14 days, `ewma` the same with an exponentially
-    weighted one.
+    Attributes:
+        forecasts: rows of the forecast contract with `price_actual`.
+        benchmark: the naive benchmark, "the price stays" with the returns of the last 14 days around it.
+        ewma: the baseline, "the price stays" with an exponentially weighted volatility.
     """
 
     forecasts: pd.DataFrame
-    yardstick: pd.DataFrame
+    benchmark: pd.DataFrame
     ewma: pd.DataFrame
 
     @property
     def scored(self) -> pd.DataFrame:
-        """The forecasts with the yardstick's quantiles beside them, as `evaluate` takes them."""
-        return with_yardstick(self.forecasts, self.yardstick)
+        """The forecasts with the benchmark's quantiles beside them, as `evaluate` takes them."""
+        return with_benchmark(self.forecasts, self.benchmark)
 
 
 def run(
@@ -55,21 +58,21 @@ def run(
     *,
     show_progress: bool = False,
 ) -> Backtest:
-    """Walk forward and put the rivals beside it; no file is touched.
+    """Walk forward and add the two comparisons; no file is touched.
 
     Raises:
         BadInput: there is no origin with enough history.
     """
-    moments = origins(recording, options)
-    steps = walk(recording, options, engine_options, prior)
-    bar = tqdm(steps, total=len(moments), unit="origem", disable=not show_progress, mininterval=1.0)
+    times = origins(recording, options)
+    steps = walk_forward(recording, options, engine_options, prior)
+    bar = tqdm(steps, total=len(times), unit="origem", disable=not show_progress, mininterval=1.0)
     made = [forecasts for forecasts in bar if len(forecasts)]
     if not made:
         raise BadInput("nenhuma origem com histórico bastante: mude --start, --end ou --min-history-hours")
     coins = list(recording)
     published = with_outcomes(forecast_frame(coins, made), recording)
-    ewma = with_outcomes(forecast_frame(coins, made, published=False), recording)
-    return Backtest(published, Yardsticks(recording).frame(published), ewma)
+    ewma = with_outcomes(forecast_frame(coins, [one.of_baseline() for one in made]), recording)
+    return Backtest(published, RecordedBenchmark(recording).frame(published), ewma)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -120,12 +123,12 @@ def _plain(forecasts: pd.DataFrame) -> pd.DataFrame:
 
 
 def _context(given: argparse.Namespace, result: Backtest) -> Mapping[str, object]:
-    moments = result.forecasts["origin"]
+    origin = result.forecasts["origin"]
     return {
         "dados": given.data.name,
         "moedas": result.forecasts["coin"].nunique(),
-        "primeira origem": iso(int(moments.min().timestamp() * 1000)),
-        "última origem": iso(int(moments.max().timestamp() * 1000)),
+        "primeira origem": iso(int(origin.min().timestamp() * 1000)),
+        "última origem": iso(int(origin.max().timestamp() * 1000)),
         "passo (min)": given.step_min,
         "retreino (min)": given.refit_min,
         "treino (dias)": given.train_days,

@@ -19,13 +19,14 @@ from typing import Any, Final, TypeVar
 import pyarrow as pa
 
 from core.errors import DamagedFile, NotReady
-from core.forecast_schema import KIND_MODEL
+from core.forecast_schema import HORIZONS_MIN, KIND_MODEL
 from core.logs import configure_logging
 from core.processes.heartbeat import PATIENCE_S, Heartbeat
 from core.processes.lifecycle import lower_priority, run_main, stop_event, watch_parent
 from core.settings import Settings, load_settings
 from core.times import iso, now_ms
 from model.loop.backtest_process import FirstBacktest
+from model.loop.restart_backoff import RestartBackoff
 from model.loop.session import Session, open_session
 from model.loop.time_budget import CycleClock
 from model.predict import predict
@@ -64,8 +65,12 @@ SAVING: Final = "salvar o modelo"
 """The steps, as the health file names them."""
 
 _WARM_UP_S: Final = 2.0
+"""Pause between cycles until every collected coin has its first forecast."""
+
 _DISK_RETRY_S: Final = 5.0
-_LONGEST: Final = 300
+_MAX_REASON: Final = 300
+"""Characters of an error that the health file shows."""
+
 _Result = TypeVar("_Result")
 
 _log = logging.getLogger(__name__)
@@ -82,6 +87,7 @@ class Pipeline:
         self._cycles = 0
         self._failed: dict[str, str] = {}
         self.clock = CycleClock(session.settings.interval)
+        self.restarts = RestartBackoff(session.settings.interval)
 
     def run(self, stop: threading.Event) -> None:
         """Cycle until `stop`; starts keep to the interval, and a late cycle shortens the pause, never overlaps."""
@@ -134,10 +140,19 @@ class Pipeline:
         self._heartbeat.damaged(self.session.damaged)
 
     def _take_prices(self, now: int) -> bool:
-        """Carry new prices to the engine; after a failure half-way the engine begins afresh from what is stored."""
+        """Carry new prices to the engine; False where there are none yet.
+
+        A failure half-way leaves an engine in an unknown state: it is replaced by the stored model, which has to learn
+        from all stored prices again. So that an error that repeats does not cost this in every cycle, the next try
+        waits for `restarts`.
+        """
         self._heartbeat.progress()
+        if self.restarts.is_waiting():
+            self._failed[FEATURES] = str(self.restarts.reason)
+            return True
         try:
             self.session.pull(now)
+            self.restarts.succeeded()
         except NotReady as error:
             self._heartbeat.state("esperando preços", trouble=None, mensagem=str(error))
             return False
@@ -148,6 +163,7 @@ class Pipeline:
             return False
         except Exception as error:
             self._fail(FEATURES, error)
+            self.restarts.failed(self._failed[FEATURES])
             self._attempt(RESTART, self.session.restart_engine)
         return True
 
@@ -166,7 +182,7 @@ class Pipeline:
     def _fail(self, what: str, error: Exception) -> None:
         _log.error("%s failed: %r", what, error, exc_info=not isinstance(error, OSError | DamagedFile))
         self._heartbeat.error(error)
-        self._failed[what] = str(error)[:_LONGEST]
+        self._failed[what] = str(error)[:_MAX_REASON]
 
     def _trouble(self) -> dict[str, str] | None:
         """The steps of this cycle that failed, and why."""
@@ -199,7 +215,7 @@ class Pipeline:
 
 def _headline(forecasts: pa.Table) -> dict[str, Any]:
     """The one-hour forecast of the first coin, for the line a person reads."""
-    row = forecasts.slice(11, 1).to_pylist()[0]
+    row = forecasts.slice(len(HORIZONS_MIN) - 1, 1).to_pylist()[0]
     return {
         "coin": row["coin"],
         "price": row["price_origin"],
@@ -241,7 +257,7 @@ def _open(settings: Settings, heartbeat: Heartbeat, stop: threading.Event, stack
                 _log.error("cannot open the workspace: %s; trying every %.0f s", error, _DISK_RETRY_S)
             complained = True
             heartbeat.error(error)
-            heartbeat.state("sem disco", trouble={OPENING: str(error)[:_LONGEST]})
+            heartbeat.state("sem disco", trouble={OPENING: str(error)[:_MAX_REASON]})
             stop.wait(_DISK_RETRY_S)
     return None
 

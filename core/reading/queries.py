@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from functools import lru_cache
@@ -18,7 +19,7 @@ from core.price_store import Coin, Price, PriceReader
 from core.publishing.manifest import Part
 from core.publishing.parquet import read_table
 from core.reading.values import FileInfo, ForecastStep, ForecastView, LoggedForecast, Quote
-from core.realised_price import outcome_at
+from core.realised_price import realised_prices
 from core.times import DAY_MS, MINUTE_MS
 
 __all__ = [
@@ -110,16 +111,21 @@ def join_outcomes(
 ) -> list[LoggedForecast]:
     """Rows of `log_rows` with the prices that came true; `known` are event times and prices in order."""
     times, values = [ts_ms for ts_ms, _ in known], [price for _, price in known]
-    logged = []
-    for row in rows:
-        target_ms = row["origin"] + row["horizon_min"] * MINUTE_MS
-        actual = outcome_at(times, values, target_ms, newest_ms)
-        logged.append(
-            LoggedForecast(
-                row["coin"], row["origin"], target_ms, row["price_origin"], row["mean"], row["q10"], row["q90"], actual
-            )
+    targets = [row["origin"] + row["horizon_min"] * MINUTE_MS for row in rows]
+    actual = realised_prices(times, values, targets, newest_ms).tolist()
+    return [
+        LoggedForecast(
+            coin_id=row["coin"],
+            origin_ms=row["origin"],
+            target_ms=target_ms,
+            price_origin=row["price_origin"],
+            mean=row["mean"],
+            low_80=row["q10"],
+            high_80=row["q90"],
+            actual=None if math.isnan(price) else price,
         )
-    return logged
+        for row, target_ms, price in zip(rows, targets, actual, strict=True)
+    ]
 
 
 def database_info(path: Path, rows: int | None) -> FileInfo:

@@ -18,7 +18,7 @@ from model.backtesting.loss_frames import FORECAST_KEY, losses, score_rows
 from model.backtesting.ratio_intervals import daily_sums, mean_ratio, ratio_difference_interval, ratio_interval
 from model.scoring.losses import NAIVE_COLUMNS
 
-__all__ = ["REGIMES", "Difference", "Evaluation", "compare", "evaluate", "regimes", "reliability", "with_yardstick"]
+__all__ = ["REGIMES", "Difference", "Evaluation", "compare", "evaluate", "regimes", "reliability", "with_benchmark"]
 
 REGIMES: Final = ("calmo", "normal", "agitado")
 """Terciles of each coin's own volatility over the day before the origin."""
@@ -30,7 +30,7 @@ _LEAST_MOVES: Final = 6
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Scores of one set of forecasts against the yardstick "the price stays".
+    """Scores of one set of forecasts against the naive benchmark "the price stays".
 
     Attributes:
         block: overall, by horizon, by coin and by day; `block.apart` names the stablecoins.
@@ -39,7 +39,7 @@ class Evaluation:
         grid: coin → horizon → relative pinball loss.
         reliability: nominal level of each quantile → share of outcomes below it, half of those on it.
         reliability_by_horizon: the same for each horizon.
-        unknown: forecasts without an outcome or a yardstick, not scored.
+        unknown: forecasts without an outcome or a benchmark, not scored.
     """
 
     block: MetricsBlock
@@ -63,9 +63,9 @@ class Difference:
     forecasts: int
 
 
-def with_yardstick(forecasts: pd.DataFrame, yardstick: pd.DataFrame) -> pd.DataFrame:
-    """`forecasts` with NAIVE_COLUMNS: the quantiles of the rows of `yardstick` with the same coin, origin, horizon."""
-    naive = yardstick[[*_KEYS, *QUANTILE_COLUMNS]].set_axis([*_KEYS, *NAIVE_COLUMNS], axis=1)
+def with_benchmark(forecasts: pd.DataFrame, benchmark: pd.DataFrame) -> pd.DataFrame:
+    """`forecasts` with NAIVE_COLUMNS: the quantiles of `benchmark` at the same coin, origin and horizon."""
+    naive = benchmark[[*_KEYS, *QUANTILE_COLUMNS]].set_axis([*_KEYS, *NAIVE_COLUMNS], axis=1)
     return forecasts.merge(naive, on=_KEYS, how="left", validate="one_to_one")
 
 
@@ -74,7 +74,7 @@ def evaluate(frame: pd.DataFrame) -> Evaluation:
 
     Args:
         frame: one row per coin, origin (UTC) and horizon with the columns of the forecast contract, `price_actual`
-            (NaN where unknown) and the yardstick's quantiles in `model.scoring.losses.NAIVE_COLUMNS`.
+            (NaN where unknown) and the benchmark's quantiles in `model.scoring.losses.NAIVE_COLUMNS`.
 
     Raises:
         BadInput: a column is missing, or no forecast has an outcome.

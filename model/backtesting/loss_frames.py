@@ -33,7 +33,7 @@ def losses(frame: pd.DataFrame) -> pd.DataFrame:
     """The columns of SCORE_SUMS for each forecast of `frame` whose outcome is known, beside coin, origin and horizon.
 
     Args:
-        frame: FORECAST_COLUMNS and NAIVE_COLUMNS; rows without `price_actual` or without a yardstick are left out.
+        frame: FORECAST_COLUMNS and NAIVE_COLUMNS; rows without `price_actual` or without a benchmark are left out.
 
     Raises:
         BadInput: a column is missing.

@@ -11,8 +11,8 @@ from __future__ import annotations
 from typing import Final
 
 import numpy as np
-from scipy import stats
 
+from core.accuracy.significance import student_t_quantile
 from core.forecast_schema import INTERVALS
 from core.times import DAY_MS
 from etl.arrays import FloatArray, IntArray, RowArray
@@ -34,11 +34,11 @@ _PHASE_PULL: Final = 0.004
 
 
 def generic_shape() -> FloatArray:
-    """Quantiles of |move| / scale (STEPS, SHAPE_LEVELS) when nothing is known: Student's t with 4 degrees of freedom,
-    unit spread.
+    """Quantiles of |move| / scale (STEPS, SHAPE_LEVELS) before any outcome: Student's t, 4 degrees of freedom.
+
+    Divided by the root of 2, its standard deviation, so that they are in units of the scale.
     """
-    t = stats.t(df=4)
-    row = t.ppf(0.5 + np.array(SHAPE_LEVELS) / 2) / np.sqrt(2.0)
+    row = [student_t_quantile(0.5 + level / 2, 4) / np.sqrt(2.0) for level in SHAPE_LEVELS]
     return np.tile(row, (STEPS, 1))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
@@ -40,6 +40,17 @@ class Forecasts:
 
     def __len__(self) -> int:
         return len(self.coins)
+
+    def of_baseline(self) -> Forecasts:
+        """What the baseline alone would have published for the same coins and origins."""
+        steps = len(HORIZONS_MIN)
+        return replace(
+            self,
+            mean=np.repeat(self.price_origin[:, None], steps, axis=1),
+            quantiles=self.baseline_quantiles,
+            p_up=np.full((len(self), steps), 0.5),
+            is_model=np.zeros(len(self), dtype=bool),
+        )
 
     def to_table(self, model_version: str, created_ms: int, source: str) -> pa.Table:
         """Return one row per coin and horizon in `FORECAST_SCHEMA`, ordered by coin as given, then horizon."""

@@ -8,8 +8,9 @@ loop does without pandas.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final, Protocol
 
 import numpy as np
@@ -18,12 +19,12 @@ import pyarrow as pa
 from core.accuracy.scores import SCORE_SCHEMA, add_up
 from core.forecast_schema import FORECAST_SCHEMA, HORIZONS_MIN, KIND_MODEL, QUANTILE_COLUMNS, current_kind
 from core.publishing.publisher import Publisher
-from core.realised_price import outcome_at
+from core.realised_price import is_outcome
 from core.times import FOREVER_MS, GRID_STEP_MS, HOUR_MS, MINUTE_MS
 from etl.arrays import FloatArray
 from etl.features.raw_prices import RawPrices
 from model.scoring.losses import loss_terms
-from model.scoring.naive_benchmark import YARDSTICK_POINTS, renewal_ms, yardstick_quantiles
+from model.scoring.naive_benchmark import HISTORY_POINTS, NaiveBenchmark
 from model.scoring.scorer_state import ScoreState, origins_ms
 
 __all__ = ["GIVE_UP_MS", "LiveScorer", "Prices", "Settled", "settle"]
@@ -57,7 +58,7 @@ class Settled:
 
 
 def settle(pending: pa.Table, prices: Prices) -> Settled:
-    """Match pending forecasts with their outcomes, by the rule of `core.realised_price.outcome_at`.
+    """Match pending forecasts with their outcomes, by the rule of `core.realised_price`.
 
     A forecast whose outcome falls into a gap stays pending, because a repair may still fill the gap, until its target
     lies `GIVE_UP_MS` before the newest price of any coin. The machine's clock plays no part.
@@ -70,12 +71,10 @@ def settle(pending: pa.Table, prices: Prices) -> Settled:
     newest = {coin: known[0] for coin in dict.fromkeys(coins) if (known := prices.as_of(coin, FOREVER_MS))}
     target = origins_ms(pending) + pending["horizon_min"].to_numpy().astype(np.int64) * MINUTE_MS
     newest_ms = np.array([newest.get(coin, -1) for coin in coins], dtype=np.int64)
-    actual = np.full(len(pending), np.nan)
+    price_ms, price = np.zeros(len(pending), dtype=np.int64), np.full(len(pending), np.nan)
     for row in np.flatnonzero(target <= newest_ms).tolist():
-        known = prices.as_of(coins[row], int(target[row]))
-        if known is not None:
-            outcome = outcome_at([known[0]], [known[1]], int(target[row]), int(newest_ms[row]))
-            actual[row] = np.nan if outcome is None else outcome
+        price_ms[row], price[row] = prices.as_of(coins[row], int(target[row])) or (0, np.nan)
+    actual = np.where(is_outcome(price_ms, target, newest_ms), price, np.nan)
     found = np.isfinite(actual)
     lost = ~found & (target < max(newest.values(), default=0) - GIVE_UP_MS)
     realised = pending.filter(pa.array(found)).append_column("price_actual", pa.array(actual[found]))
@@ -87,7 +86,7 @@ class LiveScorer:
 
     def __init__(self, publisher: Publisher) -> None:
         self._publisher = publisher
-        self._yardsticks: dict[tuple[str, int], FloatArray] = {}
+        self._benchmark = NaiveBenchmark()
         self._state = ScoreState.read(publisher)
         self._seen = {part.file for part in publisher.manifest.parts.get("log", ())}
         logged = publisher.read("log", since_ms=self._state.since_ms())
@@ -139,9 +138,10 @@ class LiveScorer:
         """One row of SCORE_SCHEMA a forecast; a coin without two hours of history before the origin has none."""
         origin = origins_ms(realised)
         moves = np.empty((len(realised), len(QUANTILE_COLUMNS)))
+        history = partial(_log_prices, prices)
         keys = zip(realised["coin"].to_pylist(), origin.tolist(), realised["horizon_min"].to_pylist(), strict=True)
         for row, (coin, origin_ms, horizon) in enumerate(keys):
-            moves[row] = self._yardstick(coin, origin_ms, prices)[HORIZONS_MIN.index(horizon)]
+            moves[row] = self._benchmark.quantiles(coin, origin_ms, history)[HORIZONS_MIN.index(horizon)]
         known = np.isfinite(moves[:, 0])
         realised, moves, origin = realised.filter(pa.array(known)), moves[known], origin[known]
         price_origin = realised["price_origin"].to_numpy()
@@ -158,32 +158,16 @@ class LiveScorer:
         columns = {"coin": realised["coin"], "hour": hour, "horizon_min": realised["horizon_min"], **terms}
         return pa.table(columns, schema=SCORE_SCHEMA)
 
-    def _yardstick(self, coin: str, origin_ms: int, prices: Prices) -> FloatArray:
-        """The yardstick in force at the origin; a coin too young for it is judged by all that preceded the origin."""
-        made_ms = renewal_ms(origin_ms)
-        oldest_ms = made_ms - GIVE_UP_MS
-        quantiles = self._cached(coin, made_ms, oldest_ms, lambda: _history(prices, coin, made_ms))
-        if np.isfinite(quantiles).all():
-            return quantiles
-        return self._cached(coin, origin_ms, oldest_ms, lambda: _history(prices, coin, origin_ms))
-
-    def _cached(self, coin: str, until_ms: int, oldest_ms: int, history: Callable[[], FloatArray]) -> FloatArray:
-        key = (coin, until_ms)
-        if key not in self._yardsticks:
-            self._yardsticks = {known: value for known, value in self._yardsticks.items() if known[1] >= oldest_ms}
-            self._yardsticks[key] = yardstick_quantiles(history())
-        return self._yardsticks[key]
-
 
 def _joined(tables: Sequence[pa.Table]) -> pa.Table:
     rows = pa.concat_tables([FORECAST_SCHEMA.empty_table(), *(table.select(FORECAST_SCHEMA.names) for table in tables)])
     return rows.combine_chunks()
 
 
-def _history(prices: Prices, coin: str, until_ms: int) -> FloatArray:
+def _log_prices(prices: Prices, coin: str, until_ms: int) -> FloatArray:
     """Log prices on the 5-minute grid over the 14 days up to `until_ms`, NaN in gaps."""
     last = until_ms - until_ms % GRID_STEP_MS
-    grid = last + GRID_STEP_MS * np.arange(1 - YARDSTICK_POINTS, 1)
+    grid = last + GRID_STEP_MS * np.arange(1 - HISTORY_POINTS, 1)
     known = prices.thinned(coin, int(grid[0]) - 2 * GRID_STEP_MS, last + 1)
     raw = RawPrices()
     raw.append(0, [ts_ms for ts_ms, _ in known], [price for _, price in known])

@@ -17,7 +17,7 @@ from etl.arrays import BoolArray, FloatArray
 __all__ = ["NAIVE_COLUMNS", "brier", "loss_terms", "pinball", "winkler"]
 
 NAIVE_COLUMNS: Final = tuple(f"naive_{column}" for column in QUANTILE_COLUMNS)
-"""The yardstick's quantiles as prices, beside those of the forecast."""
+"""The naive benchmark's quantiles as prices, beside those of the forecast."""
 
 _NO_CALL: Final = 1e-9
 """A probability of a rise this close to one half calls no direction."""
@@ -36,14 +36,14 @@ def loss_terms(
     """The columns of SCORE_SUMS for n forecasts whose outcome is known.
 
     Args:
-        price_origin, mean, actual: prices (n,); `quantiles` and the yardstick's `naive` ones: prices (n, 9).
+        price_origin, mean, actual: prices (n,); `quantiles` and the benchmark's `naive` ones: prices (n, 9).
         p_up: probability of a rise (n,); `is_model` (n,): the model made the forecast, not the baseline.
     """
-    own, yardstick = (prices / price_origin[:, None] - 1 for prices in (quantiles, naive))
+    own, benchmark = (prices / price_origin[:, None] - 1 for prices in (quantiles, naive))
     move, point = actual / price_origin - 1, mean / price_origin - 1
     terms = {
         "n": np.ones(len(move)),
-        **_spread_losses(own, yardstick, move),
+        **_spread_losses(own, benchmark, move),
         "abs_error": np.abs(point - move),
         "abs_error_naive": np.abs(move),
         **_direction(p_up, move),

@@ -25,7 +25,7 @@ def _forecasts(
     sigma: float = 0.002,
     seed: int = 0,
 ) -> pd.DataFrame:
-    """Forecasts of Gaussian random walks: quantiles `width` times the true spread, the yardstick's `naive_width`."""
+    """Forecasts of Gaussian random walks: quantiles `width` times the true spread, the benchmark's `naive_width`."""
     rng = np.random.default_rng(seed)
     steps = max(step_min // 5, 1)
     bends = stats.norm.ppf(QUANTILES)
@@ -55,5 +55,5 @@ def _forecasts(
 
 @pytest.fixture(scope="session")
 def make_forecasts() -> MakeForecasts:
-    """A function that makes forecasts of random walks, with outcomes and yardstick."""
+    """A function that makes forecasts of random walks, with outcomes and naive benchmark."""
     return _forecasts

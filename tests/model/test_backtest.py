@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 
 from core.forecast_schema import HORIZONS_MIN, QUANTILE_COLUMNS
 from core.price_store import Coin, Price, PriceWriter
-from core.realised_price import outcome_at
 from etl.recordings.recording import read_recording
 from model import backtest
-from model.backtesting.walk_forward import with_outcomes
+from model.backtesting.forecast_frames import with_outcomes
+from tests.support.outcomes import plain_outcome
 
 START = pd.Timestamp("2024-03-01T00:00:00Z")
 
@@ -254,7 +254,7 @@ def test_a_rival_that_cannot_be_read_is_refused(
 
 @given(st.lists(st.integers(1, 5_000), min_size=3, max_size=40, unique=True), st.integers(0, 5_000))
 def test_outcomes_follow_the_one_rule(seconds: list[int], origin_s: int) -> None:
-    """The vectorised outcome of each horizon equals core.realised_price.outcome_at."""
+    """The outcome of each horizon is the one a plain loop finds."""
     ts = np.array(sorted(seconds), dtype=np.int64) * 1000
     price = np.arange(1.0, len(ts) + 1)
     frame = pd.DataFrame(
@@ -266,5 +266,5 @@ def test_outcomes_follow_the_one_rule(seconds: list[int], origin_s: int) -> None
     )
     found = with_outcomes(frame, {"x": (ts, price)})["price_actual"]
     for horizon, value in zip(HORIZONS_MIN, found, strict=True):
-        expected = outcome_at(ts.tolist(), price.tolist(), origin_s * 1000 + horizon * 60_000, int(ts[-1]))
+        expected = plain_outcome(ts.tolist(), price.tolist(), origin_s * 1000 + horizon * 60_000, int(ts[-1]))
         assert (expected is None and np.isnan(value)) or expected == value

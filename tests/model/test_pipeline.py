@@ -18,8 +18,9 @@ from core.reading.readers import Readers
 from core.settings import Settings, load_settings
 from core.times import GRID_STEP_MS, HOUR_MS, MINUTE_MS, now_ms
 from core.workspace import open_workspace
+from model.loop.restart_backoff import RestartBackoff
 from model.loop.session import open_session
-from model.pipeline import SAVING, Pipeline
+from model.pipeline import FEATURES, SAVING, Pipeline
 from model.train import SAVE_EVERY_MS
 
 COINS = ("bitcoin", "ethereum", "solana")
@@ -162,6 +163,33 @@ def test_a_model_that_could_not_be_stored_is_stored_with_the_next_cycle(settings
         pipeline.cycle(now + MINUTE_MS)
         assert read_health(settings.run_dir, "pipeline").progress["trouble"] is None
         assert len(list(models.glob("*.joblib"))) == 1
+
+
+def test_an_error_that_repeats_is_tried_again_ever_more_rarely(settings: Settings) -> None:
+    """A stored state that fails whenever prices come is read after 30, 60 … seconds; once it is gone all goes on."""
+    now, seconds = now_ms(), [0.0]
+    _fill(settings, now)
+    with _pipeline(settings) as pipeline:
+        pipeline.restarts = RestartBackoff(30.0, lambda: seconds[0])
+        pipeline.cycle(now)
+        pipeline.session.engine.learner.gate = None  # type: ignore[assignment]  # a state that cannot take prices
+        pipeline.session.save_model()
+        pipeline.session.restart_engine()
+        tried = []
+        for second in range(0, 300, 10):
+            seconds[0] = float(second)
+            before = read_health(settings.run_dir, "pipeline").counters.get("errors", 0)
+            pipeline.cycle(now + 1000 * second)
+            health = read_health(settings.run_dir, "pipeline")
+            tried += [second] if health.counters.get("errors", 0) > before else []
+            assert FEATURES in health.progress["trouble"]
+        assert tried == [0, 30, 90, 210]
+        for path in pipeline.session.workspace.models.iterdir():
+            path.unlink()
+        pipeline.session.restart_engine()
+        seconds[0] = 450.0
+        assert pipeline.cycle(now + 450_000) is True
+        assert read_health(settings.run_dir, "pipeline").progress["trouble"] is None
 
 
 def test_two_pipelines_never_share_a_folder(settings: Settings) -> None:

@@ -36,10 +36,10 @@ def write_report(
 
     Args:
         out_dir: made if it does not exist.
-        forecasts: what `evaluation.evaluate` takes: the forecasts, `price_actual`, and the yardstick's quantiles
+        forecasts: what `evaluation.evaluate` takes: the forecasts, `price_actual`, and the benchmark's quantiles
             in `model.scoring.losses.NAIVE_COLUMNS`.
         context: facts to show at the top (data file, period, options), in the order given.
-        rivals: name → forecasts of another method, with `price_actual`; the yardstick's columns may be missing.
+        rivals: name → forecasts of another method, with `price_actual`; the benchmark's columns may be missing.
 
     Raises:
         BadInput: a column is missing, or no forecast has an outcome.

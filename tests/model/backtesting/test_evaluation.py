@@ -12,7 +12,7 @@ import pytest
 
 from core.errors import BadInput
 from core.forecast_schema import HORIZONS_MIN, QUANTILE_COLUMNS, QUANTILES
-from model.backtesting.evaluation import REGIMES, compare, evaluate, regimes, reliability, with_yardstick
+from model.backtesting.evaluation import REGIMES, compare, evaluate, regimes, reliability, with_benchmark
 from model.scoring.losses import NAIVE_COLUMNS
 
 MakeForecasts = Callable[..., pd.DataFrame]
@@ -97,12 +97,12 @@ def test_the_regime_of_an_origin_ignores_what_follows(make_forecasts: MakeForeca
     assert (after <= before).all()
 
 
-def test_with_yardstick_joins_by_coin_origin_and_horizon(make_forecasts: MakeForecasts) -> None:
+def test_with_benchmark_joins_by_coin_origin_and_horizon(make_forecasts: MakeForecasts) -> None:
     """The rival's quantiles land beside the same forecast, whatever the order; others stay unknown."""
     frame = make_forecasts(10)
     bare = frame.drop(columns=list(NAIVE_COLUMNS))
     rival = frame.sample(frac=1, random_state=3).iloc[:-1]
-    joined = with_yardstick(bare, rival)
+    joined = with_benchmark(bare, rival)
     missing = joined[NAIVE_COLUMNS[0]].isna()
     assert missing.sum() == 1
     assert (joined.loc[~missing, NAIVE_COLUMNS[8]] == joined.loc[~missing, "q975"]).all()

@@ -125,7 +125,7 @@ def test_names_from_outside_are_shown_as_text(make_forecasts: MakeForecasts, tmp
 
 
 def test_a_rival_is_judged_on_the_same_forecasts(make_forecasts: MakeForecasts, tmp_path: Path) -> None:
-    """Without yardstick columns of its own the rival takes ours; wider quantiles lose."""
+    """A rival without benchmark columns is scored against ours; wider quantiles lose."""
     frame = make_forecasts(24 * 20)
     rival = make_forecasts(24 * 20, width=1.6).drop(columns=list(NAIVE_COLUMNS))
     found = write_report(tmp_path, frame, {}, {"mais largo": rival})["rivals"]["mais largo"]

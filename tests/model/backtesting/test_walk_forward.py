@@ -6,7 +6,7 @@ import numpy as np
 
 from core.times import GRID_STEP_MS, HOUR_MS
 from etl.recordings.recording import PriceHistory
-from model.backtesting.walk_forward import WalkOptions, origins, walk
+from model.backtesting.walk_forward import WalkOptions, origins, walk_forward
 from model.forecaster.engine import EngineOptions
 from model.forecaster.forecasts import Forecasts
 
@@ -24,7 +24,7 @@ def recording(hours: int, late_h: int = 0) -> PriceHistory:
 
 def walked(prices: PriceHistory, options: WalkOptions) -> list[Forecasts]:
     """All forecasts, without a prior."""
-    return list(walk(prices, options, ENGINE, None))
+    return list(walk_forward(prices, options, ENGINE, None))
 
 
 def test_a_coin_is_forecast_once_it_has_its_minimal_history() -> None:

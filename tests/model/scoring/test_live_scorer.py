@@ -17,7 +17,6 @@ from core.forecast_schema import FORECAST_SCHEMA, HORIZONS_MIN, KIND_BASELINE, K
 from core.price_store import Coin, Price, PriceReader, PriceWriter
 from core.processes.lifecycle import hold_lock
 from core.publishing.publisher import Publisher
-from core.realised_price import outcome_at
 from core.settings import PROJECT, load_settings
 from core.times import DAY_MS, GRID_STEP_MS, HOUR_MS, MINUTE_MS
 from core.workspace import open_workspace
@@ -25,7 +24,8 @@ from etl.features.feature_table import FEATURE_SCHEMA
 from model.loop.forecast_log import ForecastBook
 from model.score import main
 from model.scoring.live_scorer import GIVE_UP_MS, LiveScorer
-from model.scoring.naive_benchmark import yardstick_quantiles
+from model.scoring.naive_benchmark import naive_quantiles
+from tests.support.outcomes import plain_outcome
 
 NOON = 20_000 * DAY_MS + 12 * HOUR_MS
 
@@ -92,7 +92,7 @@ class World:
             origin_ms = round(row["origin"].timestamp() * 1000)
             known = stored[row["coin"]]
             times, values = [ts_ms for ts_ms, _ in known], [price for _, price in known]
-            if outcome_at(times, values, origin_ms + row["horizon_min"] * MINUTE_MS, times[-1]) is not None:
+            if plain_outcome(times, values, origin_ms + row["horizon_min"] * MINUTE_MS, times[-1]) is not None:
                 found[row["coin"], origin_ms - origin_ms % HOUR_MS, row["horizon_min"]] += 1
         return found
 
@@ -116,14 +116,14 @@ def test_short_horizons_are_scored_as_they_mature(world: World) -> None:
     assert world.scorer.step(world.reader).num_rows == 0
 
 
-def test_a_score_is_that_of_outcome_and_yardstick(world: World) -> None:
+def test_a_score_is_that_of_outcome_and_benchmark(world: World) -> None:
     """The naive loss comes from the quantiles up to the last renewal, the error from the price at the target."""
     world.forecast("bitcoin", NOON)
     world.prices("bitcoin", NOON + GRID_STEP_MS, NOON + HOUR_MS)
     rows = {row["horizon_min"]: row for row in world.scorer.step(world.reader).to_pylist()}
     known = dict(world.reader.range("bitcoin"))
     history = np.log([price for ts_ms, price in known.items() if ts_ms <= NOON])
-    naive = np.exp(yardstick_quantiles(history)) - 1
+    naive = np.exp(naive_quantiles(history)) - 1
     for place, horizon in enumerate(HORIZONS_MIN):
         move = known[NOON + horizon * MINUTE_MS] / known[NOON] - 1
         assert rows[horizon]["abs_error"] == pytest.approx(abs(move))
@@ -178,7 +178,7 @@ def test_a_gap_that_stays_is_given_up(world: World) -> None:
 
 
 def test_a_coin_without_history_has_no_score(tmp_path: Path) -> None:
-    """Without two hours of moves there is no yardstick; the forecast is dropped and not asked about again."""
+    """Without two hours of moves there is no benchmark; the forecast is dropped and not asked about again."""
     world = World(tmp_path, history_h=1)
     world.forecast("bitcoin", NOON)
     world.prices("bitcoin", NOON + GRID_STEP_MS, NOON + HOUR_MS)
@@ -188,7 +188,7 @@ def test_a_coin_without_history_has_no_score(tmp_path: Path) -> None:
 
 
 def test_a_young_coin_is_judged_by_what_it_has(tmp_path: Path) -> None:
-    """Three hours of history that began after the last renewal are enough for a yardstick."""
+    """Three hours of history that began after the last renewal are enough for a benchmark."""
     world = World(tmp_path, history_h=0)
     world.prices("bitcoin", NOON + GRID_STEP_MS, NOON + 4 * HOUR_MS)
     world.forecast("bitcoin", NOON + 3 * HOUR_MS)

@@ -186,7 +186,7 @@ def test_true_quantiles_beat_wide_ones_and_not_themselves(make_forecasts: MakeFo
 
 
 def test_unknown_outcomes_are_left_out(make_forecasts: MakeForecasts) -> None:
-    """A forecast without an outcome, or without a yardstick, is not scored."""
+    """A forecast without an outcome, or without a benchmark, is not scored."""
     frame = make_forecasts(10)
     frame.loc[:4, "price_actual"] = np.nan
     frame.loc[100, "naive_q025"] = np.nan

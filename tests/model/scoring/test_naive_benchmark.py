@@ -1,4 +1,4 @@
-"""The yardstick: plain empirical quantiles, also with gaps and short histories."""
+"""The naive benchmark: plain empirical quantiles, also with gaps and short histories."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 from core.forecast_schema import HORIZONS_MIN, QUANTILES
 from core.times import DAY_MS, HOUR_MS
-from model.scoring.naive_benchmark import LEAST_RETURNS, YARDSTICK_POINTS, renewal_ms, yardstick_quantiles
+from model.scoring.naive_benchmark import HISTORY_POINTS, MIN_RETURNS, naive_quantiles, renewal_ms
 
 
 def _walk(points: int, seed: int = 0) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
@@ -29,7 +29,7 @@ def test_quantiles_equal_plain_loops_with_gaps() -> None:
     """Only moves with a price at both ends count."""
     log_price = _walk(300)
     log_price[[5, 17, 18, 100]] = np.nan
-    found = yardstick_quantiles(log_price)
+    found = naive_quantiles(log_price)
     for row, horizon in enumerate(HORIZONS_MIN):
         steps = horizon // 5
         pairs = [(log_price[k], log_price[k + steps]) for k in range(len(log_price) - steps)]
@@ -39,28 +39,28 @@ def test_quantiles_equal_plain_loops_with_gaps() -> None:
 
 def test_only_the_last_fourteen_days_count() -> None:
     """Older prices change nothing."""
-    log_price = _walk(YARDSTICK_POINTS + 500)
+    log_price = _walk(HISTORY_POINTS + 500)
     older = log_price.copy()
     older[:500] += np.random.default_rng(1).normal(0, 1, 500)
-    assert np.array_equal(yardstick_quantiles(log_price), yardstick_quantiles(older))
+    assert np.array_equal(naive_quantiles(log_price), naive_quantiles(older))
 
 
 def test_horizons_with_few_moves_grow_with_the_square_root_of_time() -> None:
     """A history that has just enough 5-minute moves borrows the spread of longer horizons from them."""
-    found = yardstick_quantiles(_walk(LEAST_RETURNS + 1))
+    found = naive_quantiles(_walk(MIN_RETURNS + 1))
     assert np.isfinite(found).all()
     assert found[11] == pytest.approx(found[0] * math.sqrt(12))
 
 
-def test_too_little_history_is_no_yardstick() -> None:
+def test_too_little_history_is_no_benchmark() -> None:
     """With one move too few there is none at all."""
-    assert np.isnan(yardstick_quantiles(_walk(LEAST_RETURNS))).all()
-    assert np.isnan(yardstick_quantiles(np.full(5000, np.nan))).all()
-    assert np.isnan(yardstick_quantiles(np.zeros(0))).all()
+    assert np.isnan(naive_quantiles(_walk(MIN_RETURNS))).all()
+    assert np.isnan(naive_quantiles(np.full(5000, np.nan))).all()
+    assert np.isnan(naive_quantiles(np.zeros(0))).all()
 
 
 def test_it_is_renewed_every_six_hours() -> None:
-    """All origins of a quarter of a day share the yardstick made at its start."""
+    """All origins of a quarter of a day share the quantiles made at its start."""
     midnight = 20_000 * DAY_MS
     assert renewal_ms(midnight) == midnight
     assert renewal_ms(midnight + 6 * HOUR_MS - 1) == midnight

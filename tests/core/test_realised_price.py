@@ -1,0 +1,44 @@
+"""Outcomes: the vectorised rule equals a plain loop, in gaps and at the edges too."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core.realised_price import PRICE_TOLERANCE_MS, realised_prices
+from tests.support.outcomes import plain_outcome
+
+NOON = 1_700_000_000_000
+
+
+@given(
+    st.lists(st.integers(0, 5_000), max_size=40, unique=True).map(sorted),
+    st.lists(st.integers(0, 6_000), max_size=30),
+    st.integers(0, 6_000),
+)
+def test_every_target_meets_the_price_that_a_plain_loop_finds(
+    seconds: list[int], targets: list[int], newest: int
+) -> None:
+    """Whatever times, targets and newest price there are, each outcome is the same; NaN stands for none."""
+    ts_ms = [1_000 * second for second in seconds]
+    prices = [float(number) for number in range(1, len(ts_ms) + 1)]
+    found = realised_prices(ts_ms, prices, [1_000 * target for target in targets], 1_000 * newest)
+    expected = [plain_outcome(ts_ms, prices, 1_000 * target, 1_000 * newest) for target in targets]
+    np.testing.assert_array_equal(found, [np.nan if price is None else price for price in expected])
+
+
+@pytest.mark.parametrize(
+    ("target_ms", "newest_ms", "known"),
+    [
+        (NOON + PRICE_TOLERANCE_MS, NOON + PRICE_TOLERANCE_MS, True),
+        (NOON + PRICE_TOLERANCE_MS + 1, NOON + PRICE_TOLERANCE_MS + 1, False),
+        (NOON + 1, NOON, False),
+        (NOON, NOON, True),
+        (NOON - 1, NOON, False),
+    ],
+)
+def test_a_price_stands_for_seven_and_a_half_minutes(target_ms: int, newest_ms: int, known: bool) -> None:
+    """To the millisecond; before the first price and after the newest one there is no outcome."""
+    assert np.isfinite(realised_prices([NOON], [1.0], [target_ms], newest_ms)).tolist() == [known]
