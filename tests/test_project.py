@@ -22,6 +22,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from core.errors import EXIT_CONFIGURATION
 from core.version import VERSION
 from suite.ports import free_port
 from tools.requirements import PROJECT, declared, requirement_files
@@ -158,3 +159,14 @@ def test_the_installed_command_runs_the_suite(running: tuple[subprocess.Popen[st
     assert process.returncode == 0, output
     assert "Tudo parado" in output
     assert list(home.rglob("crypto.db"))
+
+
+@pytest.mark.slow
+def test_the_installed_command_reads_the_current_folder(command: Path, tmp_path: Path) -> None:
+    """Its help names it as it was called, and a mistake in the `.env` of the current folder is reported."""
+    asked = subprocess.run([command, "--help"], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert asked.stdout.startswith("uso: crypto-forecasting")
+    (tmp_path / ".env").write_text("CRYPTO_API_PORT=x\n", encoding="utf-8")
+    refused = subprocess.run([command], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert refused.returncode == EXIT_CONFIGURATION
+    assert "CRYPTO_API_PORT=x" in refused.stderr
