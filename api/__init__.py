@@ -1,1 +1,1 @@
-"""REST API: reads what the other processes published, never writes."""
+"""REST API: reads what the other processes publish and never writes."""

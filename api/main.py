@@ -1,4 +1,7 @@
-"""The REST API: `python -m api.server`, or `app` and `create_app(settings)` for other servers and tests."""
+"""The application: `app` for other servers (`uvicorn api.main:app`), `create_app(settings)` for tests.
+
+The process that run_all.py starts is `python -m api.server`, which serves this application.
+"""
 
 from __future__ import annotations
 
@@ -28,21 +31,21 @@ __all__ = ["app", "create_app"]
 _EXPOSED = ("ETag", "Retry-After", "X-Fonte", "Content-Disposition")
 
 app: FastAPI
-"""Built when first asked for: importing this module reads no settings and no files."""
+"""Built on first access: importing this module reads no settings and no files."""
 
 
 class _FilteredApi(FastAPI):
-    """An application whose guard stands before everything, the answer to unexpected errors included."""
+    """An application whose request filter wraps everything, even the answers to unexpected errors."""
 
     def build_middleware_stack(self) -> ASGIApp:
         return RequestFilter(super().build_middleware_stack(), self.state.settings, self.state.readers)
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
-    """The application over the data folder of `settings` (default: environment and `.env`).
+    """Build the application over the data folder of `settings` (default: environment and `.env`).
 
     Raises:
-        ConfigurationError: the settings do not fit together; one line a problem.
+        ConfigurationError: The settings are invalid; one line per problem.
     """
     chosen = load_settings() if settings is None else settings
     readers = Readers(chosen)
@@ -78,7 +81,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
 @asynccontextmanager
 async def _lifespan(api: FastAPI) -> AsyncIterator[None]:
-    """Say that the API lives while it serves, and end with the process that started it."""
+    """Write heartbeats while the API serves; end with the process that started it."""
     watch_parent()
     async with loop_heartbeat(api.state.settings.run_dir, "api", "servindo"):
         yield
@@ -86,7 +89,7 @@ async def _lifespan(api: FastAPI) -> AsyncIterator[None]:
 
 
 def __getattr__(name: str) -> FastAPI:
-    """Build `app` for the server that imports it; settings that do not fit end the process with one clear line."""
+    """Build `app` for the server that imports it; invalid settings end the process with one line."""
     if name != "app":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     try:

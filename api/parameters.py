@@ -1,4 +1,4 @@
-"""What a caller may ask for, checked before anything is read; refusals name the parameter, in Portuguese."""
+"""Parameters of the routes, validated before anything is read; refusals name the parameter, in Portuguese."""
 
 from __future__ import annotations
 
@@ -6,21 +6,23 @@ import re
 from enum import StrEnum
 from typing import Annotated, Final
 
-from fastapi import Path
+from fastapi import Path, Query
 from pydantic import AfterValidator, BaseModel, Field
 
 from core.times import parse_moment
 
-__all__ = ["CoinName", "InvalidParameter", "OutputFormat", "TableQuery"]
+__all__ = ["CoinName", "InvalidParameter", "OutputFormat", "TableQueryDep"]
 
 _MAX_ROWS: Final = 50_000
 _MAX_MS: Final = 253_402_300_799_999
+"""The last millisecond of the year 9999, the last that ISO 8601 and Python can name."""
+
 _SPACE_FOR_PLUS: Final = re.compile(r"(?<=[T ])([\d:.,]{2,15}) (?=\d{2}:?\d{2}$)")
-_NOT_A_MOMENT: Final = "deve ser uma data (2026-11-22) ou um horário ISO 8601 (2026-11-22T14:00:00-03:00)"
+_NOT_A_TIME: Final = "deve ser uma data (2026-11-22) ou um horário ISO 8601 (2026-11-22T14:00:00-03:00)"
 
 
 class InvalidParameter(Exception):
-    """A parameter that is well-formed by itself and wrong beside another."""
+    """A parameter that is valid by itself but not together with another."""
 
     def __init__(self, parameter: str, reason: str) -> None:
         super().__init__(reason)
@@ -28,42 +30,42 @@ class InvalidParameter(Exception):
 
 
 class OutputFormat(StrEnum):
-    """How a table comes."""
+    """Format of a table."""
 
     JSON = "json"
     CSV = "csv"
 
 
-def _moment(text: str) -> str:
-    """The text with a plus where a form or an unescaped address turned it into a space.
+def _time_text(text: str) -> str:
+    """Restore the plus sign of an offset that a form or an unescaped address turned into a space.
 
     Raises:
-        ValueError: it is neither a date nor a moment.
+        ValueError: The text is neither a date nor a time.
     """
-    mended = _SPACE_FOR_PLUS.sub(r"\1+", text.strip())
+    restored = _SPACE_FOR_PLUS.sub(r"\1+", text.strip())
     try:
-        parse_moment(mended)
+        parse_moment(restored)
     except ValueError:
-        raise ValueError(_NOT_A_MOMENT) from None
-    return mended
+        raise ValueError(_NOT_A_TIME) from None
+    return restored
 
 
 CoinName = Annotated[
     str,
     Path(description="Símbolo ou id da moeda, em maiúsculas ou minúsculas", examples=["btc"], max_length=100),
 ]
-_Moment = Annotated[str, Field(max_length=50), AfterValidator(_moment)]
+_Time = Annotated[str, Field(max_length=50), AfterValidator(_time_text)]
 
 
 class TableQuery(BaseModel):
-    """Which rows of a table, and how."""
+    """The rows of a table that are asked for, and their format."""
 
-    inicio: _Moment | None = Field(
+    inicio: _Time | None = Field(
         None,
         description="A partir de: data ou horário ISO 8601; sem deslocamento vale UTC",
         examples=["2026-11-22"],
     )
-    fim: _Moment | None = Field(
+    fim: _Time | None = Field(
         None,
         description="Até, inclusive: como `inicio`; uma data vale até o fim do dia",
         examples=["2026-11-22T14:00:00-03:00"],
@@ -72,13 +74,16 @@ class TableQuery(BaseModel):
     formato: OutputFormat = Field(OutputFormat.JSON, description="`json`, ou `csv` para baixar uma tabela")
 
     def span(self) -> tuple[int, int]:
-        """The interval asked for in UTC milliseconds, both ends included; without an end it is open there.
+        """The interval asked for in UTC milliseconds, both ends included; open where an end is missing.
 
         Raises:
-            InvalidParameter: it ends before it begins.
+            InvalidParameter: The interval ends before it begins.
         """
         start_ms = 0 if self.inicio is None else parse_moment(self.inicio)
         end_ms = _MAX_MS if self.fim is None else parse_moment(self.fim, end_of_day=True)
         if start_ms > end_ms:
             raise InvalidParameter("inicio", "deve ser anterior a fim")
         return start_ms, end_ms
+
+
+TableQueryDep = Annotated[TableQuery, Query()]

@@ -1,14 +1,14 @@
-"""The addresses of the API; each reads what is published and has no side effect."""
+"""Routes of the API; each reads published data and changes nothing."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final
+from typing import Any, Final
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Request, Response
 
 from api.conversions import coin_quote, forecast, logged_row, metrics_answer, price_row
-from api.parameters import CoinName, OutputFormat, TableQuery
-from api.request_context import RequestContext
+from api.parameters import CoinName, OutputFormat, TableQueryDep
+from api.request_context import ContextDep
 from api.schemas import (
     Alive,
     CoinQuote,
@@ -77,9 +77,8 @@ def get_status(request: Request, response: Response) -> Status:
     response_description="Os dados",
     responses=_ANSWERS,
 )
-def get_coins(request: Request, response: Response) -> list[CoinQuote]:
+def get_coins(context: ContextDep) -> list[CoinQuote]:
     """As moedas coletadas, da maior para a menor, com o preço mais novo; também antes da primeira previsão."""
-    context = RequestContext(request, response)
     context.set_cache_headers(context.readers.version())
     return [coin_quote(quote, context.source) for quote in context.readers.quotes()]
 
@@ -92,9 +91,8 @@ def get_coins(request: Request, response: Response) -> list[CoinQuote]:
     response_description="Os dados",
     responses=_COIN_ANSWERS,
 )
-def get_forecast(request: Request, response: Response, moeda: CoinName) -> Forecast:
+def get_forecast(context: ContextDep, moeda: CoinName) -> Forecast:
     """A previsão mais nova: preço esperado, intervalos, probabilidade de alta e a trajetória de 5 em 5 minutos."""
-    context = RequestContext(request, response)
     coin = context.readers.resolve(moeda)
     context.set_cache_headers(context.readers.publication_version())
     return forecast(coin, context.readers.forecast(coin.id), context.workspace)
@@ -110,16 +108,12 @@ def get_forecast(request: Request, response: Response, moeda: CoinName) -> Forec
     response_model=list[LoggedForecastRow],
 )
 def get_logged_forecasts(
-    request: Request,
-    response: Response,
-    moeda: CoinName,
-    query: Annotated[TableQuery, Query()],
+    context: ContextDep, moeda: CoinName, query: TableQueryDep
 ) -> list[LoggedForecastRow] | Response:
     """As previsões de uma hora registradas (a primeira de cada 5 minutos), da mais nova para a mais antiga.
 
     `inicio` e `fim` limitam o horário de origem. `preco_real` e `erro_percentual` são nulos até se conhecer o preço.
     """
-    context = RequestContext(request, response)
     start_ms, end_ms = query.span()
     coin = context.readers.resolve(moeda)
     context.set_cache_headers(context.readers.version())
@@ -140,14 +134,8 @@ def get_logged_forecasts(
     responses=_TABLE_ANSWERS,
     response_model=list[PriceRow],
 )
-def get_history(
-    request: Request,
-    response: Response,
-    moeda: CoinName,
-    query: Annotated[TableQuery, Query()],
-) -> list[PriceRow] | Response:
+def get_history(context: ContextDep, moeda: CoinName, query: TableQueryDep) -> list[PriceRow] | Response:
     """Os preços guardados, do mais novo para o mais antigo, cada um no horário em que o CoinGecko o atualizou."""
-    context = RequestContext(request, response)
     start_ms, end_ms = query.span()
     coin = context.readers.resolve(moeda)
     context.set_cache_headers(context.readers.version())
@@ -167,9 +155,8 @@ def get_history(
     response_description="Os dados",
     responses=_ANSWERS,
 )
-def get_metrics(request: Request, response: Response) -> MetricsAnswer:
+def get_metrics(context: ContextDep) -> MetricsAnswer:
     """Quanto as previsões acertaram, contra "o preço fica"; ao vivo e no backtest da partida, separados."""
-    context = RequestContext(request, response)
     context.set_cache_headers(context.readers.publication_version())
     return metrics_answer(None, context.readers.metrics(), context.source)
 
@@ -182,9 +169,8 @@ def get_metrics(request: Request, response: Response) -> MetricsAnswer:
     response_description="Os dados",
     responses=_COIN_ANSWERS,
 )
-def get_coin_metrics(request: Request, response: Response, moeda: CoinName) -> MetricsAnswer:
+def get_coin_metrics(context: ContextDep, moeda: CoinName) -> MetricsAnswer:
     """O mesmo que `/metricas`, de uma moeda só."""
-    context = RequestContext(request, response)
     coin = context.readers.resolve(moeda)
     context.set_cache_headers(context.readers.publication_version())
     return metrics_answer(coin, context.readers.metrics(coin.id), context.source)

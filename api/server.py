@@ -1,4 +1,7 @@
-"""The server that run_all.py starts: `python -m api.server`; it gives nobody more than a bounded time."""
+"""The API process that run_all.py starts, `python -m api.server`: api.main's application behind time limits.
+
+uvicorn alone waits without limit for the end of a request and for the client to read the answer.
+"""
 
 from __future__ import annotations
 
@@ -19,48 +22,48 @@ from core.settings import load_settings
 __all__ = ["REQUEST_TIMEOUT_S", "RESPONSE_TIMEOUT_S", "TimeLimitedProtocol", "main"]
 
 REQUEST_TIMEOUT_S: Final = 10.0
-"""Within so many seconds of connecting, or of the last answer, a request must have come whole."""
+"""A whole request must arrive within this time of the connection or of the last answer."""
 
 RESPONSE_TIMEOUT_S: Final = 60.0
-"""Within so many seconds more the client must have taken the answer."""
+"""After `REQUEST_TIMEOUT_S`, the client has this long to read the answer."""
 
 _MAX_CONNECTIONS_PER_CLIENT: Final = 64
-"""Of one client elsewhere; a browser needs six."""
+"""For clients on other machines; a browser needs six."""
 
 _MAX_CONNECTIONS: Final = 768
 _BACKLOG: Final = 64
-"""Together fewer than the 1024 files that a process may have open as a rule: asyncio, where it cannot accept, says so
-thousands of times a second, and nothing else could be read either.
+"""Connections and backlog together stay below the usual limit of 1024 open files. Beyond it asyncio would log a failed
+accept thousands of times per second, and no file could be read.
 """
 
 _MALFORMED: Final = json.dumps({"detail": "pedido HTTP malformado"}).encode()
 
 
 class TimeLimitedProtocol(H11Protocol):
-    """A connection that ends when its client dawdles; uvicorn itself waits for ever for the end of a request."""
+    """A connection with request and response timeouts; it closes when the client exceeds them."""
 
     _timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # of TCP alone
-        """Accept a client, unless it, or all together, have connections enough."""
+        """Accept a client unless it, or all clients together, have too many connections."""
         super().connection_made(transport)
         self._restart_timer()
-        if len(self.connections) > _MAX_CONNECTIONS or self._siblings() > _MAX_CONNECTIONS_PER_CLIENT:
+        if len(self.connections) > _MAX_CONNECTIONS or self._connections_of_client() > _MAX_CONNECTIONS_PER_CLIENT:
             transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget the client."""
+        """Stop the timer."""
         if self._timer is not None:
             self._timer.cancel()
         super().connection_lost(exc)
 
     def on_response_complete(self) -> None:
-        """Give time for the next request."""
+        """Restart the timer for the next request."""
         self._restart_timer()
         super().on_response_complete()
 
     def send_400_response(self, msg: str) -> None:
-        """Refuse what is no HTTP in the shape of all refusals; `msg`, uvicorn's words, is in the log."""
+        """Refuse malformed HTTP with the API's own error body; uvicorn logs `msg`."""
         del msg
         headers = {"content-type": "application/json", "content-length": str(len(_MALFORMED)), "connection": "close"}
         events = (
@@ -72,8 +75,8 @@ class TimeLimitedProtocol(H11Protocol):
             self.transport.write(self.conn.send(event) or b"")
         self.transport.close()
 
-    def _siblings(self) -> int:
-        """How many connections a client elsewhere has; those of this machine are not counted."""
+    def _connections_of_client(self) -> int:
+        """Connections of the same client; 0 for this machine, which is not limited."""
         if self.client is None or is_local(self.client[0]):
             return 0
         others = (getattr(connection, "client", None) for connection in self.connections)
@@ -91,7 +94,7 @@ class TimeLimitedProtocol(H11Protocol):
 
 
 def main() -> int:
-    """Serve where the settings say until a stop signal."""
+    """Serve at the host and port of the settings until a stop signal."""
     settings = load_settings()
     uvicorn.run(
         create_app(settings),

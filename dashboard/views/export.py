@@ -1,4 +1,4 @@
-"""What is shown, as CSV files to take away; each is written only when it is asked for."""
+"""View for downloading prices and forecasts as CSV files, each made when its button is clicked."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from core.price_store import Coin
 from core.reading.csv_export import ATTRIBUTION, Cell, csv_file, file_name, forecasts_csv, prices_csv
 from core.reading.readers import Readers
 from core.times import DAY_MS, FOREVER_MS, iso, now_ms
+from core.workspace import Workspace
 from dashboard.shell.context import View, ViewContext, showing_errors
 from dashboard.shell.query_choices import choose_coin, query_choice, segmented
 
@@ -36,31 +37,25 @@ _LATEST_COLUMNS: Final = (
 
 
 def show(view: ViewContext) -> None:
-    """Draw the view."""
+    """Draw the choices of coin and period, and a card per file."""
     texts = view.texts
     st.markdown(texts("export.intro"))
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        coin = view.readers.resolve(choose_coin(view))
+        coin_id = choose_coin(view)
         switch = segmented(texts("export.period"))
         period = query_choice("periodo", tuple(_PERIODS), "7d", switch, lambda name: texts(f"period.{name}"))
     with showing_errors(view):
-        workspace = view.readers.workspace()
-        span_ms = _PERIODS[period]
-        with st.grid(3, min_column_width=260):
-            _card(
-                view,
-                "prices",
-                file_name("historico", coin, workspace),
-                partial(prices_file, view.readers, coin, span_ms),
-            )
-            _card(
-                view,
-                "log",
-                file_name("previsoes", coin, workspace),
-                partial(forecasts_file, view.readers, coin, span_ms),
-            )
-            _card(view, "latest", file_name("previsoes-atuais", None, workspace), partial(latest_file, view.readers))
-        st.caption(texts("export.attribution", text=ATTRIBUTION[workspace.source]))
+        _cards(view, view.readers.resolve(coin_id), view.readers.workspace(), _PERIODS[period])
+
+
+def _cards(view: ViewContext, coin: Coin, workspace: Workspace, span_ms: int) -> None:
+    prices = partial(prices_file, view.readers, coin, span_ms)
+    log = partial(forecasts_file, view.readers, coin, span_ms)
+    with st.grid(3, min_column_width=260):
+        _card(view, "prices", file_name("historico", coin, workspace), prices)
+        _card(view, "log", file_name("previsoes", coin, workspace), log)
+        _card(view, "latest", file_name("previsoes-atuais", None, workspace), partial(latest_file, view.readers))
+    st.caption(view.texts("export.attribution", text=ATTRIBUTION[workspace.source]))
 
 
 def prices_file(readers: Readers, coin: Coin, span_ms: int) -> str:

@@ -7,6 +7,8 @@ import io
 from collections.abc import Callable
 from typing import Any
 
+from streamlit.testing.v1 import AppTest
+
 from core.reading.readers import Readers
 from core.settings import load_settings
 from core.times import DAY_MS, HOUR_MS, iso, now_ms
@@ -45,3 +47,28 @@ def test_everything_is_a_period_too(make_market: Callable[..., Any]) -> None:
     readers = Readers(load_settings())
     assert len(rows_of(prices_file(readers, readers.resolve("btc"), 2**62))) == 360
     readers.close()
+
+
+def _export_without_prices() -> None:
+    """A page that knows a coin, over a workspace whose prices are gone."""
+    from datetime import UTC  # noqa: PLC0415 - Streamlit runs the body of this function as a script
+
+    from core.reading.readers import Readers  # noqa: PLC0415 - as above
+    from core.reading.values import Quote  # noqa: PLC0415 - as above
+    from core.settings import load_settings  # noqa: PLC0415 - as above
+    from dashboard.i18n.numbers import Formats  # noqa: PLC0415 - as above
+    from dashboard.i18n.texts import Texts  # noqa: PLC0415 - as above
+    from dashboard.shell.context import ViewContext  # noqa: PLC0415 - as above
+    from dashboard.views.export import show  # noqa: PLC0415 - as above
+
+    settings = load_settings()
+    quote = Quote("bitcoin", "btc", "Bitcoin", 1, 1.0, None, None)
+    show(ViewContext(settings, Readers(settings), Texts("pt"), Formats("pt", UTC, "usd"), (quote,)))
+
+
+def test_prices_that_vanish_are_announced(make_market: Callable[..., Any]) -> None:
+    """A price store that is gone when the page is drawn leads to the usual sentence, not to an error."""
+    make_market()
+    page = AppTest.from_function(_export_without_prices).run()
+    assert not page.exception
+    assert page.info[0].value.startswith("Ainda não há o que mostrar aqui")
