@@ -20,6 +20,7 @@ from etl.recordings.recording import PriceHistory, read_recording
 from model.backtesting.evaluation import with_benchmark
 from model.backtesting.forecast_frames import RecordedBenchmark, forecast_frame, with_outcomes
 from model.backtesting.report.build import write_report
+from model.backtesting.report.format import number, percent
 from model.backtesting.rival_forecasts import beside, read_rival
 from model.backtesting.walk_forward import WalkOptions, origins, walk_forward
 from model.forecaster.engine import EngineOptions
@@ -143,20 +144,16 @@ def _summary(report: Mapping[str, Any], folder: Path) -> str:
     others = {name: rival["difference"] for name, rival in report["rivals"].items()}
     lines = [
         f"{overall['forecasts']} previsões conferidas de {overall['hours']} horas",
-        f"pinball relativo a «o preço fica»: {_number(overall['relative_pinball'])} "
-        f"(EWMA: {_number(others.pop(_EWMA)['other'])})",
+        f"pinball relativo a «o preço fica»: {number(overall['relative_pinball'], 4)} "
+        f"(EWMA: {number(others.pop(_EWMA)['other'], 4)})",
         *(
-            f"{name}: {_number(one['other'])}, contra {_number(one['own'])} nas {one['forecasts']} em comum"
+            f"{name}: {number(one['other'], 4)}, contra {number(one['own'], 4)} nas {one['forecasts']} em comum"
             for name, one in others.items()
         ),
-        "cobertura: " + ", ".join(f"{level} % → {100 * share:.1f} %" for level, share in overall["coverage"].items()),
+        "cobertura: " + ", ".join(f"{level} % → {percent(share)}" for level, share in overall["coverage"].items()),
         f"relatório: {folder / 'report.html'}",
     ]
     return "\n".join(lines)
-
-
-def _number(value: float | None) -> str:
-    return "-" if value is None else f"{value:.4f}"
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -199,12 +196,12 @@ def _named_file(text: str) -> tuple[str, Path]:
 
 
 def _between(low: int, high: int) -> Any:
-    def number(text: str) -> int:
+    def whole(text: str) -> int:
         if not text.isdigit() or not low <= int(text) <= high:
             raise argparse.ArgumentTypeError(f"deve ser um inteiro de {low} a {high}")
         return int(text)
 
-    return number
+    return whole
 
 
 if __name__ == "__main__":

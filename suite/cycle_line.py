@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from core.price_format import price_decimals
+from core.number_format import format_number, price_decimals
 
-__all__ = ["CycleReporter", "cycle_line", "format_price"]
+__all__ = ["CycleReporter", "cycle_line"]
 
 
 class CycleReporter:
@@ -37,15 +37,9 @@ def cycle_line(progress: Mapping[str, Any]) -> str:
         f"{at:%H:%M:%S} ciclo {progress['cycle']}",
         f"{coins} moeda{'' if coins == 1 else 's'}",
         _headline(progress.get("headline")),
-        f"{float(progress.get('cycle_seconds', 0.0)):.1f} s".replace(".", ","),
+        f"{format_number(float(progress.get('cycle_seconds', 0.0)), 1)} s",
     ]
     return " · ".join(part for part in parts if part)
-
-
-def format_price(price: float, decimals: int | None = None) -> str:
-    """`price` as Brazilians write it: 67.187,33; a cheap coin keeps four significant digits."""
-    text = f"{price:,.{price_decimals(price) if decimals is None else decimals}f}"
-    return text.translate(str.maketrans(",.", ".,"))
 
 
 def _headline(headline: Mapping[str, Any] | None) -> str:
@@ -53,6 +47,6 @@ def _headline(headline: Mapping[str, Any] | None) -> str:
         return ""
     decimals = price_decimals(float(headline["price"]))
     price, mean, low, high = (
-        format_price(float(headline[key]), decimals) for key in ("price", "mean", "low80", "high80")
+        format_number(float(headline[key]), decimals) for key in ("price", "mean", "low80", "high80")
     )
     return f"{headline['coin']} {price} → {mean} [{low}–{high}] 80 %"

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import plotly.graph_objects as go
 
-from core.price_format import price_decimals
+from core.number_format import price_decimals
 from core.reading.values import ForecastStep, ForecastView, LoggedForecast
 from core.times import DAY_MS, GRID_STEP_MS, HOUR_MS, MINUTE_MS
 from dashboard.charts.palette import BAND_OPACITY, CATEGORIES, FORECAST, HISTORY, IDEAL, PAST, faded

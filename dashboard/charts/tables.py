@@ -9,7 +9,7 @@ import pandas as pd
 from pandas.io.formats.style import Styler
 
 from core.accuracy.scores import Score
-from core.price_format import price_decimals
+from core.number_format import price_decimals
 from core.reading.values import ForecastView, Quote
 from dashboard.charts.palette import RIGHT, WORSE
 from dashboard.i18n.numbers import Formats

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, tzinfo
 from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from core.price_format import MOST_DECIMALS, price_decimals
+from core.number_format import MAX_DECIMALS, format_number, price_decimals
 from core.times import to_datetime
 
 __all__ = ["Formats", "time_zone"]
@@ -26,7 +26,6 @@ _SYMBOLS: Final = {
     "eth": "Ξ",
 }
 _NO_BREAK: Final = "\u00a0"
-_SWAP: Final = str.maketrans(",.", ".,")
 _UNITS_S: Final = ((86_400, "d"), (3_600, "h"), (60, "min"))
 
 
@@ -58,8 +57,7 @@ class Formats:
 
     def number(self, value: float, decimals: int = 0) -> str:
         """`1234.5` with one decimal as `1.234,5` (pt) or `1,234.5` (en)."""
-        text = f"{value:,.{decimals}f}"
-        return text.translate(_SWAP) if self.language == "pt" else text
+        return format_number(value, decimals, self.language)
 
     def price(self, value: float | None, decimals: int | None = None) -> str:
         """A price with its currency; without `decimals` as many as its size needs."""
@@ -72,7 +70,7 @@ class Formats:
         """Two prices with the decimals that tell them apart, the currency once."""
         width = high - low
         enough = 1 - math.floor(math.log10(width)) if width > 0 else price_decimals(high)
-        decimals = min(max(enough, 0), MOST_DECIMALS)
+        decimals = min(max(enough, 0), MAX_DECIMALS)
         return f"{self.number(low, decimals)} – {self.number(high, decimals)}"
 
     def percent(self, value: float | None, decimals: int = 2, *, signed: bool = False) -> str:

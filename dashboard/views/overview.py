@@ -12,7 +12,7 @@ from streamlit.elements.metric import DeltaArrow, DeltaColor
 
 from core.errors import NotReady
 from core.forecast_schema import KIND_MODEL
-from core.price_format import price_decimals
+from core.number_format import price_decimals
 from core.reading.readers import Readers
 from core.reading.values import ForecastView, LoggedForecast, Quote
 from core.times import HOUR_MS, now_ms

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from suite.cycle_line import CycleReporter, cycle_line, format_price
+from suite.cycle_line import CycleReporter, cycle_line
 
 PROGRESS = {
     "cycle": 12,
@@ -28,15 +28,6 @@ def test_cycle_line_without_headline() -> None:
     """A cycle that forecast nothing still has its line, in the singular where there is one coin."""
     progress = {name: value for name, value in PROGRESS.items() if name != "headline"} | {"coins": 1}
     assert cycle_line(progress).endswith("ciclo 12 · 1 moeda · 0,8 s")
-
-
-@pytest.mark.parametrize(
-    ("price", "text"),
-    [(67187.334, "67.187,33"), (0.5123456, "0,5123"), (0.0000123456, "0,00001235"), (2.5, "2,5000"), (0.0, "0,00")],
-)
-def test_prices_keep_their_significant_digits(price: float, text: str) -> None:
-    """Dear coins show cents, cheap ones four significant digits, all with Brazilian separators."""
-    assert format_price(price) == text
 
 
 def test_each_cycle_is_reported_once() -> None:

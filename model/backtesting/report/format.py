@@ -6,17 +6,18 @@ import math
 from datetime import datetime
 from typing import Final
 
+from core.number_format import format_number
+
 __all__ = ["day", "integer", "moment", "number", "percent", "span"]
 
 _MISSING: Final = "–"
-_BRAZILIAN: Final = str.maketrans({",": ".", ".": ",", "-": "\N{MINUS SIGN}"})
 
 
 def number(value: float | None, digits: int = 3) -> str:
     """`0,937`, or a dash for what is not known."""
     if value is None or not math.isfinite(value):
         return _MISSING
-    return f"{value:,.{digits}f}".translate(_BRAZILIAN)
+    return format_number(value, digits).replace("-", "\N{MINUS SIGN}")
 
 
 def integer(value: int) -> str:

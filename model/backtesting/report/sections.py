@@ -8,7 +8,7 @@ from typing import Final
 
 from core.accuracy.scores import Score
 from core.forecast_schema import HORIZONS_MIN
-from core.price_format import price_decimals
+from core.number_format import price_decimals
 from model.backtesting.report.charts import line_chart, ratio_chart, reliability_chart
 from model.backtesting.report.format import day, integer, moment, number, percent, span
 from model.backtesting.report.parts import Figure, Report, Section, Table

@@ -1,0 +1,26 @@
+"""Numbers and prices as text: the same decimals and separators in console, report and dashboard."""
+
+from __future__ import annotations
+
+import math
+from typing import Final
+
+__all__ = ["MAX_DECIMALS", "format_number", "price_decimals"]
+
+MAX_DECIMALS: Final = 18
+_SWAP_SEPARATORS: Final = str.maketrans(",.", ".,")
+
+
+def format_number(value: float, decimals: int = 0, language: str = "pt") -> str:
+    """`1234.5` with one decimal as `1.234,5` in Portuguese, and as `1,234.5` in any other language."""
+    text = f"{value:,.{decimals}f}"
+    return text.translate(_SWAP_SEPARATORS) if language == "pt" else text
+
+
+def price_decimals(price: float) -> int:
+    """How many decimals show a small move: 2 for 67187.33, 8 for 0.00002431, none from a million up."""
+    if not math.isfinite(price) or price <= 0:
+        return 2
+    magnitude = math.floor(math.log10(price))
+    decimals = 4 - magnitude if magnitude >= 0 else 3 - magnitude
+    return min(max(decimals, 0 if price >= 1e6 else 2), MAX_DECIMALS)
