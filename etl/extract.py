@@ -23,7 +23,7 @@ from etl.collector.health_report import report
 
 __all__ = ["main", "once", "run"]
 
-_LONGEST_PAUSE_S: Final = 1.0
+_MAX_PAUSE_S: Final = 1.0
 _DISK_RETRY_S: Final = 5.0
 
 _log = logging.getLogger(__name__)
@@ -58,7 +58,7 @@ def run(settings: Settings, stop: threading.Event) -> int:
         while not stop.is_set():
             pause_s = collector.turn()
             voice.say(collector)
-            stop.wait(min(pause_s, _LONGEST_PAUSE_S))
+            stop.wait(min(pause_s, _MAX_PAUSE_S))
         voice.say(collector)
     return 0
 
@@ -78,7 +78,7 @@ def once(settings: Settings, stop: threading.Event) -> int:
                 _, fields = report(collector)
                 return _say(f"Nada coletado: {fields['mensagem']}.", failed=True)
         while collector.fill_delay_s() <= 0 and not stop.is_set():
-            collector.filler.step()
+            collector.backfill.step()
         _Voice(health).say(collector)
         return _summary(collector)
 
@@ -145,14 +145,14 @@ class _Voice:
         self._trouble: str | None = None
 
     def say(self, collector: Collector) -> None:
-        error, trouble = collector.polls.error, collector.desk.outbox.trouble
+        error, trouble = collector.polls.error, collector.context.buffer.storage_error
         if error is not None and error is not self._error:
             self._health.error(error)
         if trouble is not None and trouble != self._trouble:
             self._health.error(trouble)
-        if collector.desk.outbox.renewed:
-            self._health.error(_set_aside(collector.desk.outbox.set_aside))
-            self._health.damaged([collector.desk.outbox.set_aside or "crypto.db"])
+        if collector.context.buffer.database_reset:
+            self._health.error(_set_aside(collector.context.buffer.set_aside))
+            self._health.damaged([collector.context.buffer.set_aside or "crypto.db"])
         state, fields = report(collector)
         if state == self._state:
             self._health.progress(**fields)
@@ -166,15 +166,15 @@ def _set_aside(name: str | None) -> str:
 
 
 def _summary(collector: Collector) -> int:
-    desk = collector.desk
-    text = f"{len(desk.intake.newest)} de {len(desk.universe.ids)} moedas com preço"
-    if desk.backfill.next is not None:
-        text += f"; histórico {desk.backfill.done}/{desk.backfill.total}: rode de novo para continuar"
-    if desk.intake.missing:
-        text += f"; sem preço: {', '.join(sorted(desk.intake.missing))}"
-    if desk.outbox.trouble:
-        return _say(f"{text}; não gravado: {desk.outbox.trouble}.", failed=True)
-    return _say(f"{text}.", failed=not desk.intake.newest)
+    context = collector.context
+    text = f"{len(context.intake.newest)} de {len(context.universe.ids)} moedas com preço"
+    if context.backfill_queue.next is not None:
+        text += f"; histórico {context.backfill_queue.done}/{context.backfill_queue.total}: rode de novo para continuar"
+    if context.intake.missing:
+        text += f"; sem preço: {', '.join(sorted(context.intake.missing))}"
+    if context.buffer.storage_error:
+        return _say(f"{text}; não gravado: {context.buffer.storage_error}.", failed=True)
+    return _say(f"{text}.", failed=not context.intake.newest)
 
 
 def _say(text: str, *, failed: bool) -> int:

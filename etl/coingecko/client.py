@@ -16,10 +16,10 @@ from core.price_store import Price
 from core.settings import Plan, Settings
 from core.times import DAY_MS, now_ms
 from etl.coingecko.error_replies import refusal, server_time_ms
-from etl.coingecko.parsing import MarketRow, Moment, parse_chart, parse_json, parse_markets
+from etl.coingecko.parsing import MarketRow, ReplyTime, parse_chart, parse_json, parse_markets
 from etl.coingecko.transport import RawReply, Transport
 
-__all__ = ["PER_PAGE", "Chart", "CoinGecko", "Page", "base_url"]
+__all__ = ["PER_PAGE", "Chart", "CoinGecko", "MarketsPage", "base_url"]
 
 PER_PAGE: Final = 250
 _KEY_HEADERS: Final = {Plan.DEMO_KEY: "x-cg-demo-api-key", Plan.PRO_KEY: "x-cg-pro-api-key"}
@@ -27,11 +27,11 @@ _KEY_HEADERS: Final = {Plan.DEMO_KEY: "x-cg-demo-api-key", Plan.PRO_KEY: "x-cg-p
 _log = logging.getLogger(__name__)
 
 
-class Page(NamedTuple):
+class MarketsPage(NamedTuple):
     """Rows of /coins/markets and the moment they came; `whole` when the page was as long as pages get."""
 
     rows: list[MarketRow]
-    moment: Moment
+    reply_time: ReplyTime
     whole: bool
 
 
@@ -39,7 +39,7 @@ class Chart(NamedTuple):
     """Prices of one coin's market_chart and the moment they came."""
 
     prices: list[Price]
-    moment: Moment
+    reply_time: ReplyTime
 
 
 class CoinGecko:
@@ -53,19 +53,19 @@ class CoinGecko:
         self._currency = settings.currency
         self._transport = Transport(base_url(settings), headers)
 
-    def markets(self, ids: Sequence[str], *, sparkline: bool = False) -> Page:
+    def markets(self, ids: Sequence[str], *, sparkline: bool = False) -> MarketsPage:
         """The coins `ids`, at most 250; with `sparkline` also 7 days of hourly prices. Unknown ids are just absent."""
         return self._page({"ids": ",".join(ids), "page": 1, "sparkline": str(sparkline).lower()})
 
-    def largest(self, page: int) -> Page:
+    def largest(self, page: int) -> MarketsPage:
         """Page `page` (from 1) of all coins, by market cap."""
         return self._page({"page": page, "sparkline": "false"})
 
     def market_chart(self, coin_id: str) -> Chart:
         """The last 24 hours of one coin in 5-minute steps."""
         query = {"vs_currency": self._currency, "days": 1, "precision": "full"}
-        value, moment = self._get(f"/coins/{quote(coin_id, safe='')}/market_chart", query)
-        return Chart(parse_chart(value, coin_id, moment), moment)
+        value, reply_time = self._get(f"/coins/{quote(coin_id, safe='')}/market_chart", query)
+        return Chart(parse_chart(value, coin_id, reply_time), reply_time)
 
     def abort(self) -> None:
         """Cut the call in progress, from any thread; later ones fail at once."""
@@ -75,7 +75,7 @@ class CoinGecko:
         """Close the connections."""
         self._transport.close()
 
-    def _page(self, choice: dict[str, Any]) -> Page:
+    def _page(self, choice: dict[str, Any]) -> MarketsPage:
         query = {
             "vs_currency": self._currency,
             "order": "market_cap_desc",
@@ -84,17 +84,17 @@ class CoinGecko:
             "locale": "en",
             **choice,
         }
-        value, moment = self._get("/coins/markets", query)
-        return Page(parse_markets(value, moment), moment, whole=len(value) >= PER_PAGE)
+        value, reply_time = self._get("/coins/markets", query)
+        return MarketsPage(parse_markets(value, reply_time), reply_time, whole=len(value) >= PER_PAGE)
 
-    def _get(self, path: str, query: dict[str, Any]) -> tuple[Any, Moment]:
+    def _get(self, path: str, query: dict[str, Any]) -> tuple[Any, ReplyTime]:
         reply = self._transport.get(f"{path}?{urlencode(query, safe=',')}")
         wall_ms = self._wall_ms()
         _note(path, reply)
         if reply.status != 200:
             raise refusal(reply.status, reply.headers, reply.body, wall_ms)
         _check_content_type(reply)
-        return parse_json(reply.body), Moment(_source_time_ms(reply, wall_ms), wall_ms)
+        return parse_json(reply.body), ReplyTime(_source_time_ms(reply, wall_ms), wall_ms)
 
 
 def base_url(settings: Settings) -> str:

@@ -15,14 +15,14 @@ from core.price_rules import EARLIEST_MS, is_price
 from core.price_store import FUTURE_TOLERANCE_MS, Coin, Price
 from core.times import HOUR_MS, parse_moment
 
-__all__ = ["MarketRow", "Moment", "hourly_prices", "parse_chart", "parse_json", "parse_markets"]
+__all__ = ["MarketRow", "ReplyTime", "hourly_prices", "parse_chart", "parse_json", "parse_markets"]
 
 _SAME_QUOTE_MS: Final = 1000
-_LONGEST_TEXT: Final = 100
+_MAX_TEXT_CHARS: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Moment:
+class ReplyTime:
     """When an answer came: by the source's own clock (what an event time is held against), and by this machine's."""
 
     source_ms: int
@@ -51,7 +51,7 @@ def parse_json(body: bytes) -> Any:
         raise BadReply(f"not JSON ({str(error)[:80]}); begins with {body[:40]!r}") from error
 
 
-def parse_markets(value: Any, moment: Moment) -> list[MarketRow]:
+def parse_markets(value: Any, reply_time: ReplyTime) -> list[MarketRow]:
     """The rows of a /coins/markets page that name a coin.
 
     Raises:
@@ -59,13 +59,13 @@ def parse_markets(value: Any, moment: Moment) -> list[MarketRow]:
     """
     if not isinstance(value, list):
         raise BadReply(f"a page of coins was expected, not {_shown(value)}")
-    rows = [row for entry in value if (row := _market_row(entry, moment)) is not None]
+    rows = [row for entry in value if (row := _market_row(entry, reply_time)) is not None]
     if value and not rows:
         raise BadReply(f"no row names a coin; the first is {_shown(value[0])}")
     return rows
 
 
-def parse_chart(value: Any, coin_id: str, moment: Moment) -> list[Price]:
+def parse_chart(value: Any, coin_id: str, reply_time: ReplyTime) -> list[Price]:
     """The prices of a market_chart, sorted, one per event time, without the provisional quote of "now".
 
     "Now" may come twice within a second, the later row earlier in time. Market cap and volume are joined by event
@@ -76,11 +76,11 @@ def parse_chart(value: Any, coin_id: str, moment: Moment) -> list[Price]:
     """
     if not isinstance(value, dict) or not isinstance(value.get("prices"), list):
         raise BadReply(f"a price chart was expected, not {_shown(value)}")
-    pairs = {ts_ms: price for ts_ms, price in _pairs(value["prices"]).items() if _is_event_time(ts_ms, moment)}
+    pairs = {ts_ms: price for ts_ms, price in _pairs(value["prices"]).items() if _is_event_time(ts_ms, reply_time)}
     newest = max(pairs, default=0)
     caps, volumes = _pairs(value.get("market_caps")), _pairs(value.get("total_volumes"))
     return [
-        Price(coin_id, ts_ms, price, caps.get(ts_ms), volumes.get(ts_ms), moment.fetched_ms)
+        Price(coin_id, ts_ms, price, caps.get(ts_ms), volumes.get(ts_ms), reply_time.fetched_ms)
         for ts_ms, price in sorted(pairs.items())
         if newest - ts_ms >= _SAME_QUOTE_MS
     ]
@@ -90,7 +90,7 @@ def hourly_prices(row: MarketRow) -> list[tuple[int, float]]:
     """The sparkline of a row with inferred event times: back hour by hour from the row's own.
 
     CoinGecko says nothing of when its values were. The row's own event time is the latest that the last one can have:
-    dated like this no price comes before its moment, and what is computed as of a moment knows nothing later.
+    dated like this no price comes before its reply_time, and what is computed as of a moment knows nothing later.
     """
     if row.price is None:
         return []
@@ -101,7 +101,7 @@ def hourly_prices(row: MarketRow) -> list[tuple[int, float]]:
     ]
 
 
-def _market_row(entry: Any, moment: Moment) -> MarketRow | None:
+def _market_row(entry: Any, reply_time: ReplyTime) -> MarketRow | None:
     if not isinstance(entry, dict) or not (coin_id := _text(entry.get("id"))):
         return None
     rank = entry.get("market_cap_rank")
@@ -110,25 +110,25 @@ def _market_row(entry: Any, moment: Moment) -> MarketRow | None:
         symbol=(_text(entry.get("symbol")) or coin_id).lower(),
         name=_text(entry.get("name")) or coin_id,
         rank=rank if type(rank) is int and 0 < rank < 10**6 else None,
-        updated=moment.fetched_ms,
+        updated=reply_time.fetched_ms,
     )
     spark = entry.get("sparkline_in_7d")
     values = spark.get("price") if isinstance(spark, dict) else None
     low, high = _positive(entry.get("low_24h")), _positive(entry.get("high_24h"))
     return MarketRow(
         coin=coin,
-        price=_market_price(coin_id, entry, moment),
+        price=_market_price(coin_id, entry, reply_time),
         sparkline=tuple(map(_positive, values)) if isinstance(values, list) else (),
         day_range=(low, high) if low is not None and high is not None and low <= high else None,
     )
 
 
-def _market_price(coin_id: str, entry: dict[str, Any], moment: Moment) -> Price | None:
+def _market_price(coin_id: str, entry: dict[str, Any], reply_time: ReplyTime) -> Price | None:
     price, ts_ms = _positive(entry.get("current_price")), _event_time(entry.get("last_updated"))
-    if price is None or ts_ms is None or not _is_event_time(ts_ms, moment):
+    if price is None or ts_ms is None or not _is_event_time(ts_ms, reply_time):
         return None
     cap, volume = _positive(entry.get("market_cap")), _positive(entry.get("total_volume"))
-    return Price(coin_id, ts_ms, price, cap, volume, moment.fetched_ms)
+    return Price(coin_id, ts_ms, price, cap, volume, reply_time.fetched_ms)
 
 
 def _pairs(rows: Any) -> dict[int, float]:
@@ -162,13 +162,13 @@ def _event_time(value: Any) -> int | None:
         return None
 
 
-def _is_event_time(ts_ms: int, moment: Moment) -> bool:
-    return EARLIEST_MS <= ts_ms <= moment.source_ms + FUTURE_TOLERANCE_MS
+def _is_event_time(ts_ms: int, reply_time: ReplyTime) -> bool:
+    return EARLIEST_MS <= ts_ms <= reply_time.source_ms + FUTURE_TOLERANCE_MS
 
 
 def _text(value: Any) -> str:
     """Printable text of bounded length, or nothing."""
-    return "".join(filter(str.isprintable, value)).strip()[:_LONGEST_TEXT] if isinstance(value, str) else ""
+    return "".join(filter(str.isprintable, value)).strip()[:_MAX_TEXT_CHARS] if isinstance(value, str) else ""
 
 
 def _shown(value: Any) -> str:

@@ -1,68 +1,65 @@
-"""The queue of coins whose last 24 hours are still to be fetched; it survives a restart."""
+"""The back-fill at work: 24 hours of one coin a call, in the calls that the polls leave over."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable
+import logging
+import math
 from typing import Final
+
+from core.errors import ConfigurationError, RequestRefused, SourceError
+from etl.collector.context import CollectorContext
 
 __all__ = ["Backfill"]
 
-_MOST_REFUSALS: Final = 3
+_MAX_WAIT_S: Final = 300.0
+
+_log = logging.getLogger(__name__)
 
 
 class Backfill:
-    """One coin at a time; a coin that failed goes to the end, one refused three times is left out."""
+    """Fetches the charts of the queued coins; its failures slow it down alone, unless the source throttles all."""
 
-    def __init__(self) -> None:
-        self._waiting: dict[str, int] = {}
-        self.total = 0
-        self.failures = 0
+    def __init__(self, context: CollectorContext) -> None:
+        self._context = context
+        self._next_at = context.calls.now()
 
-    @property
-    def next(self) -> str | None:
-        """The coin to fetch now, or None when all is done."""
-        return next(iter(self._waiting), None)
+    def delay_s(self, poll_in_s: float) -> float:
+        """Seconds until the next call may be made, the next poll being due in `poll_in_s`; infinite while nothing
+        waits."""
+        context = self._context
+        if context.backfill_queue.next is None:
+            return math.inf
+        budget_s = context.calls.budget.background_delay_s(poll_in_s, context.cadence_s, context.pages)
+        return max(0.0, self._next_at - context.calls.now(), budget_s)
 
-    @property
-    def done(self) -> int:
-        """How many of `total` are fetched or left out."""
-        return self.total - len(self._waiting)
+    def step(self) -> None:
+        """Make one call.
 
-    def add(self, coin_ids: Iterable[str]) -> None:
-        """Queue coins; those that wait already keep their place. A queue that was empty counts from zero again."""
-        if not self._waiting:
-            self.total = 0
-        for coin_id in coin_ids:
-            if coin_id not in self._waiting:
-                self._waiting[coin_id] = 0
-                self.total += 1
+        Raises:
+            ConfigurationError: the source insists that key, plan or currency are wrong.
+        """
+        context, coin_id = self._context, self._context.backfill_queue.next
+        if coin_id is None:
+            return
+        try:
+            chart = context.calls.call(lambda: context.api.market_chart(coin_id))
+            rows = context.intake.take_chart(coin_id, chart, context.cadence_s)
+        except (SourceError, ConfigurationError) as error:
+            self._failed(coin_id, error)
+            return
+        _log.debug("back-fill of %s: %d prices", coin_id, rows)
+        if context.buffer.flush():
+            context.backfill_queue.fetched(coin_id)
+            context.store_queue()
+            if context.backfill_queue.next is None:
+                _log.info("back-fill complete: %d coins", context.backfill_queue.total)
 
-    def keep(self, coin_ids: Iterable[str]) -> None:
-        """Forget coins that are not among `coin_ids`: they are collected no more."""
-        wanted = set(coin_ids)
-        for coin_id in [waiting for waiting in self._waiting if waiting not in wanted]:
-            del self._waiting[coin_id]
-            self.total -= 1
-
-    def fetched(self, coin_id: str) -> None:
-        """The coin's chart is stored."""
-        self._waiting.pop(coin_id, None)
-        self.failures = 0
-
-    def failed(self, coin_id: str, *, refused: bool) -> bool:
-        """Put the coin at the end; True if it was refused once too often and is left out."""
-        self.failures += 1
-        refusals = self._waiting.pop(coin_id, 0) + refused
-        if refusals >= _MOST_REFUSALS:
-            return True
-        self._waiting[coin_id] = refusals
-        return False
-
-    def remember(self) -> str:
-        """The waiting coins as JSON, for the next start."""
-        return json.dumps(list(self._waiting))
-
-    def recall(self, text: str) -> None:
-        """Queue what waited before the restart; raises what bad JSON raises."""
-        self.add(list(json.loads(text)))
+    def _failed(self, coin_id: str, error: SourceError | ConfigurationError) -> None:
+        context = self._context
+        if context.backfill_queue.failed(coin_id, refused=isinstance(error, RequestRefused)):
+            _log.warning("no back-fill for %s: %s", coin_id, error)
+            context.store_queue()
+        else:
+            _log.info("back-fill of %s failed: %s: %s", coin_id, type(error).__name__, error)
+        wait_s = context.calls.wait_after(error, context.backfill_queue.failures, _MAX_WAIT_S)
+        self._next_at = context.calls.now() + wait_s

@@ -8,12 +8,12 @@ from typing import Final, NamedTuple
 
 from core.errors import Banned, ForecastingError, RateLimited
 
-__all__ = ["BAN_S", "Refusals", "Slowdown", "Wait", "wait_after"]
+__all__ = ["BAN_S", "ConfigurationRefusals", "Slowdown", "Wait", "wait_after"]
 
 BAN_S: Final = 600.0
-_LONGEST_ORDER_S: Final = 3600.0
+_MAX_ORDERED_WAIT_S: Final = 3600.0
 _FIRST_BACKOFF_S: Final = 2.0
-_SLOWEST: Final = 4
+_MAX_FACTOR: Final = 4
 _CALM_POLLS: Final = 4
 
 
@@ -34,7 +34,7 @@ def wait_after(error: ForecastingError, failures: int, cap_s: float, jitter: ran
         return Wait(BAN_S, for_all=True, reason="o CoinGecko bloqueou este endereço por algum tempo")
     backoff_s = jitter.uniform(0.5, 1.0) * min(cap_s, _FIRST_BACKOFF_S * 2.0 ** min(failures, 20))
     if isinstance(error, RateLimited):
-        asked_s = backoff_s if error.retry_after_s is None else min(error.retry_after_s, _LONGEST_ORDER_S)
+        asked_s = backoff_s if error.retry_after_s is None else min(error.retry_after_s, _MAX_ORDERED_WAIT_S)
         return Wait(asked_s, for_all=True, reason="limite do CoinGecko")
     return Wait(backoff_s, for_all=False, reason="o CoinGecko não respondeu como deve")
 
@@ -50,7 +50,7 @@ class Slowdown:
     def throttled(self) -> None:
         """The source said that it was asked too often, although the budget was kept."""
         if self._calm < _CALM_POLLS:
-            self.factor = min(self.factor + 1, _SLOWEST)
+            self.factor = min(self.factor + 1, _MAX_FACTOR)
         self._calm = 0
 
     def went_well(self) -> None:
@@ -61,7 +61,7 @@ class Slowdown:
 
 
 @dataclass(slots=True)
-class Refusals:
+class ConfigurationRefusals:
     """Whether to believe that key, plan or currency are wrong: said twice before anything was ever answered, or for
     ten minutes without an exception afterwards. A single refusal may be the edge's confusion."""
 

@@ -31,7 +31,7 @@ _DEMO_KEY_PER_MONTH: Final = 10_000
 _DEMO_KEY_CADENCE_S: Final = 300.0
 _MONTH: Final = re.compile(r"2[0-9]{3}-[01][0-9]")
 _MONTH_MARGIN: Final = 0.95
-_LONGEST_BLOCK_S: Final = 3600.0
+_MAX_BLOCK_S: Final = 3600.0
 _POLL_SLACK_S: Final = 2.0
 """How late back-fill may make a poll: about the time a call takes, since calls count from their end."""
 
@@ -170,7 +170,7 @@ class CallBudget:
         self._roll_month()
         return self._month_calls
 
-    def remember(self) -> str:
+    def dump_state(self) -> str:
         """What a restart must know, as JSON."""
         now, wall = self.clock.monotonic(), self.clock.wall_ms()
         return json.dumps(
@@ -184,15 +184,15 @@ class CallBudget:
             }
         )
 
-    def recall(self, text: str) -> None:
-        """Take up what `remember` wrote before the restart; all of it, or nothing and an error of any built-in kind.
+    def load_state(self, text: str) -> None:
+        """Take up what `dump_state` wrote before the restart; all of it, or nothing and an error of any built-in kind.
 
         A wall clock that was set in between shifts nothing beyond the window or the block that was in force.
         """
         known: dict[str, Any] = json.loads(text)
         now, wall = self.clock.monotonic(), self.clock.wall_ms()
         ages_s = [min(max((wall - int(ts_ms)) / 1000, 0.0), self.limits.window_s) for ts_ms in known["recent_ms"]]
-        left_s = min((int(known["blocked_until_ms"]) - wall) / 1000, float(known["blocked_s"]), _LONGEST_BLOCK_S)
+        left_s = min((int(known["blocked_until_ms"]) - wall) / 1000, float(known["blocked_s"]), _MAX_BLOCK_S)
         month, calls, reason = str(known["month"]), int(known["calls"]), str(known["reason"])
         if month and not _MONTH.fullmatch(month):
             raise ValueError(f"{month[:20]!r} is no month")

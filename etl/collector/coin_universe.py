@@ -13,8 +13,8 @@ from etl.coingecko.client import PER_PAGE
 __all__ = ["Universe"]
 
 _EVERYTHING: Final = 10_000
-_LONGEST_IDS: Final = 5000
-_SHORTEST_IDS: Final = 300
+_MAX_IDS_CHARS: Final = 5000
+_MIN_IDS_CHARS: Final = 300
 
 
 class Universe:
@@ -31,7 +31,7 @@ class Universe:
         self._resolved_ms = 0
         self._found: dict[str, None] = {}
         self._pages = 0
-        self._longest_ids = _LONGEST_IDS
+        self._longest_ids = _MAX_IDS_CHARS
 
     def is_due(self, wall_ms: int) -> bool:
         """Whether the N largest are to be looked up (again)."""
@@ -75,15 +75,15 @@ class Universe:
 
     def shorten(self) -> None:
         """Make address lines half as long: the last one was refused as too long."""
-        self._longest_ids = max(self._longest_ids // 2, _SHORTEST_IDS)
+        self._longest_ids = max(self._longest_ids // 2, _MIN_IDS_CHARS)
 
-    def remember(self) -> str:
+    def dump_state(self) -> str:
         """The looked-up list as JSON, for the next start; empty where the ids were named."""
         if self._count is None:
             return ""
         return json.dumps({"count": self._count, "resolved_ms": self._resolved_ms, "ids": self.ids})
 
-    def recall(self, text: str) -> None:
+    def load_state(self, text: str) -> None:
         """Take up the list of the last start, if it was looked up for the same N; raises what bad JSON raises."""
         if self._count is None:
             return

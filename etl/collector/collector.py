@@ -16,9 +16,9 @@ from core.errors import DamagedFile, NotReady, StorageProblem
 from core.price_store import PriceWriter
 from core.settings import Settings
 from etl.coingecko.client import CoinGecko
+from etl.collector.backfill import Backfill
 from etl.collector.call_budget import SYSTEM_CLOCK, Clock
-from etl.collector.context import Desk
-from etl.collector.filler import Filler
+from etl.collector.context import CollectorContext
 from etl.collector.polling import Polls
 from etl.collector.retention import Retention
 
@@ -49,9 +49,9 @@ class Collector:
         self._retention = Retention(writer, settings.retention_days)
         self._chores_at = self._disk_at = self._verify_at = clock.monotonic()
         jitter = jitter or random.Random()  # noqa: S311 - spreads retries, keeps no secret
-        self.desk = Desk.resume(settings, writer, api, clock, jitter)
-        self.polls = Polls(self.desk)
-        self.filler = Filler(self.desk)
+        self.context = CollectorContext.resume(settings, writer, api, clock, jitter)
+        self.polls = Polls(self.context)
+        self.backfill = Backfill(self.context)
         self._damage: list[DamagedFile] = []
         self._check: threading.Thread | None = None
         self._whole_at = clock.monotonic() + (_VERIFY_EVERY_S if writer.is_checked else 0.0)
@@ -63,48 +63,48 @@ class Collector:
         Raises:
             ConfigurationError: the source insists that key, plan or currency are wrong.
         """
-        if self.desk.outbox.renewed:
+        if self.context.buffer.database_reset:
             self._begin_afresh()
-        now = self.desk.caller.now()
-        poll_in = max(self.polls.next_at - now, self.desk.caller.budget.delay_s())
+        now = self.context.calls.now()
+        poll_in = max(self.polls.next_at - now, self.context.calls.budget.delay_s())
         if poll_in <= 0:
             self.polls.step()
             return 0.0
         fill_in = self.fill_delay_s()
         if fill_in <= 0:
-            self.filler.step()
+            self.backfill.step()
             return 0.0
         return min(poll_in, fill_in, self._chores(now))
 
     def fill_delay_s(self) -> float:
         """Seconds until back-fill may go on; it rests while polls fail or prices cannot be stored."""
-        if self.polls.failures or self.polls.polled_ms is None or self.desk.outbox.trouble is not None:
+        if self.polls.failures or self.polls.polled_ms is None or self.context.buffer.storage_error is not None:
             return float("inf")
-        return self.filler.delay_s(self.polls.next_at - self.desk.caller.now())
+        return self.backfill.delay_s(self.polls.next_at - self.context.calls.now())
 
     def _chores(self, now: float) -> float:
         """Housekeeping that is due, in small steps; seconds until the next one."""
-        outbox = self.desk.outbox
-        if outbox.trouble is not None:
+        buffer = self.context.buffer
+        if buffer.storage_error is not None:
             if now >= self._disk_at:
                 self._disk_at = now + _DISK_RETRY_S
-                outbox.flush()
+                buffer.flush()
             return _DISK_RETRY_S
         if now >= self._verify_at:
             self._verify_at = now + _VERIFY_EVERY_S
-            outbox.attempt(self._verify)
+            buffer.attempt(self._verify)
             self._begin_check()
         if now < self._chores_at:
             return min(self._chores_at, self._verify_at) - now
-        newest_ms = self.desk.intake.newest_ms
-        if newest_ms is not None and outbox.attempt(lambda: self._thin(newest_ms)):
+        newest_ms = self.context.intake.newest_ms
+        if newest_ms is not None and buffer.attempt(lambda: self._thin(newest_ms)):
             return _CHORE_PAUSE_S
         self._chores_at = now + _CHORES_EVERY_S
         return _CHORES_EVERY_S
 
     def _begin_check(self) -> None:
         """Have every page read beside the work when that is due; what is found, the next look at the file reports."""
-        if self.desk.caller.now() >= self._whole_at and (self._check is None or not self._check.is_alive()):
+        if self.context.calls.now() >= self._whole_at and (self._check is None or not self._check.is_alive()):
             self._check = threading.Thread(target=self._check_whole, name="check", daemon=True)
             self._check.start()
 
@@ -114,11 +114,11 @@ class Collector:
             self._writer.verify(whole=True)
         except DamagedFile as error:
             self._damage.append(error)
-            self._verify_at = self.desk.caller.now()
+            self._verify_at = self.context.calls.now()
         except (NotReady, StorageProblem) as error:
             _log.warning("could not check the price store: %s", error)
         took_s = time.monotonic() - began
-        self._whole_at = self.desk.caller.now() + max(_VERIFY_EVERY_S, took_s / _WHOLE_SHARE)
+        self._whole_at = self.context.calls.now() + max(_VERIFY_EVERY_S, took_s / _WHOLE_SHARE)
 
     def _verify(self) -> None:
         found, self._damage = self._damage, []
@@ -128,14 +128,14 @@ class Collector:
 
     def _thin(self, newest_ms: int) -> None:
         if not self._retention.step(newest_ms):
-            self._chores_at = self.desk.caller.now() + _CHORES_EVERY_S
+            self._chores_at = self.context.calls.now() + _CHORES_EVERY_S
             self._writer.checkpoint()
 
     def _begin_afresh(self) -> None:
         """The database broke and is empty again: name the coins, fetch everything that can be fetched."""
-        desk = self.desk
-        desk.outbox.renewed = False
-        desk.outbox.track(desk.universe.ids)
-        desk.outbox.set_meta(universe=desk.universe.remember())
-        desk.queue(desk.universe.ids)
+        context = self.context
+        context.buffer.database_reset = False
+        context.buffer.track(context.universe.ids)
+        context.buffer.set_meta(universe=context.universe.dump_state())
+        context.queue(context.universe.ids)
         self.polls.want_hourly()

@@ -11,14 +11,14 @@ from typing import Final, Self
 from core.price_store import Price, PriceWriter
 from core.settings import Settings
 from etl.coingecko.client import CoinGecko
-from etl.collector.backfill import Backfill
+from etl.collector.backfill_queue import BackfillQueue
 from etl.collector.call_budget import Clock
 from etl.collector.coin_universe import Universe
 from etl.collector.intake import Intake
-from etl.collector.throttled_calls import Caller
-from etl.collector.write_buffer import Outbox
+from etl.collector.throttled_calls import ThrottledCalls
+from etl.collector.write_buffer import WriteBuffer
 
-__all__ = ["STALE_CADENCES", "Desk"]
+__all__ = ["STALE_CADENCES", "CollectorContext"]
 
 STALE_CADENCES: Final = 3
 """Prices are stale, and a gap begins, after this many cadences without a poll that was answered."""
@@ -30,15 +30,15 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Desk:
-    """What is asked (`universe`, `backfill`), how (`api`, `caller`), and where answers go (`intake`, `outbox`)."""
+class CollectorContext:
+    """What is asked (`universe`, `backfill`), how (`api`, `calls`), and where answers go (`intake`, `buffer`)."""
 
     api: CoinGecko
-    caller: Caller
+    calls: ThrottledCalls
     universe: Universe
-    backfill: Backfill
+    backfill_queue: BackfillQueue
     intake: Intake
-    outbox: Outbox
+    buffer: WriteBuffer
 
     @classmethod
     def resume(
@@ -51,29 +51,36 @@ class Desk:
         Raises:
             StorageProblem, DamagedFile: the store cannot be read.
         """
-        outbox = Outbox(writer)
-        desk = cls(api, Caller(settings, outbox, clock, jitter), Universe(settings), Backfill(), Intake(outbox), outbox)
-        _recall(writer, "budget", desk.caller.recall)
-        _recall(writer, "universe", desk.universe.recall)
-        if desk.universe.ids:
-            writer.track(desk.universe.ids)
-        latest = {coin: price for coin, price in writer.latest().items() if coin in desk.universe.ids}
-        desk.intake.resume(latest)
-        _recall(writer, "held", desk.intake.recall)
-        _recall(writer, "backfill", desk.backfill.recall)
-        desk.backfill.keep(desk.universe.ids)
+        buffer = WriteBuffer(writer)
+        context = cls(
+            api,
+            ThrottledCalls(settings, buffer, clock, jitter),
+            Universe(settings),
+            BackfillQueue(),
+            Intake(buffer),
+            buffer,
+        )
+        _load(writer, "budget", context.calls.load_state)
+        _load(writer, "universe", context.universe.load_state)
+        if context.universe.ids:
+            writer.track(context.universe.ids)
+        latest = {coin: price for coin, price in writer.latest().items() if coin in context.universe.ids}
+        context.intake.resume(latest)
+        _load(writer, "held", context.intake.load_state)
+        _load(writer, "backfill", context.backfill_queue.load_state)
+        context.backfill_queue.keep(context.universe.ids)
         away_s = _seconds_away(latest, clock.wall_ms())
         if away_s < _KEY_TRUSTED_S:
-            desk.caller.trust_key()
-        was_away = away_s > STALE_CADENCES * desk.cadence_s
-        desk.queue(tuple(coin for coin in desk.universe.ids if was_away or coin not in latest))
-        return desk
+            context.calls.trust_key()
+        was_away = away_s > STALE_CADENCES * context.cadence_s
+        context.queue(tuple(coin for coin in context.universe.ids if was_away or coin not in latest))
+        return context
 
     @property
     def cadence_s(self) -> float:
         """Seconds between polls that are in force now."""
         pages = len(self.universe.batches())
-        return self.caller.cadence_s(pages, background=self.backfill.next is not None)
+        return self.calls.cadence_s(pages, background=self.backfill_queue.next is not None)
 
     @property
     def pages(self) -> int:
@@ -82,16 +89,16 @@ class Desk:
 
     def queue(self, coin_ids: tuple[str, ...]) -> None:
         """Ask for the last 24 hours of these coins; known to the next start before anything else is stored."""
-        self.backfill.add(coin_ids)
-        self.remember_queue()
+        self.backfill_queue.add(coin_ids)
+        self.store_queue()
 
-    def remember_queue(self) -> None:
+    def store_queue(self) -> None:
         """Store which coins still wait for their back-fill."""
-        self.outbox.set_meta(backfill=self.backfill.remember())
-        self.outbox.flush()
+        self.buffer.set_meta(backfill=self.backfill_queue.dump_state())
+        self.buffer.flush()
 
 
-def _recall(writer: PriceWriter, key: str, take: Callable[[str], None]) -> None:
+def _load(writer: PriceWriter, key: str, take: Callable[[str], None]) -> None:
     """Let `take` have what the last run remembered; what it cannot read is said and done without."""
     text = writer.meta(key)
     if not text:

@@ -12,8 +12,8 @@ from etl.collector.context import STALE_CADENCES
 
 __all__ = ["report"]
 
-_MOST_NAMED: Final = 20
-_MOST_IN_SENTENCE: Final = 5
+_MAX_NAMED: Final = 20
+_MAX_IN_SENTENCE: Final = 5
 _SOON_S: Final = 2.0
 _LATE_MS: Final = 15 * MINUTE_MS
 """A coin whose price has not moved on for so long while others have is named; rows of one page differ by 5 minutes."""
@@ -26,37 +26,37 @@ _FAILURES: Final[dict[type[Exception], str]] = {
 
 def report(collector: Collector) -> tuple[str, dict[str, Any]]:
     """State (coletando, aguardando, sem_disco) and progress fields of this moment."""
-    desk, polls = collector.desk, collector.polls
-    budget, now = desk.caller.budget, desk.caller.now()
-    wall_ms = desk.caller.clock.wall_ms()
+    context, polls = collector.context, collector.polls
+    budget, now = context.calls.budget, context.calls.now()
+    wall_ms = context.calls.clock.wall_ms()
     delay_s, reason = _wait(collector, now)
-    cadence_s = desk.cadence_s
+    cadence_s = context.cadence_s
     fields: dict[str, Any] = {
         "cadence_s": round(cadence_s, 1),
         "stale_after_s": round(STALE_CADENCES * cadence_s, 1),
-        "coins": len(desk.universe.ids),
+        "coins": len(context.universe.ids),
         "last_poll_at": None if polls.polled_ms is None else iso(polls.polled_ms),
-        "last_price_at": None if desk.intake.newest_ms is None else iso(desk.intake.newest_ms),
-        "backfill_done": desk.backfill.done,
-        "backfill_total": desk.backfill.total,
+        "last_price_at": None if context.intake.newest_ms is None else iso(context.intake.newest_ms),
+        "backfill_done": context.backfill_queue.done,
+        "backfill_total": context.backfill_queue.total,
         "wait_until": iso(wall_ms + round(delay_s * 1000)) if reason else None,
         "wait_reason": reason or None,
-        "missing": sorted(desk.intake.missing)[:_MOST_NAMED],
-        "late": _late(collector)[:_MOST_NAMED],
-        "pending_jumps": sorted(desk.intake.pending)[:_MOST_NAMED],
-        "set_aside": desk.outbox.set_aside,
-        "stored": desk.outbox.stored,
-        "unsaved": desk.outbox.waiting,
+        "missing": sorted(context.intake.missing)[:_MAX_NAMED],
+        "late": _late(collector)[:_MAX_NAMED],
+        "pending_jumps": sorted(context.intake.unconfirmed)[:_MAX_NAMED],
+        "set_aside": context.buffer.set_aside,
+        "stored": context.buffer.stored,
+        "unsaved": context.buffer.waiting,
         "calls_minute": budget.calls_minute,
         "calls_month": budget.calls_month,
     }
-    state = "sem_disco" if desk.outbox.trouble else "aguardando" if reason else "coletando"
+    state = "sem_disco" if context.buffer.storage_error else "aguardando" if reason else "coletando"
     return state, {**fields, "mensagem": _sentence(collector, delay_s, reason, cadence_s)}
 
 
 def _wait(collector: Collector, now: float) -> tuple[float, str]:
     """Seconds until the next poll, and why they are more than usual; no reason where they are not."""
-    budget, polls = collector.desk.caller.budget, collector.polls
+    budget, polls = collector.context.calls.budget, collector.polls
     if budget.blocked_for_s > 0:
         return budget.blocked_for_s, budget.block_reason
     until_poll_s = max(polls.next_at - now, 0.0)
@@ -69,9 +69,9 @@ def _wait(collector: Collector, now: float) -> tuple[float, str]:
 
 def _late(collector: Collector) -> list[str]:
     """Coins that the source still lists, with a price that has long not been renewed."""
-    intake = collector.desk.intake
+    intake = collector.context.intake
     since_ms = (intake.newest_ms or 0) - _LATE_MS
-    tracked = set(collector.desk.universe.ids) - intake.missing
+    tracked = set(collector.context.universe.ids) - intake.missing
     return sorted(coin for coin in tracked if intake.newest.get(coin, since_ms) < since_ms)
 
 
@@ -80,21 +80,23 @@ def _failure(error: Exception) -> str:
 
 
 def _sentence(collector: Collector, delay_s: float, reason: str, cadence_s: float) -> str:
-    desk = collector.desk
-    if desk.outbox.trouble:
-        return f"não consigo gravar os preços ({desk.outbox.trouble}); {desk.outbox.waiting} ficam na memória"
+    context = collector.context
+    if context.buffer.storage_error:
+        return (
+            f"não consigo gravar os preços ({context.buffer.storage_error}); {context.buffer.waiting} ficam na memória"
+        )
     if reason:
         parts = [f"aguardando {math.ceil(delay_s)} s: {reason}"]
-    elif not desk.universe.ids:
+    elif not context.universe.ids:
         parts = ["procurando as maiores moedas"]
     else:
-        parts = [f"{len(desk.universe.ids)} moedas a cada {cadence_s:.0f} s"]
-    if desk.backfill.next is not None:
-        parts.append(f"histórico {desk.backfill.done}/{desk.backfill.total}")
+        parts = [f"{len(context.universe.ids)} moedas a cada {cadence_s:.0f} s"]
+    if context.backfill_queue.next is not None:
+        parts.append(f"histórico {context.backfill_queue.done}/{context.backfill_queue.total}")
     named = {
-        "sem preço": sorted(desk.intake.missing),
+        "sem preço": sorted(context.intake.missing),
         "preço parado": _late(collector),
-        "salto a confirmar": sorted(desk.intake.pending),
+        "salto a confirmar": sorted(context.intake.unconfirmed),
     }
-    parts += [f"{what}: {', '.join(coins[:_MOST_IN_SENTENCE])}" for what, coins in named.items() if coins]
+    parts += [f"{what}: {', '.join(coins[:_MAX_IN_SENTENCE])}" for what, coins in named.items() if coins]
     return "; ".join(parts)

@@ -8,10 +8,10 @@ from collections.abc import Iterable, Mapping
 from core.errors import BadReply
 from core.price_store import Price
 from core.times import HOUR_MS
-from etl.coingecko.client import Chart, Page
+from etl.coingecko.client import Chart, MarketsPage
 from etl.coingecko.parsing import MarketRow, hourly_prices
-from etl.collector.jump_filter import Gate, contradicts, plausible_series, supported
-from etl.collector.write_buffer import Outbox
+from etl.collector.jump_filter import JumpFilter, contradicts, plausible_series, supported
+from etl.collector.write_buffer import WriteBuffer
 
 __all__ = ["Intake"]
 
@@ -21,22 +21,22 @@ _log = logging.getLogger(__name__)
 class Intake:
     """Knows the newest accepted event time of every coin (`newest`) and which coins had no price when last asked."""
 
-    def __init__(self, outbox: Outbox) -> None:
-        self._outbox = outbox
-        self._gate = Gate()
-        self._held = self._gate.remember()
+    def __init__(self, buffer: WriteBuffer) -> None:
+        self._buffer = buffer
+        self._jump_filter = JumpFilter()
+        self._held = self._jump_filter.dump_state()
         self.newest: dict[str, int] = {}
         self.missing: set[str] = set()
 
     def resume(self, latest: Mapping[str, Price]) -> None:
         """Begin with the newest stored price of each coin."""
         for coin_id, price in latest.items():
-            self._gate.rebase(price, cadence_s=0)
+            self._jump_filter.reset_level(price, cadence_s=0)
             self.newest[coin_id] = price.ts_ms
 
-    def recall(self, held: str) -> None:
+    def load_state(self, held: str) -> None:
         """Hold the jumps again that the last run held, after `resume`; raises what bad JSON raises."""
-        self._gate.recall(held)
+        self._jump_filter.load_state(held)
         self._held = held
 
     @property
@@ -45,11 +45,11 @@ class Intake:
         return max(self.newest.values(), default=None)
 
     @property
-    def pending(self) -> list[str]:
+    def unconfirmed(self) -> list[str]:
         """Coins of which a jump waits for confirmation."""
-        return self._gate.pending
+        return self._jump_filter.unconfirmed
 
-    def take_page(self, page: Page, wanted: Iterable[str], cadence_s: float) -> None:
+    def take_page(self, page: MarketsPage, wanted: Iterable[str], cadence_s: float) -> None:
         """Judge the rows of the coins `wanted`; the others, which nobody asked for, are passed over."""
         rows = {row.coin.id: row for row in page.rows}
         asked = set(wanted)
@@ -57,8 +57,8 @@ class Intake:
         self._note_missing(asked, asked - priced)
         for row in page.rows:
             if row.coin.id in asked:
-                self._take_row(row, page.moment.source_ms, cadence_s)
-        self._remember_held()
+                self._take_row(row, page.reply_time.source_ms, cadence_s)
+        self._store_unconfirmed()
 
     def take_chart(self, coin_id: str, chart: Chart, cadence_s: float) -> int:
         """Take the plausible part of a coin's chart; return how many prices that were.
@@ -73,41 +73,41 @@ class Intake:
         kept = set(series)
         left_out = [price for price in chart.prices if price not in kept]
         series = sorted([*series, *supported(left_out, accepted)], key=lambda price: price.ts_ms)
-        self._store(series, chart.moment.source_ms)
+        self._store(series, chart.reply_time.source_ms)
         if series:
-            self._store(self._gate.rebase(series[-1], cadence_s), chart.moment.source_ms)
-        self._hold_ends(coin_id, left_out, chart.moment.source_ms, cadence_s)
-        self._remember_held()
+            self._store(self._jump_filter.reset_level(series[-1], cadence_s), chart.reply_time.source_ms)
+        self._hold_ends(coin_id, left_out, chart.reply_time.source_ms, cadence_s)
+        self._store_unconfirmed()
         return len(series)
 
     def _accepted(self, coin_id: str, chart: Chart) -> list[tuple[int, float]]:
         """What is known of the time that a chart covers: the stored prices, else the last accepted one."""
-        stored = self._outbox.recent(coin_id, chart.prices[0].ts_ms - HOUR_MS) if chart.prices else []
-        last = self._gate.last(coin_id)
+        stored = self._buffer.recent(coin_id, chart.prices[0].ts_ms - HOUR_MS) if chart.prices else []
+        last = self._jump_filter.last(coin_id)
         return stored or ([] if last is None else [last])
 
     def _hold_ends(self, coin_id: str, left_out: list[Price], clock_ms: int, cadence_s: float) -> None:
         """What a chart shows after the last accepted price and nothing confirms yet waits as a poll's quote would."""
         for price in left_out:
-            last = self._gate.last(coin_id)
+            last = self._jump_filter.last(coin_id)
             if last is not None and price.ts_ms > last[0]:
-                self._store(self._gate.judge(price, cadence_s), clock_ms)
+                self._store(self._jump_filter.accept(price, cadence_s), clock_ms)
 
     def _take_row(self, row: MarketRow, clock_ms: int, cadence_s: float) -> None:
-        self._outbox.add_coin(row.coin)
+        self._buffer.add_coin(row.coin)
         if row.price is None:
             return
         if (level := _usual_level(row)) is not None:
-            self._gate.hint(row.coin.id, level)
+            self._jump_filter.expect_near(row.coin.id, level)
         else:
-            self._gate.doubt(row.coin.id)
-        accepted = self._gate.judge(row.price, cadence_s)
+            self._jump_filter.expect_unknown(row.coin.id)
+        accepted = self._jump_filter.accept(row.price, cadence_s)
         self._store(accepted, clock_ms)
         if row.sparkline and accepted:
-            self._outbox.set_hourly(row.coin.id, _plausible_hours(row))
+            self._buffer.set_hourly(row.coin.id, _plausible_hours(row))
 
     def _store(self, prices: list[Price], clock_ms: int) -> None:
-        self._outbox.add_prices(prices, clock_ms)
+        self._buffer.add_prices(prices, clock_ms)
         for price in prices:
             self.newest[price.coin_id] = max(price.ts_ms, self.newest.get(price.coin_id, 0))
 
@@ -120,11 +120,11 @@ class Intake:
             _log.info("prices again for %s", ", ".join(sorted(back)))
         self.missing = (self.missing - asked) | missing
 
-    def _remember_held(self) -> None:
-        held = self._gate.remember()
+    def _store_unconfirmed(self) -> None:
+        held = self._jump_filter.dump_state()
         if held != self._held:
             self._held = held
-            self._outbox.set_meta(held=held)
+            self._buffer.set_meta(held=held)
 
 
 def _usual_level(row: MarketRow) -> float | None:

@@ -25,15 +25,15 @@ from core.price_rules import is_price
 from core.price_store import Price
 from core.times import MINUTE_MS
 
-__all__ = ["Gate", "contradicts", "plausible_series", "supported"]
+__all__ = ["JumpFilter", "contradicts", "plausible_series", "supported"]
 
-_MOST_UP: Final = 1.30
-_MOST_DOWN: Final = 0.70
+_MAX_RATIO: Final = 1.30
+_MIN_RATIO: Final = 0.70
 _AGREE: Final = 1.10
 _NEEDED: Final = 3
 """The jump itself and two further polls."""
 _CADENCE_SLACK: Final = 0.8
-_MOST_HELD: Final = 100
+_MAX_HELD: Final = 100
 _START: Final = 9
 _SAME_TIME_MS: Final = 10 * MINUTE_MS
 _MOMENT_MS: Final = 5 * MINUTE_MS
@@ -50,12 +50,12 @@ class _Coin:
 
 
 @dataclass(slots=True)
-class Gate:
+class JumpFilter:
     """Judges the prices of all coins, each in the order of the polls that brought them."""
 
     _coins: dict[str, _Coin] = field(default_factory=dict)
 
-    def judge(self, price: Price, cadence_s: float) -> list[Price]:
+    def accept(self, price: Price, cadence_s: float) -> list[Price]:
         """The prices to be stored now: none, this one, or a jump that this one confirms."""
         coin = self._coins.get(price.coin_id)
         if coin is None:
@@ -65,27 +65,27 @@ class Gate:
             return self._accept(coin, price)
         if price.ts_ms <= coin.ts_ms or any(price.ts_ms == other.ts_ms for other in coin.held):
             return []
-        coin.held = [*coin.held, price][-_MOST_HELD:]
+        coin.held = [*coin.held, price][-_MAX_HELD:]
         return _confirmed(coin, cadence_s)
 
-    def hint(self, coin_id: str, level: float) -> None:
+    def expect_near(self, coin_id: str, level: float) -> None:
         """Where a coin's price lay before its first one: a first price far from it is held like any jump."""
         coin = self._coins.setdefault(coin_id, _Coin(0, level))
         if math.isnan(coin.level):
             coin.level = level
 
-    def doubt(self, coin_id: str) -> None:
+    def expect_unknown(self, coin_id: str) -> None:
         """Nothing is known of a coin: its first price is held like any jump, until others agree with it."""
-        self.hint(coin_id, math.nan)
+        self.expect_near(coin_id, math.nan)
 
-    def rebase(self, price: Price, cadence_s: float) -> list[Price]:
+    def reset_level(self, price: Price, cadence_s: float) -> list[Price]:
         """Take `price`, stored by the back-fill, as last accepted if it is newer; return what waited and now fits."""
         coin = self._coins.setdefault(price.coin_id, _Coin(price.ts_ms, price.price))
         if price.ts_ms < coin.ts_ms:
             return []
         coin.ts_ms, coin.level = price.ts_ms, price.price
         held, coin.held = coin.held, []
-        return [accepted for other in held for accepted in self.judge(other, cadence_s)]
+        return [accepted for other in held for accepted in self.accept(other, cadence_s)]
 
     def last(self, coin_id: str) -> tuple[int, float] | None:
         """Event time (0: it is but a hint) and value of the coin's last accepted price; before any, of the newest that
@@ -96,20 +96,20 @@ class Gate:
         return None if coin is None else (coin.ts_ms, coin.level)
 
     @property
-    def pending(self) -> list[str]:
+    def unconfirmed(self) -> list[str]:
         """The coins of which a jump is held."""
         return [coin_id for coin_id, coin in self._coins.items() if coin.held]
 
-    def remember(self) -> str:
+    def dump_state(self) -> str:
         """The held prices as JSON, for the next start."""
         return json.dumps([price for coin in self._coins.values() for price in coin.held])
 
-    def recall(self, text: str) -> None:
-        """Hold again what `remember` wrote; to be called when the coins' last accepted prices are known.
+    def load_state(self, text: str) -> None:
+        """Hold again what `dump_state` wrote; to be called when the coins' last accepted prices are known.
 
         All of it, or nothing and an error of any built-in kind.
         """
-        prices = [_remembered(row) for row in json.loads(text)]
+        prices = [_price_of_row(row) for row in json.loads(text)]
         for price in prices:
             coin = self._coins.setdefault(price.coin_id, _Coin(0, math.nan))
             if price.ts_ms > coin.ts_ms:
@@ -123,8 +123,8 @@ class Gate:
         return [price]
 
 
-def _remembered(row: Sequence[Any]) -> Price:
-    """A row of `Gate.remember`; raises ValueError or TypeError for another."""
+def _price_of_row(row: Sequence[Any]) -> Price:
+    """A row of `JumpFilter.dump_state`; raises ValueError or TypeError for another."""
     coin_id, ts_ms, price, market_cap, volume, fetched_ms = row
     numbers = [None if value is None else float(value) for value in (price, market_cap, volume)]
     if numbers[0] is None or not is_price(numbers[0]):
@@ -140,9 +140,9 @@ def plausible_series(prices: Sequence[Price]) -> list[Price]:
     """
     if not prices:
         return []
-    gate = Gate()
-    gate.hint(prices[0].coin_id, median(price.price for price in prices[:_START]))
-    return [accepted for price in prices for accepted in gate.judge(price, cadence_s=0)]
+    jump_filter = JumpFilter()
+    jump_filter.expect_near(prices[0].coin_id, median(price.price for price in prices[:_START]))
+    return [accepted for price in prices for accepted in jump_filter.accept(price, cadence_s=0)]
 
 
 def contradicts(series: Iterable[Price], accepted: Sequence[tuple[int, float]]) -> bool:
@@ -193,7 +193,7 @@ def _polls(prices: Iterable[Price], cadence_s: float) -> int:
 
 
 def _is_near(price: float, level: float) -> bool:
-    return _MOST_DOWN <= price / level <= _MOST_UP
+    return _MIN_RATIO <= price / level <= _MAX_RATIO
 
 
 def _agree(price: float, other: float) -> bool:

@@ -6,15 +6,15 @@ import logging
 from typing import Final
 
 from core.errors import BadReply, ConfigurationError, RequestRefused, RequestTooLong, SourceError
-from etl.coingecko.client import Page
-from etl.collector.context import STALE_CADENCES, Desk
+from etl.coingecko.client import MarketsPage
+from etl.collector.context import STALE_CADENCES, CollectorContext
 
 __all__ = ["Polls"]
 
 _GAP_S: Final = 300.0
 _COIN_GAP_MS: Final = 1_800_000
 _LONG_GAP_S: Final = 3600.0
-_SHORTEST_CAP_S: Final = 30.0
+_MIN_CAP_S: Final = 30.0
 _SPARKLINE_TRIES: Final = 2
 
 _log = logging.getLogger(__name__)
@@ -26,13 +26,13 @@ class Polls:
     `failures` counts those in a row, `error` is the last of them; `polled_ms` is when a poll was last complete.
     """
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
-        self._pages: list[Page] = []
+    def __init__(self, context: CollectorContext) -> None:
+        self._context = context
+        self._pages: list[MarketsPage] = []
         self._batches: list[tuple[str, ...]] = []
-        self._hourly_wanted = set(desk.universe.ids) if desk.backfill.next else set()
+        self._hourly_wanted = set(context.universe.ids) if context.backfill_queue.next else set()
         self._sparkline_refusals = 0
-        self._due_at = self.next_at = desk.caller.now()
+        self._due_at = self.next_at = context.calls.now()
         self._answered_at: float | None = None
         self.failures = 0
         self.error: SourceError | ConfigurationError | None = None
@@ -45,7 +45,7 @@ class Polls:
             ConfigurationError: the source insists that key, plan or currency are wrong.
         """
         try:
-            if self._desk.universe.is_due(self._desk.caller.clock.wall_ms()):
+            if self._context.universe.is_due(self._context.calls.clock.wall_ms()):
                 self._look_up()
             else:
                 self._ask_batch()
@@ -57,14 +57,14 @@ class Polls:
 
     def want_hourly(self) -> None:
         """Ask for 7 days of hourly prices with the next poll."""
-        self._hourly_wanted = set(self._desk.universe.ids)
+        self._hourly_wanted = set(self._context.universe.ids)
 
     def _look_up(self) -> None:
         """Fetch the next page of the N largest coins; their prices count like any others."""
-        desk, universe = self._desk, self._desk.universe
-        wall_ms, known = desk.caller.clock.wall_ms(), universe.ids
+        context, universe = self._context, self._context.universe
+        wall_ms, known = context.calls.clock.wall_ms(), universe.ids
         try:
-            page = desk.caller.call(lambda: desk.api.largest(universe.next_page))
+            page = context.calls.call(lambda: context.api.largest(universe.next_page))
         except SourceError:
             universe.postpone(wall_ms)
             raise
@@ -75,24 +75,24 @@ class Polls:
         _log.info("the %d largest coins are looked up: %d new", len(universe.ids), len(new))
         self._hourly_wanted |= set(new)
         self._batches = []
-        desk.outbox.set_meta(universe=universe.remember())
-        desk.outbox.track(universe.ids)
-        desk.backfill.keep(universe.ids)
-        desk.queue(tuple(coin_id for coin_id in new if coin_id not in desk.intake.newest))
+        context.buffer.set_meta(universe=universe.dump_state())
+        context.buffer.track(universe.ids)
+        context.backfill_queue.keep(universe.ids)
+        context.queue(tuple(coin_id for coin_id in new if coin_id not in context.intake.newest))
         for page in self._pages:
             wanted = {row.coin.id for row in page.rows}.intersection(universe.ids)
-            desk.intake.take_page(page, wanted, desk.cadence_s)
+            context.intake.take_page(page, wanted, context.cadence_s)
         self._pages = []
-        desk.outbox.flush()
+        context.buffer.flush()
 
     def _ask_batch(self) -> None:
-        desk = self._desk
+        context = self._context
         if not self._batches:
-            self._batches = desk.universe.batches()
+            self._batches = context.universe.batches()
         batch = self._batches[0]
         sparkline = self._sparkline_refusals < _SPARKLINE_TRIES and not self._hourly_wanted.isdisjoint(batch)
         try:
-            page = desk.caller.call(lambda: desk.api.markets(batch, sparkline=sparkline))
+            page = context.calls.call(lambda: context.api.markets(batch, sparkline=sparkline))
         except RequestRefused:
             self._sparkline_refusals += sparkline
             raise
@@ -104,46 +104,46 @@ class Polls:
         if not self._batches:
             self._complete()
 
-    def _take(self, page: Page, batch: tuple[str, ...]) -> None:
+    def _take(self, page: MarketsPage, batch: tuple[str, ...]) -> None:
         """Hand the page over; whatever lies between it and the prices before it is queued for repair first."""
-        desk = self._desk
-        cadence_s, now = desk.cadence_s, desk.caller.now()
+        context = self._context
+        cadence_s, now = context.cadence_s, context.calls.now()
         times = {row.coin.id: row.price.ts_ms for row in page.rows if row.price is not None}
-        known = desk.intake.newest
+        known = context.intake.newest
         advance_s = (max(times.values(), default=0) - max(known.values(), default=0)) / 1000 if known else 0.0
         outage_s = 0.0 if self._answered_at is None or not times else now - self._answered_at
         if times:
             self._answered_at = now
         if outage_s > STALE_CADENCES * cadence_s or advance_s > max(STALE_CADENCES * cadence_s, _GAP_S):
             _log.info("gap of %.0f s: repairing it by back-fill", max(outage_s, advance_s))
-            desk.queue(desk.universe.ids)
+            context.queue(context.universe.ids)
             if advance_s > _LONG_GAP_S:
                 self.want_hourly()
         late = [coin for coin in batch if times.get(coin, 0) - known.get(coin, times.get(coin, 0)) > _COIN_GAP_MS]
         if late:
-            desk.queue(tuple(late))
-        desk.intake.take_page(page, batch, cadence_s)
-        desk.outbox.flush()
+            context.queue(tuple(late))
+        context.intake.take_page(page, batch, cadence_s)
+        context.buffer.flush()
 
     def _complete(self) -> None:
         """All pages are in: the next poll is one cadence after this one was due, or after now if that has passed."""
-        caller, cadence_s = self._desk.caller, self._desk.cadence_s
-        caller.slowdown.went_well()
-        self.polled_ms = caller.clock.wall_ms()
-        now = caller.now()
+        calls, cadence_s = self._context.calls, self._context.cadence_s
+        calls.slowdown.went_well()
+        self.polled_ms = calls.clock.wall_ms()
+        now = calls.now()
         self._due_at += cadence_s
         if self._due_at <= now:
             self._due_at = now + cadence_s
         self.next_at = self._due_at
 
     def _failed(self, error: SourceError | ConfigurationError) -> None:
-        desk = self._desk
+        context = self._context
         self.failures += 1
         level = logging.WARNING if type(error) is not type(self.error) else logging.DEBUG
         _log.log(level, "poll failed: %s: %s", type(error).__name__, error)
         self.error = error
         if isinstance(error, RequestTooLong):
-            desk.universe.shorten()
+            context.universe.shorten()
             self._batches = []
-        wait_s = desk.caller.wait_after(error, self.failures, max(desk.cadence_s, _SHORTEST_CAP_S))
-        self._due_at = self.next_at = desk.caller.now() + wait_s
+        wait_s = context.calls.wait_after(error, self.failures, max(context.cadence_s, _MIN_CAP_S))
+        self._due_at = self.next_at = context.calls.now() + wait_s

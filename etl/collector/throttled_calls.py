@@ -8,32 +8,32 @@ from typing import Final, TypeVar
 
 from core.errors import ConfigurationError, RateLimited, SourceError
 from core.settings import Settings
-from etl.collector.backoff import Refusals, Slowdown, wait_after
+from etl.collector.backoff import ConfigurationRefusals, Slowdown, wait_after
 from etl.collector.call_budget import CallBudget, Clock, limits_of
-from etl.collector.write_buffer import Outbox
+from etl.collector.write_buffer import WriteBuffer
 
-__all__ = ["Caller"]
+__all__ = ["ThrottledCalls"]
 
 _BUDGET: Final = "budget"
 
 _T = TypeVar("_T")
 
 
-class Caller:
+class ThrottledCalls:
     """The budget in use; what a restart must know of it is stored before each call, not after."""
 
-    def __init__(self, settings: Settings, outbox: Outbox, clock: Clock, jitter: random.Random) -> None:
+    def __init__(self, settings: Settings, buffer: WriteBuffer, clock: Clock, jitter: random.Random) -> None:
         self.budget = CallBudget(limits_of(settings), clock)
         self.clock = clock
         self._interval_s = settings.interval
-        self._outbox = outbox
+        self._buffer = buffer
         self._jitter = jitter
         self.slowdown = Slowdown()
-        self._refusals = Refusals()
+        self._refusals = ConfigurationRefusals()
 
-    def recall(self, remembered: str) -> None:
+    def load_state(self, text: str) -> None:
         """Take up the budget of the last run; raises what JSON that is none of ours raises."""
-        self.budget.recall(remembered)
+        self.budget.load_state(text)
 
     def trust_key(self) -> None:
         """The source took key, plan and currency not long ago, in the last run."""
@@ -50,7 +50,7 @@ class Caller:
     def call(self, ask: Callable[[], _T]) -> _T:
         """Make one call, counted whatever becomes of it."""
         self.budget.start()
-        self._remember()
+        self._store_budget()
         try:
             value = ask()
         finally:
@@ -74,10 +74,10 @@ class Caller:
         wait = wait_after(error, failures, cap_s, self._jitter)
         if wait.for_all:
             self.budget.block(wait.seconds, wait.reason)
-            self._remember()
+            self._store_budget()
         return wait.seconds
 
-    def _remember(self) -> None:
+    def _store_budget(self) -> None:
         if self.budget.limits.calls is not None:
-            self._outbox.set_meta(**{_BUDGET: self.budget.remember()})
-            self._outbox.flush()
+            self._buffer.set_meta(**{_BUDGET: self.budget.dump_state()})
+            self._buffer.flush()

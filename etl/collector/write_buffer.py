@@ -9,18 +9,18 @@ from typing import Final
 from core.errors import DamagedFile, NotReady, StorageProblem
 from core.price_store import Coin, Price, PriceWriter
 
-__all__ = ["Outbox"]
+__all__ = ["WriteBuffer"]
 
-_MOST_PRICES: Final = 200_000
+_MAX_PRICES: Final = 200_000
 
 _log = logging.getLogger(__name__)
 
 
-class Outbox:
-    """Gathers prices, coins and remembered values, and stores them as soon as the disk takes them (`stored`: how many).
+class WriteBuffer:
+    """Gathers prices, coins and state, and stores them as soon as the disk takes them (`stored`: how many prices).
 
-    `trouble` says what is wrong with the disk now, or is None; `renewed` becomes True when the database broke and
-    was begun afresh, so that everything must be fetched again. Nothing here raises for what a disk does.
+    `storage_error` says why the disk refuses now, or is None. `database_reset` becomes True when a damaged database was
+    replaced by an empty one, so that everything must be fetched again. No method raises for what a disk does.
     """
 
     def __init__(self, writer: PriceWriter) -> None:
@@ -33,8 +33,8 @@ class Outbox:
         self._tracked: tuple[str, ...] | None = None
         self._clock_ms = 0
         self.stored = 0
-        self.trouble: str | None = None
-        self.renewed = False
+        self.storage_error: str | None = None
+        self.database_reset = False
         self._broken = False
 
     @property
@@ -52,10 +52,10 @@ class Outbox:
         """Prices to be stored; `clock_ms` is the moment by the source's clock."""
         self._prices.extend(prices)
         self._clock_ms = max(self._clock_ms, clock_ms)
-        if len(self._prices) > _MOST_PRICES:
-            lost = len(self._prices) - _MOST_PRICES
+        if len(self._prices) > _MAX_PRICES:
+            lost = len(self._prices) - _MAX_PRICES
             del self._prices[:lost]
-            _log.error("memory holds %d unsaved prices: the %d oldest are given up", _MOST_PRICES, lost)
+            _log.error("memory holds %d unsaved prices: the %d oldest are given up", _MAX_PRICES, lost)
 
     def recent(self, coin_id: str, since_ms: int) -> list[tuple[int, float]]:
         """Event times and values of a coin's stored prices from `since_ms` on; nothing while the disk refuses."""
@@ -85,7 +85,7 @@ class Outbox:
         return self.attempt(self._write)
 
     def attempt(self, action: Callable[[], object]) -> bool:
-        """Do `action` on the store; False, with `trouble` set, if the disk refuses or the database broke."""
+        """Do `action` on the store; False, with `storage_error` set, if the disk refuses or the database broke."""
         if self._broken:
             self._renew()
             return False
@@ -98,9 +98,9 @@ class Outbox:
             self._report(str(error))
             self._renew()
             return False
-        if self.trouble is not None:
+        if self.storage_error is not None:
             _log.info("the disk takes prices again")
-        self.trouble = None
+        self.storage_error = None
         return True
 
     def _write(self) -> None:
@@ -130,10 +130,10 @@ class Outbox:
         except (StorageProblem, DamagedFile) as error:
             self._report(str(error))
             return
-        self._broken, self.trouble = False, None
-        self._coins, self._known, self.renewed = {**self._known, **self._coins}, {}, True
+        self._broken, self.storage_error = False, None
+        self._coins, self._known, self.database_reset = {**self._known, **self._coins}, {}, True
 
     def _report(self, trouble: str) -> None:
-        if self.trouble is None:
+        if self.storage_error is None:
             _log.error("cannot store: %s; prices are kept in memory", trouble)
-        self.trouble = trouble
+        self.storage_error = trouble

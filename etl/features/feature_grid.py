@@ -32,11 +32,11 @@ _REPLAY: Final = 72
 """Steps (6 hours) that an origin's state is moved on along the origin's own lattice, starting from the state of the
 grid.
 """
-_LATEST_LAG: Final = 24
+_MAX_LAG: Final = 24
 """An origin may lie this many steps (2 hours) behind the grid's end: so far back the raw prices of its lattice are
 kept.
 """
-_RECENT: Final = _REPLAY + _LATEST_LAG + 1
+_RECENT: Final = _REPLAY + _MAX_LAG + 1
 _HEAD_START: Final = 312
 """The grid begins at least 26 hours ago, so that a back-fill that arrives after the first poll finds its place."""
 _BLOCK_CELLS: Final = 24_000

@@ -22,7 +22,7 @@ STEP_ROOTS: Final[FloatArray] = np.sqrt(np.arange(1, STEPS + 1))
 ACTIVITY_FLOOR: Final = 0.05
 """Added to the mean size of the moves before the logarithm, so that an hour of standing still stays finite."""
 
-_LEAST_KNOWN: Final = 0.75
+_MIN_KNOWN: Final = 0.75
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ def outcomes(log_price: FloatArray, event_ms: IntArray, sigma: FloatArray) -> Ou
     for ahead in range(1, STEPS + 1):
         total = total + size[ahead - 1 : ahead - 1 + rows]
         count = count + known[ahead - 1 : ahead - 1 + rows]
-        mean = np.where(count >= _LEAST_KNOWN * ahead, total / np.maximum(count, 1.0), np.nan)
+        mean = np.where(count >= _MIN_KNOWN * ahead, total / np.maximum(count, 1.0), np.nan)
         activity[..., ahead - 1] = np.log(mean / sigma + ACTIVITY_FLOOR)
         move[..., ahead - 1] = log_price[ahead : ahead + rows] - log_price[:rows]
     return Outcomes(activity, move)

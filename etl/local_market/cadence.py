@@ -13,9 +13,9 @@ from etl.local_market.noise import stream_keys, uniforms
 
 __all__ = ["LiveCadence"]
 
-_LATEST_S: Final = 40
+_MAX_LATE_S: Final = 40
 _MISSED: Final = 0.12
-_MOST_MISSED: Final = 3
+_MAX_MISSED: Final = 3
 
 
 class LiveCadence(MarketView):
@@ -35,7 +35,7 @@ class LiveCadence(MarketView):
         """The newest event of each row at or before each time."""
         minute = times_ms // MINUTE_MS
         minute = minute - (self._event(rows, minute) > times_ms)
-        for _ in range(_MOST_MISSED):
+        for _ in range(_MAX_MISSED):
             minute = minute - (uniforms(self._missed[rows], minute) < _MISSED)
         return self._market.event_times(rows, self._event(rows, minute))
 
@@ -48,5 +48,5 @@ class LiveCadence(MarketView):
         return {**self._market.describe(), "cadence": "live"}
 
     def _event(self, rows: IntArray, minute: IntArray) -> IntArray:
-        late_s = (uniforms(self._late[rows], minute) * _LATEST_S).astype(np.int64)
+        late_s = (uniforms(self._late[rows], minute) * _MAX_LATE_S).astype(np.int64)
         return np.asarray(minute * MINUTE_MS + late_s * 1000)

@@ -12,7 +12,7 @@ from etl.arrays import FloatArray, IntArray
 from etl.local_market.market import Market
 from etl.local_market.markets_page import Query, currency_factor, in_full
 from etl.local_market.noise import normals, stream_keys, uniforms
-from etl.local_market.replies import number, refuse, refuse_range
+from etl.local_market.replies import refuse, refuse_range, shown_number
 
 __all__ = ["market_chart"]
 
@@ -91,4 +91,4 @@ def _columns(market: Market, row: int, times: IntArray, factor: float) -> dict[s
 
 def _pairs(times: IntArray, values: FloatArray) -> list[list[float | int | None]]:
     """`[[ts_ms, value], …]` in full: charts are not rounded by size."""
-    return [[int(ts_ms), number(value, full=True)] for ts_ms, value in zip(times, values, strict=True)]
+    return [[int(ts_ms), shown_number(value, full=True)] for ts_ms, value in zip(times, values, strict=True)]

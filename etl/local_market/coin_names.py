@@ -12,7 +12,7 @@ from typing import Final
 from core.errors import BadInput
 from core.price_rules import COIN_ID
 
-__all__ = ["STABLECOINS", "Coin", "coin_named", "coins_wanted", "known_coins"]
+__all__ = ["STABLECOINS", "MarketCoin", "coin_named", "coins_wanted", "known_coins"]
 
 STABLECOINS: Final = frozenset(
     {
@@ -37,7 +37,7 @@ _UNKNOWN_RANK: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
-class Coin:
+class MarketCoin:
     """One coin: `id` is the key; `price_usd` and `rank` are typical, not of any day."""
 
     id: str
@@ -48,25 +48,25 @@ class Coin:
 
 
 @functools.cache
-def known_coins() -> dict[str, Coin]:
+def known_coins() -> dict[str, MarketCoin]:
     """The well-known coins by id, the largest first."""
     with _TABLE.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     return {
-        row["id"]: Coin(row["id"], row["symbol"], row["name"], float(row["price"]), rank)
+        row["id"]: MarketCoin(row["id"], row["symbol"], row["name"], float(row["price"]), rank)
         for rank, row in enumerate(rows, start=1)
     }
 
 
-def coin_named(coin_id: str) -> Coin:
+def coin_named(coin_id: str) -> MarketCoin:
     """The coin with this id; an id that is not well known gets a symbol and a name made from it."""
     known = known_coins().get(coin_id)
     if known is not None:
         return known
-    return Coin(coin_id, coin_id.replace("-", "")[:12], coin_id.replace("-", " ").title(), 1.0, _UNKNOWN_RANK)
+    return MarketCoin(coin_id, coin_id.replace("-", "")[:12], coin_id.replace("-", " ").title(), 1.0, _UNKNOWN_RANK)
 
 
-def coins_wanted(text: str) -> tuple[Coin, ...]:
+def coins_wanted(text: str) -> tuple[MarketCoin, ...]:
     """The coins that `bitcoin,ethereum` or `top:250` names; beyond the table they are plainly synthetic.
 
     Raises:
@@ -86,7 +86,7 @@ def coins_wanted(text: str) -> tuple[Coin, ...]:
     return tuple(coin_named(coin_id) for coin_id in ids)
 
 
-def _synthetic(rank: int) -> Coin:
+def _synthetic(rank: int) -> MarketCoin:
     """A coin that nobody takes for a real one; cheap and dear ones alternate."""
     price_usd = 10.0 ** (rank % 7 - 4) * (1 + rank % 9)
-    return Coin(f"synthetic-{rank:04d}", f"syn{rank:04d}", f"Synthetic {rank:04d}", price_usd, rank)
+    return MarketCoin(f"synthetic-{rank:04d}", f"syn{rank:04d}", f"Synthetic {rank:04d}", price_usd, rank)

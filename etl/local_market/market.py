@@ -7,7 +7,7 @@ from typing import Final, Protocol
 import numpy as np
 
 from etl.arrays import FloatArray, IntArray
-from etl.local_market.coin_names import Coin
+from etl.local_market.coin_names import MarketCoin
 
 __all__ = ["CURRENCIES", "Market", "MarketView", "price_at"]
 
@@ -30,7 +30,7 @@ class Market(Protocol):
     """A market that is a pure function of time. Rows number `coins`; arrays of rows and times go in pairs."""
 
     @property
-    def coins(self) -> tuple[Coin, ...]:
+    def coins(self) -> tuple[MarketCoin, ...]:
         """The coins on offer; the row of a coin is its place here."""
 
     @property
@@ -63,7 +63,7 @@ class MarketView:
         self._market = market
 
     @property
-    def coins(self) -> tuple[Coin, ...]:
+    def coins(self) -> tuple[MarketCoin, ...]:
         """The coins on offer."""
         return self._market.coins
 

@@ -11,9 +11,9 @@ import numpy as np
 from core.times import DAY_MS, GRID_STEP_MS, HOUR_MS
 from etl.arrays import FloatArray, IntArray
 from etl.features.raw_prices import STEPS_PER_DAY, floor_grid
-from etl.local_market.coin_names import Coin
+from etl.local_market.coin_names import MarketCoin
 from etl.local_market.market import CURRENCIES, Market
-from etl.local_market.replies import moment, number, refuse
+from etl.local_market.replies import refuse, shown_number, timestamp_text
 
 __all__ = ["Query", "currency_factor", "in_full", "markets_page"]
 
@@ -101,7 +101,7 @@ def _quotes(market: Market, now_ms: int) -> _Quotes:
     )
 
 
-def _chosen(coins: tuple[Coin, ...], query: Query) -> list[int]:
+def _chosen(coins: tuple[MarketCoin, ...], query: Query) -> list[int]:
     """Rows of the coins in `ids`, or of all; unknown ids are left out."""
     if not query.get("ids"):
         return list(range(len(coins)))
@@ -140,36 +140,36 @@ def _entry(market: Market, row: int, quotes: _Quotes, factor: float, *, full: bo
         "symbol": coin.symbol,
         "name": coin.name,
         "image": f"https://coin-images.coingecko.com/coins/images/{coin.rank}/large/{coin.id}.png",
-        "current_price": number(price * factor, full=full),
-        "market_cap": number(cap * factor),
+        "current_price": shown_number(price * factor, full=full),
+        "market_cap": shown_number(cap * factor),
         "market_cap_rank": int(quotes.rank[row]) if np.isfinite(price) else None,
-        "fully_diluted_valuation": None if _trait(coin, "fdv") < 0.04 else number(cap * 1.05 * factor),
-        "total_volume": number(quotes.volume[row] * factor),
-        "high_24h": number(quotes.high[row] * factor, full=full),
-        "low_24h": number(quotes.low[row] * factor, full=full),
-        "price_change_24h": number((price - before) * factor, full=True),
+        "fully_diluted_valuation": None if _trait(coin, "fdv") < 0.04 else shown_number(cap * 1.05 * factor),
+        "total_volume": shown_number(quotes.volume[row] * factor),
+        "high_24h": shown_number(quotes.high[row] * factor, full=full),
+        "low_24h": shown_number(quotes.low[row] * factor, full=full),
+        "price_change_24h": shown_number((price - before) * factor, full=True),
         "price_change_percentage_24h": _percent(price, before),
-        "market_cap_change_24h": number((cap - cap_before) * factor),
+        "market_cap_change_24h": shown_number((cap - cap_before) * factor),
         "market_cap_change_percentage_24h": _percent(cap, cap_before),
         "circulating_supply": supply,
         "total_supply": None if _trait(coin, "total") < 0.036 else supply * 1.05,
         "max_supply": None if _trait(coin, "max") < 0.41 else supply * 1.1,
-        "ath": number(all_time_high * factor, full=full),
+        "ath": shown_number(all_time_high * factor, full=full),
         "ath_change_percentage": _percent(price, all_time_high),
         "ath_date": "2021-11-10T14:24:11.849Z",
-        "atl": number(all_time_low * factor, full=full),
+        "atl": shown_number(all_time_low * factor, full=full),
         "atl_change_percentage": _percent(price, all_time_low),
         "atl_date": "2015-01-14T00:00:00.000Z",
         "roi": None if _trait(coin, "roi") < 0.8 else {"times": 12.5, "currency": "usd", "percentage": 1250.0},
-        "last_updated": moment(int(quotes.event_ms[row])) if np.isfinite(price) else None,
+        "last_updated": timestamp_text(int(quotes.event_ms[row])) if np.isfinite(price) else None,
     }
 
 
 def _percent(now: float, before: float) -> float | int | None:
-    return number(round(float((now / before - 1) * 100), 5), full=True)
+    return shown_number(round(float((now / before - 1) * 100), 5), full=True)
 
 
-def _trait(coin: Coin, purpose: str) -> float:
+def _trait(coin: MarketCoin, purpose: str) -> float:
     """A number in [0, 1) that belongs to the coin."""
     digest = hashlib.blake2b(f"{coin.id}/{purpose}".encode(), digest_size=4).digest()
     return int.from_bytes(digest, "big") / 2**32

@@ -9,13 +9,13 @@ import numpy as np
 from core.errors import BadInput
 from core.times import iso
 from etl.arrays import FloatArray, IntArray
-from etl.local_market.coin_names import Coin, coin_named
+from etl.local_market.coin_names import MarketCoin, coin_named
 from etl.local_market.market import CURRENCIES
 from etl.recordings.recording import Recording
 
 __all__ = ["ReplayMarket", "largest"]
 
-_LARGEST_CAP_USD = 1.3e12
+_MAX_CAP_USD = 1.3e12
 
 
 def largest(recording: Recording, count: int) -> Recording:
@@ -52,11 +52,11 @@ class ReplayMarket:
             for coin_id, series in recording.series.items()
         )
         self._supply = np.array(
-            [_LARGEST_CAP_USD * coin.rank**-1.65 / coin.price_usd for coin in self._coins], dtype=np.float64
+            [_MAX_CAP_USD * coin.rank**-1.65 / coin.price_usd for coin in self._coins], dtype=np.float64
         )
 
     @property
-    def coins(self) -> tuple[Coin, ...]:
+    def coins(self) -> tuple[MarketCoin, ...]:
         """The coins recorded."""
         return self._coins
 

@@ -13,13 +13,13 @@ from core.times import to_datetime
 __all__ = [
     "RefusedRequest",
     "Reply",
-    "html_page",
-    "moment",
-    "number",
+    "edge_page",
     "refuse",
     "refuse_in_status",
     "refuse_range",
     "refuse_wrong_host",
+    "shown_number",
+    "timestamp_text",
 ]
 
 _JSON_TYPE: Final = "application/json; charset=utf-8"
@@ -66,28 +66,28 @@ def refuse_range(now_ms: int) -> RefusedRequest:
         "Your request exceeds the allowed time range. Public API users are limited to querying historical data within "
         f"the past 365 days. Upgrade to a paid plan to enjoy full historical data access: {_PRICING}. "
     )
-    status = {"timestamp": moment(now_ms), "error_code": 10012, "error_message": message}
+    status = {"timestamp": timestamp_text(now_ms), "error_code": 10012, "error_message": message}
     return RefusedRequest(Reply({"error": {"status": status}}, 401))
 
 
 def refuse_wrong_host(now_ms: int, code: int, message: str) -> RefusedRequest:
     """The envelope for a key that was sent to the other plan's host."""
-    payload = {"timestamp": moment(now_ms), "error_code": code, "status": {"error_message": message}}
+    payload = {"timestamp": timestamp_text(now_ms), "error_code": code, "status": {"error_message": message}}
     return RefusedRequest(Reply(payload, 400))
 
 
-def html_page(status: int, title: str) -> Reply:
+def edge_page(status: int, title: str) -> Reply:
     """A page of the edge or of the origin, where JSON was expected."""
     text = f"<!DOCTYPE html>\n<html><head><title>{title}</title></head><body><h1>{title}</h1></body></html>\n"
     return Reply(text, status, content_type="text/html; charset=UTF-8")
 
 
-def moment(ts_ms: int) -> str:
+def timestamp_text(ts_ms: int) -> str:
     """`2026-09-16T09:14:20.000Z`."""
     return to_datetime(ts_ms).strftime("%Y-%m-%dT%H:%M:%S.") + f"{ts_ms % 1000:03d}Z"
 
 
-def number(value: float, *, full: bool = False) -> float | int | None:
+def shown_number(value: float, *, full: bool = False) -> float | int | None:
     """`value` as CoinGecko shows it: in full or rounded by size; None where it is unknown."""
     if not math.isfinite(value):
         return None

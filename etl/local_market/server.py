@@ -21,7 +21,7 @@ from etl.local_market.api import MarketApi, Request
 from etl.local_market.market import Market
 from etl.local_market.markets_page import Query
 from etl.local_market.plans import PlanLimits
-from etl.local_market.replies import Reply, html_page
+from etl.local_market.replies import Reply, edge_page
 
 __all__ = ["LoggedRequest", "MarketServer", "RequestHandler"]
 
@@ -95,7 +95,7 @@ class RequestHandler(BaseHTTPRequestHandler):
 
     def _reply_to(self, request: Request) -> Reply:
         if len(self.path) > _MAX_URL_CHARS:
-            return html_page(414, "414 Request-URI Too Large")
+            return edge_page(414, "414 Request-URI Too Large")
         return self.answer(request)
 
     def _send(self, reply: Reply) -> None:

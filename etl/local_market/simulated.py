@@ -23,7 +23,7 @@ from typing import Final
 import numpy as np
 
 from etl.arrays import FloatArray, IntArray
-from etl.local_market.coin_names import STABLECOINS, Coin
+from etl.local_market.coin_names import STABLECOINS, MarketCoin
 from etl.local_market.noise import Keys, bridge, normals, smooth, stream_keys, uniforms
 
 __all__ = ["SimulatedMarket"]
@@ -68,7 +68,7 @@ class SimulatedMarket:
     Safe to ask from several threads. The prices of a coin do not depend on which other coins there are.
     """
 
-    def __init__(self, coins: tuple[Coin, ...], seed: int = 0) -> None:
+    def __init__(self, coins: tuple[MarketCoin, ...], seed: int = 0) -> None:
         self._coins = coins
         self._seed = seed
         names = ("*", *(coin.id for coin in coins))
@@ -87,7 +87,7 @@ class SimulatedMarket:
         self._hour = lru_cache(maxsize=64)(self._make_hour)
 
     @property
-    def coins(self) -> tuple[Coin, ...]:
+    def coins(self) -> tuple[MarketCoin, ...]:
         """The coins on offer."""
         return self._coins
 

@@ -25,7 +25,7 @@ from etl.recordings.recorded_rows import RecordedRows
 __all__ = ["PriceHistory", "Recording", "Series", "read_recording"]
 
 _DATABASE: Final = "crypto.db"
-_LATEST_MS: Final = 7_258_118_400_000
+_MAX_TIME_MS: Final = 7_258_118_400_000
 
 PriceHistory = Mapping[str, tuple[IntArray, FloatArray]]
 """Coin → event times (UTC milliseconds, strictly increasing) and prices (finite, positive)."""
@@ -132,7 +132,7 @@ def _check(path: Path, rows: RecordedRows) -> None:
     """Refuse the first row that cannot be true."""
     if not len(rows.number):
         raise BadInput(f"{path.name}: não há nenhuma linha de preços")
-    wrong_time = (rows.ts_ms < EARLIEST_MS) | (rows.ts_ms > _LATEST_MS)
+    wrong_time = (rows.ts_ms < EARLIEST_MS) | (rows.ts_ms > _MAX_TIME_MS)
     _refuse(path, rows, "time", wrong_time, "não é um horário plausível em UTC")
     wrong_price = ~are_prices(rows.price)
     _refuse(path, rows, "price", wrong_price, "não é um preço possível")

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from core.times import to_datetime
 from etl.local_market.api import Request
-from etl.local_market.replies import Reply, html_page, moment, refuse, refuse_in_status
+from etl.local_market.replies import Reply, edge_page, refuse, refuse_in_status, timestamp_text
 from tests.support.faults import ANSWER_KINDS, CONTENT_KINDS, Fault
 
 __all__ = ["chart_coin", "corrupt_content", "is_meant", "replace_answer"]
@@ -38,15 +38,15 @@ def replace_answer(fault: Fault, now_ms: int) -> Reply | None:
     if fault.kind == "rate_limit":
         return refuse_in_status(429, 429, _LIMIT, _waiting(fault, now_ms)).reply
     if fault.kind == "server_error":
-        return html_page(fault.status, _TITLES.get(fault.status, f"Error {fault.status}"))
+        return edge_page(fault.status, _TITLES.get(fault.status, f"Error {fault.status}"))
     return {
         "throttled_text": Reply("Throttled", 429, content_type="text/plain"),
         "ban_1015": Reply("error code: 1015", 429, content_type="text/plain; charset=UTF-8"),
-        "ban_1020": html_page(
+        "ban_1020": edge_page(
             403,
             "Access denied | api.coingecko.com used Cloudflare to restrict access (error code: 1020)",
         ),
-        "html_200": html_page(200, "Just a moment..."),
+        "html_200": edge_page(200, "Just a moment..."),
         "empty_object": Reply({}),
         "empty_list": Reply([]),
     }[fault.kind]
@@ -125,7 +125,7 @@ def _in_future(fault: Fault, reply: Reply, request: Request) -> Reply:
     if _is_page(request):
         for entry in reply.payload:
             if is_meant(fault, entry["id"]):
-                entry["last_updated"] = moment(ahead_ms)
+                entry["last_updated"] = timestamp_text(ahead_ms)
     elif _is_meant_chart(fault, request):
         for rows in reply.payload.values():
             rows.extend([[ahead_ms, row[1]] for row in rows[-1:]])

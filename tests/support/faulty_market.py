@@ -15,7 +15,7 @@ import numpy as np
 
 from etl.arrays import FloatArray, IntArray
 from etl.local_market.api import Request
-from etl.local_market.coin_names import Coin
+from etl.local_market.coin_names import MarketCoin
 from etl.local_market.market import Market, MarketView
 from etl.local_market.replies import Reply
 from etl.local_market.server import MarketServer, RequestHandler
@@ -36,7 +36,7 @@ class _RenamedMarket(MarketView):
         self._coins = tuple(replace(coin, id=new_id) if coin.id == old_id else coin for coin in market.coins)
 
     @property
-    def coins(self) -> tuple[Coin, ...]:
+    def coins(self) -> tuple[MarketCoin, ...]:
         """The coins on offer, one of them under its new id."""
         return self._coins
 

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from core.errors import BadReply
 from core.price_store import Price
 from core.times import HOUR_MS, parse_moment
-from etl.coingecko.parsing import Moment, hourly_prices, parse_chart, parse_json, parse_markets
+from etl.coingecko.parsing import ReplyTime, hourly_prices, parse_chart, parse_json, parse_markets
 
 NOW_MS = parse_moment("2026-09-16T09:14:30Z")
-MOMENT = Moment(NOW_MS, NOW_MS + 5)
+MOMENT = ReplyTime(NOW_MS, NOW_MS + 5)
 ROW = {
     "id": "bitcoin",
     "symbol": "BTC",
@@ -82,7 +82,7 @@ def test_a_price_without_a_usable_event_time_is_none(last_updated: object) -> No
 
 def test_two_minutes_ahead_are_counted_by_the_sources_clock() -> None:
     """A machine whose clock is an hour behind refuses nothing that is of now."""
-    (row,) = parse_markets([ROW], Moment(NOW_MS, NOW_MS - HOUR_MS))
+    (row,) = parse_markets([ROW], ReplyTime(NOW_MS, NOW_MS - HOUR_MS))
     assert row.price is not None
     assert row.price.fetched_ms == NOW_MS - HOUR_MS
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.errors import BadReply, Banned, ForecastingError, RateLimited, RequestRefused, SourceUnavailable
-from etl.collector.backoff import BAN_S, Refusals, Slowdown, wait_after
+from etl.collector.backoff import BAN_S, ConfigurationRefusals, Slowdown, wait_after
 
 JITTER = random.Random(1)
 
@@ -73,14 +73,14 @@ def test_rare_rate_limits_do_not_add_up() -> None:
 
 def test_a_refused_key_is_believed_the_second_time() -> None:
     """Before anything was ever answered, two refusals in a row are final."""
-    refusals = Refusals()
+    refusals = ConfigurationRefusals()
     assert not refusals.refused(0)
     assert refusals.refused(3)
 
 
 def test_other_failures_in_between_count_against_a_refusal() -> None:
     """A storm of all kinds of failures never adds up to a refused key."""
-    refusals = Refusals()
+    refusals = ConfigurationRefusals()
     for now in range(100):
         assert not refusals.refused(now)
         refusals.failed_otherwise()
@@ -88,7 +88,7 @@ def test_other_failures_in_between_count_against_a_refusal() -> None:
 
 def test_a_key_that_worked_is_refused_only_after_ten_minutes() -> None:
     """Once the source has answered, only ten minutes of nothing but refusals are final."""
-    refusals = Refusals()
+    refusals = ConfigurationRefusals()
     refusals.answered()
     assert not any(refusals.refused(now) for now in range(0, 600, 30))
     assert refusals.refused(600)

@@ -106,11 +106,11 @@ def test_what_a_restart_interrupts_still_counts() -> None:
         budget.finish()
     budget.block(119, "limite")
     hands.move(7)
-    remembered = budget.remember()
+    remembered = budget.dump_state()
     hands.move(3)
     hands.seconds = 5.0
     restarted = CallBudget(Limits(5, per_month=100), hands.clock())
-    restarted.recall(remembered)
+    restarted.load_state(remembered)
     assert restarted.calls_month == 5
     assert restarted.calls_minute == 5
     assert restarted.blocked_for_s == pytest.approx(109, abs=0.01)
@@ -125,10 +125,10 @@ def test_a_clock_set_between_two_runs_neither_frees_calls_for_ever_nor_blocks_fo
     budget.start()
     budget.finish()
     budget.block(60, "limite")
-    remembered = budget.remember()
+    remembered = budget.dump_state()
     hands.wall_ms += shift_s * 1000
     restarted = CallBudget(Limits(5), hands.clock())
-    restarted.recall(remembered)
+    restarted.load_state(remembered)
     assert 0 <= restarted.delay_s() <= 60
 
 
@@ -137,7 +137,7 @@ def test_what_cannot_be_read_back_changes_nothing(text: str) -> None:
     """A damaged memory of the budget is refused whole."""
     budget = CallBudget(Limits(5), Hands().clock())
     with pytest.raises((ValueError, TypeError, LookupError)):
-        budget.recall(text)
+        budget.load_state(text)
     assert budget.delay_s() == 0
 
 

@@ -73,7 +73,7 @@ def test_the_list_is_taken_up_again_for_the_same_n(
     before = Universe(collector_settings(URL, coins="top:2"))
     before.add_page(["a", "b"], is_last=True, wall_ms=5)
     universe = Universe(collector_settings(URL, coins=coins))
-    universe.recall(before.remember())
+    universe.load_state(before.dump_state())
     assert universe.ids == recalled
 
 

@@ -41,7 +41,7 @@ def test_a_first_start_has_every_coin_at_once_and_then_its_day(make_world: World
     collector = world.start(coins=COINS, coingecko_plan="keyless", interval=30)
     collector.turn()
     assert len(world.server.requests) == 1
-    database = world.collector.desk.outbox._writer.path
+    database = world.collector.context.buffer._writer.path
     with PriceReader(database) as reader:
         assert {coin.id: coin.symbol for coin in reader.coins()} == {
             "bitcoin": "btc",
@@ -121,7 +121,7 @@ def test_a_clock_that_jumps_by_an_hour_changes_nothing(make_world: Worlds, shift
     skew = shift_ms
     world.run(60)
     assert len(world.server.requests) - before == 12
-    assert collector.desk.backfill.next is None
+    assert collector.context.backfill_queue.next is None
     times = sorted(world.stored("bitcoin"))
     assert times[-1] > world.wall_ms - shift_ms - 10_000
     assert len([ts_ms for ts_ms in times if ts_ms > times[-1] - 60_000]) == 12
@@ -264,15 +264,15 @@ def test_the_n_largest_are_looked_up_once_a_day(make_world: Worlds) -> None:
     world = make_world(market="top:300")
     collector = world.start(coins="top:260")
     world.run(20)
-    ids = collector.desk.universe.ids
+    ids = collector.context.universe.ids
     assert len(set(ids)) == 260
     asked = [request for request in world.server.requests if request.path.endswith("/coins/markets")]
     assert [request.query["page"] for request in asked if "ids" not in request.query] == ["1", "2"]
     assert [len(request.query["ids"].split(",")) for request in asked if "ids" in request.query][:2] == [250, 10]
     collector = world.start()
-    assert collector.desk.universe.ids == ids
-    assert not collector.desk.universe.is_due(world.wall_ms + 23 * HOUR_MS)
-    assert collector.desk.universe.is_due(world.wall_ms + 25 * HOUR_MS)
+    assert collector.context.universe.ids == ids
+    assert not collector.context.universe.is_due(world.wall_ms + 23 * HOUR_MS)
+    assert collector.context.universe.is_due(world.wall_ms + 25 * HOUR_MS)
 
 
 def test_a_disk_that_refuses_loses_nothing_and_recovers(make_world: Worlds) -> None:
@@ -280,7 +280,7 @@ def test_a_disk_that_refuses_loses_nothing_and_recovers(make_world: Worlds) -> N
     world = make_world()
     collector = world.start(coins=COINS)
     world.run(20)
-    connection: sqlite3.Connection = collector.desk.outbox._writer._connection
+    connection: sqlite3.Connection = collector.context.buffer._writer._connection
     pages = connection.execute("PRAGMA page_count").fetchone()[0]
     began_ms = world.wall_ms
     connection.execute(f"PRAGMA max_page_count = {pages}")
@@ -301,8 +301,8 @@ def test_a_database_that_breaks_while_open_is_begun_afresh(make_world: Worlds) -
     world = make_world()
     collector = world.start(coins=COINS)
     world.run(20)
-    path = collector.desk.outbox._writer.path
-    collector.desk.outbox._writer.checkpoint()
+    path = collector.context.buffer._writer.path
+    collector.context.buffer._writer.checkpoint()
     size = path.stat().st_size
     with path.open("r+b") as file:
         file.seek(4096)
@@ -321,7 +321,7 @@ def test_a_large_database_is_checked_beside_the_work(make_world: Worlds, monkeyp
     world = make_world()
     collector = world.start(coins=COINS)
     world.run(20)
-    path = collector.desk.outbox._writer.path
+    path = collector.context.buffer._writer.path
     world.stop()
     monkeypatch.setattr("core.price_store.writer._CHECKED_BYTES", 1000)
     damage_unseen(path)
@@ -336,7 +336,7 @@ def test_a_large_database_is_checked_beside_the_work(make_world: Worlds, monkeyp
 def test_a_page_that_breaks_out_of_sight_is_found_while_everything_runs(make_world: Worlds) -> None:
     """History that nobody reads just now is looked at once a minute, and begun afresh."""
     world = make_world()
-    writer = world.start(coins=COINS).desk.outbox._writer
+    writer = world.start(coins=COINS).context.buffer._writer
     world.run(20)
     writer.checkpoint()
     damage_unseen(writer.path, writer)
@@ -351,7 +351,7 @@ def test_a_page_that_breaks_out_of_sight_is_found_while_everything_runs(make_wor
 def test_a_check_of_the_file_before_says_nothing_of_the_new_one(make_world: Worlds) -> None:
     """However many looks found the damage, one file is set aside, and not the one that was begun afresh."""
     world = make_world()
-    writer = world.start(coins=COINS).desk.outbox._writer
+    writer = world.start(coins=COINS).context.buffer._writer
     world.run(20)
     writer.checkpoint()
     damage_unseen(writer.path, writer)
@@ -392,7 +392,7 @@ def test_a_break_that_cannot_be_mended_yet_is_mended_later(make_world: Worlds) -
     world = make_world()
     collector = world.start(coins=COINS)
     world.run(20)
-    path = collector.desk.outbox._writer.path
+    path = collector.context.buffer._writer.path
     for part in path.parent.glob("crypto.db*"):
         part.unlink()
     path.mkdir()

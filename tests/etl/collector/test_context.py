@@ -87,7 +87,7 @@ def test_garbage_stops_nobody(
     """Whatever stands there, the collector starts, polls, and blocks itself no longer than the source ever asked."""
     with caplog.at_level(logging.WARNING):
         collector = _start_on(collector_settings(URL, coins=coins), dict.fromkeys(KEYS, text))
-    assert collector.desk.caller.budget.blocked_for_s <= 3600
+    assert collector.context.calls.budget.blocked_for_s <= 3600
     assert collector.polls.failures > 0, "it asked its source, which is not there"
     if text == "not json" and coins != "top:2":
         assert {key for key in KEYS if f"remembered of {key} cannot be read" in caplog.text} >= {"budget", "held"}

@@ -10,37 +10,37 @@ import pytest
 from core.errors import BadReply
 from core.price_store import Coin, Price, PriceWriter
 from core.times import DAY_MS, MINUTE_MS, now_ms
-from etl.coingecko.client import Chart, Page
-from etl.coingecko.parsing import MarketRow, Moment
+from etl.coingecko.client import Chart, MarketsPage
+from etl.coingecko.parsing import MarketRow, ReplyTime
 from etl.collector.intake import Intake
-from etl.collector.write_buffer import Outbox
+from etl.collector.write_buffer import WriteBuffer
 
 CADENCE_S = 30.0
 COIN = "ethereum"
 
 
-class Desk:
+class Stage:
     """An intake on a store of its own; `minutes` count from half an hour before now."""
 
     def __init__(self, writer: PriceWriter) -> None:
         self.writer = writer
-        self.outbox = Outbox(writer)
-        self.intake = Intake(self.outbox)
+        self.buffer = WriteBuffer(writer)
+        self.intake = Intake(self.buffer)
         self._start_ms = now_ms() - 30 * MINUTE_MS
 
     def poll(self, minute: float, price: float) -> None:
         """One poll that brings a quote of `minute`."""
         ts_ms = self._ms(minute)
         row = MarketRow(Coin(COIN, "eth", "Ethereum"), Price(COIN, ts_ms, price, None, None, ts_ms))
-        self.intake.take_page(Page([row], Moment(ts_ms, ts_ms), whole=False), [COIN], CADENCE_S)
-        self.outbox.flush()
+        self.intake.take_page(MarketsPage([row], ReplyTime(ts_ms, ts_ms), whole=False), [COIN], CADENCE_S)
+        self.buffer.flush()
 
     def chart(self, minute: float, rows: dict[float, float]) -> None:
         """A chart that comes at `minute`."""
         ts_ms = self._ms(minute)
         prices = [Price(COIN, self._ms(at), price, None, None, ts_ms) for at, price in sorted(rows.items())]
-        self.intake.take_chart(COIN, Chart(prices, Moment(ts_ms, ts_ms)), CADENCE_S)
-        self.outbox.flush()
+        self.intake.take_chart(COIN, Chart(prices, ReplyTime(ts_ms, ts_ms)), CADENCE_S)
+        self.buffer.flush()
 
     def stored(self) -> dict[float, float]:
         """Minute → price."""
@@ -51,18 +51,18 @@ class Desk:
 
 
 @pytest.fixture
-def new_desk(tmp_path: Path) -> Iterator[Desk]:
-    """A desk that knows nothing; its rows say nothing of the price but the price."""
+def new_stage(tmp_path: Path) -> Iterator[Stage]:
+    """A stage that knows nothing; its rows say nothing of the price but the price."""
     with PriceWriter(tmp_path / "crypto.db") as writer:
-        yield Desk(writer)
+        yield Stage(writer)
 
 
 @pytest.fixture
-def desk(new_desk: Desk) -> Desk:
-    """A desk that has polled 100 for ten minutes."""
+def stage(new_stage: Stage) -> Stage:
+    """A stage that has polled 100 for ten minutes."""
     for minute in range(11):
-        new_desk.poll(minute, 100)
-    return new_desk
+        new_stage.poll(minute, 100)
+    return new_stage
 
 
 def day(until: float, price: float = 100.0) -> dict[float, float]:
@@ -71,93 +71,93 @@ def day(until: float, price: float = 100.0) -> dict[float, float]:
     return {minute + 0.1: price for minute in range(first, int(until), 5)}
 
 
-def test_a_chart_from_before_a_confirmed_jump_is_taken(desk: Desk) -> None:
+def test_a_chart_from_before_a_confirmed_jump_is_taken(stage: Stage) -> None:
     """Its rows lie at the old level, as the polls of their time did, and 40 % off the newest price."""
     for minute in (11, 12, 13):
-        desk.poll(minute, 60)
-    desk.chart(14, day(until=10))
-    assert desk.stored().items() > day(until=10).items()
+        stage.poll(minute, 60)
+    stage.chart(14, day(until=10))
+    assert stage.stored().items() > day(until=10).items()
 
 
-def test_the_first_rows_after_a_confirmed_jump_are_stored(desk: Desk) -> None:
+def test_the_first_rows_after_a_confirmed_jump_are_stored(stage: Stage) -> None:
     """One row alone at the new level is no spike when polls of its time agree with it."""
     for minute in (11, 12, 13):
-        desk.poll(minute, 60)
-    desk.chart(14, {**day(until=10), 11.6: 61.0})
-    assert desk.stored()[11.6] == 61.0
+        stage.poll(minute, 60)
+    stage.chart(14, {**day(until=10), 11.6: 61.0})
+    assert stage.stored()[11.6] == 61.0
 
 
-def test_a_row_after_a_jump_waits_with_the_polls_and_is_stored_with_them(desk: Desk) -> None:
+def test_a_row_after_a_jump_waits_with_the_polls_and_is_stored_with_them(stage: Stage) -> None:
     """A chart that comes before the jump is confirmed loses nothing, and believes nothing early."""
-    desk.poll(11, 60)
-    desk.chart(11.4, {**day(until=10), 11.2: 61.0})
-    assert 11.2 not in desk.stored()
-    desk.poll(12, 60)
-    desk.poll(13, 60)
-    assert [desk.stored()[minute] for minute in (11, 11.2, 12, 13)] == [60, 61, 60, 60]
+    stage.poll(11, 60)
+    stage.chart(11.4, {**day(until=10), 11.2: 61.0})
+    assert 11.2 not in stage.stored()
+    stage.poll(12, 60)
+    stage.poll(13, 60)
+    assert [stage.stored()[minute] for minute in (11, 11.2, 12, 13)] == [60, 61, 60, 60]
 
 
-def test_a_spike_at_the_end_of_a_chart_leaves_no_trace(desk: Desk) -> None:
+def test_a_spike_at_the_end_of_a_chart_leaves_no_trace(stage: Stage) -> None:
     """It waits like any jump, and the next poll at the usual level drops it."""
-    desk.chart(11, {**day(until=10), 10.5: 1000.0})
-    desk.poll(11, 101)
+    stage.chart(11, {**day(until=10), 10.5: 1000.0})
+    stage.poll(11, 101)
     for minute in (12, 13, 14):
-        desk.poll(minute, 1000 if minute == 13 else 100)
-    assert max(desk.stored().values()) == 101
+        stage.poll(minute, 1000 if minute == 13 else 100)
+    assert max(stage.stored().values()) == 101
 
 
-def test_a_chart_that_is_wrong_from_end_to_end_is_refused(desk: Desk) -> None:
+def test_a_chart_that_is_wrong_from_end_to_end_is_refused(stage: Stage) -> None:
     """Ten times too high wherever prices are known: nothing of it is stored."""
-    before = desk.stored()
+    before = stage.stored()
     with pytest.raises(BadReply, match="contradicts"):
-        desk.chart(11, day(until=10, price=1000.0))
-    assert desk.stored() == before
+        stage.chart(11, day(until=10, price=1000.0))
+    assert stage.stored() == before
 
 
-def test_an_old_spike_at_the_level_of_today_is_still_a_spike(desk: Desk) -> None:
+def test_an_old_spike_at_the_level_of_today_is_still_a_spike(stage: Stage) -> None:
     """That the price is there now proves nothing about hours ago."""
     for minute in (11, 12, 13):
-        desk.poll(minute, 60)
-    desk.chart(14, {**day(until=10), -600.1: 60.0})
-    assert -600.1 not in desk.stored()
+        stage.poll(minute, 60)
+    stage.chart(14, {**day(until=10), -600.1: 60.0})
+    assert -600.1 not in stage.stored()
 
 
-def test_a_first_price_with_nothing_beside_it_waits_for_others(new_desk: Desk) -> None:
+def test_a_first_price_with_nothing_beside_it_waits_for_others(new_stage: Stage) -> None:
     """Three polls that agree make it true, and none of them is lost."""
-    new_desk.poll(0, 100)
-    new_desk.poll(1, 101)
-    assert new_desk.stored() == {}
-    new_desk.poll(2, 99)
-    assert new_desk.stored() == {0: 100, 1: 101, 2: 99}
+    new_stage.poll(0, 100)
+    new_stage.poll(1, 101)
+    assert new_stage.stored() == {}
+    new_stage.poll(2, 99)
+    assert new_stage.stored() == {0: 100, 1: 101, 2: 99}
 
 
-def test_a_first_price_that_the_chart_confirms_waits_no_longer(new_desk: Desk) -> None:
+def test_a_first_price_that_the_chart_confirms_waits_no_longer(new_stage: Stage) -> None:
     """The chart of the first back-fill ends where the poll lies."""
-    new_desk.poll(1, 101)
-    new_desk.chart(1.2, day(until=0))
-    assert new_desk.stored()[1] == 101
+    new_stage.poll(1, 101)
+    new_stage.chart(1.2, day(until=0))
+    assert new_stage.stored()[1] == 101
 
 
-def test_a_first_price_that_is_a_spike_leaves_no_trace(new_desk: Desk) -> None:
+def test_a_first_price_that_is_a_spike_leaves_no_trace(new_stage: Stage) -> None:
     """Nothing beside it said so; the polls after it do, and the chart is taken then."""
-    new_desk.poll(1, 1000)
+    new_stage.poll(1, 1000)
     with pytest.raises(BadReply, match="contradicts"):
-        new_desk.chart(1.2, day(until=0))
-    new_desk.poll(2, 100)
-    new_desk.chart(2.2, day(until=0))
-    new_desk.poll(3, 100)
-    assert new_desk.stored() == {**day(until=0), 2: 100, 3: 100}
+        new_stage.chart(1.2, day(until=0))
+    new_stage.poll(2, 100)
+    new_stage.chart(2.2, day(until=0))
+    new_stage.poll(3, 100)
+    assert new_stage.stored() == {**day(until=0), 2: 100, 3: 100}
 
 
-def test_first_prices_that_wait_outlive_a_restart(new_desk: Desk) -> None:
+def test_first_prices_that_wait_outlive_a_restart(new_stage: Stage) -> None:
     """What was held of a coin without any stored price is confirmed by the next process."""
-    new_desk.poll(0, 100)
-    new_desk.poll(1, 100)
-    held = new_desk.writer.meta("held")
-    restarted = Desk(new_desk.writer)
+    new_stage.poll(0, 100)
+    new_stage.poll(1, 100)
+    held = new_stage.writer.meta("held")
+    restarted = Stage(new_stage.writer)
     restarted.intake.resume({})
-    restarted.intake.recall(held or "")
-    new_desk.intake = restarted.intake
-    new_desk.outbox = restarted.outbox
-    new_desk.poll(2, 100)
-    assert sorted(new_desk.stored()) == [0, 1, 2]
+    restarted.intake.load_state(held or "")
+    new_stage.intake = restarted.intake
+    new_stage.buffer = restarted.buffer
+    new_stage.poll(2, 100)
+    assert sorted(new_stage.stored()) == [0, 1, 2]

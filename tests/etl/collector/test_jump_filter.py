@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.price_store import Price
-from etl.collector.jump_filter import Gate, contradicts, plausible_series, supported
+from etl.collector.jump_filter import JumpFilter, contradicts, plausible_series, supported
 
 CADENCE_S = 30.0
 
@@ -19,11 +19,11 @@ def quote(number: int, price: float) -> Price:
 
 def judged(prices: list[float]) -> list[float]:
     """What is accepted, in order, of one quote a poll."""
-    gate = Gate()
+    jump_filter = JumpFilter()
     return [
         accepted.price
         for number, price in enumerate(prices)
-        for accepted in gate.judge(quote(number, price), CADENCE_S)
+        for accepted in jump_filter.accept(quote(number, price), CADENCE_S)
     ]
 
 
@@ -40,13 +40,13 @@ def test_a_price_back_at_the_old_level_ends_what_was_held() -> None:
 
 def test_a_jump_is_stored_whole_once_two_further_polls_agree() -> None:
     """A move of 40 % that stays comes out with all three quotes, in order, at the third poll."""
-    gate = Gate()
-    gate.judge(quote(0, 100), CADENCE_S)
-    assert gate.judge(quote(1, 60), CADENCE_S) == []
-    assert gate.judge(quote(2, 61), CADENCE_S) == []
-    assert gate.pending == ["bitcoin"]
-    assert gate.judge(quote(3, 59), CADENCE_S) == [quote(1, 60), quote(2, 61), quote(3, 59)]
-    assert gate.pending == []
+    jump_filter = JumpFilter()
+    jump_filter.accept(quote(0, 100), CADENCE_S)
+    assert jump_filter.accept(quote(1, 60), CADENCE_S) == []
+    assert jump_filter.accept(quote(2, 61), CADENCE_S) == []
+    assert jump_filter.unconfirmed == ["bitcoin"]
+    assert jump_filter.accept(quote(3, 59), CADENCE_S) == [quote(1, 60), quote(2, 61), quote(3, 59)]
+    assert jump_filter.unconfirmed == []
 
 
 def test_thirty_percent_is_no_jump() -> None:
@@ -66,58 +66,58 @@ def test_a_spike_during_a_crash_is_not_on_the_way() -> None:
 
 def test_a_cached_quote_repeats_and_does_not_confirm() -> None:
     """The same event time in three polls is one quote."""
-    gate = Gate()
-    gate.judge(quote(0, 100), CADENCE_S)
+    jump_filter = JumpFilter()
+    jump_filter.accept(quote(0, 100), CADENCE_S)
     for number in range(1, 5):
         cached = quote(1, 1000)._replace(fetched_ms=quote(number, 1).fetched_ms)
-        assert gate.judge(cached, CADENCE_S) == []
+        assert jump_filter.accept(cached, CADENCE_S) == []
 
 
 def test_polls_closer_than_a_cadence_do_not_confirm() -> None:
     """Three quotes fetched within a second are one poll's worth of evidence."""
-    gate = Gate()
-    gate.judge(quote(0, 100), CADENCE_S)
+    jump_filter = JumpFilter()
+    jump_filter.accept(quote(0, 100), CADENCE_S)
     for number in range(1, 4):
         hurried = quote(number, 60)._replace(fetched_ms=2_000_000 + number * 300)
-        assert gate.judge(hurried, CADENCE_S) == []
+        assert jump_filter.accept(hurried, CADENCE_S) == []
 
 
 def test_a_stale_quote_at_the_old_level_does_not_drop_what_is_held() -> None:
     """An edge that still serves the price from before the jump is no evidence that it went back."""
-    gate = Gate()
-    gate.judge(quote(0, 100), CADENCE_S)
-    gate.judge(quote(2, 60), CADENCE_S)
-    assert gate.judge(quote(1, 101), CADENCE_S) == [quote(1, 101)]
-    gate.judge(quote(3, 60), CADENCE_S)
-    assert len(gate.judge(quote(4, 60), CADENCE_S)) == 3
+    jump_filter = JumpFilter()
+    jump_filter.accept(quote(0, 100), CADENCE_S)
+    jump_filter.accept(quote(2, 60), CADENCE_S)
+    assert jump_filter.accept(quote(1, 101), CADENCE_S) == [quote(1, 101)]
+    jump_filter.accept(quote(3, 60), CADENCE_S)
+    assert len(jump_filter.accept(quote(4, 60), CADENCE_S)) == 3
 
 
 def test_a_first_price_far_from_the_hint_waits() -> None:
     """A first price ten times the sparkline's is held, and dropped when the next is not."""
-    gate = Gate()
-    gate.hint("bitcoin", 100)
-    assert gate.judge(quote(0, 1000), CADENCE_S) == []
-    assert gate.judge(quote(1, 101), CADENCE_S) == [quote(1, 101)]
+    jump_filter = JumpFilter()
+    jump_filter.expect_near("bitcoin", 100)
+    assert jump_filter.accept(quote(0, 1000), CADENCE_S) == []
+    assert jump_filter.accept(quote(1, 101), CADENCE_S) == [quote(1, 101)]
 
 
 def test_what_is_held_survives_a_restart() -> None:
     """Held quotes are taken up again and confirmed by the polls after the restart."""
-    gate = Gate()
-    gate.judge(quote(0, 100), CADENCE_S)
-    gate.judge(quote(1, 60), CADENCE_S)
-    restarted = Gate()
-    restarted.rebase(quote(0, 100), CADENCE_S)
-    restarted.recall(gate.remember())
-    restarted.judge(quote(2, 60), CADENCE_S)
-    assert len(restarted.judge(quote(3, 60), CADENCE_S)) == 3
+    jump_filter = JumpFilter()
+    jump_filter.accept(quote(0, 100), CADENCE_S)
+    jump_filter.accept(quote(1, 60), CADENCE_S)
+    restarted = JumpFilter()
+    restarted.reset_level(quote(0, 100), CADENCE_S)
+    restarted.load_state(jump_filter.dump_state())
+    restarted.accept(quote(2, 60), CADENCE_S)
+    assert len(restarted.accept(quote(3, 60), CADENCE_S)) == 3
 
 
 def test_the_back_fill_that_shows_the_path_releases_what_waits() -> None:
     """After a newer back-filled price at the new level, the held quote is within the limit."""
-    gate = Gate()
-    gate.judge(quote(0, 100), CADENCE_S)
-    gate.judge(quote(9, 60), CADENCE_S)
-    assert gate.rebase(quote(8, 62), CADENCE_S) == [quote(9, 60)]
+    jump_filter = JumpFilter()
+    jump_filter.accept(quote(0, 100), CADENCE_S)
+    jump_filter.accept(quote(9, 60), CADENCE_S)
+    assert jump_filter.reset_level(quote(8, 62), CADENCE_S) == [quote(9, 60)]
 
 
 def test_a_series_far_off_the_prices_of_its_time_is_contradicted() -> None:
@@ -179,8 +179,8 @@ def test_isolated_spikes_are_never_accepted_and_nothing_else_is_lost(
 @given(st.lists(st.floats(1e-12, 1e12), max_size=80))
 def test_nothing_is_accepted_twice_or_invented(prices: list[float]) -> None:
     """Whatever comes, each accepted quote is one that came, and comes out once."""
-    gate = Gate()
+    jump_filter = JumpFilter()
     quotes = [quote(number, price) for number, price in enumerate(prices)]
-    accepted = [price for one in quotes for price in gate.judge(one, CADENCE_S)]
+    accepted = [price for one in quotes for price in jump_filter.accept(one, CADENCE_S)]
     assert len(accepted) == len(set(accepted))
     assert set(accepted) <= set(quotes)

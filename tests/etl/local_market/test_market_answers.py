@@ -12,7 +12,7 @@ import requests
 
 from etl.local_market.coin_names import coins_wanted
 from etl.local_market.market import CURRENCIES, price_at
-from etl.local_market.replies import number
+from etl.local_market.replies import shown_number
 from etl.local_market.server import MarketServer
 from etl.local_market.simulated import SimulatedMarket
 
@@ -150,7 +150,7 @@ def test_numbers_are_rounded_by_size_unless_all_digits_are_asked_for(
     value: float, *, full: bool, shown: float | None
 ) -> None:
     """CoinGecko's own rounding hides digits; `precision=full` shows them."""
-    assert number(value, full=full) == shown
+    assert shown_number(value, full=full) == shown
 
 
 def test_currencies_are_converted_at_fixed_rates(server: MarketServer) -> None:

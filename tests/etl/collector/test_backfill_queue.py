@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from etl.collector.backfill import Backfill
+from etl.collector.backfill_queue import BackfillQueue
 
 
-def queue(*coin_ids: str) -> Backfill:
+def queue(*coin_ids: str) -> BackfillQueue:
     """A queue of these coins."""
-    backfill = Backfill()
+    backfill = BackfillQueue()
     backfill.add(coin_ids)
     return backfill
 
@@ -58,6 +58,6 @@ def test_what_waits_survives_a_restart() -> None:
     """The next start begins with the same coins."""
     backfill = queue("a", "b")
     backfill.fetched("a")
-    restarted = Backfill()
-    restarted.recall(backfill.remember())
+    restarted = BackfillQueue()
+    restarted.load_state(backfill.dump_state())
     assert (restarted.next, restarted.total) == ("b", 1)
