@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 from core.accuracy.scores import Score
 from core.times import DAY_MS
 from dashboard.charts.palette import FORECAST, HISTORY, IDEAL, WORSE
-from dashboard.charts.price import base_layout
+from dashboard.charts.style import base_layout
 from dashboard.i18n.numbers import Formats
 from dashboard.i18n.texts import Texts
 

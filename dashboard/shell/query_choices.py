@@ -8,7 +8,7 @@ from typing import Any
 
 import streamlit as st
 
-from dashboard.charts.price import WINDOWS
+from dashboard.charts.time_axis import WINDOWS
 from dashboard.shell.context import ViewContext
 
 __all__ = ["choose_coin", "choose_window", "query_choice", "query_choices", "segmented"]

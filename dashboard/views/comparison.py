@@ -12,10 +12,11 @@ from pandas.io.formats.style import Styler
 from core.errors import NotReady
 from core.reading.readers import Readers
 from core.times import DAY_MS, MINUTE_MS, now_ms
+from dashboard.charts.comparison import comparison_chart
 from dashboard.charts.palette import CATEGORIES
-from dashboard.charts.price import WINDOWS, comparison_chart, step_ms
 from dashboard.charts.style import ChartStyle
 from dashboard.charts.tables import coin_table
+from dashboard.charts.time_axis import WINDOWS, step_ms
 from dashboard.i18n.numbers import Formats
 from dashboard.i18n.texts import Texts
 from dashboard.shell.context import View, ViewContext, showing_errors

@@ -16,9 +16,10 @@ from core.number_format import price_decimals
 from core.reading.readers import Readers
 from core.reading.values import ForecastView, LoggedForecast, Quote
 from core.times import HOUR_MS, now_ms
-from dashboard.charts.price import WINDOWS, price_chart, step_ms
+from dashboard.charts.price import price_chart
 from dashboard.charts.style import ChartStyle
 from dashboard.charts.tables import steps_rows, text_table
+from dashboard.charts.time_axis import WINDOWS, step_ms
 from dashboard.i18n.numbers import Formats
 from dashboard.shell.context import View, ViewContext, escape_markdown, showing_errors
 from dashboard.shell.query_choices import choose_coin, choose_window

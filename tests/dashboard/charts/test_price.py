@@ -1,4 +1,4 @@
-"""The price and comparison charts as figures."""
+"""The price chart as a figure."""
 
 from __future__ import annotations
 
@@ -6,18 +6,17 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from core.forecast_schema import HORIZONS_MIN, QUANTILE_COLUMNS
 from core.reading.values import ForecastStep, ForecastView, LoggedForecast
 from core.times import HOUR_MS, MINUTE_MS
-from dashboard.charts.price import WINDOWS, comparison_chart, price_chart, with_gaps
+from dashboard.charts.price import price_chart
 from dashboard.charts.style import ChartStyle
+from dashboard.charts.time_axis import WINDOWS
 from dashboard.i18n.numbers import Formats
 
 ORIGIN_MS = 1_763_812_800_000  # 2025-11-22 12:00
-LOOK = ChartStyle(Formats("pt", UTC, "usd"))
+STYLE = ChartStyle(Formats("pt", UTC, "usd"))
 
 
 def forecast(price: float = 100.0) -> ForecastView:
@@ -48,7 +47,7 @@ def traces(figure: Any) -> dict[str, Any]:
 
 def test_history_runs_into_the_forecast() -> None:
     """The forecast starts where the history ends, and fans out in three bands that share that point."""
-    drawn = traces(price_chart(history(), forecast(), [], "6h", LOOK))
+    drawn = traces(price_chart(history(), forecast(), [], "6h", STYLE))
     assert list(drawn) == ["95%", "80%", "50%", "Preço", "Previsão"]
     assert drawn["Preço"].x[-1] == drawn["Previsão"].x[0] == "2025-11-22 12:00:00"
     assert len(drawn["Previsão"].x) == 13
@@ -64,7 +63,7 @@ def test_the_window_sets_the_range(window: str) -> None:
     """The axis begins at the start of the window, or of the data if later, and ends after the forecast."""
     start, end = (
         datetime.fromisoformat(text).replace(tzinfo=UTC)
-        for text in price_chart(history(), forecast(), [], window, LOOK).layout.xaxis.range
+        for text in price_chart(history(), forecast(), [], window, STYLE).layout.xaxis.range
     )
     begin_ms = max(ORIGIN_MS - WINDOWS[window], history()[0][0])
     assert start.timestamp() * 1000 == begin_ms
@@ -73,19 +72,19 @@ def test_the_window_sets_the_range(window: str) -> None:
 
 def test_a_chart_without_forecast_shows_the_history() -> None:
     """Before the first forecast there is the price alone."""
-    assert list(traces(price_chart(history(), None, [], "1h", LOOK))) == ["Preço"]
+    assert list(traces(price_chart(history(), None, [], "1h", STYLE))) == ["Preço"]
 
 
 def test_a_chart_without_anything_is_empty() -> None:
     """No price and no forecast make an empty chart, not an error."""
-    assert list(traces(price_chart(([], []), None, [], "1h", LOOK))["Preço"].y) == []
+    assert list(traces(price_chart(([], []), None, [], "1h", STYLE))["Preço"].y) == []
 
 
 def test_past_forecasts_stand_at_the_hour_they_were_for() -> None:
     """Each past forecast is drawn at its target; a gap of more than a quarter of an hour parts the band."""
     targets = [ORIGIN_MS - minutes * MINUTE_MS for minutes in (5, 10, 60, 65)]
     past = [LoggedForecast("bitcoin", t - HOUR_MS, t, 100.0, 101.0, 99.0, 103.0, None) for t in targets]
-    drawn = traces(price_chart(history(), forecast(), past, "6h", LOOK))
+    drawn = traces(price_chart(history(), forecast(), past, "6h", STYLE))
     assert drawn["Previsto 1 h antes"].x[0] == "2025-11-22 10:55:00"
     assert list(drawn["Previsto 1 h antes"].y) == [101.0, 101.0, None, 101.0, 101.0]
     assert list(drawn["Faixa de 80% de então"].y) == [103, 103, 99, 99, None] * 2
@@ -93,43 +92,20 @@ def test_past_forecasts_stand_at_the_hour_they_were_for() -> None:
 
 def test_the_same_data_make_the_same_json() -> None:
     """The browser keeps a chart as long as its JSON stays the same."""
-    assert price_chart(history(), forecast(), [], "24h", LOOK).to_json() == (
-        price_chart(history(), forecast(), [], "24h", LOOK).to_json()
+    assert price_chart(history(), forecast(), [], "24h", STYLE).to_json() == (
+        price_chart(history(), forecast(), [], "24h", STYLE).to_json()
     )
 
 
 @pytest.mark.parametrize(("price", "pattern"), [(67_187.33, ",.2f"), (0.00002431, ",.8f")])
 def test_axis_and_hover_have_the_coins_decimals(price: float, pattern: str) -> None:
     """The axis of a cheap coin shows its moves."""
-    figure = price_chart(([ORIGIN_MS], [price]), None, [], "1h", LOOK)
+    figure = price_chart(([ORIGIN_MS], [price]), None, [], "1h", STYLE)
     assert figure.layout.yaxis.tickformat == pattern
     assert pattern in figure.data[0].hovertemplate
 
 
 def test_simulated_prices_are_marked_on_the_chart() -> None:
     """The watermark is part of the figure, so that a picture of it says what it shows."""
-    marked = price_chart(history(), forecast(), [], "6h", ChartStyle(LOOK.formats, "DADOS SIMULADOS"))
+    marked = price_chart(history(), forecast(), [], "6h", ChartStyle(STYLE.formats, "DADOS SIMULADOS"))
     assert "DADOS SIMULADOS" in [note.text for note in marked.layout.annotations]
-
-
-@given(st.lists(st.integers(min_value=1, max_value=60), max_size=40), st.integers(min_value=1, max_value=30))
-def test_no_line_bridges_a_gap(steps: list[int], gap: int) -> None:
-    """An empty point parts exactly the neighbours that are too far apart; no value is lost."""
-    times = [sum(steps[: index + 1]) for index in range(len(steps))]
-    drawn_times, drawn = with_gaps(times, [float(value) for value in times], gap)
-    assert [value for value in drawn if value is not None] == times
-    assert drawn.count(None) == sum(step > gap for step in steps[1:])
-    assert drawn_times == sorted(drawn_times)
-
-
-def test_coins_share_one_scale() -> None:
-    """A dear and a cheap coin that both doubled lie on each other, at +100 % or at 200."""
-    times = [ORIGIN_MS - 10 * MINUTE_MS, ORIGIN_MS]
-    series = {"bitcoin": (times, [50_000.0, 100_000.0]), "shiba-inu": (times, [0.00001, 0.00002]), "new": ([], [])}
-    percent = comparison_chart(series, {"bitcoin": "Bitcoin"}, "1h", as_index=False, style=LOOK)
-    assert {name: list(trace.y) for name, trace in traces(percent).items()} == {
-        "Bitcoin": [0.0, 100.0],
-        "shiba-inu": [0.0, pytest.approx(100.0)],
-    }
-    index = comparison_chart(series, {}, "1h", as_index=True, style=LOOK)
-    assert [trace.y[-1] for trace in index.data] == [200.0, pytest.approx(200.0)]
