@@ -71,7 +71,7 @@ def measure_cycles(
             _cycle(pipeline, market.poll(writer, GRID_STEP_MS))
         samples = [_cycle(pipeline, market.poll(writer, 1000 * step_s)) for _ in range(cycles)]
         assert not pipeline.clock.put_off, "the last cycle was shortened"
-        assert session.trained_ms == market.now_ms or not session.engine.learner.can_fit, "the last cycle did not train"
+        assert session.trained_ms == market.now_ms or not session.engine.model.can_fit, "the last cycle did not train"
         session.save_model()
         sizes = {"coins": coins, "rows": rows, "history_days": history_days, "cycles": cycles, "step_s": step_s}
         return {**sizes, **_typical(samples), **_left_behind(session), "start_s": start.wall_s}

@@ -23,7 +23,7 @@ from etl.features.feature_grid import FeatureBlock, FeatureGrid
 from etl.features.targets import STEP_ROOTS, STEPS, Outcomes, outcomes
 from etl.recordings.recording import read_recording
 from model.forecaster.prior import SHAPE_LEVELS, SHIPPED_PRIOR, Prior
-from model.forecaster.training_data import Moments
+from model.forecaster.training_data import SufficientStatistics
 from model.forecaster.volatility_models import VolatilityRidge
 
 __all__ = ["compute", "main"]
@@ -35,10 +35,10 @@ def compute(files: Sequence[Path]) -> Prior:
     """Return the prior of some recordings (Parquet or CSV, see etl.recordings)."""
     moments = []
     for file in files:
-        parts = [Moments.of(x, activity) for x, activity, _, _ in _rows(file)]
+        parts = [SufficientStatistics.of(x, activity) for x, activity, _, _ in _rows(file)]
         total = sum(parts[1:], start=parts[0])
-        moments.append(Moments(total.xx / total.rows, total.xy / total.rows))
-    ridge = VolatilityRidge(alpha=_ALPHA).fit_moments(sum(moments[1:], start=moments[0]))
+        moments.append(SufficientStatistics(total.xx / total.rows, total.xy / total.rows))
+    ridge = VolatilityRidge(alpha=_ALPHA).fit_statistics(sum(moments[1:], start=moments[0]))
     shapes = [_shapes(file, ridge) for file in files]
     shape, baseline_shape = (np.mean([pair[n] for pair in shapes], axis=0) for n in range(2))
     provenance = {
@@ -50,7 +50,7 @@ def compute(files: Sequence[Path]) -> Prior:
 
 
 def _rows(file: Path) -> Iterator[tuple[RowArray, FloatArray, FloatArray, FloatArray]]:
-    """Yield, day by day, the usable rows: features, activity, log moves, sigma."""
+    """Yield, day by day, the usable rows: features, activity, log moves, fast volatility."""
     prices = read_recording(file).prices
     days = max(int(ts[-1] - ts[0]) for ts, _ in prices.values()) // DAY_MS + 3
     grid = FeatureGrid(history_days=days)
@@ -62,20 +62,20 @@ def _rows(file: Path) -> Iterator[tuple[RowArray, FloatArray, FloatArray, FloatA
         if waiting is not None:
             what = _outcomes(grid, waiting)
             whole = waiting.usable & np.isfinite(what.activity).all(axis=-1) & np.isfinite(what.move).all(axis=-1)
-            yield waiting.x[whole], what.activity[whole], what.move[whole], waiting.sigma[whole]
+            yield waiting.x[whole], what.activity[whole], what.move[whole], waiting.vol_fast[whole]
         waiting = block
 
 
 def _outcomes(grid: FeatureGrid, block: FeatureBlock) -> Outcomes:
     first = int(np.searchsorted(grid.ts_ms, block.ts_ms[0]))
     window = slice(first, first + len(block.ts_ms) + STEPS)
-    return outcomes(grid.log_price[window], grid.event_ms[window], block.sigma)
+    return outcomes(grid.log_price[window], grid.event_ms[window], block.vol_fast)
 
 
 def _shapes(file: Path, ridge: VolatilityRidge) -> tuple[FloatArray, FloatArray]:
     sizes, baseline = [], []
-    for x, _, move, sigma in _rows(file):
-        scaled = np.abs(move) / (sigma[:, None] * STEP_ROOTS)
+    for x, _, move, vol_fast in _rows(file):
+        scaled = np.abs(move) / (vol_fast[:, None] * STEP_ROOTS)
         baseline.append(scaled.astype(np.float32))
         if len(x):
             sizes.append((scaled / np.exp(ridge.predict(x))).astype(np.float32))

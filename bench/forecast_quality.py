@@ -125,7 +125,7 @@ def _irregular(table: Table, recording: PriceHistory, prior: Prior, jobs: int) -
 def _first_hours(table: Table, recording: PriceHistory, prior: Prior, jobs: int) -> None:
     """What learning from the first few rows is worth, against waiting for five hundred."""
     early = first_hours(recording, EngineOptions(n_jobs=jobs), prior)
-    late = first_hours(recording, EngineOptions(n_jobs=jobs, least_rows_prior=500), prior)
+    late = first_hours(recording, EngineOptions(n_jobs=jobs, min_rows_prior=500), prior)
     score, difference = early.evaluation.block.overall, compare(early.forecasts, late.forecasts)
     low, high = difference.interval or (float("nan"), float("nan"))
     figure = f"{score.relative_pinball:.4f}, {_coverage(score)}, model {100 * score.model_share:.0f} %"
@@ -150,12 +150,12 @@ def _cpu(table: Table, recording: PriceHistory) -> None:
     held = end - 60 * MINUTE_MS
     for coin, (ts, price) in coins.items():
         recent = (ts > held - 14 * DAY_MS) & (ts <= held)
-        engine.observe(coin, ts[recent], price[recent])
+        engine.grid.observe(coin, ts[recent], price[recent])
     cold = _cpu_seconds(lambda: cycle(held))
     warm = []
     for now in range(held + 5 * MINUTE_MS, end, 5 * MINUTE_MS):
         for coin, (ts, price) in coins.items():
-            engine.observe(coin, ts[ts <= now][-1:], price[ts <= now][-1:])
+            engine.grid.observe(coin, ts[ts <= now][-1:], price[ts <= now][-1:])
         warm.append(_cpu_seconds(partial(cycle, now)))
     table.add(
         "CPU-s, 10 coins x 14 days: cold, warm cycle",

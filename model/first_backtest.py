@@ -35,11 +35,11 @@ from model.loop.session import engine_options
 
 __all__ = ["main", "score_history"]
 
-_LEAST_HISTORY_HOURS: Final = 8
+_MIN_HISTORY_HOURS: Final = 8
 _DAYS: Final = 14
 _SHORT_DAYS: Final = 2
-_LEAST_PRICES: Final = _LEAST_HISTORY_HOURS * 12
-_MOST_COINS: Final = 50
+_MIN_PRICES: Final = _MIN_HISTORY_HOURS * 12
+_MAX_COINS: Final = 50
 """The largest coins speak for the method; with 250 the process would take longer and more memory than it tells."""
 
 _log = logging.getLogger(__name__)
@@ -53,7 +53,7 @@ def score_history(recording: PriceHistory, engine_options: EngineOptions) -> pa.
     """
     span_ms = max(int(ts_ms[-1] - ts_ms[0]) for ts_ms, _ in recording.values()) if recording else 0
     step_min = 30 if span_ms <= _SHORT_DAYS * DAY_MS else 60
-    options = WalkOptions(step_min=step_min, refit_min=360, min_history_hours=_LEAST_HISTORY_HOURS)
+    options = WalkOptions(step_min=step_min, refit_min=360, min_history_hours=_MIN_HISTORY_HOURS)
     result = run(recording, options, engine_options, Prior.load())
     return score_rows(losses(result.scored))
 
@@ -61,9 +61,9 @@ def score_history(recording: PriceHistory, engine_options: EngineOptions) -> pa.
 def _stored_prices(prices: PriceReader, since_ms: int) -> PriceHistory:
     """The stored 5-minute prices of the largest coins that have at least eight hours of them."""
     recording: dict[str, tuple[IntArray, FloatArray]] = {}
-    for coin in prices.coins()[:_MOST_COINS]:
+    for coin in prices.coins()[:_MAX_COINS]:
         rows = prices.thinned(coin.id, since_ms, now_ms())
-        if len(rows) >= _LEAST_PRICES:
+        if len(rows) >= _MIN_PRICES:
             recording[coin.id] = (np.array([ts_ms for ts_ms, _ in rows]), np.array([price for _, price in rows]))
     return recording
 

@@ -1,4 +1,4 @@
-"""Prices → features: what is known of each coin at a moment, in units of its own recent spread.
+"""Prices → features: what is known of each coin at a moment, in units of its own fast volatility.
 
 Every column is a pure function of the coin's states (`volatility`), of its log prices on the lattice t, t - 5 min …
 t - 24 h, of the market's mean at the last grid point, and of the clock. Rows on the grid and rows of an origin
@@ -25,7 +25,7 @@ __all__ = [
     "assemble",
     "clock_features",
     "coin_features",
-    "is_odd",
+    "is_static",
     "is_warm",
     "market_features",
 ]
@@ -70,20 +70,19 @@ _MARKET_SOURCE: Final = [COIN_FEATURES.index(f"log_abs_{n}") for n in _MARKET_HA
 _FIRST_WEEKDAY: Final = 3
 """1 January 1970 was a Thursday; Monday is 0."""
 
-_ODD_SCALE: Final = 2e-4
-_ODD_ZERO_SHARE: Final = 0.6
+_STATIC_VOL: Final = 2e-4
+_STATIC_ZERO_SHARE: Final = 0.6
 _WARM_WEIGHT: Final = 0.745
 _WARM_SOURCE: Final = volatility.HALF_LIVES.index(72)
 
 
-def is_odd(states: FloatArray) -> BoolArray:
-    """Tell stablecoins and stale feeds: a spread below 2 basis points per 5 minutes, or a price that rarely moves at
-    all.
+def is_static(states: FloatArray) -> BoolArray:
+    """Whether a coin is static: below 2 basis points of volatility per 5 minutes, or hardly ever moving.
 
-    One such coin pooled with the others spoils them all; it stays out of training and of the market's mean, and gets
-    the empirical quantiles of its own moves instead of a model.
+    Stablecoins and stale feeds are. Pooled with the others one such coin spoils them all; it stays out of training and
+    of the market's mean, and gets the empirical quantiles of its own moves instead of a model.
     """
-    return (volatility.slow_scale(states) < _ODD_SCALE) | (volatility.zero_share(states) > _ODD_ZERO_SHARE)
+    return (volatility.vol_slow(states) < _STATIC_VOL) | (volatility.zero_share(states) > _STATIC_ZERO_SHARE)
 
 
 def is_warm(states: FloatArray) -> BoolArray:
@@ -96,14 +95,14 @@ def coin_features(states: FloatArray, log_price: FloatArray) -> RowArray:
     """Return the columns `COIN_FEATURES`, shape (n, coins, columns).
 
     `states` (n, coins, STATE_WIDTH) are those at the n moments, `log_price` (n + LOOKBACK, coins) the lattice that
-    ends with them. What is missing (a gap, a young coin) reads as an ordinary value: 0 on the scales used here.
+    ends with them. What is missing (a gap, a young coin) reads as an ordinary value: 0 in the units used here.
     """
-    sigma = volatility.scale(states)[..., None]
+    vol_fast = volatility.vol_fast(states)[..., None]
     square, absolute, _ = volatility.split(states)
-    log_square = 0.5 * np.log(square / sigma**2 + 1e-4)
-    log_abs = np.log(absolute / sigma + 0.02)
-    move = _moves(log_price) / sigma
-    extent = np.log(_extents(log_price) / sigma + 0.05)
+    log_square = 0.5 * np.log(square / vol_fast**2 + 1e-4)
+    log_abs = np.log(absolute / vol_fast + 0.02)
+    move = _moves(log_price) / vol_fast
+    extent = np.log(_extents(log_price) / vol_fast + 0.05)
     columns = np.concatenate(
         [
             np.clip(log_square, -_LOG_LIMIT, _LOG_LIMIT),
@@ -164,16 +163,16 @@ def market_features(columns: RowArray, member: BoolArray) -> RowArray:
 def clock_features(ts_ms: IntArray) -> RowArray:
     """Return the columns of the clock, shape (..., columns): time of day, weekend, and the place within the hour.
 
-    The twelve `minute_` columns are hats around the full five minutes: on the grid one of them is 1, between two grid
-    points the neighbours share it.
+    The twelve `minute_` columns are weights of the full five minutes: on the grid one of them is 1, between two grid
+    points the two neighbours share it in proportion to their distance (hat functions).
     """
     day = ts_ms % DAY_MS / DAY_MS * 2 * np.pi
     weekday = (ts_ms // DAY_MS + _FIRST_WEEKDAY) % 7
     place = ts_ms % HOUR_MS / GRID_STEP_MS
     distance = np.abs(place[..., None] - np.arange(12))
-    hats = np.maximum(1.0 - np.minimum(distance, 12 - distance), 0.0)
+    minute_weights = np.maximum(1.0 - np.minimum(distance, 12 - distance), 0.0)
     waves = [np.sin(day), np.cos(day), np.sin(2 * day), np.cos(2 * day), np.where(weekday >= 5, 1.0, 0.0)]
-    return np.concatenate([np.stack(waves, axis=-1), hats], axis=-1).astype(np.float32)
+    return np.concatenate([np.stack(waves, axis=-1), minute_weights], axis=-1).astype(np.float32)
 
 
 def assemble(coin: RowArray, market: RowArray, clock: RowArray) -> RowArray:

@@ -18,7 +18,7 @@ from etl.features.columns import (
     assemble,
     clock_features,
     coin_features,
-    is_odd,
+    is_static,
     is_warm,
     market_features,
 )
@@ -46,34 +46,40 @@ _BLOCK_CELLS: Final = 24_000
 class FeatureBlock:
     """Completed grid rows of some coins.
 
-    `ts_ms` (n,) grid points, `coins` (k,) column numbers, `x` (n, k, features) float32, `sigma` (n, k) the unit in
+    `ts_ms` (n,) grid points, `coins` (k,) column numbers, `x` (n, k, features) float32, `vol_fast` (n, k) the unit in
     which the features are measured, `usable` (n, k) rows fit for a model that were not handed out before.
     """
 
     ts_ms: IntArray
     coins: IntArray
     x: RowArray
-    sigma: FloatArray
+    vol_fast: FloatArray
     usable: BoolArray
 
     def after(self, rows: int) -> FeatureBlock:
         """Return the block without its first rows."""
-        return FeatureBlock(self.ts_ms[rows:], self.coins, self.x[rows:], self.sigma[rows:], self.usable[rows:])
+        return FeatureBlock(self.ts_ms[rows:], self.coins, self.x[rows:], self.vol_fast[rows:], self.usable[rows:])
 
 
 @dataclass(frozen=True)
 class OriginRows:
-    """Rows as of one origin per coin: `x` (k, features), `sigma`, `spread` and `price` (k,), `usable` and `odd` (k,).
+    """Rows of k coins, each as of its own origin.
 
-    `sigma` is the fast scale, `spread` the mean of fast and slow variance as a scale (for odd coins).
+    Attributes:
+        x: features (k, features).
+        vol_fast: volatility of a 5-minute log return (k,), half-life 6 hours; the unit of the features.
+        vol_mixed: root of the mean of fast and slow variance (k,), for the intervals of static coins.
+        price: price at the origin (k,); NaN without one.
+        usable: rows fit for a model (k,).
+        static: coins that hardly move (k,), see `columns.is_static`.
     """
 
     x: RowArray
-    sigma: FloatArray
-    spread: FloatArray
+    vol_fast: FloatArray
+    vol_mixed: FloatArray
     price: FloatArray
     usable: BoolArray
-    odd: BoolArray
+    static: BoolArray
 
     def part(self, coins: IntArray) -> OriginRows:
         """Return the rows of some of the coins."""
@@ -97,7 +103,7 @@ class FeatureGrid:
         self.ts_ms: IntArray = np.zeros(0, dtype=np.int64)
         self.log_price: FloatArray = np.zeros((0, 0))
         self.event_ms: IntArray = np.zeros((0, 0), dtype=np.int64)
-        self.spread: FloatArray = np.zeros((0, 0))
+        self.vol_mixed: FloatArray = np.zeros((0, 0))
         self._handed_out: BoolArray = np.zeros((0, 0), dtype=bool)
         self._states: FloatArray = np.zeros((0, 0, volatility.STATE_WIDTH))
         self._market: RowArray = np.zeros((0, len(MARKET_FEATURES)), dtype=np.float32)
@@ -184,13 +190,13 @@ class FeatureGrid:
         self.ts_ms = np.concatenate([self.ts_ms, ts_ms])[-self._keep :]
         self.log_price = np.concatenate([self.log_price, log_price])[-self._keep :]
         self.event_ms = np.concatenate([self.event_ms, event_ms])[-self._keep :]
-        self.spread = np.concatenate([self.spread, _spread(states)])[-self._keep :]
+        self.vol_mixed = np.concatenate([self.vol_mixed, _vol_mixed(states)])[-self._keep :]
         self._market = np.concatenate([self._market, market])[-self._keep :]
         self._handed_out = np.concatenate([self._handed_out, usable])[-self._keep :]
         self._states = np.concatenate([self._states, states])[-_RECENT:]
         self._raw.forget_before(int(ts_ms[-1]) - RAW_KEEP_MS)
         x = assemble(columns, market, _clock(event_ms, ts_ms[:, None]))
-        return FeatureBlock(ts_ms, coins, x, volatility.scale(states), usable)
+        return FeatureBlock(ts_ms, coins, x, volatility.vol_fast(states), usable)
 
     def _start(self, first_ms: int) -> None:
         """Begin the lattice with a day of nothing, so that every row finds the rows it looks back over."""
@@ -198,7 +204,7 @@ class FeatureGrid:
         self.ts_ms = first_ms + GRID_STEP_MS * np.arange(-LOOKBACK, 0)
         self.log_price = np.full((LOOKBACK, coins), np.nan)
         self.event_ms = np.full((LOOKBACK, coins), -1)
-        self.spread = np.full((LOOKBACK, coins), np.nan)
+        self.vol_mixed = np.full((LOOKBACK, coins), np.nan)
         self._handed_out = np.zeros((LOOKBACK, coins), dtype=bool)
         self._market = np.zeros((LOOKBACK, len(MARKET_FEATURES)), dtype=np.float32)
         self._states = np.repeat(self._initial(np.arange(coins))[None], _RECENT, axis=0)
@@ -207,7 +213,7 @@ class FeatureGrid:
         """Add an empty column for a coin that joins late."""
         self.log_price = np.pad(self.log_price, ((0, 0), (0, 1)), constant_values=np.nan)
         self.event_ms = np.pad(self.event_ms, ((0, 0), (0, 1)), constant_values=-1)
-        self.spread = np.pad(self.spread, ((0, 0), (0, 1)), constant_values=np.nan)
+        self.vol_mixed = np.pad(self.vol_mixed, ((0, 0), (0, 1)), constant_values=np.nan)
         self._handed_out = np.pad(self._handed_out, ((0, 0), (0, 1)))
         fresh = np.broadcast_to(volatility.initial_state(1), (len(self._states), 1, volatility.STATE_WIDTH))
         self._states = np.concatenate([self._states, fresh], axis=1)
@@ -235,7 +241,7 @@ class FeatureGrid:
             rows = slice(start, min(start + _BLOCK, total))
             block = _run(states, log_price[rows], event_ms[rows], log_price[start - 1], event_ms[start - 1])
             states = block[-1]
-            self.spread[rows, coins] = _spread(block)
+            self.vol_mixed[rows, coins] = _vol_mixed(block)
             recent = max(total - len(self._states), rows.start)
             if recent < rows.stop:
                 kept = slice(recent - total + len(self._states), rows.stop - total + len(self._states))
@@ -245,15 +251,15 @@ class FeatureGrid:
             usable = _usable(block, log_price[rows])
             fresh = usable & ~self._handed_out[rows, coins]
             self._handed_out[rows, coins] |= usable
-            yield FeatureBlock(self.ts_ms[rows], coins, x, volatility.scale(block), fresh)
+            yield FeatureBlock(self.ts_ms[rows], coins, x, volatility.vol_fast(block), fresh)
 
     # -- rows as of an origin ----------------------------------------------------------------------------------------
 
     def at(self, coins: IntArray, origin_ms: IntArray) -> OriginRows:
         """Return the rows of `coins` (k,) as of one origin each (k,): on a grid point, bit for bit the grid's row.
 
-        An origin more than 2 hours older than the grid's end has no row any more: it is not usable, and its scale is
-        the grid's last.
+        An origin more than 2 hours older than the grid's end has no row any more: it is not usable, and its volatility
+        is the grid's last.
         """
         ts = origin_ms + GRID_STEP_MS * np.arange(-LOOKBACK, 1)[:, None]
         log_price, event_ms = self._lattice(coins, ts)
@@ -270,11 +276,11 @@ class FeatureGrid:
         x = assemble(columns[None], self._market[place][None], _clock(event_ms[-1:], origin_ms))[0]
         return OriginRows(
             x,
-            volatility.scale(states),
-            _spread(states),
+            volatility.vol_fast(states),
+            _vol_mixed(states),
             np.exp(log_price[-1]),
             _usable(states, log_price[-1]) & known,
-            is_odd(states),
+            is_static(states),
         )
 
 
@@ -301,8 +307,8 @@ def _clock(event_ms: IntArray, ts_ms: IntArray) -> RowArray:
 
 
 def _usable(states: FloatArray, log_price: FloatArray) -> BoolArray:
-    return is_warm(states) & ~is_odd(states) & np.isfinite(log_price)
+    return is_warm(states) & ~is_static(states) & np.isfinite(log_price)
 
 
-def _spread(states: FloatArray) -> FloatArray:
-    return np.sqrt(0.5 * volatility.scale(states) ** 2 + 0.5 * volatility.slow_scale(states) ** 2)
+def _vol_mixed(states: FloatArray) -> FloatArray:
+    return np.sqrt(0.5 * volatility.vol_fast(states) ** 2 + 0.5 * volatility.vol_slow(states) ** 2)

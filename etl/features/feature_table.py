@@ -24,7 +24,7 @@ FEATURE_SCHEMA: Final = pa.schema(
         *((name, pa.float32()) for name in FEATURE_NAMES),
     ]
 )
-"""One row per coin and grid point; `sigma` is the spread of a 5-minute log return, the unit of the features."""
+"""One row per coin and grid point; `sigma` is the fast volatility of a 5-minute log return, the features' unit."""
 
 
 def feature_table(blocks: Iterable[FeatureBlock], coins: Sequence[str]) -> pa.Table:
@@ -38,7 +38,7 @@ def _table(block: FeatureBlock, coins: Sequence[str]) -> pa.Table:
     columns = [
         names[column],
         pa.array(block.ts_ms[row]).cast(FEATURE_SCHEMA.field("ts").type),
-        block.sigma[row, column].astype(np.float32),
+        block.vol_fast[row, column].astype(np.float32),
         *np.ascontiguousarray(block.x[row, column].T),
     ]
     return pa.table([pa.array(values) for values in columns], schema=FEATURE_SCHEMA)

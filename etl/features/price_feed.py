@@ -1,45 +1,32 @@
-"""From the price store to whoever makes features of it: each price is read once, only repaired coins are read again."""
+"""Carries prices from the store to the feature grid: each is read once; only repaired coins are read again."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Final, Protocol
+from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
 from core.price_store import Coin, PriceReader
 from core.times import DAY_MS, HOUR_MS
 from etl.arrays import FloatArray, IntArray
+from etl.features.feature_grid import FeatureGrid
 
-__all__ = ["PriceFeed", "PriceSink"]
+__all__ = ["PriceFeed"]
 
 _FULL_RESOLUTION_MS: Final = 27 * HOUR_MS
 """Prices this recent are read as they are; older ones as the last of each 5 minutes, which is all the grid can see."""
 
 
-class PriceSink(Protocol):
-    """What takes prices in: the forecasting engine, or the feature grid alone."""
-
-    def observe(self, coin: str, ts_ms: npt.ArrayLike, price: npt.ArrayLike) -> None:
-        """Append prices in event-time order, newer than what the coin has."""
-
-    def replace(self, coin: str, ts_ms: npt.ArrayLike, price: npt.ArrayLike) -> None:
-        """Take a coin's whole repaired history."""
-
-    def observe_hourly(self, coin: str, ts_ms: npt.ArrayLike, price: npt.ArrayLike) -> None:
-        """Take hourly prices from before the coin's history."""
-
-
 class PriceFeed:
-    """Remembers what the sink has seen of each coin.
+    """Hands stored prices to a grid and remembers what it has of each coin.
 
     A coin's `revision` grows when prices older than its newest were stored (back-fill, repaired gap): its history is
     then handed over anew. Everything else is appended.
     """
 
-    def __init__(self, sink: PriceSink, keep_days: int) -> None:
-        self._sink = sink
+    def __init__(self, grid: FeatureGrid, keep_days: int) -> None:
+        self._grid = grid
         self._keep_ms = keep_days * DAY_MS
         self._seen: dict[str, int] = {}
         self._revision: dict[str, int] = {}
@@ -65,11 +52,11 @@ class PriceFeed:
         if self._revision.get(coin.id) == coin.revision:
             rows = prices.range(coin.id, self._seen.get(coin.id, 0) + 1)
             if rows:
-                self._sink.observe(coin.id, *_columns(rows))
+                self._grid.observe(coin.id, *_columns(rows))
         else:
             recent_ms = now_ms - _FULL_RESOLUTION_MS
             rows = prices.thinned(coin.id, now_ms - self._keep_ms, recent_ms) + prices.range(coin.id, recent_ms)
-            self._sink.replace(coin.id, *_columns(rows))
+            self._grid.replace(coin.id, *_columns(rows))
             self._revision[coin.id] = coin.revision
             self._seen.pop(coin.id, None)
             self._first.pop(coin.id, None)
@@ -87,7 +74,7 @@ class PriceFeed:
             return
         hourly = prices.hourly(coin_id)
         if hourly:
-            self._sink.observe_hourly(coin_id, *_columns(row for row in hourly if row[0] < first_ms))
+            self._grid.observe_hourly(coin_id, *_columns(row for row in hourly if row[0] < first_ms))
             self._hourly.add(coin_id)
 
     def _forget(self, tracked: set[str]) -> None:

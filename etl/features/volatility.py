@@ -21,11 +21,11 @@ __all__ = [
     "STATE_WIDTH",
     "initial_state",
     "returns",
-    "scale",
     "seed_hourly",
-    "slow_scale",
     "split",
     "step",
+    "vol_fast",
+    "vol_slow",
     "zero_share",
 ]
 
@@ -34,7 +34,7 @@ HALF_LIVES: Final = (1, 2, 3, 6, 12, 24, 48, 72, 144, 288, 576, 1152)
 """Half-lives in 5-minute bars: 5 minutes to 4 days."""
 
 _N: Final = len(HALF_LIVES)
-_SCALE: Final = HALF_LIVES.index(72)
+_FAST: Final = HALF_LIVES.index(72)
 _DAY: Final = HALF_LIVES.index(288)
 _ZERO: Final = 3 * _N
 STATE_WIDTH: Final = 3 * _N + 2
@@ -42,27 +42,27 @@ STATE_WIDTH: Final = 3 * _N + 2
 
 _RATE: Final = 1.0 - 2.0 ** (-1.0 / np.array([*HALF_LIVES * 3, 144, 144], dtype=np.float64))
 _JUMP: Final = 20.0
-"""A single return counts at most as this many scales: one 20 % step must not blind the averages for a day."""
+"""A single return counts at most 20 fast volatilities: one 20 % step must not blind the averages for a day."""
 
 _GUESS: Final = 0.0015
 _GUESS_WEIGHT: Final = 0.01
-"""One pretended return of 15 basis points makes the scale finite before any data; it is forgotten within a day."""
+"""One pretended return of 15 basis points makes the volatility finite before any data; it is forgotten within a day."""
 
-_SMALLEST_SCALE: Final = 1e-6
+_MIN_VOL: Final = 1e-6
 
 
 def initial_state(coins: int) -> FloatArray:
     """Return the states (coins, STATE_WIDTH) of coins about which nothing is known."""
     state = np.zeros((coins, STATE_WIDTH))
-    state[:, _SCALE] = _GUESS_WEIGHT * _GUESS**2
-    state[:, _N + _SCALE] = _GUESS_WEIGHT * _GUESS
-    state[:, 2 * _N + _SCALE] = _GUESS_WEIGHT
+    state[:, _FAST] = _GUESS_WEIGHT * _GUESS**2
+    state[:, _N + _FAST] = _GUESS_WEIGHT * _GUESS
+    state[:, 2 * _N + _FAST] = _GUESS_WEIGHT
     return np.asarray(state)
 
 
 def step(state: FloatArray, r: FloatArray) -> FloatArray:
     """Return the states after one more 5-minute log return per coin; NaN (no news) leaves a coin's state as it is."""
-    limit = _JUMP * scale(state)
+    limit = _JUMP * vol_fast(state)
     size = np.minimum(np.abs(r), limit)
     x = np.empty_like(state)
     x[:, :_N] = (size * size)[:, None]
@@ -77,8 +77,8 @@ def returns(log_price: FloatArray, event_ms: IntArray, previous: FloatArray, pre
     """Return log returns between two moments of a lattice, brought to five minutes.
 
     The prices behind the two moments may lie further apart or closer together than 5 minutes; under a random walk the
-    spread grows with the root of the time between them, so the return is divided by it (within a factor of two). NaN
-    where a price is missing or is the very same record as before: no news.
+    volatility grows with the root of the time between them, so the return is divided by it (within a factor of two).
+    NaN where a price is missing or is the very same record as before: no news.
     """
     elapsed = event_ms - previous_ms
     news = elapsed > 0
@@ -93,22 +93,21 @@ def split(state: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
     return state[..., :_N] / seen, state[..., _N : 2 * _N] / seen, weight
 
 
-def scale(state: FloatArray) -> FloatArray:
-    """Return the spread of a 5-minute log return: half-life 6 hours, at least a tenth of what a half-life of a day
-    says.
+def vol_fast(state: FloatArray) -> FloatArray:
+    """Volatility of a 5-minute log return, half-life 6 hours.
+
+    It is at least a tenth of the volatility with a half-life of a day.
     """
-    fast = state[..., _SCALE] / state[..., 2 * _N + _SCALE]
+    fast = state[..., _FAST] / state[..., 2 * _N + _FAST]
     day = state[..., _DAY] / np.maximum(state[..., 2 * _N + _DAY], 1e-12)
-    return np.maximum(np.sqrt(np.maximum(fast, 0.01 * day)), _SMALLEST_SCALE)
+    return np.maximum(np.sqrt(np.maximum(fast, 0.01 * day)), _MIN_VOL)
 
 
-def slow_scale(state: FloatArray) -> FloatArray:
-    """Return the spread of a 5-minute log return with half-life 4 days, never below `_SMALLEST_SCALE`; the fast one
-    before any data.
-    """
+def vol_slow(state: FloatArray) -> FloatArray:
+    """Volatility of a 5-minute log return, half-life 4 days, at least `_MIN_VOL`; the fast one before any data."""
     weight = state[..., 3 * _N - 1]
     slow = np.sqrt(state[..., _N - 1] / np.where(weight > 0, weight, 1.0))
-    return np.where(weight > 0, np.maximum(slow, _SMALLEST_SCALE), scale(state))
+    return np.where(weight > 0, np.maximum(slow, _MIN_VOL), vol_fast(state))
 
 
 def zero_share(state: FloatArray) -> FloatArray:
@@ -120,11 +119,11 @@ def seed_hourly(log_price: FloatArray, ts_ms: IntArray) -> FloatArray:
     """Return the state (STATE_WIDTH,) of one coin of which only coarse (hourly) prices are known.
 
     Each return is taken as so many 5-minute returns of the same average square as fit between the two prices. Averages
-    with half-lives below 12 hours stay empty, for hourly prices say nothing about them; that of the scale takes the
-    slower ones' word in place of the guess, with no more weight.
+    with half-lives below 12 hours stay empty, for hourly prices say nothing about them; that of the fast volatility
+    takes the slower ones' value in place of the guess, with no more weight.
     """
     state = initial_state(1)[0]
-    slow = np.array([n > HALF_LIVES[_SCALE] for n in (*HALF_LIVES * 3, 0, 0)])
+    slow = np.array([n > HALF_LIVES[_FAST] for n in (*HALF_LIVES * 3, 0, 0)])
     for bars, r in zip(np.diff(ts_ms) / GRID_STEP_MS, np.diff(log_price), strict=True):
         square = r * r / bars
         x = np.concatenate([np.full(_N, square), np.full(_N, np.sqrt(square)), np.ones(_N + 2)])
@@ -132,5 +131,5 @@ def seed_hourly(log_price: FloatArray, ts_ms: IntArray) -> FloatArray:
     day_weight = state[2 * _N + _DAY]
     if day_weight > 0:
         for first in (0, _N):
-            state[first + _SCALE] = _GUESS_WEIGHT * state[first + _DAY] / day_weight
+            state[first + _FAST] = _GUESS_WEIGHT * state[first + _DAY] / day_weight
     return np.asarray(state)

@@ -25,7 +25,7 @@ REGIMES: Final = ("calmo", "normal", "agitado")
 
 _KEYS: Final = list(FORECAST_KEY)
 _DAY: Final = pd.Timedelta(days=1)
-_LEAST_MOVES: Final = 6
+_MIN_MOVES: Final = 6
 
 
 @dataclass(frozen=True)
@@ -172,11 +172,11 @@ def _recent_volatility(origins: pd.DataFrame) -> FloatArray:
     indexed = origins.set_index("origin")
     log_price = np.log(indexed["price_origin"])
     seconds = log_price.index.to_series().diff().dt.total_seconds()
-    near = seconds <= _DAY.total_seconds() / _LEAST_MOVES
+    near = seconds <= _DAY.total_seconds() / _MIN_MOVES
     square = (log_price.diff() ** 2).where(near).rolling(_DAY).sum()
     count = near.astype(float).rolling(_DAY).sum()
     rate = square / seconds.where(near).rolling(_DAY).sum()
-    return np.asarray(rate.where(count >= _LEAST_MOVES).to_numpy(dtype=np.float64) ** 0.5)
+    return np.asarray(rate.where(count >= _MIN_MOVES).to_numpy(dtype=np.float64) ** 0.5)
 
 
 def _terciles(volatility: FloatArray) -> npt.NDArray[np.object_]:

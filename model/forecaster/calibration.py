@@ -1,9 +1,9 @@
-"""From predicted scales to interval half-widths that cover what they promise, learned walk-forward.
+"""From predicted scales to interval half-widths with the promised coverage, learned walk-forward.
 
-A move divided by the scale that was predicted for it, at the time, is a residual no model has seen. Their absolute
-values, pooled over coins and the last days, give the half-widths (both sides share one distribution: nothing predicts
-the sign). Two corrections follow the outcomes: a factor for the place within the hour, and a slow tracker per coin
-and horizon.
+The scale is the volatility predicted for a move over a horizon. A move divided by the scale that was predicted for it
+at its origin is a residual that no model has seen. The absolute values of these residuals, pooled over coins and the
+last days, give the half-widths; both signs share one distribution, because nothing predicts the sign. Two corrections
+follow the outcomes: a factor for the minute within the hour, and a slow coverage tracker per coin and horizon.
 """
 
 from __future__ import annotations
@@ -25,42 +25,53 @@ __all__ = ["LEVELS", "Calibration", "SizeHistogram", "generic_shape"]
 LEVELS: Final[FloatArray] = np.array(sorted(INTERVALS)) / 100
 """Central intervals 50, 80, 90, 95 %: the order of the last axis of half-widths."""
 
-_PER_OCTAVE: Final = 24
-_LOWEST, _HIGHEST = -14, 8
-_BINS: Final = (_HIGHEST - _LOWEST) * _PER_OCTAVE
-_SIZE_LIMIT: Final = 10.0
+_BINS_PER_OCTAVE: Final = 24
+_MIN_EXPONENT, _MAX_EXPONENT = -14, 8
+_BINS: Final = (_MAX_EXPONENT - _MIN_EXPONENT) * _BINS_PER_OCTAVE
+"""Bins of sizes from 2^-14 to 2^8 scales, each 2.9 % wide."""
+
+_DEGREES: Final = 4
+"""Student's t with 4 degrees of freedom, whose standard deviation is the root of 2: tails as heavy as returns have."""
+
 _PHASES: Final = 12
-_PHASE_PULL: Final = 0.004
+"""Five-minute places within the hour."""
+
+_MAX_PHASE_SIZE: Final = 10.0
+"""Larger sizes count as this in a phase's mean: one crash must not mark its minute for days."""
+
+_PHASE_PULL_SHARE: Final = 0.004
+_PHASE_PULL_ROWS: Final = 50.0
+"""Each phase's mean is shrunk to the mean of all with the weight of 50 outcomes and 0.4 % of all outcomes."""
 
 
 def generic_shape() -> FloatArray:
-    """Quantiles of |move| / scale (STEPS, SHAPE_LEVELS) before any outcome: Student's t, 4 degrees of freedom.
-
-    Divided by the root of 2, its standard deviation, so that they are in units of the scale.
-    """
-    row = [student_t_quantile(0.5 + level / 2, 4) / np.sqrt(2.0) for level in SHAPE_LEVELS]
+    """Quantiles of |move| / scale (STEPS, SHAPE_LEVELS) before any outcome: Student's t in units of its deviation."""
+    row = [student_t_quantile(0.5 + level / 2, _DEGREES) / np.sqrt(2.0) for level in SHAPE_LEVELS]
     return np.tile(row, (STEPS, 1))
 
 
 class SizeHistogram:
-    """Counts of sizes per day and horizon in bins a 24th of an octave wide: quantiles of any window of days, order-
-    free.
+    """Histogram of sizes, per day and horizon, on a logarithmic axis; days can be added and dropped in any order.
+
+    Args:
+        shape: quantiles (STEPS, SHAPE_LEVELS) to start from.
+        shape_rows: how many outcomes they are worth.
     """
 
     def __init__(self, shape: FloatArray | None = None, shape_rows: float = 0.0) -> None:
         self._days: dict[int, FloatArray] = {}
         self._prior: FloatArray = np.zeros((STEPS, _BINS))
         if shape is not None:
-            self._prior += shape_rows * _spread_out(shape)
+            self._prior += shape_rows * _bin_weights(shape)
 
     def add(self, day: int, size: FloatArray) -> None:
         """Count sizes (..., STEPS) on a day; NaN is not counted."""
         rows = size.reshape(-1, STEPS)
         with np.errstate(divide="ignore"):
-            place = np.floor((np.log2(rows) - _LOWEST) * _PER_OCTAVE)
+            bins = np.floor((np.log2(rows) - _MIN_EXPONENT) * _BINS_PER_OCTAVE)
         known = np.isfinite(rows)
-        place = np.clip(np.where(known, place, 0), 0, _BINS - 1).astype(np.int64) + _BINS * np.arange(STEPS)
-        counts = np.bincount(place[known], minlength=STEPS * _BINS).reshape(STEPS, _BINS).astype(np.float64)
+        bins = np.clip(np.where(known, bins, 0), 0, _BINS - 1).astype(np.int64) + _BINS * np.arange(STEPS)
+        counts = np.bincount(bins[known], minlength=STEPS * _BINS).reshape(STEPS, _BINS).astype(np.float64)
         self._days[day] = self._days[day] + counts if day in self._days else counts
 
     def forget_before(self, day: int) -> None:
@@ -69,13 +80,13 @@ class SizeHistogram:
 
     @property
     def rows(self) -> float:
-        """Sizes counted at the first horizon, the prior's not included."""
+        """Sizes counted at the first horizon, without those that the shape is worth."""
         return float(sum(counts[0].sum() for counts in self._days.values()))
 
     def quantiles(self, levels: FloatArray) -> FloatArray:
-        """Return the quantiles (STEPS, levels), log-linear within a bin."""
+        """Quantiles (STEPS, levels) over all days, log-linear within a bin."""
         counts = np.sum([self._prior, *(self._days[day] for day in sorted(self._days))], axis=0)
-        edges = 2.0 ** (_LOWEST + np.arange(_BINS + 1) / _PER_OCTAVE)
+        edges = 2.0 ** (_MIN_EXPONENT + np.arange(_BINS + 1) / _BINS_PER_OCTAVE)
         result = np.empty((STEPS, len(levels)))
         for row, of_horizon in enumerate(counts):
             total = np.concatenate([[0.0], np.cumsum(of_horizon)])
@@ -86,9 +97,9 @@ class SizeHistogram:
         return result
 
 
-def _spread_out(shape: FloatArray) -> FloatArray:
-    """Turn quantiles (STEPS, SHAPE_LEVELS) into bin weights that sum to one."""
-    edges = _LOWEST + np.arange(_BINS + 1) / _PER_OCTAVE
+def _bin_weights(shape: FloatArray) -> FloatArray:
+    """Spread quantiles (STEPS, SHAPE_LEVELS) over the bins; the weights of a horizon sum to one."""
+    edges = _MIN_EXPONENT + np.arange(_BINS + 1) / _BINS_PER_OCTAVE
     levels = np.array([0.0, *SHAPE_LEVELS, 1.0])
     weights = np.empty((STEPS, _BINS))
     for row, quantiles in enumerate(shape):
@@ -100,69 +111,85 @@ def _spread_out(shape: FloatArray) -> FloatArray:
 
 
 class Calibration:
-    """The calibration of one family of scales: residual store, phase of the hour, tracker per coin and horizon.
+    """Turns the scales of one forecaster into half-widths: residuals, phase of the hour, coverage tracker.
 
-    Parameters: `days` the window; `shape`, `shape_rows` what to start from and how many rows that is worth; `phases`
-    whether the place within the hour matters; `step` how far the tracker moves the log width per outcome (0: not at
-    all).
+    Args:
+        days: window of the residuals and of the phases.
+        shape: quantiles of |move| / scale (STEPS, SHAPE_LEVELS) to start from.
+        shape_rows: how many outcomes the shape is worth.
+        phases: whether the minute within the hour matters.
+        tracker_step: how far one outcome moves the log width of its coin and horizon; 0 leaves the tracker out.
     """
 
-    def __init__(self, days: int, shape: FloatArray, shape_rows: float, phases: bool, step: float) -> None:
+    def __init__(self, days: int, shape: FloatArray, shape_rows: float, phases: bool, tracker_step: float) -> None:
         self.days = days
         self.phases = phases
-        self.step = step
+        self.tracker_step = tracker_step
         self._sizes = SizeHistogram(shape, shape_rows)
         self._phase_days: dict[int, FloatArray] = {}
-        self._track = np.zeros((0, STEPS, len(LEVELS)))
+        self._tracker = np.zeros((0, STEPS, len(LEVELS)))
         self._refresh()
 
     @property
     def rows(self) -> float:
-        """Outcomes in the store."""
+        """Outcomes in the window."""
         return self._sizes.rows
 
     def widen(self, coins: int) -> None:
         """Make room for `coins` coins."""
-        missing = coins - len(self._track)
-        self._track = np.concatenate([self._track, np.zeros((missing, STEPS, len(LEVELS)))])
+        missing = coins - len(self._tracker)
+        self._tracker = np.concatenate([self._tracker, np.zeros((missing, STEPS, len(LEVELS)))])
 
-    def phase_factor(self, hats: RowArray) -> FloatArray:
-        """Return the factor (..., STEPS) of the place within the hour, given as twelve weights (..., 12)."""
-        return np.asarray(hats.astype(np.float64) @ self._phase)
+    def phase_factor(self, minute_weights: RowArray) -> FloatArray:
+        """Factor of the scale (..., STEPS) for the minute within the hour, given as twelve weights (..., 12)."""
+        return np.asarray(minute_weights.astype(np.float64) @ self._phase)
 
     def half_widths(self, scale: FloatArray, coins: IntArray) -> FloatArray:
-        """Return the half-widths of the log move (k, STEPS, LEVELS) for final scales (k, STEPS) of coins (k,).
+        """Half-widths of the log move (k, STEPS, LEVELS), monotone over levels and horizons.
 
-        Monotone over levels and horizons.
+        Args:
+            scale: predicted scales with their phase factor (k, STEPS).
+            coins: column numbers (k,).
         """
-        widths = scale[..., None] * self._quantiles * np.exp(self._track[coins])
+        widths = scale[..., None] * self._quantiles * np.exp(self._tracker[coins])
         return np.maximum.accumulate(np.maximum.accumulate(widths, axis=-1), axis=-2)
 
     def learn(
         self,
         ts_ms: IntArray,
         coins: IntArray,
-        hats: RowArray,
+        minute_weights: RowArray,
         scale: FloatArray,
         move: FloatArray,
     ) -> None:
-        """Learn from moves (n, STEPS) of coins (n,) and the final scales (n, STEPS) published for them (NaN: none
-        was).
+        """Take in outcomes of forecasts made earlier.
+
+        The coverage tracker widens an interval after a miss and narrows it after a hit, in proportions that balance
+        at the promised coverage: online gradient descent on the pinball loss of the width.
+
+        Source: Gibbs and Candès (2021), "Adaptive conformal inference under distribution shift", arXiv:2106.00170.
+
+        Args:
+            ts_ms: origins (n,).
+            coins: column numbers (n,).
+            minute_weights: twelve weights of the origin's minute (n, 12).
+            scale: scales predicted at the origins, with their phase factor (n, STEPS); NaN where there was none.
+            move: log moves (n, STEPS).
         """
         size = np.abs(move) / scale
-        if self.step:
-            limit = self._quantiles * np.exp(self._track[coins])
+        if self.tracker_step:
+            limit = self._quantiles * np.exp(self._tracker[coins])
             known = np.isfinite(size)[..., None]
-            outside = np.where(known, (size[..., None] > limit) - (1.0 - LEVELS), 0.0)
-            np.add.at(self._track, coins, self.step * outside)
+            excess = np.where(known, (size[..., None] > limit) - (1.0 - LEVELS), 0.0)
+            np.add.at(self._tracker, coins, self.tracker_step * excess)
         days = ts_ms // DAY_MS
         for day in np.unique(days):
             of_day = days == day
             self._sizes.add(int(day), size[of_day])
             if self.phases:
-                place = hats[of_day].astype(np.float64).T
-                raw = np.minimum(size[of_day] * self.phase_factor(hats[of_day]), _SIZE_LIMIT)
-                counts = np.stack([place @ np.nan_to_num(raw), place @ np.isfinite(raw)])
+                weights = minute_weights[of_day].astype(np.float64).T
+                raw = np.minimum(size[of_day] * self.phase_factor(minute_weights[of_day]), _MAX_PHASE_SIZE)
+                counts = np.stack([weights @ np.nan_to_num(raw), weights @ np.isfinite(raw)])
                 self._phase_days[int(day)] = self._phase_days.get(int(day), 0.0) + counts
         self._forget(int(days.max()) - self.days)
         self._refresh()
@@ -177,6 +204,6 @@ class Calibration:
         if self._phase_days:
             total, count = np.sum([self._phase_days[day] for day in sorted(self._phase_days)], axis=0)
             overall = total.sum(axis=0) / np.maximum(count.sum(axis=0), 1.0)
-            pull = _PHASE_PULL * count.sum(axis=0) + 50.0
+            pull = _PHASE_PULL_SHARE * count.sum(axis=0) + _PHASE_PULL_ROWS
             mean = (total + pull * overall) / (count + pull)
             self._phase = np.where(overall > 0, mean / np.where(overall > 0, overall, 1.0), 1.0)

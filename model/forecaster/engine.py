@@ -1,9 +1,9 @@
-"""The forecasting state machine, shared by the live loop and the backtest: prices in, calibrated forecasts out. No I/O.
+"""The forecasting engine of the live loop and of the backtest: prices in, calibrated forecasts out, no I/O.
 
-A round is `observe` (new prices), `advance` (features and predictions of completed grid rows; outcomes that have
-matured teach the sums, the calibration and the gate), `refit` (models), `forecast`. Every number that a forecast
-rests on was known at its origin: predictions on grid rows are made once, with the models of that moment, and are
-never made again.
+A round has four calls: `grid.observe` takes new prices; `advance` computes and predicts the completed grid rows and
+learns from those whose outcomes are known by now; `refit` renews the models; `forecast` makes the forecasts. Every
+number behind a forecast was known at its origin: a grid row is predicted once, with the models of that time, and never
+again.
 """
 
 from __future__ import annotations
@@ -14,86 +14,76 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from core.times import DAY_MS, GRID_STEP_MS
-from etl.arrays import IntArray
+from etl.arrays import FloatArray, IntArray
 from etl.features.feature_grid import FeatureBlock, FeatureGrid, OriginRows
 from etl.features.feature_table import feature_table
 from etl.features.targets import STEP_ROOTS, STEPS, outcomes
-from model.forecaster.empirical_intervals import OwnShapes
+from model.forecaster.empirical_intervals import EmpiricalIntervals
 from model.forecaster.forecasts import Forecasts, quantile_prices
-from model.forecaster.online_model import EngineOptions, FitReport, Learner
-from model.forecaster.pending_rows import Rows
+from model.forecaster.online_model import EngineOptions, FitReport, OnlineModel
+from model.forecaster.pending_rows import PendingRows
 from model.forecaster.prior import Prior
 
 __all__ = ["EngineOptions", "EngineState", "FitReport", "ForecastEngine"]
 
 
-_NARROWEST: Final = 1e-5 * STEP_ROOTS[:, None] * np.array([0.67, 1.28, 1.64, 1.96])
-"""No interval is narrower than that of a price with a spread of a tenth of a basis point per 5 minutes."""
+_MIN_HALF_WIDTH: Final = 1e-5 * STEP_ROOTS[:, None] * np.array([0.67, 1.28, 1.64, 1.96])
+"""Half-widths of a price with a volatility of a tenth of a basis point per 5 minutes: no interval is narrower."""
 
 _REFIT_MS: Final = DAY_MS
-"""How old the model may grow while a long stretch is walked through."""
+"""Age at which the models are refitted while `advance` walks through a long history."""
 
-_TABLE_MS: Final = DAY_MS
-"""Feature rows wait this long to be taken."""
+_KEPT_ROWS_MS: Final = DAY_MS
+"""Completed feature rows wait this long for `take_feature_rows`."""
 
 
 @dataclass(frozen=True)
 class EngineState:
-    """What has been learned, ready to be stored: everything but prices, which `from_state` expects to be observed
-    again.
+    """What has been learned, ready to be stored. Prices are not part of it: they have to be observed again.
+
+    Attributes:
+        coins: ids by column number.
+        model: everything learned.
+        pending: grid rows whose outcomes are not known yet.
+        learned_ms: the last grid point that was predicted.
     """
 
     coins: tuple[str, ...]
-    learner: Learner
-    pending: Rows | None
+    model: OnlineModel
+    pending: PendingRows | None
     learned_ms: int
 
 
 class ForecastEngine:
-    """Walk-forward forecaster of many coins.
+    """Forecaster of many coins that learns as time goes by.
 
-    Parameters
-    ----------
-    options : sizes and constants; the defaults are the measured ones.
-    prior : coefficients to start from (`Prior.load()` is the one that ships); None starts from nothing.
+    Args:
+        options: sizes and constants; the defaults are the measured ones.
+        prior: coefficients to start from (`Prior.load()` reads the shipped one); None starts from nothing.
     """
 
     def __init__(self, options: EngineOptions | None = None, prior: Prior | None = None) -> None:
         self.options = options or EngineOptions()
         self.grid = FeatureGrid(self.options.train_days)
-        self.learner = Learner(self.options, prior)
-        self._pending: Rows | None = None
-        self._own = OwnShapes(self.options.train_days)
+        self.model = OnlineModel(self.options, prior)
+        self._pending: PendingRows | None = None
+        self._empirical = EmpiricalIntervals(self.options.train_days)
         self._blocks: deque[FeatureBlock] = deque()
         self._learned_ms = -1
-
-    # -- prices in ---------------------------------------------------------------------------------------------------
-
-    def observe(self, coin: str, ts_ms: npt.ArrayLike, price: npt.ArrayLike) -> None:
-        """Append raw prices in event-time order, newer than what the coin has (others are dropped)."""
-        self.grid.observe(coin, ts_ms, price)
-
-    def replace(self, coin: str, ts_ms: npt.ArrayLike, price: npt.ArrayLike) -> None:
-        """Take a coin's whole repaired history; its rows are rebuilt at the next `advance`, and those not seen are
-        learned.
-        """
-        self.grid.replace(coin, ts_ms, price)
-
-    def observe_hourly(self, coin: str, ts_ms: npt.ArrayLike, price: npt.ArrayLike) -> None:
-        """Take hourly prices from before the coin's history: they only seed its slow averages."""
-        self.grid.observe_hourly(coin, ts_ms, price)
 
     # -- learning ----------------------------------------------------------------------------------------------------
 
     def advance(self, now_ms: int) -> int:
-        """Complete the grid up to the last grid point at or before `now_ms`; return the number of new grid rows.
+        """Complete the grid up to the last grid point at or before `now_ms`.
 
-        New rows are predicted, matured ones learned from. A long stretch (a first start with days of history) is
-        walked through day by day with a refit on the way, exactly as if it had been lived through.
+        New rows are predicted, matured ones learned from. A long history (a first start) is walked through day by day
+        with a refit on the way, exactly as if the engine had been running.
+
+        Returns:
+            The number of new rows fit for a model.
         """
         rows = 0
         for block in self.grid.extend(now_ms):
@@ -104,27 +94,27 @@ class ForecastEngine:
         return rows
 
     def refit(self, now_ms: int) -> FitReport:
-        """Fit the linear model afresh from running sums and renew a part of the forest; the cost is bounded."""
-        return self.learner.refit(now_ms)
+        """Solve the ridge from its sums and renew a part of the forest; the cost is bounded."""
+        return self.model.refit(now_ms)
 
     def _model_is_old(self, ts_ms: int) -> bool:
-        fitted_ms = self.learner.refit_ms
-        return self.learner.can_fit and (fitted_ms is None or ts_ms - fitted_ms > _REFIT_MS)
+        fitted_ms = self.model.refit_ms
+        return self.model.can_fit and (fitted_ms is None or ts_ms - fitted_ms > _REFIT_MS)
 
     def _take(self, block: FeatureBlock) -> None:
-        """Predict new rows, once; learn from those whose outcome is known, let the others wait for theirs.
+        """Predict new rows once; learn from those with known outcomes and keep the others pending.
 
-        Rows of coins that joined late or were repaired take their places among those that wait already.
+        Rows of coins that joined late or were repaired are merged into the pending ones.
         """
-        self.learner.widen(len(self.grid.coins))
+        self.model.widen(len(self.grid.coins))
         self._keep_block(block)
         known = int(np.searchsorted(block.ts_ms, self._learned_ms, side="right"))
         if known == len(block.ts_ms):
             return
         block = block.after(known)
-        scored = block.usable & self.learner.in_turn(block.ts_ms, block.coins)
-        activity, bets = self.learner.predict(block.x, scored)
-        rows = Rows(block.ts_ms, block.x, block.sigma, block.usable, activity, bets)
+        scored = block.usable & self.model.in_turn(block.ts_ms, block.coins)
+        activity, drift = self.model.predict(block.x, scored)
+        rows = PendingRows(block.ts_ms, block.x, block.vol_fast, block.usable, activity, drift)
         pending, first_ms = self._pending, int(block.ts_ms[0])
         is_late = pending is not None and first_ms <= pending.ts_ms[-1]
         if pending is not None and first_ms == pending.ts_ms[-1] + GRID_STEP_MS:
@@ -133,78 +123,89 @@ class ForecastEngine:
         self._pending = pending.put(waiting, block.coins) if pending is not None and is_late else waiting
         self._mature(ripe, block.coins)
 
-    def _mature(self, rows: Rows, coins: IntArray) -> None:
+    def _mature(self, rows: PendingRows, coins: IntArray) -> None:
         if not rows.usable.any():
             return
         first = int(rows.ts_ms[0] - self.grid.ts_ms[0]) // GRID_STEP_MS
         window = slice(first, first + len(rows) + STEPS)
-        what = outcomes(self.grid.log_price[window, coins], self.grid.event_ms[window, coins], rows.sigma)
-        self.learner.learn(rows, coins, what)
+        matured = outcomes(self.grid.log_price[window, coins], self.grid.event_ms[window, coins], rows.vol_fast)
+        self.model.learn(rows, coins, matured)
 
     # -- forecasting -------------------------------------------------------------------------------------------------
 
     def forecast(self, origins: Mapping[str, int]) -> Forecasts:
-        """Return forecasts of coins as of one origin each (the event time of the coin's newest price).
+        """Forecasts of coins, each as of its own origin.
 
         No price later than a coin's origin enters its forecast. Coins without a price at their origin are left out.
+
+        Args:
+            origins: coin → event time of its newest price, in UTC milliseconds.
         """
         known = [coin for coin in origins if self.grid.newest(coin) is not None] if len(self.grid.ts_ms) else []
         coins = np.array([self.grid.column(coin) for coin in known], dtype=np.int64)
         origin_ms = np.array([origins[coin] for coin in known], dtype=np.int64)
-        self.learner.widen(len(self.grid.coins))
+        self.model.widen(len(self.grid.coins))
         at = self.grid.at(coins, origin_ms)
         priced = np.flatnonzero(np.isfinite(at.price))
-        return self._publish([known[row] for row in priced], coins[priced], origin_ms[priced], at.part(priced))
-
-    def _publish(self, names: list[str], coins: IntArray, origin_ms: IntArray, at: OriginRows) -> Forecasts:
-        learner = self.learner
-        baseline = learner.baseline_widths(at.sigma, coins)
-        if at.odd.any():
-            own = self._own.get(self.grid, coins[at.odd])
-            widths = np.maximum.accumulate(own * (at.spread[at.odd, None] * STEP_ROOTS)[..., None], axis=1)
-            baseline[at.odd] = np.where(np.isfinite(widths), widths, baseline[at.odd])
-        baseline = np.maximum(baseline, _NARROWEST)
-        widths_of_model = np.maximum(learner.model_widths(at.x, at.sigma, coins, at.usable), _NARROWEST)
-        is_model = np.isfinite(widths_of_model).all(axis=(1, 2)) & learner.gate.passes(coins) & learner.is_ready
-        mean = np.where(is_model[:, None], learner.point.mean(at.x, coins), 0.0)
-        centre = at.price[:, None] * np.exp(mean * at.sigma[:, None] * STEP_ROOTS)
-        stay = np.repeat(at.price[:, None], STEPS, axis=1)
-        baseline_quantiles, model_quantiles = quantile_prices(stay, baseline), quantile_prices(centre, widths_of_model)
-        quantiles = np.where(is_model[:, None, None], model_quantiles, baseline_quantiles)
-        p_up = learner.point.rise(mean)
-        return Forecasts(
-            names, origin_ms, at.price, centre, quantiles, p_up, is_model, baseline_quantiles, model_quantiles
+        return self._assemble_forecasts(
+            [known[row] for row in priced], coins[priced], origin_ms[priced], at.part(priced)
         )
+
+    def _assemble_forecasts(self, names: list[str], coins: IntArray, origin_ms: IntArray, at: OriginRows) -> Forecasts:
+        model = self.model
+        baseline = np.maximum(self._baseline_widths(coins, at), _MIN_HALF_WIDTH)
+        widths = np.maximum(model.model_widths(at.x, at.vol_fast, coins, at.usable), _MIN_HALF_WIDTH)
+        is_model = np.isfinite(widths).all(axis=(1, 2)) & model.gate.passes(coins) & model.is_ready
+        mean = np.where(is_model[:, None], model.point.mean(at.x, coins), 0.0)
+        centre = at.price[:, None] * np.exp(mean * at.vol_fast[:, None] * STEP_ROOTS)
+        stay = np.repeat(at.price[:, None], STEPS, axis=1)
+        baseline_quantiles, model_quantiles = quantile_prices(stay, baseline), quantile_prices(centre, widths)
+        return Forecasts(
+            coins=names,
+            origin_ms=origin_ms,
+            price_origin=at.price,
+            mean=centre,
+            quantiles=np.where(is_model[:, None, None], model_quantiles, baseline_quantiles),
+            p_up=model.point.p_up(mean),
+            is_model=is_model,
+            baseline_quantiles=baseline_quantiles,
+            model_quantiles=model_quantiles,
+        )
+
+    def _baseline_widths(self, coins: IntArray, at: OriginRows) -> FloatArray:
+        """Half-widths (k, STEPS, LEVELS) without a model; static coins have those of their own moves, once known."""
+        widths = self.model.baseline_widths(at.vol_fast, coins)
+        if at.static.any():
+            quantiles = self._empirical.get(self.grid, coins[at.static])
+            own = np.maximum.accumulate(quantiles * (at.vol_mixed[at.static, None] * STEP_ROOTS)[..., None], axis=1)
+            widths[at.static] = np.where(np.isfinite(own), own, widths[at.static])
+        return widths
 
     # -- what others read --------------------------------------------------------------------------------------------
 
     def take_feature_rows(self) -> pa.Table:
-        """Return the rows fit for a model that were completed since the last call, at most those of the last day:
-        coin, ts, sigma, and the features (float32).
-        """
+        """Rows in FEATURE_SCHEMA completed since the last call, at most those of the last day."""
         table = feature_table(self._blocks, self.grid.coins)
         self._blocks.clear()
         return table
 
     def _keep_block(self, block: FeatureBlock) -> None:
         self._blocks.append(block)
-        while self._blocks[0].ts_ms[-1] < block.ts_ms[-1] - _TABLE_MS:
+        while self._blocks[0].ts_ms[-1] < block.ts_ms[-1] - _KEPT_ROWS_MS:
             self._blocks.popleft()
 
     def state(self) -> EngineState:
-        """Return what has been learned; the prices are not part of it."""
+        """What has been learned, without the prices."""
         learned_ms = int(self.grid.ts_ms[-1]) if len(self.grid.ts_ms) else self._learned_ms
-        return EngineState(tuple(self.grid.coins), self.learner, self._pending, learned_ms)
+        return EngineState(tuple(self.grid.coins), self.model, self._pending, learned_ms)
 
     @classmethod
     def from_state(cls, state: EngineState) -> ForecastEngine:
-        """Return an engine that goes on where `state` was taken, once the prices of `train_days` have been observed
-        again.
-        """
-        engine = cls(state.learner.options)
+        """An engine that goes on from `state` once the prices of the last `train_days` have been observed again."""
+        engine = cls(state.model.options)
         for coin in state.coins:
             engine.grid.column(coin)
-        engine.learner = state.learner
+        engine.model = state.model
         engine._pending = state.pending
         engine._learned_ms = state.learned_ms
         return engine

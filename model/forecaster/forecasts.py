@@ -1,4 +1,4 @@
-"""Forecasts of many coins as arrays, and as the rows of the forecast contract."""
+"""Forecasts of many coins: as arrays, and as rows of the forecast contract."""
 
 from __future__ import annotations
 
@@ -15,17 +15,25 @@ __all__ = ["Forecasts", "quantile_prices"]
 
 
 def quantile_prices(centre: FloatArray, half_width: FloatArray) -> FloatArray:
-    """Return the nine price quantiles (..., 9) around centre prices (...) with half-widths (..., 4) of the log move."""
+    """Nine price quantiles (..., 9) around centre prices (...) with half-widths (..., 4) of the log move."""
     reach = np.concatenate([-half_width[..., ::-1], np.zeros((*half_width.shape[:-1], 1)), half_width], axis=-1)
     return np.asarray(centre[..., None] * np.exp(reach))
 
 
 @dataclass(frozen=True)
 class Forecasts:
-    """Forecasts of k coins: prices `mean` (k, 12) and `quantiles` (k, 12, 9), probabilities `p_up` (k, 12).
+    """Forecasts of k coins over the twelve horizons, in the currency of the prices.
 
-    `is_model` (k,): the model's forecast is published, not the baseline's. `baseline_quantiles` and `model_quantiles`
-    (k, 12, 9) hold both; the model's are NaN where it cannot forecast.
+    Attributes:
+        coins: ids (k,).
+        origin_ms: origins (k,), in UTC milliseconds.
+        price_origin: price at the origin (k,).
+        mean: expected price (k, 12).
+        quantiles: published price quantiles (k, 12, 9).
+        p_up: probability of a rise (k, 12).
+        is_model: the model's forecast is published (k,), not the baseline's.
+        baseline_quantiles: price quantiles of the baseline (k, 12, 9).
+        model_quantiles: price quantiles of the model (k, 12, 9); NaN where it cannot forecast.
     """
 
     coins: Sequence[str]
@@ -53,7 +61,13 @@ class Forecasts:
         )
 
     def to_table(self, model_version: str, created_ms: int, source: str) -> pa.Table:
-        """Return one row per coin and horizon in `FORECAST_SCHEMA`, ordered by coin as given, then horizon."""
+        """One row per coin and horizon in FORECAST_SCHEMA, ordered by coin as given, then horizon.
+
+        Args:
+            model_version: version of the stored model.
+            created_ms: time of the forecast, in UTC milliseconds.
+            source: where the prices come from (`fonte`).
+        """
         steps = len(HORIZONS_MIN)
         rows = len(self) * steps
         kind = np.where(self.is_model, KIND_MODEL, KIND_BASELINE)

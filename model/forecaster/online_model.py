@@ -1,4 +1,4 @@
-"""All that is learned: the two volatility models, their calibration, the gate, and the point forecast."""
+"""Everything that is learned online: two volatility models, their calibration, the gate, and the point forecast."""
 
 from __future__ import annotations
 
@@ -11,36 +11,37 @@ from core.times import GRID_STEP_MS
 from etl.arrays import BoolArray, FloatArray, IntArray, RowArray
 from etl.features.columns import FEATURE_NAMES
 from etl.features.targets import STEP_ROOTS, STEPS, Outcomes
-from model.forecaster.baseline_gate import Gate, interval_loss
+from model.forecaster.baseline_gate import BaselineGate, interval_loss
 from model.forecaster.calibration import Calibration, generic_shape
-from model.forecaster.pending_rows import Rows
+from model.forecaster.pending_rows import PendingRows
 from model.forecaster.point_forecast import PointForecast
 from model.forecaster.prior import Prior
 from model.forecaster.training_data import TrainingStore
 from model.forecaster.volatility_models import RollingForest, VolatilityRidge
 
-__all__ = ["EngineOptions", "FitReport", "Learner"]
+__all__ = ["EngineOptions", "FitReport", "OnlineModel"]
 
 
-_HATS: Final = slice(len(FEATURE_NAMES) - 12, len(FEATURE_NAMES))
-_COINS_A_STEP: Final = 32
-"""At least so many coins are learned from at each grid point, where there are more."""
+_MINUTE_WEIGHTS: Final = slice(len(FEATURE_NAMES) - 12, len(FEATURE_NAMES))
+_MIN_COINS_A_STEP: Final = 32
+"""Each grid point teaches from at least so many coins, where there are more."""
 
 _GENERIC_ROWS: Final = 500.0
 _PRIOR_ROWS: Final = 3_000.0
-"""Outcomes that the shape to start from is worth: a guess, and one that was measured in other months."""
+"""Outcomes that the first shape is worth: Student's t, and the prior's, which was measured in other months."""
 
 _PRIOR_LEVEL_ROWS: Final = 2_000.0
-"""Rows that the prior's level is worth: levels differ between markets more than coefficients do."""
+"""PendingRows that the prior's level is worth: levels differ between markets more than coefficients do."""
 
 _FULL_DAYS: Final = 14.0
-"""Days of rows for which the penalty is meant; with fewer it grows in proportion, up to that of six hours."""
+_MIN_DAYS: Final = 0.25
+"""The ridge penalty is set for 14 days of rows; with fewer it grows in proportion, up to that of six hours."""
 
 _LIFETIME_H_A_DAY: Final = 8.0
-"""A forest of few days of rows is renewed sooner: each day known gives its trees so many hours to live."""
+"""While few days of rows are known, trees live 8 hours per known day: the forest follows a short history faster."""
 
 _ACTIVITY_RANGE: Final = (-2.0, 2.2)
-"""A predicted activity of less than an eighth or more than nine times the recent spread is not believed."""
+"""Bounds of the log activity: less than an eighth or more than nine times the fast volatility is not believed."""
 
 
 @dataclass(frozen=True)
@@ -49,22 +50,22 @@ class EngineOptions:
 
     Attributes:
         train_days: window of training and calibration.
-        seed: of the forest.
+        seed: seed of the forest.
         n_jobs: threads of the forest; no result depends on it.
-        use_forest: False leaves the linear model alone (for comparisons).
-        n_trees: size of the forest.
-        forest_lifetime_h: hours until all of it is renewed.
-        sample_days, sample_rows: rows it learns from: of the last days, and at most how many; a year of history costs
-            no more than a week.
-        forest_weight: its share in the mean of the two models once `forest_full_days` of rows are known.
-        forest_full_days: until then the share grows with the days.
+        use_forest: False leaves the ridge alone (for comparisons).
+        n_trees: trees in the forest.
+        forest_lifetime_h: hours until all trees have been replaced.
+        sample_days: days of rows that the forest is grown from.
+        sample_rows: most rows that a tree is grown from: a year of history costs no more than a week.
+        forest_weight: weight of the forest in the mean of the two models once `forest_full_days` of rows are known.
+        forest_full_days: until then the weight grows in proportion to the days.
         alpha: ridge penalty at 14 days of rows, without a prior; it grows as rows get fewer.
         alpha_prior: the same with a prior.
-        tracker_step: of the coverage tracker, in log width per outcome.
-        gate_half_life_h: how far back the gate looks.
-        least_rows, least_rows_prior: rows without which nothing is fitted, without a prior and with one; few rows then
-            move the ridge little, and the forest's share is small.
-        least_outcomes: outcomes without which the intervals are not trusted.
+        tracker_step: step of the coverage tracker, in log width per outcome.
+        gate_half_life_h: half-life of the losses that the gate compares, in hours.
+        min_rows: rows without which nothing is fitted, without a prior.
+        min_rows_prior: the same with a prior; few rows then move the ridge little, and the forest's weight is small.
+        min_outcomes: outcomes without which the intervals are not trusted.
     """
 
     train_days: int = 14
@@ -81,17 +82,21 @@ class EngineOptions:
     alpha_prior: float = 2.0
     tracker_step: float = 0.0005
     gate_half_life_h: float = 84.0
-    least_rows: int = 500
-    least_rows_prior: int = 100
-    least_outcomes: int = 500
+    min_rows: int = 500
+    min_rows_prior: int = 100
+    min_outcomes: int = 500
 
 
 @dataclass(frozen=True)
 class FitReport:
-    """What a refit did: `fitted` or not, from how many rows and days, and a sentence.
+    """What a refit did.
 
-    `shrinkage` tells, per horizon, which part of a forecast move away from the last price is published; 0: the point
-    forecast IS the last price.
+    Attributes:
+        fitted: whether there were rows enough.
+        rows: rows in the window.
+        days: days that they cover.
+        message: a sentence for the log.
+        shrinkage: per horizon, the part of the drift that is published; 0: the point forecast is the last price.
     """
 
     fitted: bool
@@ -101,14 +106,14 @@ class FitReport:
     shrinkage: tuple[float, ...]
 
 
-class Learner:
-    """The learned part of the engine; it knows coins by their column number and rows, nothing of prices."""
+class OnlineModel:
+    """The learned part of the engine: it knows coins by column number, and feature rows, but no prices."""
 
     def __init__(self, options: EngineOptions, prior: Prior | None) -> None:
         self.options = options
         self.prior = prior
         self.refit_ms: int | None = None
-        self.gate = Gate(options.gate_half_life_h * 12)
+        self.gate = BaselineGate(options.gate_half_life_h * 12)
         self.point = PointForecast(options.train_days)
         self.store = TrainingStore(options.train_days, options.sample_days, options.sample_rows)
         shape = generic_shape() if prior is None else prior.shape
@@ -129,109 +134,125 @@ class Learner:
 
     @property
     def can_fit(self) -> bool:
-        """Whether there are rows enough to fit anything."""
-        return self.store.rows >= self._least_rows
+        """Whether there are enough rows to fit the models."""
+        return self.store.rows >= self._min_rows
 
     @property
-    def _least_rows(self) -> int:
-        return self.options.least_rows if self.prior is None else self.options.least_rows_prior
+    def _min_rows(self) -> int:
+        return self.options.min_rows if self.prior is None else self.options.min_rows_prior
 
     @property
     def is_ready(self) -> bool:
-        """Whether the forest takes part and enough outcomes have been seen to trust the intervals."""
+        """Whether the forest is grown and enough outcomes are known to trust the intervals."""
         with_forest = self._forest is not None or not self.options.use_forest
-        return with_forest and self._calibration.rows >= self.options.least_outcomes
+        return with_forest and self._calibration.rows >= self.options.min_outcomes
 
     def in_turn(self, ts_ms: IntArray, coins: IntArray) -> BoolArray:
-        """Tell which rows (n, k) are learned from: all with up to 63 coins, then evenly fewer of each.
+        """Mask (n, k) of the rows to learn from: all with up to 63 coins, then every `_stride`-th row of each coin.
 
-        Neighbouring rows say nearly the same; this bounds what a grid step costs, whatever the number of coins.
+        Neighbouring rows say nearly the same; this bounds the cost of a grid step, whatever the number of coins.
         """
         return np.asarray((ts_ms[:, None] // GRID_STEP_MS + coins) % self._stride == 0)
 
     @property
     def _stride(self) -> int:
-        return max(1, self._coins // _COINS_A_STEP)
+        return max(1, self._coins // _MIN_COINS_A_STEP)
 
     def predict(self, x: RowArray, wanted: BoolArray) -> tuple[FloatArray, FloatArray]:
-        """Return predicted log activity and bets (..., STEPS) for rows `x` (..., features); NaN where not wanted or no
-        model.
+        """Predict the log activity and the drift.
+
+        Args:
+            x: features (..., features).
+            wanted: rows to predict (...).
+
+        Returns:
+            Two arrays (..., STEPS); NaN where not wanted or before a fit.
         """
         activity = np.full((*wanted.shape, STEPS), np.nan)
-        bets = np.full_like(activity, np.nan)
+        drift = np.full_like(activity, np.nan)
         rows = x[wanted]
         if len(rows):
-            bets[wanted] = self.point.bets(rows)
+            drift[wanted] = self.point.drift(rows)
             if self._ridge is not None:
                 activity[wanted] = self._activity(self._ridge, rows)
-        return activity, bets
+        return activity, drift
 
     def _activity(self, ridge: VolatilityRidge, rows: RowArray) -> FloatArray:
-        linear = ridge.predict(rows)
+        activity = ridge.predict(rows)
         if self._forest is not None:
-            linear = (1.0 - self._forest_weight) * linear + self._forest_weight * self._forest.predict(rows)
-        return np.asarray(np.clip(linear, *_ACTIVITY_RANGE))
+            activity = (1.0 - self._forest_weight) * activity + self._forest_weight * self._forest.predict(rows)
+        return np.asarray(np.clip(activity, *_ACTIVITY_RANGE))
 
-    def _scale(self, activity: FloatArray, sigma: FloatArray, x: RowArray) -> FloatArray:
+    def _scale(self, activity: FloatArray, vol_fast: FloatArray, x: RowArray) -> FloatArray:
         return np.asarray(
-            np.exp(activity) * sigma[..., None] * STEP_ROOTS * self._calibration.phase_factor(x[..., _HATS])
+            np.exp(activity)
+            * vol_fast[..., None]
+            * STEP_ROOTS
+            * self._calibration.phase_factor(x[..., _MINUTE_WEIGHTS])
         )
 
-    def baseline_widths(self, sigma: FloatArray, coins: IntArray) -> FloatArray:
-        """Return the baseline's half-widths (k, STEPS, LEVELS)."""
-        return self._baseline.half_widths(sigma[:, None] * STEP_ROOTS, coins)
+    def baseline_widths(self, vol_fast: FloatArray, coins: IntArray) -> FloatArray:
+        """Half-widths of the baseline (k, STEPS, LEVELS)."""
+        return self._baseline.half_widths(vol_fast[:, None] * STEP_ROOTS, coins)
 
-    def model_widths(self, x: RowArray, sigma: FloatArray, coins: IntArray, wanted: BoolArray) -> FloatArray:
-        """Return the forecaster's half-widths (k, STEPS, LEVELS), NaN where not wanted or while there is no model."""
+    def model_widths(self, x: RowArray, vol_fast: FloatArray, coins: IntArray, wanted: BoolArray) -> FloatArray:
+        """Half-widths of the model (k, STEPS, LEVELS), NaN where not wanted or before a fit."""
         activity, _ = self.predict(x, wanted)
-        return self._calibration.half_widths(self._scale(activity, sigma, x), coins)
+        return self._calibration.half_widths(self._scale(activity, vol_fast, x), coins)
 
-    def learn(self, rows: Rows, coins: IntArray, what: Outcomes) -> None:
-        """Learn from matured rows (n, k) in order of time: first judge what was predicted, then take it in."""
-        row, place = np.nonzero(rows.usable & self.in_turn(rows.ts_ms, coins))
+    def learn(self, rows: PendingRows, coins: IntArray, outcomes: Outcomes) -> None:
+        """Learn from matured rows (n, k) in order of time: judge their predictions first, then add them to the data.
+
+        Args:
+            rows: grid rows with the predictions made on them.
+            coins: column numbers (k,).
+            outcomes: what followed the rows.
+        """
+        row, column = np.nonzero(rows.usable & self.in_turn(rows.ts_ms, coins))
         if not len(row):
             return
-        ts_ms, coin, x, sigma = rows.ts_ms[row], coins[place], rows.x[row, place], rows.sigma[row, place]
-        move, base = what.move[row, place], sigma[:, None] * STEP_ROOTS
-        scale = self._scale(rows.activity[row, place], sigma, x)
+        ts_ms, coin, x, vol_fast = rows.ts_ms[row], coins[column], rows.x[row, column], rows.vol_fast[row, column]
+        move, base = outcomes.move[row, column], vol_fast[:, None] * STEP_ROOTS
+        scale = self._scale(rows.activity[row, column], vol_fast, x)
         model = interval_loss(move, self._calibration.half_widths(scale, coin))
         baseline = interval_loss(move, self._baseline.half_widths(base, coin))
         self.gate.learn(ts_ms, coin, (model / base).mean(axis=-1), (baseline / base).mean(axis=-1))
-        self._calibration.learn(ts_ms, coin, x[:, _HATS], scale, move)
-        self._baseline.learn(ts_ms, coin, x[:, _HATS], base, move)
-        self._keep(ts_ms, coin, x, what.activity[row, place])
+        self._calibration.learn(ts_ms, coin, x[:, _MINUTE_WEIGHTS], scale, move)
+        self._baseline.learn(ts_ms, coin, x[:, _MINUTE_WEIGHTS], base, move)
+        self._keep(ts_ms, coin, x, outcomes.activity[row, column])
         whole = np.isfinite(move).all(axis=-1)
-        bets = rows.bets[row, place][whole]
-        self.point.learn(ts_ms[whole], coin[whole], x[whole], bets, (move / base)[whole])
+        drift = rows.drift[row, column][whole]
+        self.point.learn(ts_ms[whole], coin[whole], x[whole], drift, (move / base)[whole])
 
     def _keep(self, ts_ms: IntArray, coins: IntArray, x: RowArray, activity: FloatArray) -> None:
-        """Store the rows whose activity is known at all horizons, an even part of them for the forest too."""
+        """Store the rows whose activity is known at all horizons, every n-th of them for the forest too."""
         whole = np.isfinite(activity).all(axis=-1)
         turn = (ts_ms // GRID_STEP_MS + coins) // self._stride
         sampled = turn % self.store.stride(self._coins / self._stride) == 0
         self.store.add(ts_ms[whole], x[whole], activity[whole].astype(np.float32), sampled[whole])
 
     def refit(self, now_ms: int) -> FitReport:
-        """Fit the ridge from the sums, renew a part of the forest, judge the bets."""
+        """Solve the ridge from the sums, renew a part of the forest, and measure the drift's skill."""
         options = self.options
         self.store.forget(now_ms)
         self.point.refit(now_ms)
         rows = self.store.rows
         days = self.store.effective_days
-        moments = self.store.moments()
-        if moments is None or not self.can_fit:
-            message = f"{rows} rows are too few: {self._least_rows} are needed"
-            return FitReport(False, rows, days, message, self.point.published)
-        thin = _FULL_DAYS / min(max(days, 0.25), _FULL_DAYS)
+        statistics = self.store.statistics()
+        shrinkage = tuple(self.point.shrinkage.tolist())
+        if statistics is None or not self.can_fit:
+            message = f"{rows} rows are too few: {self._min_rows} are needed"
+            return FitReport(False, rows, days, message, shrinkage)
+        scarcity = _FULL_DAYS / min(max(days, _MIN_DAYS), _FULL_DAYS)
         self._ridge = VolatilityRidge(
-            alpha=(options.alpha if self.prior is None else options.alpha_prior) * thin,
+            alpha=(options.alpha if self.prior is None else options.alpha_prior) * scarcity,
             prior=self.prior,
             prior_rows=_PRIOR_LEVEL_ROWS,
-        ).fit_moments(moments)
+        ).fit_statistics(statistics)
         if options.use_forest:
             self._renew_forest(now_ms, days)
         self.refit_ms = now_ms
-        return FitReport(True, rows, days, "fitted", self.point.published)
+        return FitReport(True, rows, days, "fitted", shrinkage)
 
     def _renew_forest(self, now_ms: int, days: float) -> None:
         options = self.options

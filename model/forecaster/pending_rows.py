@@ -1,4 +1,4 @@
-"""Grid rows whose last horizon has not passed yet, with what was predicted on them."""
+"""Grid rows whose longest horizon has not passed yet, with the predictions made on them."""
 
 from __future__ import annotations
 
@@ -9,51 +9,57 @@ import numpy as np
 
 from etl.arrays import BoolArray, FloatArray, IntArray, RowArray
 
-__all__ = ["Rows"]
+__all__ = ["PendingRows"]
 
 
 _PER_TIME: Final = "ts_ms"
+"""The one field without an axis for coins."""
 
 
 @dataclass
-class Rows:
-    """n consecutive grid rows of k coins: features, unit, and the predictions made at the time.
+class PendingRows:
+    """n consecutive grid rows of k coins.
 
-    `x` (n, k, features) float32, `sigma` (n, k), `usable` (n, k), `activity` (n, k, STEPS) the predicted log activity
-    and `bets` (n, k, STEPS) on the direction, both NaN where none was made.
+    Attributes:
+        ts_ms: grid points (n,).
+        x: features (n, k, features), float32.
+        vol_fast: volatility (n, k), the unit of the features.
+        usable: rows fit for a model (n, k).
+        activity: predicted log activity (n, k, STEPS); NaN where none was predicted.
+        drift: predicted mean of the scaled moves (n, k, STEPS); NaN where none was predicted.
     """
 
     ts_ms: IntArray
     x: RowArray
-    sigma: FloatArray
+    vol_fast: FloatArray
     usable: BoolArray
     activity: FloatArray
-    bets: FloatArray
+    drift: FloatArray
 
     def __len__(self) -> int:
         return len(self.ts_ms)
 
-    def part(self, rows: slice) -> Rows:
-        """Return some of the rows."""
-        return Rows(**{field.name: getattr(self, field.name)[rows] for field in fields(self)})
+    def part(self, rows: slice) -> PendingRows:
+        """Some of the rows."""
+        return PendingRows(**{field.name: getattr(self, field.name)[rows] for field in fields(self)})
 
-    def split(self, ts_ms: int) -> tuple[Rows, Rows]:
-        """Return the rows at or before a moment, and those after it."""
+    def split(self, ts_ms: int) -> tuple[PendingRows, PendingRows]:
+        """The rows at or before a time, and those after it."""
         place = int(np.searchsorted(self.ts_ms, ts_ms, side="right"))
         return self.part(slice(0, place)), self.part(slice(place, None))
 
-    def then(self, later: Rows) -> Rows:
-        """Return these rows followed by later ones; coins that joined in between were unusable here."""
+    def then(self, later: PendingRows) -> PendingRows:
+        """These rows followed by later ones; coins that joined in between are unusable in the earlier rows."""
         wide = self._widened(later.x.shape[1])
-        return Rows(
+        return PendingRows(
             **{
                 field.name: np.concatenate([getattr(wide, field.name), getattr(later, field.name)])
                 for field in fields(self)
             }
         )
 
-    def put(self, other: Rows, coins: IntArray) -> Rows:
-        """Return these rows with those of `other` at the same times and usable taken over into the columns `coins`."""
+    def put(self, other: PendingRows, coins: IntArray) -> PendingRows:
+        """These rows with the usable ones of `other` at the same times copied into the columns `coins`."""
         wide = self._widened(int(max(coins.max() + 1, self.x.shape[1])))
         _, mine, theirs = np.intersect1d(wide.ts_ms, other.ts_ms, return_indices=True)
         row, column = np.nonzero(other.usable[theirs])
@@ -62,21 +68,17 @@ class Rows:
                 getattr(wide, field.name)[mine[row], coins[column]] = getattr(other, field.name)[theirs[row], column]
         return wide
 
-    def _widened(self, coins: int) -> Rows:
+    def _widened(self, coins: int) -> PendingRows:
+        """A copy with room for `coins` coins; the added columns are unusable."""
         missing = coins - self.x.shape[1]
-        fill = {"activity": np.nan, "bets": np.nan, "sigma": 1.0}
-        return Rows(
-            **{
-                field.name: array.copy()
-                if field.name == _PER_TIME
-                else np.concatenate(
-                    [
-                        array,
-                        np.full((len(array), missing, *array.shape[2:]), fill.get(field.name, 0), dtype=array.dtype),
-                    ],
-                    axis=1,
-                )
-                for field in fields(self)
-                for array in (getattr(self, field.name),)
-            }
-        )
+        fill = {"activity": np.nan, "drift": np.nan, "vol_fast": 1.0}
+        columns = {}
+        for field in fields(self):
+            array = getattr(self, field.name)
+            if field.name == _PER_TIME:
+                columns[field.name] = array.copy()
+            else:
+                shape = (len(array), missing, *array.shape[2:])
+                added = np.full(shape, fill.get(field.name, 0), dtype=array.dtype)
+                columns[field.name] = np.concatenate([array, added], axis=1)
+        return PendingRows(**columns)

@@ -1,4 +1,4 @@
-"""What is known before the first price: volatility moves alike in every market, so its coefficients can be shipped."""
+"""The shipped prior: volatility behaves alike in every market, so a model can start from another recording's fit."""
 
 from __future__ import annotations
 
@@ -20,15 +20,19 @@ SHIPPED_PRIOR: Final = Path(__file__).with_name("prior.json")
 SHAPE_LEVELS: Final[tuple[float, ...]] = (
     *(round(0.05 * n, 2) for n in range(1, 18)), 0.88, 0.90, 0.92, 0.94, 0.95, 0.96, 0.97, 0.98, 0.99, 0.995, 0.999,
 )  # fmt: skip
-"""Levels at which the shape of the scaled moves is written down."""
+"""Levels at which the file stores the quantiles of the scaled moves."""
 
 
 @dataclass(frozen=True)
 class Prior:
-    """Coefficients of the linear volatility model and the shape of the scaled moves, from recordings of other months.
+    """Coefficients of the ridge and quantiles of the scaled moves, from recordings of other months.
 
-    `coef` (features, horizons) and `intercept` (horizons,) in the units of the features; `shape` and `baseline_shape`
-    (horizons, len(SHAPE_LEVELS)) are quantiles of |move| / predicted scale, for the model and for the baseline.
+    Attributes:
+        coef: ridge coefficients (features, horizons).
+        intercept: ridge intercepts (horizons,).
+        shape: quantiles of |move| / predicted scale (horizons, SHAPE_LEVELS) of the model.
+        baseline_shape: the same of the baseline.
+        provenance: recordings and code that the numbers come from.
     """
 
     coef: FloatArray
@@ -39,7 +43,7 @@ class Prior:
 
     @classmethod
     def load(cls, path: Path = SHIPPED_PRIOR) -> Prior | None:
-        """Read a prior; None when there is no file or it was made for other features than these."""
+        """Read a prior; None when there is no file or it was made for other features."""
         if not path.exists():
             return None
         content = json.loads(path.read_text(encoding="utf-8"))

@@ -1,8 +1,9 @@
-"""Training data in bounded space: running sums per day for the linear model, sampled rows for the forest."""
+"""Training data in bounded space: sums per day for the linear model, a sample of rows for the forest."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -11,30 +12,35 @@ from core.times import DAY_MS
 from etl.arrays import BoolArray, FloatArray, IntArray, RowArray
 from etl.features.raw_prices import STEPS_PER_DAY
 
-__all__ = ["Moments", "TrainingStore"]
+__all__ = ["SufficientStatistics", "TrainingStore"]
 
 _HalfArray = npt.NDArray[np.float16]
 
+_MIN_STRIDE: Final = 3
+"""At most every third row of a coin is sampled: neighbours say nearly the same."""
+
 
 @dataclass(frozen=True)
-class Moments:
-    """Sums that a linear model needs: `xx` (p + 1, p + 1) and `xy` (p + 1, q) of rows bordered by a one.
+class SufficientStatistics:
+    """Sums from which a linear model is solved without the rows.
 
-    `xx[-1, -1]` is the number of rows.
+    Attributes:
+        xx: products of the columns (p + 1, p + 1), where every row ends with a one; `xx[-1, -1]` counts the rows.
+        xy: products with the targets (p + 1, q).
     """
 
     xx: FloatArray
     xy: FloatArray
 
     @classmethod
-    def of(cls, x: npt.ArrayLike, y: npt.ArrayLike) -> Moments:
+    def of(cls, x: npt.ArrayLike, y: npt.ArrayLike) -> SufficientStatistics:
         """Sum the rows of `x` (n, p) and `y` (n, q) in double precision."""
         rows = np.asarray(x, dtype=np.float64)
         rows = np.concatenate([rows, np.ones((len(rows), 1))], axis=1)
         return cls(rows.T @ rows, rows.T @ np.asarray(y, dtype=np.float64))
 
-    def __add__(self, other: Moments) -> Moments:
-        return Moments(self.xx + other.xx, self.xy + other.xy)
+    def __add__(self, other: SufficientStatistics) -> SufficientStatistics:
+        return SufficientStatistics(self.xx + other.xx, self.xy + other.xy)
 
     @property
     def rows(self) -> int:
@@ -44,7 +50,7 @@ class Moments:
 
 @dataclass
 class _Day:
-    moments: Moments
+    statistics: SufficientStatistics
     steps: set[int] = field(default_factory=set)
     x: list[_HalfArray] = field(default_factory=list)
     y: list[_HalfArray] = field(default_factory=list)
@@ -56,10 +62,12 @@ class _Day:
 
 
 class TrainingStore:
-    """Rows whose outcome is known, kept as one sum and a sample per UTC day; the oldest days fall out.
+    """Rows with known outcomes, kept as one sum and one sample per UTC day; the oldest days are dropped.
 
-    Every row of the last `days` counts in the sums; those marked as sampled are kept for the forest, as half-precision
-    numbers, for `sample_days`.
+    Args:
+        days: window of the sums.
+        sample_days: window of the sample, whose rows are kept as half-precision numbers.
+        sample_rows: most rows that `sample` returns.
     """
 
     def __init__(self, days: int, sample_days: int, sample_rows: int) -> None:
@@ -71,7 +79,7 @@ class TrainingStore:
     @property
     def rows(self) -> int:
         """Number of rows in the sums."""
-        return sum(day.moments.rows for day in self._days.values())
+        return sum(day.statistics.rows for day in self._days.values())
 
     @property
     def effective_days(self) -> float:
@@ -79,19 +87,19 @@ class TrainingStore:
         return sum(len(day.steps) for day in self._days.values()) / STEPS_PER_DAY
 
     def stride(self, rows_per_step: float) -> int:
-        """Return every which row is to be sampled, so that a full window keeps about `sample_rows`."""
-        return max(3, round(rows_per_step * self.sample_days * STEPS_PER_DAY / self.sample_rows))
+        """Interval between sampled rows with which a full window keeps about `sample_rows`."""
+        return max(_MIN_STRIDE, round(rows_per_step * self.sample_days * STEPS_PER_DAY / self.sample_rows))
 
     def add(self, ts_ms: IntArray, x: RowArray, y: RowArray, sampled: BoolArray) -> None:
-        """Add rows `x` (n, p) with their targets `y` (n, q); `sampled` (n,) tells which may be kept for the forest."""
+        """Add rows `x` (n, p) with their targets `y` (n, q); those `sampled` (n,) are kept for the forest too."""
         for day in np.unique(ts_ms // DAY_MS):
             rows = ts_ms // DAY_MS == day
-            moments = Moments.of(x[rows], y[rows])
+            statistics = SufficientStatistics.of(x[rows], y[rows])
             known = self._days.get(int(day))
             if known is None:
-                known = self._days.setdefault(int(day), _Day(moments))
+                known = self._days.setdefault(int(day), _Day(statistics))
             else:
-                known.moments = known.moments + moments
+                known.statistics = known.statistics + statistics
             known.steps.update(np.unique(ts_ms[rows]).tolist())
             rows &= sampled
             known.x.append(x[rows].astype(np.float16))
@@ -99,7 +107,7 @@ class TrainingStore:
             known.ts_ms.append(ts_ms[rows])
 
     def forget(self, now_ms: int) -> None:
-        """Drop what is older than it may be at `now_ms`: whole days, and the samples of whole days."""
+        """Drop whole days, and the samples of whole days, that are too old at `now_ms`."""
         for day in sorted(self._days):
             age_ms = now_ms - (day + 1) * DAY_MS
             if age_ms >= self.days * DAY_MS:
@@ -107,13 +115,13 @@ class TrainingStore:
             elif age_ms >= self.sample_days * DAY_MS:
                 self._days[day].drop_sample()
 
-    def moments(self) -> Moments | None:
-        """Return the sums over all days, None without any row."""
-        days = [self._days[day].moments for day in sorted(self._days)]
+    def statistics(self) -> SufficientStatistics | None:
+        """The sums over all days, None without any row."""
+        days = [self._days[day].statistics for day in sorted(self._days)]
         return sum(days[1:], days[0]) if days else None
 
     def sample(self) -> tuple[RowArray, RowArray]:
-        """Return the sampled rows and targets in order of time, thinned evenly to at most `sample_rows`."""
+        """The sampled rows and targets in order of time, thinned evenly to at most `sample_rows`."""
         days = [day for _, day in sorted(self._days.items()) if day.x]
         for day in days:
             day.x, day.y = [np.concatenate(day.x)], [np.concatenate(day.y)]

@@ -78,7 +78,7 @@ class Session:
         if len(prices.coins()) < _MANY_COINS:
             return
         engine = ForecastEngine(self.engine.options, Prior.load())
-        feed = PriceFeed(engine, keep_days=1)
+        feed = PriceFeed(engine.grid, keep_days=1)
         feed.pull(prices, now)
         engine.advance(now)
         forecasts = engine.forecast(feed.origins)
@@ -124,7 +124,7 @@ class Session:
         """Begin afresh from the stored model and the stored prices, after a step has failed half-way."""
         self.engine, self.model_version, self.trained_ms = _resume(self.registry, engine_options(self.settings))
         self.saved_ms = self.trained_ms
-        self.feed = PriceFeed(self.engine, self.settings.train_days)
+        self.feed = PriceFeed(self.engine.grid, self.settings.train_days)
 
     def close(self) -> None:
         """Close the connection to the price store; safe to call twice."""
@@ -154,7 +154,7 @@ def open_session(settings: Settings) -> Iterator[Session]:
             registry=registry,
             book=ForecastBook(publisher, now_ms(), settings.retention_days),
             engine=engine,
-            feed=PriceFeed(engine, settings.train_days),
+            feed=PriceFeed(engine.grid, settings.train_days),
             model_version=version,
             trained_ms=trained_ms,
             saved_ms=trained_ms,

@@ -12,7 +12,7 @@ __all__ = ["CycleClock"]
 _SHARE: Final = 0.8
 """A cycle plans to use this much of its interval."""
 
-_MOST_PUT_OFF: Final = 9
+_MAX_PUT_OFF: Final = 9
 """A step that never fits is put off at most this many times in a row: a slow machine still trains."""
 
 
@@ -53,7 +53,7 @@ class CycleClock:
     def fits(self, name: str, *before: str) -> bool:
         """Whether the step `name`, and `before` the end those that must still come, fit as long as they took last."""
         needed = sum(self.usual.get(step, 0.0) for step in (name, *before))
-        if self.elapsed_s + needed <= _SHARE * self._interval_s or self.put_off.get(name, 0) >= _MOST_PUT_OFF:
+        if self.elapsed_s + needed <= _SHARE * self._interval_s or self.put_off.get(name, 0) >= _MAX_PUT_OFF:
             return True
         self.put_off[name] = self.put_off.get(name, 0) + 1
         return False

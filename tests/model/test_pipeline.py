@@ -172,7 +172,7 @@ def test_an_error_that_repeats_is_tried_again_ever_more_rarely(settings: Setting
     with _pipeline(settings) as pipeline:
         pipeline.restarts = RestartBackoff(30.0, lambda: seconds[0])
         pipeline.cycle(now)
-        pipeline.session.engine.learner.gate = None  # type: ignore[assignment]  # a state that cannot take prices
+        pipeline.session.engine.model.gate = None  # type: ignore[assignment]  # a state that cannot take prices
         pipeline.session.save_model()
         pipeline.session.restart_engine()
         tried = []

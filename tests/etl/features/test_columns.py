@@ -157,7 +157,7 @@ def test_no_price_after_the_origin_matters(offset_s: int, later: float) -> None:
             pass
         found.append(grid.at(np.arange(3), np.full(3, origin)))
     np.testing.assert_array_equal(found[0].x, found[1].x)
-    np.testing.assert_array_equal(found[0].sigma, found[1].sigma)
+    np.testing.assert_array_equal(found[0].vol_fast, found[1].vol_fast)
 
 
 def test_a_coin_that_joins_late_gets_its_rows_over_the_time_already_covered() -> None:
@@ -180,10 +180,8 @@ def test_a_coin_that_joins_late_gets_its_rows_over_the_time_already_covered() ->
     assert not any(block.usable.any() for block in grid.extend(end))
 
 
-def test_stablecoins_and_stale_feeds_are_odd() -> None:
-    """A spread of half a basis point, a price that never moves or moves in rare leaps are odd; an ordinary coin is
-    not.
-    """
+def test_stablecoins_and_stale_feeds_are_static() -> None:
+    """A volatility of half a basis point, a price that never moves, and one that moves in rare leaps are static."""
     rng = np.random.default_rng(1)
     rows = 400
     ts = START_MS + GRID_STEP_MS * np.arange(rows)
@@ -194,13 +192,13 @@ def test_stablecoins_and_stale_feeds_are_odd() -> None:
     grid.observe("leaping", ts, 5 * np.exp(0.01 * (np.arange(rows) // 10 % 2)))
     list(grid.extend(int(ts[-1])))
     at = grid.at(np.arange(4), np.full(4, ts[-1]))
-    assert at.odd.tolist() == [False, True, True, True]
+    assert at.static.tolist() == [False, True, True, True]
     assert at.usable.tolist() == [True, False, False, False]
     assert np.isfinite(at.x).all()
 
 
-def test_an_origin_far_behind_the_grid_has_no_row_but_a_scale() -> None:
-    """Two hours behind the grid's end a coin's origin still has its row; beyond, only the grid's last scale is left."""
+def test_an_origin_far_behind_the_grid_has_no_row_but_a_volatility() -> None:
+    """An origin two hours behind the grid's end has its row; an older one has only the grid's last volatility."""
     prices = _market(seed=17, hours=30)
     end = (START_MS // GRID_STEP_MS + 29 * 12) * GRID_STEP_MS
     grid = _fill(prices)
@@ -208,12 +206,12 @@ def test_an_origin_far_behind_the_grid_has_no_row_but_a_scale() -> None:
     near, far = (grid.at(np.array([0]), np.array([end - back])) for back in (2 * HOUR_MS, 3 * HOUR_MS))
     assert near.usable.all()
     assert not far.usable.any()
-    assert far.sigma[0] > 0
+    assert far.vol_fast[0] > 0
     assert np.isfinite(far.x).all()
 
 
 def test_hourly_prices_seed_the_slow_averages_and_nothing_else() -> None:
-    """Before its own first prices a coin's spread is that of its hourly prices; that alone makes no row usable."""
+    """Before its own first prices a coin's volatility is that of its hourly prices; that alone makes no row usable."""
     rng = np.random.default_rng(2)
     hours = START_MS - 3_600_000 * np.arange(168, 0, -1)
     hourly = 7 * np.exp(np.cumsum(rng.normal(0, 0.004 * math.sqrt(12), 168)))
@@ -225,9 +223,9 @@ def test_hourly_prices_seed_the_slow_averages_and_nothing_else() -> None:
         grid.observe("coin", ts[:2], price[:2])
         list(grid.extend(int(ts[1])))
     start, guess = (grid.at(np.array([0]), ts[1:2]) for grid in (seeded, plain))
-    assert 0.002 < start.spread[0] < 0.008
-    assert start.sigma[0] == pytest.approx(0.004, rel=0.4)
-    assert guess.sigma[0] < 0.004
+    assert 0.002 < start.vol_mixed[0] < 0.008
+    assert start.vol_fast[0] == pytest.approx(0.004, rel=0.4)
+    assert guess.vol_fast[0] < 0.004
     seeded.observe("coin", ts[2:], price[2:])
     assert not any(block.usable.any() for block in seeded.extend(int(ts[-1])))
 
@@ -240,10 +238,10 @@ def test_the_clock_of_a_row_is_that_of_its_price_record() -> None:
     blocks = list(grid.extend(int(ts[-1])))
     row = blocks[-1].x[-1, 0]
     place = int(ts[-2] // GRID_STEP_MS) % 12
-    hats = row[-12:]
-    assert hats[place] == pytest.approx(0.8)
-    assert hats[(place + 1) % 12] == pytest.approx(0.2)
-    assert hats.sum() == pytest.approx(1.0)
+    minute_weights = row[-12:]
+    assert minute_weights[place] == pytest.approx(0.8)
+    assert minute_weights[(place + 1) % 12] == pytest.approx(0.2)
+    assert minute_weights.sum() == pytest.approx(1.0)
 
 
 def test_the_weekend_is_saturday_and_sunday_in_utc() -> None:
@@ -262,12 +260,12 @@ def test_the_markets_mean_is_that_of_its_members() -> None:
     np.testing.assert_array_equal(means[1], 0.0)
 
 
-def test_a_single_return_counts_at_most_twenty_spreads() -> None:
-    """A crash in one step moves the averages no further than a return of twenty spreads."""
+def test_a_single_return_counts_at_most_twenty_volatilities() -> None:
+    """A crash in one step moves the averages no further than a return of twenty fast volatilities."""
     state = volatility.initial_state(1)
     for r in np.random.default_rng(3).normal(0, 0.001, 300):
         state = volatility.step(state, np.array([r]))
-    limit = 20 * volatility.scale(state)
+    limit = 20 * volatility.vol_fast(state)
     np.testing.assert_array_equal(volatility.step(state, -50 * limit), volatility.step(state, limit))
     assert (volatility.step(state, limit) > volatility.step(state, limit / 2)).any()
 

@@ -33,8 +33,8 @@ def hours(after_first: float = 1.0, before_first: float = 1.0) -> list[tuple[int
     return list(zip(moments.tolist(), (100 * np.exp(np.cumsum(moves))).tolist(), strict=True))
 
 
-def spread(folder: Path, hourly: list[tuple[int, float]]) -> FloatArray:
-    """The coin's spread over the grid, once its store has been read."""
+def mixed_volatility(folder: Path, hourly: list[tuple[int, float]]) -> FloatArray:
+    """The coin's mixed volatility over the grid, once its store has been read."""
     with PriceWriter(folder / "crypto.db") as writer, PriceReader(folder / "crypto.db") as reader:
         writer.update_coins([COIN])
         writer.track(["bitcoin"])
@@ -45,16 +45,18 @@ def spread(folder: Path, hourly: list[tuple[int, float]]) -> FloatArray:
             writer.store(prices(start_ms), clock_ms=NOW_MS)
             feed.pull(reader, NOW_MS)
             list(grid.extend(NOW_MS))
-    return grid.spread[:, 0]
+    return grid.vol_mixed[:, 0]
 
 
 def test_hourly_prices_tell_a_coins_rows_nothing_of_what_is_to_come(tmp_path: Path) -> None:
     """Hours from the first price on change no row, also where the first price moved back; earlier hours do."""
     for name in ("plain", "wild_after", "wild_before"):
         (tmp_path / name).mkdir()
-    plain = spread(tmp_path / "plain", hours())
-    np.testing.assert_array_equal(spread(tmp_path / "wild_after", hours(after_first=20.0)), plain)
-    assert not np.array_equal(spread(tmp_path / "wild_before", hours(before_first=20.0)), plain, equal_nan=True)
+    plain = mixed_volatility(tmp_path / "plain", hours())
+    np.testing.assert_array_equal(mixed_volatility(tmp_path / "wild_after", hours(after_first=20.0)), plain)
+    assert not np.array_equal(
+        mixed_volatility(tmp_path / "wild_before", hours(before_first=20.0)), plain, equal_nan=True
+    )
 
 
 def test_each_price_is_handed_over_once_and_a_repaired_coin_anew(tmp_path: Path) -> None:

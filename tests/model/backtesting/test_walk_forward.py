@@ -11,7 +11,7 @@ from model.forecaster.engine import EngineOptions
 from model.forecaster.forecasts import Forecasts
 
 START_MS = 1_709_251_200_000  # 2024-03-01T00:00Z
-ENGINE = EngineOptions(train_days=2, n_trees=4, least_rows=200)
+ENGINE = EngineOptions(train_days=2, n_trees=4, min_rows=200)
 
 
 def recording(hours: int, late_h: int = 0) -> PriceHistory:

@@ -9,14 +9,14 @@ from core.forecast_schema import QUANTILES
 from core.times import DAY_MS
 from etl.features.columns import FEATURE_NAMES
 from etl.features.targets import STEPS
-from model.forecaster.baseline_gate import Gate, interval_loss
+from model.forecaster.baseline_gate import BaselineGate, interval_loss
 from model.forecaster.calibration import LEVELS, Calibration, SizeHistogram, generic_shape
 from model.forecaster.point_forecast import SIGNED_COLUMNS, PointForecast
 from model.forecaster.prior import SHAPE_LEVELS
 from model.forecaster.training_data import TrainingStore
 from model.scoring.losses import pinball
 
-HATS = np.eye(12, dtype=np.float32)
+MINUTE_WEIGHTS = np.eye(12, dtype=np.float32)
 
 
 def test_quantiles_of_the_histogram_are_those_of_the_sizes() -> None:
@@ -47,7 +47,7 @@ def _outcomes(days: int, seed: int, spread: float) -> tuple[np.ndarray, np.ndarr
     ts = np.arange(days * 288, dtype=np.int64) * 300_000
     phase = (ts // 300_000) % 12
     factor = np.where(phase == 0, 2.0, 1.0)[:, None]
-    return ts, HATS[phase], rng.normal(0, spread, (len(ts), STEPS)) * factor
+    return ts, MINUTE_WEIGHTS[phase], rng.normal(0, spread, (len(ts), STEPS)) * factor
 
 
 def test_intervals_cover_in_every_phase_of_the_hour() -> None:
@@ -56,12 +56,12 @@ def test_intervals_cover_in_every_phase_of_the_hour() -> None:
     calibration.widen(1)
     scale = np.ones((288, STEPS))
     for day in range(12):
-        ts, hats, move = _outcomes(1, day, 1.0)
-        factor = calibration.phase_factor(hats)
-        calibration.learn(ts + day * DAY_MS, np.zeros(288, dtype=np.int64), hats, scale * factor, move)
-    ts, hats, move = _outcomes(40, 99, 1.0)
-    widths = calibration.half_widths(calibration.phase_factor(hats), np.zeros(len(ts), dtype=np.int64))
-    for rows in (hats[:, 0] == 1, hats[:, 0] == 0):
+        ts, minute_weights, move = _outcomes(1, day, 1.0)
+        factor = calibration.phase_factor(minute_weights)
+        calibration.learn(ts + day * DAY_MS, np.zeros(288, dtype=np.int64), minute_weights, scale * factor, move)
+    ts, minute_weights, move = _outcomes(40, 99, 1.0)
+    widths = calibration.half_widths(calibration.phase_factor(minute_weights), np.zeros(len(ts), dtype=np.int64))
+    for rows in (minute_weights[:, 0] == 1, minute_weights[:, 0] == 0):
         covered = (np.abs(move)[rows][..., None] <= widths[rows]).mean(axis=(0, 1))
         np.testing.assert_allclose(covered, LEVELS, atol=0.03)
 
@@ -73,11 +73,11 @@ def test_days_past_the_window_no_longer_count(phases: bool) -> None:
     for calibration, days in ((kept, (0, 10, 11)), (fresh, (10, 11))):
         calibration.widen(1)
         for day in days:
-            ts, hats, move = _outcomes(1, day, 10.0 if day == 0 else 1.0)
-            scale = calibration.phase_factor(hats)
-            calibration.learn(ts + day * DAY_MS, np.zeros(288, dtype=np.int64), hats, scale, move)
+            ts, minute_weights, move = _outcomes(1, day, 10.0 if day == 0 else 1.0)
+            scale = calibration.phase_factor(minute_weights)
+            calibration.learn(ts + day * DAY_MS, np.zeros(288, dtype=np.int64), minute_weights, scale, move)
     assert kept.rows == fresh.rows == 2 * 288
-    np.testing.assert_allclose(kept.phase_factor(HATS), fresh.phase_factor(HATS))
+    np.testing.assert_allclose(kept.phase_factor(MINUTE_WEIGHTS), fresh.phase_factor(MINUTE_WEIGHTS))
     ones, coin = np.ones((1, STEPS)), np.zeros(1, dtype=np.int64)
     np.testing.assert_allclose(kept.half_widths(ones, coin), fresh.half_widths(ones, coin), rtol=0.2)
 
@@ -94,7 +94,7 @@ def test_the_tracker_follows_a_coin_that_is_not_like_the_others() -> None:
         move = rng.normal(0, 1, (60, STEPS)) * np.where(coins == 0, 0.5, 1.0)[:, None]
         widths = calibration.half_widths(np.ones(move.shape), coins)
         inside.append(np.abs(move)[..., None] <= widths)
-        calibration.learn(ts, coins, HATS[np.zeros(60, dtype=int)], np.ones(move.shape), move)
+        calibration.learn(ts, coins, MINUTE_WEIGHTS[np.zeros(60, dtype=int)], np.ones(move.shape), move)
     early, late = np.array(inside[:48]).mean(axis=(0, 2)), np.array(inside[-96:]).mean(axis=(0, 2))
     assert (early[::5].mean(axis=0)[:2] > LEVELS[:2] + 0.1).all()
     np.testing.assert_allclose(late[::5].mean(axis=0), LEVELS, atol=0.03)
@@ -111,7 +111,7 @@ def test_interval_loss_is_the_pinball_loss_of_the_nine_quantiles() -> None:
 
 def test_the_gate_shuts_coin_by_coin_and_opens_again() -> None:
     """A coin whose model loses is shut, its neighbour stays open; a month of losses is forgotten in better days."""
-    gate = Gate(half_life_rows=288)
+    gate = BaselineGate(half_life_rows=288)
     gate.widen(2)
     both = np.arange(2)
     assert gate.passes(both).all()
@@ -144,16 +144,16 @@ def test_the_centre_moves_only_on_evidence(reversal: float, moves: bool) -> None
         x = np.zeros((rows, len(FEATURE_NAMES)), dtype=np.float32)
         x[:, SIGNED_COLUMNS] = rng.normal(0, 1, (rows, len(SIGNED_COLUMNS)))
         move = rng.normal(0, 1, (rows, STEPS)) - reversal * x[:, SIGNED_COLUMNS[:1]]
-        point.learn(ts, coins, x, point.bets(x), move)
+        point.learn(ts, coins, x, point.drift(x), move)
         point.refit((day + 1) * DAY_MS)
     mean = point.mean(x[:2], coins[:2])
     assert bool((mean != 0).any()) == moves
-    bets = point.bets(x)[:, 0] * -x[:, SIGNED_COLUMNS[0]]
-    assert bool(bets.mean() > 0.9 * np.abs(bets).mean()) == moves
-    assert ((point.rise(mean) != 0.5).any()) == moves
+    drift = point.drift(x)[:, 0] * -x[:, SIGNED_COLUMNS[0]]
+    assert bool(drift.mean() > 0.9 * np.abs(drift).mean()) == moves
+    assert ((point.p_up(mean) != 0.5).any()) == moves
 
 
-def test_a_coin_on_which_the_bets_have_lost_keeps_its_last_price() -> None:
+def test_a_coin_on_which_the_drift_have_lost_keeps_its_last_price() -> None:
     """What pays on four coins is not published for a fifth that goes the other way."""
     rng = np.random.default_rng(5)
     point = PointForecast(days=14)
@@ -165,7 +165,7 @@ def test_a_coin_on_which_the_bets_have_lost_keeps_its_last_price() -> None:
         x[:, SIGNED_COLUMNS] = rng.normal(0, 1, (1440, len(SIGNED_COLUMNS)))
         move = rng.normal(0, 1, (1440, STEPS)) + direction * x[:, SIGNED_COLUMNS[:1]]
         ts = day * DAY_MS + np.repeat(np.arange(288, dtype=np.int64) * 300_000, 5)
-        point.learn(ts, coins, x, point.bets(x), move)
+        point.learn(ts, coins, x, point.drift(x), move)
         point.refit((day + 1) * DAY_MS)
     mean = point.mean(x[:5], coins[:5])
     assert (mean[:4] != 0).any(axis=1).all()

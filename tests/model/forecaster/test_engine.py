@@ -18,7 +18,7 @@ from model.forecaster.forecasts import Forecasts
 from model.forecaster.prior import Prior
 
 START_MS = 1_700_006_400_000
-SMALL = EngineOptions(train_days=2, n_trees=8, least_rows=300)
+SMALL = EngineOptions(train_days=2, n_trees=8, min_rows=300)
 
 FloatArray = npt.NDArray[np.float64]
 Market = dict[str, tuple[npt.NDArray[np.int64], FloatArray]]
@@ -48,10 +48,10 @@ def _walk(market: Market, origins: list[int], options: EngineOptions = SMALL, re
     for origin in origins:
         for coin, (ts, price) in market.items():
             upto = int(np.searchsorted(ts, origin, side="right"))
-            engine.observe(coin, ts[fed[coin] : upto], price[fed[coin] : upto])
+            engine.grid.observe(coin, ts[fed[coin] : upto], price[fed[coin] : upto])
             fed[coin] = upto
         engine.advance(origin)
-        if engine.learner.refit_ms is None or origin - engine.learner.refit_ms >= refit_h * 3_600_000:
+        if engine.model.refit_ms is None or origin - engine.model.refit_ms >= refit_h * 3_600_000:
             engine.refit(origin)
         made.append(engine.forecast({coin: int(ts[fed[coin] - 1]) for coin, (ts, _) in market.items() if fed[coin]}))
     return made
@@ -92,7 +92,7 @@ def test_the_same_seed_gives_the_same_forecasts_on_any_number_of_threads() -> No
     market = _market(seed=3, hours=40)
     origins = _origins(30, 36, 55)
     first, second, other = (
-        _walk(market, origins, EngineOptions(train_days=2, n_trees=8, least_rows=300, n_jobs=jobs, seed=seed))[-1]
+        _walk(market, origins, EngineOptions(train_days=2, n_trees=8, min_rows=300, n_jobs=jobs, seed=seed))[-1]
         for jobs, seed in ((1, 0), (2, 0), (1, 1))
     )
     assert first.is_model.any()
@@ -123,7 +123,7 @@ def test_minutes_of_data_are_enough_for_the_baseline() -> None:
     market = _market(seed=5, hours=1, step_ms=60_000)
     engine = ForecastEngine()
     for coin, (ts, price) in market.items():
-        engine.observe(coin, ts[:10], price[:10])
+        engine.grid.observe(coin, ts[:10], price[:10])
     now = START_MS + 9 * 60_000
     engine.advance(now)
     report = engine.refit(now)
@@ -181,7 +181,7 @@ def test_a_coin_on_which_the_model_has_lost_is_published_by_the_baseline() -> No
     market = _market(seed=10, hours=60)
     engine = ForecastEngine(SMALL)
     for coin, (ts, price) in market.items():
-        engine.observe(coin, ts, price)
+        engine.grid.observe(coin, ts, price)
     end = START_MS + 60 * 3_600_000 - GRID_STEP_MS
     engine.advance(end)
     engine.refit(end)
@@ -189,7 +189,7 @@ def test_a_coin_on_which_the_model_has_lost_is_published_by_the_baseline() -> No
     now = np.full(len(coins), end)
     made = []
     for lost in (np.zeros(len(coins)), np.where(coins == 0, 1e9, 0.0)):
-        engine.learner.gate.learn(now, coins, lost, np.full(len(coins), 1e6))
+        engine.model.gate.learn(now, coins, lost, np.full(len(coins), 1e6))
         made.append(engine.forecast(dict.fromkeys(market, end)))
     assert made[0].is_model.all()
     assert made[1].is_model.tolist() == [False, True, True, True]
@@ -223,7 +223,7 @@ def test_training_rows_older_than_the_window_are_forgotten() -> None:
     market = _market(seed=12, hours=120, coins=2)
     engine = ForecastEngine(SMALL)
     for coin, (ts, price) in market.items():
-        engine.observe(coin, ts, price)
+        engine.grid.observe(coin, ts, price)
     days = []
     for hours in (50, 85, 120):
         now = START_MS + hours * 3_600_000 - GRID_STEP_MS
@@ -239,7 +239,7 @@ def test_a_stored_state_goes_on_as_if_nothing_had_happened() -> None:
     middle, end = START_MS + 40 * 3_600_000, START_MS + 44 * 3_600_000
     whole = ForecastEngine(SMALL)
     for coin, (ts, price) in market.items():
-        whole.observe(coin, ts[ts <= middle], price[ts <= middle])
+        whole.grid.observe(coin, ts[ts <= middle], price[ts <= middle])
     whole.advance(middle)
     whole.refit(middle)
     stored = _through_joblib(whole.state())
@@ -247,7 +247,7 @@ def test_a_stored_state_goes_on_as_if_nothing_had_happened() -> None:
     made = []
     for engine, since in ((whole, middle), (again, -1)):
         for coin, (ts, price) in market.items():
-            engine.observe(coin, ts[(ts > since) & (ts <= end)], price[(ts > since) & (ts <= end)])
+            engine.grid.observe(coin, ts[(ts > since) & (ts <= end)], price[(ts > since) & (ts <= end)])
         engine.advance(end)
         engine.refit(end)
         made.append(engine.forecast(dict.fromkeys(market, end)))
@@ -268,7 +268,7 @@ def test_feature_rows_are_handed_over_once() -> None:
     market = _market(seed=9, hours=20)
     engine = ForecastEngine(SMALL)
     for coin, (ts, price) in market.items():
-        engine.observe(coin, ts, price)
+        engine.grid.observe(coin, ts, price)
     end = START_MS + 20 * 3_600_000 - GRID_STEP_MS
     engine.advance(end - 6 * GRID_STEP_MS)
     first = engine.take_feature_rows()
@@ -293,7 +293,7 @@ def test_a_back_filled_day_is_enough_with_a_prior() -> None:
     for name, prior in (("prior", Prior.load()), ("nothing", None)):
         engine = ForecastEngine(prior=prior)
         for coin, (ts, price) in market.items():
-            engine.observe(coin, ts, price)
+            engine.grid.observe(coin, ts, price)
         engine.advance(now)
         assert engine.refit(now).fitted is (prior is not None)
         forecasts[name] = engine.forecast({coin: int(ts[-1]) for coin, (ts, _) in market.items()})

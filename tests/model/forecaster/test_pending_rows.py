@@ -1,23 +1,23 @@
-"""Rows that wait for their outcome: cut by time, joined, and taken over from coins that came late."""
+"""PendingRows that wait for their outcome: cut by time, joined, and taken over from coins that came late."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from etl.features.targets import STEPS
-from model.forecaster.pending_rows import Rows
+from model.forecaster.pending_rows import PendingRows
 
 
-def rows(times: list[int], coins: int, value: float, usable: bool = True) -> Rows:
-    """Rows whose every number is `value`."""
+def rows(times: list[int], coins: int, value: float, usable: bool = True) -> PendingRows:
+    """PendingRows whose every number is `value`."""
     shape = (len(times), coins)
-    return Rows(
+    return PendingRows(
         ts_ms=np.array(times, dtype=np.int64),
         x=np.full((*shape, 3), value, dtype=np.float32),
-        sigma=np.full(shape, value),
+        vol_fast=np.full(shape, value),
         usable=np.full(shape, usable),
         activity=np.full((*shape, STEPS), value),
-        bets=np.full((*shape, STEPS), value),
+        drift=np.full((*shape, STEPS), value),
     )
 
 
@@ -36,7 +36,7 @@ def test_a_coin_that_joined_in_between_was_unusable_before() -> None:
     assert joined.ts_ms.tolist() == [1, 2, 3]
     assert joined.usable[:, 1].tolist() == [False, False, True]
     assert np.isnan(joined.activity[:2, 1]).all()
-    assert (joined.sigma > 0).all()
+    assert (joined.vol_fast > 0).all()
 
 
 def test_late_rows_take_their_places_and_leave_those_that_wait() -> None:
@@ -46,9 +46,9 @@ def test_late_rows_take_their_places_and_leave_those_that_wait() -> None:
     late.usable[0] = False
     taken = waiting.put(late, np.array([1]))
     assert taken.ts_ms.tolist() == [1, 2, 3]
-    assert taken.sigma[:, 1].tolist() == [1.0, 1.0, 5.0]
+    assert taken.vol_fast[:, 1].tolist() == [1.0, 1.0, 5.0]
     assert taken.x[:, 1, 0].tolist() == [1.0, 1.0, 5.0]
-    assert (taken.sigma[:, 0] == 1.0).all()
-    assert waiting.sigma[2, 1] == 1.0
+    assert (taken.vol_fast[:, 0] == 1.0).all()
+    assert waiting.vol_fast[2, 1] == 1.0
     wider = waiting.put(late, np.array([3]))
     assert wider.usable[:, 3].tolist() == [False, False, True]

@@ -14,7 +14,7 @@ from sklearn.preprocessing import StandardScaler
 from etl.features.columns import FEATURE_NAMES
 from etl.features.targets import STEPS
 from model.forecaster.prior import SHAPE_LEVELS, SHIPPED_PRIOR, Prior
-from model.forecaster.training_data import Moments
+from model.forecaster.training_data import SufficientStatistics
 from model.forecaster.volatility_models import RollingForest, VolatilityRidge
 
 COLUMNS = len(FEATURE_NAMES)
@@ -35,8 +35,8 @@ def _prior(value: float = 0.25) -> Prior:
 def test_ridge_without_a_prior_is_scikit_learns_ridge_on_standardised_columns() -> None:
     """Running sums in three parts give the predictions of StandardScaler and Ridge with the same penalty."""
     x, y = _rows()
-    parts = [Moments.of(x[rows], y[rows]) for rows in (slice(0, 100), slice(100, 450), slice(450, None))]
-    ours = VolatilityRidge(alpha=0.3).fit_moments(parts[0] + parts[1] + parts[2])
+    parts = [SufficientStatistics.of(x[rows], y[rows]) for rows in (slice(0, 100), slice(100, 450), slice(450, None))]
+    ours = VolatilityRidge(alpha=0.3).fit_statistics(parts[0] + parts[1] + parts[2])
     scaler = StandardScaler().fit(x)
     theirs = Ridge(alpha=0.3 * len(x)).fit(scaler.transform(x), y)
     np.testing.assert_allclose(ours.predict(x), theirs.predict(scaler.transform(x)), atol=1e-8)
