@@ -1,7 +1,4 @@
-"""The wall clock of a running suite jumps by an hour, and its machine sleeps for six: nothing doubles, drops or lies.
-
-Every process is given the operating system's clock with an offset: Python runs sitecustomize.py before anything else.
-"""
+"""The wall clock of a running suite jumps by an hour, and its machine sleeps for six: nothing is lost or doubled."""
 
 from __future__ import annotations
 
@@ -26,6 +23,7 @@ from etl.local_market.server import MarketServer
 from etl.local_market.simulated import SimulatedMarket
 from tests.support.integrity import Poller, Witness
 from tests.support.running_suite import RunningSuite
+from tests.support.shifted_clock import ShiftedClock
 
 pytestmark = [
     pytest.mark.faults,
@@ -33,15 +31,6 @@ pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="SIGSTOP"),
 ]
 
-SHIFTED_CLOCK = """
-import os, time
-real_ns = time.time_ns
-def shifted_ns():
-    with open(os.environ["CLOCK_OFFSET_FILE"]) as file:
-        return real_ns() + int(file.read()) * 10**9
-time.time_ns = shifted_ns
-time.time = lambda: shifted_ns() / 1e9
-"""
 PATHS = ("/moedas", "/prever/bitcoin", "/metricas", "/previsoes/bitcoin", "/historico/bitcoin")
 CALM_S = 45 if os.environ.get("CRYPTO_FULL_FAULTS") == "1" else 8
 Tell = Callable[..., None]
@@ -49,19 +38,13 @@ Tell = Callable[..., None]
 
 @dataclass
 class World:
-    """A suite whose clock can be shifted, and a market that keeps its own time."""
+    """A suite with a shifted clock, and a market with a clock of its own."""
 
     server: MarketServer
     run: RunningSuite
     witness: Witness
-    offset: Path
+    clock: ShiftedClock
     market_shift_ms: int = 0
-
-    def shift_clock(self, seconds: int) -> None:
-        """Let every process of the suite see another wall clock from now on; monotonic time goes on as it did."""
-        new = self.offset.with_suffix(".new")
-        new.write_text(str(seconds))
-        new.replace(self.offset)
 
     def newest_ms(self) -> int:
         """Event time of the newest price on disk."""
@@ -69,36 +52,33 @@ class World:
         return max(ts_ms for _, ts_ms in self.witness.prices)
 
     def cycles(self) -> int:
-        """How many cycles the pipeline has made."""
+        """Number of cycles of the pipeline."""
         return read_health(self.run.run_dir, "pipeline").counters.get("cycles", 0)
 
     def has_gone_on(self, since_ms: int, since_cycles: int) -> bool:
-        """Whether there are newer prices and a later cycle."""
+        """Whether newer prices and a later cycle exist."""
         return self.newest_ms() > since_ms and self.cycles() > since_cycles
 
     def pids(self) -> dict[str, int]:
-        """The processes now."""
+        """Process ids of the children."""
         return {name: child["pid"] for name, child in self.run.children().items()}
 
 
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[World]:
-    """All forecasts are there."""
+    """A running suite that has published all forecasts."""
     market = SimulatedMarket(coins_wanted(",".join(DEFAULT_COINS)), 3)
-    offset = tmp_path / "offset"
-    offset.write_text("0")
-    (tmp_path / "sitecustomize.py").write_text(SHIFTED_CLOCK)
+    clock = ShiftedClock(tmp_path)
     with MarketServer(market) as server:
         run = RunningSuite(
             tmp_path,
             "--no-browser",
             CRYPTO_COINGECKO_URL=server.url,
             CRYPTO_COINGECKO_PLAN="local",
-            PYTHONPATH=str(tmp_path),
-            CLOCK_OFFSET_FILE=str(offset),
+            **clock.variables,
         )
         witness = Witness(run.data_dir, tmp_path / "modelos", lambda coin, ts_ms: price_at(market, coin, ts_ms))
-        made = World(server, run, witness, offset)
+        made = World(server, run, witness, clock)
         server.clock = lambda: now_ms() + made.market_shift_ms
         try:
             run.wait(lambda: run.forecasts(DEFAULT_COINS))
@@ -108,13 +88,13 @@ def world(tmp_path: Path) -> Iterator[World]:
                 run.end(signal.SIGTERM)
 
 
-def test_a_jump_of_an_hour_changes_nothing_and_a_night_is_repaired(world: World, tell: Tell) -> None:
-    """Ahead, back behind and right again; then everything stands still for six hours of the market and goes on."""
+def test_clock_jumps_change_nothing_and_a_night_is_filled(world: World, tell: Tell) -> None:
+    """An hour ahead, an hour behind, right again, then asleep for six hours: polls go on and the gap is filled."""
     run, pids, start_ms = world.run, world.pids(), now_ms()
     with Poller(run.api_port, PATHS) as poller:
         run.wait(lambda: poller.is_ready)
         for seconds in (3600, -3600, 0):
-            world.shift_clock(seconds)
+            world.clock.shift(seconds)
             time.sleep(CALM_S)
             run.wait(partial(world.has_gone_on, now_ms(), world.cycles()), 30)
         polled = sorted(ts_ms for coin, ts_ms in world.witness.prices if coin == "bitcoin" and ts_ms > start_ms)
@@ -137,13 +117,13 @@ def test_a_jump_of_an_hour_changes_nothing_and_a_night_is_repaired(world: World,
 
 
 def _sleep(world: World, duration_ms: int) -> int:
-    """Stop all processes, let the clocks of machine and market go on, wake them; returns when they fell asleep."""
+    """Stop all processes, let the clocks of machine and market go on, wake them; return the time of the stop."""
     family = world.run.family()
     for process in family:
         process.send_signal(signal.SIGSTOP)
     asleep_ms = now_ms()
     world.market_shift_ms = duration_ms
-    world.shift_clock(duration_ms // 1000)
+    world.clock.shift(duration_ms // 1000)
     time.sleep(2)
     for process in reversed(family):
         process.send_signal(signal.SIGCONT)
