@@ -112,7 +112,7 @@ def _cycle(pipeline: Pipeline, now: int) -> _Sample:
 
 
 def figures(cost: Mapping[str, Any]) -> list[Figure]:
-    """The figures of one run; the naive loop is the yardstick where it was measured."""
+    """The figures of one run; the naive loop is the yardstick, if it was measured."""
     size = f"{cost['coins']} coins x {cost['rows']:,} rows"
     naive = cost.get("naive_cpu_s")
     ratio_limit = None if naive is None else 0.05

@@ -11,9 +11,9 @@ __all__ = ["Figure", "table"]
 
 @dataclass(frozen=True)
 class Figure:
-    """One measured value; what it is compared with, measured in the same run; and the most it may be.
+    """One measured value, its yardstick from the same run, and its limit.
 
-    `limit` bounds the ratio where there is a yardstick, else the value; None where the figure only informs.
+    `limit` bounds the ratio if there is a yardstick, else the value; None for a figure without a target.
     """
 
     name: str
@@ -30,7 +30,7 @@ class Figure:
 
     @property
     def met(self) -> bool | None:
-        """Whether the target is met, None without one."""
+        """Whether the target is met; None without a target."""
         if self.limit is None:
             return None
         return (self.value if self.ratio is None else self.ratio) <= self.limit

@@ -1,4 +1,4 @@
-"""Compute model/forecaster/prior.json from recordings: `python -m bench.forecast_prior [FILE …] [--out FILE]`.
+"""`python -m bench forecast_prior [FILE …] [--out FILE]`: compute model/forecaster/prior.json from recordings.
 
 Without files, the 5-minute recordings in the folder named by CRYPTO_TEST_DATA. Every recording weighs the same, so
 that a crash of six weeks says as much as five months of calm. Only coefficients and quantiles leave this script, no
@@ -32,7 +32,7 @@ _ALPHA: Final = 0.02
 
 
 def compute(files: Sequence[Path]) -> Prior:
-    """Return the prior of some recordings (Parquet or CSV, see etl.recordings)."""
+    """The prior of some recordings (Parquet or CSV, see etl.recordings)."""
     moments = []
     for file in files:
         parts = [SufficientStatistics.of(x, activity) for x, activity, _, _ in _rows(file)]
@@ -85,7 +85,7 @@ def _shapes(file: Path, ridge: VolatilityRidge) -> tuple[FloatArray, FloatArray]
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Compute the prior and write it."""
-    parser = argparse.ArgumentParser(prog="python -m bench.forecast_prior", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m bench forecast_prior", description=__doc__)
     parser.add_argument("files", nargs="*", type=Path)
     parser.add_argument("--out", type=Path, default=SHIPPED_PRIOR)
     options = parser.parse_args(arguments)

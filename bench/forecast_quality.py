@@ -1,4 +1,4 @@
-"""What the forecasts are worth, on the recordings named by CRYPTO_TEST_DATA: `python -m bench.forecast_quality`.
+"""`python -m bench forecast_quality`: scores of the forecasts on the recordings in the folder CRYPTO_TEST_DATA.
 
 The prior used on a recording is computed from the other one, never from itself. Ratios are those of the backtest:
 pinball loss per coin against "the price stays" with the empirical spread of 14 days, then the mean over coins.
@@ -95,7 +95,7 @@ def _contributions(table: Table, name: str, recording: PriceHistory, prior: Prio
 
 
 def _budget(table: Table, name: str, recording: PriceHistory, prior: Prior, jobs: int) -> None:
-    """What learning within a budget costs: against a forest grown anew at every refit from 14 days of rows."""
+    """The loss from learning within a budget, compared with a forest regrown at every refit from 14 days of rows."""
     bounded = _walked(recording, 65, EngineOptions(n_jobs=jobs), prior)
     without = EngineOptions(n_jobs=jobs, sample_days=14, sample_rows=10_000_000, forest_lifetime_h=1.0)
     difference = compare(bounded.forecasts, _walked(recording, 65, without, prior).forecasts)
@@ -123,7 +123,7 @@ def _irregular(table: Table, recording: PriceHistory, prior: Prior, jobs: int) -
 
 
 def _first_hours(table: Table, recording: PriceHistory, prior: Prior, jobs: int) -> None:
-    """What learning from the first few rows is worth, against waiting for five hundred."""
+    """The gain from learning from the first few rows, compared with waiting for five hundred."""
     early = first_hours(recording, EngineOptions(n_jobs=jobs), prior)
     late = first_hours(recording, EngineOptions(n_jobs=jobs, min_rows_prior=500), prior)
     score, difference = early.evaluation.block.overall, compare(early.forecasts, late.forecasts)
@@ -173,7 +173,7 @@ def _cpu_seconds(step: Callable[[], Any]) -> float:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print the table; with --json write it too."""
-    parser = argparse.ArgumentParser(prog="python -m bench.forecast_quality", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m bench forecast_quality", description=__doc__)
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--json", type=Path)
     parser.add_argument("--only", choices=_PARTS, action="append")

@@ -158,7 +158,7 @@ _RIVALS: dict[str, Forecaster] = {"statsforecast": garch, "lightgbm": boosting}
 
 
 def main() -> int:
-    """Write FOLDER/NAME.parquet for each rival whose libraries are installed; 1 when there is none."""
+    """Write FOLDER/NAME.parquet for each rival whose libraries are installed; 1 if there are none."""
     parser = argparse.ArgumentParser(description="Forecasts of library rivals for model.backtest --rival.")
     parser.add_argument("--data", type=Path, required=True, help="Parquet with timestamp, coin, price")
     parser.add_argument("--origins", type=Path, required=True, help="forecasts.parquet of a backtest")

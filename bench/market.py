@@ -28,7 +28,7 @@ def coin_names(count: int) -> tuple[Coin, ...]:
 
 @dataclass
 class Market:
-    """Random walks with a common factor and a volatility that comes in bursts; prices lie `step_ms` apart.
+    """Random walks with a common factor and bursts of volatility; prices are `step_ms` apart.
 
     `log_price` (coins,) and `spread` (coins + 1,) are the state of the walks; `now_ms` is the newest price's time.
     """
@@ -48,7 +48,7 @@ class Market:
 
     @classmethod
     def stored(cls, database: Path, *, coins: int, rows: int, days: float, end_ms: int, seed: int = 0) -> Market:
-        """A market whose `rows` prices per coin, evenly spaced over `days` up to `end_ms`, are in the store."""
+        """A market with `rows` stored prices per coin, evenly spaced over `days` up to `end_ms`."""
         step_ms = round(days * DAY_MS / rows)
         market = cls.start(coins, step_ms, end_ms - rows * step_ms, seed)
         times, prices = market.walk(rows)

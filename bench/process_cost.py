@@ -1,4 +1,4 @@
-"""What this process and its children have used so far: CPU time, bytes written, memory."""
+"""Resources used by this process and its children so far: CPU time, bytes written, memory."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def cpu_s() -> float:
 
 
 def written_bytes(process: psutil.Process | None = None) -> int:
-    """Bytes handed to the operating system for writing; 0 where it keeps no count (macOS)."""
+    """Bytes handed to the operating system for writing; 0 if it keeps no count (macOS)."""
     counters = getattr(process or psutil.Process(), "io_counters", None)
     if counters is None:
         return 0
@@ -29,6 +29,6 @@ def written_bytes(process: psutil.Process | None = None) -> int:
 
 
 def memory_mb(process: psutil.Process | None = None) -> float:
-    """Proportional set size in MB, pages shared with others counted in part; the unique set size where not known."""
+    """Proportional set size in MB (shared pages count in part); the unique set size on systems without it."""
     info = (process or psutil.Process()).memory_full_info()
     return float(getattr(info, "pss", info.uss)) / _MEGABYTE

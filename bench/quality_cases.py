@@ -24,7 +24,7 @@ __all__ = ["Case", "cold_starts", "first_hours", "irregular", "merge", "run", "w
 
 _TRAINING_MS: Final = 14 * DAY_MS
 _JITTER_MS: Final = 25_000
-"""Around five minutes, as the source's charts have it."""
+"""Standard deviation around five minutes, as in the source's charts."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ def run(
 
 
 def merge(cases: Iterable[Case]) -> Case:
-    """Put several runs together."""
+    """Concatenate several runs."""
     parts = list(cases)
     forecasts, baseline = (
         pd.concat([getattr(part, name) for part in parts], ignore_index=True) for name in ("forecasts", "baseline")
@@ -106,7 +106,7 @@ def first_hours(recording: PriceHistory, engine: EngineOptions, prior: Prior | N
 
 
 def _first_start(ts: IntArray, price: FloatArray, start: int, rng: np.random.Generator) -> tuple[IntArray, FloatArray]:
-    """What a collector that starts at `start` knows of a one-minute recording in its first five hours."""
+    """The prices that a collector started at `start` has of a one-minute recording in its first five hours."""
     filled = np.arange(start - DAY_MS, start, 5 * MINUTE_MS)
     polls = start + np.cumsum(rng.integers(25_000, 75_000, 5 * 72))
     jittered = filled + np.rint(rng.normal(0, _JITTER_MS, len(filled))).astype(np.int64)
@@ -120,7 +120,7 @@ def _between(ts: IntArray, price: FloatArray, start: int, end: int) -> tuple[Int
 
 
 def irregular(recording: PriceHistory, poll_days: int = 6, seed: int = 0) -> PriceHistory:
-    """Make what a collector would have stored of a one-minute recording.
+    """The prices that a collector would have stored of a one-minute recording.
 
     A back-fill of one price in about five minutes; then, for the last `poll_days`, polls about a minute apart, one in
     ten of which repeats the price before; gaps of 12 minutes to 5 hours in both.
@@ -144,6 +144,6 @@ def irregular(recording: PriceHistory, poll_days: int = 6, seed: int = 0) -> Pri
 
 
 def worst_coverage(scores: Mapping[str, Score]) -> str:
-    """Largest distance in points of the coverage at 50/80/90/95 % from its nominal over some scores."""
+    """Largest difference in points between coverage and nominal level at 50/80/90/95 %, over some scores."""
     worst = [max(abs(100 * score.coverage[percent] - percent) for score in scores.values()) for percent in INTERVALS]
     return " / ".join(f"{points:.1f}" for points in worst)

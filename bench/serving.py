@@ -1,4 +1,4 @@
-"""Runs a web application in a process of its own; the empty application is the yardstick of the API's answers."""
+"""Runs a web application in a separate process; the empty application is the yardstick of the API's answers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""run_all.py for real: every process, every way to start and to end, on free ports and folders of its own."""
+"""run_all.py with all its processes: every way to start and to end it, on free ports, in separate folders."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ UNREACHABLE = {"HTTPS_PROXY": "http://127.0.0.1:1", "https_proxy": "http://127.0
 
 @pytest.fixture
 def runs(tmp_path: Path) -> Iterator[Callable[..., RunningSuite]]:
-    """Starts suites; none survives its test."""
+    """A function that starts suites; they end with the test."""
     made: list[RunningSuite] = []
 
     def start(
@@ -63,7 +63,7 @@ def runs(tmp_path: Path) -> Iterator[Callable[..., RunningSuite]]:
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSuite]:
-    """A simulated market that runs, all its forecasts published."""
+    """A running suite with the simulated market and all forecasts."""
     folder = tmp_path_factory.mktemp("mercado simulado é")
     opener = folder / "navegador"
     opener.write_text(f'#!/bin/sh\necho "$1" >> "{folder}/páginas.txt"\n', encoding="utf-8")
@@ -90,7 +90,7 @@ def prices_of(run: RunningSuite, folder: str) -> dict[tuple[str, int], float]:
 
 
 def test_everything_answers(demo: RunningSuite) -> None:
-    """API, documentation and dashboard answer, all coins have forecasts, and every place says: simulated."""
+    """API, documentation and dashboard answer, all coins have forecasts, and all of them say that it is simulated."""
     forecasts = demo.forecasts(DEFAULT_COINS)
     assert forecasts is not None
     assert {forecast["fonte"] for forecast in forecasts.values()} == {"demo"}
@@ -102,22 +102,22 @@ def test_everything_answers(demo: RunningSuite) -> None:
     assert set(demo.children()) == set(CHILDREN)
 
 
-def test_the_diagnostics_have_a_name_for_all_that_processes_say(demo: RunningSuite) -> None:
-    """Whatever collector and pipeline say of themselves has a name in either language, or is hidden on purpose."""
+def test_the_diagnostics_name_every_field_of_the_processes(demo: RunningSuite) -> None:
+    """Every field of collector and pipeline has a name in both languages, or is hidden on purpose."""
     said = {name for child in ("collector", "pipeline") for name in read_health(demo.run_dir, child).progress}
     for language in LANGUAGES:
         assert {name for name in said - set(HIDDEN) if not Texts(language).get(f"fact.{name}", "")} == set()
 
 
 def test_pages_open_once_both_answer(demo: RunningSuite) -> None:
-    """With a display the documentation and the dashboard are opened."""
+    """With a display, documentation and dashboard open in the browser."""
     pages = demo.data_dir.parent / "páginas.txt"
     expected = [f"http://127.0.0.1:{demo.api_port}/docs", f"http://127.0.0.1:{demo.dashboard_port}"]
     demo.wait(lambda: pages.exists() and pages.read_text().split() == expected)
 
 
 def test_a_second_suite_is_refused(demo: RunningSuite, runs: Callable[..., RunningSuite]) -> None:
-    """A second start on the same folder says so and changes nothing."""
+    """A second start on the same folder is refused and changes nothing."""
     second = runs("--demo", "--data-dir", str(demo.data_dir))
     assert second.process.wait(timeout=20) == EXIT_ALREADY_RUNNING
     assert f"já está em execução na pasta {demo.data_dir} (pid {demo.process.pid})" in second.output
@@ -125,7 +125,7 @@ def test_a_second_suite_is_refused(demo: RunningSuite, runs: Callable[..., Runni
 
 
 def test_a_busy_port_is_refused_before_anything_starts(runs: Callable[..., RunningSuite]) -> None:
-    """A port in use ends the start with its number and the way out; no process, no market."""
+    """A port in use ends the start with its number and the option to change it; no process starts."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = int(server.getsockname()[1])
         refused = runs("--demo", "--dashboard-port", str(port))
@@ -136,7 +136,7 @@ def test_a_busy_port_is_refused_before_anything_starts(runs: Callable[..., Runni
 
 
 def test_every_killed_process_comes_back(demo: RunningSuite) -> None:
-    """After `kill -9` of each process in turn another does its work within 15 s, and no stored price is lost."""
+    """After `kill -9` of each process its successor works within 15 s, and no stored price is lost."""
     before = prices_of(demo, "demo")
     for name in CHILDREN:
         demo.kill_child(name)
@@ -154,7 +154,7 @@ def test_every_killed_process_comes_back(demo: RunningSuite) -> None:
 def test_a_killed_suite_leaves_nothing_and_the_next_continues(
     demo: RunningSuite, runs: Callable[..., RunningSuite]
 ) -> None:
-    """`kill -9` of run_all.py ends all; the next start goes on with the same market and ends in order on SIGTERM."""
+    """`kill -9` of run_all.py ends every process; the next start goes on with the market and ends on SIGTERM."""
     demo.end(signal.SIGKILL)
     before = prices_of(demo, "demo")
     stored = (demo.data_dir / "demo" / "workspace.json").read_bytes()
@@ -170,7 +170,7 @@ def test_a_killed_suite_leaves_nothing_and_the_next_continues(
 
 
 def test_nothing_reachable_means_a_simulated_market_that_says_so(runs: Callable[..., RunningSuite]) -> None:
-    """Without options and without a way to CoinGecko the market is simulated, loudly; Ctrl+C ends it."""
+    """Without options and without CoinGecko the market is simulated and says so everywhere; Ctrl+C ends it."""
     run = runs("--no-browser", "--coins", "bitcoin,solana", **UNREACHABLE)
     run.wait(lambda: run.forecasts(("bitcoin", "solana")))
     assert run.get("/status")["fonte"] == "demo"
@@ -181,8 +181,8 @@ def test_nothing_reachable_means_a_simulated_market_that_says_so(runs: Callable[
     assert run.end(signal.SIGINT) == 0
 
 
-def test_coingecko_coming_back_is_said_and_changes_nothing(runs: Callable[..., RunningSuite]) -> None:
-    """In fallback the address is asked again and again; once it answers people are told, and the market stays."""
+def test_coingecko_coming_back_is_announced_and_changes_nothing(runs: Callable[..., RunningSuite]) -> None:
+    """In fallback the suite keeps asking CoinGecko; once it answers the notice changes, and the market stays."""
     market = SimulatedMarket(coins_wanted("bitcoin"))
     port = free_port(set())
     run = runs("--no-browser", code=IMPATIENT, COINGECKO_HERE=f"http://127.0.0.1:{port}/api/v3")
@@ -209,7 +209,7 @@ def test_live_prices_come_within_the_keyless_budget(runs: Callable[..., RunningS
 
 
 def test_replay_plays_every_coin_of_the_recording(runs: Callable[..., RunningSuite], tmp_path: Path) -> None:
-    """A recording is played with all its coins, without naming one."""
+    """A recording is played with all its coins if none is named."""
     recording = tmp_path / "gravação de abril.csv"
     start = datetime(2023, 4, 1, tzinfo=UTC)
     with recording.open("w", encoding="utf-8", newline="") as file:
@@ -228,8 +228,8 @@ def test_replay_plays_every_coin_of_the_recording(runs: Callable[..., RunningSui
     assert run.end(signal.SIGTERM) == 0
 
 
-def test_a_recording_that_is_none_ends_the_suite(runs: Callable[..., RunningSuite], tmp_path: Path) -> None:
-    """A file with the wrong columns is a matter of configuration: said once, not retried, nothing left."""
+def test_an_invalid_recording_ends_the_suite(runs: Callable[..., RunningSuite], tmp_path: Path) -> None:
+    """A file with the wrong columns is a configuration error: reported once, not retried."""
     wrong = tmp_path / "errada.csv"
     wrong.write_text("a,b\n1,2\n", encoding="utf-8")
     run = runs("--no-browser", "--replay", str(wrong))

@@ -1,4 +1,4 @@
-"""Running suites and disks to break, and the table of what they survived."""
+"""Fixtures that start suites and mount disks, and the table of faults survived."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _FAULTS = "faults"
 
 @pytest.fixture
 def tell(request: pytest.FixtureRequest) -> Tell:
-    """Adds a line to the table: what was done, how often, survived how often, values lost, wrong values stored."""
+    """A function that adds a line to the table: the fault, times injected and survived, values lost, wrong values."""
 
     def add(what: str, injected: int, survived: int, lost: int = 0, wrong: int = 0) -> None:
         request.node.user_properties.append((_FAULTS, (what, (injected, survived, lost, wrong))))
@@ -46,7 +46,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 @pytest.fixture
 def runs(tmp_path: Path) -> Iterator[Callable[..., RunningSuite]]:
-    """Starts suites; none survives its test."""
+    """A function that starts suites; they end with the test."""
     made: list[RunningSuite] = []
 
     def start(
@@ -74,7 +74,7 @@ def runs(tmp_path: Path) -> Iterator[Callable[..., RunningSuite]]:
 
 @pytest.fixture
 def small_disk() -> Iterator[Callable[[int], Path]]:
-    """Mounts disks of so many megabytes in memory; only root can."""
+    """A function that mounts a disk of some megabytes in memory; needs root."""
     mounted: list[Path] = []
 
     def mount(megabytes: int) -> Path:

@@ -1,4 +1,4 @@
-"""Input that nobody should give: one clear line, an exit code that is not 0, and nothing half done."""
+"""Invalid input is refused with one clear line and an exit code other than 0; nothing is half done."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ VARIABLES = (
 
 
 def run(folder: Path, *words: str, **variables: str) -> tuple[int, str]:
-    """Exit code and all that was printed."""
+    """Run a command; return its exit code and its output."""
     environment = {name: text for name, text in os.environ.items() if not name.startswith("CRYPTO_")}
     environment |= {f"CRYPTO_{name.upper()}": "" for name in Settings.model_fields}
     environment |= {"CRYPTO_DATA_DIR": str(folder / "data"), "CRYPTO_MODELS_DIR": str(folder / "models")}
@@ -72,7 +72,7 @@ def run(folder: Path, *words: str, **variables: str) -> tuple[int, str]:
 
 
 def is_one_clear_line(text: str) -> bool:
-    """Says `Erro` or `Configuração inválida`, fits a screen, shows no traceback; a pointer to --help may follow."""
+    """Whether the text starts with `Erro:`, fits a screen and has no traceback; a pointer to --help may follow."""
     lines = text.splitlines()
     return (
         lines[0].startswith("Erro: ")
@@ -83,7 +83,7 @@ def is_one_clear_line(text: str) -> bool:
 
 
 def test_options_and_variables_that_make_no_sense(tmp_path: Path, tell: Tell) -> None:
-    """Every one is refused before anything is started or written."""
+    """Each of them is refused before any process starts or any file is written."""
     cases: list[tuple[tuple[str, ...], dict[str, str]]] = [(words, {}) for words in OPTIONS]
     cases += [((), {name: value}) for name, value in VARIABLES]
     for words, variables in cases:
@@ -97,7 +97,7 @@ def test_options_and_variables_that_make_no_sense(tmp_path: Path, tell: Tell) ->
 
 
 def million(change: Callable[[dict[str, list[object]]], object], path: Path) -> Path:
-    """A recording of a million rows with one thing wrong at the very end."""
+    """Write a recording of a million rows whose last row is invalid."""
     rows = 1_000_000
     columns: dict[str, list[object]] = {
         "timestamp": [START_MS + row * MINUTE_MS for row in range(rows)],
@@ -109,8 +109,8 @@ def million(change: Callable[[dict[str, list[object]]], object], path: Path) -> 
     return path
 
 
-def test_recordings_that_are_none(tmp_path: Path, tell: Tell) -> None:
-    """Wrong columns, bytes, numbers and moments, also after a million good rows: file, row and column are named."""
+def test_invalid_recordings_are_rejected(tmp_path: Path, tell: Tell) -> None:
+    """Wrong columns, bytes, numbers and times are refused, even after a million good rows; the file is named."""
     folder = tmp_path / "empty"
     folder.mkdir()
     texts = {
@@ -141,11 +141,11 @@ def test_recordings_that_are_none(tmp_path: Path, tell: Tell) -> None:
         assert code not in (0, 1), (path, text)
         assert is_one_clear_line(text), (path, text)
         assert path.name in text
-    tell("recordings that are none", len(paths), len(paths))
+    tell("invalid recordings", len(paths), len(paths))
 
 
-def test_the_suite_ends_with_a_recording_that_is_none(tmp_path: Path, tell: Tell) -> None:
-    """What the market server refuses ends the whole suite; no price and no model was written."""
+def test_an_invalid_recording_ends_the_suite(tmp_path: Path, tell: Tell) -> None:
+    """A recording that the market server refuses ends the suite; no price and no model is written."""
     path = tmp_path / "bad.csv"
     path.write_text("timestamp,coin,price\n2024-01-01,bitcoin,nan\n")
     api_port, dashboard_port = str(free_port(set())), str(free_port(set()))
@@ -156,4 +156,4 @@ def test_the_suite_ends_with_a_recording_that_is_none(tmp_path: Path, tell: Tell
     assert "bad.csv: linha 2" in text
     assert not list(tmp_path.rglob("crypto.db"))
     assert not list(tmp_path.rglob("*.joblib"))
-    tell("a suite with a recording that is none", 1, 1)
+    tell("a suite with an invalid recording", 1, 1)

@@ -1,7 +1,7 @@
-"""The collector as a real process against a hostile API, a hostile operator and a hostile disk.
+"""The collector as a real process against API faults, kills and disk errors.
 
-Truth is known: the simulated market is a function of coin and time, and the server's own log says which requests were
-answered whole. So every stored price is held against it, and every price that such an answer carried is looked for.
+The right prices are known: the simulated market is a function of coin and time, and the server logs which requests got
+a complete answer. So the tests check every stored price, and look for every price of a complete answer.
 """
 
 from __future__ import annotations
@@ -51,12 +51,12 @@ BANS = {"ban_1015", "ban_1020"}
 
 
 class Witness(FaultPlan):
-    """A plan of faults that remembers which request it spoiled, by moment and path."""
+    """A plan of faults that remembers the time and path of each request it spoiled."""
 
     spoiled: dict[tuple[int, str], list[str]]
 
     def take(self, path: str, now_ms: int) -> list[tuple[Fault, int]]:
-        """As the plan does."""
+        """Faults of the plan for this request, which is remembered if it has any."""
         hits = super().take(path, now_ms)
         if hits:
             self.spoiled.setdefault((now_ms, path), []).extend(fault.kind for fault, _ in hits)
@@ -64,7 +64,7 @@ class Witness(FaultPlan):
 
 
 def storm(probability: float, seed: int) -> Witness:
-    """Every kind of fault but bans, whose ten minutes are tested on their own."""
+    """Every kind of fault except bans, whose ten minutes have their own test."""
     kinds = [kind for kind in STORM_KINDS if kind not in BANS]
     plan = Witness(
         [Fault(kind, probability=probability / len(kinds), retry_after_s=3, delay_s=1.0) for kind in kinds], seed
@@ -103,11 +103,11 @@ class Scene:
         return self.process.wait(timeout=10)
 
     def health(self) -> Health:
-        """The collector as its health file shows it."""
+        """Read the collector's health file."""
         return read_health(self.folder / "run", "collector")
 
     def stored(self) -> dict[str, dict[int, float]]:
-        """All prices, by coin and event time; none while there is no database."""
+        """All stored prices by coin and event time; empty without a database."""
         try:
             with PriceReader(self.folder / "crypto.db") as reader:
                 return {coin: dict(reader.range(coin)) for coin in COINS.split(",")}
@@ -115,13 +115,13 @@ class Scene:
             return {coin: {} for coin in COINS.split(",")}
 
     def newest_ms(self) -> int:
-        """The newest event time of all."""
+        """The newest event time of all stored prices."""
         return max((ts_ms for prices in self.stored().values() for ts_ms in prices), default=0)
 
 
 @pytest.fixture
 def make_scene(tmp_path: Path) -> Iterator[Callable[..., Scene]]:
-    """Makes scenes; whatever still runs after the test is ended."""
+    """A function that makes scenes; their processes end with the test."""
     with ExitStack() as stack:
 
         def make(folder: Path = tmp_path / "data", **options: Any) -> Scene:
@@ -159,7 +159,7 @@ def wrong_values(server: FaultyMarketServer, stored: dict[str, dict[int, float]]
 def lost_values(
     server: FaultyMarketServer, plan: Witness, stored: dict[str, dict[int, float]], kills_ms: Sequence[int] = ()
 ) -> list[tuple[str, int]]:
-    """Prices that a whole, unspoiled answer carried and that are not stored, unless a kill came before it was read."""
+    """Prices of complete, unspoiled answers that are not stored, unless a kill came before they were read."""
     api, lost = MarketApi(PlanLimits("local")), []
     for request in list(server.requests):
         if request.status != 200 or (request.time_ms, request.path) in plan.spoiled:
@@ -178,7 +178,7 @@ def lost_values(
 
 
 def busiest_minute(server: FaultyMarketServer) -> int:
-    """The most requests in any 60 s."""
+    """The largest number of requests in any 60 s."""
     times = [request.time_ms for request in server.requests]
     return max((sum(1 for later in times if earlier <= later < earlier + 60_000) for earlier in times), default=0)
 
@@ -187,7 +187,7 @@ def busiest_minute(server: FaultyMarketServer) -> int:
 def test_a_storm_stores_nothing_wrong_and_loses_nothing(
     make_scene: Callable[..., Scene], seed: int, with_kills: bool, capsys: pytest.CaptureFixture[str], tell: Tell
 ) -> None:
-    """Half of all answers go wrong in every way there is; in a second storm the process is killed as well."""
+    """Half of all answers have a fault of any kind; in a second storm the process is also killed."""
     scene = make_scene()
     plan = storm(0.6, seed)
     scene.server.faults = plan
@@ -224,7 +224,7 @@ def test_a_storm_stores_nothing_wrong_and_loses_nothing(
 
 
 def weather(scene: Scene, dice: random.Random, *, with_kills: bool) -> list[int]:
-    """Let the storm pass; returns when the process was killed. It must never end by itself."""
+    """Wait for the end of the storm; return the times of the kills. The process must never end by itself."""
     end, kills_ms = time.monotonic() + STORM_S, []
     while time.monotonic() < end:
         time.sleep(dice.uniform(1, 2 * KILL_EVERY_S))
@@ -238,8 +238,8 @@ def weather(scene: Scene, dice: random.Random, *, with_kills: bool) -> list[int]
 
 
 @pytest.mark.parametrize("kill", [signal.SIGKILL, signal.SIGTERM] if FULL else [signal.SIGKILL])
-def test_an_order_to_wait_outlives_the_process(make_scene: Callable[..., Scene], kill: signal.Signals) -> None:
-    """Retry-After of 8 s; the process ends after it and is started anew: silence for 8 s, then a price at once."""
+def test_retry_after_outlives_the_process(make_scene: Callable[..., Scene], kill: signal.Signals) -> None:
+    """After a Retry-After of 8 s the process is restarted: no request for 8 s, then a price at once."""
     scene = make_scene()
     scene.start()
     eventually(scene.newest_ms)
@@ -256,7 +256,7 @@ def test_an_order_to_wait_outlives_the_process(make_scene: Callable[..., Scene],
 
 
 def test_a_server_that_comes_back_is_polled_within_the_back_off(make_scene: Callable[..., Scene]) -> None:
-    """A minute without any server: afterwards a price within half a minute, and no exit."""
+    """After a minute without a server a price comes within half a minute; the process never exits."""
     scene = make_scene()
     scene.start()
     eventually(scene.newest_ms)
@@ -283,8 +283,8 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["/usr/bin/env", "umount", "-l", str(folder)], check=True)
 
 
-def test_a_full_disk_is_said_and_nothing_is_lost(make_scene: Callable[..., Scene], small_disk: Path) -> None:
-    """Filled to the last byte for half a minute, then freed: polls go on meanwhile, and all prices arrive."""
+def test_a_full_disk_is_reported_and_nothing_is_lost(make_scene: Callable[..., Scene], small_disk: Path) -> None:
+    """On a disk that is full for half a minute polls go on, and all their prices are stored in the end."""
     scene = make_scene(small_disk / "data")
     scene.server.faults = plan = storm(0.0, 1)
     scene.start()
@@ -312,8 +312,8 @@ def fill(path: Path) -> None:
             continue
 
 
-def test_a_read_only_folder_is_waited_for(make_scene: Callable[..., Scene], small_disk: Path) -> None:
-    """While the folder cannot be written the process waits; once it can, prices come without a restart."""
+def test_the_collector_waits_for_a_read_only_folder(make_scene: Callable[..., Scene], small_disk: Path) -> None:
+    """While the folder is read-only the process waits; afterwards it stores prices without a restart."""
     mount(small_disk, "remount,ro")
     scene = make_scene(small_disk / "data")
     scene.start()

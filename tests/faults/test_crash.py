@@ -1,4 +1,4 @@
-"""SIGKILL at random instants: what was stored is not lost, changed, doubled or unreadable, and readers never fail."""
+"""SIGKILL at random instants: no stored value is lost, changed, doubled or unreadable, and readers never fail."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ Tell = Callable[..., None]
 
 @dataclass
 class Writers:
-    """The two writers and the API as processes of this test, each of them killed and started anew."""
+    """The two writers and the API as processes that the test kills and restarts."""
 
     folder: Path
     port: int
@@ -50,7 +50,7 @@ class Writers:
     running: dict[str, subprocess.Popen[str]] = field(default_factory=dict)
 
     def start(self, name: str) -> None:
-        """Start one; what the writer of prices prints is what it promises to have stored."""
+        """Start one process; the writer of prices prints the prices that it has stored."""
         server = (
             "-m",
             "uvicorn",
@@ -83,7 +83,7 @@ class Writers:
             threading.Thread(target=self._listen, args=(process,), daemon=True).start()
 
     def kill(self, name: str) -> None:
-        """End it without a warning."""
+        """Kill it with SIGKILL."""
         process = self.running.pop(name)
         process.send_signal(signal.SIGKILL)
         assert process.wait(timeout=10) == -signal.SIGKILL, f"{name} had ended by itself"
@@ -99,7 +99,7 @@ class Writers:
 
 @pytest.fixture
 def writers(tmp_path: Path) -> Iterator[Writers]:
-    """Nobody runs yet; whoever runs after the test is ended."""
+    """No process runs yet; processes end with the test."""
     market = SimulatedMarket(coins_wanted(COINS), 0)
     witness = Witness(
         tmp_path / "data" / "demo", tmp_path / "models" / "demo", lambda coin, ts_ms: price_at(market, coin, ts_ms)
@@ -111,7 +111,7 @@ def writers(tmp_path: Path) -> Iterator[Writers]:
 
 
 def test_writers_killed_at_full_speed_lose_nothing(writers: Writers, tell: Tell) -> None:
-    """Dozens of commits and publications a second, cut off anywhere: both writers, the API, and all of them at once."""
+    """Dozens of commits and publications a second survive kills of the writers, of the API, and of all at once."""
     dice, witness = random.Random(0), writers.witness
     names = ("prices", "forecasts", "api")
     for name in names:
@@ -140,7 +140,7 @@ def test_writers_killed_at_full_speed_lose_nothing(writers: Writers, tell: Tell)
 
 
 def test_killed_processes_of_a_suite_lose_nothing(runs: Callable[..., RunningSuite], tell: Tell) -> None:
-    """Every process of a running suite is killed in turn, at random instants; the supervisor does the rest."""
+    """Every process of a running suite is killed in turn at random instants; the supervisor restarts it."""
     run = runs("--demo")
     market = SimulatedMarket(coins_wanted(",".join(DEFAULT_COINS)), 0)
     models = run.data_dir.parent / "modelos" / "demo"

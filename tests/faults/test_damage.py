@@ -1,4 +1,4 @@
-"""Files that break, under a running suite and before a start: set aside under a dated name, said, and made anew."""
+"""Damaged files, in a running suite and before a start, are set aside under a dated name, reported and rebuilt."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ Tell = Callable[..., None]
 
 @pytest.fixture(scope="module")
 def suite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSuite]:
-    """A simulated market that runs, with the model stored and every forecast published."""
+    """A running suite with the simulated market, a stored model and all forecasts."""
     run = RunningSuite(tmp_path_factory.mktemp("damage"), "--demo", "--no-browser")
     run.wait(lambda: run.forecasts(DEFAULT_COINS))
     yield run
@@ -48,23 +48,23 @@ def suite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSuite]:
 
 
 def root_of(run: RunningSuite) -> Path:
-    """Where the simulated market's files lie."""
+    """Folder of the simulated market."""
     return run.data_dir / "demo"
 
 
 def set_aside_of(folder: Path, name: str) -> list[Path]:
-    """The dated files that `name` has become, without what belongs to a database."""
+    """The files that `name` was set aside as, without those that belong to a database."""
     return [path for path in folder.glob(f"{name}.damaged-*") if not path.name.endswith(("-wal", "-shm"))]
 
 
 def forecast_after(run: RunningSuite, moment_ms: int) -> bool:
-    """Whether the API shows a forecast made after a moment."""
+    """Whether the API shows a forecast made after this time."""
     forecast: dict[str, Any] | None = run.get("/prever/bitcoin")
     return forecast is not None and datetime.fromisoformat(forecast["gerado_em"]) > to_datetime(moment_ms)
 
 
 def overwrite(path: Path, offset: int = 0) -> None:
-    """Write garbage into a file where it lies, as a bad disk or a stray program would."""
+    """Overwrite a file in place with garbage, as a bad disk or another program would."""
     with path.open("r+b") as file:
         file.truncate(max(offset, path.stat().st_size))
         for start in range(offset, path.stat().st_size, len(GARBAGE)):
@@ -74,7 +74,7 @@ def overwrite(path: Path, offset: int = 0) -> None:
 
 @pytest.mark.parametrize("victim", ["latest", "features", "manifest.json"])
 def test_published_files_are_replaced_while_running(suite: RunningSuite, victim: str, tell: Tell) -> None:
-    """The next cycle sets the file aside, says so, and publishes; the rest of the log stays, and no answer is a 500."""
+    """The next cycle sets the file aside, reports it and publishes; the rest of the log stays, no answer is a 500."""
     folder = root_of(suite) / "processed"
     manifest = suite.wait(lambda: ManifestReader(folder).current())
     if victim == "manifest.json":
@@ -97,8 +97,8 @@ def test_published_files_are_replaced_while_running(suite: RunningSuite, victim:
     tell(f"damage while running: {victim}", 1, 1)
 
 
-def test_small_files_are_made_whole_while_running(suite: RunningSuite, tell: Tell) -> None:
-    """Health files, source.json, workspace.json overwritten: every page still answers, and they are written again."""
+def test_small_files_are_rewritten_while_running(suite: RunningSuite, tell: Tell) -> None:
+    """With health files, source.json and workspace.json overwritten every page answers; the files are rewritten."""
     suite.wait(lambda: suite.get("/status"))
     names = ("collector.json", "pipeline.json", "api.json", "suite.json", "source.json")
     overwrite(root_of(suite) / "workspace.json")
@@ -116,8 +116,8 @@ def _is_beating(suite: RunningSuite, name: str) -> bool:
     return read_health(suite.run_dir, name).alive
 
 
-def test_a_database_that_breaks_while_running_is_made_anew(suite: RunningSuite, tell: Tell) -> None:
-    """All pages but the first turn to garbage: set aside, said, collected and back-filled anew; forecasts go on."""
+def test_a_database_damaged_while_running_is_rebuilt(suite: RunningSuite, tell: Tell) -> None:
+    """A database with all but its first page garbage is set aside, reported and back-filled; forecasts go on."""
     root = root_of(suite)
     with Poller(suite.api_port, PATHS[1:]) as poller:
         suite.wait(lambda: poller.is_ready)
@@ -135,7 +135,7 @@ def test_a_database_that_breaks_while_running_is_made_anew(suite: RunningSuite, 
 def test_everything_damaged_at_rest_is_rebuilt_by_the_next_start(
     suite: RunningSuite, runs: Callable[..., RunningSuite], tell: Tell
 ) -> None:
-    """Database with -wal and -shm, model, manifest: set aside and made anew; the log of forecasts loses nothing."""
+    """Damaged database, -wal, -shm, model and manifest are set aside and rebuilt; the forecast log loses nothing."""
     root, models = root_of(suite), suite.data_dir.parent / "modelos" / "demo"
     suite.end(signal.SIGTERM)
     assert set_aside_of(root, "workspace.json") == []
@@ -164,10 +164,10 @@ def test_everything_damaged_at_rest_is_rebuilt_by_the_next_start(
     tell("damage before a start", len(victims) + 2, len(victims) + 2, witness.lost, witness.wrong)
 
 
-def test_a_write_ahead_log_of_garbage_is_no_damage(
+def test_a_garbage_write_ahead_log_keeps_the_database(
     suite: RunningSuite, runs: Callable[..., RunningSuite], tell: Tell
 ) -> None:
-    """What a torn -wal takes with it is fetched again; the database under it stays, and every value is right."""
+    """Prices lost with a torn -wal are fetched again; the database stays, and every value is right."""
     root = root_of(suite)
     before = set_aside_of(root, "crypto.db")
     (root / "crypto.db-wal").write_bytes(GARBAGE)

@@ -1,4 +1,4 @@
-"""A full disk and a folder that cannot be written: said clearly, nothing truncated, over without a restart."""
+"""A full disk and a read-only folder are reported, truncate no file, and need no restart afterwards."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ Disk = Callable[[int], Path]
 
 @pytest.fixture
 def plain_folder(tmp_path: Path) -> Iterator[Path]:
-    """A folder whose permissions count; those of root do not, so root gives that power away in the processes."""
+    """A folder whose permissions bind the processes; as root they give up the right to ignore them."""
     yield tmp_path
     for path in (tmp_path, *tmp_path.rglob("*")):
         if path.is_dir():
@@ -54,7 +54,7 @@ def fill(path: Path) -> None:
 
 
 def witness_of(run: RunningSuite) -> Witness:
-    """Knows the only right price of every moment."""
+    """A witness that knows the right price at every time."""
     market = SimulatedMarket(coins_wanted(",".join(DEFAULT_COINS)), 0)
     models = run.data_dir.parent / "modelos" / "demo"
     return Witness(run.data_dir / "demo", models, lambda coin, ts_ms: price_at(market, coin, ts_ms))
@@ -66,8 +66,8 @@ def newest_ms(witness: Witness) -> int:
     return max(ts_ms for _, ts_ms in witness.prices)
 
 
-def test_a_disk_that_fills_up_costs_nothing_but_time(runs: Start, small_disk: Disk, tell: Tell) -> None:
-    """Full to the last byte under a running suite: the API answers, the trouble is said, and then all goes on."""
+def test_a_full_disk_loses_nothing(runs: Start, small_disk: Disk, tell: Tell) -> None:
+    """While the disk is full the API answers and reports it; afterwards everything goes on."""
     disk = small_disk(24)
     run = runs("--demo", folder=disk)
     run.wait(lambda: run.forecasts(DEFAULT_COINS))
@@ -97,8 +97,8 @@ def test_a_disk_that_fills_up_costs_nothing_but_time(runs: Start, small_disk: Di
     tell("full disk under a running suite", 1, 1, witness.lost, witness.wrong)
 
 
-def test_folders_that_become_read_only_are_waited_for(plain_folder: Path, tell: Tell) -> None:
-    """While nothing new can be made in the data folder readers are served; afterwards the same processes go on."""
+def test_processes_wait_for_read_only_folders(plain_folder: Path, tell: Tell) -> None:
+    """While the data folder is read-only the API answers; afterwards the same processes go on."""
     run = RunningSuite(plain_folder, "--demo", "--no-browser", wrapper=_without_powers())
     try:
         run.wait(lambda: run.forecasts(DEFAULT_COINS))
@@ -125,8 +125,8 @@ def test_folders_that_become_read_only_are_waited_for(plain_folder: Path, tell: 
             assert run.end(signal.SIGTERM) == 0
 
 
-def test_a_start_on_a_disk_that_refuses_ends_with_one_line(small_disk: Disk, tell: Tell) -> None:
-    """Full or read-only from the start: one clear line, no traceback, and nothing half done."""
+def test_a_start_on_a_full_or_read_only_disk_ends_with_one_line(small_disk: Disk, tell: Tell) -> None:
+    """On a disk that is full or read-only from the start the suite ends with one clear line and no half-done work."""
     disk = small_disk(1)
     fill(disk / "filler")
     full = _run(disk)
@@ -150,7 +150,7 @@ def _run(disk: Path) -> tuple[int, str]:
 
 
 def _without_powers() -> tuple[str, ...]:
-    """Root may write where it is forbidden; a process without these two capabilities may not."""
+    """A command that drops the two capabilities with which root ignores permissions."""
     if os.geteuid() != 0:
         return ()
     drop = "-dac_override,-dac_read_search"

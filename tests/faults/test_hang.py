@@ -1,4 +1,4 @@
-"""A main loop that hangs while the rest of its process goes on: seen by its resting heartbeat, and restarted."""
+"""A process whose main loop hangs stops its heartbeat and is restarted."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ signal.signal(signal.SIGUSR1, lambda *_: time.sleep(3600))
 sys.argv = ["core.processes.child", *sys.argv[1:]]
 runpy.run_module("core.processes.child", run_name="__main__", alter_sys=True)
 """
-"""Runs a child as the suite does, but with little patience; its main thread sleeps for an hour at SIGUSR1."""
+"""Runs a child as the suite does, with short time limits; SIGUSR1 makes its main thread sleep for an hour."""
 
 NAMES = ("api", "dashboard", "collector", "pipeline")
 PATIENCE_S = 90
 
 
-def test_whatever_hangs_is_restarted(tmp_path: Path, tell: Callable[..., None]) -> None:
-    """The main thread of each process sleeps while its heartbeat thread runs: each is replaced and works again."""
+def test_processes_that_hang_are_restarted(tmp_path: Path, tell: Callable[..., None]) -> None:
+    """When the main thread of a process sleeps while its heartbeat thread runs, the process is replaced and works."""
     settings = Settings(
         _env_file=None,  # type: ignore[call-arg]  # pydantic's own argument
         source=Source.COINGECKO,
@@ -75,7 +75,9 @@ def test_whatever_hangs_is_restarted(tmp_path: Path, tell: Callable[..., None]) 
         first = {name: supervisor.pid(name) for name in NAMES}
         rest_ends = time.monotonic() + 8
         tick_until(lambda: time.monotonic() > rest_ends)
-        assert {name: supervisor.pid(name) for name in NAMES} == first, "whoever waits for a source does not hang"
+        assert {name: supervisor.pid(name) for name in NAMES} == first, (
+            "a process that waits for a source does not hang"
+        )
         for pid in first.values():
             os.kill(pid or 0, signal.SIGUSR1)
         tick_until(lambda: all(works(name) and supervisor.pid(name) != first[name] for name in NAMES))

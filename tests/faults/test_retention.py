@@ -1,4 +1,4 @@
-"""What is past its time goes in small steps beside a writer and its readers, and nothing else goes with it."""
+"""Expired data is removed in small steps while writers and readers work, and no other data is removed."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Tell = Callable[..., None]
 
 
 def test_thinning_blocks_neither_polls_nor_readers(tmp_path: Path, tell: Tell) -> None:
-    """Between any two steps a poll is stored; readers see the price as of each grid point as it always was."""
+    """A poll is stored between any two steps, and readers always see the same price as of each grid point."""
     now = now_ms() // DAY_MS * DAY_MS
     start = now - (KEEP_DAYS + 3) * DAY_MS
     with PriceWriter(tmp_path / "crypto.db") as writer:
@@ -63,14 +63,12 @@ def test_thinning_blocks_neither_polls_nor_readers(tmp_path: Path, tell: Tell) -
 
 
 def _as_of_grid(reader: PriceReader, coin: str, start: int) -> list[tuple[int, float] | None]:
-    """The price as of every twelfth grid point of the days that are thinned."""
+    """The price as of every twelfth grid point of the thinned days."""
     return [reader.as_of(coin, moment) for moment in range(start + GRID_STEP_MS, start + 3 * DAY_MS, 12 * GRID_STEP_MS)]
 
 
-def test_tables_past_their_time_are_published_no_more(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tell: Tell
-) -> None:
-    """Old parts of tables leave the manifest at once and the disk when no reader can want them."""
+def test_expired_tables_are_no_longer_published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tell: Tell) -> None:
+    """Old parts of tables leave the manifest at once, and the disk when no reader can still need them."""
     now = now_ms()
     publisher = Publisher(tmp_path)
     for days in (KEEP_DAYS + 2, KEEP_DAYS + 1, KEEP_DAYS - 1, 0):

@@ -1,4 +1,4 @@
-"""Keys and tokens stay in memory: nothing that the suite writes, says, answers or is started with contains them."""
+"""Keys and tokens stay in memory: no file, output, answer or command line of the suite contains them."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ Tell = Callable[..., None]
 
 
 def answer(run: RunningSuite, path: str, token: str | None) -> tuple[int, bytes]:
-    """Status, headers and body, whatever they are."""
+    """Status, headers and body of any answer."""
     request = urllib.request.Request(f"http://127.0.0.1:{run.api_port}{path}")
     if token is not None:
         request.add_header("Authorization", f"Bearer {token}")
@@ -55,8 +55,10 @@ def answer(run: RunningSuite, path: str, token: str | None) -> tuple[int, bytes]
         return 0, b""
 
 
-def test_secrets_are_nowhere_to_be_found(runs: Callable[..., RunningSuite], tmp_path: Path, tell: Tell) -> None:
-    """With the most talkative logs and a hostile source: not in files, output, answers, addresses, commands."""
+def test_secrets_are_in_no_file_answer_or_command(
+    runs: Callable[..., RunningSuite], tmp_path: Path, tell: Tell
+) -> None:
+    """Even with debug logs and a hostile source, secrets are in no file, output, answer, address or command line."""
     market = SimulatedMarket(coins_wanted(",".join(DEFAULT_COINS)), 3)
     with FaultyMarketServer(market) as server:
         run = runs(
@@ -85,7 +87,7 @@ def test_secrets_are_nowhere_to_be_found(runs: Callable[..., RunningSuite], tmp_
     tell("secrets looked for in files, answers and commands", 2, 2)
 
 
-def test_what_is_written_is_private(runs: Callable[..., RunningSuite], tell: Tell) -> None:
+def test_written_files_are_private(runs: Callable[..., RunningSuite], tell: Tell) -> None:
     """No other user of the machine may read or change data, models or health files."""
     run = runs("--demo", "--coins", "bitcoin")
     run.wait(lambda: run.get("/prever/bitcoin"))

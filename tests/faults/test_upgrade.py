@@ -1,4 +1,4 @@
-"""Folders of an older or a newer release, copies made under a running suite, and two suites on one folder."""
+"""Folders of an older or a newer release, copies of a running suite, and single steps beside one."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ PriceWriter(Path(sys.argv[1]))
 
 
 def old_database(path: Path) -> None:
-    """A database from before the first schema: somebody's table of his own, and version 0."""
+    """Write a database from before the first schema: a foreign table, and version 0."""
     with closing(sqlite3.connect(path)) as connection, connection:
         connection.execute("CREATE TABLE notes (id INTEGER PRIMARY KEY, text TEXT)")
         connection.executemany("INSERT INTO notes (text) VALUES (?)", [("kept",)] * ROWS)
@@ -68,7 +68,7 @@ def state(path: Path) -> tuple[int, set[str], int]:
 
 
 def test_a_migration_that_is_killed_leaves_the_old_database(tmp_path: Path, tell: Tell) -> None:
-    """Killed between its steps and its commit nothing has changed; the next opening migrates everything at once."""
+    """A migration killed before its commit changes nothing; the next opening runs it completely."""
     path = tmp_path / "crypto.db"
     old_database(path)
     before = state(path)
@@ -91,7 +91,7 @@ def test_a_migration_that_is_killed_leaves_the_old_database(tmp_path: Path, tell
 
 
 def test_a_newer_database_is_refused_by_the_suite(runs: Start, tmp_path: Path, tell: Tell) -> None:
-    """What a later release wrote is neither opened nor set aside; the message says what to do."""
+    """A database of a later release is neither opened nor set aside; the message says what to do."""
     run = runs("--demo", "--coins", "bitcoin")
     run.wait(lambda: run.get("/prever/bitcoin"))
     assert run.end(signal.SIGTERM) == 0
@@ -109,7 +109,7 @@ def test_a_newer_database_is_refused_by_the_suite(runs: Start, tmp_path: Path, t
 
 
 def backup(folder: Path, *words: str, data: Path, models: Path) -> subprocess.CompletedProcess[str]:
-    """`python -m core.backup …` for these folders."""
+    """Run `python -m core.backup …` for these folders."""
     environment = {f"CRYPTO_{name.upper()}": "" for name in Settings.model_fields}
     environment |= {"CRYPTO_DATA_DIR": str(data), "CRYPTO_MODELS_DIR": str(models)}
     return subprocess.run(
@@ -123,8 +123,8 @@ def backup(folder: Path, *words: str, data: Path, models: Path) -> subprocess.Co
     )
 
 
-def test_copies_of_a_running_suite_come_back_to_life(runs: Start, tmp_path: Path, tell: Tell) -> None:
-    """Three copies while everything runs; one is restored elsewhere and goes on with the same market and its log."""
+def test_copies_of_a_running_suite_can_be_restored(runs: Start, tmp_path: Path, tell: Tell) -> None:
+    """Of three copies of a running suite one is restored elsewhere; it goes on with the same market and its log."""
     run = runs("--demo", folder=tmp_path)
     run.wait(lambda: run.forecasts(DEFAULT_COINS))
     models = tmp_path / "modelos"
@@ -156,7 +156,7 @@ def test_copies_of_a_running_suite_come_back_to_life(runs: Start, tmp_path: Path
 
 
 def test_single_steps_beside_a_running_suite_are_refused(runs: Start, tell: Tell) -> None:
-    """Each writer has its own lock: no step started by hand writes beside the suite, and the suite does not notice."""
+    """A step started by hand is refused by the writer's lock, and the suite is not disturbed."""
     run = runs("--demo", "--coins", "bitcoin")
     run.wait(lambda: run.get("/prever/bitcoin"))
     pids = {name: child["pid"] for name, child in run.children().items()}

@@ -1,8 +1,8 @@
-"""The two writers at full speed in a time of their own, to be killed: `python tight_loop.py prices|forecasts`.
+"""The two writers at full speed, to be killed: `python tight_loop.py prices|forecasts`.
 
-Prices are those of the simulated market at 5-minute steps from `EPOCH_MS` on, and each is printed once it is stored;
-forecasts follow the newest of them. While a file is written the loop lingers before every call to the operating system,
-so that a kill mostly meets a file half-written, not yet synced, or not yet renamed.
+Prices are those of the simulated market at 5-minute steps from `EPOCH_MS` on; each is printed after it is stored.
+Forecasts follow the newest price. While a file is written the loop pauses before every call to the operating system, so
+that most kills hit a file that is half-written, not yet synced, or not yet renamed.
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ LONGEST_PAUSE_S: Final = 0.004
 
 
 def linger(frame: FrameType, event: str, _: object) -> None:
-    """Called before every call of C code."""
+    """Pause at random; Python calls this before every call of C code."""
     if event == "c_call" and frame.f_code.co_filename == core.files.__file__:
         time.sleep(random.uniform(0, LONGEST_PAUSE_S))
 
 
 def write_prices() -> int:
-    """Store one price of each coin a step; a day at once at the first start, and now and then one that was missed."""
+    """Store one price per coin and step: a day at the first start, and now and then a price that was left out."""
     market = SimulatedMarket(coins_wanted(COINS), 0)
     with PriceWriter(open_workspace(load_settings()).database) as writer:
         writer.update_coins(Coin(coin.id, coin.symbol, coin.name, rank) for rank, coin in enumerate(market.coins, 1))
@@ -64,7 +64,7 @@ def write_prices() -> int:
 
 
 def write_forecasts() -> int:
-    """One cycle after another, without a pause."""
+    """Run cycles without a pause between them."""
     settings = load_settings()
     sys.setprofile(linger)
     with Heartbeat(settings.run_dir, "pipeline") as heartbeat, open_session(settings) as session:

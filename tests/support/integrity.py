@@ -1,4 +1,4 @@
-"""What must hold of a workspace whatever happens to its processes, for the tests that break things."""
+"""Checks that a workspace is intact, for tests that kill processes and damage files."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ _Log = dict[tuple[str, int, int], tuple[Any, ...]]
 
 
 class Witness:
-    """Remembers what was seen stored under `root`, and notices what is missing, changed, doubled or unreadable later.
+    """Remembers everything stored under `root`; later finds what is missing, changed, doubled or unreadable.
 
-    `truth` gives the only right price of a coin at a moment, where it is known. `problems` are sentences; `lost` and
-    `wrong` count prices and logged forecasts.
+    `truth` gives the right price of a coin at a time, if it is known. `problems` are sentences; `lost` and `wrong`
+    count prices and logged forecasts.
     """
 
     def __init__(self, root: Path, models: Path, truth: Callable[[str, int], float] | None = None) -> None:
@@ -46,7 +46,7 @@ class Witness:
         self.lost = self.wrong = self.looks = 0
 
     def look(self) -> None:
-        """Read everything, compare it with what was seen before, and remember it."""
+        """Read everything, compare it with the last look, and remember it."""
         self.looks += 1
         self._look_at_prices()
         self._look_at_log()
@@ -56,7 +56,7 @@ class Witness:
         path = self._root / "crypto.db"
         if not path.exists():
             return
-        promised = set(self.promised)  # what is promised from here on may be stored after the look
+        promised = set(self.promised)  # prices promised after this line may be stored after the read
         with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as connection:
             (verdict,) = connection.execute("PRAGMA integrity_check").fetchone()
             rows = connection.execute("SELECT coin_id, ts_ms, price FROM prices").fetchall()
@@ -89,7 +89,7 @@ class Witness:
         self.log = found
 
     def _log_tables(self) -> list[pa.Table]:
-        """The log as one manifest names it; a superseded file means: look at the newer manifest."""
+        """The log as one manifest lists it; if a file has been replaced, read the newer manifest."""
         folder = self._root / "processed"
         for _ in range(5):
             try:
@@ -114,7 +114,7 @@ class Witness:
         assert hashlib.sha256((card.parent / value["file"]).read_bytes()).hexdigest() == value["sha256"]
 
     def _expect(self, path: Path, read: Callable[[Path], object]) -> None:
-        """A file that exists can be read; one that is replaced meanwhile is none of our business."""
+        """Note a problem if an existing file cannot be read; a file that is replaced meanwhile is ignored."""
         try:
             read(path)
         except FileNotFoundError:
@@ -132,9 +132,9 @@ class Witness:
 
 
 class Poller:
-    """Asks one address after another as long as it is open; `failures` are answers of 500 and more once all were good.
+    """Asks one address after another while it is open; `failures` are answers of 500 and more after all were good.
 
-    While nobody listens (`unanswered`) nobody can fail.
+    `unanswered` counts requests while no server listens; they are not failures.
     """
 
     def __init__(self, port: int, paths: Iterable[str], pause_s: float = 0.02) -> None:
@@ -156,7 +156,7 @@ class Poller:
 
     @property
     def is_ready(self) -> bool:
-        """Whether every address was answered well at least once."""
+        """Whether every address has answered with 200 at least once."""
         return self._good == set(self._paths)
 
     def _poll(self) -> None:
@@ -172,7 +172,7 @@ class Poller:
                 status, body = reply.status, b""
         except urllib.error.HTTPError as error:
             status, body = error.code, error.read()
-        except (OSError, http.client.HTTPException):  # nobody listens, or was killed in the middle of the answer
+        except (OSError, http.client.HTTPException):  # no server listens, or it was killed in the middle of the answer
             self.unanswered += 1
             return
         self.statuses[status] += 1

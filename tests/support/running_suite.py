@@ -27,9 +27,9 @@ DIRECT: Final = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 class RunningSuite:
-    """One `python run_all.py` on free ports, started from `folder`, where its data and its output go too.
+    """One `python run_all.py` on free ports, started in `folder`, which also holds its data and output.
 
-    `options` are the command line's; `variables` come on top of an environment without settings and display;
+    `options` go to the command line; `variables` are added to an environment without settings and display;
     `code` runs in place of run_all.py with the same command line, and `wrapper` is a command that starts it.
     """
 
@@ -65,11 +65,11 @@ class RunningSuite:
 
     @property
     def output(self) -> str:
-        """All that was printed so far."""
+        """The output so far."""
         return self.log.read_text(encoding="utf-8")
 
     def get(self, path: str, port: int | None = None) -> Any:
-        """The JSON (or text) that the API, or the server at `port`, answers with status 200; None for anything else."""
+        """Ask the API, or the server at `port`; return its JSON or text, or None unless the status is 200."""
         try:
             with DIRECT.open(f"http://127.0.0.1:{port or self.api_port}{path}", timeout=5) as reply:
                 body = reply.read().decode()
@@ -78,12 +78,12 @@ class RunningSuite:
         return json.loads(body) if body[:1] in "[{" else body
 
     def children(self) -> dict[str, Any]:
-        """What the supervisor says of its children."""
+        """The supervisor's report on its children, by name."""
         children: dict[str, Any] = read_health(self.run_dir, "suite").progress.get("children", {})
         return children
 
     def wait(self, what: Callable[[], object], patience_s: float = _PATIENCE_S) -> Any:
-        """The first true value of `what`."""
+        """Wait for the first true value of `what` and return it."""
         deadline = time.monotonic() + patience_s
         while not (value := what()):
             assert time.monotonic() < deadline, self.output
@@ -92,23 +92,23 @@ class RunningSuite:
         return value
 
     def forecasts(self, coins: tuple[str, ...]) -> dict[str, Any] | None:
-        """The forecasts of `coins`, once there is one of each."""
+        """The forecasts of `coins`, or None until there is one of each."""
         found = {coin: self.get(f"/prever/{coin}") for coin in coins}
         return found if all(found.values()) else None
 
     def kill_child(self, name: str) -> None:
-        """Kill one process the hard way; another must run as soon as the longest back-off is over."""
+        """Kill one process with SIGKILL and wait for its successor."""
         pid = self.children()[name]["pid"]
         os.kill(pid, signal.SIGKILL)
         self.wait(lambda: self.children()[name]["pid"] not in (pid, None), 15)
 
     def beats(self, name: str) -> bool:
-        """Whether the process that the supervisor names writes its health file."""
+        """Whether the process of this name writes its health file."""
         health = read_health(self.run_dir, name)
         return health.alive and health.pid == self.children()[name]["pid"]
 
     def family(self) -> list[psutil.Process]:
-        """run_all.py and everything under it."""
+        """run_all.py and all its descendants."""
         head = psutil.Process(self.process.pid)
         return [head, *head.children(recursive=True)]
 

@@ -1,4 +1,4 @@
-"""A data folder as collector and pipeline would leave it, made in a second: for the API's tests and benchmarks."""
+"""A data folder as collector and pipeline leave it, made in a second: for tests and benchmarks of the API."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class SampleFolder:
     def make(
         cls, data_dir: Path, coins: Sequence[Coin] = COINS, source: Source = Source.DEMO, **settings: Any
     ) -> SampleFolder:
-        """An empty workspace below `data_dir`, chosen as the supervisor would choose it."""
+        """An empty workspace below `data_dir`, published as the current one."""
         values: dict[str, Any] = {"data_dir": data_dir, "models_dir": data_dir / "models", "source": source, **settings}
         chosen = Settings(**values)
         workspace = open_workspace(chosen)
@@ -51,12 +51,12 @@ class SampleFolder:
         return cls(chosen, workspace, tuple(coins), now_ms() // 1000 * 1000)
 
     def price(self, coin: Coin, ts_ms: int) -> float:
-        """A smooth price, dear for the first coin and cheap for the last."""
+        """A smooth price, high for the first coin and low for the last."""
         level: float = 60_000.0 / 20 ** self.coins.index(coin)
         return level * (1 + 0.01 * math.sin(ts_ms / HOUR_MS) + 0.001 * math.sin(ts_ms / MINUTE_MS))
 
     def fill_prices(self, hours: float = 26, step_ms: int = MINUTE_MS) -> None:
-        """Coins and their prices up to now."""
+        """Store the coins and their prices up to now."""
         start = self.now - round(hours * HOUR_MS)
         with PriceWriter(self.workspace.database) as writer:
             writer.update_coins(self.coins)
@@ -65,14 +65,14 @@ class SampleFolder:
                 writer.store(Price(coin.id, ts, self.price(coin, ts), 1e9, 1e6, ts + 900) for ts in moments)
 
     def publish(self, publisher: Publisher, origin_ms: int | None = None) -> None:
-        """The latest forecast of every coin, made at its origin (default: now)."""
+        """Publish the latest forecast of every coin, made at its origin (default: now)."""
         origin = self.now if origin_ms is None else origin_ms
         rows = [row for coin in self.coins for row in self._forecast(coin, origin)]
         table = pa.Table.from_pylist(rows, FORECAST_SCHEMA).replace_schema_metadata({"trained_ms": str(origin - 5000)})
         publisher.publish({"latest": table})
 
     def publish_log(self, publisher: Publisher, hours: float = 1) -> None:
-        """One logged forecast per coin and 5 minutes, one part a slot, the newest first slot at now."""
+        """Publish one logged forecast per coin and 5 minutes, one part a slot, the newest now."""
         first = self.now - round(hours * HOUR_MS)
         for origin in range(self.now - (self.now - first) // GRID_STEP_MS * GRID_STEP_MS, self.now + 1, GRID_STEP_MS):
             rows = [row for coin in self.coins for row in self._forecast(coin, origin)]
@@ -80,13 +80,13 @@ class SampleFolder:
             publisher.publish(appended={"log": (origin, origin, table)})
 
     def publish_scores(self, publisher: Publisher, hours: int = 30) -> None:
-        """Live scores of `hours` hours and a backtest as long."""
+        """Publish live scores of `hours` hours and a backtest as long."""
         rows = [row for coin in self.coins for row in score_rows(coin.id, self.now - hours * HOUR_MS, hours)]
         table = pa.Table.from_pylist(rows, SCORE_SCHEMA)
         publisher.publish({"backtest": table}, {"scores": (self.now - hours * HOUR_MS, self.now, table)})
 
     def fill(self) -> Publisher:
-        """Everything; returns the publisher for more."""
+        """Store and publish everything; return the publisher."""
         self.fill_prices()
         publisher = Publisher(self.workspace.processed)
         self.publish_log(publisher)
