@@ -51,9 +51,8 @@ def comparison_chart(
     if shown:
         end_ms = max(times[-1] for times, _ in shown.values())
         start_ms = max(end_ms - WINDOWS[window], min(times[0] for times, _ in shown.values()))
-        figure.update_xaxes(
-            range=[local_time(start_ms, formats), local_time(end_ms + (end_ms - start_ms) // 50, formats)]
-        )
+        margin_ms = (end_ms - start_ms) // 50
+        figure.update_xaxes(range=local_times([start_ms, end_ms + margin_ms], formats))
     figure.add_hline(y=100 if as_index else 0, line={"color": IDEAL, "width": 1, "dash": "dash"})
     figure.update_yaxes(tickformat=",.1f" if as_index else "+,.1f", ticksuffix="" if as_index else "%")
     add_watermark(figure, style.watermark)
