@@ -1,4 +1,4 @@
-"""From the values of core to the bodies of the answers; pure."""
+"""Convert the values of core into the bodies of the answers. Pure."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ _SHOWN_INTERVALS: Final = (50, 80, 95)
 
 
 def iso_or_none(ts_ms: int | None) -> str | None:
-    """ISO 8601 with offset, or None."""
+    """ISO 8601 with offset; None stays None."""
     return None if ts_ms is None else iso(ts_ms)
 
 
 def coin_quote(quote: Quote, source: str) -> CoinQuote:
-    """A coin of the list."""
+    """A coin with its newest price."""
     return CoinQuote(
         moeda=quote.symbol,
         id=quote.id,
@@ -49,7 +49,7 @@ def coin_quote(quote: Quote, source: str) -> CoinQuote:
 
 
 def forecast(coin: Coin, view: ForecastView, workspace: Workspace) -> Forecast:
-    """The newest forecast of a coin; the hour is its last step."""
+    """The newest forecast of a coin; its last step is one hour ahead."""
     last = view.steps[-1]
     return Forecast(
         moeda=coin.symbol,
@@ -70,7 +70,7 @@ def forecast(coin: Coin, view: ForecastView, workspace: Workspace) -> Forecast:
 
 
 def logged_row(coin: Coin, logged: LoggedForecast, source: str) -> LoggedForecastRow:
-    """A forecast of the log with its outcome."""
+    """A logged forecast with its outcome."""
     return LoggedForecastRow(
         horario=iso(logged.origin_ms),
         horario_previsto=iso(logged.target_ms),
@@ -98,7 +98,7 @@ def price_row(coin: Coin, price: Price, source: str) -> PriceRow:
 
 
 def metrics_answer(coin: Coin | None, metrics: Metrics, source: str) -> MetricsAnswer:
-    """Live and backtest scores of one coin or of all."""
+    """Live and backtest scores of one coin, or of all if `coin` is None."""
     return MetricsAnswer(
         moeda=coin.symbol if coin else None,
         fonte=source,
@@ -108,7 +108,7 @@ def metrics_answer(coin: Coin | None, metrics: Metrics, source: str) -> MetricsA
 
 
 def kinds(views: Mapping[str, ForecastView]) -> dict[str, int]:
-    """How many coins each kind of forecaster serves, the most frequent first."""
+    """Number of coins per kind of forecast, the most frequent kind first."""
     return dict(Counter(view.kind for view in views.values()).most_common())
 
 

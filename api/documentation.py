@@ -1,4 +1,4 @@
-"""The pages /docs and /redoc, served from this machine alone, and the texts of the OpenAPI description."""
+"""The pages /docs and /redoc, served without other machines, and the texts of the OpenAPI description."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ _REDOC_BODY: Final = '<redoc spec-url="openapi.json"></redoc><script src="estati
 
 
 def describe_source(app: FastAPI, readers: Readers) -> Callable[[], dict[str, Any]]:
-    """A replacement for `app.openapi` whose description begins with where the prices come from now."""
+    """A replacement for `app.openapi` whose description begins with the current source of the prices."""
     generate = app.openapi
 
     def openapi() -> dict[str, Any]:
@@ -80,7 +80,7 @@ def describe_source(app: FastAPI, readers: Readers) -> Callable[[], dict[str, An
 
 
 def add_pages(app: FastAPI, readers: Readers) -> None:
-    """Serve /docs, /redoc, what they load, and the way there from /."""
+    """Add /docs, /redoc, their scripts and styles, and the redirect from /."""
     own = Path(__file__).parent / "static"
     app.mount("/estatico", StaticFiles(directory=own, packages=[("fastapi_offline", "static")]), name="estatico")
 

@@ -1,4 +1,4 @@
-"""Parameters of the routes, validated before anything is read; refusals name the parameter, in Portuguese."""
+"""Parameters of the routes, validated before anything is read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The outermost layer: refuses strange hosts, bodies, far callers without a token and hasty clients; labels answers."""
+"""Outermost layer: refuses unknown hosts, bodies, remote callers and floods; adds headers to answers."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _HEADERS: Final = {
 
 
 class RequestFilter:
-    """ASGI middleware around the whole application; every answer says where the prices of `readers` come from."""
+    """ASGI middleware around the whole application; every answer gets security headers and X-Fonte."""
 
     def __init__(self, app: ASGIApp, settings: Settings, readers: Readers) -> None:
         self._app = app
@@ -45,20 +45,20 @@ class RequestFilter:
         self._limiter = RateLimiter(settings.api_rate_limit or DEFAULT_RATE)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer, or pass on with headers added to the reply."""
+        """Refuse the request or pass it on; either way the answer gets the headers."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
 
-        async def send_labelled(message: Message) -> None:
+        async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                self._label(scope["path"], MutableHeaders(scope=message))
+                self._add_headers(scope["path"], MutableHeaders(scope=message))
             await send(message)
 
         refusal = self._refusal(scope)
-        await (refusal or self._app)(scope, receive, send_labelled)
+        await (refusal or self._app)(scope, receive, send_with_headers)
 
-    def _label(self, path: str, headers: MutableHeaders) -> None:
+    def _add_headers(self, path: str, headers: MutableHeaders) -> None:
         headers.update(_HEADERS)
         headers["Content-Security-Policy"] = _PAGE_POLICY if path in _PAGES else _DATA_POLICY
         if "X-Fonte" not in headers:
@@ -71,12 +71,12 @@ class RequestFilter:
             return "indefinida"
 
     def _refusal(self, scope: Scope) -> Response | None:
-        """Why this request is not answered, or None."""
+        """The answer to a request that is refused, or None."""
         client = scope["client"][0] if scope.get("client") else None
         local = client is None or is_local(client)
         if not local and not self._has_token:
             return _refuse(403, "a API só responde a esta máquina: para abri-la à rede defina CRYPTO_API_TOKEN")
-        if not self._knows_host(scope):
+        if not self._is_allowed_host(scope):
             return _refuse(400, "nome de host não permitido: acrescente-o a CRYPTO_ALLOWED_HOSTS")
         if _has_large_body(Headers(scope=scope)):
             return _refuse(413, "pedido grande demais: esta API não recebe corpo")
@@ -86,8 +86,8 @@ class RequestFilter:
                 return _refuse(429, "pedidos demais", {"Retry-After": str(math.ceil(wait_s))})
         return None
 
-    def _knows_host(self, scope: Scope) -> bool:
-        """A known name, or the very address at which the request arrived: rebinding needs a name."""
+    def _is_allowed_host(self, scope: Scope) -> bool:
+        """Whether the Host header has an allowed name, or the IP address at which the request arrived."""
         name = host_name(Headers(scope=scope).get("host", ""))
         if name is None:
             return False
@@ -100,7 +100,7 @@ def _refuse(status: int, detail: str, headers: dict[str, str] | None = None) -> 
 
 
 def _has_large_body(headers: Headers) -> bool:
-    """Whether a body is announced that is large, or of unknown size."""
+    """Whether the headers announce a large body or one of unknown size."""
     length = headers.get("content-length", "0")
     is_small = length.isdecimal() and len(length) < 10 and int(length) <= _MAX_BODY_BYTES
     return not is_small or "transfer-encoding" in headers

@@ -1,6 +1,6 @@
-"""The bodies of the answers: fields in Portuguese, each described and with an example.
+"""Bodies of the answers: Portuguese fields with descriptions and examples.
 
-Rows of long tables are typed dictionaries: they cost a fifth of a model each.
+Rows of long tables are typed dictionaries, which cost a fifth of a Pydantic model.
 """
 
 from __future__ import annotations

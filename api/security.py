@@ -1,4 +1,4 @@
-"""Who may ask: bearer token, local callers, host names, and what counts as one client."""
+"""Access rules: bearer token, local callers, allowed host names, and the network of a client."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from core.settings import Settings
 __all__ = ["DEFAULT_RATE", "allowed_hosts", "host_name", "is_local", "network", "require_token"]
 
 DEFAULT_RATE: Final = 120
-"""Requests per minute and client when other machines may ask and nothing was configured."""
+"""Requests per minute for each client on another machine, unless configured."""
 
 _HOST: Final = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9._-]+))(?::\d{1,5})?")
 
@@ -25,10 +25,10 @@ _bearer = HTTPBearer(auto_error=False, scheme_name="token", description="O valor
 async def require_token(
     request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
 ) -> None:
-    """Let pass who carries the configured token.
+    """Refuse requests without the configured bearer token.
 
     Raises:
-        HTTPException: 401.
+        HTTPException: 401, the token is missing or wrong.
     """
     token = request.app.state.settings.api_token
     given = credentials.credentials if credentials else ""
@@ -41,18 +41,18 @@ async def require_token(
 
 
 def allowed_hosts(settings: Settings) -> frozenset[str]:
-    """The host names under which the API may be asked; others are a sign of DNS rebinding."""
+    """Host names that requests may carry; another one is a sign of DNS rebinding."""
     return frozenset({"localhost", settings.host.lower(), *(name.lower() for name in settings.allowed_hosts)})
 
 
 def host_name(header: str) -> str | None:
-    """The name or address in a Host header, lower-case and without port; None where it is malformed."""
+    """Name or address in a Host header, in lower case and without port; None if malformed."""
     match = _HOST.fullmatch(header)
     return (match[1] or match[2]).lower() if match else None
 
 
 def is_local(client: str) -> bool:
-    """Whether an address is this machine's own."""
+    """Whether an IP address is a loopback address, also as IPv6-mapped IPv4."""
     try:
         address = ipaddress.ip_address(client.partition("%")[0])
     except ValueError:
@@ -62,7 +62,7 @@ def is_local(client: str) -> bool:
 
 
 def network(client: str) -> str:
-    """What counts as one client: an IPv4 address, or the /64 network that IPv6 gives to a household."""
+    """Key of a client for limits: the IPv4 address, or the /64 network, which is one household in IPv6."""
     try:
         address = ipaddress.ip_address(client.partition("%")[0])
     except ValueError:

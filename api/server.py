@@ -1,4 +1,4 @@
-"""The API process that run_all.py starts, `python -m api.server`: api.main's application behind time limits.
+"""The API process, `python -m api.server`: serves the application of api.main with time limits.
 
 uvicorn alone waits without limit for the end of a request and for the client to read the answer.
 """

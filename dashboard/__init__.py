@@ -1,1 +1,1 @@
-"""Streamlit dashboard: reads what the other processes published, never writes."""
+"""Streamlit dashboard: reads what the other processes publish and never writes."""

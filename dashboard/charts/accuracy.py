@@ -22,7 +22,7 @@ _MAX_COINS: Final = 30
 
 
 def interval_coverage_chart(score: Score, formats: Formats, texts: Texts) -> go.Figure:
-    """Promised against observed share of outcomes inside each interval; on the diagonal a promise is kept."""
+    """Reliability diagram: nominal coverage of each interval against the observed one, with the diagonal."""
     figure = go.Figure(layout=base_layout(formats, _HEIGHT))
     x_name, y_name = texts("accuracy.promised"), texts("accuracy.observed")
     promised = sorted(score.coverage)
@@ -43,14 +43,14 @@ def interval_coverage_chart(score: Score, formats: Formats, texts: Texts) -> go.
 
 
 def by_horizon_chart(scores: Mapping[int, Score], formats: Formats, texts: Texts) -> go.Figure:
-    """Error against "the price stays" for each horizon; below the line is better."""
+    """Pinball loss per horizon, relative to "the price stays"; below zero is better."""
     figure = _against_naive(scores, formats, texts)
     figure.update_xaxes(title=texts("accuracy.horizon"), tickvals=figure.data[0].x, type="linear")
     return figure
 
 
 def by_day_chart(scores: Mapping[str, Score], formats: Formats, texts: Texts) -> go.Figure:
-    """The same for each day (UTC)."""
+    """Pinball loss per UTC day, relative to "the price stays"; below zero is better."""
     figure = _against_naive(scores, formats, texts)
     margin_ms = DAY_MS // 2
     starts = [score.start_ms // DAY_MS * DAY_MS for score in scores.values() if score.relative_pinball is not None]
@@ -63,7 +63,7 @@ def by_day_chart(scores: Mapping[str, Score], formats: Formats, texts: Texts) ->
 
 
 def by_coin_chart(scores: Mapping[str, Score], names: Mapping[str, str], formats: Formats, texts: Texts) -> go.Figure:
-    """The same for each coin, best first; at most thirty, the table below has them all."""
+    """Relative pinball loss of the best thirty coins, best first; the table in the view has them all."""
     known = sorted(
         ((score.relative_pinball, coin) for coin, score in scores.items() if score.relative_pinball is not None)
     )[:_MAX_COINS]
@@ -83,14 +83,14 @@ def by_coin_chart(scores: Mapping[str, Score], names: Mapping[str, str], formats
 
 
 def _bare_layout(formats: Formats, height: int) -> dict[str, Any]:
-    """A chart without a legend needs no room above."""
+    """The base layout without the room for a legend."""
     layout = base_layout(formats, height)
     layout["margin"] |= {"t": 8}
     return layout
 
 
 def _against_naive(scores: Mapping[Any, Score], formats: Formats, texts: Texts) -> go.Figure:
-    """A line of errors in percent of those of "the price stays", over the keys of the scores that know theirs."""
+    """A line of relative pinball losses, in percent, over the keys whose score has one."""
     known = [
         (place, 100 * (score.relative_pinball - 1), texts("accuracy.count", count=formats.number(score.forecasts)))
         for place, score in scores.items()

@@ -1,4 +1,4 @@
-"""Colours of the charts: mid-tones with enough contrast on white and on near-black, distinct for colour-blind eyes."""
+"""Colours of the charts: mid-tones that read on white and near-black, also for colour-blind eyes."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ RIGHT: Final = "#1a9e77"
 WORSE: Final = "#d1495b"
 
 BAND_OPACITY: Final = {95: 0.12, 80: 0.18, 50: 0.28}
-"""Opacity of each interval's band; they lie on top of each other and add up towards the middle."""
+"""Opacity of each interval; the intervals overlap, so that the colour is strongest in the middle."""
 
 CATEGORIES: Final = ("#2f81f7", "#e8730c", "#1a9e77", "#a371f7", "#d1495b", "#c9a50b", "#17a2b8", "#8b949e")
-"""One colour a coin in the comparison, which takes at most as many."""
+"""Colours of the comparison, one per coin; it takes at most as many coins."""
 
 
 def faded(colour: str, opacity: float) -> str:

@@ -147,7 +147,7 @@ def _add_past(figure: go.Figure, past: Sequence[LoggedForecast], style: ChartSty
 
 
 def _outlines(logged: Sequence[LoggedForecast]) -> tuple[list[int], list[float | None]]:
-    """The 80 % intervals as closed outlines: one per stretch without a gap, with an empty point between two."""
+    """The 80 % intervals as closed outlines, one per stretch without a gap, parted by empty points."""
     times: list[int] = []
     values: list[float | None] = []
     stretch: list[LoggedForecast] = []

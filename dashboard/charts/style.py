@@ -22,7 +22,7 @@ _HEIGHT: Final = 460
 
 @dataclass(frozen=True)
 class ChartStyle:
-    """Formats of a chart, and the watermark across prices that are not live; part of the keys of cached figures."""
+    """Formats of a chart and the watermark on prices that are not live; part of figures' cache keys."""
 
     formats: Formats
     watermark: str | None = None
@@ -34,7 +34,7 @@ class ChartStyle:
 
 
 def base_layout(formats: Formats, height: int = _HEIGHT) -> dict[str, Any]:
-    """Layout of every chart: legend above, room for the axes alone, and no dragging, which would catch a thumb."""
+    """Layout of every chart: legend above, narrow margins, no dragging, which would catch a thumb."""
     return {
         "height": height,
         "margin": {"l": 8, "r": 8, "t": 36, "b": 8},

@@ -1,4 +1,4 @@
-"""Tables: numbers stay numbers, so that columns sort; a style shows them as people read them."""
+"""Tables of the views; cells keep numbers so that columns sort, and a style formats them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def coin_table(
     formats: Formats,
     texts: Texts,
 ) -> Styler:
-    """One row a coin: price, its last day, the next hour."""
+    """One row per coin: price, its last day, and the forecast of the next hour."""
     rows = []
     for quote in quotes:
         mean, expected, width, p_up = _next_hour(forecasts.get(quote.id))
@@ -49,7 +49,7 @@ def coin_table(
 
 
 def score_table(scores: Mapping[str, Score], names: Mapping[str, str], formats: Formats, texts: Texts) -> Styler:
-    """One row a coin: its scores."""
+    """One row per coin: its scores."""
     frame = pd.DataFrame(
         [
             {
@@ -74,7 +74,7 @@ def score_table(scores: Mapping[str, Score], names: Mapping[str, str], formats: 
 
 
 def steps_rows(forecast: ForecastView, formats: Formats, texts: Texts) -> list[dict[str, str]]:
-    """The twelve horizons of a forecast in words."""
+    """One row per horizon of a forecast, formatted as text."""
     decimals = price_decimals(forecast.price_origin)
     return [
         {
@@ -93,7 +93,7 @@ def steps_rows(forecast: ForecastView, formats: Formats, texts: Texts) -> list[d
 def text_table(
     rows: Sequence[Mapping[str, str]], judged: str | None = None, alarming: Sequence[str] = ()
 ) -> pd.DataFrame | Styler:
-    """Rows of text; the values of column `judged` are green, or red where they are among `alarming`."""
+    """A table of text; values in column `judged` are green, or red if they are among `alarming`."""
     frame = pd.DataFrame(list(rows))
     if judged is None:
         return frame
@@ -101,7 +101,7 @@ def text_table(
 
 
 def _next_hour(forecast: ForecastView | None) -> tuple[float | None, float | None, float | None, float | None]:
-    """Expected price, its change, width of the 80 % range and chance of a rise (in percent), as far as forecast."""
+    """Mean price in one hour; its change, the 80 % width and the chance of a rise in percent."""
     if forecast is None:
         return None, None, None, None
     step, price = forecast.steps[-1], forecast.price_origin

@@ -1,1 +1,1 @@
-"""Every word and number format of the dashboard, in Portuguese and English."""
+"""Texts and number formats of the dashboard, in Portuguese and English."""

@@ -1,4 +1,4 @@
-"""Numbers, prices and moments as people read them, in their language and time zone."""
+"""Format numbers, prices and times in a visitor's language and time zone."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _UNITS_S: Final = ((86_400, "d"), (3_600, "h"), (60, "min"))
 
 
 def time_zone(name: str | None) -> tzinfo:
-    """The browser's time zone, or UTC where it did not say or this machine does not know it."""
+    """The browser's time zone; UTC if it is missing or unknown to this machine."""
     try:
         return ZoneInfo(name) if name else UTC
     except (ZoneInfoNotFoundError, ValueError):
@@ -39,7 +39,7 @@ def time_zone(name: str | None) -> tzinfo:
 
 @dataclass(frozen=True)
 class Formats:
-    """How one person reads figures: `language` pt or en, `zone` of the browser, `currency` of the prices."""
+    """Formats of one visitor: language (pt or en), time zone of the browser, currency of the prices."""
 
     language: str
     zone: tzinfo
@@ -52,7 +52,7 @@ class Formats:
 
     @property
     def symbol(self) -> str:
-        """Symbol of the currency, or its code where no symbol is common."""
+        """Symbol of the currency, or its code in capitals."""
         return _SYMBOLS.get(self.currency, self.currency.upper())
 
     def number(self, value: float, decimals: int = 0) -> str:
@@ -60,21 +60,21 @@ class Formats:
         return format_number(value, decimals, self.language)
 
     def price(self, value: float | None, decimals: int | None = None) -> str:
-        """A price with its currency; without `decimals` as many as its size needs."""
+        """A price with its currency; by default with as many decimals as `price_decimals` gives."""
         if value is None:
             return "—"
         digits = price_decimals(value) if decimals is None else decimals
         return f"{self.symbol}{_NO_BREAK}{self.number(value, digits)}"
 
     def price_range(self, low: float, high: float) -> str:
-        """Two prices with the decimals that tell them apart, the currency once."""
+        """Two prices as a range, with enough decimals to tell them apart and without the currency."""
         width = high - low
         enough = 1 - math.floor(math.log10(width)) if width > 0 else price_decimals(high)
         decimals = min(max(enough, 0), MAX_DECIMALS)
         return f"{self.number(low, decimals)} – {self.number(high, decimals)}"
 
     def percent(self, value: float | None, decimals: int = 2, *, signed: bool = False) -> str:
-        """A percentage; a signed one that rounds to zero has no sign."""
+        """A percentage; what rounds to zero has no sign."""
         if value is None:
             return "—"
         text = self.number(value, decimals)
@@ -85,7 +85,7 @@ class Formats:
         return f"{text}%"
 
     def ratio(self, value: float | None, decimals: int = 3) -> str:
-        """A ratio such as 0,987, or a dash where it is not known."""
+        """A ratio such as 0,987, or a dash for None."""
         return "—" if value is None else self.number(value, decimals)
 
     def size(self, value: int) -> str:
@@ -98,14 +98,14 @@ class Formats:
         return f"{self.number(amount, 1)}{_NO_BREAK}GB"
 
     def duration(self, seconds: float) -> str:
-        """`12 s`, `3 min`, `5 h` or `2 d`, rounded down."""
+        """`12 s`, `3 min`, `5 h` or `2 d`; minutes, hours and days are rounded down."""
         for length, unit in _UNITS_S:
             if seconds >= length:
                 return f"{seconds // length:.0f}{_NO_BREAK}{unit}"
         return f"{max(seconds, 0):.0f}{_NO_BREAK}s"
 
     def local(self, ts_ms: int) -> datetime:
-        """The moment on the wall of the reader, without its zone: what Plotly draws on an axis."""
+        """Local time of the visitor without its zone, as Plotly draws it on an axis."""
         return to_datetime(ts_ms).astimezone(self.zone).replace(tzinfo=None)
 
     def clock(self, ts_ms: int) -> str:
@@ -124,10 +124,10 @@ class Formats:
 
     @property
     def date_pattern(self) -> str:
-        """How a day is written."""
+        """Pattern of a date."""
         return "%d/%m/%Y" if self.language == "pt" else "%Y-%m-%d"
 
     @property
     def day_pattern(self) -> str:
-        """How a day is written on an axis."""
+        """Pattern of a date on an axis, without the year."""
         return "%d/%m" if self.language == "pt" else "%m-%d"

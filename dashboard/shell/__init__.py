@@ -1,1 +1,1 @@
-"""What surrounds every view: layout, login, banner, progress of the first data, and choices kept in the address."""
+"""Everything around the views: layout, login, banner, first progress, choices in the address."""

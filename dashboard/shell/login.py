@@ -1,4 +1,4 @@
-"""Who may see the page: where the API asks for a token, the dashboard asks for the same one."""
+"""Login: if the API asks for a token, the dashboard asks for the same one."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ __all__ = ["admitted", "is_token"]
 _ADMITTED: Final = "admitted"
 _DELAY_S: Final = 1.0
 _TRIES: Final = RateLimiter(per_minute=10)
-"""Of one address, over all its sessions: the delay alone would let a thousand sessions guess side by side."""
+"""Tries per address over all its sessions: the delay alone would not stop a thousand parallel sessions."""
 
 
 def is_token(given: str, expected: SecretStr) -> bool:
-    """Whether `given` is the token; takes as long for a near miss as for a far one."""
+    """Whether `given` is the token; the time it takes does not depend on the difference."""
     return hmac.compare_digest(given.encode(), expected.get_secret_value().encode())
 
 
 def admitted(expected: SecretStr | None, texts: Texts) -> bool:
-    """Whether this visitor may go on; asks for the token where there is one, and remembers it for the session."""
+    """Whether this visitor may see the page; draws the form if a token is set and not yet given."""
     if expected is None or st.session_state.get(_ADMITTED):
         return True
     with st.form("token", width=420):

@@ -1,4 +1,4 @@
-"""How good the forecasts were: against "the price stays", and whether the intervals kept their promise."""
+"""View of the forecasts' accuracy: loss relative to "the price stays", and coverage of the intervals."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _CHART_CONFIG: Final = {"displayModeBar": False}
 
 
 def show(view: ViewContext) -> None:
-    """Draw the view: what is measured, of which coins, from which evidence; the scores follow by themselves."""
+    """Draw the choices of evidence and coins; the scores below them refresh every five seconds."""
     texts = view.texts
     st.markdown(texts("accuracy.intro"))
     with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -41,9 +41,9 @@ def show(view: ViewContext) -> None:
 
 
 def _first_evidence(view: ViewContext) -> str:
-    """What is shown to who has not chosen: live scores, and the backtest while there are none.
+    """The evidence shown by default: live scores, or the backtest while there are none.
 
-    Where nothing can be read, the scores themselves say why.
+    If nothing can be read, the scores below show the reason.
     """
     try:
         metrics = view.readers.metrics(None)
@@ -53,7 +53,7 @@ def _first_evidence(view: ViewContext) -> str:
 
 
 def verdict(score: Score, formats: Formats, texts: Texts) -> tuple[str, str]:
-    """Colour and sentence that say what the numbers allow to say, and no more."""
+    """A colour and a sentence with the conclusion that hours and p-value allow."""
     if score.hours < MINIMUM_LENGTH or score.better_p_value is None or score.skill is None:
         return "blue", texts("verdict.early", hours=score.hours, needed=MINIMUM_LENGTH)
     gain = formats.percent(abs(100 * score.skill))

@@ -1,4 +1,4 @@
-"""Several coins on a common scale, and every coin in one table."""
+"""View that compares coins on one scale and lists every coin in a table."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _SPARK_RENEWED_MS: Final = 5 * MINUTE_MS
 
 
 def show(view: ViewContext) -> None:
-    """Draw the view."""
+    """Draw the choices of coins, window and scale, the chart, and the table."""
     texts, names = view.texts, view.names
     with st.container(horizontal=True, vertical_alignment="bottom"):
         window = choose_window(view)
@@ -55,7 +55,7 @@ def show(view: ViewContext) -> None:
 def comparison_figure(
     readers: Readers, _version: str, names: tuple[tuple[str, str], ...], *, window: str, scale: str, style: ChartStyle
 ) -> go.Figure:
-    """The chart of one version of the data, `names` being the coins shown and what they are called."""
+    """The comparison chart for one version of the data; `names` has pairs of coin id and shown name."""
     newest_ms = max((quote.updated_ms or 0 for quote in readers.quotes()), default=0)
     step = max(step_ms(window), _STEP_MS)
     series = {coin: readers.series(coin, newest_ms - WINDOWS[window], step) for coin, _ in names}
@@ -64,13 +64,13 @@ def comparison_figure(
 
 @lru_cache(maxsize=4)
 def sparklines(readers: Readers, coins: tuple[str, ...], until_ms: int) -> dict[str, list[float]]:
-    """The last day of each coin at half-hour steps; `until_ms` moves in steps of five minutes, for they cost most."""
+    """Half-hourly prices of each coin's last day; callers round `until_ms` to 5 minutes to save work."""
     return {coin: readers.series(coin, until_ms - DAY_MS, _SPARK_STEP_MS)[1] for coin in coins}
 
 
 @lru_cache(maxsize=8)
 def coins_table(readers: Readers, _version: str, until_ms: int, formats: Formats) -> Styler:
-    """The table of one version of the data."""
+    """The table of all coins for one version of the data."""
     quotes = readers.quotes()
     try:
         forecasts = readers.forecasts()

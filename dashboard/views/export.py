@@ -59,20 +59,20 @@ def _cards(view: ViewContext, coin: Coin, workspace: Workspace, span_ms: int) ->
 
 
 def prices_file(readers: Readers, coin: Coin, span_ms: int) -> str:
-    """Stored prices of the last `span_ms`, newest first."""
+    """CSV of the prices stored in the last `span_ms`, newest first."""
     end_ms = now_ms() + DAY_MS
     prices = readers.history(coin.id, max(0, now_ms() - span_ms), end_ms, _MAX_ROWS)
     return prices_csv(coin, prices, readers.workspace())
 
 
 def forecasts_file(readers: Readers, coin: Coin, span_ms: int) -> str:
-    """Logged one-hour forecasts made in the last `span_ms` with their outcomes, newest first."""
+    """CSV of the one-hour forecasts logged in the last `span_ms`, with outcomes, newest first."""
     logged = readers.logged(coin.id, max(0, now_ms() - span_ms), now_ms() + DAY_MS, _MAX_ROWS)
     return forecasts_csv(coin, logged, readers.workspace())
 
 
 def latest_file(readers: Readers) -> str:
-    """The newest forecast of every coin, all horizons and quantiles."""
+    """CSV of the newest forecast of every coin, with all horizons and quantiles."""
     symbols = {quote.id: quote.symbol for quote in readers.quotes()}
     rows: Iterable[tuple[Cell, ...]] = (
         (

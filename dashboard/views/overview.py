@@ -1,4 +1,4 @@
-"""One coin now: its price, the forecast of the next hour, and both on one chart that follows the market."""
+"""View of one coin: its price, the forecast of the next hour, and a live chart of both."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ class _Delta(TypedDict):
 
 _LIVE_EVERY: Final = "2s"
 _PAST_LIMIT: Final = 2100
-"""Logged forecasts of a week, one every 5 minutes, and some to spare."""
+"""More than the logged forecasts of a week, one every 5 minutes."""
 
 _VISIBLE: Final = 0.005
-"""Smaller changes in percent are shown as 0,00 %, without colour or arrow."""
+"""Smaller changes, in percent, round to 0,00 % and have neither colour nor arrow."""
 
 
 def show(view: ViewContext) -> None:
-    """Draw the view; cards and chart are fragments that follow the data without touching the rest of the page."""
+    """Draw the view; cards and chart are fragments that refresh without redrawing the rest."""
     with st.container(horizontal=True, vertical_alignment="bottom", key="controls"):
         coin = choose_coin(view)
         window = choose_window(view)
@@ -65,9 +65,10 @@ def show(view: ViewContext) -> None:
 def price_figure(
     readers: Readers, _version: str, coin: str, window: str, *, with_past: bool, style: ChartStyle
 ) -> tuple[go.Figure, int | None]:
-    """The chart of one version of the data; the same version gives the same figure, which the browser then keeps.
+    """The price chart for one version of the data; the browser keeps a figure while it stays the same.
 
-    With it the time of the first price where the history does not fill the window yet.
+    Returns:
+        The figure, and the time of the first price if the history does not fill the window yet, else None.
     """
     newest_ms = _newest_ms(readers, coin)
     start_ms = newest_ms - WINDOWS[window]
@@ -183,7 +184,7 @@ def _model_card(view: ViewContext, forecast: ForecastView) -> None:
 
 
 def _ages(view: ViewContext, quote: Quote, forecast: ForecastView | None) -> str:
-    """One line on how old the price and the forecast are."""
+    """One line on the age of price and forecast."""
     formats = view.formats
     if quote.updated_ms is None:
         return ""
@@ -202,7 +203,7 @@ def _forecast(readers: Readers, coin: str) -> ForecastView | None:
 
 
 def _past(readers: Readers, coin: str, start_ms: int, newest_ms: int, window: str) -> list[LoggedForecast]:
-    """One-hour forecasts whose hour has come within the window; every fourth of a week's is enough to draw."""
+    """One-hour forecasts whose target lies in the window; every fourth of them for a week."""
     try:
         logged = readers.logged(coin, start_ms - HOUR_MS, newest_ms - HOUR_MS, _PAST_LIMIT)
     except NotReady:
@@ -220,7 +221,7 @@ def _age(formats: Formats, ts_ms: int) -> str:
 
 
 def _delta(formats: Formats, change: float | None) -> _Delta:
-    """A change as `st.metric` wants it: green and up, red and down, or grey where it rounds to nothing."""
+    """A change for `st.metric`: green and up, red and down, or grey if it rounds to zero."""
     text = None if change is None else formats.percent(change, signed=True)
     if change is None or abs(change) < _VISIBLE:
         return {"delta": text, "delta_color": "off", "delta_arrow": "off"}
