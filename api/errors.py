@@ -14,7 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from api.parameters import InvalidParameter
-from core.errors import ConfigurationError, DamagedFile, NotReady, UnknownCoin
+from core.errors import ConfigurationError, DamagedFile, ForecastingError, NotReady, UnknownCoin
 
 __all__ = ["add_error_answers"]
 
@@ -76,21 +76,25 @@ def _wait(detail: str) -> JSONResponse:
     return _answer(503, detail, {"Retry-After": str(RETRY_AFTER_S)})
 
 
+def _words(error: Exception) -> str:
+    return error.in_words() if isinstance(error, ForecastingError) else str(error)
+
+
 def _unknown_coin(_: Request, error: Exception) -> Response:
-    return _answer(404, str(error))
+    return _answer(404, _words(error))
 
 
 def _not_ready(_: Request, error: Exception) -> Response:
-    return _wait(str(error))
+    return _wait(_words(error))
 
 
 def _damaged(_: Request, error: Exception) -> Response:
     _log.error("damaged: %s", error)
-    return _wait(f"um arquivo de dados está danificado e será refeito: {error}")
+    return _wait(f"um arquivo de dados está danificado e será refeito: {_words(error)}")
 
 
 def _unusable(_: Request, error: Exception) -> Response:
-    return _wait(str(error))
+    return _wait(_words(error))
 
 
 def _unreadable(_: Request, error: Exception) -> Response:

@@ -21,6 +21,7 @@ from api.security import require_token
 from api.state import StatusCache
 from core.errors import EXIT_CONFIGURATION, ConfigurationError
 from core.processes.event_loop_heartbeat import loop_heartbeat
+from core.processes.health_schema import API
 from core.processes.lifecycle import watch_parent
 from core.reading.readers import Readers
 from core.settings import Settings, load_settings
@@ -83,7 +84,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 async def _lifespan(api: FastAPI) -> AsyncIterator[None]:
     """Write heartbeats while the API serves; end with the process that started it."""
     watch_parent()
-    async with loop_heartbeat(api.state.settings.run_dir, "api", "servindo"):
+    async with loop_heartbeat(api.state.settings.run_dir, API):
         yield
     api.state.readers.close()
 

@@ -4,24 +4,23 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import Final
+from collections.abc import Mapping
+from dataclasses import asdict, fields, is_dataclass
+from typing import Any, Final
 
 from api.conversions import iso_or_none, kinds
 from api.schemas import ModelStatus, ProcessStatus, Status
 from core.errors import ConfigurationError, DamagedFile, NotReady
 from core.processes.heartbeat import Health
 from core.reading.readers import Readers
-from core.reading.status import SuiteStatus, judge
-from core.settings import Settings, Source
+from core.reading.status import SuiteStatus, assess_suite
+from core.settings import Settings
 from core.times import iso, now_ms
+from core.wording import Message, message, say
 
 __all__ = ["StatusCache"]
 
 _LIFETIME_S: Final = 0.25
-_NOTICES: Final = {
-    Source.DEMO: "Dados simulados: nenhum preço é real",
-    Source.REPLAY: "Gravação repetida: os preços não são de agora",
-}
 
 
 class StatusCache:
@@ -46,9 +45,9 @@ class StatusCache:
 
 
 def _status(settings: Settings, readers: Readers, version: str) -> Status:
-    verdict = judge(settings, readers)
+    verdict = assess_suite(settings, readers)
     processes = verdict.processes
-    dashboard = processes["dashboard"]
+    dashboard = processes.dashboard
     return Status(
         status=verdict.state.value,
         horario_atual=iso(now_ms()),
@@ -56,12 +55,12 @@ def _status(settings: Settings, readers: Readers, version: str) -> Status:
         fonte=verdict.source.value if verdict.source else None,
         moeda_cotacao=_currency(readers),
         dados_reais=verdict.is_live,
-        aviso=verdict.notice or (_NOTICES.get(verdict.source) if verdict.source else None),
-        problemas=[problem.text for problem in verdict.problems],
-        codigos_dos_problemas=[problem.code for problem in verdict.problems],
+        aviso=_notice(verdict),
+        problemas=[say(problem) for problem in verdict.problems],
+        codigos_dos_problemas=[problem.code.removeprefix("problem.") for problem in verdict.problems],
         termina_em=iso_or_none(verdict.replay_ends_ms),
-        coletor=_process(processes["collector"], iso_or_none(verdict.newest_price_ms), verdict.price_age_s),
-        pipeline=_process(processes["pipeline"], iso_or_none(verdict.forecast_ms), verdict.forecast_age_s),
+        coletor=_process(processes.collector, iso_or_none(verdict.newest_price_ms), verdict.price_age_s),
+        pipeline=_process(processes.pipeline, iso_or_none(verdict.forecast_ms), verdict.forecast_age_s),
         modelo=_model(readers, verdict),
         dashboard=_process(dashboard, dashboard.heartbeat_at, dashboard.age_s),
     )
@@ -74,34 +73,56 @@ def _currency(readers: Readers) -> str | None:
         return None
 
 
-def _process(health: Health, updated_at: str | None, age_s: float | None) -> ProcessStatus:
-    error = health.last_error or {}
+def _notice(verdict: SuiteStatus) -> str | None:
+    if verdict.notice is not None:
+        return say(verdict.notice)
+    return None if verdict.source is None or verdict.is_live else say(message(f"attribution.{verdict.source}"))
+
+
+def _process(health: Health[Any], updated_at: str | None, age_s: float | None) -> ProcessStatus:
+    error = health.last_error
     return ProcessStatus(
         vivo=health.alive,
-        estado=health.state,
-        mensagem=_message(health),
+        estado=None if health.state is None else say(message(f"state.{health.state}")),
+        mensagem=say(_message(health)),
         iniciado_em=health.started_at,
         ultimo_sinal_em=health.heartbeat_at,
         idade_sinal_segundos=health.age_s,
         atualizado_em=updated_at,
         idade_segundos=None if age_s is None else round(age_s, 1),
-        progresso=health.progress,
-        contadores=health.counters,
-        ultimo_erro=error.get("message"),
-        ultimo_erro_em=error.get("at"),
+        progresso=_published(health),
+        contadores=dict(health.counters),
+        ultimo_erro=None if error is None else say(error.message),
+        ultimo_erro_em=None if error is None else error.at,
     )
 
 
-def _message(health: Health) -> str:
+def _message(health: Health[Any]) -> Message | str:
     if not health.alive and health.running and health.age_s is not None:
-        return f"não dá sinal há {health.age_s:.0f} s"
+        return message("process.silent", seconds=round(health.age_s))
     if not health.alive:
-        return "parado" if health.pid else "ainda não começou"
-    return str(health.progress.get("mensagem") or health.state or "funcionando")
+        return message("process.stopped" if health.pid else "process.not_started")
+    return getattr(health.progress, "message", None) or message(f"state.{health.state}")
+
+
+def _published(health: Health[Any]) -> dict[str, Any]:
+    """The record of a process for programs, its messages in words; empty before the process has started."""
+    if health.pid is None:
+        return {}
+    record = {field.name: _plain(getattr(health.progress, field.name)) for field in fields(health.progress)}
+    return record | {"damaged": dict(health.damaged)}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Message):
+        return say(value)
+    if isinstance(value, Mapping):
+        return {str(name): _plain(item) for name, item in value.items()}
+    return asdict(value) if is_dataclass(value) and not isinstance(value, type) else value
 
 
 def _model(readers: Readers, verdict: SuiteStatus) -> ModelStatus:
-    trouble = "; ".join(problem.text for problem in verdict.problems if problem.code == "step_failed") or None
+    trouble = "; ".join(say(problem) for problem in verdict.problems if problem.code == "problem.step_failed") or None
     try:
         views = readers.forecasts()
         newest = max(views.values(), key=lambda view: view.created_ms)

@@ -24,12 +24,13 @@ from bench.naive_loop import naive_loop_cpu_s
 from bench.process_cost import cpu_s, memory_mb, written_bytes
 from bench.stored_log import store_log
 from core.price_store import PriceWriter
+from core.processes.health_schema import PIPELINE, Step
 from core.processes.heartbeat import Heartbeat, read_health
 from core.settings import load_settings
 from core.times import GRID_STEP_MS, now_ms
 from core.workspace import open_workspace
 from model.loop.session import Session, open_session
-from model.pipeline import TRAINING, Pipeline
+from model.pipeline import Pipeline
 
 __all__ = ["figures", "main", "measure_cycles"]
 
@@ -61,7 +62,7 @@ def measure_cycles(
     market = Market.stored(workspace.database, coins=coins, rows=rows, days=history_days, end_ms=end_ms)
     store_log(workspace.processed, market.coins, log_days, end_ms)
     with (
-        Heartbeat(settings.run_dir, "pipeline") as heartbeat,
+        Heartbeat(settings.run_dir, PIPELINE) as heartbeat,
         PriceWriter(workspace.database) as writer,
         open_session(settings) as session,
     ):
@@ -87,8 +88,8 @@ def _typical(samples: Sequence[_Sample]) -> dict[str, Any]:
         "cpu_s": statistics.median(sample.cpu_s for sample in samples),
         "cpu_mean_s": statistics.mean(sample.cpu_s for sample in samples),
         "wall_s": statistics.median(sample.wall_s for sample in samples),
-        "fit_s": statistics.median(sample.steps_s[TRAINING] for sample in samples),
-        "other_s": statistics.median(sample.wall_s - sample.steps_s[TRAINING] for sample in samples),
+        "fit_s": statistics.median(sample.steps_s[Step.TRAINING] for sample in samples),
+        "other_s": statistics.median(sample.wall_s - sample.steps_s[Step.TRAINING] for sample in samples),
         "bytes_written": round(statistics.mean(sample.bytes_written for sample in samples)),
         "steps_s": {name: statistics.median(seconds) for name, seconds in steps.items()},
     }
@@ -106,8 +107,8 @@ def _cycle(pipeline: Pipeline, now: int) -> _Sample:
     wall = time.perf_counter() - started
     assert complete, "a coin has no forecast"
     assert max(pipeline.session.feed.origins.values()) == now, "the new prices were not read"
-    trouble = read_health(pipeline.session.settings.run_dir, "pipeline").progress["trouble"]
-    assert trouble is None, trouble
+    trouble = read_health(pipeline.session.settings.run_dir, PIPELINE).progress.failed_steps
+    assert not trouble, trouble
     return _Sample(cpu_s() - cpu, wall, written_bytes() - written, dict(pipeline.clock.seconds))
 
 

@@ -21,6 +21,7 @@ from bench.figures import Figure, table
 from bench.market import store_simulated
 from bench.serving import EMPTY_APP, serve
 from bench.suite_watch import NOT_COUNTED, SuiteWatch, open_tab
+from core.processes.health_schema import COLLECTOR, PIPELINE
 from core.processes.heartbeat import read_health
 from core.settings import load_settings
 from core.workspace import open_workspace
@@ -50,9 +51,9 @@ def watched_suite(folder: Path, coins: int, interval_s: float, history_days: int
 
 def _complete(suite: RunningSuite, coins: int) -> bool:
     """Whether the collector has finished its back-fill and a cycle has forecast every coin."""
-    pipeline, collector = (read_health(suite.run_dir, name).progress for name in ("pipeline", "collector"))
-    filled = collector.get("backfill_total", 0) and collector["backfill_done"] == collector["backfill_total"]
-    return bool(filled) and pipeline.get("coins") == coins and "forecast_at" in pipeline
+    pipeline, collector = read_health(suite.run_dir, PIPELINE).progress, read_health(suite.run_dir, COLLECTOR).progress
+    filled = 0 < collector.backfill_total == collector.backfill_done
+    return filled and pipeline.coins == coins and pipeline.forecast_at is not None
 
 
 def measure_suite(folder: Path, *, coins: int, minutes: float, interval_s: float, history_days: int) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from typing import Final
 import psutil
 
 from bench.process_cost import memory_mb, written_bytes
+from core.processes.health_schema import PIPELINE
 from core.processes.heartbeat import read_health
 from tests.support.running_suite import RunningSuite
 
@@ -78,14 +79,14 @@ class SuiteWatch:
         until = time.monotonic() + seconds
         while time.monotonic() < until:
             assert self.suite.process.poll() is None, self.suite.output
-            progress = read_health(self.suite.run_dir, "pipeline").progress
-            if "cycle" in progress and "cycle_seconds" in progress:
-                self._take(int(progress["cycle"]), float(progress["cycle_seconds"]))
+            progress = read_health(self.suite.run_dir, PIPELINE).progress
+            if progress.cycle is not None and progress.cycle_seconds is not None:
+                self._take(progress.cycle, progress.cycle_seconds)
             self._ask("api", _ASKED, self.suite.api_port)
             if self.empty_port:
                 self._ask("empty", "/", self.empty_port)
             time.sleep(1.0)
-        restarts = {name: child["restarts"] for name, child in self.suite.children().items()}
+        restarts = {name: child.restarts for name, child in self.suite.children().items()}
         assert not any(restarts.values()), restarts
 
     def _ask(self, name: str, path: str, port: int) -> None:
@@ -101,7 +102,7 @@ class SuiteWatch:
 
     def read(self) -> Reading:
         """Read every process, the size of the write-ahead log, and of all files."""
-        pids = {name: child["pid"] for name, child in self.suite.children().items()}
+        pids = {name: child.pid for name, child in self.suite.children().items()}
         pids["run_all"] = self.suite.process.pid
         files = [path for path in self.suite.data_dir.parent.rglob("*") if path.is_file()]
         sizes = {path: _size(path) for path in files}

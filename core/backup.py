@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import argparse
 import shutil
 import sqlite3
 import sys
 import tempfile
+from argparse import Namespace
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
@@ -15,9 +15,11 @@ from typing import Any, Final
 from core.errors import AlreadyRunning, BadInput, DamagedFile, NotReady, StorageProblem
 from core.files import read_json, write_json
 from core.price_store.rows import writing
-from core.processes.lifecycle import hold_lock, run_main
+from core.processes.command_line import CommandLine, run_command
+from core.processes.lifecycle import hold_lock
 from core.publishing.manifest import MANIFEST, Manifest
-from core.settings import Settings, Source, load_settings
+from core.settings import Settings, Source
+from core.wording import message, say
 from core.workspace import META_FILE, Workspace, current_workspace, open_workspace, read_meta
 
 __all__ = ["main", "make_backup", "restore_backup"]
@@ -40,9 +42,9 @@ def make_backup(workspace: Workspace, target: Path) -> None:
         DamagedFile: the price store is broken.
     """
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
-        raise BadInput(f"{target} já existe e não está vazia")
+        raise BadInput(message("backup.target_exists", folder=str(target)))
     if not workspace.database.exists():
-        raise NotReady("ainda não há preços guardados para copiar")
+        raise NotReady(message("prices.none_stored"))
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as unfinished:
         copy = Path(unfinished) / "copy"
@@ -68,20 +70,20 @@ def restore_backup(source: Path, settings: Settings) -> Workspace:
         AlreadyRunning: a collector or a pipeline works there.
     """
     if not (source / META_FILE).is_file() or not (source / "crypto.db").is_file():
-        raise BadInput(f"{source} não é uma cópia feita por core.backup")
+        raise BadInput(message("backup.no_copy", folder=str(source)))
     meta = _meta_of(source)
     if settings.source is Source.AUTO:
         told = {"source": Source(meta["source"]), "currency": meta["currency"], "seed": meta.get("seed") or 0}
         settings = settings.model_copy(update=told)
     if settings.source is Source.REPLAY and settings.replay is None:
-        raise BadInput("a cópia é de um replay: diga de qual gravação com CRYPTO_REPLAY")
+        raise BadInput(message("backup.needs_replay"))
     workspace = open_workspace(settings, meta=meta)
     with (
-        hold_lock(workspace.database.with_suffix(".lock"), "a base de preços"),
+        hold_lock(workspace.database.with_suffix(".lock"), message("lock.prices")),
         workspace.hold_pipeline(),
     ):
         if workspace.database.exists():
-            raise BadInput(f"{workspace.root} já tem preços: use --data-dir OUTRA_PASTA ou mova a pasta antes")
+            raise BadInput(message("backup.has_prices", folder=str(workspace.root)))
         for part, place in (("processed", workspace.processed), ("models", workspace.models)):
             if (source / part).is_dir():
                 shutil.copytree(source / part, place, dirs_exist_ok=True)
@@ -95,7 +97,7 @@ def _meta_of(source: Path) -> dict[str, Any]:
     try:
         return read_json(source / META_FILE)
     except DamagedFile as error:
-        raise BadInput(f"a cópia {source} está danificada: {error}") from error
+        raise BadInput(message("backup.damaged", folder=str(source), reason=error.message)) from error
 
 
 def _copy_database(source: Path, target: Path) -> None:
@@ -126,7 +128,7 @@ def _copy_published(source: Path, target: Path) -> None:
 
 
 def _copy_models(source: Path, target: Path) -> None:
-    """Copy the newest model and its card; a model that changed meanwhile is noticed by its hash and trained afresh."""
+    """Copy the newest model and its card; a model that changed meanwhile is noticed by its hash and retrained."""
     target.mkdir(exist_ok=True)
     target.chmod(0o700)
     try:
@@ -139,29 +141,27 @@ def _copy_models(source: Path, target: Path) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Copy, or put back."""
-    parser = argparse.ArgumentParser(
-        prog="python -m core.backup",
-        description="Copia os dados enquanto tudo roda, ou restaura uma cópia numa pasta ainda vazia.",
-    )
-    choice = parser.add_mutually_exclusive_group(required=True)
-    choice.add_argument("--out", type=Path, metavar="PASTA", help="pasta nova para a cópia")
-    choice.add_argument("--restore", type=Path, metavar="PASTA", help="cópia a restaurar")
-    options = parser.parse_args(arguments)
-    settings = load_settings()
+    line = CommandLine("core.backup")
+    choice = line.one_of()
+    choice("--out", type=Path, value="folder")
+    choice("--restore", type=Path, value="folder")
+    return run_command(line, _copy, arguments)
+
+
+def _copy(settings: Settings, given: Namespace) -> int:
     try:
-        if options.out is not None:
-            make_backup(current_workspace(settings), options.out)
-            print(f"cópia pronta em {options.out}")  # noqa: T201 - a person started this command
+        if given.out is not None:
+            make_backup(current_workspace(settings), given.out)
+            said = message("backup.done", folder=str(given.out))
         else:
-            print(f"restaurado em {restore_backup(options.restore, settings).root}")  # noqa: T201 - as above
-    except NotReady as error:
-        raise BadInput(str(error)) from error
+            said = message("backup.restored", folder=str(restore_backup(given.restore, settings).root))
     except (StorageProblem, DamagedFile) as error:
-        raise BadInput(f"não foi possível copiar: {error}") from error
+        raise BadInput(message("backup.failed", reason=error.message)) from error
     except AlreadyRunning as error:
-        raise AlreadyRunning(f"pare o sistema antes de restaurar: {error}") from error
+        raise AlreadyRunning(message("backup.running", reason=error.message)) from error
+    print(say(said))  # noqa: T201 - a person started this command
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(run_main(main))
+    sys.exit(main())

@@ -21,10 +21,13 @@ ForecastingError
 
 from __future__ import annotations
 
+from core.wording import Message, say
+
 __all__ = [
     "EXIT_ALREADY_RUNNING",
     "EXIT_CONFIGURATION",
     "EXIT_DISK",
+    "EXIT_REFUSED",
     "AlreadyRunning",
     "BadInput",
     "BadReply",
@@ -44,17 +47,33 @@ __all__ = [
     "WorkspaceMismatch",
 ]
 
+EXIT_REFUSED = 2
 EXIT_CONFIGURATION = 78
 EXIT_DISK = 74
 EXIT_ALREADY_RUNNING = 75
 
 
 class ForecastingError(Exception):
-    """Anything this project raises on purpose."""
+    """Anything this project raises on purpose.
+
+    What a person is to read is a `Message`; errors that only logs and programmers see carry plain English text.
+    `str(error)` is English.
+    """
+
+    def __init__(self, message: Message | str) -> None:
+        super().__init__(message)
+        self.message = message
+
+    def __str__(self) -> str:
+        return say(self.message, "en")
+
+    def in_words(self, language: str = "pt") -> str:
+        """The sentence for a person who reads `language`."""
+        return say(self.message, language)
 
 
 class ConfigurationError(ForecastingError):
-    """Stop: a person must change a setting; the message says which and how, in Portuguese."""
+    """Stop: a person must change a setting; the message says which and how."""
 
 
 class WorkspaceMismatch(ConfigurationError):
@@ -80,7 +99,7 @@ class SourceUnavailable(SourceError):
 class RateLimited(SourceUnavailable):
     """Wait `retry_after_s` seconds (None: the source did not say), then ask again."""
 
-    def __init__(self, message: str, retry_after_s: float | None = None) -> None:
+    def __init__(self, message: Message | str, retry_after_s: float | None = None) -> None:
         super().__init__(message)
         self.retry_after_s = retry_after_s
 

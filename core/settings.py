@@ -10,15 +10,18 @@ from typing import Annotated, Any, Final
 
 import platformdirs
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
-from pydantic_core import ErrorDetails
+from pydantic_core import ErrorDetails, PydanticCustomError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from core.errors import ConfigurationError
 from core.price_rules import COIN_ID
-from core.processes.lifecycle import PARENT_VARIABLE
 from core.times import parse_moment
+from core.wording import Message, Value, message, sentences
 
-__all__ = ["DEFAULT_COINS", "PROJECT", "Plan", "Settings", "Source", "load_settings", "replay_start_ms"]
+__all__ = ["DEFAULT_COINS", "PARENT_VARIABLE", "PROJECT", "Plan", "Settings", "Source", "load_settings"]
+
+PARENT_VARIABLE: Final = "CRYPTO_PARENT_PID"
+"""Names the process that started this one and gave it all settings."""
 
 PROJECT: Final = Path(__file__).resolve().parent.parent
 _IN_CHECKOUT: Final = (PROJECT / "pyproject.toml").is_file()
@@ -97,20 +100,20 @@ class Settings(BaseSettings):
     @classmethod
     def _split_list(cls, value: object) -> object:
         if isinstance(value, str):
-            return tuple(part.strip() for part in value.split(",") if part.strip()) or None
+            return tuple(part.strip() for part in value.split(",") if part.strip())
         return value
 
     @field_validator("coins")
     @classmethod
     def _check_coins(cls, value: tuple[str, ...] | None) -> tuple[str, ...] | None:
-        if value is None:
+        if not value:
             return None
         ids = tuple(dict.fromkeys(part.lower() for part in value))
         if len(ids) == 1 and _TOP.fullmatch(ids[0]):
             return ids
         for coin in ids:
             if not COIN_ID.fullmatch(coin):
-                raise ValueError(f"'{coin}' não é um id do CoinGecko (ex.: bitcoin,ethereum ou top:50)")
+                raise PydanticCustomError("settings.coin_id", "no id of CoinGecko", {"coin": coin[:60]})
         return ids
 
     @field_validator("replay_start")
@@ -120,7 +123,7 @@ class Settings(BaseSettings):
             try:
                 parse_moment(value)
             except ValueError as error:
-                raise ValueError(f"'{value}' não é data nem horário ISO 8601") from error
+                raise PydanticCustomError("settings.moment", "no ISO 8601 time", {"text": value[:60]}) from error
         return value
 
     @field_validator("coingecko_key", "api_token")
@@ -128,7 +131,7 @@ class Settings(BaseSettings):
     def _check_secret(cls, value: SecretStr | None) -> SecretStr | None:
         """A secret goes into an HTTP header: printable ASCII without spaces, or nothing."""
         if value is not None and not re.fullmatch(r"[!-~]{4,512}", value.get_secret_value()):
-            raise ValueError("deve ter de 4 a 512 caracteres ASCII, sem espaços")
+            raise PydanticCustomError("settings.secret", "4 to 512 ASCII characters without spaces")
         return value
 
     @field_validator("data_dir", "models_dir", "replay")
@@ -143,15 +146,13 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _check_together(self) -> Settings:
         if self.source is Source.REPLAY and self.replay is None:
-            raise ValueError("a fonte replay precisa de um arquivo: --replay ARQUIVO (ou CRYPTO_REPLAY)")
+            raise PydanticCustomError("settings.replay_file", "a replay needs a file")
         if self.api_port == self.dashboard_port:
-            raise ValueError(f"API e painel não podem usar a mesma porta ({self.api_port}): mude --api-port")
+            raise PydanticCustomError("settings.same_port", "one port for two servers", {"port": self.api_port})
         if not self.is_loopback and self.api_token is None:
-            raise ValueError(
-                f"--host {self.host} abre o sistema à rede: defina CRYPTO_API_TOKEN, ou fique em 127.0.0.1"
-            )
+            raise PydanticCustomError("settings.open_host", "a token is needed", {"host": self.host})
         if self.coingecko_plan in (Plan.DEMO_KEY, Plan.PRO_KEY) and self.coingecko_key is None:
-            raise ValueError(f"o plano {self.coingecko_plan} precisa de CRYPTO_COINGECKO_KEY")
+            raise PydanticCustomError("settings.plan_key", "a key is needed", {"plan": self.coingecko_plan.value})
         return self
 
     @property
@@ -195,10 +196,10 @@ class Settings(BaseSettings):
 def load_settings(**overrides: object) -> Settings:
     """Settings from `.env`, environment and `overrides` (None means: not given).
 
-    A process of the suite was given everything by its parent and does not read `.env` again.
+    A process of the suite gets everything from its parent and does not read `.env` again.
 
     Raises:
-        ConfigurationError: one line a problem, in Portuguese, naming the variable.
+        ConfigurationError: one line per problem, naming the variable.
     """
     given = {name: value for name, value in overrides.items() if value is not None}
     if os.environ.get(PARENT_VARIABLE):
@@ -206,42 +207,33 @@ def load_settings(**overrides: object) -> Settings:
     try:
         return Settings(**given)  # type: ignore[arg-type]  # pydantic checks the values
     except ValidationError as error:
-        raise ConfigurationError("\n".join(_explain(detail) for detail in error.errors())) from None
+        raise ConfigurationError(_lines([_explain(detail) for detail in error.errors()])) from None
     except UnicodeDecodeError as error:
-        raise ConfigurationError(f"Configuração inválida: o arquivo .env não está em UTF-8 ({error.reason})") from error
+        raise ConfigurationError(message("settings.env_encoding", reason=error.reason)) from error
 
 
-_REASONS: Final = {
-    "enum": "deve ser um de {expected}",
-    "greater_than": "deve ser maior que {gt}",
-    "greater_than_equal": "deve ser no mínimo {ge}",
-    "less_than": "deve ser menor que {lt}",
-    "less_than_equal": "deve ser no máximo {le}",
-    "int_parsing": "deve ser um número inteiro",
-    "int_from_float": "deve ser um número inteiro",
-    "float_parsing": "deve ser um número",
-    "finite_number": "deve ser um número finito",
-    "bool_parsing": "deve ser true ou false",
-    "string_pattern_mismatch": "não tem o formato esperado ({pattern})",
-    "string_too_long": "deve ter no máximo {max_length} caracteres",
-    "string_too_short": "não pode ser vazio",
-}
 _SECRETS: Final = {"coingecko_key", "api_token"}
 
 
-def _explain(detail: ErrorDetails) -> str:
-    """One Portuguese line for one pydantic error; never shows a secret."""
-    if detail["type"] == "value_error":
-        reason = str(detail["ctx"]["error"])
-    else:
-        reason = _REASONS.get(detail["type"], detail["msg"]).format(**detail.get("ctx", {}))
+def _lines(problems: list[Message]) -> Message:
+    """One message of several, a line each."""
+    first, *rest = problems
+    return message("settings.lines", first=first, rest=_lines(rest)) if rest else first
+
+
+def _explain(detail: ErrorDetails) -> Message:
+    """What is wrong with one setting; never shows a secret."""
+    reason = _reason(detail)
     if not detail["loc"]:
-        return f"Configuração inválida: {reason}"
+        return message("settings.invalid", reason=reason)
     name = str(detail["loc"][0])
     shown = "" if name in _SECRETS else f"={str(detail['input'])[:80]}"
-    return f"Configuração inválida: CRYPTO_{name.upper()}{shown}: {reason}"
+    return message("settings.invalid_variable", variable=f"CRYPTO_{name.upper()}", shown=shown, reason=reason)
 
 
-def replay_start_ms(settings: Settings) -> int | None:
-    """Where playing is to start inside the recording, in UTC milliseconds, or None for the earliest possible."""
-    return None if settings.replay_start is None else parse_moment(settings.replay_start)
+def _reason(detail: ErrorDetails) -> Message:
+    code = detail["type"] if detail["type"].startswith("settings.") else f"settings.reason.{detail['type']}"
+    if code not in sentences("en"):
+        return message("settings.reason.other")
+    values: dict[str, Value] = {name: str(value) for name, value in detail.get("ctx", {}).items()}
+    return Message(code, values)

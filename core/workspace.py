@@ -10,20 +10,26 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from pydantic import TypeAdapter, ValidationError
+
 from core.errors import ConfigurationError, DamagedFile, NotReady, WorkspaceMismatch
-from core.files import read_json, set_aside, write_json
+from core.files import read_json, set_aside, write_atomically, write_json
 from core.processes.lifecycle import hold_lock
 from core.settings import Settings, Source
 from core.times import iso, now_ms
+from core.wording import Message, message
 
 __all__ = [
     "META_FILE",
+    "SourceChoice",
     "Workspace",
     "current_workspace",
     "open_workspace",
     "publish_source",
     "read_meta",
     "recording_hash",
+    "source_choice",
+    "workspace_for_step",
 ]
 
 META_FILE: Final = "workspace.json"
@@ -62,7 +68,7 @@ class Workspace:
         Raises:
             AlreadyRunning: another pipeline, or a single step, holds it.
         """
-        lock = hold_lock(self.processed / "pipeline.lock", "o pipeline desta pasta")
+        lock = hold_lock(self.processed / "pipeline.lock", message("lock.pipeline"))
         try:
             yield
         finally:
@@ -83,7 +89,7 @@ def open_workspace(settings: Settings, *, meta: dict[str, Any] | None = None) ->
         ConfigurationError: the recording cannot be read.
     """
     if settings.source is Source.AUTO:
-        raise NotReady("a fonte dos preços ainda não foi decidida")
+        raise NotReady(message("workspace.source_undecided"))
     recording = _recording(settings)
     folder = _folder(settings, recording)
     path = folder / META_FILE
@@ -93,7 +99,7 @@ def open_workspace(settings: Settings, *, meta: dict[str, Any] | None = None) ->
     except FileNotFoundError:
         found = meta or {"schema": _META_SCHEMA, **expected, "epoch_ms": now_ms(), "created_at": iso(now_ms())}
     except DamagedFile as error:
-        raise WorkspaceMismatch(f"{path} e sua cópia estão danificados ({error}): use outro --data-dir") from error
+        raise WorkspaceMismatch(message("workspace.meta_damaged", path=str(path), reason=error.message)) from error
     _refuse_mismatch(path, found, expected)
     _repair_meta(folder, found)
     return Workspace(
@@ -107,30 +113,54 @@ def open_workspace(settings: Settings, *, meta: dict[str, Any] | None = None) ->
     )
 
 
-def publish_source(settings: Settings, workspace: Workspace, notice: str | None) -> None:
-    """Tell API and dashboard, which start before `auto` is decided, where to read; nothing changes where it says so."""
-    path = settings.run_dir / "source.json"
+@dataclass(frozen=True)
+class SourceChoice:
+    """What run/source.json tells API and dashboard, which start before `auto` is decided: where to read.
+
+    `folder` is relative to the data folder; `notice` is what people must be told about the source.
+    """
+
+    source: Source
+    folder: str
+    notice: Message | None
+    decided_at: str
+
+
+_CHOICE: Final = TypeAdapter(SourceChoice)
+
+
+def publish_source(settings: Settings, workspace: Workspace, notice: Message | None) -> None:
+    """Write the choice of the source; nothing happens if the file says so already."""
     relative = workspace.root.relative_to(settings.data_dir).as_posix()
-    choice = {"source": workspace.source.value, "folder": relative, "notice": notice}
+    known = source_choice(settings)
+    if known is None or (known.source, known.folder, known.notice) != (workspace.source, relative, notice):
+        choice = SourceChoice(workspace.source, relative, notice, iso(now_ms()))
+        write_atomically(_choice_file(settings), _CHOICE.dump_json(choice))
+
+
+def source_choice(settings: Settings) -> SourceChoice | None:
+    """The suite's choice of the source, or None before it has decided and where its file is damaged."""
     try:
-        found = read_json(path)
-    except (FileNotFoundError, DamagedFile):
-        found = {}
-    if any(found.get(name) != value for name, value in choice.items()):
-        write_json(path, {**choice, "decided_at": iso(now_ms())})
+        return _CHOICE.validate_json(_choice_file(settings).read_bytes())
+    except (FileNotFoundError, ValidationError):
+        return None
+
+
+def _choice_file(settings: Settings) -> Path:
+    return settings.run_dir / "source.json"
 
 
 def current_workspace(settings: Settings) -> Workspace:
-    """The workspace that readers show: the one named by the settings, or the one the suite decided on; never makes one.
+    """The workspace that readers show; never makes one.
+
+    It is the one that the settings name; with the source `auto` the one that the suite chose, otherwise live prices.
 
     Raises:
-        NotReady: the suite has not decided yet, or nothing was ever collected.
+        NotReady: nothing was ever collected there.
     """
+    choice = source_choice(settings) if settings.source is Source.AUTO else None
     try:
-        if settings.source is Source.AUTO:
-            folder = settings.data_dir / read_json(settings.run_dir / "source.json")["folder"]
-        else:
-            folder = _folder(settings, _recording(settings))
+        folder = settings.data_dir / choice.folder if choice else _folder(settings, _recording(settings))
         meta = read_meta(folder)
         return Workspace(
             source=Source(meta["source"]),
@@ -142,7 +172,22 @@ def current_workspace(settings: Settings) -> Workspace:
             recording=meta.get("recording"),
         )
     except (FileNotFoundError, DamagedFile, KeyError, ValueError) as error:
-        raise NotReady("a fonte dos preços ainda não foi decidida") from error
+        raise NotReady(message("workspace.source_undecided")) from error
+
+
+def workspace_for_step(settings: Settings) -> Workspace:
+    """The workspace of a command that somebody starts alone: that of the readers, or a new one of live prices.
+
+    Raises:
+        WorkspaceMismatch: the folder was made with other settings.
+        ConfigurationError: the recording cannot be read.
+    """
+    if settings.source is not Source.AUTO:
+        return open_workspace(settings)
+    try:
+        return current_workspace(settings)
+    except NotReady:
+        return open_workspace(settings.model_copy(update={"source": Source.COINGECKO}))
 
 
 def read_meta(folder: Path) -> dict[str, Any]:
@@ -173,7 +218,9 @@ def recording_hash(path: Path) -> str:
             while block := file.read(1 << 20):
                 digest.update(block)
     except OSError as error:
-        raise ConfigurationError(f"não foi possível ler a gravação {path}: {error.strerror}") from error
+        raise ConfigurationError(
+            message("recording.unreadable", path=str(path), reason=error.strerror or str(error))
+        ) from error
     return digest.hexdigest()[:16]
 
 
@@ -222,6 +269,11 @@ def _refuse_mismatch(path: Path, meta: dict[str, Any], expected: dict[str, Any])
     for key, value in expected.items():
         if meta.get(key) != value:
             raise WorkspaceMismatch(
-                f"{path.parent} foi criada com {key}={meta.get(key)}, e agora pede-se {key}={value}: "
-                f"use --data-dir OUTRA_PASTA (e --models-dir), volte à opção anterior, ou apague a pasta"
+                message(
+                    "workspace.mismatch",
+                    folder=str(path.parent),
+                    name=key,
+                    found=str(meta.get(key)),
+                    asked=str(value),
+                )
             )

@@ -23,6 +23,7 @@ from streamlit.starlette import App  # noqa: E402 - as above
 
 from core.errors import ConfigurationError  # noqa: E402 - as above
 from core.processes.event_loop_heartbeat import loop_heartbeat  # noqa: E402 - as above
+from core.processes.health_schema import DASHBOARD  # noqa: E402 - as above
 from core.settings import load_settings  # noqa: E402 - as above
 from dashboard.i18n.texts import Texts  # noqa: E402 - as above
 
@@ -39,7 +40,7 @@ async def lifespan(_app: App) -> AsyncIterator[None]:
         _log.error("%s", error)  # the page shows it too
         yield
         return
-    async with loop_heartbeat(run_dir, "dashboard", "rodando"):
+    async with loop_heartbeat(run_dir, DASHBOARD):
         yield
 
 

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-import argparse
 import logging
 import sys
 import threading
+from argparse import Namespace
 from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import Final
 
-from core.errors import ConfigurationError, DamagedFile, StorageProblem
-from core.logs import configure_logging
+from core.errors import ConfigurationError, DamagedFile, ForecastingError, StorageProblem
 from core.price_store import PriceWriter
+from core.processes.command_line import CommandLine, run_command
+from core.processes.health_schema import COLLECTOR, CollectorProgress, ProcessState
 from core.processes.heartbeat import PATIENCE_S, Heartbeat
-from core.processes.lifecycle import run_main, stop_event, watch_parent
-from core.settings import Settings, Source, load_settings
-from core.workspace import open_workspace
+from core.processes.lifecycle import stop_event, watch_parent
+from core.settings import Settings, Source
+from core.wording import Message, message, say
+from core.workspace import open_workspace, source_choice
 from etl.coingecko.client import CoinGecko, base_url
 from etl.collector.collector import Collector
-from etl.collector.health_report import report
+from etl.collector.health_report import collector_progress
 
 __all__ = ["main", "once", "run"]
 
@@ -31,13 +33,17 @@ _log = logging.getLogger(__name__)
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; the exit code is 0 when it did what was asked."""
-    options = _parser().parse_args(arguments)
-    settings = _decided(load_settings())
-    configure_logging(settings.log_level)
-    logging.getLogger("urllib3").setLevel(logging.ERROR)  # what it warns of, our typed errors say in one line
+    line = CommandLine("etl.extract")
+    line.options()("--once", action="store_true")
+    return run_command(line, _collect, arguments)
+
+
+def _collect(settings: Settings, given: Namespace) -> int:
+    settings = _decided(settings)
+    logging.getLogger("urllib3").setLevel(logging.ERROR)  # our typed errors say in one line what it warns of
     stop = stop_event()
     watch_parent()
-    return once(settings, stop) if options.once else run(settings, stop)
+    return once(settings, stop) if given.once else run(settings, stop)
 
 
 def run(settings: Settings, stop: threading.Event) -> int:
@@ -48,38 +54,38 @@ def run(settings: Settings, stop: threading.Event) -> int:
         AlreadyRunning: another process collects into this folder.
     """
     with ExitStack() as stack:
-        health = stack.enter_context(Heartbeat(settings.run_dir, "collector", PATIENCE_S))
+        health = stack.enter_context(Heartbeat(settings.run_dir, COLLECTOR, PATIENCE_S))
         api = _open_api(settings, stop, stack)
         collector = _open_collector(settings, api, health, stop, stack)
         if collector is None:
             return 0
         _log.info("collecting %s from %s", ", ".join(settings.coins or settings.coin_ids), base_url(settings))
-        voice = _Voice(health)
+        reporter = _HealthReporter(health)
         while not stop.is_set():
             pause_s = collector.turn()
-            voice.say(collector)
+            reporter.report(collector)
             stop.wait(min(pause_s, _MAX_PAUSE_S))
-        voice.say(collector)
+        reporter.report(collector)
     return 0
 
 
 def once(settings: Settings, stop: threading.Event) -> int:
     """Make one poll and the back-fill that the call budget allows at once; say in one line what came of it."""
     with ExitStack() as stack:
-        health = stack.enter_context(Heartbeat(settings.run_dir, "collector"))
+        health = stack.enter_context(Heartbeat(settings.run_dir, COLLECTOR))
         api = _open_api(settings, stop, stack)
         try:
             writer = stack.enter_context(PriceWriter(open_workspace(settings).database))
             collector = _resume(settings, writer, api)
         except (OSError, StorageProblem, DamagedFile) as error:
-            return _say(f"Nada coletado: não consigo abrir a base de preços ({error}).", failed=True)
+            return _say(message("extract.store_closed", reason=_reason(error)), failed=True)
         while collector.polls.polled_ms is None and not stop.is_set():
             if collector.turn() > 0 or collector.polls.failures:
-                _, fields = report(collector)
-                return _say(f"Nada coletado: {fields['mensagem']}.", failed=True)
+                _, progress = collector_progress(collector)
+                return _say(message("extract.nothing", reason=progress.message or "?"), failed=True)
         while collector.fill_delay_s() <= 0 and not stop.is_set():
             collector.backfill.step()
-        _Voice(health).say(collector)
+        _HealthReporter(health).report(collector)
         return _summary(collector)
 
 
@@ -97,7 +103,7 @@ def _open_api(settings: Settings, stop: threading.Event, stack: ExitStack) -> Co
 
 
 def _open_collector(
-    settings: Settings, api: CoinGecko, health: Heartbeat, stop: threading.Event, stack: ExitStack
+    settings: Settings, api: CoinGecko, health: Heartbeat[CollectorProgress], stop: threading.Event, stack: ExitStack
 ) -> Collector | None:
     """Open folder and store, trying again while the disk refuses; None if stopped before that."""
     complained = False
@@ -109,7 +115,8 @@ def _open_collector(
         except (OSError, StorageProblem, DamagedFile) as error:
             attempt.close()
             health.error(error)
-            health.state("sem_disco", mensagem=f"não consigo abrir a base de preços: {error}")
+            said = message("collector.store_closed", reason=_reason(error))
+            health.state(ProcessState.STORAGE_REFUSED, CollectorProgress(message=said))
             if not complained:
                 _log.error("cannot open the price store: %s; trying every %.0f s", error, _DISK_RETRY_S)
             complained = True
@@ -135,77 +142,70 @@ def _resume(settings: Settings, writer: PriceWriter, api: CoinGecko) -> Collecto
         return Collector(settings, writer, api)
 
 
-class _Voice:
-    """Puts the collector's report into its health file: at once when the state changes, else with the next beat."""
+class _HealthReporter:
+    """Puts the collector's progress into its health file: at once when the state changes, else with the next beat."""
 
-    def __init__(self, health: Heartbeat) -> None:
+    def __init__(self, health: Heartbeat[CollectorProgress]) -> None:
         self._health = health
-        self._state = ""
+        self._state: ProcessState | None = None
         self._error: Exception | None = None
         self._trouble: str | None = None
 
-    def say(self, collector: Collector) -> None:
+    def report(self, collector: Collector) -> None:
+        """Tell the health file what is new."""
         error, trouble = collector.polls.error, collector.context.buffer.storage_error
         if error is not None and error is not self._error:
             self._health.error(error)
         if trouble is not None and trouble != self._trouble:
-            self._health.error(trouble)
+            self._health.error(message("collector.storage_error", reason=trouble))
         if collector.context.buffer.database_reset:
             self._health.error(_set_aside(collector.context.buffer.set_aside))
             self._health.damaged([collector.context.buffer.set_aside or "crypto.db"])
-        state, fields = report(collector)
-        if state == self._state:
-            self._health.progress(**fields)
+        state, progress = collector_progress(collector)
+        if state is self._state:
+            self._health.progress(progress)
         else:
-            self._health.state(state, **fields)
+            self._health.state(state, progress)
         self._state, self._error, self._trouble = state, error, trouble
 
 
-def _set_aside(name: str | None) -> str:
-    return f"base de preços danificada: guardada como {name} e recomeçada"
+def _set_aside(name: str | None) -> Message:
+    return message("collector.database_reset", file=name or "?")
+
+
+def _reason(error: Exception) -> Message | str:
+    return error.message if isinstance(error, ForecastingError) else str(error)
 
 
 def _summary(collector: Collector) -> int:
     context = collector.context
-    text = f"{len(context.intake.newest)} de {len(context.universe.ids)} moedas com preço"
+    said = message("extract.summary", priced=len(context.intake.newest), coins=len(context.universe.ids))
     if context.backfill_queue.next is not None:
-        text += f"; histórico {context.backfill_queue.done}/{context.backfill_queue.total}: rode de novo para continuar"
+        said = message(
+            "extract.with_backfill", said=said, done=context.backfill_queue.done, total=context.backfill_queue.total
+        )
     if context.intake.missing:
-        text += f"; sem preço: {', '.join(sorted(context.intake.missing))}"
+        said = message("collector.with_missing", said=said, coins=", ".join(sorted(context.intake.missing)))
     if context.buffer.storage_error:
-        return _say(f"{text}; não gravado: {context.buffer.storage_error}.", failed=True)
-    return _say(f"{text}.", failed=not context.intake.newest)
+        return _say(message("extract.unsaved", said=said, reason=context.buffer.storage_error), failed=True)
+    return _say(message("extract.done", said=said), failed=not context.intake.newest)
 
 
-def _say(text: str, *, failed: bool) -> int:
-    print(text, file=sys.stderr if failed else sys.stdout)
+def _say(said: Message, *, failed: bool) -> int:
+    print(say(said), file=sys.stderr if failed else sys.stdout)
     return 1 if failed else 0
 
 
 def _decided(settings: Settings) -> Settings:
-    """Run alone, `auto` means CoinGecko; the local sources need the address of their server."""
-    if settings.source is Source.AUTO:
-        return settings.model_copy(update={"source": Source.COINGECKO})
-    if settings.source is not Source.COINGECKO and settings.coingecko_url is None:
-        raise ConfigurationError(
-            f"a fonte {settings.source} precisa do servidor local: use python run_all.py --source {settings.source}, "
-            "ou rode python -m etl.simulator e defina CRYPTO_COINGECKO_URL e CRYPTO_COINGECKO_PLAN=local"
-        )
-    return settings
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m etl.extract",
-        usage="python -m etl.extract [--once]",
-        description="Coleta os preços para a base (data/crypto.db) até ser parado. Configuração: variáveis CRYPTO_… "
-        "ou arquivo .env, como em run_all.py.",
-        add_help=False,
-    )
-    parser.add_argument("--once", action="store_true", help="faz uma só coleta, com o histórico que faltar, e termina")
-    parser.add_argument("-h", "--help", action="help", help="mostra esta ajuda e sai")
-    return parser
+    """The settings with the source that a step alone uses; the local sources need the address of their server."""
+    source = settings.source
+    if source is Source.AUTO:
+        choice = source_choice(settings)
+        source = choice.source if choice else Source.COINGECKO
+    if source is not Source.COINGECKO and settings.coingecko_url is None:
+        raise ConfigurationError(message("extract.needs_server", source=source.value))
+    return settings.model_copy(update={"source": source})
 
 
 if __name__ == "__main__":
-    sys.exit(run_main(main))
+    sys.exit(main())

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from core.errors import BadInput
 from core.logs import configure_logging
+from core.processes.health_schema import SIMULATOR, ProcessState, SimulatorProgress
 from core.processes.heartbeat import Heartbeat
 from core.processes.lifecycle import run_main, stop_event, watch_parent
 from core.settings import DEFAULT_COINS
@@ -48,8 +49,8 @@ def main(arguments: Sequence[str] | None = None, make_server: Callable[..., Mark
     ):
         _log.info("listening on %s", server.url)
         if options.run_dir is not None:
-            beat = stack.enter_context(Heartbeat(options.run_dir, "simulator"))
-            beat.state("rodando", url=server.url, **market.describe())
+            beat = stack.enter_context(Heartbeat(options.run_dir, SIMULATOR))
+            beat.state(ProcessState.RUNNING, SimulatorProgress(server.url, market.ends_ms))
         stop.wait()
     return 0
 

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import argparse
 import logging
 import sys
+from argparse import Namespace
 from collections.abc import Sequence
 
 import pyarrow as pa
 
-from core.errors import BadInput, NotReady
-from core.logs import configure_logging
 from core.price_store import PriceReader
-from core.processes.lifecycle import run_main
+from core.processes.command_line import CommandLine, run_command
 from core.publishing.publisher import Publisher
-from core.settings import load_settings
+from core.settings import Settings
 from core.times import DAY_MS, now_ms
-from core.workspace import current_workspace
+from core.workspace import workspace_for_step
 from etl.features.feature_grid import FeatureGrid
 from etl.features.feature_table import feature_part, feature_table, not_yet_written, written_until
 from etl.features.price_feed import PriceFeed
@@ -35,26 +33,21 @@ def _features_of(prices: PriceReader, now: int, train_days: int) -> pa.Table:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Append what is missing from the published features."""
-    parser = argparse.ArgumentParser(
-        prog="python -m etl.transform", description="Calcula uma vez as features que faltam dos preços guardados."
-    )
-    parser.parse_args(arguments)
-    settings = load_settings()
-    configure_logging(settings.log_level)
-    try:
-        workspace, now = current_workspace(settings), now_ms()
-        with workspace.hold_pipeline(), PriceReader(workspace.database) as prices:
-            publisher = Publisher(workspace.processed)
-            known = written_until(publisher, now)
-            rows = not_yet_written(_features_of(prices, now, settings.train_days), known)
-            if rows.num_rows:
-                publisher.publish(appended={"features": feature_part(rows)})
-    except NotReady as error:
-        raise BadInput(f"nada a transformar: {error}") from error
+    """Append the features that are missing from the published ones."""
+    return run_command(CommandLine("etl.transform"), _transform, arguments)
+
+
+def _transform(settings: Settings, _given: Namespace) -> int:
+    workspace, now = workspace_for_step(settings), now_ms()
+    with workspace.hold_pipeline(), PriceReader(workspace.database) as prices:
+        publisher = Publisher(workspace.processed)
+        known = written_until(publisher, now)
+        rows = not_yet_written(_features_of(prices, now, settings.train_days), known)
+        if rows.num_rows:
+            publisher.publish(appended={"features": feature_part(rows)})
     _log.info("%d new feature rows", rows.num_rows)
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(run_main(main))
+    sys.exit(main())

@@ -6,9 +6,9 @@ priority; it reads the price store, writes score rows to FILE and touches nothin
 
 from __future__ import annotations
 
-import argparse
 import logging
 import sys
+from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -18,12 +18,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from core.errors import BadInput
-from core.logs import configure_logging
 from core.price_store import PriceReader
-from core.processes.lifecycle import lower_priority, run_main
-from core.settings import load_settings
+from core.processes.command_line import CommandLine, run_command
+from core.processes.lifecycle import lower_priority
+from core.settings import Settings
 from core.times import DAY_MS, now_ms
-from core.workspace import current_workspace
+from core.wording import message
+from core.workspace import workspace_for_step
 from etl.arrays import FloatArray, IntArray
 from etl.recordings.recording import PriceHistory
 from model.backtest import run
@@ -70,18 +71,17 @@ def _stored_prices(prices: PriceReader, since_ms: int) -> PriceHistory:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Score the stored history into a file."""
-    parser = argparse.ArgumentParser(
-        prog="python -m model.first_backtest", description="Confere o método sobre os preços já guardados."
-    )
-    parser.add_argument("--out", type=Path, required=True, metavar="ARQUIVO", help="Parquet com as pontuações")
-    given = parser.parse_args(arguments)
-    settings = load_settings()
-    configure_logging(settings.log_level)
+    line = CommandLine("model.first_backtest")
+    line.options()("--out", type=Path, required=True, value="file")
+    return run_command(line, _score_into_file, arguments)
+
+
+def _score_into_file(settings: Settings, given: Namespace) -> int:
     lower_priority()
-    with PriceReader(current_workspace(settings).database) as prices:
+    with PriceReader(workspace_for_step(settings).database) as prices:
         recording = _stored_prices(prices, now_ms() - _DAYS * DAY_MS)
     if not recording:
-        raise BadInput("nenhuma moeda tem oito horas de preços")
+        raise BadInput(message("backtest.too_young"))
     rows = score_history(recording, engine_options(settings))
     pq.write_table(rows, given.out)
     _log.info("backtest of the stored history: %d score rows of %d coins", rows.num_rows, len(recording))
@@ -89,4 +89,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(run_main(main))
+    sys.exit(main())

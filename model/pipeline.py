@@ -7,24 +7,27 @@ the last good model, or the baseline, to forecast on, and says so in the health 
 
 from __future__ import annotations
 
-import argparse
 import logging
 import sys
 import threading
 import time
+from argparse import Namespace
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from typing import Any, Final, TypeVar
+from dataclasses import replace
+from typing import Final, TypeVar
 
 import pyarrow as pa
 
-from core.errors import DamagedFile, NotReady
+from core.errors import DamagedFile, ForecastingError, NotReady
 from core.forecast_schema import HORIZONS_MIN, KIND_MODEL
-from core.logs import configure_logging
+from core.processes.command_line import CommandLine, run_command
+from core.processes.health_schema import PIPELINE, Headline, PipelineProgress, ProcessState, Step
 from core.processes.heartbeat import PATIENCE_S, Heartbeat
-from core.processes.lifecycle import lower_priority, run_main, stop_event, watch_parent
-from core.settings import Settings, load_settings
+from core.processes.lifecycle import lower_priority, stop_event, watch_parent
+from core.settings import Settings
 from core.times import iso, now_ms
+from core.wording import Message
 from model.loop.backtest_process import FirstBacktest
 from model.loop.restart_backoff import RestartBackoff
 from model.loop.session import Session, open_session
@@ -33,36 +36,7 @@ from model.predict import predict
 from model.scoring.live_scorer import LiveScorer
 from model.train import SAVE_EVERY_MS, train
 
-__all__ = [
-    "BACKTEST",
-    "EARLY",
-    "FEATURES",
-    "FORECASTS",
-    "INSPECTION",
-    "OPENING",
-    "PRICES",
-    "RESTART",
-    "SAVING",
-    "SCORES",
-    "TIDYING",
-    "TRAINING",
-    "Pipeline",
-    "main",
-]
-
-OPENING: Final = "abrir a pasta de dados"
-INSPECTION: Final = "verificar os arquivos"
-PRICES: Final = "ler os preços"
-FEATURES: Final = "calcular as features"
-RESTART: Final = "recomeçar"
-EARLY: Final = "prever antes de treinar"
-TRAINING: Final = "treinar"
-FORECASTS: Final = "prever"
-SCORES: Final = "conferir as previsões"
-BACKTEST: Final = "conferir o histórico"
-TIDYING: Final = "arrumar os arquivos"
-SAVING: Final = "salvar o modelo"
-"""The steps, as the health file names them."""
+__all__ = ["Pipeline", "main"]
 
 _WARM_UP_S: Final = 2.0
 """Pause between cycles until every collected coin has its first forecast."""
@@ -79,13 +53,16 @@ _log = logging.getLogger(__name__)
 class Pipeline:
     """Runs cycles over one session and tells the health file how they went."""
 
-    def __init__(self, session: Session, heartbeat: Heartbeat, backtest: FirstBacktest | None = None) -> None:
+    def __init__(
+        self, session: Session, heartbeat: Heartbeat[PipelineProgress], backtest: FirstBacktest | None = None
+    ) -> None:
         self.session = session
         self._backtest = backtest
         self._heartbeat = heartbeat
         self._scorer = LiveScorer(session.publisher)
         self._cycles = 0
-        self._failed: dict[str, str] = {}
+        self._failed: dict[Step, Message | str] = {}
+        self._progress = PipelineProgress()
         self.clock = CycleClock(session.settings.interval)
         self.restarts = RestartBackoff(session.settings.interval)
 
@@ -97,32 +74,32 @@ class Pipeline:
             complete = self.cycle(now_ms())
             due = max(due + (interval_s if complete else min(_WARM_UP_S, interval_s)), time.monotonic())
             stop.wait(due - time.monotonic())
-        self._attempt(SAVING, self.session.save_model)
+        self._attempt(Step.SAVING, self.session.save_model)
 
     def cycle(self, now: int) -> bool:
         """One cycle; True once every collected coin has a forecast."""
         self.clock.begin()
         self._failed = {}
-        self._attempt(INSPECTION, self._inspect)
+        self._attempt(Step.INSPECTION, self._inspect)
         if self._cycles == 0 and self.session.trained_ms is None:
-            self._attempt(EARLY, lambda: self.session.forecast_early(now))
-        with self.clock.step(PRICES):
+            self._attempt(Step.EARLY_FORECASTS, lambda: self.session.forecast_early(now))
+        with self.clock.step(Step.PRICES):
             taken = self._take_prices(now)
         if not taken:
             return False
-        if self.clock.fits(TRAINING, FORECASTS):
-            self._attempt(TRAINING, lambda: train(self.session, now))
-        forecasts = self._attempt(FORECASTS, lambda: predict(self.session, now))
-        if self.clock.fits(SCORES):
-            self._attempt(SCORES, lambda: self._scorer.step(self.session.prices()))
+        if self.clock.fits(Step.TRAINING, Step.FORECASTS):
+            self._attempt(Step.TRAINING, lambda: train(self.session, now))
+        forecasts = self._attempt(Step.FORECASTS, lambda: predict(self.session, now))
+        if self.clock.fits(Step.SCORES):
+            self._attempt(Step.SCORES, lambda: self._scorer.step(self.session.prices()))
         if self._backtest is not None:
-            self._attempt(BACKTEST, self._backtest.step)
-        if self.clock.fits(TIDYING):
-            self._attempt(TIDYING, lambda: self.session.book.tidy(now))
-        if self._save_is_due(now) and self.clock.fits(SAVING):
-            self._attempt(SAVING, self.session.save_model)
+            self._attempt(Step.BACKTEST, self._backtest.step)
+        if self.clock.fits(Step.TIDYING):
+            self._attempt(Step.TIDYING, lambda: self.session.book.tidy(now))
+        if self._save_is_due(now) and self.clock.fits(Step.SAVING):
+            self._attempt(Step.SAVING, self.session.save_model)
         if forecasts is None:
-            self._heartbeat.state("esperando preços", trouble=self._trouble())
+            self._wait_for_prices()
             return False
         self._cycles += 1
         self._tell(forecasts, now)
@@ -148,26 +125,27 @@ class Pipeline:
         """
         self._heartbeat.progress()
         if self.restarts.is_waiting():
-            self._failed[FEATURES] = str(self.restarts.reason)
+            self._failed[Step.FEATURES] = self.restarts.reason or "?"
             return True
         try:
             self.session.pull(now)
             self.restarts.succeeded()
         except NotReady as error:
-            self._heartbeat.state("esperando preços", trouble=None, mensagem=str(error))
+            self._failed = {}
+            self._wait_for_prices(error.message)
             return False
         except DamagedFile as error:
             self.session.close()
-            self._fail(PRICES, error)
-            self._heartbeat.state("esperando preços", trouble=self._trouble())
+            self._fail(Step.PRICES, error)
+            self._wait_for_prices()
             return False
         except Exception as error:
-            self._fail(FEATURES, error)
-            self.restarts.failed(self._failed[FEATURES])
-            self._attempt(RESTART, self.session.restart_engine)
+            self._fail(Step.FEATURES, error)
+            self.restarts.failed(self._failed[Step.FEATURES])
+            self._attempt(Step.RESTART, self.session.restart_engine)
         return True
 
-    def _attempt(self, what: str, step: Callable[[], _Result]) -> _Result | None:
+    def _attempt(self, what: Step, step: Callable[[], _Result]) -> _Result | None:
         """Run one step; what fails is told and left to the next cycle, so that the other steps go on."""
         self._heartbeat.progress()
         try:
@@ -179,24 +157,24 @@ class Pipeline:
             self._fail(what, error)
             return None
 
-    def _fail(self, what: str, error: Exception) -> None:
+    def _fail(self, what: Step, error: Exception) -> None:
         _log.error("%s failed: %r", what, error, exc_info=not isinstance(error, OSError | DamagedFile))
         self._heartbeat.error(error)
-        self._failed[what] = str(error)[:_MAX_REASON]
+        self._failed[what] = _reason(error)
 
-    def _trouble(self) -> dict[str, str] | None:
-        """The steps of this cycle that failed, and why."""
-        return dict(self._failed) or None
+    def _wait_for_prices(self, reason: Message | str | None = None) -> None:
+        said = Message("text", {"text": reason}) if isinstance(reason, str) else reason
+        self._progress = replace(self._progress, failed_steps=dict(self._failed), message=said)
+        self._heartbeat.state(ProcessState.WAITING_FOR_PRICES, self._progress)
 
     def _tell(self, forecasts: pa.Table, now: int) -> None:
         kinds = forecasts["kind"].to_pylist()
-        self._heartbeat.count(cycles=1)
-        self._heartbeat.state(
-            "em ciclo",
+        self._progress = PipelineProgress(
+            failed_steps=dict(self._failed),
             cycle=self._cycles,
             cycle_seconds=round(self.clock.elapsed_s, 2),
-            step_seconds={name: round(seconds, 3) for name, seconds in self.clock.seconds.items()},
-            put_off=dict(self.clock.put_off),
+            step_seconds={Step(name): round(seconds, 3) for name, seconds in self.clock.seconds.items()},
+            deferred={Step(name): count for name, count in self.clock.put_off.items()},
             coins=len(self.session.feed.origins),
             model_share=round(sum(kind == KIND_MODEL for kind in kinds) / max(len(kinds), 1), 3),
             forecast_at=iso(now),
@@ -208,36 +186,32 @@ class Pipeline:
             awaiting_outcome=self._scorer.pending,
             bytes_written=self.session.publisher.bytes_written,
             headline=_headline(forecasts),
-            trouble=self._trouble(),
-            mensagem=None,
         )
+        self._heartbeat.count(cycles=1)
+        self._heartbeat.state(ProcessState.CYCLING, self._progress)
 
 
-def _headline(forecasts: pa.Table) -> dict[str, Any]:
-    """The one-hour forecast of the first coin, for the line a person reads."""
-    row = forecasts.slice(len(HORIZONS_MIN) - 1, 1).to_pylist()[0]
-    return {
-        "coin": row["coin"],
-        "price": row["price_origin"],
-        "mean": row["mean"],
-        "low80": row["q10"],
-        "high80": row["q90"],
-    }
+def _headline(forecasts: pa.Table) -> Headline:
+    """The one-hour forecast of the first coin, for the line that a person reads."""
+    row = forecasts.slice(HORIZONS_MIN.index(60), 1).to_pylist()[0]
+    return Headline(row["coin"], row["price_origin"], row["mean"], row["q10"], row["q90"])
+
+
+def _reason(error: Exception) -> Message | str:
+    return error.message if isinstance(error, ForecastingError) else str(error)[:_MAX_REASON]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the loop until a stop signal."""
-    parser = argparse.ArgumentParser(
-        prog="python -m model.pipeline", description="Ciclo contínuo: features, treino, previsões e conferência."
-    )
-    parser.parse_args(arguments)
-    settings = load_settings()
-    configure_logging(settings.log_level)
+    return run_command(CommandLine("model.pipeline"), _loop, arguments)
+
+
+def _loop(settings: Settings, _given: Namespace) -> int:
     stop = stop_event()
     watch_parent()
     lower_priority()
     patience_s = settings.interval + PATIENCE_S
-    with Heartbeat(settings.run_dir, "pipeline", patience_s) as heartbeat, ExitStack() as stack:
+    with Heartbeat(settings.run_dir, PIPELINE, patience_s) as heartbeat, ExitStack() as stack:
         session = _open(settings, heartbeat, stop, stack)
         if session is not None:
             heartbeat.damaged(session.damaged)
@@ -246,7 +220,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _open(settings: Settings, heartbeat: Heartbeat, stop: threading.Event, stack: ExitStack) -> Session | None:
+def _open(
+    settings: Settings, heartbeat: Heartbeat[PipelineProgress], stop: threading.Event, stack: ExitStack
+) -> Session | None:
     """Open the workspace, trying again while the disk refuses; None if stopped before that."""
     complained = False
     while not stop.is_set():
@@ -257,10 +233,11 @@ def _open(settings: Settings, heartbeat: Heartbeat, stop: threading.Event, stack
                 _log.error("cannot open the workspace: %s; trying every %.0f s", error, _DISK_RETRY_S)
             complained = True
             heartbeat.error(error)
-            heartbeat.state("sem disco", trouble={OPENING: str(error)[:_MAX_REASON]})
+            failed = {Step.OPENING: _reason(error)}
+            heartbeat.state(ProcessState.STORAGE_REFUSED, PipelineProgress(failed_steps=failed))
             stop.wait(_DISK_RETRY_S)
     return None
 
 
 if __name__ == "__main__":
-    sys.exit(run_main(main))
+    sys.exit(main())

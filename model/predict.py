@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import argparse
 import logging
 import sys
+from argparse import Namespace
 from collections.abc import Sequence
 
 import pyarrow as pa
 
-from core.logs import configure_logging
-from core.processes.lifecycle import run_main
-from core.settings import load_settings
+from core.processes.command_line import CommandLine, run_command
+from core.settings import Settings
 from core.times import now_ms
 from model.loop.session import Session, open_session
 
@@ -33,13 +32,11 @@ def predict(session: Session, now: int) -> pa.Table:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Forecast once with the stored model (the baseline where there is none) and publish."""
-    parser = argparse.ArgumentParser(
-        prog="python -m model.predict", description="Faz e publica uma vez as previsões com o modelo salvo."
-    )
-    parser.parse_args(arguments)
-    settings = load_settings()
-    configure_logging(settings.log_level)
+    """Forecast once with the stored model (the baseline if there is none) and publish."""
+    return run_command(CommandLine("model.predict"), _predict_once, arguments)
+
+
+def _predict_once(settings: Settings, _given: Namespace) -> int:
     with open_session(settings) as session:
         now = now_ms()
         session.pull(now)
@@ -49,4 +46,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(run_main(main))
+    sys.exit(main())

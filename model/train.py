@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import argparse
 import logging
 import sys
+from argparse import Namespace
 from collections.abc import Sequence
 from typing import Final
 
-from core.logs import configure_logging
-from core.processes.lifecycle import run_main
-from core.settings import load_settings
+from core.processes.command_line import CommandLine, run_command
+from core.settings import Settings
 from core.times import MINUTE_MS, now_ms
 from model.forecaster.engine import FitReport
 from model.loop.session import Session, open_session
@@ -34,12 +33,10 @@ def train(session: Session, now: int) -> FitReport:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Train once on the stored prices and store the model; 0 when one was fitted."""
-    parser = argparse.ArgumentParser(
-        prog="python -m model.train", description="Treina uma vez com os preços guardados e salva o modelo."
-    )
-    parser.parse_args(arguments)
-    settings = load_settings()
-    configure_logging(settings.log_level)
+    return run_command(CommandLine("model.train"), _train_once, arguments)
+
+
+def _train_once(settings: Settings, _given: Namespace) -> int:
     with open_session(settings) as session:
         now = now_ms()
         session.pull(now)
@@ -50,4 +47,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(run_main(main))
+    sys.exit(main())

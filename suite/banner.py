@@ -1,19 +1,15 @@
-"""The short table of what runs where."""
+"""The short table that run_all.py prints at the start: what runs where."""
 
 from __future__ import annotations
 
 from core.settings import Settings, Source
+from core.wording import Message, message, say
 from core.workspace import Workspace
 
 __all__ = ["addresses", "banner"]
 
-_SHOWN_COINS = 10
+_MAX_SHOWN = 10
 _EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - compared with, not bound to
-_SOURCES = {
-    Source.COINGECKO: "CoinGecko (preços reais; Powered by CoinGecko, https://www.coingecko.com)",
-    Source.DEMO: "SIMULADA (mercado de mentira, semente {seed})",
-    Source.REPLAY: "REPLAY de {replay}",
-}
 
 
 def addresses(settings: Settings) -> dict[str, str]:
@@ -26,24 +22,32 @@ def addresses(settings: Settings) -> dict[str, str]:
 def banner(settings: Settings, workspace: Workspace) -> str:
     """The table, for a source that is decided."""
     urls = addresses(settings)
-    rows = {
-        "Painel": urls["dashboard"],
-        "API": f"{urls['api']}/docs",
-        "Fonte": _SOURCES[settings.source].format(seed=settings.seed, replay=settings.replay),
-        "Moedas": f"{_coins(settings)}, em {settings.currency.upper()}, a cada {settings.interval:g} s",
-        "Dados": str(workspace.root),
-        "Modelos": str(workspace.models),
-        "Parar": "Ctrl+C",
+    source = message(f"banner.source_{settings.source}", seed=settings.seed, replay=str(settings.replay))
+    coins = message(
+        "banner.coins_line",
+        coins=_coins(settings),
+        currency=settings.currency.upper(),
+        interval=f"{settings.interval:g}",
+    )
+    rows: dict[str, Message | str] = {
+        "dashboard": urls["dashboard"],
+        "api": f"{urls['api']}/docs",
+        "source": source,
+        "coins": coins,
+        "data": str(workspace.root),
+        "models": str(workspace.models),
+        "stop": "Ctrl+C",
     }
-    lines = [f"  {name:<8} {value}" for name, value in rows.items()]
+    lines = [f"  {say(message(f'banner.{name}')):<8} {say(value)}" for name, value in rows.items()]
     rule = "─" * min(100, max(map(len, lines)) + 2)
     return "\n".join([rule, *lines, rule])
 
 
-def _coins(settings: Settings) -> str:
+def _coins(settings: Settings) -> Message | str:
     if settings.top is not None:
-        return f"as {settings.top} maiores"
+        return message("banner.largest", number=settings.top)
     if settings.coins is None and settings.source is Source.REPLAY:
-        return "todas as da gravação"
+        return message("banner.all_recorded")
     ids = settings.coin_ids
-    return ", ".join(ids[:_SHOWN_COINS]) + (f" e mais {len(ids) - _SHOWN_COINS}" if len(ids) > _SHOWN_COINS else "")
+    named = ", ".join(ids[:_MAX_SHOWN])
+    return message("banner.and_more", coins=named, more=len(ids) - _MAX_SHOWN) if len(ids) > _MAX_SHOWN else named

@@ -8,8 +8,7 @@ from dataclasses import replace
 from typing import Final
 
 from core.processes.child import HIDDEN_VARIABLE
-from core.processes.lifecycle import PARENT_VARIABLE
-from core.settings import Settings, Source
+from core.settings import PARENT_VARIABLE, Settings, Source
 from core.workspace import Workspace
 from suite.supervisor import ChildSpec
 

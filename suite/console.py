@@ -8,6 +8,8 @@ import sys
 import threading
 from typing import Final, TextIO
 
+from core.wording import Message, say
+
 __all__ = ["Console"]
 
 _COLOURS: Final = ("36", "32", "35", "34", "96", "92")
@@ -37,20 +39,22 @@ class Console:
             colour = self._colours.setdefault(name, _COLOURS[len(self._colours) % len(_COLOURS)])
             self._write(f"{self._paint(f'{name:<{_NAME_WIDTH}} |', colour)} {line}")
 
-    def say(self, text: str) -> None:
+    def say(self, text: Message | str) -> None:
         """The suite's own words, one line or several."""
         with self._lock:
-            self._write(text)
+            self._write(say(text))
 
-    def warn(self, text: str) -> None:
+    def warn(self, text: Message | str) -> None:
         """Words that nobody should overlook."""
-        with self._lock:
-            self._write("\n".join(self._paint(line, _LOUD) for line in text.splitlines()))
+        self._say_in_colour(text, _LOUD)
 
-    def fail(self, text: str) -> None:
+    def fail(self, text: Message | str) -> None:
         """Something broke."""
+        self._say_in_colour(text, _ERROR)
+
+    def _say_in_colour(self, text: Message | str, colour: str) -> None:
         with self._lock:
-            self._write("\n".join(self._paint(line, _ERROR) for line in text.splitlines()))
+            self._write("\n".join(self._paint(line, colour) for line in say(text).splitlines()))
 
     def _paint(self, text: str, colour: str) -> str:
         return f"\x1b[{colour}m{text}\x1b[0m" if self._colourful else text

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
 
 from core.number_format import format_number, price_decimals
+from core.processes.health_schema import Headline, PipelineProgress
+from core.wording import message, say
 
 __all__ = ["CycleReporter", "cycle_line"]
 
@@ -17,36 +17,36 @@ class CycleReporter:
     def __init__(self) -> None:
         self._seen: tuple[int | None, object] = (None, None)
 
-    def line(self, pid: int | None, progress: Mapping[str, Any]) -> str | None:
+    def line(self, pid: int | None, progress: PipelineProgress) -> str | None:
         """The line of a cycle of process `pid` not shown yet, or None."""
-        cycle = (pid, progress.get("cycle"))
-        if None in cycle or cycle == self._seen or "forecast_at" not in progress:
+        cycle = (pid, progress.cycle)
+        if None in cycle or cycle == self._seen or progress.forecast_at is None:
             return None
         self._seen = cycle
         return cycle_line(progress)
 
 
-def cycle_line(progress: Mapping[str, Any]) -> str:
+def cycle_line(progress: PipelineProgress) -> str:
     """`14:03:30 ciclo 12 · 10 moedas · bitcoin 67.187,33 → 67.190,00 [66.900,00–67.480,00] 80 % · 0,8 s`.
 
     The time is this machine's own; the forecast is for the next hour.
     """
-    at = datetime.fromisoformat(str(progress["forecast_at"])).astimezone()
-    coins = int(progress.get("coins", 0))
+    at = datetime.fromisoformat(str(progress.forecast_at)).astimezone()
+    coins = progress.coins or 0
     parts = [
-        f"{at:%H:%M:%S} ciclo {progress['cycle']}",
-        f"{coins} moeda{'' if coins == 1 else 's'}",
-        _headline(progress.get("headline")),
-        f"{format_number(float(progress.get('cycle_seconds', 0.0)), 1)} s",
+        say(message("suite.cycle", at=f"{at:%H:%M:%S}", cycle=progress.cycle or 0)),
+        say(message("suite.one_coin" if coins == 1 else "suite.coins", coins=coins)),
+        _headline(progress.headline),
+        f"{format_number(progress.cycle_seconds or 0.0, 1)} s",
     ]
     return " · ".join(part for part in parts if part)
 
 
-def _headline(headline: Mapping[str, Any] | None) -> str:
-    if not headline:
+def _headline(headline: Headline | None) -> str:
+    if headline is None:
         return ""
-    decimals = price_decimals(float(headline["price"]))
+    decimals = price_decimals(headline.price)
     price, mean, low, high = (
-        format_number(float(headline[key]), decimals) for key in ("price", "mean", "low80", "high80")
+        format_number(value, decimals) for value in (headline.price, headline.mean, headline.low80, headline.high80)
     )
-    return f"{headline['coin']} {price} → {mean} [{low}–{high}] 80 %"
+    return f"{headline.coin} {price} → {mean} [{low}–{high}] 80 %"

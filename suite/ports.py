@@ -9,23 +9,25 @@ from typing import Any
 
 import psutil
 
-__all__ = ["free_port", "problem"]
+from core.wording import Message, message
+
+__all__ = ["free_port", "port_problem"]
 
 
-def problem(host: str, port: int) -> str | None:
-    """Why no server can listen at `host` and `port` now, in Portuguese, or None."""
+def port_problem(host: str, port: int) -> Message | None:
+    """Why no server can listen at `host` and `port` now, or None."""
     try:
         addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except (socket.gaierror, UnicodeError):
-        return f"o endereço {host} não existe nesta máquina"
+        return message("port.no_address", host=host)
     errors = [_try_bind(family, address) for family, _, _, _, address in addresses]
     if errno.EADDRINUSE in errors:
-        return f"a porta {port} já está em uso{_owner(port)}"
+        return message("port.in_use", port=port, owner=_owner(port))
     if 0 in errors:
         return None
     if errno.EACCES in errors:
-        return f"a porta {port} exige permissão de administrador"
-    return f"não é possível atender em {host}:{port} ({os.strerror(errors[0])})"
+        return message("port.forbidden", port=port)
+    return message("port.refused", host=host, port=port, reason=os.strerror(errors[0]))
 
 
 def free_port(avoid: set[int]) -> int:
@@ -50,11 +52,11 @@ def _try_bind(family: int, address: Any) -> int:
     return 0
 
 
-def _owner(port: int) -> str:
+def _owner(port: int) -> Message | str:
     """Who listens at `port`, where the operating system tells."""
     try:
         connections = psutil.net_connections(kind="tcp")
         pid = next(c.pid for c in connections if c.pid and c.status == psutil.CONN_LISTEN and port in c.laddr)
-        return f" por {psutil.Process(pid).name()} (pid {pid})"
+        return message("port.owner", name=psutil.Process(pid).name(), pid=pid)
     except (StopIteration, psutil.Error):
         return ""

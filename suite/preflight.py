@@ -10,19 +10,21 @@ from typing import Final
 import filelock
 
 from core.errors import AlreadyRunning, ConfigurationError
+from core.processes.health_schema import SUITE, ProcessState
 from core.processes.heartbeat import read_health
 from core.processes.lifecycle import hold_lock
 from core.settings import Settings, Source
-from suite.ports import free_port, problem
+from core.wording import Message, message
+from suite.ports import free_port, port_problem
 
-__all__ = ["refuse_busy_ports", "refuse_unreadable_recording", "take_folder"]
+__all__ = ["lock_data_dir", "refuse_busy_ports", "refuse_unreadable_recording"]
 
 _ORPHAN_PATIENCE_S: Final = 6.0
 _LOOK_EVERY_S: Final = 0.2
 _PROBE_BYTES: Final = 65_536
 
 
-def take_folder(settings: Settings) -> filelock.BaseFileLock:
+def lock_data_dir(settings: Settings) -> filelock.BaseFileLock:
     """The lock of the data folder, held as long as the suite runs.
 
     Raises:
@@ -31,17 +33,15 @@ def take_folder(settings: Settings) -> filelock.BaseFileLock:
     """
     folder = settings.data_dir
     try:
-        lock = hold_lock(settings.run_dir / "suite.lock", str(folder))
+        lock = hold_lock(settings.run_dir / "suite.lock", message("lock.suite"))
         _try_to_write(settings.run_dir)
         return lock
     except AlreadyRunning:
-        pid = read_health(settings.run_dir, "suite").pid
-        raise AlreadyRunning(
-            f"o sistema já está em execução na pasta {folder}{f' (pid {pid})' if pid else ''}. Pare-o, ou inicie "
-            "outro com --data-dir, --models-dir, --api-port e --dashboard-port próprios"
-        ) from None
+        pid = read_health(settings.run_dir, SUITE).pid
+        raise AlreadyRunning(message("suite.already_running", folder=str(folder), pid=pid or "?")) from None
     except OSError as error:
-        raise ConfigurationError(f"não é possível gravar na pasta {folder}: {error.strerror}") from error
+        reason = error.strerror or str(error)
+        raise ConfigurationError(message("suite.folder_refuses", folder=str(folder), reason=reason)) from error
 
 
 def refuse_unreadable_recording(settings: Settings) -> None:
@@ -56,7 +56,8 @@ def refuse_unreadable_recording(settings: Settings) -> None:
         with settings.replay.open("rb") as file:
             file.read(1)
     except OSError as error:
-        raise ConfigurationError(f"não foi possível ler a gravação {settings.replay}: {error.strerror}") from error
+        reason = error.strerror or str(error)
+        raise ConfigurationError(message("recording.unreadable", path=str(settings.replay), reason=reason)) from error
 
 
 def refuse_busy_ports(settings: Settings) -> None:
@@ -65,11 +66,11 @@ def refuse_busy_ports(settings: Settings) -> None:
     Raises:
         ConfigurationError: a port is busy; the message names it, its owner and the option to choose another.
     """
-    was_killed = read_health(settings.run_dir, "suite").state not in (None, "parado")
+    was_killed = read_health(settings.run_dir, SUITE).state not in (None, ProcessState.STOPPED)
     deadline = time.monotonic() + (_ORPHAN_PATIENCE_S if was_killed else 0.0)
-    while (text := _port_problem(settings)) is not None:
+    while (problem := _port_problem(settings)) is not None:
         if time.monotonic() >= deadline:
-            raise ConfigurationError(text)
+            raise ConfigurationError(problem)
         time.sleep(_LOOK_EVERY_S)
 
 
@@ -78,13 +79,12 @@ def _try_to_write(folder: Path) -> None:
         file.write(bytes(_PROBE_BYTES))
 
 
-def _port_problem(settings: Settings) -> str | None:
+def _port_problem(settings: Settings) -> Message | None:
     ports = {"--api-port": settings.api_port, "--dashboard-port": settings.dashboard_port}
     for option, port in ports.items():
-        reason = problem(settings.host, port)
+        reason = port_problem(settings.host, port)
         if reason is not None:
-            service = "API" if option == "--api-port" else "painel"
-            return (
-                f"{service}: {reason}. Escolha outra com {option}, por exemplo {option} {free_port({*ports.values()})}"
-            )
+            service = message("process.api" if option == "--api-port" else "process.dashboard")
+            free = free_port({*ports.values()})
+            return message("suite.port", service=service, reason=reason, option=option, free=free)
     return None

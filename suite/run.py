@@ -5,14 +5,17 @@ from __future__ import annotations
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
+from dataclasses import replace
 from types import FrameType
-from typing import Any, Final
+from typing import Final
 
 from core.coingecko import PUBLIC_URL
+from core.processes.health_schema import PIPELINE, SUITE, ChildStatus, ProcessState, SuiteProgress
 from core.processes.heartbeat import Heartbeat, read_health
 from core.settings import PROJECT, Settings, Source
+from core.wording import message
 from core.workspace import Workspace, open_workspace, publish_source
 from suite import children
 from suite.banner import addresses, banner
@@ -20,8 +23,8 @@ from suite.browser import answers, has_display, open_pages
 from suite.console import Console
 from suite.cycle_line import CycleReporter
 from suite.ports import free_port
-from suite.preflight import refuse_busy_ports, refuse_unreadable_recording, take_folder
-from suite.source import BACK_NOTICE, Decision, Probe, at_local_server, decide, is_open
+from suite.preflight import lock_data_dir, refuse_busy_ports, refuse_unreadable_recording
+from suite.source import BACK_NOTICE, Decision, Probe, decide, needs_probe, pointing_to_local_server
 from suite.supervisor import Supervisor
 
 __all__ = ["Suite"]
@@ -49,9 +52,9 @@ class Suite:
         self._coingecko_url = coingecko_url
         self._look_again_s = look_again_s
         self._signals = 0
-        self._state = "iniciando"
-        self._notice: str | None = None
-        self._health = Heartbeat(settings.run_dir, "suite")
+        self._state = ProcessState.STARTING
+        self._told = SuiteProgress(urls=addresses(settings))
+        self._health = Heartbeat(settings.run_dir, SUITE)
         self._supervisor = Supervisor(console, PROJECT, settings.run_dir, on_change=self._publish_children)
         self._cycles = CycleReporter()
 
@@ -65,7 +68,7 @@ class Suite:
         with ExitStack() as stack:
             self._catch_signals()
             refuse_unreadable_recording(self._settings)
-            stack.enter_context(take_folder(self._settings))
+            stack.enter_context(lock_data_dir(self._settings))
             refuse_busy_ports(self._settings)
             stack.enter_context(self._health)
             stack.callback(self._stop)
@@ -91,7 +94,7 @@ class Suite:
 
     def _start(self) -> tuple[Decision, Workspace | None]:
         """Front ends at once, the market as soon as its source is known; no workspace when told to stop meanwhile."""
-        self._health.progress(source=None, notice=None, urls=addresses(self._settings))
+        self._health.progress(self._told)
         (self._settings.run_dir / "source.json").unlink(missing_ok=True)
         if self._settings.source is Source.AUTO:
             self._start_front_ends()
@@ -112,40 +115,39 @@ class Suite:
         threading.Thread(target=self._announce, name="announce", daemon=True).start()
 
     def _decide(self) -> Decision:
-        if not is_open(self._settings):
+        if not needs_probe(self._settings):
             return decide(self._settings, reachable=True)
-        self._console.say("Procurando o CoinGecko …")
+        self._console.say(message("suite.looking_for_coingecko"))
         probe = Probe(self._coingecko_url)
-        self._pump(lambda: probe.answer is not None)
+        self._tick_until(lambda: probe.answer is not None)
         return decide(self._settings, reachable=bool(probe.answer))
 
     def _open(self, decision: Decision) -> Workspace:
         workspace = open_workspace(decision.settings)
-        self._notice = decision.notice
-        publish_source(decision.settings, workspace, self._notice)
-        self._health.progress(source=workspace.source.value, notice=decision.notice)
+        publish_source(decision.settings, workspace, decision.notice)
+        self._tell(replace(self._told, source=workspace.source.value, notice=decision.notice))
         self._console.say(banner(decision.settings, workspace))
         if decision.notice:
-            self._console.warn(f"  *** {decision.notice} ***")
+            self._console.warn(message("suite.notice", notice=decision.notice))
         return workspace
 
     def _start_market(self, settings: Settings, workspace: Workspace) -> None:
         if not workspace.is_live:
             port = free_port({settings.api_port, settings.dashboard_port})
             self._supervisor.start(children.simulator(settings, workspace, port))
-            settings = at_local_server(settings, port)
-            self._pump(lambda: answers(f"{settings.coingecko_url}/ping"), _SIMULATOR_PATIENCE_S)
+            settings = pointing_to_local_server(settings, port)
+            self._tick_until(lambda: answers(f"{settings.coingecko_url}/ping"), _SIMULATOR_PATIENCE_S)
         if not self._stopping:
             self._supervisor.start(children.collector(settings))
             self._supervisor.start(children.pipeline(settings))
-        self._state = "rodando"
+        self._state = ProcessState.RUNNING
         self._health.state(self._state)
 
     def _watch(self, decision: Decision, workspace: Workspace) -> None:
         probe: Probe | None = None
         look_at = time.monotonic() + self._look_again_s if decision.is_fallback else float("inf")
         while not self._stopping:
-            self._pump(lambda: True)
+            self._tick_until(lambda: True)
             self._report_cycle()
             self._keep_source(decision, workspace)
             if probe is None and time.monotonic() >= look_at:
@@ -154,21 +156,20 @@ class Suite:
                 look_at = time.monotonic() + self._look_again_s
                 if probe.answer:
                     look_at = float("inf")
-                    self._notice = BACK_NOTICE
+                    self._tell(replace(self._told, notice=BACK_NOTICE))
                     self._keep_source(decision, workspace)
-                    self._console.warn(f"  *** {BACK_NOTICE} ***")
-                    self._health.progress(notice=BACK_NOTICE)
+                    self._console.warn(message("suite.notice", notice=BACK_NOTICE))
                 probe = None
 
     def _keep_source(self, decision: Decision, workspace: Workspace) -> None:
         """Without source.json the front ends have nothing to show: whatever happens to it, it is written again."""
         try:
-            publish_source(decision.settings, workspace, self._notice)
+            publish_source(decision.settings, workspace, self._told.notice)
         except OSError as error:
             self._health.error(error)
 
     def _report_cycle(self) -> None:
-        health = read_health(self._settings.run_dir, "pipeline")
+        health = read_health(self._settings.run_dir, PIPELINE)
         if health.pid is not None and health.pid == self._supervisor.pid("pipeline"):
             line = self._cycles.line(health.pid, health.progress)
             if line:
@@ -181,12 +182,12 @@ class Suite:
             if self._stopping:
                 return
             time.sleep(_TICK_S)
-        self._console.say(f"Painel e API respondem: {urls['dashboard']} e {urls['api']}/docs")
+        self._console.say(message("suite.both_answer", dashboard=urls["dashboard"], api=urls["api"]))
         if self._settings.browser and has_display():
             open_pages((f"{urls['api']}/docs", urls["dashboard"]))
 
-    def _pump(self, done: Callable[[], bool], timeout_s: float = float("inf")) -> None:
-        """Look after the children until `done`, a signal, or the time is over; at least once."""
+    def _tick_until(self, done: Callable[[], bool], timeout_s: float = float("inf")) -> None:
+        """Supervise the children until `done()`, a signal, or the time limit; at least once."""
         deadline = time.monotonic() + timeout_s
         while not self._stopping:
             self._supervisor.tick()
@@ -194,11 +195,16 @@ class Suite:
             if done() or time.monotonic() >= deadline:
                 return
 
-    def _publish_children(self, now: dict[str, Any]) -> None:
-        self._health.state(self._state, children=now)
+    def _publish_children(self, now: Mapping[str, ChildStatus]) -> None:
+        self._told = replace(self._told, children=now)
+        self._health.state(self._state, self._told)
+
+    def _tell(self, told: SuiteProgress) -> None:
+        self._told = told
+        self._health.progress(told)
 
     def _stop(self) -> None:
-        self._console.say("Parando …")
-        self._state = "parando"
+        self._console.say(message("suite.stopping"))
+        self._state = ProcessState.STOPPING
         self._supervisor.stop(hurry=lambda: self._signals > 1)
-        self._console.say("Tudo parado.")
+        self._console.say(message("suite.stopped"))

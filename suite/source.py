@@ -13,25 +13,23 @@ from core.coingecko import user_agent
 from core.errors import DamagedFile, NotReady
 from core.price_store import PriceReader
 from core.settings import Plan, Settings, Source
+from core.wording import Message, message
 
 __all__ = [
     "BACK_NOTICE",
     "FALLBACK_NOTICE",
     "Decision",
     "Probe",
-    "at_local_server",
     "decide",
-    "is_open",
+    "needs_probe",
+    "pointing_to_local_server",
 ]
 
-FALLBACK_NOTICE: Final = (
-    "CoinGecko não pôde ser alcançado: os preços mostrados são SIMULADOS, não são do mercado real. "
-    "Verifique a internet e reinicie."
-)
-BACK_NOTICE: Final = "CoinGecko voltou: reinicie para usar preços reais. Os preços mostrados ainda são SIMULADOS."
+FALLBACK_NOTICE: Final = message("notice.fallback")
+BACK_NOTICE: Final = message("notice.coingecko_back")
 _NOTICES: Final = {
-    Source.DEMO: "Mercado SIMULADO: os preços mostrados não são reais.",
-    Source.REPLAY: "Replay de preços GRAVADOS: os preços mostrados não são os de agora.",
+    Source.DEMO: message("notice.demo"),
+    Source.REPLAY: message("notice.replay"),
 }
 
 
@@ -40,15 +38,12 @@ class Decision:
     """The source of this run, never `auto`, and what people must be told about it."""
 
     settings: Settings
-    notice: str | None
+    notice: Message | None
     is_fallback: bool = False
 
 
-def is_open(settings: Settings) -> bool:
-    """Whether the source depends on what CoinGecko answers.
-
-    It does for `auto` with neither key nor address set and no live price stored; otherwise nothing is asked.
-    """
+def needs_probe(settings: Settings) -> bool:
+    """Whether `auto` needs a probe of CoinGecko: no key, no URL, and no live prices stored."""
     return (
         settings.source is Source.AUTO
         and settings.coingecko_key is None
@@ -58,15 +53,15 @@ def is_open(settings: Settings) -> bool:
 
 
 def decide(settings: Settings, *, reachable: bool) -> Decision:
-    """The source of this run; `reachable` matters only where the question `is_open`."""
+    """The source of this run; `reachable` matters only if the source `needs_probe`."""
     if settings.source is not Source.AUTO:
         return Decision(settings, _NOTICES.get(settings.source))
-    if reachable or not is_open(settings):
+    if reachable or not needs_probe(settings):
         return Decision(settings.model_copy(update={"source": Source.COINGECKO}), None)
     return Decision(settings.model_copy(update={"source": Source.DEMO}), FALLBACK_NOTICE, is_fallback=True)
 
 
-def at_local_server(settings: Settings, port: int) -> Settings:
+def pointing_to_local_server(settings: Settings, port: int) -> Settings:
     """The same settings with the local market server in CoinGecko's place."""
     local = {
         "coingecko_url": f"http://127.0.0.1:{port}/api/v3",

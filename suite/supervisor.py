@@ -9,17 +9,18 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from core.errors import EXIT_CONFIGURATION, ConfigurationError
+from core.processes.health_schema import ChildStatus, ProcessState
 from core.times import iso, now_ms
+from core.wording import Message, message
 from suite.console import Console
 from suite.heartbeat_watch import HeartbeatWatch
 from suite.process_group import ask_to_stop, kill_group, spawn
 
 __all__ = ["ChildSpec", "Supervisor", "Timings"]
 
-_LONGEST_LINE = 8192
+_MAX_LINE = 8192
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ class Supervisor:
         folder: Path,
         run_dir: Path,
         timings: Timings | None = None,
-        on_change: Callable[[dict[str, Any]], None] = lambda _children: None,
+        on_change: Callable[[Mapping[str, ChildStatus]], None] = lambda _children: None,
     ) -> None:
         self._console = console
         self._folder = folder
@@ -86,12 +87,12 @@ class Supervisor:
         """Process id of the running child `name`, or None."""
         return next((child.pid for child in self._children if child.spec.name == name), None)
 
-    def children(self) -> dict[str, Any]:
-        """What each child is doing: pid, state, restarts, last_exit, started_at."""
+    def children(self) -> dict[str, ChildStatus]:
+        """What each child is doing, by name."""
         return {child.spec.name: child.describe() for child in self._children}
 
     def stop(self, hurry: Callable[[], bool] = lambda: False) -> None:
-        """Stop all children, the last started first; whoever has not ended within the total time is killed.
+        """Stop all children, the last started first, and kill those that have not ended within the total time.
 
         A true `hurry()` ends the patience at once.
         """
@@ -131,14 +132,15 @@ class _Child:
     def ended(self) -> bool:
         return self._process is None or self._process.poll() is not None
 
-    def describe(self) -> dict[str, Any]:
-        return {
-            "pid": self.pid,
-            "state": "rodando" if self._process else "reiniciando" if self._restart_at is not None else "parado",
-            "restarts": self._restarts,
-            "last_exit": self._last_exit,
-            "started_at": iso(self._started_ms),
-        }
+    def describe(self) -> ChildStatus:
+        idle = ProcessState.STOPPED if self._restart_at is None else ProcessState.RESTARTING
+        return ChildStatus(
+            pid=self.pid,
+            state=ProcessState.RUNNING if self._process else idle,
+            restarts=self._restarts,
+            last_exit=self._last_exit,
+            started_at=iso(self._started_ms),
+        )
 
     def launch(self) -> None:
         self._restart_at = None
@@ -146,7 +148,7 @@ class _Child:
         try:
             self._process = spawn(self.spec.argv, self.spec.environment, self._folder)
         except OSError as error:
-            self._schedule(f"não iniciou ({error})")
+            self._schedule(message("suite.not_started", reason=str(error)))
             return
         self._watch.begin(self._process.pid)
         self._reader = threading.Thread(target=self._read, args=(self._process,), name=self.spec.name, daemon=True)
@@ -165,8 +167,8 @@ class _Child:
             return False
         code = self._collect()
         if code == EXIT_CONFIGURATION:
-            raise ConfigurationError(f"{self.spec.name} recusou a configuração (veja a mensagem acima)")
-        self._schedule(f"terminou ({_name_exit(code)})")
+            raise ConfigurationError(message("suite.child_refused", name=self.spec.name))
+        self._schedule(_ended(code))
         return True
 
     def ask_to_stop(self) -> None:
@@ -180,7 +182,7 @@ class _Child:
         if self._process is None:
             return
         if self._process.poll() is None:
-            self._console.warn(f"{self.spec.name} não parou a tempo: encerrado à força")
+            self._console.warn(message("suite.killed", name=self.spec.name))
         kill_group(self._process)
         self._collect()
 
@@ -190,10 +192,10 @@ class _Child:
         if silence is None:
             return
         if self._watch.overdue:
-            self._console.fail(f"{self.spec.name} não dá sinal há {silence:.0f} s: será reiniciado")
+            self._console.fail(message("suite.silent_restart", name=self.spec.name, silence=round(silence)))
             kill_group(process)
         else:
-            self._console.warn(f"{self.spec.name} não dá sinal há {silence:.0f} s")
+            self._console.warn(message("suite.silent", name=self.spec.name, silence=round(silence)))
 
     def _collect(self) -> int:
         """Reap the ended process with what it left behind; its exit code."""
@@ -206,8 +208,8 @@ class _Child:
         self._process, self._reader, self._last_exit = None, None, code
         return code
 
-    def _schedule(self, what: str) -> None:
-        """Plan the next start: the back-off doubles with each failure and starts anew after a stable time."""
+    def _schedule(self, what: Message) -> None:
+        """Plan the next start: the back-off doubles with each failure and falls back after a stable time."""
         now = time.monotonic()
         if now - self._started >= self._timings.stable:
             self._failures = 0
@@ -215,18 +217,20 @@ class _Child:
         delay = backoff * random.uniform(1, 1.2)  # noqa: S311 - spreads restarts, guards nothing
         self._failures += 1
         self._restart_at = now + delay
-        self._console.fail(f"{self.spec.name} {what}: reinicia em {delay:.1f} s".replace(".", ","))
+        self._console.fail(
+            message("suite.restart_in", name=self.spec.name, what=what, delay=f"{delay:.1f}".replace(".", ","))
+        )
 
     def _read(self, process: subprocess.Popen[str]) -> None:
         if process.stdout is None:
             raise RuntimeError("spawned without a pipe")
         with process.stdout as stream:
-            while line := stream.readline(_LONGEST_LINE):
+            while line := stream.readline(_MAX_LINE):
                 self._console.log(self.spec.name, line.rstrip())
 
 
-def _name_exit(code: int) -> str:
-    return f"sinal {-code}" if code < 0 else f"código {code}"
+def _ended(code: int) -> Message:
+    return message("suite.ended_by_signal", signal=-code) if code < 0 else message("suite.ended_with_code", exit=code)
 
 
 def _wait(children: Sequence[_Child], deadline: float, hurry: Callable[[], bool]) -> None:

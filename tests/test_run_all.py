@@ -10,6 +10,7 @@ import sqlite3
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -17,8 +18,10 @@ from pathlib import Path
 import pytest
 
 from core.errors import EXIT_ALREADY_RUNNING, EXIT_CONFIGURATION
+from core.processes.health_schema import SUITE, CollectorProgress, PipelineProgress, ProcessState
 from core.processes.heartbeat import read_health
 from core.settings import DEFAULT_COINS, PROJECT
+from core.wording import say
 from dashboard.i18n.texts import LANGUAGES, Texts
 from dashboard.views.diagnostics import HIDDEN
 from etl.local_market.coin_names import coins_wanted
@@ -102,9 +105,9 @@ def test_everything_answers(demo: RunningSuite) -> None:
     assert set(demo.children()) == set(CHILDREN)
 
 
-def test_the_diagnostics_name_every_field_of_the_processes(demo: RunningSuite) -> None:
+def test_the_diagnostics_name_every_field_of_the_processes() -> None:
     """Every field of collector and pipeline has a name in both languages, or is hidden on purpose."""
-    said = {name for child in ("collector", "pipeline") for name in read_health(demo.run_dir, child).progress}
+    said = {field.name for record in (CollectorProgress, PipelineProgress) for field in fields(record)}
     for language in LANGUAGES:
         assert {name for name in said - set(HIDDEN) if not Texts(language).get(f"fact.{name}", "")} == set()
 
@@ -166,7 +169,7 @@ def test_a_killed_suite_leaves_nothing_and_the_next_continues(
     assert before.items() <= after.items()
     assert (demo.data_dir / "demo" / "workspace.json").read_bytes() == stored
     assert following.end(signal.SIGTERM) == 0
-    assert read_health(following.run_dir, "suite").state == "parado"
+    assert read_health(following.run_dir, SUITE).state is ProcessState.STOPPED
 
 
 def test_nothing_reachable_means_a_simulated_market_that_says_so(runs: Callable[..., RunningSuite]) -> None:
@@ -174,9 +177,9 @@ def test_nothing_reachable_means_a_simulated_market_that_says_so(runs: Callable[
     run = runs("--no-browser", "--coins", "bitcoin,solana", **UNREACHABLE)
     run.wait(lambda: run.forecasts(("bitcoin", "solana")))
     assert run.get("/status")["fonte"] == "demo"
-    assert FALLBACK_NOTICE in run.output
-    assert read_health(run.run_dir, "suite").progress["notice"] == FALLBACK_NOTICE
-    assert BACK_NOTICE not in run.output
+    assert say(FALLBACK_NOTICE) in run.output
+    assert read_health(run.run_dir, SUITE).progress.notice == FALLBACK_NOTICE
+    assert say(BACK_NOTICE) not in run.output
     assert not (run.data_dir / "crypto.db").exists()
     assert run.end(signal.SIGINT) == 0
 
@@ -186,12 +189,12 @@ def test_coingecko_coming_back_is_announced_and_changes_nothing(runs: Callable[.
     market = SimulatedMarket(coins_wanted("bitcoin"))
     port = free_port(set())
     run = runs("--no-browser", code=IMPATIENT, COINGECKO_HERE=f"http://127.0.0.1:{port}/api/v3")
-    run.wait(lambda: FALLBACK_NOTICE in run.output)
+    run.wait(lambda: say(FALLBACK_NOTICE) in run.output)
     with MarketServer(market, port=port):
-        run.wait(lambda: BACK_NOTICE in run.output)
-        run.wait(lambda: read_health(run.run_dir, "suite").progress["notice"] == BACK_NOTICE)
+        run.wait(lambda: say(BACK_NOTICE) in run.output)
+        run.wait(lambda: read_health(run.run_dir, SUITE).progress.notice == BACK_NOTICE)
     choice = json.loads((run.run_dir / "source.json").read_text(encoding="utf-8"))
-    assert (choice["source"], choice["notice"]) == ("demo", BACK_NOTICE)
+    assert (choice["source"], choice["notice"]["code"]) == ("demo", BACK_NOTICE.code)
     assert run.end(signal.SIGTERM) == 0
 
 

@@ -10,6 +10,7 @@ from core.errors import NotReady
 from core.price_store.rows import Coin, Price, latest_prices, price_range, quick_check, reading
 from core.price_store.schema import check_version
 from core.times import GRID_STEP_MS
+from core.wording import message
 
 __all__ = ["PriceReader"]
 
@@ -24,7 +25,7 @@ class PriceReader:
 
     def __init__(self, path: Path) -> None:
         if not path.exists():
-            raise NotReady("ainda não há preços guardados")
+            raise NotReady(message("prices.none_stored"))
         self._path = path
         self._inode = path.stat().st_ino
         with reading():
@@ -34,7 +35,7 @@ class PriceReader:
             self._connection.execute("PRAGMA query_only = 1")
             if check_version(self._connection) == 0:
                 self._connection.close()
-                raise NotReady("a base de preços está sendo criada")
+                raise NotReady(message("prices.store_starting"))
 
     def __enter__(self) -> Self:
         return self

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Final
 
 from core.errors import ConfigurationError
+from core.wording import message
 
 __all__ = ["SCHEMA_VERSION", "check_version", "migrate"]
 
@@ -63,10 +64,7 @@ def check_version(connection: sqlite3.Connection) -> int:
     """
     version = int(connection.execute("PRAGMA user_version").fetchone()[0])
     if version > SCHEMA_VERSION:
-        raise ConfigurationError(
-            f"crypto.db é da versão {version} do esquema e este programa conhece até a {SCHEMA_VERSION}: "
-            "atualize o programa ou use outro --data-dir"
-        )
+        raise ConfigurationError(message("prices.newer_schema", found=version, known=SCHEMA_VERSION))
     return version
 
 

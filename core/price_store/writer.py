@@ -17,6 +17,7 @@ from core.price_store.rows import PRICE_COUNT, Coin, Price, is_damage, latest_pr
 from core.price_store.schema import migrate
 from core.processes.lifecycle import hold_lock
 from core.times import MINUTE_MS, now_ms
+from core.wording import message
 
 __all__ = ["FUTURE_TOLERANCE_MS", "PriceWriter"]
 
@@ -42,7 +43,7 @@ class PriceWriter:
         self.path = path
         self.set_aside_as: Path | None = None
         self.is_checked = True
-        self._lock = hold_lock(path.with_suffix(".lock"), "a base de preços")
+        self._lock = hold_lock(path.with_suffix(".lock"), message("lock.prices"))
         try:
             with writing():
                 self._connection = self._open()

@@ -18,7 +18,8 @@ from types import ModuleType
 from typing import Final
 
 from core.errors import ForecastingError
-from core.processes.lifecycle import PARENT_VARIABLE, watch_parent
+from core.processes.lifecycle import watch_parent
+from core.settings import PARENT_VARIABLE
 
 __all__ = ["HIDDEN_VARIABLE", "end_with_parent", "hide_modules", "main"]
 

@@ -1,4 +1,4 @@
-"""The heartbeat of a server: it goes on for as long as the server's event loop turns."""
+"""The heartbeat of a server, which pauses when the server's event loop hangs."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
 
+from core.processes.health_schema import NoProgress, Process, ProcessState
 from core.processes.heartbeat import BEAT_S, Heartbeat
 
 __all__ = ["LOOP_PATIENCE_S", "loop_heartbeat"]
@@ -17,10 +18,10 @@ LOOP_PATIENCE_S: Final = 60.0
 
 
 @asynccontextmanager
-async def loop_heartbeat(run_dir: Path, name: str, state: str) -> AsyncIterator[None]:
-    """Beat in `state` until the block ends; a loop that hangs is noticed like a process that does."""
-    with Heartbeat(run_dir, name, LOOP_PATIENCE_S) as beat:
-        beat.state(state)
+async def loop_heartbeat(run_dir: Path, process: Process[NoProgress]) -> AsyncIterator[None]:
+    """Beat as a serving process until the block ends; a hung event loop is noticed like a hung process."""
+    with Heartbeat(run_dir, process, LOOP_PATIENCE_S) as beat:
+        beat.state(ProcessState.SERVING)
         turning = asyncio.create_task(_turn(beat))
         try:
             yield
@@ -28,7 +29,7 @@ async def loop_heartbeat(run_dir: Path, name: str, state: str) -> AsyncIterator[
             turning.cancel()
 
 
-async def _turn(beat: Heartbeat) -> None:
+async def _turn(beat: Heartbeat[NoProgress]) -> None:
     while True:
         beat.progress()
         await asyncio.sleep(BEAT_S)

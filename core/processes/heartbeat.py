@@ -8,56 +8,93 @@ import math
 import os
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final, Generic, Self, cast
 
 import psutil
+from pydantic import TypeAdapter, ValidationError
 
-from core.errors import DamagedFile
-from core.files import read_json, remove_temporaries, write_json
+from core.errors import ForecastingError
+from core.files import remove_temporaries, write_atomically
+from core.processes.health_schema import Process, ProcessState, ProgressT
 from core.times import iso, now_ms
+from core.wording import Message
 
-__all__ = ["BEAT_S", "PATIENCE_S", "STALE_AFTER_S", "Health", "Heartbeat", "read_health"]
+__all__ = ["BEAT_S", "PATIENCE_S", "STALE_AFTER_S", "Health", "Heartbeat", "LastError", "read_health"]
 
 BEAT_S: Final = 2.0
 STALE_AFTER_S: Final = 12.0
 PATIENCE_S: Final = 300.0
-"""A main loop that has not got on for so long hangs: the longest step known, a first learning of 250 coins on a busy
+"""Without progress for this long a main loop hangs. The longest known step, a first learning of 250 coins on a busy
 machine, takes a tenth of it."""
+
+_MAX_ERROR_LENGTH: Final = 500
 
 _log = logging.getLogger(__name__)
 
 
-class Heartbeat:
+@dataclass(frozen=True)
+class LastError:
+    """The newest error of a process: its class, what it says, and when (ISO 8601, UTC)."""
+
+    kind: str
+    message: Message | str
+    at: str
+
+
+@dataclass(frozen=True)
+class _Record(Generic[ProgressT]):
+    """The content of a health file. `damaged` maps files that were set aside to the time that was noticed."""
+
+    name: str
+    pid: int
+    started_at: str
+    heartbeat_at: str
+    heartbeat_monotonic: float
+    state: ProcessState
+    progress: ProgressT
+    counters: Mapping[str, int] = field(default_factory=dict)
+    damaged: Mapping[str, str] = field(default_factory=dict)
+    last_error: LastError | None = None
+
+
+@cache
+def _adapter(process: Process[Any]) -> TypeAdapter[Any]:
+    return TypeAdapter(cast("Any", _Record)[process.progress])
+
+
+class Heartbeat(Generic[ProgressT]):
     """Writes one process's health file every two seconds and at every change of state; a context manager.
 
-    Each `state` and `progress` is a step of the process's main loop; when none has come for `patience_s`, the beat
-    rests until the next one, so that a loop that hangs is seen from outside like a process in which nothing runs.
+    Each `state` and `progress` is a step of the process's main loop. If none comes for `patience_s`, the heartbeat
+    pauses until the next one, so that a hung loop looks from outside like a process in which nothing runs.
     Thread-safe. A disk that refuses the file does not stop the process: it is logged once and tried again.
     """
 
-    def __init__(self, run_dir: Path, name: str, patience_s: float = math.inf) -> None:
-        self._path = run_dir / f"{name}.json"
-        self._name = name
+    def __init__(self, run_dir: Path, process: Process[ProgressT], patience_s: float = math.inf) -> None:
+        self._path = run_dir / f"{process.name}.json"
+        self._process = process
         self._patience_s = patience_s
         self._step_at = time.monotonic()
         self._hangs = False
         self._started_ms = now_ms()
-        self._state = "iniciando"
-        self._progress: dict[str, Any] = {}
+        self._state = ProcessState.STARTING
+        self._progress = process.progress()
         self._counters: dict[str, int] = {}
-        self._last_error: dict[str, str] | None = None
+        self._damaged: dict[str, str] = {}
+        self._last_error: LastError | None = None
         self._lock = threading.Lock()
         self._stopped = threading.Event()
         self._write_failed = False
         self._thread = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
 
     def __enter__(self) -> Self:
-        with suppress(OSError):  # a disk that refuses this will be spoken of by the next line
+        with suppress(OSError):  # the next line reports a disk that refuses this
             remove_temporaries(self._path.parent, self._path.name)
         self._write()
         self._thread.start()
@@ -70,73 +107,74 @@ class Heartbeat:
         self._thread.join(timeout=BEAT_S + 1)
         if error is not None and not isinstance(error, SystemExit | KeyboardInterrupt):
             self.error(error)
-        self.state("parado")
+        self.state(ProcessState.STOPPED)
 
-    def state(self, state: str, **progress: object) -> None:
-        """Say what the process is doing now; `progress` replaces the fields of the same name."""
+    def state(self, state: ProcessState, progress: ProgressT | None = None) -> None:
+        """Say at once what the process is doing; `progress`, if given, replaces the last record."""
         with self._lock:
             self._step_at = time.monotonic()
             self._state = state
-            self._progress.update(progress)
+            self._progress = self._progress if progress is None else progress
         self._write()
 
-    def progress(self, **fields: object) -> None:
-        """Replace progress fields; written with the next beat. Without any it only says that the loop goes on."""
+    def progress(self, progress: ProgressT | None = None) -> None:
+        """Replace the record; the next beat writes it. Without one this only says that the loop advances."""
         with self._lock:
             self._step_at = time.monotonic()
-            self._progress.update(fields)
+            self._progress = self._progress if progress is None else progress
 
     def damaged(self, names: Iterable[str]) -> None:
-        """Say at once which damaged files were set aside, with the moment at which each was first named."""
+        """Say at once which damaged files were set aside, with the time at which each was first named."""
         with self._lock:
-            known: dict[str, str] = self._progress.get("damaged", {})
-            new = {name: iso(now_ms()) for name in names if name not in known}
-            self._progress["damaged"] = known | new
+            new = {name: iso(now_ms()) for name in names if name not in self._damaged}
+            self._damaged |= new
         if new:
             self._write()
 
     def count(self, **increments: int) -> None:
-        """Add to the counters; written with the next beat."""
+        """Add to the counters; the next beat writes them."""
         with self._lock:
             for name, increment in increments.items():
                 self._counters[name] = self._counters.get(name, 0) + increment
 
-    def error(self, error: BaseException | str) -> None:
+    def error(self, error: BaseException | Message) -> None:
         """Remember the last error and count it."""
-        text = error if isinstance(error, str) else f"{type(error).__name__}: {error}"
+        kind = "" if isinstance(error, Message) else type(error).__name__
+        said = error if isinstance(error, Message) else _said(error)
         with self._lock:
-            self._last_error = {"message": text[:500], "at": iso(now_ms())}
+            self._last_error = LastError(kind, said, iso(now_ms()))
             self._counters["errors"] = self._counters.get("errors", 0) + 1
 
     def _beat(self) -> None:
         while not self._stopped.wait(BEAT_S):
-            if self._goes_on():
+            if self._advances():
                 self._write()
 
-    def _goes_on(self) -> bool:
-        """Whether the main loop has made a step of late; when that ends, the log is told where every thread is."""
+    def _advances(self) -> bool:
+        """Whether the main loop made a step within its patience; if it stops, the log says where each thread is."""
         still_s = time.monotonic() - self._step_at
         hung, self._hangs = self._hangs, still_s > self._patience_s
         if self._hangs and not hung:
-            _log.error("no progress for %.0f s: the heartbeat rests", still_s)
-            faulthandler.dump_traceback(2)  # standard error, whatever stands for it in Python
+            _log.error("no progress for %.0f s: the heartbeat pauses", still_s)
+            faulthandler.dump_traceback(2)  # standard error, even if Python's sys.stderr was replaced
         return not self._hangs
 
     def _write(self) -> None:
         with self._lock:
-            value = {
-                "name": self._name,
-                "pid": os.getpid(),
-                "started_at": iso(self._started_ms),
-                "heartbeat_at": iso(now_ms()),
-                "heartbeat_monotonic": time.monotonic(),
-                "state": self._state,
-                "progress": dict(self._progress),
-                "counters": dict(self._counters),
-                "last_error": self._last_error,
-            }
+            record = _Record(
+                name=self._process.name,
+                pid=os.getpid(),
+                started_at=iso(self._started_ms),
+                heartbeat_at=iso(now_ms()),
+                heartbeat_monotonic=time.monotonic(),
+                state=self._state,
+                progress=self._progress,
+                counters=dict(self._counters),
+                damaged=dict(self._damaged),
+                last_error=self._last_error,
+            )
             try:
-                write_json(self._path, value, durable=False)
+                write_atomically(self._path, _adapter(self._process).dump_json(record), durable=False)
                 self._write_failed = False
             except OSError as error:
                 if not self._write_failed:
@@ -144,46 +182,54 @@ class Heartbeat:
                 self._write_failed = True
 
 
+def _said(error: BaseException) -> Message | str:
+    message = error.message if isinstance(error, ForecastingError) else str(error)
+    return message[:_MAX_ERROR_LENGTH] if isinstance(message, str) else message
+
+
 @dataclass(frozen=True)
-class Health:
-    """One process as its health file and the operating system show it."""
+class Health(Generic[ProgressT]):
+    """One process as its health file and the operating system show it.
+
+    `running`: its pid exists and it has not said goodbye. `alive`: its last heartbeat is also at most 12 s old.
+    """
 
     name: str
-    alive: bool
+    progress: ProgressT
+    alive: bool = False
     running: bool = False
     age_s: float | None = None
     pid: int | None = None
-    state: str | None = None
+    state: ProcessState | None = None
     started_at: str | None = None
     heartbeat_at: str | None = None
-    progress: dict[str, Any] = field(default_factory=dict)
-    counters: dict[str, int] = field(default_factory=dict)
-    last_error: dict[str, str] | None = None
+    counters: Mapping[str, int] = field(default_factory=dict)
+    damaged: Mapping[str, str] = field(default_factory=dict)
+    last_error: LastError | None = None
 
 
-def read_health(run_dir: Path, name: str) -> Health:
-    """Judge the process `name`: running means that its pid exists, alive that its last beat is younger than 12 s too.
+def read_health(run_dir: Path, process: Process[ProgressT]) -> Health[ProgressT]:
+    """Read the health file of `process`; a missing one, or one of another release, says that it does not run.
 
-    The age comes from the machine's monotonic clock, so that a jump of the wall clock misleads nobody.
+    The age comes from the machine's monotonic clock, so a jump of the wall clock does not distort it.
     """
     try:
-        value = read_json(run_dir / f"{name}.json")
-    except (FileNotFoundError, DamagedFile):
-        return Health(name=name, alive=False)
-    age_s = time.monotonic() - float(value.get("heartbeat_monotonic", 0.0))
-    pid = int(value.get("pid", 0))
-    fresh = 0 <= age_s <= STALE_AFTER_S
-    running = value.get("state") != "parado" and psutil.pid_exists(pid)
+        record: _Record[ProgressT] = _adapter(process).validate_json((run_dir / f"{process.name}.json").read_bytes())
+    except (FileNotFoundError, ValidationError):
+        return Health(process.name, process.progress())
+    age_s = time.monotonic() - record.heartbeat_monotonic
+    running = record.state is not ProcessState.STOPPED and psutil.pid_exists(record.pid)
     return Health(
-        name=name,
-        alive=fresh and running,
+        name=process.name,
+        progress=record.progress,
+        alive=running and 0 <= age_s <= STALE_AFTER_S,
         running=running,
         age_s=round(age_s, 1) if age_s >= 0 else None,
-        pid=pid,
-        state=value.get("state"),
-        started_at=value.get("started_at"),
-        heartbeat_at=value.get("heartbeat_at"),
-        progress=value.get("progress", {}),
-        counters=value.get("counters", {}),
-        last_error=value.get("last_error"),
+        pid=record.pid,
+        state=record.state,
+        started_at=record.started_at,
+        heartbeat_at=record.heartbeat_at,
+        counters=record.counters,
+        damaged=record.damaged,
+        last_error=record.last_error,
     )

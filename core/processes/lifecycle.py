@@ -21,14 +21,17 @@ from core.errors import (
     EXIT_ALREADY_RUNNING,
     EXIT_CONFIGURATION,
     EXIT_DISK,
+    EXIT_REFUSED,
     AlreadyRunning,
     BadInput,
     ConfigurationError,
+    ForecastingError,
 )
+from core.settings import PARENT_VARIABLE
+from core.wording import Message, message, say
 
-__all__ = ["PARENT_VARIABLE", "hold_lock", "lower_priority", "run_main", "stop_event", "watch_parent"]
+__all__ = ["hold_lock", "lower_priority", "run_main", "run_step", "stop_event", "watch_parent"]
 
-PARENT_VARIABLE: Final = "CRYPTO_PARENT_PID"
 _PARENT_CHECK_S: Final = 1.0
 _STOP_GRACE_S: Final = 3.0
 _DISK_ERRORS: Final = {errno.ENOSPC, errno.EROFS, errno.EACCES, errno.EDQUOT}
@@ -52,14 +55,14 @@ def stop_event() -> threading.Event:
 def watch_parent() -> None:
     """End this process within 5 s of losing the one that started it (named by CRYPTO_PARENT_PID).
 
-    A soft stop first; whoever hangs is ended hard: an orphan holds ports and locks of the next start.
+    SIGTERM first, then `os._exit` after 3 s: an orphan would hold the ports and locks of the next start.
     """
     text = os.environ.get(PARENT_VARIABLE, "")
     if text.isdigit():
         threading.Thread(target=_wait_for_orphanhood, args=(int(text),), name="parent-watch", daemon=True).start()
 
 
-def hold_lock(path: Path, what: str) -> filelock.BaseFileLock:
+def hold_lock(path: Path, what: Message) -> filelock.BaseFileLock:
     """Take the operating system's lock `path`; it ends with the process, so a crash leaves none behind.
 
     Raises:
@@ -70,7 +73,7 @@ def hold_lock(path: Path, what: str) -> filelock.BaseFileLock:
     try:
         lock.acquire(timeout=0)
     except filelock.Timeout as error:
-        raise AlreadyRunning(f"{what} já está em uso por outro processo ({path})") from error
+        raise AlreadyRunning(message("lock.held", what=what, path=str(path))) from error
     return lock
 
 
@@ -81,24 +84,39 @@ def lower_priority() -> None:
 
 
 def run_main(main: Callable[[], int]) -> int:
-    """Run a process's `main`, turning the errors a person must act on into one clear line and an exit code.
+    """Run a process's `main`; an error that a person must act on becomes one clear line and an exit code.
 
-    Whatever it writes is for this user alone.
+    The code tells a supervisor what to do next. Files that the process writes are for this user alone.
     """
     os.umask(0o077)
     try:
         return main()
     except (ConfigurationError, BadInput) as error:
-        print(f"Erro: {error}", file=sys.stderr)  # noqa: T201 - a person started this command
-        return EXIT_CONFIGURATION
+        return _complain(error.message, EXIT_CONFIGURATION)
     except AlreadyRunning as error:
-        print(f"Erro: {error}", file=sys.stderr)  # noqa: T201 - as above
-        return EXIT_ALREADY_RUNNING
+        return _complain(error.message, EXIT_ALREADY_RUNNING)
+    except ForecastingError as error:
+        return _complain(error.message, EXIT_REFUSED)
     except OSError as error:
         if error.errno not in _DISK_ERRORS:
             raise
-        print(f"Erro: não é possível gravar: {error}", file=sys.stderr)  # noqa: T201 - as above
-        return EXIT_DISK
+        return _complain(message("command.cannot_write", reason=str(error)), EXIT_DISK)
+
+
+def run_step(main: Callable[[], int]) -> int:
+    """Run a command that a person starts: like `run_main`, but every refusal has the exit code 2.
+
+    Under a supervisor, which names itself in the environment, the codes are those of `run_main`.
+    """
+    code = run_main(main)
+    if os.environ.get(PARENT_VARIABLE) or code not in (EXIT_CONFIGURATION, EXIT_ALREADY_RUNNING, EXIT_DISK):
+        return code
+    return EXIT_REFUSED
+
+
+def _complain(problem: Message | str, code: int) -> int:
+    print(say(message("command.error", problem=problem)), file=sys.stderr)  # noqa: T201 - a person started this
+    return code
 
 
 def _wait_for_orphanhood(parent: int) -> None:

@@ -10,6 +10,7 @@ from typing import Any, Final
 from core.errors import DamagedFile, NotReady
 from core.files import read_json
 from core.times import iso
+from core.wording import message
 
 __all__ = ["MANIFEST", "Entry", "Manifest", "ManifestReader", "Part"]
 
@@ -103,7 +104,7 @@ class ManifestReader:
         try:
             status = self._path.stat()
         except OSError as error:
-            raise NotReady("ainda não há previsões publicadas") from error
+            raise NotReady(message("forecasts.none_published")) from error
         return status.st_mtime_ns, status.st_ino, status.st_size
 
     def current(self) -> Manifest:
@@ -119,8 +120,10 @@ class ManifestReader:
             try:
                 cached = (key, Manifest.from_json(read_json(self._path)))
             except FileNotFoundError as error:
-                raise NotReady("ainda não há previsões publicadas") from error
+                raise NotReady(message("forecasts.none_published")) from error
             except OSError as error:
-                raise NotReady(f"{MANIFEST} não pode ser lido agora ({error.strerror})") from error
+                raise NotReady(
+                    message("files.unreadable_now", file=MANIFEST, reason=error.strerror or str(error))
+                ) from error
             self._cached = cached
         return cached[1]

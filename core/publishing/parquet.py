@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from core.errors import DamagedFile, NotReady
+from core.wording import message
 
 __all__ = ["check_footer", "check_whole", "is_damage", "read_checked", "read_table", "sorted_by", "table_bytes"]
 
@@ -38,10 +39,12 @@ def read_table(path: Path, columns: Sequence[str] | None = None, coin: str | Non
     try:
         return read_checked(path, columns, coin)
     except FileNotFoundError as error:
-        raise NotReady(f"{path.name} foi substituído") from error
+        raise NotReady(message("files.superseded", file=path.name)) from error
     except (pa.ArrowInvalid, OSError) as error:
         if isinstance(error, OSError) and not is_damage(error):
-            raise NotReady(f"{path.name} não pode ser lido agora ({error.strerror})") from error
+            raise NotReady(
+                message("files.unreadable_now", file=path.name, reason=error.strerror or str(error))
+            ) from error
         raise DamagedFile(f"{path.name}: {error}") from error
 
 

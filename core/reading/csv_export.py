@@ -8,25 +8,19 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from core.price_store import Coin, Price
 from core.reading.values import LoggedForecast
 from core.settings import Source
 from core.times import iso
+from core.wording import message, say
 from core.workspace import Workspace
 
-__all__ = ["ATTRIBUTION", "Cell", "csv_file", "file_name", "forecasts_csv", "prices_csv"]
+__all__ = ["Cell", "attribution", "csv_file", "file_name", "forecasts_csv", "prices_csv"]
 
 Cell = str | int | float | None
-
-ATTRIBUTION: Final[Mapping[Source, str]] = {
-    Source.COINGECKO: "Powered by CoinGecko (https://www.coingecko.com)",
-    Source.DEMO: "Mercado simulado: nenhum preço é real",
-    Source.REPLAY: "Gravação repetida: os preços não são de agora",
-}
-"""What every export says about the origin of its prices, by source."""
 
 _PRICE_COLUMNS: Final = ("horario", "moeda", "id", "preco", "valor_de_mercado", "volume", "coletado_em")
 _FORECAST_COLUMNS: Final = (
@@ -43,6 +37,11 @@ _FORECAST_COLUMNS: Final = (
 )
 _SOURCE_COLUMNS: Final = ("moeda_cotacao", "fonte", "atribuicao")
 _FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+
+
+def attribution(source: Source, language: str = "pt") -> str:
+    """What every export says about the origin of its prices."""
+    return say(message(f"attribution.{source}"), language)
 
 
 def prices_csv(coin: Coin, prices: Iterable[Price], workspace: Workspace) -> str:
@@ -76,7 +75,7 @@ def forecasts_csv(coin: Coin, forecasts: Iterable[LoggedForecast], workspace: Wo
 
 def csv_file(columns: Sequence[str], rows: Iterable[Sequence[Cell]], workspace: Workspace) -> str:
     """A CSV text (RFC 4180) with `columns` and, in every row, currency, source and attribution after them."""
-    origin = (workspace.currency, workspace.source.value, ATTRIBUTION[workspace.source])
+    origin = (workspace.currency, workspace.source.value, attribution(workspace.source))
     buffer = io.StringIO()
     writer = csv.writer(buffer)
     writer.writerow((*columns, *_SOURCE_COLUMNS))

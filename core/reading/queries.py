@@ -21,6 +21,7 @@ from core.publishing.parquet import read_table
 from core.reading.values import FileInfo, ForecastStep, ForecastView, LoggedForecast, Quote
 from core.realised_price import realised_prices
 from core.times import DAY_MS, MINUTE_MS
+from core.wording import Message, message
 
 __all__ = [
     "database_info",
@@ -30,7 +31,7 @@ __all__ = [
     "newest_parts",
     "parts_between",
     "quotes",
-    "unknown_coin_message",
+    "unknown_coin",
 ]
 
 _LOG_COLUMNS: Final = ("coin", "origin", "horizon_min", "price_origin", "mean", "q10", "q90")
@@ -59,16 +60,14 @@ def _change_24h(prices: PriceReader, newest: Price) -> float | None:
     return 100.0 * (newest.price / before - 1.0)
 
 
-def unknown_coin_message(wanted: str, coins: Sequence[Coin]) -> str:
-    """Portuguese sentence that names the nearest coins by id, symbol or name."""
+def unknown_coin(wanted: str, coins: Sequence[Coin]) -> Message:
+    """What is said of an unknown coin, with the nearest ones by id, symbol or name."""
     names = {key.lower(): coin.id for coin in coins for key in (coin.id, coin.symbol, coin.name)}
     nearest = dict.fromkeys(names[key] for key in difflib.get_close_matches(wanted, list(names), n=5, cutoff=0.5))
     hint = ", ".join(nearest) if nearest else ", ".join(coin.id for coin in coins[:5])
-    return (
-        f"moeda desconhecida: '{wanted[:60]}'. Mais próximas: {hint}"
-        if hint
-        else f"moeda desconhecida: '{wanted[:60]}'"
-    )
+    if not hint:
+        return message("coin.unknown", coin=wanted[:60])
+    return message("coin.unknown_but_near", coin=wanted[:60], near=hint)
 
 
 def forecast_views(table: pa.Table, trained_ms: int | None) -> dict[str, ForecastView]:

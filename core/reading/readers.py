@@ -25,12 +25,13 @@ from core.reading.queries import (
     newest_parts,
     parts_between,
     quotes,
-    unknown_coin_message,
+    unknown_coin,
 )
 from core.reading.values import FileInfo, ForecastView, LoggedForecast, Quote
 from core.realised_price import PRICE_TOLERANCE_MS
 from core.settings import Settings
 from core.times import FOREVER_MS, MINUTE_MS
+from core.wording import message
 from core.workspace import Workspace, current_workspace
 
 __all__ = ["MOST_SCORE_ROWS", "Readers"]
@@ -115,11 +116,11 @@ class Readers:
 
         coins = self._cached("coins", self._prices_version(), read)
         if not coins:
-            raise NotReady("ainda não há moedas coletadas")
+            raise NotReady(message("prices.no_coins"))
         wanted = name.strip().lower()
         for coin in (*(c for c in coins if c.id == wanted), *(c for c in coins if c.symbol == wanted)):
             return coin
-        raise UnknownCoin(unknown_coin_message(wanted, coins))
+        raise UnknownCoin(unknown_coin(wanted, coins))
 
     def history(self, coin_id: str, start_ms: int, end_ms: int, limit: int) -> list[Price]:
         """Stored prices within [start_ms, end_ms], newest first, at most `limit`."""
@@ -148,7 +149,7 @@ class Readers:
         folder, manifest = self._manifest()
         entry = manifest.entries.get("latest")
         if entry is None:
-            raise NotReady("ainda não há previsões publicadas")
+            raise NotReady(message("forecasts.none_published"))
         return self._cached("latest", (folder, entry), lambda: _read_forecasts(folder / entry.file))
 
     def forecast(self, coin_id: str) -> ForecastView:
@@ -160,7 +161,7 @@ class Readers:
         try:
             return self.forecasts()[coin_id]
         except KeyError:
-            raise NotReady(f"ainda não há previsão de {coin_id}") from None
+            raise NotReady(message("forecasts.none_of_coin", coin=coin_id)) from None
 
     def logged(
         self, coin_id: str, start_ms: int, end_ms: int, limit: int, horizon_min: int = 60

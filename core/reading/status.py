@@ -1,42 +1,40 @@
-"""The state of the whole suite in one judgement, the same for /status, the banner and the diagnostics page."""
+"""The state of the whole suite in one assessment, the same for /status, the banner and the diagnostics page."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final
 
 from core.errors import ConfigurationError, DamagedFile, NotReady
-from core.files import read_json, refuses_writing
+from core.files import refuses_writing
+from core.processes.health_schema import (
+    API,
+    COLLECTOR,
+    DASHBOARD,
+    PIPELINE,
+    SIMULATOR,
+    SUITE,
+    CollectorProgress,
+    NoProgress,
+    PipelineProgress,
+    ProcessState,
+    SimulatorProgress,
+    SuiteProgress,
+)
 from core.processes.heartbeat import Health, read_health
 from core.reading.readers import Readers
 from core.settings import Settings, Source
 from core.times import HOUR_MS, now_ms, parse_moment
+from core.wording import Message, message
+from core.workspace import source_choice
 
-__all__ = ["SENTENCES", "Problem", "State", "SuiteStatus", "judge"]
+__all__ = ["Processes", "State", "SuiteStatus", "assess_suite"]
 
-_STALE_FLOOR_S: Final = 180.0
-_LONGEST: Final = 300
-_PROCESSES: Final = ("collector", "pipeline", "api", "dashboard")
-
-SENTENCES: Final[Mapping[str, str]] = {
-    "disk_refuses": "não é possível gravar em {folder}: o disco está cheio ou só para leitura",
-    "prices_unsaved": "o coletor não grava: {reason}",
-    "collector_stopped": "o processo coletor está parado",
-    "pipeline_stopped": "o processo pipeline está parado",
-    "api_stopped": "o processo API está parado",
-    "dashboard_stopped": "o processo painel está parado",
-    "files_damaged": "arquivos danificados foram postos de lado: {files}",
-    "prices_damaged": "a base de preços está danificada ({reason}) e será refeita pelo coletor",
-    "prices_refused": "{reason}",
-    "prices_stale": "os preços estão parados há {age}",
-    "forecasts_damaged": "as previsões publicadas estão danificadas ({reason}) e serão refeitas pelo pipeline",
-    "forecasts_stale": "as previsões estão paradas há {age}",
-    "step_failed": "falhou ao {step}: {reason}",
-}
-"""What can be wrong: a code for programs, the worst first, and the sentence in Portuguese with its values."""
+_MIN_STALE_S: Final = 180.0
+_MAX_LENGTH: Final = 300
 
 
 class State(StrEnum):
@@ -48,16 +46,37 @@ class State(StrEnum):
 
 
 @dataclass(frozen=True)
-class Problem:
-    """Something that is wrong: a code of SENTENCES and the values of its sentence."""
+class Processes:
+    """The health of every process of the suite."""
 
-    code: str
-    values: Mapping[str, str] = field(default_factory=dict)
+    suite: Health[SuiteProgress]
+    collector: Health[CollectorProgress]
+    pipeline: Health[PipelineProgress]
+    api: Health[NoProgress]
+    dashboard: Health[NoProgress]
+    simulator: Health[SimulatorProgress]
 
-    @property
-    def text(self) -> str:
-        """The sentence in Portuguese."""
-        return SENTENCES[self.code].format(**self.values)
+    @classmethod
+    def read(cls, run_dir: Path) -> Processes:
+        """Read all health files of a folder."""
+        return cls(
+            suite=read_health(run_dir, SUITE),
+            collector=read_health(run_dir, COLLECTOR),
+            pipeline=read_health(run_dir, PIPELINE),
+            api=read_health(run_dir, API),
+            dashboard=read_health(run_dir, DASHBOARD),
+            simulator=read_health(run_dir, SIMULATOR),
+        )
+
+    def by_name(self) -> Mapping[str, Health[Any]]:
+        """The processes by name, in the order in which people read them."""
+        found = (self.suite, self.simulator, self.collector, self.pipeline, self.api, self.dashboard)
+        return {health.name: health for health in found}
+
+    def needed(self) -> Iterable[Health[Any]]:
+        """The processes without which something is wrong: API and dashboard only under a supervisor."""
+        front_ends = (self.api, self.dashboard) if self.suite.alive else ()
+        return (self.collector, self.pipeline, *front_ends)
 
 
 @dataclass(frozen=True)
@@ -66,18 +85,22 @@ class SuiteStatus:
 
     state: State
     source: Source | None
-    notice: str | None
-    problems: tuple[Problem, ...]
-    processes: dict[str, Health]
+    notice: Message | None
+    problems: tuple[Message, ...]
+    processes: Processes
     newest_price_ms: int | None
     forecast_ms: int | None
     stale_after_s: float
-    replay_ends_ms: int | None
 
     @property
     def is_live(self) -> bool:
         """Whether the prices shown are CoinGecko's own."""
         return self.source is Source.COINGECKO
+
+    @property
+    def replay_ends_ms(self) -> int | None:
+        """When the recording that is played now ends, in UTC milliseconds."""
+        return self.processes.simulator.progress.replay_ends_ms if self.source is Source.REPLAY else None
 
     @property
     def price_age_s(self) -> float | None:
@@ -90,24 +113,23 @@ class SuiteStatus:
         return None if self.forecast_ms is None else max(0.0, (now_ms() - self.forecast_ms) / 1000)
 
 
-def judge(settings: Settings, readers: Readers) -> SuiteStatus:
-    """Look at health files, ages and pids now; never raises for what a running suite can meet."""
-    processes = {name: read_health(settings.run_dir, name) for name in ("suite", *_PROCESSES, "simulator")}
-    collector = processes["collector"]
-    stale_after_s = max(float(collector.progress.get("stale_after_s") or 3 * settings.interval), _STALE_FLOOR_S)
-    source, notice = _source(settings, readers, processes["suite"])
+def assess_suite(settings: Settings, readers: Readers) -> SuiteStatus:
+    """Assess health files, ages and pids now; never raises for what a running suite can meet."""
+    processes = Processes.read(settings.run_dir)
+    stale_after_s = max(processes.collector.progress.stale_after_s or 3 * settings.interval, _MIN_STALE_S)
+    source, notice = _source(settings, readers, processes.suite)
     newest_price_ms, price_problem = _newest_price(readers)
     forecast_ms, forecast_problem = _newest_forecast(readers)
-    disk_problem = _disk(settings.run_dir, collector)
+    disk_problem = _disk(settings.run_dir, processes.collector)
     problems = [
         *disk_problem,
-        *_dead(processes, silenced=bool(disk_problem)),
-        *_damaged(processes),
+        *_dead(processes, disk_refuses=bool(disk_problem)),
+        *_damaged((processes.collector, processes.pipeline)),
         *price_problem,
-        *_stale("prices_stale", newest_price_ms, stale_after_s),
+        *_stale("problem.prices_stale", newest_price_ms, stale_after_s),
         *forecast_problem,
-        *_stale("forecasts_stale", forecast_ms, max(4 * settings.interval, 60.0)),
-        *_failed_steps(processes["pipeline"]),
+        *_stale("problem.forecasts_stale", forecast_ms, max(4 * settings.interval, 60.0)),
+        *_failed_steps(processes.pipeline),
     ]
     has_data = newest_price_ms is not None and forecast_ms is not None
     with_data = State.DEGRADED if problems else State.OK
@@ -120,85 +142,76 @@ def judge(settings: Settings, readers: Readers) -> SuiteStatus:
         newest_price_ms=newest_price_ms,
         forecast_ms=forecast_ms,
         stale_after_s=stale_after_s,
-        replay_ends_ms=processes["simulator"].progress.get("replay_ends_ms") if source is Source.REPLAY else None,
     )
 
 
-def _source(settings: Settings, readers: Readers, suite: Health) -> tuple[Source | None, str | None]:
+def _source(settings: Settings, readers: Readers, suite: Health[SuiteProgress]) -> tuple[Source | None, Message | None]:
     try:
         source = readers.workspace().source
     except (NotReady, ConfigurationError):
         return None, None
-    notice = suite.progress.get("notice") if suite.alive else None
-    return source, notice or _read(settings.run_dir / "source.json").get("notice")
+    notice = suite.progress.notice if suite.alive else None
+    choice = source_choice(settings)
+    return source, notice or (choice.notice if choice else None)
 
 
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        return read_json(path)
-    except (FileNotFoundError, DamagedFile):
-        return {}
-
-
-def _disk(folder: Path, collector: Health) -> list[Problem]:
-    """A disk that refuses, as this process sees it; else what keeps the collector from storing."""
+def _disk(folder: Path, collector: Health[CollectorProgress]) -> list[Message]:
+    """A disk that refuses writing, as this process sees it; otherwise what keeps the collector from storing."""
     if folder.exists() and refuses_writing(folder):
-        return [Problem("disk_refuses", {"folder": str(folder.parent)})]
-    if collector.alive and collector.state == "sem_disco":
-        return [Problem("prices_unsaved", {"reason": str(collector.progress.get("mensagem", "?"))[:_LONGEST]})]
+        return [message("problem.disk_refuses", folder=str(folder.parent))]
+    if collector.alive and collector.state is ProcessState.STORAGE_REFUSED:
+        return [message("problem.prices_unsaved", reason=collector.progress.message or "?")]
     return []
 
 
-def _dead(processes: dict[str, Health], *, silenced: bool) -> list[Problem]:
-    """Processes that are not alive; where the disk keeps all of them from beating, those whose pid has gone."""
+def _dead(processes: Processes, *, disk_refuses: bool) -> list[Message]:
+    """Processes that are not alive. On a disk that refuses nobody can write a heartbeat: then only missing pids."""
     return [
-        Problem(f"{name}_stopped")
-        for name in _PROCESSES
-        if not (processes[name].alive or (silenced and processes[name].running))
-        and (name in ("collector", "pipeline") or processes["suite"].alive)
+        message(f"problem.{health.name}_stopped")
+        for health in processes.needed()
+        if not (health.alive or (disk_refuses and health.running))
     ]
 
 
-def _damaged(processes: dict[str, Health]) -> list[Problem]:
-    """Damaged files that were set aside within the last hour: nobody is to overlook that something was lost."""
+def _damaged(writers: Iterable[Health[Any]]) -> list[Message]:
+    """Damaged files that were set aside within the last hour, so that nobody overlooks a loss."""
     found = [
-        name
-        for process in ("collector", "pipeline")
-        for name, moment in processes[process].progress.get("damaged", {}).items()
-        if parse_moment(moment) >= now_ms() - HOUR_MS
+        name for health in writers for name, at in health.damaged.items() if parse_moment(at) >= now_ms() - HOUR_MS
     ]
-    return [Problem("files_damaged", {"files": ", ".join(found)[:_LONGEST]})] if found else []
+    return [message("problem.files_damaged", files=", ".join(found)[:_MAX_LENGTH])] if found else []
 
 
-def _newest_price(readers: Readers) -> tuple[int | None, list[Problem]]:
+def _newest_price(readers: Readers) -> tuple[int | None, list[Message]]:
     try:
         times = [quote.updated_ms for quote in readers.quotes() if quote.updated_ms is not None]
     except NotReady:
         return None, []
     except DamagedFile as error:
-        return None, [Problem("prices_damaged", {"reason": str(error)})]
+        return None, [message("problem.prices_damaged", reason=error.message)]
     except ConfigurationError as error:
-        return None, [Problem("prices_refused", {"reason": str(error)})]
+        return None, [message("problem.prices_refused", reason=error.message)]
     return max(times, default=None), []
 
 
-def _newest_forecast(readers: Readers) -> tuple[int | None, list[Problem]]:
+def _newest_forecast(readers: Readers) -> tuple[int | None, list[Message]]:
     try:
         return max(view.created_ms for view in readers.forecasts().values()), []
     except (NotReady, ConfigurationError, ValueError):
         return None, []
     except DamagedFile as error:
-        return None, [Problem("forecasts_damaged", {"reason": str(error)})]
+        return None, [message("problem.forecasts_damaged", reason=error.message)]
 
 
-def _stale(code: str, ts_ms: int | None, limit_s: float) -> list[Problem]:
+def _stale(code: str, ts_ms: int | None, limit_s: float) -> list[Message]:
     age_s = 0.0 if ts_ms is None else (now_ms() - ts_ms) / 1000
     if age_s <= limit_s:
         return []
-    return [Problem(code, {"age": f"{age_s / 60:.0f} min" if age_s >= 60 else f"{age_s:.0f} s"})]
+    return [message(code, age=f"{age_s / 60:.0f} min" if age_s >= 60 else f"{age_s:.0f} s")]
 
 
-def _failed_steps(pipeline: Health) -> list[Problem]:
-    """The steps that failed in the last cycle of a living pipeline; the last good model, or the baseline, goes on."""
-    failed: Mapping[str, str] = (pipeline.progress.get("trouble") or {}) if pipeline.alive else {}
-    return [Problem("step_failed", {"step": step, "reason": reason[:_LONGEST]}) for step, reason in failed.items()]
+def _failed_steps(pipeline: Health[PipelineProgress]) -> list[Message]:
+    """The steps that failed in the last cycle of a living pipeline, which forecasts on with the last good model."""
+    failed = pipeline.progress.failed_steps if pipeline.alive else {}
+    return [
+        message("problem.step_failed", step=message(f"step.{step}"), reason=reason) for step, reason in failed.items()
+    ]

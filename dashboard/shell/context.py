@@ -79,10 +79,13 @@ def showing_errors(view: ViewContext) -> Iterator[None]:
         yield
     except NotReady as waiting:
         st.info(
-            escape_markdown(view.texts("errors.not_ready", reason=view.texts.translate(str(waiting)))),
+            escape_markdown(view.texts("errors.not_ready", reason=view.texts.said(waiting.message))),
             icon=":material/hourglass_top:",
         )
     except UnknownCoin as error:
-        st.warning(escape_markdown(str(error)), icon=":material/search_off:")
+        st.warning(escape_markdown(view.texts.said(error.message)), icon=":material/search_off:")
     except DamagedFile as error:
-        st.error(escape_markdown(view.texts("errors.damaged", file=error)), icon=":material/broken_image:")
+        st.error(
+            escape_markdown(view.texts("errors.damaged", file=view.texts.said(error.message))),
+            icon=":material/broken_image:",
+        )

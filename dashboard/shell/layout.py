@@ -10,7 +10,7 @@ import streamlit as st
 
 from core.errors import ConfigurationError, DamagedFile, NotReady, UnknownCoin
 from core.reading.readers import Readers
-from core.reading.status import SuiteStatus, judge
+from core.reading.status import SuiteStatus, assess_suite
 from core.reading.values import Quote
 from core.settings import Settings, load_settings
 from core.workspace import Workspace
@@ -90,10 +90,10 @@ def _outline(readers: Readers) -> tuple[object, ...]:
 
 
 def _watch(view: ViewContext, drawn: tuple[object, ...]) -> None:
-    """The banner, judged every two seconds."""
+    """The banner, assessed every two seconds."""
     if _outline(view.readers) != drawn:
         st.rerun()
-    status: SuiteStatus = judge(view.settings, view.readers)
+    status: SuiteStatus = assess_suite(view.settings, view.readers)
     bars = notices(status, view.texts, view.formats)
     if bars:
         st.html(as_html(bars))

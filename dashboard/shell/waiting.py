@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 import streamlit as st
 
 from core.errors import DamagedFile, NotReady
+from core.processes.health_schema import CollectorProgress, PipelineProgress
 from core.processes.heartbeat import Health
-from core.reading.status import SuiteStatus, judge
+from core.reading.status import SuiteStatus, assess_suite
+from core.wording import message
 from dashboard.i18n.texts import Texts
 from dashboard.shell.context import ViewContext, escape_markdown
 
@@ -24,20 +25,24 @@ def waiting_view(view: ViewContext) -> None:
 
 
 def steps_to_data(status: SuiteStatus, texts: Texts) -> list[tuple[str, float | None]]:
-    """The steps that remain before the first chart: a sentence each, and the share done (0-1) where it is known."""
-    collector, pipeline = status.processes["collector"], status.processes["pipeline"]
+    """What stands between now and the first chart: a sentence each, with the share done where that is known."""
+    collector, pipeline = status.processes.collector, status.processes.pipeline
     if status.source is None and not collector.alive:
-        return [(texts("waiting.source" if status.processes["suite"].alive else "waiting.start"), None)]
-    steps = [(_name("waiting.collector", collector, texts), _share(collector.progress))]
+        return [(texts("waiting.source" if status.processes.suite.alive else "waiting.start"), None)]
+    doing, share = _doing(collector, texts), None
+    done, total = collector.progress.backfill_done, collector.progress.backfill_total
+    if collector.alive and total:
+        doing, share = texts("waiting.backfill", state=doing, done=done, total=total), min(done / total, 1.0)
+    steps = [(texts("waiting.collector", state=doing), share)]
     if collector.last_error:
-        steps.append((texts("waiting.error", message=collector.last_error.get("message", "")), None))
-    steps.append((_name("waiting.pipeline", pipeline, texts), None))
+        steps.append((texts("waiting.error", message=texts.said(collector.last_error.message)), None))
+    steps.append((texts("waiting.pipeline", state=_doing(pipeline, texts)), None))
     return steps
 
 
 def _steps(view: ViewContext) -> None:
     st.markdown(f"#### :material/hourglass_top: {view.texts('waiting.title')}")
-    status = judge(view.settings, view.readers)
+    status = assess_suite(view.settings, view.readers)
     for sentence, share in steps_to_data(status, view.texts):
         if share is None:
             st.markdown(f":material/pending: {escape_markdown(sentence)}")
@@ -46,25 +51,18 @@ def _steps(view: ViewContext) -> None:
     try:
         view.readers.quotes()
     except NotReady as reason:
-        st.caption(escape_markdown(view.texts.translate(str(reason))))
+        st.caption(escape_markdown(view.texts.said(reason.message)))
     except DamagedFile as error:
-        st.error(escape_markdown(view.texts("errors.damaged", file=error)), icon=":material/broken_image:")
+        st.error(
+            escape_markdown(view.texts("errors.damaged", file=view.texts.said(error.message))),
+            icon=":material/broken_image:",
+        )
 
 
-def _name(key: str, process: Health, texts: Texts) -> str:
+def _doing(process: Health[CollectorProgress] | Health[PipelineProgress], texts: Texts) -> str:
+    """What a process says that it does, or its state."""
     if not process.alive:
-        return texts(key, state=texts("waiting.not_running"))
-    message, state = process.progress.get("mensagem"), process.state or texts("waiting.running")
-    state = message if message and texts.has_translation(message) else texts.translate(state)
-    done, total = _backfill(process.progress)
-    return texts(key, state=texts("waiting.backfill", state=state, done=done, total=total) if total else state)
-
-
-def _share(progress: Mapping[str, Any]) -> float | None:
-    """Share of the first back-fill that is done, or None where it is unknown."""
-    done, total = _backfill(progress)
-    return min(done / total, 1.0) if total else None
-
-
-def _backfill(progress: Mapping[str, Any]) -> tuple[int, int]:
-    return int(progress.get("backfill_done") or 0), int(progress.get("backfill_total") or 0)
+        return texts("waiting.not_running")
+    if process.progress.message:
+        return texts.said(process.progress.message)
+    return texts.said(message(f"state.{process.state}"))

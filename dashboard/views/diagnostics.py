@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import platform
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from datetime import datetime
 from typing import Any, Final
 
@@ -12,12 +13,14 @@ import streamlit as st
 
 from core.errors import NotReady
 from core.price_store import SQLITE_VERSION
+from core.processes.health_schema import Step
 from core.processes.heartbeat import Health
 from core.reading.readers import Readers
-from core.reading.status import SuiteStatus, judge
+from core.reading.status import SuiteStatus, assess_suite
 from core.reading.values import FileInfo
 from core.times import now_ms
 from core.version import VERSION
+from core.wording import Message, message
 from dashboard.charts.tables import text_table
 from dashboard.i18n.numbers import Formats
 from dashboard.i18n.texts import Texts
@@ -26,7 +29,6 @@ from dashboard.shell.context import View, ViewContext, escape_markdown, showing_
 __all__ = ["HIDDEN", "VIEW", "facts", "log_state", "process_rows", "show"]
 
 _EVERY: Final = "3s"
-_ORDER: Final = ("suite", "simulator", "collector", "pipeline", "api", "dashboard")
 _PACKAGES: Final = ("streamlit", "plotly", "pandas", "pyarrow", "scikit-learn")
 HIDDEN: Final = ("headline", "children", "urls")
 """Progress values that are meant for programs or shown elsewhere on the page."""
@@ -43,13 +45,12 @@ def show(view: ViewContext) -> None:
 
 def process_rows(status: SuiteStatus, formats: Formats, texts: Texts) -> list[dict[str, str]]:
     """One row per process: its state, the age of its heartbeat, and how often it was restarted."""
-    children: Mapping[str, Any] = status.processes["suite"].progress.get("children") or {}
+    children = status.processes.suite.progress.children
     rows = []
-    for name in _ORDER:
-        health = status.processes[name]
+    for name, health in status.processes.by_name().items():
         if health.pid is None and name in ("suite", "simulator"):
             continue
-        child = children.get(name) or {}
+        child = children.get(name)
         rows.append(
             {
                 texts("process.name"): texts(f"process.{name}"),
@@ -57,29 +58,29 @@ def process_rows(status: SuiteStatus, formats: Formats, texts: Texts) -> list[di
                 texts("process.age"): "—" if health.age_s is None else formats.duration(health.age_s),
                 texts("process.pid"): "—" if health.pid is None else str(health.pid),
                 texts("process.since"): _local_time(health.started_at, formats),
-                texts("process.restarts"): str(child.get("restarts", "—")),
+                texts("process.restarts"): "—" if child is None else str(child.restarts),
                 texts("process.errors"): str(health.counters.get("errors", 0)),
             }
         )
     return rows
 
 
-def facts(health: Health, formats: Formats, texts: Texts) -> list[tuple[str, str]]:
+def facts(health: Health[Any], formats: Formats, texts: Texts) -> list[tuple[str, str]]:
     """Progress and counters of a process as pairs of label and value, with the last error at the end.
 
-    Empty values are left out, and so is a message without a translation: the other facts hold the same information.
+    Empty values are left out.
     """
-    values = {**health.progress, **{name: value for name, value in health.counters.items() if name != "errors"}}
+    said = {field.name: getattr(health.progress, field.name) for field in fields(health.progress)}
+    said |= {"damaged": health.damaged}
+    said |= {name: value for name, value in health.counters.items() if name != "errors"}
     pairs = [
-        (texts.get(f"fact.{name}", name), _fact(value, formats, texts))
-        for name, value in values.items()
-        if name not in HIDDEN
-        and value not in (None, "", [], {})
-        and (name != "mensagem" or texts.has_translation(value))
+        (texts(f"fact.{name}"), _fact(value, formats, texts))
+        for name, value in said.items()
+        if name not in HIDDEN and value not in (None, "", (), {})
     ]
     if health.last_error:
-        at = _local_time(health.last_error.get("at"), formats)
-        pairs.append((texts("fact.last_error"), f"{at}: {health.last_error.get('message', '')}"))
+        at = _local_time(health.last_error.at, formats)
+        pairs.append((texts("fact.last_error"), f"{at}: {texts.said(health.last_error.message)}"))
     return [(name, value[:_MAX_FACT_LENGTH]) for name, value in pairs]
 
 
@@ -114,7 +115,7 @@ def _file_rows(files: Sequence[FileInfo], at_ms: int, formats: Formats, texts: T
 
 def _state(view: ViewContext) -> None:
     texts, formats = view.texts, view.formats
-    status = judge(view.settings, view.readers)
+    status = assess_suite(view.settings, view.readers)
     st.markdown(f"#### {texts('diagnostics.processes')}")
     alarming = (texts("process.dead"), texts("process.unknown"))
     rows = process_rows(status, formats, texts)
@@ -125,14 +126,14 @@ def _state(view: ViewContext) -> None:
         st.markdown(escape_markdown(log_state(files, texts, formats)))
         st.dataframe(text_table(_file_rows(files, now_ms(), formats, texts)), hide_index=True, key="file_table")
     with st.grid(2, min_column_width=330):
-        _facts_card(view, "collector", status.processes["collector"])
-        _facts_card(view, "pipeline", status.processes["pipeline"])
+        _facts_card(view, "collector", status.processes.collector)
+        _facts_card(view, "pipeline", status.processes.pipeline)
     missing = _missing(view.readers)
     if missing:
         st.warning(escape_markdown(texts("diagnostics.missing", coins=", ".join(missing))), icon=":material/help:")
 
 
-def _facts_card(view: ViewContext, name: str, health: Health) -> None:
+def _facts_card(view: ViewContext, name: str, health: Health[Any]) -> None:
     with st.container(border=True, height="stretch"):
         st.markdown(f"**{view.texts(f'diagnostics.{name}')}**")
         pairs = facts(health, view.formats, view.texts)
@@ -150,25 +151,29 @@ def _missing(readers: Readers) -> list[str]:
         return []
 
 
-def _state_of(health: Health, texts: Texts) -> str:
+def _state_of(health: Health[Any], texts: Texts) -> str:
     if health.pid is None:
         return texts("process.unknown")
     if not health.alive:
         return texts("process.dead")
-    return texts.translate(health.state) if health.state else texts("process.running")
+    return texts.said(message(f"state.{health.state}"))
 
 
 def _fact(value: object, formats: Formats, texts: Texts) -> str:
-    """A value as text; lists and tables become one line."""
-    if isinstance(value, bool):
-        return "✓" if value else "✗"
-    if isinstance(value, int | float):
-        return formats.number(value, 0 if float(value).is_integer() else 2)
-    if isinstance(value, list):
-        return ", ".join(_fact(item, formats, texts) for item in value)
-    if isinstance(value, dict):
-        return " · ".join(f"{texts.translate(name)} {_fact(item, formats, texts)}" for name, item in value.items())
-    return _local_time(texts.translate(str(value)), formats)
+    """A value as people read it; lists and tables become one line."""
+    match value:
+        case bool():
+            return "✓" if value else "✗"
+        case int() | float():
+            return formats.number(value, 0 if float(value).is_integer() else 2)
+        case tuple():
+            return ", ".join(_fact(item, formats, texts) for item in value)
+        case Step() | Message():
+            return texts.said(value if isinstance(value, Message) else message(f"step.{value}"))
+        case Mapping():
+            pairs = value.items()
+            return " · ".join(f"{_fact(name, formats, texts)} {_fact(item, formats, texts)}" for name, item in pairs)
+    return _local_time(str(value), formats)
 
 
 def _local_time(text: str | None, formats: Formats) -> str:

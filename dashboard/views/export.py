@@ -10,7 +10,7 @@ import streamlit as st
 
 from core.forecast_schema import QUANTILE_COLUMNS
 from core.price_store import Coin
-from core.reading.csv_export import ATTRIBUTION, Cell, csv_file, file_name, forecasts_csv, prices_csv
+from core.reading.csv_export import Cell, attribution, csv_file, file_name, forecasts_csv, prices_csv
 from core.reading.readers import Readers
 from core.times import DAY_MS, FOREVER_MS, iso, now_ms
 from core.workspace import Workspace
@@ -55,7 +55,7 @@ def _cards(view: ViewContext, coin: Coin, workspace: Workspace, span_ms: int) ->
         _card(view, "prices", file_name("historico", coin, workspace), prices)
         _card(view, "log", file_name("previsoes", coin, workspace), log)
         _card(view, "latest", file_name("previsoes-atuais", None, workspace), partial(latest_file, view.readers))
-    st.caption(view.texts("export.attribution", text=ATTRIBUTION[workspace.source]))
+    st.caption(view.texts("export.attribution", text=attribution(workspace.source, view.texts.language)))
 
 
 def prices_file(readers: Readers, coin: Coin, span_ms: int) -> str:

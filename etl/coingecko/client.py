@@ -15,6 +15,7 @@ from core.errors import BadReply, ConfigurationError
 from core.price_store import Price
 from core.settings import Plan, Settings
 from core.times import DAY_MS, now_ms
+from core.wording import message
 from etl.coingecko.error_replies import refusal, server_time_ms
 from etl.coingecko.parsing import MarketRow, ReplyTime, parse_chart, parse_json, parse_markets
 from etl.coingecko.transport import RawReply, Transport
@@ -110,9 +111,7 @@ def base_url(settings: Settings) -> str:
     except ValueError:
         usable = False
     if not usable or parts.query or parts.fragment or parts.username is not None:
-        raise ConfigurationError(
-            f"CRYPTO_COINGECKO_URL={url[:80]}: deve ser um endereço como http://127.0.0.1:9000/api/v3"
-        )
+        raise ConfigurationError(message("source.bad_url", url=url[:80]))
     return url
 
 

@@ -25,14 +25,15 @@ from core.errors import (
     SourceUnavailable,
     UnknownCoin,
 )
+from core.wording import message
 
 __all__ = ["error_code", "refusal", "server_time_ms", "wait_ordered_s"]
 
 _BAN: Final = re.compile(r"error code: 10(15|20)|\b(error )?10(15|20)\b.{0,80}(rate|ban|denied)|used cloudflare", re.S)
 _CREDENTIALS: Final = {
-    10002: "o CoinGecko diz que falta a chave: defina CRYPTO_COINGECKO_KEY e CRYPTO_COINGECKO_PLAN",
-    10010: "o CoinGecko diz que a chave é do plano pago: use CRYPTO_COINGECKO_PLAN=pro-key, sem CRYPTO_COINGECKO_URL",
-    10011: "o CoinGecko diz que a chave é do plano Demo: use CRYPTO_COINGECKO_PLAN=demo-key, sem CRYPTO_COINGECKO_URL",
+    10002: message("source.key_missing"),
+    10010: message("source.key_of_pro_plan"),
+    10011: message("source.key_of_demo_plan"),
 }
 _EPOCH_S: Final = 1_000_000_000
 
@@ -48,7 +49,7 @@ def refusal(status: int, headers: Mapping[str, str], body: bytes, wall_ms: int) 
     if code in _CREDENTIALS:
         return CredentialProblem(_CREDENTIALS[code])
     if status == 400 and "vs_currency" in words:
-        return ConfigurationError("o CoinGecko não conhece esta moeda de cotação: mude CRYPTO_CURRENCY (--currency)")
+        return ConfigurationError(message("source.unknown_currency"))
     return _by_status(status, value is None, words, wait_ordered_s(headers, wall_ms))
 
 

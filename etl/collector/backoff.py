@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from core.errors import Banned, ForecastingError, RateLimited
+from core.wording import Message, message
 
 __all__ = ["BAN_S", "ConfigurationRefusals", "Slowdown", "Wait", "wait_after"]
 
@@ -22,7 +23,7 @@ class Wait(NamedTuple):
 
     seconds: float
     for_all: bool
-    reason: str
+    reason: Message
 
 
 def wait_after(error: ForecastingError, failures: int, cap_s: float, jitter: random.Random) -> Wait:
@@ -31,12 +32,12 @@ def wait_after(error: ForecastingError, failures: int, cap_s: float, jitter: ran
     `failures` counts the calls that failed in a row, this one included. A ban lasts ten minutes, then one call probes.
     """
     if isinstance(error, Banned):
-        return Wait(BAN_S, for_all=True, reason="o CoinGecko bloqueou este endereço por algum tempo")
+        return Wait(BAN_S, for_all=True, reason=message("source.banned"))
     backoff_s = jitter.uniform(0.5, 1.0) * min(cap_s, _FIRST_BACKOFF_S * 2.0 ** min(failures, 20))
     if isinstance(error, RateLimited):
         asked_s = backoff_s if error.retry_after_s is None else min(error.retry_after_s, _MAX_ORDERED_WAIT_S)
-        return Wait(asked_s, for_all=True, reason="limite do CoinGecko")
-    return Wait(backoff_s, for_all=False, reason="o CoinGecko não respondeu como deve")
+        return Wait(asked_s, for_all=True, reason=message("source.rate_limited"))
+    return Wait(backoff_s, for_all=False, reason=message("source.failed"))
 
 
 @dataclass(slots=True)

@@ -17,6 +17,7 @@ from typing import Any, Final, NamedTuple
 
 from core.settings import Plan, Settings
 from core.times import month, now_ms, to_datetime
+from core.wording import Message
 
 __all__ = ["SYSTEM_CLOCK", "CallBudget", "Clock", "Limits", "limits_of"]
 
@@ -75,7 +76,7 @@ class _Block:
 
     until: float = -math.inf
     seconds: float = 0.0
-    reason: str = ""
+    reason: Message | None = None
 
 
 @dataclass(slots=True)
@@ -103,7 +104,7 @@ class CallBudget:
         """The call started last has ended."""
         self._calls[-1] = self.clock.monotonic()
 
-    def block(self, seconds: float, reason: str) -> None:
+    def block(self, seconds: float, reason: Message | None) -> None:
         """Nobody may call for `seconds`; a longer block that is in force stays."""
         until = self.clock.monotonic() + seconds
         if until > self._block.until:
@@ -115,7 +116,7 @@ class CallBudget:
         return max(0.0, self._block.until - self.clock.monotonic())
 
     @property
-    def block_reason(self) -> str:
+    def block_reason(self) -> Message | None:
         """Why nobody may call, or why that was last so."""
         return self._block.reason
 
@@ -180,7 +181,7 @@ class CallBudget:
                 "recent_ms": [wall - round((now - at) * 1000) for at in self._recent()],
                 "blocked_until_ms": wall + round(self.blocked_for_s * 1000),
                 "blocked_s": self._block.seconds,
-                "reason": self._block.reason,
+                "reason": self._block.reason.code if self._block.reason else "",
             }
         )
 
@@ -199,7 +200,7 @@ class CallBudget:
         self._month, self._month_calls = month, calls
         self._calls.extend(now - age_s for age_s in sorted(ages_s, reverse=True))
         if left_s > 0:
-            self.block(left_s, reason)
+            self.block(left_s, Message(reason) if reason else None)
 
     def _recent(self) -> list[float]:
         oldest = self.clock.monotonic() - self.limits.window_s

@@ -1,61 +1,66 @@
-"""What the collector's health file says: language-neutral fields, and one Portuguese sentence for people."""
+"""What the collector's health file says of it: fields for programs and one message for people."""
 
 from __future__ import annotations
 
 import math
-from typing import Any, Final
+from typing import Final
 
-from core.errors import BadReply, RequestRefused, SourceUnavailable
+from core.errors import BadReply, ForecastingError, RequestRefused, SourceUnavailable
+from core.processes.health_schema import CollectorProgress, ProcessState
 from core.times import MINUTE_MS, iso
+from core.wording import Message, message
 from etl.collector.collector import Collector
 from etl.collector.context import STALE_CADENCES
 
-__all__ = ["report"]
+__all__ = ["collector_progress"]
 
 _MAX_NAMED: Final = 20
 _MAX_IN_SENTENCE: Final = 5
 _SOON_S: Final = 2.0
 _LATE_MS: Final = 15 * MINUTE_MS
-"""A coin whose price has not moved on for so long while others have is named; rows of one page differ by 5 minutes."""
-_FAILURES: Final[dict[type[Exception], str]] = {
-    SourceUnavailable: "o CoinGecko não responde",
-    BadReply: "o CoinGecko respondeu algo que não são preços",
-    RequestRefused: "o CoinGecko recusou o pedido",
+"""A coin is named as late if its price stands still this long while others move; rows of one page differ by 5 min."""
+
+_FAILURES: Final = {
+    SourceUnavailable: message("source.silent"),
+    BadReply: message("source.no_prices"),
+    RequestRefused: message("source.refused"),
 }
 
 
-def report(collector: Collector) -> tuple[str, dict[str, Any]]:
-    """State (coletando, aguardando, sem_disco) and progress fields of this moment."""
+def collector_progress(collector: Collector) -> tuple[ProcessState, CollectorProgress]:
+    """What the collector does at this moment, and how far it is."""
     context, polls = collector.context, collector.polls
     budget, now = context.calls.budget, context.calls.now()
     wall_ms = context.calls.clock.wall_ms()
     delay_s, reason = _wait(collector, now)
     cadence_s = context.cadence_s
-    fields: dict[str, Any] = {
-        "cadence_s": round(cadence_s, 1),
-        "stale_after_s": round(STALE_CADENCES * cadence_s, 1),
-        "coins": len(context.universe.ids),
-        "last_poll_at": None if polls.polled_ms is None else iso(polls.polled_ms),
-        "last_price_at": None if context.intake.newest_ms is None else iso(context.intake.newest_ms),
-        "backfill_done": context.backfill_queue.done,
-        "backfill_total": context.backfill_queue.total,
-        "wait_until": iso(wall_ms + round(delay_s * 1000)) if reason else None,
-        "wait_reason": reason or None,
-        "missing": sorted(context.intake.missing)[:_MAX_NAMED],
-        "late": _late(collector)[:_MAX_NAMED],
-        "pending_jumps": sorted(context.intake.unconfirmed)[:_MAX_NAMED],
-        "set_aside": context.buffer.set_aside,
-        "stored": context.buffer.stored,
-        "unsaved": context.buffer.waiting,
-        "calls_minute": budget.calls_minute,
-        "calls_month": budget.calls_month,
-    }
-    state = "sem_disco" if context.buffer.storage_error else "aguardando" if reason else "coletando"
-    return state, {**fields, "mensagem": _sentence(collector, delay_s, reason, cadence_s)}
+    progress = CollectorProgress(
+        message=_sentence(collector, delay_s, reason, cadence_s),
+        cadence_s=round(cadence_s, 1),
+        stale_after_s=round(STALE_CADENCES * cadence_s, 1),
+        coins=len(context.universe.ids),
+        last_poll_at=None if polls.polled_ms is None else iso(polls.polled_ms),
+        last_price_at=None if context.intake.newest_ms is None else iso(context.intake.newest_ms),
+        backfill_done=context.backfill_queue.done,
+        backfill_total=context.backfill_queue.total,
+        wait_until=iso(wall_ms + round(delay_s * 1000)) if reason else None,
+        wait_reason=reason,
+        missing=tuple(sorted(context.intake.missing)[:_MAX_NAMED]),
+        late=tuple(_late(collector)[:_MAX_NAMED]),
+        pending_jumps=tuple(sorted(context.intake.unconfirmed)[:_MAX_NAMED]),
+        set_aside=context.buffer.set_aside,
+        stored=context.buffer.stored,
+        unsaved=context.buffer.waiting,
+        calls_minute=budget.calls_minute,
+        calls_month=budget.calls_month,
+    )
+    if context.buffer.storage_error:
+        return ProcessState.STORAGE_REFUSED, progress
+    return ProcessState.WAITING if reason else ProcessState.COLLECTING, progress
 
 
-def _wait(collector: Collector, now: float) -> tuple[float, str]:
-    """Seconds until the next poll, and why they are more than usual; no reason where they are not."""
+def _wait(collector: Collector, now: float) -> tuple[float, Message | None]:
+    """Seconds until the next poll, and the reason if they are more than usual."""
     budget, polls = collector.context.calls.budget, collector.polls
     if budget.blocked_for_s > 0:
         return budget.blocked_for_s, budget.block_reason
@@ -63,40 +68,43 @@ def _wait(collector: Collector, now: float) -> tuple[float, str]:
     delay_s = budget.delay_s()
     if delay_s > until_poll_s + _SOON_S:
         month_spent = budget.limits.per_month is not None and budget.calls_month >= budget.limits.per_month
-        return delay_s, "chamadas do mês esgotadas" if month_spent else "chamadas por minuto esgotadas"
-    return until_poll_s, _failure(polls.error) if polls.error is not None else ""
+        return delay_s, message("source.month_spent" if month_spent else "source.minute_spent")
+    return until_poll_s, None if polls.error is None else _failure(polls.error)
 
 
 def _late(collector: Collector) -> list[str]:
-    """Coins that the source still lists, with a price that has long not been renewed."""
+    """Coins that the source still lists, but whose price it has not renewed for long."""
     intake = collector.context.intake
     since_ms = (intake.newest_ms or 0) - _LATE_MS
     tracked = set(collector.context.universe.ids) - intake.missing
     return sorted(coin for coin in tracked if intake.newest.get(coin, since_ms) < since_ms)
 
 
-def _failure(error: Exception) -> str:
-    return next((text for kind, text in _FAILURES.items() if isinstance(error, kind)), str(error))
+def _failure(error: ForecastingError) -> Message:
+    known = next((said for kind, said in _FAILURES.items() if isinstance(error, kind)), None)
+    return known or message("source.other", reason=error.message)
 
 
-def _sentence(collector: Collector, delay_s: float, reason: str, cadence_s: float) -> str:
+def _sentence(collector: Collector, delay_s: float, reason: Message | None, cadence_s: float) -> Message:
     context = collector.context
     if context.buffer.storage_error:
-        return (
-            f"não consigo gravar os preços ({context.buffer.storage_error}); {context.buffer.waiting} ficam na memória"
-        )
+        return message("collector.unsaved", reason=context.buffer.storage_error, waiting=context.buffer.waiting)
     if reason:
-        parts = [f"aguardando {math.ceil(delay_s)} s: {reason}"]
+        said = message("collector.waiting", delay=math.ceil(delay_s), reason=reason)
     elif not context.universe.ids:
-        parts = ["procurando as maiores moedas"]
+        said = message("collector.searching")
     else:
-        parts = [f"{len(context.universe.ids)} moedas a cada {cadence_s:.0f} s"]
+        said = message("collector.collecting", coins=len(context.universe.ids), cadence=round(cadence_s))
     if context.backfill_queue.next is not None:
-        parts.append(f"histórico {context.backfill_queue.done}/{context.backfill_queue.total}")
+        said = message(
+            "collector.with_backfill", said=said, done=context.backfill_queue.done, total=context.backfill_queue.total
+        )
     named = {
-        "sem preço": sorted(context.intake.missing),
-        "preço parado": _late(collector),
-        "salto a confirmar": sorted(context.intake.unconfirmed),
+        "with_missing": sorted(context.intake.missing),
+        "with_late": _late(collector),
+        "with_jumps": sorted(context.intake.unconfirmed),
     }
-    parts += [f"{what}: {', '.join(coins[:_MAX_IN_SENTENCE])}" for what, coins in named.items() if coins]
-    return "; ".join(parts)
+    for code, coins in named.items():
+        if coins:
+            said = message(f"collector.{code}", said=said, coins=", ".join(coins[:_MAX_IN_SENTENCE]))
+    return said

@@ -55,6 +55,10 @@ class Market(Protocol):
     def describe(self) -> dict[str, object]:
         """What is played, for people and for the status page: at least `source`."""
 
+    @property
+    def ends_ms(self) -> int | None:
+        """When a recording will have been played to its end (UTC milliseconds); None for a market without end."""
+
 
 class MarketView:
     """Another market seen through glass: whatever a subclass does not change is as `market` has it."""
@@ -91,6 +95,11 @@ class MarketView:
     def describe(self) -> dict[str, object]:
         """What is played."""
         return self._market.describe()
+
+    @property
+    def ends_ms(self) -> int | None:
+        """When the market ends."""
+        return self._market.ends_ms
 
 
 def price_at(market: Market, coin_id: str, ts_ms: int) -> float:

@@ -128,6 +128,11 @@ class SimulatedMarket:
         """Source and seed."""
         return {"source": "demo", "seed": self._seed, "coins": len(self._coins)}
 
+    @property
+    def ends_ms(self) -> int | None:
+        """A simulated market has no end."""
+        return None
+
     def _walk(self, walks: IntArray, seconds: IntArray) -> FloatArray:
         """Level of each walk at each second: diffusion from the coarsest panel that has the second, and jumps."""
         level = np.empty(len(seconds))

@@ -15,9 +15,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from core.accuracy.scores import SCORE_SCHEMA
+from core.processes.health_schema import COLLECTOR
 from core.processes.heartbeat import read_health
-from core.processes.lifecycle import PARENT_VARIABLE
-from core.settings import PROJECT
+from core.settings import PARENT_VARIABLE, PROJECT
 from model.loop.session import Session
 
 __all__ = ["FirstBacktest"]
@@ -64,11 +64,11 @@ class FirstBacktest:
 
     def _may_start(self) -> bool:
         """Whether a living collector says that its back-fill is complete."""
-        collector = read_health(self._session.settings.run_dir, "collector")
+        collector = read_health(self._session.settings.run_dir, COLLECTOR)
         if not collector.alive:
             return False
-        done, total = collector.progress.get("backfill_done"), collector.progress.get("backfill_total")
-        return bool(total) and done == total
+        progress = collector.progress
+        return progress.backfill_total > 0 and progress.backfill_done == progress.backfill_total
 
     def _start(self) -> subprocess.Popen[bytes]:
         command = [

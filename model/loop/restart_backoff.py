@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable
 from typing import Final
 
+from core.wording import Message
+
 __all__ = ["RestartBackoff"]
 
 _MAX_PAUSE_S: Final = 3_600.0
@@ -19,7 +21,7 @@ class RestartBackoff:
     """
 
     def __init__(self, first_pause_s: float, clock: Callable[[], float] = time.monotonic) -> None:
-        self.reason: str | None = None
+        self.reason: Message | str | None = None
         self._first_pause_s = first_pause_s
         self._clock = clock
         self._failures = 0
@@ -29,7 +31,7 @@ class RestartBackoff:
         """Whether the pause after the last failure is still running."""
         return self.reason is not None and self._clock() < self._resume_s
 
-    def failed(self, reason: str) -> None:
+    def failed(self, reason: Message | str) -> None:
         """Begin a pause, twice as long as the one before."""
         self.reason = reason
         self._resume_s = self._clock() + min(self._first_pause_s * 2.0**self._failures, _MAX_PAUSE_S)

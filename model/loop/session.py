@@ -15,7 +15,8 @@ from core.price_store import PriceReader
 from core.publishing.publisher import Publisher
 from core.settings import Settings
 from core.times import now_ms
-from core.workspace import Workspace, open_workspace
+from core.wording import message
+from core.workspace import Workspace, workspace_for_step
 from etl.features.columns import FEATURE_NAMES
 from etl.features.price_feed import PriceFeed
 from model.forecaster.engine import EngineOptions, ForecastEngine
@@ -96,7 +97,7 @@ class Session:
     def prices(self) -> PriceReader:
         """The read-only connection opened by `pull`."""
         if self._prices is None:
-            raise NotReady("ainda não há preços guardados")
+            raise NotReady(message("prices.none_stored"))
         return self._prices
 
     def forecast(self, now: int) -> pa.Table:
@@ -106,10 +107,10 @@ class Session:
             NotReady: no coin has a price, or none has a history.
         """
         if not self.feed.origins:
-            raise NotReady("ainda não há preços guardados")
+            raise NotReady(message("prices.none_stored"))
         forecasts = self.engine.forecast(self.feed.origins)
         if not len(forecasts):
-            raise NotReady("as moedas ainda não têm história")
+            raise NotReady(message("prices.no_history"))
         return forecasts.to_table(self.model_version, now, self.workspace.source.value)
 
     def save_model(self) -> None:
@@ -140,9 +141,8 @@ def open_session(settings: Settings) -> Iterator[Session]:
     Raises:
         AlreadyRunning: another pipeline works here.
         ConfigurationError: the workspace belongs to other settings.
-        NotReady: the source is not decided yet.
     """
-    workspace = open_workspace(settings)
+    workspace = workspace_for_step(settings)
     with workspace.hold_pipeline():
         publisher = Publisher(workspace.processed)
         registry = ModelRegistry(workspace.models)

@@ -61,13 +61,13 @@ def test_it_serves_an_empty_folder_and_stops_on_sigterm(tmp_path: Path, which: i
     try:
         assert _status(port)["status"] == "aguardando_dados"
         health = json.loads((data_dir / "run" / "api.json").read_bytes())
-        assert (health["pid"], health["state"]) == (process.pid, "servindo")
+        assert (health["pid"], health["state"]) == (process.pid, "serving")
         process.send_signal(signal.SIGTERM)
         process.wait(15)
     finally:
         process.kill()
         process.wait()
-    assert json.loads((data_dir / "run" / "api.json").read_bytes())["state"] == "parado"
+    assert json.loads((data_dir / "run" / "api.json").read_bytes())["state"] == "stopped"
     assert [path.name for path in data_dir.rglob("*") if path.is_file()] == ["api.json"]
 
 

@@ -11,11 +11,14 @@ from pathlib import Path
 import pytest
 from fastapi.testclient import TestClient
 
+from core.errors import SourceUnavailable
 from core.price_store import Price, PriceWriter
+from core.processes.health_schema import COLLECTOR, SIMULATOR, CollectorProgress, ProcessState, SimulatorProgress
 from core.processes.heartbeat import Heartbeat
 from core.publishing.publisher import Publisher
 from core.settings import Source
 from core.times import DAY_MS, HOUR_MS, MINUTE_MS, iso
+from core.wording import message
 from tests.support.sample_folder import COINS, SampleFolder
 
 ClientFactory = Callable[..., TestClient]
@@ -185,16 +188,21 @@ def test_status_before_any_data(sample: SampleFolder, make_client: ClientFactory
 def test_status_tells_of_living_and_dead_processes(sample: SampleFolder, make_client: ClientFactory) -> None:
     """A beating collector is alive with progress, ages and last error; a stopped pipeline is a problem."""
     sample.fill()
-    with Heartbeat(sample.settings.run_dir, "collector") as collector:
-        collector.error("HTTP 503")
-        collector.state("coletando", mensagem="histórico 3/10")
+    with Heartbeat(sample.settings.run_dir, COLLECTOR) as collector:
+        collector.error(SourceUnavailable("HTTP 503"))
+        said = message("collector.with_backfill", said=message("collector.searching"), done=3, total=10)
+        collector.state(ProcessState.COLLECTING, CollectorProgress(message=said))
         body = make_client(sample.settings).get("/status").json()
     assert body["status"] == "degradado"
     assert body["problemas"] == ["o processo pipeline está parado"]
     assert body["dados_reais"] is False
     assert "simulad" in body["aviso"]
     block = body["coletor"]
-    assert (block["vivo"], block["estado"], block["mensagem"]) == (True, "coletando", "histórico 3/10")
+    assert (block["vivo"], block["estado"], block["mensagem"]) == (
+        True,
+        "coletando",
+        "procurando as maiores moedas; histórico 3/10",
+    )
     assert (block["ultimo_erro"], block["contadores"]) == ("HTTP 503", {"errors": 1})
     assert block["atualizado_em"] == iso(sample.now)
     assert 0 <= block["idade_segundos"] < 60
@@ -214,8 +222,8 @@ def test_the_end_of_a_replay_is_told(tmp_path: Path, make_client: ClientFactory)
     recording = tmp_path / "gravação.csv"
     recording.write_text("timestamp,coin,price\n")
     sample = SampleFolder.make(tmp_path / "data", source=Source.REPLAY, replay=recording)
-    with Heartbeat(sample.settings.run_dir, "simulator") as beat:
-        beat.state("rodando", replay_ends_ms=1_800_000_000_000)
+    with Heartbeat(sample.settings.run_dir, SIMULATOR) as beat:
+        beat.state(ProcessState.RUNNING, SimulatorProgress(replay_ends_ms=1_800_000_000_000))
         body = make_client(sample.settings).get("/status").json()
     assert (body["fonte"], body["termina_em"]) == ("replay", "2027-01-15T08:00:00+00:00")
     assert "não são de agora" in body["aviso"]

@@ -14,6 +14,7 @@ from core.price_store import Coin, Price, PriceReader, PriceWriter
 from core.publishing.publisher import Publisher
 from core.settings import Settings, load_settings
 from core.workspace import open_workspace
+from tests.support.refusals import refusal
 
 
 def _settings(folder: Path, **options: object) -> Settings:
@@ -73,13 +74,13 @@ def test_restoring_over_prices_or_into_another_market_is_refused(tmp_path: Path)
         make_backup(source, tmp_path / "copy")
         with pytest.raises(AlreadyRunning):
             restore_backup(tmp_path / "copy", _settings(tmp_path / "from"))
-    with pytest.raises(BadInput, match="já tem preços"):
+    with refusal(BadInput, match="já tem preços"):
         restore_backup(tmp_path / "copy", _settings(tmp_path / "from"))
     with pytest.raises(WorkspaceMismatch):
         restore_backup(tmp_path / "copy", _settings(tmp_path / "to", seed=1))
-    with pytest.raises(BadInput, match="não está vazia"):
+    with refusal(BadInput, match="não está vazia"):
         make_backup(source, tmp_path / "copy")
-    with pytest.raises(BadInput, match="não é uma cópia"):
+    with refusal(BadInput, match="não é uma cópia"):
         restore_backup(tmp_path, _settings(tmp_path / "other"))
 
 

@@ -9,8 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.errors import ConfigurationError
-from core.processes.lifecycle import PARENT_VARIABLE
-from core.settings import DEFAULT_COINS, PROJECT, Plan, Source, load_settings
+from core.settings import DEFAULT_COINS, PARENT_VARIABLE, PROJECT, Plan, Source, load_settings
 
 
 def test_without_a_word_the_suite_watches_ten_coins_on_loopback() -> None:
@@ -74,8 +73,8 @@ def test_a_wrong_setting_is_one_line_that_names_it(options: dict[str, object], e
     """The message is Portuguese, one line, and says which setting to change."""
     with pytest.raises(ConfigurationError) as caught:
         load_settings(**options)
-    assert expected in str(caught.value)
-    assert "\n" not in str(caught.value)
+    assert expected in caught.value.in_words()
+    assert "\n" not in caught.value.in_words()
 
 
 @given(secret=st.text(min_size=8, max_size=40).filter(lambda text: not text.isascii() or " " in text))

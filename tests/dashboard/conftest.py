@@ -21,10 +21,12 @@ from streamlit.testing.v1 import AppTest
 from core.accuracy.scores import SCORE_SCHEMA
 from core.forecast_schema import FORECAST_SCHEMA, HORIZONS_MIN, INTERVALS, QUANTILE_COLUMNS
 from core.price_store import Coin, Price, PriceWriter
+from core.processes.health_schema import PROCESSES, ProcessState
 from core.processes.heartbeat import Heartbeat
 from core.publishing.publisher import Publisher
 from core.settings import Settings, load_settings
 from core.times import DAY_MS, HOUR_MS, MINUTE_MS, now_ms, to_datetime
+from core.wording import Message
 from core.workspace import Workspace, open_workspace, publish_source
 from suite.ports import free_port
 
@@ -46,7 +48,7 @@ _SPREAD = 0.0006
 class Market:
     """Writes what the pipeline would: prices, forecasts, their log, scores, health files."""
 
-    def __init__(self, settings: Settings, notice: str | None = None, days: float = 2.0, seed: int = 1) -> None:
+    def __init__(self, settings: Settings, notice: Message | None = None, days: float = 2.0, seed: int = 1) -> None:
         self.settings = settings
         self.workspace: Workspace = open_workspace(settings)
         publish_source(settings, self.workspace, notice)
@@ -57,7 +59,7 @@ class Market:
         self._writer = PriceWriter(self.workspace.database)
         self._publisher = Publisher(self.workspace.processed)
         self._beats = ExitStack()
-        self.beats: dict[str, Heartbeat] = {}
+        self.beats: dict[str, Heartbeat[Any]] = {}
 
     def close(self) -> None:
         """End health files and connections."""
@@ -67,8 +69,8 @@ class Market:
     def beat(self, *names: str, **progress: Any) -> None:
         """Let these processes live."""
         for name in names:
-            self.beats[name] = self._beats.enter_context(Heartbeat(self.settings.run_dir, name))
-            self.beats[name].state("rodando", **progress)
+            self.beats[name] = self._beats.enter_context(Heartbeat(self.settings.run_dir, PROCESSES[name]))
+            self.beats[name].state(ProcessState.RUNNING, PROCESSES[name].progress(**progress))
 
     def collect(self, coins: tuple[tuple[str, str, str, float], ...] = COINS, age_ms: int = 5_000) -> None:
         """Store history up to `age_ms` ago: every five minutes, and every 30 s over the last three hours."""
@@ -140,7 +142,7 @@ class Market:
         self.score("backtest", 200)
         self.beat("suite", "api", "dashboard", "simulator")
         self.beat("collector", backfill_done=8, backfill_total=8, cadence_s=30.0, stale_after_s=90.0)
-        self.beat("pipeline", cycle=7, cycle_seconds=0.8, trouble=None)
+        self.beat("pipeline", cycle=7, cycle_seconds=0.8)
         return self
 
     @staticmethod
@@ -222,7 +224,7 @@ def make_market(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cal
     """Builds a market in an own folder and points the dashboard's settings at it."""
     markets: list[Market] = []
 
-    def make(source: str = "demo", notice: str | None = None, **options: Any) -> Market:
+    def make(source: str = "demo", notice: Message | None = None, **options: Any) -> Market:
         variables = {"source": source, "data_dir": str(tmp_path / "data"), "models_dir": str(tmp_path / "models")}
         variables |= {name: str(options.pop(name)) for name in ("api_token", "currency") if name in options}
         for name, value in variables.items():

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from core.errors import SourceUnavailable
+
 Make = Callable[..., Any]
 Open = Callable[..., AppTest]
 Read = Callable[[AppTest], str]
@@ -174,7 +176,7 @@ def test_nothing_chosen_to_compare(make_market: Make, open_page: Open, read: Rea
 def test_diagnostics(make_market: Make, open_page: Open, read: Read) -> None:
     """Files with records and times, the log's state, collector, pipeline and every process."""
     market = make_market().everything()
-    market.beats["collector"].error("HTTP 429")
+    market.beats["collector"].error(SourceUnavailable("HTTP 429"))
     page = open_page(pagina="diagnostico")
     assert not page.exception
     text = read(page)

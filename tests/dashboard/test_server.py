@@ -15,6 +15,7 @@ from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
 import dashboard
+from core.processes.health_schema import DASHBOARD, ProcessState
 from core.processes.heartbeat import read_health
 from core.settings import PROJECT
 
@@ -30,10 +31,10 @@ def test_started_from_another_folder(make_market: Callable[..., Any], serve: Cal
     listening = [c.laddr for c in psutil.Process(server.process.pid).net_connections("inet") if c.status == "LISTEN"]
     assert [(address.ip, address.port) for address in listening] == [("127.0.0.1", server.port)]
     assert "usage statistics" not in server.log.read_text()
-    health = read_health(market.settings.run_dir, "dashboard")
-    assert (health.alive, health.pid, health.state) == (True, server.process.pid, "rodando")
+    health = read_health(market.settings.run_dir, DASHBOARD)
+    assert (health.alive, health.pid, health.state) == (True, server.process.pid, ProcessState.SERVING)
     server.close()
-    assert read_health(market.settings.run_dir, "dashboard").state == "parado"
+    assert read_health(market.settings.run_dir, DASHBOARD).state is ProcessState.STOPPED
     assert "Traceback" not in server.log.read_text()
 
 

@@ -9,11 +9,18 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from core.processes.health_schema import Step
 from core.times import HOUR_MS
+from core.wording import Message, message
 
 Make = Callable[..., Any]
 Open = Callable[..., AppTest]
 Read = Callable[[AppTest], str]
+
+
+def said(text: str) -> Message:
+    """Plain text as a process's message."""
+    return message("text", text=text)
 
 
 def figure(page: AppTest) -> dict[str, Any]:
@@ -37,7 +44,7 @@ def test_nothing_there_yet(
 def test_waiting_shows_progress(make_market: Make, open_page: Open, read: Read) -> None:
     """While the first history is being fetched, its progress is shown."""
     market = make_market()
-    market.beat("collector", backfill_done=3, backfill_total=10, mensagem="buscando cardano")
+    market.beat("collector", backfill_done=3, backfill_total=10, message=said("buscando cardano"))
     market.beat("pipeline")
     page = open_page()
     assert not page.exception
@@ -71,11 +78,13 @@ def test_stale_prices_and_dead_processes_are_announced(make_market: Make, open_p
 def test_an_english_page_speaks_english_of_processes_too(make_market: Make, open_page: Open, read: Read) -> None:
     """Banner, waiting view and facts say in English what the processes wrote in Portuguese."""
     market = make_market()
-    market.beat("collector", backfill_done=3, backfill_total=10, mensagem="10 moedas a cada 30 s")
+    market.beat(
+        "collector", backfill_done=3, backfill_total=10, message=message("collector.collecting", coins=10, cadence=30)
+    )
     page = open_page(idioma="en")
-    assert "Collector: running (history: 3 of 10 coins)" in page.progress[0].text.replace("\\", "")
+    assert "Collector: 10 coins every 30 s (history: 3 of 10 coins)" in page.progress[0].text.replace("\\", "")
     market.collect()
-    market.beat("pipeline", trouble={"treinar": "full"}, mensagem="ainda não há preços guardados")
+    market.beat("pipeline", failed_steps={Step.TRAINING: "full"}, message=message("prices.none_stored"))
     text = read(open_page(idioma="en", pagina="diagnostico"))
     assert "Failed to train: full." in text
     assert "no prices are stored yet" in text

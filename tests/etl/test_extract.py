@@ -15,8 +15,10 @@ from typing import Any
 import pytest
 
 from core.price_store import PriceReader
+from core.processes.health_schema import COLLECTOR, ProcessState
 from core.processes.heartbeat import read_health
 from core.settings import PROJECT
+from core.wording import message, say
 from tests.support.faults import Fault, FaultPlan
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
@@ -103,16 +105,16 @@ def test_a_damaged_database_is_set_aside_and_collection_goes_on(make_world: Any,
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "crypto.db").write_bytes(b"no database" * 1000)
     process = run(COINGECKO_URL=make_world().server.url, COINGECKO_PLAN="local")
-    eventually(lambda: read_health(tmp_path / "data" / "run", "collector").progress.get("backfill_done") == 1)
-    health = read_health(tmp_path / "data" / "run", "collector")
-    assert (tmp_path / "data" / health.progress["set_aside"]).read_bytes().startswith(b"no database")
+    eventually(lambda: read_health(tmp_path / "data" / "run", COLLECTOR).progress.backfill_done == 1)
+    health = read_health(tmp_path / "data" / "run", COLLECTOR)
+    assert (tmp_path / "data" / str(health.progress.set_aside)).read_bytes().startswith(b"no database")
     assert health.last_error is not None
-    assert "danificada" in health.last_error["message"]
+    assert "danificada" in say(health.last_error.message)
     assert process.poll() is None
 
 
 @pytest.mark.parametrize(
-    ("settings", "message"),
+    ("settings", "named"),
     [
         ({"INTERVAL": 1}, "CRYPTO_INTERVAL"),
         ({"COINGECKO_URL": "nowhere"}, "CRYPTO_COINGECKO_URL"),
@@ -120,50 +122,50 @@ def test_a_damaged_database_is_set_aside_and_collection_goes_on(make_world: Any,
         ({"SOURCE": "demo"}, "run_all.py"),
     ],
 )
-def test_a_wrong_setting_is_one_line_and_exit_code_78(run: Run, settings: dict[str, object], message: str) -> None:
+def test_a_wrong_setting_is_one_line_and_exit_code_2(run: Run, settings: dict[str, object], named: str) -> None:
     """The line names what to change; there is no traceback."""
     code, _, err = ends(run(**settings))
-    assert code == 78
-    assert message in err
+    assert code == 2
+    assert named in err
     assert err.count("\n") == 1
 
 
 def test_a_second_collector_is_refused(make_world: Any, run: Run, tmp_path: Path) -> None:
-    """Exit code 75; the first goes on."""
+    """Exit code 2; the first goes on."""
     server = make_world().server
     first = run(COINGECKO_URL=server.url, COINGECKO_PLAN="local")
-    eventually(lambda: read_health(tmp_path / "data" / "run", "collector").state == "coletando")
+    eventually(lambda: read_health(tmp_path / "data" / "run", COLLECTOR).state is ProcessState.COLLECTING)
     code, _, err = ends(run("--once", COINGECKO_URL=server.url, COINGECKO_PLAN="local"))
-    assert code == 75
+    assert code == 2
     assert "já está em uso" in err
     assert first.poll() is None
 
 
-def test_a_refused_key_ends_the_process_with_78(raw_server: Any, run: Run) -> None:
-    """The supervisor does not start it again; the line says which setting."""
+def test_a_refused_key_ends_the_process(raw_server: Any, run: Run) -> None:
+    """The line says which setting; under a supervisor the exit code is 78, which stops the suite."""
     body = b'{"timestamp":"x","error_code":10010,"status":{"error_message":"If you are using Pro API key"}}'
     head = f"HTTP/1.1 400 Bad Request\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
     raw_server.script = [head.encode() + body]
     code, _, err = ends(run(COINGECKO_URL=raw_server.url, COINGECKO_PLAN="demo-key", COINGECKO_KEY="CG-secret"))
-    assert code == 78
+    assert code == 2
     assert "CRYPTO_COINGECKO_PLAN=pro-key" in err
     assert "CG-secret" not in err
 
 
 def test_health_says_what_the_collector_does(make_world: Any, run: Run, tmp_path: Path) -> None:
-    """State, cadence, times and sentence; after SIGTERM the state is parado and the exit code 0."""
+    """State, cadence, times and sentence; after SIGTERM the state is stopped and the exit code 0."""
     process = run(COINGECKO_URL=make_world().server.url, COINGECKO_PLAN="local", CURRENCY="brl")
     folder = tmp_path / "data" / "run"
-    eventually(lambda: read_health(folder, "collector").progress.get("backfill_done") == 1)
-    health = read_health(folder, "collector")
+    eventually(lambda: read_health(folder, COLLECTOR).progress.backfill_done == 1)
+    health = read_health(folder, COLLECTOR)
     assert health.alive
-    assert health.progress["mensagem"] == "1 moedas a cada 5 s"
-    assert health.progress["stale_after_s"] == 15
-    assert health.progress["last_poll_at"]
-    assert health.progress["last_price_at"]
+    assert health.progress.message == message("collector.collecting", coins=1, cadence=5)
+    assert health.progress.stale_after_s == 15
+    assert health.progress.last_poll_at
+    assert health.progress.last_price_at
     process.send_signal(signal.SIGTERM)
     assert process.wait(timeout=10) == 0
-    assert read_health(folder, "collector").state == "parado"
+    assert read_health(folder, COLLECTOR).state is ProcessState.STOPPED
 
 
 def test_a_stop_does_not_wait_for_a_server_that_never_answers(raw_server: Any, run: Run) -> None:

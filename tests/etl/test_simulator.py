@@ -18,8 +18,9 @@ import pytest
 import requests
 
 from core.errors import EXIT_CONFIGURATION
+from core.processes.health_schema import SIMULATOR, ProcessState
 from core.processes.heartbeat import read_health
-from core.processes.lifecycle import PARENT_VARIABLE
+from core.settings import PARENT_VARIABLE
 from etl.local_market.coin_names import coins_wanted
 from etl.local_market.market import price_at
 from etl.local_market.simulated import SimulatedMarket
@@ -94,12 +95,12 @@ def test_its_health_file_says_what_is_played(start: Start, tmp_path: Path) -> No
     (tmp_path / "prices.csv").write_text(CSV)
     process = start("--replay", str(tmp_path / "prices.csv"), "--epoch-ms", "1790000000000", "--run-dir", str(tmp_path))
     url = url_of(process)
-    while read_health(tmp_path, "simulator").state != "rodando":
+    while read_health(tmp_path, SIMULATOR).state is not ProcessState.RUNNING:
         time.sleep(0.05)
-    health = read_health(tmp_path, "simulator")
+    health = read_health(tmp_path, SIMULATOR)
     assert health.alive
-    assert health.progress["url"] == url
-    assert health.progress["replay_ends_ms"] == 1_790_000_000_000 + 47 * 3_600_000
+    assert health.progress.url == url
+    assert health.progress.replay_ends_ms == 1_790_000_000_000 + 47 * 3_600_000
 
 
 def test_a_restart_continues_the_same_replay(start: Start, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from core.processes.health_schema import PIPELINE
 from core.processes.heartbeat import read_health
 from core.settings import DEFAULT_COINS
 from core.times import GRID_STEP_MS, HOUR_MS, now_ms
@@ -53,15 +54,15 @@ class World:
 
     def cycles(self) -> int:
         """Number of cycles of the pipeline."""
-        return read_health(self.run.run_dir, "pipeline").counters.get("cycles", 0)
+        return read_health(self.run.run_dir, PIPELINE).counters.get("cycles", 0)
 
     def has_gone_on(self, since_ms: int, since_cycles: int) -> bool:
         """Whether newer prices and a later cycle exist."""
         return self.newest_ms() > since_ms and self.cycles() > since_cycles
 
-    def pids(self) -> dict[str, int]:
+    def pids(self) -> dict[str, int | None]:
         """Process ids of the children."""
-        return {name: child["pid"] for name, child in self.run.children().items()}
+        return {name: child.pid for name, child in self.run.children().items()}
 
 
 @pytest.fixture

@@ -25,9 +25,11 @@ import pytest
 
 from core.errors import NotReady
 from core.price_store import PriceReader
+from core.processes.health_schema import COLLECTOR, CollectorProgress
 from core.processes.heartbeat import Health, read_health
 from core.settings import PROJECT
 from core.times import parse_moment
+from core.wording import message
 from etl.local_market.api import MarketApi, Request
 from etl.local_market.coin_names import coins_wanted
 from etl.local_market.plans import PlanLimits
@@ -102,9 +104,9 @@ class Scene:
         self.process.send_signal(number)
         return self.process.wait(timeout=10)
 
-    def health(self) -> Health:
+    def health(self) -> Health[CollectorProgress]:
         """Read the collector's health file."""
-        return read_health(self.folder / "run", "collector")
+        return read_health(self.folder / "run", COLLECTOR)
 
     def stored(self) -> dict[str, dict[int, float]]:
         """All stored prices by coin and event time; empty without a database."""
@@ -197,7 +199,7 @@ def test_a_storm_stores_nothing_wrong_and_loses_nothing(
     calm.spoiled = plan.spoiled
     calm_ms = scene.server.clock()
     eventually(lambda: scene.newest_ms() > calm_ms, 75)
-    eventually(lambda: not scene.health().progress.get("wait_reason"), 75)
+    eventually(lambda: not scene.health().progress.wait_reason, 75)
     exit_code = scene.end(signal.SIGTERM)
     stored = scene.stored()
     wrong, lost = wrong_values(scene.server, stored), lost_values(scene.server, plan, stored, kills_ms)
@@ -263,7 +265,7 @@ def test_a_server_that_comes_back_is_polled_within_the_back_off(make_scene: Call
     port = int(scene.server.url.split(":")[2].split("/")[0])
     scene.server.stop()
     time.sleep(60 if FULL else 15)
-    assert scene.health().progress["wait_reason"] == "o CoinGecko não responde"
+    assert scene.health().progress.wait_reason == message("source.silent")
     with FaultyMarketServer(scene.server.market, port=port) as server:
         back_ms = server.clock()
         eventually(lambda: scene.newest_ms() > back_ms, 31)
@@ -288,7 +290,7 @@ def test_a_full_disk_is_reported_and_nothing_is_lost(make_scene: Callable[..., S
     scene = make_scene(small_disk / "data")
     scene.server.faults = plan = storm(0.0, 1)
     scene.start()
-    eventually(lambda: scene.health().progress.get("backfill_done") == 4)
+    eventually(lambda: scene.health().progress.backfill_done == 4)
     filler = small_disk / "filler"
     for _ in range(2):
         fill(filler)

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from core.processes.health_schema import PIPELINE
 from core.processes.heartbeat import read_health
 from core.settings import DEFAULT_COINS, PROJECT
 from etl.local_market.coin_names import coins_wanted
@@ -157,8 +158,8 @@ def test_killed_processes_of_a_suite_lose_nothing(runs: Callable[..., RunningSui
             survived += not witness.problems
         for name in ("collector", "pipeline", "api", "dashboard", "simulator"):
             run.wait(partial(run.beats, name), 60)
-        cycles = read_health(run.run_dir, "pipeline").counters.get("cycles", 0)
-        run.wait(lambda: read_health(run.run_dir, "pipeline").counters.get("cycles", 0) > cycles, 60)
+        cycles = read_health(run.run_dir, PIPELINE).counters.get("cycles", 0)
+        run.wait(lambda: read_health(run.run_dir, PIPELINE).counters.get("cycles", 0) > cycles, 60)
         witness.look()
     tell("kills in a running suite", SUITE_KILLS, survived, witness.lost, witness.wrong)
     assert witness.problems == []

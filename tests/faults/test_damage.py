@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from core.processes.health_schema import PIPELINE, PROCESSES
 from core.processes.heartbeat import read_health
 from core.publishing.manifest import ManifestReader
 from core.settings import DEFAULT_COINS
@@ -90,7 +91,7 @@ def test_published_files_are_replaced_while_running(suite: RunningSuite, victim:
         overwrite(folder / file)
         suite.wait(lambda: set_aside_of((folder / file).parent, Path(file).name))
         suite.wait(lambda: forecast_after(suite, broken_ms))
-    assert file in read_health(suite.run_dir, "pipeline").progress["damaged"]
+    assert file in read_health(suite.run_dir, PIPELINE).damaged
     suite.wait(lambda: Path(file).name in " ".join(suite.get("/status")["problemas"]), 5)
     assert f"{file} is damaged" in suite.output
     assert 500 not in poller.statuses
@@ -113,7 +114,7 @@ def test_small_files_are_rewritten_while_running(suite: RunningSuite, tell: Tell
 
 
 def _is_beating(suite: RunningSuite, name: str) -> bool:
-    return read_health(suite.run_dir, name).alive
+    return read_health(suite.run_dir, PROCESSES[name]).alive
 
 
 def test_a_database_damaged_while_running_is_rebuilt(suite: RunningSuite, tell: Tell) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from core.errors import EXIT_CONFIGURATION
+from core.processes.health_schema import PIPELINE
 from core.processes.heartbeat import read_health
 from core.settings import DEFAULT_COINS, PROJECT
 from core.times import now_ms
@@ -74,7 +75,7 @@ def test_a_full_disk_loses_nothing(runs: Start, small_disk: Disk, tell: Tell) ->
     witness = witness_of(run)
     with Poller(run.api_port, PATHS) as poller:
         run.wait(lambda: poller.is_ready)
-        pids = {name: child["pid"] for name, child in run.children().items()}
+        pids = {name: child.pid for name, child in run.children().items()}
         full_ms = now_ms()
         fill(disk / "filler")
         for _ in range(OUTAGE_S):
@@ -85,10 +86,10 @@ def test_a_full_disk_loses_nothing(runs: Start, small_disk: Disk, tell: Tell) ->
         assert not [code for code in run.get("/status")["codigos_dos_problemas"] if code.endswith("_stopped")]
         (disk / "filler").unlink()
         run.wait(lambda: newest_ms(witness) > full_ms + 1000 * OUTAGE_S)
-        forecast = read_health(run.run_dir, "pipeline").progress.get("cycle", 0)
-        run.wait(lambda: read_health(run.run_dir, "pipeline").progress.get("cycle", 0) > forecast)
-        run.wait(lambda: read_health(run.run_dir, "pipeline").progress.get("trouble") is None)
-    assert {name: child["pid"] for name, child in run.children().items()} == pids
+        forecast = read_health(run.run_dir, PIPELINE).progress.cycle or 0
+        run.wait(lambda: (read_health(run.run_dir, PIPELINE).progress.cycle or 0) > forecast)
+        run.wait(lambda: not read_health(run.run_dir, PIPELINE).progress.failed_steps)
+    assert {name: child.pid for name, child in run.children().items()} == pids
     seen = sorted(ts_ms for coin, ts_ms in witness.prices if coin == "bitcoin" and ts_ms > full_ms)
     assert max(later - earlier for earlier, later in itertools.pairwise(seen)) <= 60_000
     assert witness.problems == []
@@ -105,7 +106,7 @@ def test_processes_wait_for_read_only_folders(plain_folder: Path, tell: Tell) ->
         witness, root = witness_of(run), run.data_dir / "demo"
         with Poller(run.api_port, PATHS) as poller:
             run.wait(lambda: poller.is_ready)
-            pids = {name: child["pid"] for name, child in run.children().items()}
+            pids = {name: child.pid for name, child in run.children().items()}
             closed = [run.run_dir, root, root / "processed", *(p for p in root.rglob("*") if p.is_dir())]
             for folder in closed:
                 folder.chmod(0o555)
@@ -114,9 +115,9 @@ def test_processes_wait_for_read_only_folders(plain_folder: Path, tell: Tell) ->
             opened_ms = now_ms()
             for folder in closed:
                 folder.chmod(0o755)
-            run.wait(lambda: read_health(run.run_dir, "pipeline").progress.get("trouble", "?") is None)
+            run.wait(lambda: not read_health(run.run_dir, PIPELINE).progress.failed_steps)
             run.wait(lambda: newest_ms(witness) > opened_ms)
-        assert {name: child["pid"] for name, child in run.children().items()} == pids
+        assert {name: child.pid for name, child in run.children().items()} == pids
         assert witness.problems == []
         assert poller.failures == []
         tell("read-only folders under a running suite", 1, 1, witness.lost, witness.wrong)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from core.processes.health_schema import PROCESSES, ProcessState
 from core.processes.heartbeat import BEAT_S, read_health
 from core.settings import PROJECT, Settings, Source
 from core.workspace import open_workspace, publish_source
@@ -65,8 +66,8 @@ def test_processes_that_hang_are_restarted(tmp_path: Path, tell: Callable[..., N
             time.sleep(0.1)
 
     def works(name: str) -> bool:
-        health = read_health(settings.run_dir, name)
-        return health.alive and health.pid == supervisor.pid(name) and health.state != "iniciando"
+        health = read_health(settings.run_dir, PROCESSES[name])
+        return health.alive and health.pid == supervisor.pid(name) and health.state is not ProcessState.STARTING
 
     try:
         for spec in (getattr(children, name)(settings) for name in NAMES):

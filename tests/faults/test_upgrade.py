@@ -159,7 +159,7 @@ def test_single_steps_beside_a_running_suite_are_refused(runs: Start, tell: Tell
     """A step started by hand is refused by the writer's lock, and the suite is not disturbed."""
     run = runs("--demo", "--coins", "bitcoin")
     run.wait(lambda: run.get("/prever/bitcoin"))
-    pids = {name: child["pid"] for name, child in run.children().items()}
+    pids = {name: child.pid for name, child in run.children().items()}
     environment = {f"CRYPTO_{name.upper()}": "" for name in Settings.model_fields}
     environment |= {"CRYPTO_SOURCE": "demo", "CRYPTO_DATA_DIR": str(run.data_dir), "CRYPTO_COINS": "bitcoin"}
     environment |= {"CRYPTO_MODELS_DIR": str(run.data_dir.parent / "modelos")}
@@ -178,6 +178,6 @@ def test_single_steps_beside_a_running_suite_are_refused(runs: Start, tell: Tell
         assert done.returncode == EXIT_ALREADY_RUNNING, (words, done.stdout, done.stderr)
         assert "já está em uso por outro processo" in done.stderr
         assert "Traceback" not in done.stderr
-    assert {name: child["pid"] for name, child in run.children().items()} == pids
+    assert {name: child.pid for name, child in run.children().items()} == pids
     assert run.end(signal.SIGTERM) == 0
     tell("single steps beside a running suite", len(steps), len(steps))

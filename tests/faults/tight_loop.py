@@ -17,6 +17,7 @@ from typing import Final
 import core.files
 from core.errors import NotReady
 from core.price_store import Coin, Price, PriceWriter
+from core.processes.health_schema import PIPELINE
 from core.processes.heartbeat import Heartbeat
 from core.processes.lifecycle import run_main
 from core.settings import load_settings
@@ -67,7 +68,7 @@ def write_forecasts() -> int:
     """Run cycles without a pause between them."""
     settings = load_settings()
     sys.setprofile(linger)
-    with Heartbeat(settings.run_dir, "pipeline") as heartbeat, open_session(settings) as session:
+    with Heartbeat(settings.run_dir, PIPELINE) as heartbeat, open_session(settings) as session:
         pipeline = Pipeline(session, heartbeat)
         while True:
             with suppress(NotReady):

@@ -9,6 +9,7 @@ import numpy as np
 
 from core.forecast_schema import HORIZONS_MIN
 from core.price_store import Coin, Price, PriceWriter
+from core.processes.health_schema import COLLECTOR, CollectorProgress, ProcessState
 from core.processes.heartbeat import Heartbeat
 from core.reading.readers import Readers
 from core.settings import load_settings
@@ -41,12 +42,12 @@ def test_the_pipeline_runs_it_once_when_the_back_fill_is_complete(tmp_path: Path
         writer.update_coins([Coin("bitcoin", "btc", "Bitcoin", 1, now)])
         times = now - 20_000 - GRID_STEP_MS * np.arange(200)[::-1]
         writer.store(Price("bitcoin", int(ts), float(price)) for ts, price in zip(times, _walk(2, 200), strict=True))
-    with Heartbeat(settings.run_dir, "collector") as collector, open_session(settings) as session:
-        collector.state("coletando", backfill_done=0, backfill_total=1)
+    with Heartbeat(settings.run_dir, COLLECTOR) as collector, open_session(settings) as session:
+        collector.state(ProcessState.COLLECTING, CollectorProgress(backfill_done=0, backfill_total=1))
         with FirstBacktest(session) as backtest:
             backtest.step()
             assert backtest._process is None
-            collector.state("coletando", backfill_done=1, backfill_total=1)
+            collector.state(ProcessState.COLLECTING, CollectorProgress(backfill_done=1, backfill_total=1))
             deadline = time.monotonic() + 60
             while "backtest" not in session.publisher.manifest.entries and time.monotonic() < deadline:
                 backtest.step()

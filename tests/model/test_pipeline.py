@@ -12,6 +12,7 @@ import pytest
 from core.errors import AlreadyRunning
 from core.forecast_schema import HORIZONS_MIN
 from core.price_store import Coin, Price, PriceWriter
+from core.processes.health_schema import PIPELINE, ProcessState, Step
 from core.processes.heartbeat import Heartbeat, read_health
 from core.publishing.manifest import ManifestReader
 from core.reading.readers import Readers
@@ -20,7 +21,7 @@ from core.times import GRID_STEP_MS, HOUR_MS, MINUTE_MS, now_ms
 from core.workspace import open_workspace
 from model.loop.restart_backoff import RestartBackoff
 from model.loop.session import open_session
-from model.pipeline import FEATURES, SAVING, Pipeline
+from model.pipeline import Pipeline
 from model.train import SAVE_EVERY_MS
 
 COINS = ("bitcoin", "ethereum", "solana")
@@ -46,7 +47,7 @@ def _fill(settings: Settings, now: int, steps: int = STEPS, seed: int = 0, coins
 
 @contextmanager
 def _pipeline(settings: Settings) -> Iterator[Pipeline]:
-    with Heartbeat(settings.run_dir, "pipeline") as heartbeat, open_session(settings) as session:
+    with Heartbeat(settings.run_dir, PIPELINE) as heartbeat, open_session(settings) as session:
         yield Pipeline(session, heartbeat)
 
 
@@ -54,7 +55,7 @@ def test_without_prices_the_loop_waits(settings: Settings) -> None:
     """Before the first poll there is nothing to forecast and nothing breaks."""
     with _pipeline(settings) as pipeline:
         assert pipeline.cycle(now_ms()) is False
-        assert read_health(settings.run_dir, "pipeline").state == "esperando preços"
+        assert read_health(settings.run_dir, PIPELINE).state is ProcessState.WAITING_FOR_PRICES
 
 
 def test_a_cycle_publishes_forecasts_of_every_coin(settings: Settings) -> None:
@@ -157,11 +158,11 @@ def test_a_model_that_could_not_be_stored_is_stored_with_the_next_cycle(settings
         models.rename(models.with_name("away"))
         models.touch()
         pipeline.cycle(now)
-        assert SAVING in read_health(settings.run_dir, "pipeline").progress["trouble"]
+        assert Step.SAVING in read_health(settings.run_dir, PIPELINE).progress.failed_steps
         models.unlink()
         models.with_name("away").rename(models)
         pipeline.cycle(now + MINUTE_MS)
-        assert read_health(settings.run_dir, "pipeline").progress["trouble"] is None
+        assert read_health(settings.run_dir, PIPELINE).progress.failed_steps == {}
         assert len(list(models.glob("*.joblib"))) == 1
 
 
@@ -178,18 +179,18 @@ def test_an_error_that_repeats_is_tried_again_ever_more_rarely(settings: Setting
         tried = []
         for second in range(0, 300, 10):
             seconds[0] = float(second)
-            before = read_health(settings.run_dir, "pipeline").counters.get("errors", 0)
+            before = read_health(settings.run_dir, PIPELINE).counters.get("errors", 0)
             pipeline.cycle(now + 1000 * second)
-            health = read_health(settings.run_dir, "pipeline")
+            health = read_health(settings.run_dir, PIPELINE)
             tried += [second] if health.counters.get("errors", 0) > before else []
-            assert FEATURES in health.progress["trouble"]
+            assert Step.FEATURES in health.progress.failed_steps
         assert tried == [0, 30, 90, 210]
         for path in pipeline.session.workspace.models.iterdir():
             path.unlink()
         pipeline.session.restart_engine()
         seconds[0] = 450.0
         assert pipeline.cycle(now + 450_000) is True
-        assert read_health(settings.run_dir, "pipeline").progress["trouble"] is None
+        assert read_health(settings.run_dir, PIPELINE).progress.failed_steps == {}
 
 
 def test_two_pipelines_never_share_a_folder(settings: Settings) -> None:
@@ -209,12 +210,12 @@ def test_a_disk_that_refuses_is_told_and_overcome(settings: Settings) -> None:
         processed.rename(processed.with_name("away"))
         processed.write_text("in the way")
         assert pipeline.cycle(now + 30_000) is False
-        trouble = read_health(settings.run_dir, "pipeline").progress["trouble"]
-        assert "prever" in trouble
+        trouble = read_health(settings.run_dir, PIPELINE).progress.failed_steps
+        assert Step.FORECASTS in trouble
         processed.unlink()
         processed.with_name("away").rename(processed)
         assert pipeline.cycle(now + 60_000) is True
-        assert read_health(settings.run_dir, "pipeline").progress["trouble"] is None
+        assert read_health(settings.run_dir, PIPELINE).progress.failed_steps == {}
     assert ManifestReader(processed).current().version > version
 
 

@@ -8,11 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from core.processes.lifecycle import PARENT_VARIABLE
-from core.settings import Settings, load_settings
+from core.settings import PARENT_VARIABLE, Settings, load_settings
 from core.workspace import open_workspace
 from suite import children
-from suite.source import at_local_server
+from suite.source import pointing_to_local_server
 
 
 def test_children_get_the_settings(
@@ -21,7 +20,7 @@ def test_children_get_the_settings(
     """A child's environment rebuilds the settings, spares the local server any proxy, and keeps secrets from argv."""
     monkeypatch.setenv("NO_PROXY", "example.com")
     asked = settings(source="demo", api_token="segredo-da-api", coins="bitcoin,solana", browser=False)
-    local = at_local_server(asked, 4711)
+    local = pointing_to_local_server(asked, 4711)
     workspace = open_workspace(asked)
     specs = [
         children.api(asked),

@@ -10,6 +10,7 @@ import pytest
 from core.errors import ConfigurationError
 from core.settings import PROJECT, Settings, Source, load_settings
 from suite.cli import parse_arguments
+from tests.support.refusals import refusal
 
 
 def test_no_option_leaves_everything_to_settings() -> None:
@@ -63,7 +64,7 @@ def test_replay_names_its_source(tmp_path: Path) -> None:
 )
 def test_bad_options_are_explained(words: list[str], said: str) -> None:
     """Values out of range and contradictions are refused with words that name them."""
-    with pytest.raises(ConfigurationError, match=re.escape(said)):
+    with refusal(ConfigurationError, match=re.escape(said)):
         parse_arguments(words)
 
 
@@ -71,7 +72,7 @@ def test_a_settings_file_in_another_encoding_is_explained(tmp_path: Path, monkey
     """A .env saved in Latin-1 gives one clear line."""
     (tmp_path / ".env").write_bytes("CRYPTO_CONTACT=joão".encode("latin-1"))
     monkeypatch.setitem(Settings.model_config, "env_file", tmp_path / ".env")
-    with pytest.raises(ConfigurationError, match="UTF-8"):
+    with refusal(ConfigurationError, match="UTF-8"):
         parse_arguments([])
 
 

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 
+from core.processes.health_schema import Headline, PipelineProgress
 from suite.cycle_line import CycleReporter, cycle_line
 
-PROGRESS = {
-    "cycle": 12,
-    "cycle_seconds": 0.84,
-    "coins": 10,
-    "forecast_at": "2026-11-22T14:03:30+00:00",
-    "headline": {"coin": "bitcoin", "price": 67187.33, "mean": 67190.0, "low80": 66900.0, "high80": 67480.0},
-}
+PROGRESS = PipelineProgress(
+    cycle=12,
+    cycle_seconds=0.84,
+    coins=10,
+    forecast_at="2026-11-22T14:03:30+00:00",
+    headline=Headline("bitcoin", price=67187.33, mean=67190.0, low80=66900.0, high80=67480.0),
+)
 
 
 def test_cycle_line_reads_like_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -26,15 +28,14 @@ def test_cycle_line_reads_like_a_sentence(monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_cycle_line_without_headline() -> None:
     """A cycle that forecast nothing still has its line, in the singular where there is one coin."""
-    progress = {name: value for name, value in PROGRESS.items() if name != "headline"} | {"coins": 1}
-    assert cycle_line(progress).endswith("ciclo 12 · 1 moeda · 0,8 s")
+    assert cycle_line(replace(PROGRESS, headline=None, coins=1)).endswith("ciclo 12 · 1 moeda · 0,8 s")
 
 
 def test_each_cycle_is_reported_once() -> None:
     """A cycle gives one line; a new cycle, or the first of a restarted pipeline, another."""
     reporter = CycleReporter()
-    assert reporter.line(1, {}) is None
+    assert reporter.line(1, PipelineProgress()) is None
     assert reporter.line(1, PROGRESS) is not None
     assert reporter.line(1, PROGRESS) is None
-    assert reporter.line(1, {**PROGRESS, "cycle": 13}) is not None
-    assert reporter.line(2, {**PROGRESS, "cycle": 13}) is not None
+    assert reporter.line(1, replace(PROGRESS, cycle=13)) is not None
+    assert reporter.line(2, replace(PROGRESS, cycle=13)) is not None

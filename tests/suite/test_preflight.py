@@ -12,47 +12,49 @@ import pytest
 
 from core.errors import AlreadyRunning, ConfigurationError
 from core.settings import Settings
-from suite.ports import free_port, problem
-from suite.preflight import refuse_busy_ports, take_folder
+from core.wording import say
+from suite.ports import free_port, port_problem
+from suite.preflight import lock_data_dir, refuse_busy_ports
+from tests.support.refusals import refusal
 
 
 def test_a_free_port_has_no_problem_and_a_busy_one_has(settings: Callable[..., Settings]) -> None:
     """A busy port is refused with its number, its owner and the option; a free one is not."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         busy = int(server.getsockname()[1])
-        said = problem("127.0.0.1", busy)
+        said = port_problem("127.0.0.1", busy)
         assert said is not None
-        assert f"{busy} já está em uso" in said
-        assert f"pid {os.getpid()}" in said
-        with pytest.raises(ConfigurationError, match=rf"painel.*{busy}.*--dashboard-port \d+"):
+        assert f"{busy} já está em uso" in say(said)
+        assert f"pid {os.getpid()}" in say(said)
+        with refusal(ConfigurationError, match=rf"painel.*{busy}.*--dashboard-port \d+"):
             refuse_busy_ports(settings(dashboard_port=busy, api_port=free_port({busy})))
-        with pytest.raises(ConfigurationError, match=rf"API.*{busy}.*--api-port \d+"):
+        with refusal(ConfigurationError, match=rf"API.*{busy}.*--api-port \d+"):
             refuse_busy_ports(settings(api_port=busy))
-    assert problem("127.0.0.1", busy) is None
+    assert port_problem("127.0.0.1", busy) is None
 
 
 def test_a_port_taken_on_all_interfaces_is_busy() -> None:
     """A server on every address occupies the loopback port too."""
     with socket.create_server(("", 0)) as server:
-        assert problem("127.0.0.1", int(server.getsockname()[1])) is not None
+        assert port_problem("127.0.0.1", int(server.getsockname()[1])) is not None
 
 
 def test_a_host_of_another_machine_is_refused() -> None:
     """An address or a name that is not this machine's cannot be listened at."""
-    assert problem("192.0.2.1", 8000) is not None
-    assert problem("nada.invalid", 8000) is not None
+    assert port_problem("192.0.2.1", 8000) is not None
+    assert port_problem("nada.invalid", 8000) is not None
 
 
 def test_a_folder_has_one_suite(settings: Callable[..., Settings]) -> None:
     """The second suite on a data folder is refused with the folder's name; the lock ends with the first."""
     asked = settings()
-    with take_folder(asked), pytest.raises(AlreadyRunning, match=re.escape(str(asked.data_dir))):
-        take_folder(asked)
-    take_folder(asked).release()
+    with lock_data_dir(asked), pytest.raises(AlreadyRunning, match=re.escape(str(asked.data_dir))):
+        lock_data_dir(asked)
+    lock_data_dir(asked).release()
 
 
 def test_a_folder_that_is_a_file_is_refused(settings: Callable[..., Settings], tmp_path: Path) -> None:
     """A data folder that cannot be written is a matter of configuration."""
     (tmp_path / "data").write_text("")
-    with pytest.raises(ConfigurationError, match="não é possível gravar"):
-        take_folder(settings())
+    with refusal(ConfigurationError, match="não é possível gravar"):
+        lock_data_dir(settings())

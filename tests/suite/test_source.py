@@ -15,7 +15,7 @@ import pytest
 from core.price_store import Coin, Price, PriceWriter
 from core.settings import Plan, Settings, Source, load_settings
 from core.times import now_ms
-from suite.source import FALLBACK_NOTICE, Probe, at_local_server, decide, is_open
+from suite.source import FALLBACK_NOTICE, Probe, decide, needs_probe, pointing_to_local_server
 
 PING = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
 ANSWERS = {
@@ -112,7 +112,7 @@ def test_a_dripping_answer_does_not_delay_the_decision() -> None:
 def test_unreachable_and_nothing_known_gives_the_simulation(settings: Callable[..., Settings]) -> None:
     """Without prices, key and address, silence leads to the simulated market with its notice."""
     asked = settings()
-    assert is_open(asked)
+    assert needs_probe(asked)
     decision = decide(asked, reachable=False)
     assert (decision.settings.source, decision.notice, decision.is_fallback) == (Source.DEMO, FALLBACK_NOTICE, True)
 
@@ -134,7 +134,7 @@ def test_reachable_gives_live_prices(settings: Callable[..., Settings]) -> None:
 def test_a_key_or_an_address_of_the_user_stays_live(settings: Callable[..., Settings], given: dict[str, str]) -> None:
     """Whoever set a key or an address wants real prices: nobody is asked, nothing is simulated."""
     asked = settings(**given)
-    assert not is_open(asked)
+    assert not needs_probe(asked)
     assert decide(asked, reachable=False).settings.source is Source.COINGECKO
 
 
@@ -143,16 +143,16 @@ def test_stored_live_prices_stay_live(settings: Callable[..., Settings], tmp_pat
     with PriceWriter(tmp_path / "crypto.db") as writer:
         writer.update_coins([Coin("bitcoin", "btc", "Bitcoin")])
         writer.track(["bitcoin"])
-        assert is_open(settings())
+        assert needs_probe(settings())
         writer.store([Price("bitcoin", now_ms(), 67187.33)])
-    assert not is_open(settings())
+    assert not needs_probe(settings())
     assert decide(settings(), reachable=False).settings.source is Source.COINGECKO
 
 
 def test_a_damaged_price_store_stays_live(settings: Callable[..., Settings], tmp_path: Path) -> None:
     """A store that cannot be read held live prices: the collector repairs it, nothing is simulated."""
     (tmp_path / "crypto.db").write_bytes(b"no database at all, but a file of some length" * 100)
-    assert not is_open(settings())
+    assert not needs_probe(settings())
 
 
 @pytest.mark.parametrize("source", [Source.COINGECKO, Source.DEMO])
@@ -166,7 +166,7 @@ def test_a_named_source_is_obeyed(settings: Callable[..., Settings], source: Sou
 
 def test_the_local_server_gets_no_key(settings: Callable[..., Settings]) -> None:
     """Key and call budget are CoinGecko's; the local market server sees neither."""
-    local = at_local_server(settings(coingecko_key="CG-abcdef", calls_per_minute=5), 4711)
+    local = pointing_to_local_server(settings(coingecko_key="CG-abcdef", calls_per_minute=5), 4711)
     assert (local.coingecko_url, local.coingecko_plan) == ("http://127.0.0.1:4711/api/v3", Plan.LOCAL)
     assert local.coingecko_key is None
     assert local.calls_per_minute is None

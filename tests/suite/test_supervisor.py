@@ -10,15 +10,15 @@ import subprocess
 import sys
 import textwrap
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import psutil
 import pytest
 
 from core.errors import ConfigurationError
-from core.processes.lifecycle import PARENT_VARIABLE
-from core.settings import PROJECT
+from core.processes.health_schema import ChildStatus, ProcessState
+from core.settings import PARENT_VARIABLE, PROJECT
 from suite.console import Console
 from suite.supervisor import ChildSpec, Supervisor, Timings
 
@@ -42,7 +42,7 @@ class Stage:
     def __init__(self, folder: Path, timings: Timings) -> None:
         self.folder = folder
         self.output = io.StringIO()
-        self.changes: list[dict[str, object]] = []
+        self.changes: list[Mapping[str, ChildStatus]] = []
         self.supervisor = Supervisor(Console(self.output), folder, folder, timings, self.changes.append)
 
     def start(self, name: str, code: str, *arguments: str) -> None:
@@ -100,8 +100,8 @@ def test_a_child_that_ends_is_started_again(stages: Callable[..., Stage], code: 
     stage.start("cai", code)
     stage.tick_until(stage.says("cai terminou", 3))
     description = stage.supervisor.children()["cai"]
-    assert description["restarts"] >= 2
-    assert description["last_exit"] is not None
+    assert description.restarts >= 2
+    assert description.last_exit is not None
     assert stage.changes[-1]["cai"] == description
 
 
@@ -132,7 +132,7 @@ def test_a_killed_child_comes_back(stages: Callable[..., Stage]) -> None:
     os.kill(first, signal.SIGKILL)
     stage.tick_until(stage.says("pronto", 2))
     assert stage.pid("alvo") != first
-    assert stage.supervisor.children()["alvo"]["last_exit"] == -signal.SIGKILL
+    assert stage.supervisor.children()["alvo"].last_exit == -signal.SIGKILL
 
 
 def test_a_configuration_error_is_not_retried(stages: Callable[..., Stage]) -> None:
@@ -204,7 +204,9 @@ def test_stop_ends_children_last_started_first(stages: Callable[..., Stage]) -> 
     stage.supervisor.stop()
     farewells = [line.split()[0] for line in stage.output.getvalue().splitlines() if "adeus" in line]
     assert farewells == ["três", "dois", "um"]
-    assert all(child["pid"] is None and child["state"] == "parado" for child in stage.supervisor.children().values())
+    assert all(
+        child.pid is None and child.state is ProcessState.STOPPED for child in stage.supervisor.children().values()
+    )
 
 
 def test_stop_kills_whoever_does_not_listen(stages: Callable[..., Stage]) -> None:
@@ -237,10 +239,10 @@ def test_nothing_is_restarted_while_stopping(stages: Callable[..., Stage]) -> No
     stage.start("cai", "raise SystemExit(1)")
     stage.tick_until(stage.says("reinicia em"))
     stage.supervisor.stop()
-    restarts = stage.supervisor.children()["cai"]["restarts"]
+    restarts = stage.supervisor.children()["cai"].restarts
     started = time.monotonic()
     stage.tick_until(lambda: time.monotonic() > started + 1)
-    assert stage.supervisor.children()["cai"]["restarts"] == restarts
+    assert stage.supervisor.children()["cai"].restarts == restarts
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the kernel's parent-death signal is Linux's")

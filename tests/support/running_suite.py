@@ -10,15 +10,16 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
 import psutil
 
+from core.processes.health_schema import PROCESSES, SUITE, ChildStatus
 from core.processes.heartbeat import read_health
 from core.settings import PROJECT, Settings
-from suite.ports import free_port, problem
+from suite.ports import free_port, port_problem
 
 __all__ = ["RunningSuite"]
 
@@ -77,10 +78,9 @@ class RunningSuite:
             return None
         return json.loads(body) if body[:1] in "[{" else body
 
-    def children(self) -> dict[str, Any]:
+    def children(self) -> Mapping[str, ChildStatus]:
         """The supervisor's report on its children, by name."""
-        children: dict[str, Any] = read_health(self.run_dir, "suite").progress.get("children", {})
-        return children
+        return read_health(self.run_dir, SUITE).progress.children
 
     def wait(self, what: Callable[[], object], patience_s: float = _PATIENCE_S) -> Any:
         """Wait for the first true value of `what` and return it."""
@@ -98,14 +98,15 @@ class RunningSuite:
 
     def kill_child(self, name: str) -> None:
         """Kill one process with SIGKILL and wait for its successor."""
-        pid = self.children()[name]["pid"]
+        pid = self.children()[name].pid
+        assert pid is not None
         os.kill(pid, signal.SIGKILL)
-        self.wait(lambda: self.children()[name]["pid"] not in (pid, None), 15)
+        self.wait(lambda: self.children()[name].pid not in (pid, None), 15)
 
     def beats(self, name: str) -> bool:
         """Whether the process of this name writes its health file."""
-        health = read_health(self.run_dir, name)
-        return health.alive and health.pid == self.children()[name]["pid"]
+        health = read_health(self.run_dir, PROCESSES[name])
+        return health.alive and health.pid == self.children()[name].pid
 
     def family(self) -> list[psutil.Process]:
         """run_all.py and all its descendants."""
@@ -119,5 +120,5 @@ class RunningSuite:
         code = self.process.wait(timeout=10)
         _, alive = psutil.wait_procs(family, timeout=10 if number == signal.SIGKILL else 0.5)
         assert alive == [], self.output
-        assert [problem("127.0.0.1", port) for port in (self.api_port, self.dashboard_port)] == [None, None]
+        assert [port_problem("127.0.0.1", port) for port in (self.api_port, self.dashboard_port)] == [None, None]
         return code

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.price_store import Coin, Price
-from core.reading.csv_export import ATTRIBUTION, csv_file, file_name, forecasts_csv, prices_csv
+from core.reading.csv_export import attribution, csv_file, file_name, forecasts_csv, prices_csv
 from core.reading.values import LoggedForecast
 from core.settings import Source
 from core.workspace import Workspace
@@ -44,7 +44,7 @@ def test_forecasts_carry_outcome_and_error_once_known() -> None:
     assert float(first["erro_percentual"]) == pytest.approx(-10.0)
     assert (second["preco_real"], second["erro_percentual"]) == ("", "")
     assert second["horario_previsto"] == "1970-01-01T01:00:01+00:00"
-    assert second["atribuicao"] == ATTRIBUTION[Source.DEMO]
+    assert second["atribuicao"] == attribution(Source.DEMO)
 
 
 @pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r", "\n", "  =", "＝", "＋", "－", "＠"])

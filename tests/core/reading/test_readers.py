@@ -18,6 +18,7 @@ from core.reading.readers import Readers
 from core.settings import Source, load_settings
 from core.times import DAY_MS, HOUR_MS, MINUTE_MS
 from core.workspace import open_workspace, publish_source
+from tests.support.refusals import refusal
 from tests.support.sample_folder import COINS, SampleFolder, forecast_rows
 
 FOREVER = 2**60
@@ -64,7 +65,7 @@ def test_a_store_without_coins_is_not_ready(sample: SampleFolder, readers: Reade
     """Before the first poll no coin is unknown: the list is still to come."""
     PriceWriter(sample.workspace.database).close()
     assert readers.quotes() == []
-    with pytest.raises(NotReady, match="moedas"):
+    with refusal(NotReady, match="moedas"):
         readers.resolve("bitcoin")
 
 
@@ -137,9 +138,9 @@ def test_the_larger_of_two_coins_has_the_symbol_and_an_id_wins_over_a_symbol(
 def test_an_unknown_coin_is_answered_with_the_nearest_names(sample: SampleFolder, readers: Readers) -> None:
     """A typing error finds its coin; nonsense is answered with the largest coins; long input is cut."""
     sample.fill_prices(1)
-    with pytest.raises(UnknownCoin, match=r"'bitconi'.*bitcoin"):
+    with refusal(UnknownCoin, match=r"'bitconi'.*bitcoin"):
         readers.resolve("bitconi")
-    with pytest.raises(UnknownCoin, match="bitcoin, ethereum, dogecoin"):
+    with refusal(UnknownCoin, match="bitcoin, ethereum, dogecoin"):
         readers.resolve("\x00?" * 400)
 
 
@@ -174,7 +175,7 @@ def test_a_forecast_comes_back_as_it_was_published(sample: SampleFolder, readers
     assert [step.target_ms for step in view.steps] == [sample.now + h * MINUTE_MS for h in HORIZONS_MIN]
     assert view.steps[11].quantiles["q10"] == rows[11]["q10"]
     assert (view.trained_ms, view.price_origin, view.source) == (123, 100.0, "demo")
-    with pytest.raises(NotReady, match="dogecoin"):
+    with refusal(NotReady, match="dogecoin"):
         readers.forecast("dogecoin")
 
 

@@ -12,11 +12,13 @@ from typing import Any
 
 import pytest
 
+from core.processes.health_schema import COLLECTOR, CollectorProgress, ProcessState
 from core.processes.heartbeat import Heartbeat
 from core.reading.readers import Readers
-from core.reading.status import State, SuiteStatus, judge
+from core.reading.status import State, SuiteStatus, assess_suite
 from core.settings import Source, load_settings
 from core.times import HOUR_MS, iso, now_ms
+from core.wording import message, say
 from core.workspace import publish_source
 from tests.support.sample_folder import SampleFolder
 
@@ -34,7 +36,7 @@ def sample(tmp_path: Path) -> SampleFolder:
 def verdict(sample: SampleFolder) -> Iterator[Judge]:
     """A fresh judgement of that folder."""
     readers = Readers(sample.settings)
-    yield lambda: judge(sample.settings, readers)
+    yield lambda: assess_suite(sample.settings, readers)
     readers.close()
 
 
@@ -49,7 +51,7 @@ def beat(sample: SampleFolder) -> Beat:
             "started_at": iso(now_ms()),
             "heartbeat_at": iso(now_ms()),
             "heartbeat_monotonic": time.monotonic(),
-            "state": "servindo",
+            "state": "serving",
             "progress": {},
             "counters": {},
             "last_error": None,
@@ -63,7 +65,7 @@ def beat(sample: SampleFolder) -> Beat:
 
 def texts(status: SuiteStatus) -> tuple[str, ...]:
     """The problems as people read them."""
-    return tuple(problem.text for problem in status.problems)
+    return tuple(say(problem) for problem in status.problems)
 
 
 def _all_alive(beat: Beat) -> None:
@@ -74,7 +76,7 @@ def _all_alive(beat: Beat) -> None:
 def test_before_anything_runs_it_waits(tmp_path: Path) -> None:
     """An empty data folder is waiting for data, of a source not yet known, and nothing is raised."""
     settings = load_settings(data_dir=tmp_path)
-    status = judge(settings, Readers(settings))
+    status = assess_suite(settings, Readers(settings))
     assert (status.state, status.source, status.notice) == (State.WAITING, None, None)
     assert (status.price_age_s, status.forecast_age_s) == (None, None)
 
@@ -106,7 +108,7 @@ def test_a_dead_process_degrades_and_is_named(
 ) -> None:
     """Whether its last beat is old, its pid gone or it said goodbye: the process is named as stopped."""
     sample.fill()
-    for change in ({"heartbeat_monotonic": time.monotonic() - 60}, {"pid": 2**22 + 1}, {"state": "parado"}):
+    for change in ({"heartbeat_monotonic": time.monotonic() - 60}, {"pid": 2**22 + 1}, {"state": "stopped"}):
         _all_alive(beat)
         beat(name, **change)
         status = verdict()
@@ -149,16 +151,16 @@ def test_the_pipelines_trouble_is_passed_on(sample: SampleFolder, verdict: Judge
     """A failed step that leaves the last good model at work is said, while the pipeline lives."""
     sample.fill()
     _all_alive(beat)
-    beat("pipeline", progress={"trouble": {"treinar": "disco cheio", "prever": "sem memória"}})
+    beat("pipeline", progress={"failed_steps": {"training": "disco cheio", "forecasts": "sem memória"}})
     assert texts(verdict()) == ("falhou ao treinar: disco cheio", "falhou ao prever: sem memória")
 
 
 def test_the_notice_outlives_the_supervisor(sample: SampleFolder, verdict: Judge, beat: Beat) -> None:
     """The supervisor's newest notice comes first; without it the one of the decision stays."""
-    publish_source(sample.settings, sample.workspace, "CoinGecko não responde: mercado simulado")
-    assert verdict().notice == "CoinGecko não responde: mercado simulado"
-    beat("suite", progress={"notice": "CoinGecko voltou: reinicie"})
-    assert verdict().notice == "CoinGecko voltou: reinicie"
+    publish_source(sample.settings, sample.workspace, message("notice.fallback"))
+    assert verdict().notice == message("notice.fallback")
+    beat("suite", progress={"notice": {"code": "notice.coingecko_back"}})
+    assert verdict().notice == message("notice.coingecko_back")
 
 
 def test_the_end_of_a_replay_is_told_while_it_is_replayed(sample: SampleFolder, tmp_path: Path, beat: Beat) -> None:
@@ -167,14 +169,14 @@ def test_the_end_of_a_replay_is_told_while_it_is_replayed(sample: SampleFolder, 
     recording.write_text("timestamp,coin,price\n")
     beat("simulator", progress={"replay_ends_ms": 1_800_000_000_000})
     replayed = SampleFolder.make(sample.settings.data_dir, source=Source.REPLAY, replay=recording)
-    assert judge(replayed.settings, Readers(replayed.settings)).replay_ends_ms == 1_800_000_000_000
-    assert judge(sample.settings, Readers(sample.settings)).replay_ends_ms is None
+    assert assess_suite(replayed.settings, Readers(replayed.settings)).replay_ends_ms == 1_800_000_000_000
+    assert assess_suite(sample.settings, Readers(sample.settings)).replay_ends_ms is None
 
 
 def test_live_prices_are_live(tmp_path: Path) -> None:
     """Only CoinGecko's own prices count as live."""
     sample = SampleFolder.make(tmp_path, source=Source.COINGECKO)
-    assert judge(sample.settings, Readers(sample.settings)).is_live
+    assert assess_suite(sample.settings, Readers(sample.settings)).is_live
 
 
 def test_a_damaged_database_is_said_and_nothing_is_raised(sample: SampleFolder, verdict: Judge, beat: Beat) -> None:
@@ -208,7 +210,7 @@ def test_a_database_of_a_newer_release_is_said_and_nothing_is_raised(
 def test_a_lost_recording_is_said_and_nothing_is_raised(tmp_path: Path) -> None:
     """An API started alone with a recording that is not there still answers."""
     settings = load_settings(data_dir=tmp_path, source=Source.REPLAY, replay=tmp_path / "nada.csv")
-    status = judge(settings, Readers(settings))
+    status = assess_suite(settings, Readers(settings))
     assert status.state is State.WAITING
     assert any("nada.csv" in problem for problem in texts(status))
 
@@ -225,7 +227,11 @@ def test_a_collector_that_cannot_store_degrades_and_says_why(sample: SampleFolde
     """Prices that wait in memory are a problem although every process is alive."""
     sample.fill()
     _all_alive(beat)
-    beat("collector", state="sem_disco", progress={"mensagem": "30 ficam na memória"})
+    beat(
+        "collector",
+        state="storage_refused",
+        progress={"message": {"code": "text", "values": {"text": "30 ficam na memória"}}},
+    )
     status = verdict()
     assert status.state is State.DEGRADED
     assert texts(status) == ("o coletor não grava: 30 ficam na memória",)
@@ -233,17 +239,18 @@ def test_a_collector_that_cannot_store_degrades_and_says_why(sample: SampleFolde
 
 def test_a_real_heartbeat_is_judged_alive(sample: SampleFolder, verdict: Judge) -> None:
     """What Heartbeat writes is what the judgement reads."""
-    with Heartbeat(sample.settings.run_dir, "collector") as heartbeat:
-        heartbeat.state("coletando", message="3/10")
-        health = verdict().processes["collector"]
-        assert (health.alive, health.state, health.progress["message"]) == (True, "coletando", "3/10")
-    assert not verdict().processes["collector"].alive
+    with Heartbeat(sample.settings.run_dir, COLLECTOR) as heartbeat:
+        said = message("collector.searching")
+        heartbeat.state(ProcessState.COLLECTING, CollectorProgress(message=said))
+        health = verdict().processes.collector
+        assert (health.alive, health.state, health.progress.message) == (True, ProcessState.COLLECTING, said)
+    assert not verdict().processes.collector.alive
 
 
 def test_files_set_aside_are_named_for_an_hour(sample: SampleFolder, verdict: Judge, beat: Beat) -> None:
     """What was lost to damage is among the problems, with its name, and not for ever."""
     now = now_ms()
-    beat("pipeline", progress={"damaged": {"log/part.parquet": iso(now), "old.parquet": iso(now - 2 * HOUR_MS)}})
+    beat("pipeline", damaged={"log/part.parquet": iso(now), "old.parquet": iso(now - 2 * HOUR_MS)})
     text = " ".join(texts(verdict()))
     assert "log/part.parquet" in text
     assert "old.parquet" not in text

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC
+from pathlib import Path
 from typing import Any
 
-from core.reading.status import Problem, State, SuiteStatus
+from core.processes.health_schema import SimulatorProgress
+from core.processes.heartbeat import Health
+from core.reading.status import Processes, State, SuiteStatus
 from core.settings import Source
+from core.wording import Message, message
 from dashboard.i18n.numbers import Formats
 from dashboard.i18n.texts import Texts
 from dashboard.shell.banner import as_html, notices, watermark
-from model.pipeline import TRAINING
 from suite.source import FALLBACK_NOTICE
 
 TEXTS = Texts("pt")
@@ -19,9 +23,11 @@ FORMATS = Formats("pt", UTC, "usd")
 
 def status(source: Source | None, **changes: Any) -> SuiteStatus:
     """A suite without problems, but for `changes`."""
-    given = {"notice": None, "problems": (), "replay_ends_ms": None, **changes}
+    simulator = Health("simulator", SimulatorProgress(replay_ends_ms=changes.pop("replay_ends_ms", None)))
+    processes = replace(Processes.read(Path("nowhere")), simulator=simulator)
+    given = {"notice": None, "problems": (), **changes}
     return SuiteStatus(
-        State.OK, source, processes={}, newest_price_ms=None, forecast_ms=None, stale_after_s=90, **given
+        State.OK, source, processes=processes, newest_price_ms=None, forecast_ms=None, stale_after_s=90, **given
     )
 
 
@@ -34,7 +40,7 @@ def test_live_data_need_no_banner() -> None:
 
 def test_simulated_data_say_so() -> None:
     """The simulated market is named in capitals, with the suite's own notice where there is one."""
-    (bar,) = notices(status(Source.DEMO, notice="CoinGecko não respondeu"), TEXTS, FORMATS)
+    (bar,) = notices(status(Source.DEMO, notice=Message("text", {"text": "CoinGecko não respondeu"})), TEXTS, FORMATS)
     assert (bar.kind, bar.title, bar.lines) == ("simulated", "DADOS SIMULADOS", ("CoinGecko não respondeu",))
     assert watermark(Source.DEMO, TEXTS) == "DADOS SIMULADOS"
     assert watermark(Source.COINGECKO, TEXTS) is None
@@ -49,7 +55,7 @@ def test_replay_says_when_it_ends() -> None:
 
 def test_problems_are_sentences_in_an_alert() -> None:
     """Every problem is a line of its own in a bar that screen readers announce."""
-    problems = (Problem("collector_stopped"), Problem("prices_stale", {"age": "4 min"}))
+    problems = (message("problem.collector_stopped"), message("problem.prices_stale", age="4 min"))
     html = as_html(notices(status(Source.COINGECKO, problems=problems), TEXTS, FORMATS))
     assert 'role="alert"' in html
     assert "O processo coletor está parado." in html
@@ -58,7 +64,8 @@ def test_problems_are_sentences_in_an_alert() -> None:
 
 def test_the_english_page_has_no_portuguese_in_its_banner() -> None:
     """Problems, failed steps and the suite's own notice are said in the language of the page."""
-    problems = (Problem("prices_stale", {"age": "4 min"}), Problem("step_failed", {"step": TRAINING, "reason": "full"}))
+    failed = message("problem.step_failed", step=message("step.training"), reason="full")
+    problems = (message("problem.prices_stale", age="4 min"), failed)
     bars = notices(status(Source.DEMO, notice=FALLBACK_NOTICE, problems=problems), Texts("en"), FORMATS)
     assert [line for bar in bars for line in bar.lines] == [
         "CoinGecko could not be reached: the prices shown are SIMULATED, not those of the real market. "
@@ -70,6 +77,8 @@ def test_the_english_page_has_no_portuguese_in_its_banner() -> None:
 
 def test_what_others_wrote_cannot_become_markup() -> None:
     """A notice with tags is shown as text."""
-    html = as_html(notices(status(Source.COINGECKO, notice="<script>alert(1)</script>"), TEXTS, FORMATS))
+    html = as_html(
+        notices(status(Source.COINGECKO, notice=Message("text", {"text": "<script>alert(1)</script>"})), TEXTS, FORMATS)
+    )
     assert "<script>" not in html
     assert "&lt;script&gt;" in html

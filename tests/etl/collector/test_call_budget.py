@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from core.settings import Plan, Settings, load_settings
 from core.times import parse_moment
+from core.wording import Message
 from etl.collector.call_budget import CallBudget, Clock, Limits, limits_of
 
 MID_MONTH_MS = parse_moment("2026-06-15T12:00:00Z")
@@ -104,7 +105,7 @@ def test_what_a_restart_interrupts_still_counts() -> None:
     for _ in range(5):
         budget.start()
         budget.finish()
-    budget.block(119, "limite")
+    budget.block(119, Message("limite"))
     hands.move(7)
     remembered = budget.dump_state()
     hands.move(3)
@@ -114,7 +115,7 @@ def test_what_a_restart_interrupts_still_counts() -> None:
     assert restarted.calls_month == 5
     assert restarted.calls_minute == 5
     assert restarted.blocked_for_s == pytest.approx(109, abs=0.01)
-    assert restarted.block_reason == "limite"
+    assert restarted.block_reason == Message("limite")
 
 
 @pytest.mark.parametrize("shift_s", [-3600, 3600])
@@ -124,7 +125,7 @@ def test_a_clock_set_between_two_runs_neither_frees_calls_for_ever_nor_blocks_fo
     budget = CallBudget(Limits(5), hands.clock())
     budget.start()
     budget.finish()
-    budget.block(60, "limite")
+    budget.block(60, Message("limite"))
     remembered = budget.dump_state()
     hands.wall_ms += shift_s * 1000
     restarted = CallBudget(Limits(5), hands.clock())
@@ -145,8 +146,8 @@ def test_a_longer_block_is_not_cut_short() -> None:
     """A second, shorter order to wait leaves the first in force."""
     hands = Hands()
     budget = CallBudget(Limits(), hands.clock())
-    budget.block(600, "bloqueio")
-    budget.block(5, "limite")
+    budget.block(600, Message("bloqueio"))
+    budget.block(5, Message("limite"))
     hands.move(599)
     assert budget.delay_s() == pytest.approx(1)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sqlite3
 import threading
 from collections.abc import Callable
@@ -15,9 +16,11 @@ import pytest
 
 from core.errors import ConfigurationError, CredentialProblem, DamagedFile
 from core.price_store import PriceReader, PriceWriter
+from core.processes.health_schema import ProcessState
 from core.realised_price import PRICE_TOLERANCE_MS
 from core.times import DAY_MS, HOUR_MS
-from etl.collector.health_report import report
+from core.wording import Message, say
+from etl.collector.health_report import collector_progress
 from tests.support.faults import STORM_KINDS, Fault, FaultPlan
 
 COINS = "bitcoin,ethereum,dogecoin"
@@ -26,7 +29,9 @@ Worlds = Callable[..., Any]
 
 def fields(world: Any) -> dict[str, Any]:
     """The progress fields of the collector's health file."""
-    return report(world.collector)[1]
+    progress = collector_progress(world.collector)[1]
+    values = {field.name: getattr(progress, field.name) for field in dataclasses.fields(progress)}
+    return {name: say(value) if isinstance(value, Message) else value for name, value in values.items()}
 
 
 def widest_gap_s(world: Any, coin_id: str, since_ms: int) -> float:
@@ -134,13 +139,13 @@ def test_a_spike_is_never_stored_and_a_restart_does_not_forget_it(make_world: Wo
     world.run(20)
     world.server.faults = FaultPlan([Fault("spike", coins=("bitcoin",), path="markets")])
     world.run(5)
-    assert fields(world)["pending_jumps"] == ["bitcoin"]
+    assert fields(world)["pending_jumps"] == ("bitcoin",)
     world.start()
     world.run(1)
-    assert fields(world)["pending_jumps"] == ["bitcoin"]
+    assert fields(world)["pending_jumps"] == ("bitcoin",)
     world.server.faults = FaultPlan()
     world.run(20)
-    assert fields(world)["pending_jumps"] == []
+    assert fields(world)["pending_jumps"] == ()
     prices = world.stored("bitcoin").values()
     assert max(prices) < 1.5 * min(prices)
 
@@ -178,7 +183,7 @@ def test_retry_after_is_obeyed_to_the_second_also_by_the_next_process(make_world
     refused_ms = world.server.requests[-1].time_ms
     assert world.server.requests[-1].status == 429
     assert fields(world)["wait_reason"] == "limite do CoinGecko"
-    assert fields(world)["mensagem"].startswith("aguardando ")
+    assert fields(world)["message"].startswith("aguardando ")
     world.start()
     world.run(60)
     resumed_ms = min(ts_ms for ts_ms in world.asked("/coins/") if ts_ms > refused_ms)
@@ -224,11 +229,14 @@ def test_one_missing_coin_stops_no_other_and_is_taken_again(make_world: Worlds) 
     world.start(coins=COINS)
     world.server.faults = FaultPlan([Fault("missing", coins=("dogecoin",)), Fault("price_null", coins=("ethereum",))])
     world.run(20)
-    assert fields(world)["missing"] == ["dogecoin", "ethereum"]
+    assert fields(world)["missing"] == (
+        "dogecoin",
+        "ethereum",
+    )
     assert len(world.stored("bitcoin")) > 4
     world.server.faults = FaultPlan()
     world.run(20)
-    assert fields(world)["missing"] == []
+    assert fields(world)["missing"] == ()
     assert max(world.stored("dogecoin")) > world.wall_ms - 10_000
 
 
@@ -239,13 +247,13 @@ def test_a_coin_whose_price_stands_still_is_named(make_world: Worlds) -> None:
     world.run(20)
     world.server.faults = FaultPlan([Fault("frozen", coins=("ethereum",), path="markets")])
     world.run(800)
-    assert fields(world)["late"] == []
+    assert fields(world)["late"] == ()
     world.run(200)
-    assert fields(world)["late"] == ["ethereum"]
-    assert "preço parado: ethereum" in fields(world)["mensagem"]
+    assert fields(world)["late"] == ("ethereum",)
+    assert "preço parado: ethereum" in fields(world)["message"]
     world.server.faults = FaultPlan()
     world.run(20)
-    assert fields(world)["late"] == []
+    assert fields(world)["late"] == ()
 
 
 def test_a_server_that_refuses_the_sparkline_is_collected_all_the_same(make_world: Worlds) -> None:
@@ -285,14 +293,15 @@ def test_a_disk_that_refuses_loses_nothing_and_recovers(make_world: Worlds) -> N
     began_ms = world.wall_ms
     connection.execute(f"PRAGMA max_page_count = {pages}")
     world.run(900)
-    state, now = report(collector)
-    assert state == "sem_disco"
+    state = collector_progress(collector)[0]
+    now = fields(world)
+    assert state is ProcessState.STORAGE_REFUSED
     assert now["unsaved"] > 0
-    assert "não consigo gravar" in now["mensagem"]
+    assert "não consigo gravar" in now["message"]
     connection.execute("PRAGMA max_page_count = 1000000")
     world.run(20)
     assert fields(world)["unsaved"] == 0
-    assert report(collector)[0] == "coletando"
+    assert collector_progress(collector)[0] is ProcessState.COLLECTING
     assert len([ts_ms for ts_ms in world.stored("bitcoin") if ts_ms > began_ms]) > 180
 
 
@@ -397,11 +406,11 @@ def test_a_break_that_cannot_be_mended_yet_is_mended_later(make_world: Worlds) -
         part.unlink()
     path.mkdir()
     world.run(120)
-    assert report(collector)[0] == "sem_disco"
+    assert collector_progress(collector)[0] is ProcessState.STORAGE_REFUSED
     assert fields(world)["unsaved"] > 0
     path.rmdir()
     world.run(20)
-    assert report(collector)[0] == "coletando"
+    assert collector_progress(collector)[0] is ProcessState.COLLECTING
     assert len(world.stored("bitcoin")) > 290
 
 

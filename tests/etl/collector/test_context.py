@@ -17,7 +17,7 @@ from core.times import now_ms
 from core.workspace import open_workspace
 from etl.coingecko.client import CoinGecko
 from etl.collector.collector import Collector
-from etl.collector.health_report import report
+from etl.collector.health_report import collector_progress
 
 MakeSettings = Callable[..., Settings]
 
@@ -71,10 +71,10 @@ def _start_on(settings: Settings, remembered: dict[str, str]) -> Collector:
     connection.close()
     with PriceWriter(path) as writer:
         collector = Collector(settings, writer, CoinGecko(settings))
-        report(collector)
+        collector_progress(collector)
         for _ in range(3):
             collector.turn()
-        report(collector)
+        collector_progress(collector)
         assert writer.latest()["bitcoin"].price == 100.0
     return collector
 

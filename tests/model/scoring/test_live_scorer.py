@@ -12,13 +12,14 @@ import pyarrow as pa
 import pytest
 
 from core.accuracy.scores import add_up, summarise
-from core.errors import AlreadyRunning
+from core.errors import EXIT_REFUSED
 from core.forecast_schema import FORECAST_SCHEMA, HORIZONS_MIN, KIND_BASELINE, KIND_MODEL, QUANTILE_COLUMNS
 from core.price_store import Coin, Price, PriceReader, PriceWriter
 from core.processes.lifecycle import hold_lock
 from core.publishing.publisher import Publisher
 from core.settings import PROJECT, load_settings
 from core.times import DAY_MS, GRID_STEP_MS, HOUR_MS, MINUTE_MS
+from core.wording import Message
 from core.workspace import open_workspace
 from etl.features.feature_table import FEATURE_SCHEMA
 from model.loop.forecast_log import ForecastBook
@@ -297,9 +298,9 @@ def test_the_single_step_scores_and_prints(
     assert "6 previsões ainda aguardam" in first
     assert main([]) == 0
     assert "Nenhuma previsão nova" in capsys.readouterr().out
-    lock = hold_lock(workspace.processed / "pipeline.lock", "o pipeline")
-    with pytest.raises(AlreadyRunning):
-        main([])
+    lock = hold_lock(workspace.processed / "pipeline.lock", Message("lock.pipeline"))
+    assert main([]) == EXIT_REFUSED
+    assert "já está em uso" in capsys.readouterr().err
     lock.release()
     world.close()
 
@@ -307,9 +308,9 @@ def test_the_single_step_scores_and_prints(
 def test_the_single_step_without_prices_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Before anything was collected there is nothing to score, and that is no failure."""
+    """Before anything was collected the step ends with exit code 2 and one sentence."""
     for name, value in (_settings(tmp_path) | {"CRYPTO_SOURCE": "demo"}).items():
         monkeypatch.setenv(name, value)
     assert PROJECT not in tmp_path.parents
-    assert main([]) == 0
-    assert "Nada a pontuar" in capsys.readouterr().out
+    assert main([]) == EXIT_REFUSED
+    assert capsys.readouterr().err == "Erro: ainda não há preços guardados\n"

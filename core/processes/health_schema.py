@@ -1,0 +1,180 @@
+"""What each process says of itself in its health file: typed records, the contract between five processes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Final, Generic, TypeVar
+
+from core.wording import Message
+
+__all__ = [
+    "API",
+    "COLLECTOR",
+    "DASHBOARD",
+    "PIPELINE",
+    "PROCESSES",
+    "SIMULATOR",
+    "SUITE",
+    "ChildStatus",
+    "CollectorProgress",
+    "Headline",
+    "NoProgress",
+    "PipelineProgress",
+    "Process",
+    "ProcessState",
+    "Progress",
+    "SimulatorProgress",
+    "Step",
+    "SuiteProgress",
+]
+
+
+class ProcessState(StrEnum):
+    """What a process is doing; `state.<value>` in the catalogues says it in words."""
+
+    STARTING = "starting"
+    RUNNING = "running"
+    SERVING = "serving"
+    COLLECTING = "collecting"
+    WAITING = "waiting"
+    WAITING_FOR_PRICES = "waiting_for_prices"
+    CYCLING = "cycling"
+    STORAGE_REFUSED = "storage_refused"
+    RESTARTING = "restarting"
+    STOPPING = "stopping"
+    STOPPED = "stopped"
+
+
+class Step(StrEnum):
+    """The steps of the pipeline; `step.<value>` in the catalogues says them in words."""
+
+    OPENING = "opening"
+    INSPECTION = "inspection"
+    PRICES = "prices"
+    FEATURES = "features"
+    RESTART = "restart"
+    EARLY_FORECASTS = "early_forecasts"
+    TRAINING = "training"
+    FORECASTS = "forecasts"
+    SCORES = "scores"
+    BACKTEST = "backtest"
+    TIDYING = "tidying"
+    SAVING = "saving"
+
+
+@dataclass(frozen=True)
+class NoProgress:
+    """A process with nothing to tell but that it lives."""
+
+
+@dataclass(frozen=True)
+class CollectorProgress:
+    """Times are ISO 8601 in UTC, durations seconds; `missing`, `late` and `pending_jumps` name coins."""
+
+    message: Message | None = None
+    cadence_s: float | None = None
+    stale_after_s: float | None = None
+    coins: int | None = None
+    last_poll_at: str | None = None
+    last_price_at: str | None = None
+    backfill_done: int = 0
+    backfill_total: int = 0
+    wait_until: str | None = None
+    wait_reason: Message | None = None
+    missing: tuple[str, ...] = ()
+    late: tuple[str, ...] = ()
+    pending_jumps: tuple[str, ...] = ()
+    set_aside: str | None = None
+    stored: int = 0
+    unsaved: int = 0
+    calls_minute: int = 0
+    calls_month: int = 0
+
+
+@dataclass(frozen=True)
+class Headline:
+    """The one-hour forecast of the first coin, for the line that run_all.py prints each cycle."""
+
+    coin: str
+    price: float
+    mean: float
+    low80: float
+    high80: float
+
+
+@dataclass(frozen=True)
+class PipelineProgress:
+    """The last cycle; `failed_steps` maps each step that failed to the reason, `deferred` counts what was put off."""
+
+    message: Message | None = None
+    failed_steps: Mapping[Step, Message | str] = field(default_factory=dict)
+    cycle: int | None = None
+    cycle_seconds: float | None = None
+    step_seconds: Mapping[Step, float] = field(default_factory=dict)
+    deferred: Mapping[Step, int] = field(default_factory=dict)
+    coins: int | None = None
+    model_share: float | None = None
+    forecast_at: str | None = None
+    trained_at: str | None = None
+    model_version: str | None = None
+    centre_moves: bool | None = None
+    log_rows: int | None = None
+    score_rows: int | None = None
+    awaiting_outcome: int | None = None
+    bytes_written: int | None = None
+    headline: Headline | None = None
+
+
+@dataclass(frozen=True)
+class ChildStatus:
+    """One child of run_all.py as its supervisor sees it."""
+
+    pid: int | None
+    state: ProcessState
+    restarts: int
+    last_exit: int | None
+    started_at: str
+
+
+@dataclass(frozen=True)
+class SuiteProgress:
+    """The supervisor: chosen source, what people must be told about it, addresses, and its children by name."""
+
+    source: str | None = None
+    notice: Message | None = None
+    urls: Mapping[str, str] = field(default_factory=dict)
+    children: Mapping[str, ChildStatus] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class SimulatorProgress:
+    """The local market server; `replay_ends_ms` is when a recording will have been played to its end."""
+
+    url: str | None = None
+    replay_ends_ms: int | None = None
+
+
+Progress = NoProgress | CollectorProgress | PipelineProgress | SuiteProgress | SimulatorProgress
+ProgressT = TypeVar("ProgressT", bound=Progress)
+
+
+@dataclass(frozen=True)
+class Process(Generic[ProgressT]):
+    """A process by the name of its health file, and the record it keeps there."""
+
+    name: str
+    progress: type[ProgressT]
+
+
+SUITE: Final = Process("suite", SuiteProgress)
+COLLECTOR: Final = Process("collector", CollectorProgress)
+PIPELINE: Final = Process("pipeline", PipelineProgress)
+API: Final = Process("api", NoProgress)
+DASHBOARD: Final = Process("dashboard", NoProgress)
+SIMULATOR: Final = Process("simulator", SimulatorProgress)
+
+PROCESSES: Final[Mapping[str, Process[Any]]] = {
+    process.name: process for process in (SUITE, COLLECTOR, PIPELINE, API, DASHBOARD, SIMULATOR)
+}
