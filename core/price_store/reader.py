@@ -32,8 +32,13 @@ class PriceReader:
             self._connection = sqlite3.connect(
                 f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None, check_same_thread=False
             )
-            self._connection.execute("PRAGMA query_only = 1")
-            if check_version(self._connection) == 0:
+            try:
+                self._connection.execute("PRAGMA query_only = 1")
+                version = check_version(self._connection)
+            except BaseException:
+                self._connection.close()
+                raise
+            if version == 0:
                 self._connection.close()
                 raise NotReady(message("prices.store_starting"))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import weakref
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -49,6 +50,7 @@ class Readers:
         self._settings = settings
         self._token = secrets.token_hex(4)
         self._pool = PricePool()
+        weakref.finalize(self, self._pool.close)
         self._workspace: tuple[object, Workspace] | None = None
         self._manifests: dict[Path, ManifestReader] = {}
         self._cache: dict[str, tuple[object, Any]] = {}
