@@ -1,8 +1,8 @@
-"""Prices → features: what is known of each coin at a moment, in units of its own fast volatility.
+"""Feature columns: what is known of each coin at one time, in units of its own fast volatility.
 
-Every column is a pure function of the coin's states (`volatility`), of its log prices on the lattice t, t - 5 min …
-t - 24 h, of the market's mean at the last grid point, and of the clock. Rows on the grid and rows of an origin
-between two grid points come from the same functions; nothing looks ahead.
+Every column is a pure function of the coin's volatility states, of its log prices at t, t - 5 min … t - 24 h, of the
+market's mean at the last grid point, and of the clock. Rows on the grid and rows at an origin between two grid points
+come from the same functions. No column uses a later price.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ __all__ = [
 
 
 LOOKBACK: Final = STEPS_PER_DAY
-"""Lattice steps (24 hours) that a row looks back over; everything older lives in the recursive states."""
+"""Five-minute steps (24 hours) that a row looks back over; the recursive states carry everything older."""
 
 _LAGS: Final = (1, 2, 3, 6, 12, 24, 48, 96, 288)
 _RANGES: Final = (3, 6, 12, 24, 72, 144, 288)
@@ -86,16 +86,20 @@ def is_static(states: FloatArray) -> BoolArray:
 
 
 def is_warm(states: FloatArray) -> BoolArray:
-    """Tell whether at least 12 hours of 5-minute returns have been seen: enough for a model's row."""
+    """Mask of coins with at least 12 hours of 5-minute returns, which a model's row needs."""
     _, _, weight = volatility.split(states)
     return weight[..., _WARM_SOURCE] >= _WARM_WEIGHT
 
 
 def coin_features(states: FloatArray, log_price: FloatArray) -> RowArray:
-    """Return the columns `COIN_FEATURES`, shape (n, coins, columns).
+    """Compute the columns COIN_FEATURES of n consecutive rows.
 
-    `states` (n, coins, STATE_WIDTH) are those at the n moments, `log_price` (n + LOOKBACK, coins) the lattice that
-    ends with them. What is missing (a gap, a young coin) reads as an ordinary value: 0 in the units used here.
+    Args:
+        states: volatility states at the n rows, shape (n, coins, STATE_WIDTH).
+        log_price: log prices of the n rows and of the LOOKBACK steps before them, shape (n + LOOKBACK, coins).
+
+    Returns:
+        Shape (n, coins, columns). A missing value (a gap, a young coin) becomes 0, an ordinary value of every column.
     """
     vol_fast = volatility.vol_fast(states)[..., None]
     square, absolute, _ = volatility.split(states)
@@ -126,7 +130,7 @@ def _moves(log_price: FloatArray) -> FloatArray:
 
 
 def _extents(log_price: FloatArray) -> FloatArray:
-    """High minus low of the last k + 1 lattice prices over the root of k; windows grow by doubling, which is exact."""
+    """High minus low of the last k + 1 prices, divided by the root of k; doubling the windows is exact."""
     gap = np.isnan(log_price)
     high = _sliding(np.where(gap, -np.inf, log_price), np.maximum)
     low = _sliding(np.where(gap, np.inf, log_price), np.minimum)
@@ -152,7 +156,7 @@ def _sliding(values: FloatArray, best: np.ufunc) -> FloatArray:
 
 
 def market_features(columns: RowArray, member: BoolArray) -> RowArray:
-    """Return the columns `MARKET_FEATURES`, shape (n, columns): means over the members of that moment."""
+    """Compute the columns MARKET_FEATURES: means over the coins in `member` (n, coins), shape (n, columns)."""
     source = columns[..., _MARKET_SOURCE].astype(np.float64)
     count = np.maximum(member.sum(axis=1), 1)[:, None]
     mean = np.where(member[..., None], source, 0.0).sum(axis=1) / count
@@ -161,10 +165,10 @@ def market_features(columns: RowArray, member: BoolArray) -> RowArray:
 
 
 def clock_features(ts_ms: IntArray) -> RowArray:
-    """Return the columns of the clock, shape (..., columns): time of day, weekend, and the place within the hour.
+    """Compute the columns CLOCK_FEATURES: time of day, weekend and place within the hour, shape (..., columns).
 
-    The twelve `minute_` columns are weights of the full five minutes: on the grid one of them is 1, between two grid
-    points the two neighbours share it in proportion to their distance (hat functions).
+    The twelve `minute_` columns are weights of the full five minutes (hat functions): on a grid point one of them is 1,
+    between two grid points the two neighbours share it in proportion to their distance.
     """
     day = ts_ms % DAY_MS / DAY_MS * 2 * np.pi
     weekday = (ts_ms // DAY_MS + _FIRST_WEEKDAY) % 7
@@ -176,9 +180,7 @@ def clock_features(ts_ms: IntArray) -> RowArray:
 
 
 def assemble(coin: RowArray, market: RowArray, clock: RowArray) -> RowArray:
-    """Put the three groups side by side: (n, coins, columns) with (n, columns) or (n, coins, columns) of the other
-    two.
-    """
+    """Concatenate the groups: `coin` (n, coins, columns), the others the same or (n, columns) for all coins."""
     shape = coin.shape[:2]
     wide = [
         np.broadcast_to(part if part.ndim == 3 else part[:, None], (*shape, part.shape[-1])) for part in (market, clock)

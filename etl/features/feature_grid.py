@@ -29,25 +29,25 @@ __all__ = ["FeatureBlock", "FeatureGrid", "OriginRows"]
 
 _BLOCK: Final = STEPS_PER_DAY
 _REPLAY: Final = 72
-"""Steps (6 hours) that an origin's state is moved on along the origin's own lattice, starting from the state of the
-grid.
-"""
+"""Steps (6 hours) before an origin over which its state moves on from the grid's, with the origin's own returns."""
 _MAX_LAG: Final = 24
-"""An origin may lie this many steps (2 hours) behind the grid's end: so far back the raw prices of its lattice are
-kept.
-"""
+"""Steps (2 hours) that an origin may lie behind the grid's end; older raw prices are dropped."""
 _RECENT: Final = _REPLAY + _MAX_LAG + 1
 _HEAD_START: Final = 312
-"""The grid begins at least 26 hours ago, so that a back-fill that arrives after the first poll finds its place."""
-_BLOCK_CELLS: Final = 24_000
+"""Steps (26 hours) that the grid begins at least before now, to leave room for a back-fill after the first poll."""
+_MAX_BLOCK_CELLS: Final = 24_000
 
 
 @dataclass(frozen=True)
 class FeatureBlock:
-    """Completed grid rows of some coins.
+    """Completed grid rows of k coins at n grid points.
 
-    `ts_ms` (n,) grid points, `coins` (k,) column numbers, `x` (n, k, features) float32, `vol_fast` (n, k) the unit in
-    which the features are measured, `usable` (n, k) rows fit for a model that were not handed out before.
+    Attributes:
+        ts_ms: grid points (n,).
+        coins: column numbers of the coins (k,).
+        x: features (n, k, features), float32.
+        vol_fast: fast volatility (n, k), the unit of the features.
+        usable: rows (n, k) fit for a model that no earlier block had.
     """
 
     ts_ms: IntArray
@@ -57,7 +57,7 @@ class FeatureBlock:
     usable: BoolArray
 
     def after(self, rows: int) -> FeatureBlock:
-        """Return the block without its first rows."""
+        """The block without its first `rows` rows."""
         return FeatureBlock(self.ts_ms[rows:], self.coins, self.x[rows:], self.vol_fast[rows:], self.usable[rows:])
 
 
@@ -82,15 +82,15 @@ class OriginRows:
     static: BoolArray
 
     def part(self, coins: IntArray) -> OriginRows:
-        """Return the rows of some of the coins."""
+        """The rows of the coins with these places."""
         return OriginRows(**{field.name: getattr(self, field.name)[coins] for field in fields(self)})
 
 
 class FeatureGrid:
-    """Prices in, feature rows out; the cost of `extend` follows what is new.
+    """Turns prices into feature rows; `extend` costs time for new rows alone.
 
-    It holds the raw prices of the last 26 hours, the 5-minute lattice of `history_days`, and the states of the last
-    12 hours; the rows themselves are handed out once and not kept.
+    It holds the raw prices of the last 26 hours, 5-minute prices of `history_days`, and the volatility states of the
+    last 8 hours. It returns every row once and keeps none.
     """
 
     def __init__(self, history_days: int = 14) -> None:
@@ -111,7 +111,7 @@ class FeatureGrid:
     # -- prices in ---------------------------------------------------------------------------------------------------
 
     def column(self, coin: str) -> int:
-        """Return the coin's column number, giving it one when it is new."""
+        """Column number of the coin; a new coin gets the next one."""
         if coin not in self._index:
             self._index[coin] = len(self.coins)
             self.coins.append(coin)
@@ -121,17 +121,15 @@ class FeatureGrid:
         return self._index[coin]
 
     def newest(self, coin: str) -> int | None:
-        """Return the event time of the coin's newest price, None without any."""
+        """Event time of the coin's newest price in UTC milliseconds, or None."""
         return self._raw.newest(self._index[coin]) if coin in self._index else None
 
     def observe(self, coin: str, ts_ms: npt.ArrayLike, price: npt.ArrayLike) -> None:
-        """Append prices in event-time order; those not newer than what the coin has are dropped."""
+        """Append prices in event-time order; drop those not newer than the coin's last one."""
         self._raw.append(self.column(coin), ts_ms, price)
 
     def replace(self, coin: str, ts_ms: npt.ArrayLike, price: npt.ArrayLike) -> None:
-        """Take a repaired history in place of all the coin had; its lattice and states are rebuilt at the next
-        `extend`.
-        """
+        """Replace all prices of a coin by its repaired history; the next `extend` computes its rows again."""
         column = self.column(coin)
         self._raw.clear(column)
         self._raw.append(column, ts_ms, price)
@@ -139,7 +137,7 @@ class FeatureGrid:
             self._dirty.add(column)
 
     def observe_hourly(self, coin: str, ts_ms: npt.ArrayLike, price: npt.ArrayLike) -> None:
-        """Take coarse (hourly) prices from before the coin's history as the first guess of its slow averages."""
+        """Start the coin's slow averages from coarse (hourly) prices before its first price."""
         column = self.column(coin)
         value = np.asarray(price, dtype=np.float64)
         good = are_prices(value)
@@ -150,10 +148,11 @@ class FeatureGrid:
     # -- rows out ----------------------------------------------------------------------------------------------------
 
     def extend(self, until_ms: int) -> Iterator[FeatureBlock]:
-        """Compute the grid rows up to the last grid point at or before `until_ms`, in blocks of at most a day that
-        end with it or within it.
+        """Compute the grid rows up to the last grid point at or before `until_ms`.
 
-        Rows of coins that joined late or were repaired come first, over the time that the grid already covers.
+        Yields:
+            Blocks of at most a UTC day. Rows of late and repaired coins come first, over the time that the grid already
+            covers.
         """
         if self._dirty:
             yield from self._rebuild()
@@ -166,8 +165,8 @@ class FeatureGrid:
             start = stop + GRID_STEP_MS
 
     def _block_rows(self) -> int:
-        """Grid rows computed at a time: a day, or the part of one that keeps the work space small with many coins."""
-        most = _BLOCK_CELLS // max(len(self.coins), 1)
+        """Grid rows per block: a day, or with many coins the part of one that fits _MAX_BLOCK_CELLS."""
+        most = _MAX_BLOCK_CELLS // max(len(self.coins), 1)
         return next((rows for rows in (_BLOCK, 144, 96, 48, 24) if rows <= most), 12)
 
     def _next_point(self, end_ms: int) -> int | None:
@@ -199,7 +198,7 @@ class FeatureGrid:
         return FeatureBlock(ts_ms, coins, x, volatility.vol_fast(states), usable)
 
     def _start(self, first_ms: int) -> None:
-        """Begin the lattice with a day of nothing, so that every row finds the rows it looks back over."""
+        """Begin with an empty day, so that the first row has rows to look back over."""
         coins = len(self.coins)
         self.ts_ms = first_ms + GRID_STEP_MS * np.arange(-LOOKBACK, 0)
         self.log_price = np.full((LOOKBACK, coins), np.nan)
@@ -229,7 +228,7 @@ class FeatureGrid:
         return np.log(price), event_ms
 
     def _rebuild(self) -> Iterator[FeatureBlock]:
-        """Compute the columns of late and repaired coins over the grid's time; the market's means stay."""
+        """Compute the rows of late and repaired coins over the grid's time; the market's means stay."""
         coins = np.array(sorted(self._dirty), dtype=np.int64)
         self._dirty.clear()
         log_price, event_ms = self._lattice(coins, self.ts_ms[:, None])
@@ -256,7 +255,7 @@ class FeatureGrid:
     # -- rows as of an origin ----------------------------------------------------------------------------------------
 
     def at(self, coins: IntArray, origin_ms: IntArray) -> OriginRows:
-        """Return the rows of `coins` (k,) as of one origin each (k,): on a grid point, bit for bit the grid's row.
+        """Compute the rows of `coins` (k,) as of their origins (k,); on a grid point they equal the grid's bit for bit.
 
         An origin more than 2 hours older than the grid's end has no row any more: it is not usable, and its volatility
         is the grid's last.
@@ -287,7 +286,7 @@ class FeatureGrid:
 def _run(
     states: FloatArray, log_price: FloatArray, event_ms: IntArray, last_price: FloatArray, last_ms: IntArray
 ) -> FloatArray:
-    """Move the states over consecutive lattice rows; return the states after each, (n, coins, STATE_WIDTH)."""
+    """Move the states over n consecutive rows; the states after each, shape (n, coins, STATE_WIDTH)."""
     r = volatility.returns(
         log_price,
         event_ms,
@@ -302,7 +301,7 @@ def _run(
 
 
 def _clock(event_ms: IntArray, ts_ms: IntArray) -> RowArray:
-    """The clock of each row is that of its price record, which may be minutes older than the row."""
+    """Clock columns at the event time of each row's price, which may be minutes before the row."""
     return clock_features(np.where(event_ms >= 0, event_ms, ts_ms))
 
 

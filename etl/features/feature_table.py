@@ -1,4 +1,4 @@
-"""Feature rows as a table, for the Parquet files that keep them."""
+"""Feature rows as Arrow tables, as the Parquet files store them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ FEATURE_SCHEMA: Final = pa.schema(
 
 
 def feature_table(blocks: Iterable[FeatureBlock], coins: Sequence[str]) -> pa.Table:
-    """Return the usable rows of blocks, in order of block, time, coin."""
+    """Usable rows of all blocks (FEATURE_SCHEMA), in the order of block, time, coin."""
     return pa.concat_tables([FEATURE_SCHEMA.empty_table(), *(_table(block, coins) for block in blocks)])
 
 

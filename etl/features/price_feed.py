@@ -1,4 +1,4 @@
-"""Carries prices from the store to the feature grid: each is read once; only repaired coins are read again."""
+"""Carries prices from the store to the feature grid: each price once, a repaired coin's history again."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from etl.features.feature_grid import FeatureGrid
 __all__ = ["PriceFeed"]
 
 _FULL_RESOLUTION_MS: Final = 27 * HOUR_MS
-"""Prices this recent are read as they are; older ones as the last of each 5 minutes, which is all the grid can see."""
+"""Younger prices are read one by one, of older ones the last of each 5 minutes: the grid needs no others."""
 
 
 class PriceFeed:
-    """Hands stored prices to a grid and remembers what it has of each coin.
+    """Passes stored prices to a feature grid and tracks what the grid has of each coin.
 
-    A coin's `revision` grows when prices older than its newest were stored (back-fill, repaired gap): its history is
-    then handed over anew. Everything else is appended.
+    A coin's `revision` grows when prices older than its newest one were stored (back-fill, repaired gap); the feed then
+    replaces its history. Otherwise it appends.
     """
 
     def __init__(self, grid: FeatureGrid, keep_days: int) -> None:
@@ -35,15 +35,15 @@ class PriceFeed:
 
     @property
     def origins(self) -> dict[str, int]:
-        """Event time of each coin's newest price handed over."""
+        """Event time in UTC milliseconds of the newest price that the grid has, by coin."""
         return dict(self._seen)
 
     def begin_again(self) -> None:
-        """Hand every coin's history over anew with the next pull: it may come from another database than before."""
+        """Replace every coin's history at the next pull: the database may be another one."""
         self._revision.clear()
 
     def pull(self, prices: PriceReader, now_ms: int) -> int:
-        """Hand over what is new of all tracked coins; return how many prices that were."""
+        """Pass on the new prices of all tracked coins; return their number."""
         coins = prices.coins()
         self._forget({coin.id for coin in coins})
         return sum(self._pull_coin(prices, coin, now_ms) for coin in coins)
@@ -68,7 +68,7 @@ class PriceFeed:
         return len(rows)
 
     def _pull_hourly(self, prices: PriceReader, coin_id: str) -> None:
-        """Hand over the hourly prices before the coin's first one; later ones would tell its rows what is to come."""
+        """Pass on the hourly prices before the coin's first price; later ones would leak the future into its rows."""
         first_ms = self._first.get(coin_id)
         if first_ms is None or coin_id in self._hourly:
             return
@@ -78,7 +78,7 @@ class PriceFeed:
             self._hourly.add(coin_id)
 
     def _forget(self, tracked: set[str]) -> None:
-        """Coins no longer collected get no further forecasts; what was learned from them stays."""
+        """Stop forecasting coins that are no longer collected; the model keeps what it learned from them."""
         for coin_id in self._seen.keys() - tracked:
             del self._seen[coin_id]
             self._revision.pop(coin_id, None)

@@ -1,4 +1,4 @@
-"""Raw prices of many coins in event-time order, and the last price as of any moment."""
+"""Raw prices of many coins in event-time order, and the last price as of any time."""
 
 from __future__ import annotations
 
@@ -16,28 +16,24 @@ __all__ = ["RAW_KEEP_MS", "STEPS_PER_DAY", "RawPrices", "ceil_grid", "floor_grid
 STEPS_PER_DAY: Final = DAY_MS // GRID_STEP_MS
 
 RAW_KEEP_MS: Final = 26 * HOUR_MS + PRICE_TOLERANCE_MS
-"""Prices this recent stay at full resolution, so that an origin off the grid finds its own 24-hour lattice."""
+"""Prices of this age stay at full resolution: an origin off the grid needs its own prices of 24 hours."""
 
 _COIN_SHIFT: Final = 1 << 42
-"""Milliseconds since 1970 stay below this until the year 2109, so `coin * _COIN_SHIFT + ts_ms` sorts by coin, then
-time.
-"""
+"""More than any UNIX time in milliseconds until 2109: `coin * _COIN_SHIFT + ts_ms` sorts by coin, then time."""
 
 
 def floor_grid(ts_ms: int) -> int:
-    """Return the last point of the 5-minute UTC grid at or before `ts_ms`."""
+    """Last point of the 5-minute UTC grid at or before `ts_ms`."""
     return ts_ms - ts_ms % GRID_STEP_MS
 
 
 def ceil_grid(ts_ms: int) -> int:
-    """Return the first point of the 5-minute UTC grid at or after `ts_ms`."""
+    """First point of the 5-minute UTC grid at or after `ts_ms`."""
     return -floor_grid(-ts_ms)
 
 
 def _thin_to_grid(ts_ms: IntArray, price: FloatArray, keep_from_ms: int) -> tuple[IntArray, FloatArray]:
-    """Drop what no grid point before `keep_from_ms` can see: of each older 5-minute interval only the last price
-    stays.
-    """
+    """Keep only the last price of each 5-minute interval before `keep_from_ms`: no grid point uses the others."""
     interval = -(-ts_ms // GRID_STEP_MS)
     last = np.append(interval[1:] != interval[:-1], True) if len(ts_ms) else np.zeros(0, dtype=bool)
     keep = last | (ts_ms >= keep_from_ms)
@@ -45,10 +41,10 @@ def _thin_to_grid(ts_ms: IntArray, price: FloatArray, keep_from_ms: int) -> tupl
 
 
 class RawPrices:
-    """Prices of numbered coins in one flat array sorted by (coin, time), so that look-ups of all coins are one search.
+    """Prices of numbered coins in one array sorted by coin and time, so that one search looks up all coins.
 
-    Appends are collected and merged at the next look-up. Old prices are thinned to the grid on arrival
-    and forgotten by `forget_before`, which bounds the memory.
+    Appended prices are merged at the next look-up. Old prices are thinned to the grid when they arrive, and
+    `forget_before` drops them, which bounds the memory.
     """
 
     def __init__(self) -> None:
@@ -62,14 +58,14 @@ class RawPrices:
         return len(self._key)
 
     def newest(self, coin: int) -> int | None:
-        """Return the time of the coin's newest price, None when it has none."""
+        """Time of the coin's newest price in UTC milliseconds, or None."""
         return self._newest.get(coin)
 
     def append(self, coin: int, ts_ms: npt.ArrayLike, price: npt.ArrayLike) -> bool:
-        """Add prices in event-time order that are newer than what the coin has; drop the others and those that are no
-        price.
+        """Append prices of one coin in event-time order; drop invalid ones and those not newer than the last.
 
-        Returns whether anything was added.
+        Returns:
+            Whether a price was appended.
         """
         ts = np.atleast_1d(np.asarray(ts_ms, dtype=np.int64))
         value = np.atleast_1d(np.asarray(price, dtype=np.float64))
@@ -86,7 +82,7 @@ class RawPrices:
         return True
 
     def clear(self, coin: int) -> None:
-        """Forget everything about one coin."""
+        """Drop all prices of one coin."""
         if self._newest.pop(coin, None) is None:
             return
         self._merge()
@@ -101,15 +97,19 @@ class RawPrices:
             self._key, self._price = self._key[keep], self._price[keep]
 
     def first(self) -> int | None:
-        """Return the time of the oldest price of all coins, None without any."""
+        """Time of the oldest price of all coins in UTC milliseconds, or None."""
         self._merge()
         return int((self._key % _COIN_SHIFT).min()) if len(self._key) else None
 
     def as_of(self, coin: npt.ArrayLike, ts_ms: npt.ArrayLike) -> tuple[FloatArray, IntArray]:
-        """Return (price, event time) of each coin's last price at or before each moment.
+        """Look up the last price of each coin at or before each time.
 
-        `coin` and `ts_ms` broadcast against each other. Where there is no price of the last `PRICE_TOLERANCE_MS`, the
-        price is NaN and the time -1.
+        Args:
+            coin: coin numbers; broadcast against `ts_ms`.
+            ts_ms: times in UTC milliseconds.
+
+        Returns:
+            Prices and their event times. NaN and -1 where the last price is older than PRICE_TOLERANCE_MS.
         """
         self._merge()
         query = np.asarray(ts_ms, dtype=np.int64) + np.asarray(coin, dtype=np.int64) * _COIN_SHIFT

@@ -1,4 +1,4 @@
-"""What happened after each grid row: the targets of training and the moves that forecasts are judged by."""
+"""Training targets: what happened after each grid row."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from etl.features import volatility
 __all__ = ["ACTIVITY_FLOOR", "STEPS", "STEP_ROOTS", "Outcomes", "outcomes"]
 
 STEPS: Final = len(HORIZONS_MIN)
-"""Horizons are 1, 2 … 12 steps of the grid."""
+"""Horizons are 1, 2 … 12 grid steps."""
 
 STEP_ROOTS: Final[FloatArray] = np.sqrt(np.arange(1, STEPS + 1))
-"""How the standard deviation of a random walk grows over the horizons, in units of one step's."""
+"""Standard deviation of a random walk over each horizon, in units of one step's."""
 
 ACTIVITY_FLOOR: Final = 0.05
-"""Added to the mean size of the moves before the logarithm, so that an hour of standing still stays finite."""
+"""Added to the mean absolute return before the logarithm, so that an hour without a move stays finite."""
 
 _MIN_KNOWN: Final = 0.75
 
 
 @dataclass(frozen=True)
 class Outcomes:
-    """Of n rows and k coins: `activity` and `move`, both (n, k, STEPS), NaN where unknown.
+    """Targets of n rows and k coins, both of shape (n, k, STEPS), NaN where unknown.
 
-    `activity` is the log of the mean absolute 5-minute return over the horizon, in units of the fast volatility;
+    `activity` is the log of the mean absolute 5-minute return over the horizon, in units of the fast volatility.
     `move` is the log return over the horizon.
     """
 
@@ -38,10 +38,16 @@ class Outcomes:
 
 
 def outcomes(log_price: FloatArray, event_ms: IntArray, vol_fast: FloatArray) -> Outcomes:
-    """Return what followed the first n rows of a lattice of n + STEPS rows; `vol_fast` (n, k) is the unit at each row.
+    """Compute the targets of the first n of n + STEPS consecutive grid rows.
 
-    A move needs a price at both ends. The activity is the mean over the returns that are known; where fewer than
-    three quarters of them are, it is NaN.
+    Args:
+        log_price: log prices at the rows, shape (n + STEPS, k).
+        event_ms: event times of these prices in UTC milliseconds, the same shape.
+        vol_fast: fast volatility at each of the n rows, shape (n, k).
+
+    Returns:
+        A move needs a price at both ends. The activity is a mean over the known returns, NaN where fewer than three
+        quarters of them are known.
     """
     rows = len(vol_fast)
     size = np.abs(volatility.returns(log_price[1:], event_ms[1:], log_price[:-1], event_ms[:-1]))

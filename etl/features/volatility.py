@@ -1,10 +1,11 @@
-"""Long memory of each coin as recursive averages: one `step` per 5 minutes, the same on and off the grid.
+"""Volatility of each coin as recursive averages: one `step` per 5 minutes, the same on and off the grid.
 
-An exponentially weighted average with half-life n bars moves by `s += a (x - s)`, a = 1 - 2^(-1/n). It starts at zero
-beside a weight that moves the same way towards one; their ratio is the average of what has been seen, right from the
-first return. A missing return moves neither. Because every coin's next state depends on its last state and one return
-alone, the state of an origin off the grid is the grid's state some steps earlier, moved on over the returns of the
-origin's own lattice.
+An exponentially weighted average with a half-life of n steps moves by `s += a (x - s)`, a = 1 - 2^(-1/n). It starts at
+zero, beside a weight that moves towards one in the same way; their ratio is the average of the returns seen so far,
+from the first return on (the bias correction of Adam: Kingma and Ba, 2015). A missing return moves neither.
+
+The next state depends only on the last state and one return. So the state at an origin off the grid is the grid's state
+some steps earlier, moved on over the 5-minute returns that end at the origin.
 """
 
 from __future__ import annotations
@@ -31,28 +32,28 @@ __all__ = [
 
 
 HALF_LIVES: Final = (1, 2, 3, 6, 12, 24, 48, 72, 144, 288, 576, 1152)
-"""Half-lives in 5-minute bars: 5 minutes to 4 days."""
+"""Half-lives in 5-minute steps: 5 minutes to 4 days."""
 
 _N: Final = len(HALF_LIVES)
 _FAST: Final = HALF_LIVES.index(72)
 _DAY: Final = HALF_LIVES.index(288)
 _ZERO: Final = 3 * _N
 STATE_WIDTH: Final = 3 * _N + 2
-"""Columns of a state: averages of r², of |r|, their weights, the share of unchanged prices and its weight."""
+"""Columns of a state: averages of r² and of |r|, their weights, the share of unchanged prices and its weight."""
 
 _RATE: Final = 1.0 - 2.0 ** (-1.0 / np.array([*HALF_LIVES * 3, 144, 144], dtype=np.float64))
 _JUMP: Final = 20.0
-"""A single return counts at most 20 fast volatilities: one 20 % step must not blind the averages for a day."""
+"""Cap of one return in fast volatilities: one 20 % jump must not dominate the averages for a day."""
 
 _GUESS: Final = 0.0015
 _GUESS_WEIGHT: Final = 0.01
-"""One pretended return of 15 basis points makes the volatility finite before any data; it is forgotten within a day."""
+"""Prior return of 15 basis points that makes the volatility finite before any data; it fades within a day."""
 
 _MIN_VOL: Final = 1e-6
 
 
 def initial_state(coins: int) -> FloatArray:
-    """Return the states (coins, STATE_WIDTH) of coins about which nothing is known."""
+    """States of coins without any price, shape (coins, STATE_WIDTH)."""
     state = np.zeros((coins, STATE_WIDTH))
     state[:, _FAST] = _GUESS_WEIGHT * _GUESS**2
     state[:, _N + _FAST] = _GUESS_WEIGHT * _GUESS
@@ -61,7 +62,7 @@ def initial_state(coins: int) -> FloatArray:
 
 
 def step(state: FloatArray, r: FloatArray) -> FloatArray:
-    """Return the states after one more 5-minute log return per coin; NaN (no news) leaves a coin's state as it is."""
+    """States after one more 5-minute log return `r` (coins,); NaN leaves a coin's state as it is."""
     limit = _JUMP * vol_fast(state)
     size = np.minimum(np.abs(r), limit)
     x = np.empty_like(state)
@@ -74,11 +75,11 @@ def step(state: FloatArray, r: FloatArray) -> FloatArray:
 
 
 def returns(log_price: FloatArray, event_ms: IntArray, previous: FloatArray, previous_ms: IntArray) -> FloatArray:
-    """Return log returns between two moments of a lattice, brought to five minutes.
+    """Log returns between two points 5 minutes apart, scaled to five minutes of event time.
 
-    The prices behind the two moments may lie further apart or closer together than 5 minutes; under a random walk the
-    volatility grows with the root of the time between them, so the return is divided by it (within a factor of two).
-    NaN where a price is missing or is the very same record as before: no news.
+    The last prices before the two points may lie more or less than 5 minutes apart. Under a random walk the volatility
+    grows with the root of the elapsed time, so the return is divided by that root, within a factor of two. NaN where a
+    price is missing or where both points have the same price record.
     """
     elapsed = event_ms - previous_ms
     news = elapsed > 0
@@ -87,7 +88,7 @@ def returns(log_price: FloatArray, event_ms: IntArray, previous: FloatArray, pre
 
 
 def split(state: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Return the averages (mean of r², mean of |r|, weight), each (..., half-lives); NaN where nothing was seen."""
+    """Mean of r², mean of |r|, and weight, each of shape (..., half-lives); means are NaN before the first return."""
     weight = state[..., 2 * _N : 3 * _N]
     seen = np.where(weight > 0, weight, np.nan)
     return state[..., :_N] / seen, state[..., _N : 2 * _N] / seen, weight
@@ -111,16 +112,16 @@ def vol_slow(state: FloatArray) -> FloatArray:
 
 
 def zero_share(state: FloatArray) -> FloatArray:
-    """Return the recent share (half-life 12 hours) of 5-minute returns that were exactly zero."""
+    """Share of 5-minute returns that were exactly zero, with a half-life of 12 hours."""
     return state[..., _ZERO] / np.maximum(state[..., _ZERO + 1], 1e-12)
 
 
 def seed_hourly(log_price: FloatArray, ts_ms: IntArray) -> FloatArray:
-    """Return the state (STATE_WIDTH,) of one coin of which only coarse (hourly) prices are known.
+    """State (STATE_WIDTH,) of one coin with only coarse (hourly) prices.
 
-    Each return is taken as so many 5-minute returns of the same average square as fit between the two prices. Averages
-    with half-lives below 12 hours stay empty, for hourly prices say nothing about them; that of the fast volatility
-    takes the slower ones' value in place of the guess, with no more weight.
+    A return over m steps counts as m 5-minute returns with the same mean square. Half-lives of 6 hours and less stay
+    empty, because hourly prices tell nothing about them; the one-day average replaces the prior of the fast volatility,
+    with the same weight.
     """
     state = initial_state(1)[0]
     slow = np.array([n > HALF_LIVES[_FAST] for n in (*HALF_LIVES * 3, 0, 0)])
