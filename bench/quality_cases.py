@@ -87,8 +87,9 @@ def cold_starts(recording: PriceHistory, engine: EngineOptions, prior: Prior | N
 
 
 def first_hours(recording: PriceHistory, engine: EngineOptions, prior: Prior | None, seed: int = 0) -> Case:
-    """The first three hours after a back-fill of a day, one price in about five minutes, then polls; 10 coins, one
-    start a day at changing hours, the 14-day benchmark.
+    """The first three hours after a back-fill of one day.
+
+    Ten coins, one price in about five minutes, then polls; one start a day at changing hours; the 14-day benchmark.
     """
     coins = dict(list(recording.items())[:10])
     judge = RecordedBenchmark(coins)

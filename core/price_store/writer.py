@@ -63,8 +63,10 @@ class PriceWriter:
         self._lock.release()
 
     def renew(self) -> None:
-        """After DamagedFile: set the broken database aside and begin a new one; take what lies in its place if it is
-        another file by now."""
+        """Set a damaged database aside and begin a new one.
+
+        If another file lies in its place by now, that one is opened instead.
+        """
         self._connection.close()
         with writing():
             if _inode(self.path) == self._file:

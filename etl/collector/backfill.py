@@ -24,8 +24,10 @@ class Backfill:
         self._next_at = context.calls.now()
 
     def delay_s(self, poll_in_s: float) -> float:
-        """Seconds until the next call may be made, the next poll being due in `poll_in_s`; infinite while nothing
-        waits."""
+        """Seconds until the next call may be made, when the next poll is due in `poll_in_s`.
+
+        Infinite while nothing waits.
+        """
         context = self._context
         if context.backfill_queue.next is None:
             return math.inf

@@ -42,8 +42,11 @@ def wait_after(error: ForecastingError, failures: int, cap_s: float, jitter: ran
 
 @dataclass(slots=True)
 class Slowdown:
-    """Polls up to four times slower: a 429 that comes within four polls of the last one makes them a step slower,
-    four polls that go well a step faster. A single 429 costs the wait it orders, no more."""
+    """Makes polls up to four times slower while the source refuses them with 429.
+
+    A 429 that comes within four polls of the last one makes them a step slower, four polls that go well a step faster.
+    A single 429 costs the wait it orders, no more.
+    """
 
     factor: int = 1
     _calm: int = _CALM_POLLS
@@ -63,8 +66,11 @@ class Slowdown:
 
 @dataclass(slots=True)
 class ConfigurationRefusals:
-    """Whether to believe that key, plan or currency are wrong: said twice before anything was ever answered, or for
-    ten minutes without an exception afterwards. A single refusal may be the edge's confusion."""
+    """Decides whether to believe that key, plan or currency are wrong.
+
+    The source must say so twice before it has answered anything, or for ten minutes without an exception afterwards:
+    a single refusal may be a mistake of its edge servers.
+    """
 
     _accepted: bool = False
     _count: int = 0

@@ -152,8 +152,10 @@ class CallBudget:
         return 0.0
 
     def cadence_s(self, interval_s: float, pages: int, *, background: bool) -> float:
-        """The shortest time between polls of `pages` calls that the budget carries; one call a window is left for
-        back-fill while there is one (`background`)."""
+        """The shortest time between polls of `pages` calls that the budget carries.
+
+        One call a window is left for back-fill while there is one (`background`).
+        """
         cadence_s = max(interval_s, self.limits.min_cadence_s, self._month_floor_s(pages))
         if self.limits.calls is not None:
             for_polls = self.limits.calls - 1 if background and self.limits.calls > 1 else self.limits.calls

@@ -41,8 +41,10 @@ _MOMENT_MS: Final = 5 * MINUTE_MS
 
 @dataclass(slots=True)
 class _Coin:
-    """The last accepted price of a coin (its event time 0 where it is only a hint, NaN where there is not even one),
-    and what waits."""
+    """The last accepted price of a coin, and the prices that wait.
+
+    The event time is 0 where the price is only a hint; the price is NaN where there is not even one.
+    """
 
     ts_ms: int
     level: float
@@ -88,8 +90,10 @@ class JumpFilter:
         return [accepted for other in held for accepted in self.accept(other, cadence_s)]
 
     def last(self, coin_id: str) -> tuple[int, float] | None:
-        """Event time (0: it is but a hint) and value of the coin's last accepted price; before any, of the newest that
-        waits; or None."""
+        """Event time and value of the coin's last accepted price, or None.
+
+        The time is 0 where the price is only a hint. Before any is accepted, the newest price that waits counts.
+        """
         coin = self._coins.get(coin_id)
         if coin is not None and math.isnan(coin.level) and coin.held:
             return coin.held[-1].ts_ms, coin.held[-1].price
@@ -146,8 +150,11 @@ def plausible_series(prices: Sequence[Price]) -> list[Price]:
 
 
 def contradicts(series: Iterable[Price], accepted: Sequence[tuple[int, float]]) -> bool:
-    """Whether most of a series of one coin lies more than 30 % off the prices `accepted` (event time, value; in order)
-    for about the same time. Not just one of them: the rows before a jump are true beside the price after it."""
+    """Whether most of a series of one coin lies more than 30 % off the accepted prices of about the same time.
+
+    `accepted` holds event times and values in order. A single contradiction is not enough: the rows before a jump are
+    true beside the price after it.
+    """
     verdicts = [_is_near(price.price, value) for price, value in _beside(series, accepted, _SAME_TIME_MS)]
     return 2 * verdicts.count(False) > len(verdicts)
 

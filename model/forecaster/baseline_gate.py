@@ -69,7 +69,8 @@ class BaselineGate:
         Args:
             ts_ms: times of the rows (n,).
             coins: column numbers (n,).
-            model, baseline: losses (n,); NaN where there is no outcome.
+            model: losses of the model (n,); NaN where there is no outcome.
+            baseline: losses of the baseline (n,), likewise.
         """
         known = np.isfinite(model) & np.isfinite(baseline)
         decay = 0.5 ** (len(np.unique(ts_ms)) / self.half_life_rows)

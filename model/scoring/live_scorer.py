@@ -48,8 +48,9 @@ class Prices(Protocol):
 
 @dataclass(frozen=True)
 class Settled:
-    """Of some pending forecasts: those that met their `realised` outcome, those `pending` still, and how many never
-    will meet one (`missed`).
+    """What became of some pending forecasts.
+
+    Those that met their outcome are `realised`, others are `pending` still; `missed` counts those that never will.
     """
 
     realised: pa.Table

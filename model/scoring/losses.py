@@ -36,8 +36,13 @@ def loss_terms(
     """The columns of SCORE_SUMS for n forecasts whose outcome is known.
 
     Args:
-        price_origin, mean, actual: prices (n,); `quantiles` and the benchmark's `naive` ones: prices (n, 9).
-        p_up: probability of a rise (n,); `is_model` (n,): the model made the forecast, not the baseline.
+        price_origin: prices at the origins (n,).
+        quantiles: forecast quantiles as prices (n, 9).
+        naive: those of the naive benchmark (n, 9).
+        mean: expected prices (n,).
+        p_up: probabilities of a rise (n,).
+        is_model: whether the model made the forecast, not the baseline (n,).
+        actual: outcomes (n,).
     """
     own, benchmark = (prices / price_origin[:, None] - 1 for prices in (quantiles, naive))
     move, point = actual / price_origin - 1, mean / price_origin - 1
