@@ -168,9 +168,9 @@ def test_a_demo_folder_goes_on_and_serves_the_forecasts_of_the_forest(tmp_path: 
     market = SimulatedMarket(coins_wanted(",".join(COINS)), 0)
     truth = lambda coin, ts_ms: price_at(market, coin, ts_ms)  # noqa: E731
     with _upgraded(tmp_path, "demo", "--demo", "--coins", ",".join(COINS), truth=truth) as upgrade:
-        assert {row["kind"] for row in upgrade.old_log()} >= {"forest"}
-        upgrade.run.wait(lambda: upgrade.published() and upgrade.scored())
-        assert upgrade.run.get("/metricas")["ao_vivo"]["geral"]["parte_do_modelo"] > 0
+        assert {row["kind"] for row in upgrade.old_log()} == {"forest"}
+        upgrade.run.wait(lambda: upgrade.published() and upgrade.scored() >= len(upgrade.witness.log))
+        assert upgrade.run.get("/metricas")["ao_vivo"]["geral"]["parte_do_modelo"] == 1.0
         _goes_on(upgrade, "demo")
 
 
