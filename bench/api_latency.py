@@ -22,9 +22,8 @@ from bench.figures import Figure, table
 from bench.serving import EMPTY_APP, serve
 from core.price_store import Coin
 from core.publishing.parquet import sorted_by
-from core.publishing.publisher import Publisher
 from core.settings import Source
-from tests.support.sample_folder import SampleFolder
+from tests.support.workspace import SampleWorkspace
 
 __all__ = ["figures", "main", "measure_latency"]
 
@@ -83,16 +82,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _fill(folder: Path, coins: int, hours: float) -> SampleFolder:
+def _fill(folder: Path, coins: int, hours: float) -> SampleWorkspace:
     names = [Coin(f"moeda{number}", f"m{number}", f"Moeda {number}", number + 1, 1) for number in range(coins)]
-    sample = SampleFolder.make(folder, names)
+    sample = SampleWorkspace.make(folder, names)
     sample.fill_prices(hours=max(hours, 26))
-    publisher = Publisher(sample.workspace.processed)
-    sample.publish_log(publisher, hours)
-    sample.publish_scores(publisher, int(max(hours, 1)))
-    while publisher.compact("log", sample.now, sorted_by("coin", "origin", "horizon_min")):
+    sample.publish_log(hours)
+    sample.publish_scores(int(max(hours, 1)))
+    sample.publish_backtest(int(max(hours, 1)))
+    while sample.publisher.compact("log", sample.now, sorted_by("coin", "origin", "horizon_min")):
         pass
-    sample.publish(publisher)
+    sample.publish_forecasts()
     return sample
 
 

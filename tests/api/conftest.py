@@ -16,7 +16,7 @@ from fastapi.testclient import TestClient
 from api.main import create_app
 from api.server import TimeLimitedProtocol
 from core.settings import Settings, Source
-from tests.support.sample_folder import SampleFolder
+from tests.support.workspace import SampleWorkspace
 
 ClientFactory = Callable[..., TestClient]
 
@@ -40,21 +40,21 @@ def make_client() -> Iterator[ClientFactory]:
 
 
 @pytest.fixture
-def sample(tmp_path: Path) -> SampleFolder:
+def sample(tmp_path: Path) -> SampleWorkspace:
     """An empty workspace of the simulated market."""
-    return SampleFolder.make(tmp_path)
+    return SampleWorkspace.make(tmp_path)
 
 
 @pytest.fixture(scope="session")
-def filled(tmp_path_factory: pytest.TempPathFactory) -> SampleFolder:
+def filled(tmp_path_factory: pytest.TempPathFactory) -> SampleWorkspace:
     """A folder with prices, forecasts, log and scores that no test changes."""
-    folder = SampleFolder.make(tmp_path_factory.mktemp("filled"))
+    folder = SampleWorkspace.make(tmp_path_factory.mktemp("filled"))
     folder.fill()
     return folder
 
 
 @pytest.fixture
-def client(filled: SampleFolder, make_client: ClientFactory) -> TestClient:
+def client(filled: SampleWorkspace, make_client: ClientFactory) -> TestClient:
     """A client of the API over the filled folder."""
     return make_client(filled.settings)
 
@@ -76,14 +76,14 @@ def _serving(application: Any, **options: Any) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def served(filled: SampleFolder) -> Iterator[str]:
+def served(filled: SampleWorkspace) -> Iterator[str]:
     """Address of a real server over the filled folder."""
     with _serving(create_app(_follower(filled.settings))) as address:
         yield address
 
 
 @pytest.fixture
-def serve(filled: SampleFolder) -> Iterator[Callable[..., str]]:
+def serve(filled: SampleWorkspace) -> Iterator[Callable[..., str]]:
     """Starts servers as patient as run_all.py's, of the API over the filled folder or of another application."""
     with ExitStack() as stack:
 

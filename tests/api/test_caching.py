@@ -9,7 +9,7 @@ from fastapi.testclient import TestClient
 
 from core.price_store import Price, PriceWriter
 from core.times import iso
-from tests.support.sample_folder import SampleFolder
+from tests.support.workspace import SampleWorkspace
 
 ClientFactory = Callable[..., TestClient]
 ADDRESSES = ("/moedas", "/prever/btc", "/previsoes/btc", "/historico/btc?formato=csv", "/metricas", "/metricas/btc")
@@ -41,17 +41,17 @@ def test_an_unchanged_answer_is_not_sent_again(client: TestClient, address: str)
     ],
 )
 def test_a_tag_follows_the_data_it_stands_for(
-    sample: SampleFolder, make_client: ClientFactory, address: str, follows_prices: bool
+    sample: SampleWorkspace, make_client: ClientFactory, address: str, follows_prices: bool
 ) -> None:
     """A new price changes the tags of what shows prices; a publication changes every tag."""
-    publisher = sample.fill()
+    sample.fill()
     client = make_client(sample.settings)
     tag = client.get(address).headers["etag"]
     with PriceWriter(sample.workspace.database) as writer:
         writer.store([Price("bitcoin", sample.now + 1000, 5.0)])
     priced = client.get(address).headers["etag"]
     assert (priced != tag) is follows_prices
-    sample.publish(publisher, sample.now + 1000)
+    sample.publish_forecasts(sample.now + 1000)
     assert client.get(address, headers={"If-None-Match": priced}).status_code == 200
 
 
@@ -64,7 +64,7 @@ def test_a_refusal_is_never_cached(client: TestClient) -> None:
         assert answer.headers["cache-control"] == "no-store"
 
 
-def test_a_restarted_api_does_not_believe_an_old_tag(sample: SampleFolder, make_client: ClientFactory) -> None:
+def test_a_restarted_api_does_not_believe_an_old_tag(sample: SampleWorkspace, make_client: ClientFactory) -> None:
     """After a restart with other prices the commits are counted anew; the old tag must not fit by chance."""
     sample.fill()
     tag = make_client(sample.settings).get("/moedas").headers["etag"]

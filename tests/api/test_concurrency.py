@@ -10,7 +10,7 @@ from fastapi.testclient import TestClient
 
 from core.price_store import Price, PriceWriter
 from core.publishing.parquet import sorted_by
-from tests.support.sample_folder import SampleFolder
+from tests.support.workspace import SampleWorkspace
 
 ClientFactory = Callable[..., TestClient]
 ADDRESSES = (
@@ -25,9 +25,9 @@ ADDRESSES = (
 )
 
 
-def test_eight_readers_beside_two_writers(sample: SampleFolder, make_client: ClientFactory) -> None:
+def test_eight_readers_beside_two_writers(sample: SampleWorkspace, make_client: ClientFactory) -> None:
     """Every answer is 200 with a whole body while prices are stored and forecasts, log and scores republished."""
-    publisher = sample.fill()
+    sample.fill()
     client = make_client(sample.settings)
     statuses: Counter[tuple[str, int]] = Counter()
     done = threading.Event()
@@ -45,9 +45,10 @@ def test_eight_readers_beside_two_writers(sample: SampleFolder, make_client: Cli
         for step in range(1, 31):
             now = sample.now + step * 100
             writer.store([Price(coin.id, now, sample.price(coin, now)) for coin in sample.coins])
-            sample.publish(publisher, now)
-            sample.publish_scores(publisher, hours=2)
-            publisher.compact("log", sample.now + 10**8, sorted_by("coin", "origin"))
+            sample.publish_forecasts(now)
+            sample.publish_scores(2)
+            sample.publish_backtest(2)
+            sample.publisher.compact("log", sample.now + 10**8, sorted_by("coin", "origin"))
             writer.checkpoint()
     done.set()
     for reader in readers:

@@ -15,7 +15,7 @@ from pydantic import TypeAdapter
 from api import schemas
 from api.main import create_app
 from core.settings import PROJECT, Source, load_settings
-from tests.support.sample_folder import SampleFolder
+from tests.support.workspace import SampleWorkspace
 
 ClientFactory = Callable[..., TestClient]
 GUIDE = PROJECT / "docs" / "api.md"
@@ -49,7 +49,7 @@ def test_the_description_says_where_prices_come_from(
     tmp_path: Path, make_client: ClientFactory, source: Source | None, said: str
 ) -> None:
     """Page and OpenAPI description name the source, or that it is not decided."""
-    settings = SampleFolder.make(tmp_path, source=source).settings if source else load_settings(data_dir=tmp_path)
+    settings = SampleWorkspace.make(tmp_path, source=source).settings if source else load_settings(data_dir=tmp_path)
     client = make_client(settings)
     assert said in client.get("/openapi.json").json()["info"]["description"]
     assert said in client.get("/docs").text

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from core.times import MINUTE_MS, iso, to_datetime
-from tests.support.sample_folder import SampleFolder
+from tests.support.workspace import SampleWorkspace
 
 
 @pytest.mark.parametrize(
@@ -98,7 +98,7 @@ def test_an_unknown_address_and_another_method_are_refused_in_portuguese(client:
         " {:%Y-%m-%d %H:%M:%S} ",
     ],
 )
-def test_a_moment_is_understood_however_it_is_written(client: TestClient, filled: SampleFolder, text: str) -> None:
+def test_a_moment_is_understood_however_it_is_written(client: TestClient, filled: SampleWorkspace, text: str) -> None:
     """A plus that became a space, a Z, no offset at all: they mean the same moment."""
     start = filled.now - 10 * MINUTE_MS
     written = text.format(to_datetime(start))
@@ -108,7 +108,7 @@ def test_a_moment_is_understood_however_it_is_written(client: TestClient, filled
         assert len(answer.json()) == 11
 
 
-def test_an_offset_is_counted(client: TestClient, filled: SampleFolder) -> None:
+def test_an_offset_is_counted(client: TestClient, filled: SampleWorkspace) -> None:
     """The same wall clock three hours west is three hours later; both ends belong to the interval."""
     end = f"{to_datetime(filled.now - 180 * MINUTE_MS):%Y-%m-%dT%H:%M:%S}-03:00"
     start = f"{to_datetime(filled.now + 120 * MINUTE_MS - MINUTE_MS):%Y-%m-%dT%H:%M:%S} 02:00"
@@ -116,7 +116,7 @@ def test_an_offset_is_counted(client: TestClient, filled: SampleFolder) -> None:
     assert [row["horario"] for row in rows] == [iso(filled.now), iso(filled.now - MINUTE_MS)]
 
 
-def test_a_date_as_end_means_its_whole_day(client: TestClient, filled: SampleFolder) -> None:
+def test_a_date_as_end_means_its_whole_day(client: TestClient, filled: SampleWorkspace) -> None:
     """From and to the same date is that day in UTC."""
     day = f"{to_datetime(filled.now):%Y-%m-%d}"
     rows = client.get("/historico/btc", params={"inicio": day, "fim": day, "limite": 5000}).json()

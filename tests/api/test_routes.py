@@ -15,16 +15,15 @@ from core.errors import SourceUnavailable
 from core.price_store import Price, PriceWriter
 from core.processes.health_schema import COLLECTOR, SIMULATOR, CollectorProgress, ProcessState, SimulatorProgress
 from core.processes.heartbeat import Heartbeat
-from core.publishing.publisher import Publisher
 from core.settings import Source
 from core.times import DAY_MS, HOUR_MS, MINUTE_MS, iso
 from core.wording import message
-from tests.support.sample_folder import COINS, SampleFolder
+from tests.support.workspace import COINS, SampleWorkspace
 
 ClientFactory = Callable[..., TestClient]
 
 
-def test_the_forecast_has_the_documented_fields(client: TestClient, filled: SampleFolder) -> None:
+def test_the_forecast_has_the_documented_fields(client: TestClient, filled: SampleWorkspace) -> None:
     """Origin, target, price, forecast, change, intervals, trajectory, model, source and time of making."""
     body = client.get("/prever/BTC").json()
     assert list(body) == [
@@ -69,7 +68,7 @@ def test_clients_of_the_first_implementation_keep_working(client: TestClient) ->
     assert (answer.status_code, list(answer.json())) == (404, ["detail"])
 
 
-def test_coins_are_listed_by_rank(client: TestClient, filled: SampleFolder) -> None:
+def test_coins_are_listed_by_rank(client: TestClient, filled: SampleWorkspace) -> None:
     """Symbol, id, name, price, change of a day and its moment."""
     body = client.get("/moedas").json()
     assert [coin["moeda"] for coin in body] == ["btc", "eth", "doge"]
@@ -81,7 +80,7 @@ def test_coins_are_listed_by_rank(client: TestClient, filled: SampleFolder) -> N
 
 
 def test_coins_are_listed_before_the_first_forecast_and_before_their_price(
-    sample: SampleFolder, make_client: ClientFactory
+    sample: SampleWorkspace, make_client: ClientFactory
 ) -> None:
     """A coin without a price has nulls; forecasts are 503 until they come."""
     client = make_client(sample.settings)
@@ -96,11 +95,10 @@ def test_coins_are_listed_before_the_first_forecast_and_before_their_price(
     assert "ainda não há previs" in answer.json()["detail"]
 
 
-def test_the_log_tells_outcomes_once_known(sample: SampleFolder, make_client: ClientFactory) -> None:
+def test_the_log_tells_outcomes_once_known(sample: SampleWorkspace, make_client: ClientFactory) -> None:
     """Newest first; an hour-old forecast has its real price and error, a fresh one has nulls."""
     sample.fill_prices(3)
-    publisher = Publisher(sample.workspace.processed)
-    sample.publish_log(publisher, 2)
+    sample.publish_log(2)
     rows = make_client(sample.settings).get("/previsoes/doge").json()
     assert len(rows) == 25
     assert [row["horario"] for row in rows] == sorted((row["horario"] for row in rows), reverse=True)
@@ -115,7 +113,7 @@ def test_the_log_tells_outcomes_once_known(sample: SampleFolder, make_client: Cl
     }
 
 
-def test_history_is_newest_first_and_limited(client: TestClient, filled: SampleFolder) -> None:
+def test_history_is_newest_first_and_limited(client: TestClient, filled: SampleWorkspace) -> None:
     """The limit keeps the newest prices."""
     rows = client.get("/historico/eth", params={"limite": 3}).json()
     assert [row["horario"] for row in rows] == [iso(filled.now - step * MINUTE_MS) for step in range(3)]
@@ -173,7 +171,7 @@ def test_every_data_address_says_its_source(client: TestClient, address: str) ->
     assert all(item["fonte"] == "demo" for item in (body if isinstance(body, list) else [body]))
 
 
-def test_status_before_any_data(sample: SampleFolder, make_client: ClientFactory) -> None:
+def test_status_before_any_data(sample: SampleWorkspace, make_client: ClientFactory) -> None:
     """It answers 200 at once, waits for data, and every block is there."""
     (sample.settings.run_dir / "source.json").unlink()
     answer = make_client(sample.settings).get("/status")
@@ -185,7 +183,7 @@ def test_status_before_any_data(sample: SampleFolder, make_client: ClientFactory
     assert body["modelo"]["mensagem"] == "ainda não há previsões"
 
 
-def test_status_tells_of_living_and_dead_processes(sample: SampleFolder, make_client: ClientFactory) -> None:
+def test_status_tells_of_living_and_dead_processes(sample: SampleWorkspace, make_client: ClientFactory) -> None:
     """A beating collector is alive with progress, ages and last error; a stopped pipeline is a problem."""
     sample.fill()
     with Heartbeat(sample.settings.run_dir, COLLECTOR) as collector:
@@ -212,7 +210,7 @@ def test_status_tells_of_living_and_dead_processes(sample: SampleFolder, make_cl
 
 def test_status_of_real_prices_has_no_notice(tmp_path: Path, make_client: ClientFactory) -> None:
     """Live data are marked as real and need no warning."""
-    sample = SampleFolder.make(tmp_path, source=Source.COINGECKO)
+    sample = SampleWorkspace.make(tmp_path, source=Source.COINGECKO)
     body = make_client(sample.settings).get("/status").json()
     assert (body["fonte"], body["dados_reais"], body["aviso"]) == ("coingecko", True, None)
 
@@ -221,7 +219,7 @@ def test_the_end_of_a_replay_is_told(tmp_path: Path, make_client: ClientFactory)
     """`termina_em` is the local server's word, and the notice says that prices are not of now."""
     recording = tmp_path / "gravação.csv"
     recording.write_text("timestamp,coin,price\n")
-    sample = SampleFolder.make(tmp_path / "data", source=Source.REPLAY, replay=recording)
+    sample = SampleWorkspace.make(tmp_path / "data", source=Source.REPLAY, replay=recording)
     with Heartbeat(sample.settings.run_dir, SIMULATOR) as beat:
         beat.state(ProcessState.RUNNING, SimulatorProgress(replay_ends_ms=1_800_000_000_000))
         body = make_client(sample.settings).get("/status").json()
@@ -229,26 +227,26 @@ def test_the_end_of_a_replay_is_told(tmp_path: Path, make_client: ClientFactory)
     assert "não são de agora" in body["aviso"]
 
 
-def test_the_api_is_alive_while_it_serves(sample: SampleFolder, make_client: ClientFactory) -> None:
+def test_the_api_is_alive_while_it_serves(sample: SampleWorkspace, make_client: ClientFactory) -> None:
     """Its own health file says so, and /saude answers without any data."""
     client = make_client(sample.settings)
     assert client.get("/saude").json()["status"] == "ok"
     assert (sample.settings.run_dir / "api.json").exists()
 
 
-def test_a_new_price_and_a_new_forecast_are_served_at_once(sample: SampleFolder, make_client: ClientFactory) -> None:
+def test_a_new_price_and_a_new_forecast_are_served_at_once(sample: SampleWorkspace, make_client: ClientFactory) -> None:
     """Nothing is cached beyond its version."""
-    publisher = sample.fill()
+    sample.fill()
     client = make_client(sample.settings)
     assert client.get("/prever/btc").json()["horario"] == iso(sample.now)
     with PriceWriter(sample.workspace.database) as writer:
         writer.store([Price("bitcoin", sample.now + 1000, 12_345.5)])
     assert client.get("/moedas").json()[0]["preco_atual"] == 12_345.5
-    sample.publish(publisher, sample.now + 1000)
+    sample.publish_forecasts(sample.now + 1000)
     assert client.get("/prever/btc").json()["horario"] == iso(sample.now + 1000)
 
 
-def test_a_get_changes_no_file(sample: SampleFolder, make_client: ClientFactory) -> None:
+def test_a_get_changes_no_file(sample: SampleWorkspace, make_client: ClientFactory) -> None:
     """After asking everything, every file of the workspace is as it was."""
     sample.fill()
     client = make_client(sample.settings)

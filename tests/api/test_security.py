@@ -11,7 +11,7 @@ from pydantic import SecretStr
 
 from api.security import host_name, is_local
 from core.rate_limit import RateLimiter
-from tests.support.sample_folder import SampleFolder
+from tests.support.workspace import SampleWorkspace
 
 ClientFactory = Callable[..., TestClient]
 TOKEN = "um-segredo-bem-guardado"
@@ -20,7 +20,7 @@ OPEN = ("/saude", "/docs", "/redoc", "/openapi.json", "/estatico/swagger.js")
 
 
 @pytest.fixture
-def guarded(filled: SampleFolder, make_client: ClientFactory) -> TestClient:
+def guarded(filled: SampleWorkspace, make_client: ClientFactory) -> TestClient:
     """A client, without the token, of an API that wants one."""
     return make_client(filled.settings.model_copy(update={"api_token": SecretStr(TOKEN)}))
 
@@ -57,7 +57,7 @@ def test_no_address_is_left_without_the_token(guarded: TestClient) -> None:
 
 
 def test_a_caller_from_afar_needs_a_token_to_be_set(
-    filled: SampleFolder, make_client: ClientFactory, guarded: TestClient
+    filled: SampleWorkspace, make_client: ClientFactory, guarded: TestClient
 ) -> None:
     """Bound to the network by mistake and without a token, the API answers this machine alone."""
     far = make_client(filled.settings, caller="192.168.1.7")
@@ -86,14 +86,14 @@ def test_a_caller_from_afar_needs_a_token_to_be_set(
     ],
 )
 def test_a_strange_host_name_is_refused(
-    filled: SampleFolder, make_client: ClientFactory, host: str, status: int
+    filled: SampleWorkspace, make_client: ClientFactory, host: str, status: int
 ) -> None:
     """A page that rebinds its name to 127.0.0.1 does not get the data."""
     client = make_client(filled.settings.model_copy(update={"allowed_hosts": ("painel.exemplo.com",)}))
     assert client.get("/moedas", headers={"Host": host}).status_code == status
 
 
-def test_a_hasty_client_is_asked_to_wait(filled: SampleFolder, make_client: ClientFactory) -> None:
+def test_a_hasty_client_is_asked_to_wait(filled: SampleWorkspace, make_client: ClientFactory) -> None:
     """Beyond the configured rate 429 says for how long; health stays reachable, nothing else does."""
     client = make_client(filled.settings.model_copy(update={"api_rate_limit": 5}))
     assert [client.get("/moedas").status_code for _ in range(6)] == [200] * 5 + [429]
@@ -108,7 +108,7 @@ def test_this_machine_is_not_limited_unless_configured(client: TestClient) -> No
     assert {client.get("/nada").status_code for _ in range(300)} == {404}
 
 
-def test_a_far_client_is_limited_by_default(filled: SampleFolder, make_client: ClientFactory) -> None:
+def test_a_far_client_is_limited_by_default(filled: SampleWorkspace, make_client: ClientFactory) -> None:
     """Guessing tokens is slow: 120 tries at once, then two a second."""
     client = make_client(filled.settings.model_copy(update={"api_token": SecretStr(TOKEN)}), caller="192.168.1.7")
     statuses = [client.get("/moedas", headers={"Authorization": f"Bearer {n:04}"}).status_code for n in range(140)]
@@ -165,7 +165,7 @@ def test_every_answer_has_security_headers(client: TestClient) -> None:
 
 
 def test_other_origins_are_shut_out_unless_configured(
-    client: TestClient, filled: SampleFolder, make_client: ClientFactory
+    client: TestClient, filled: SampleWorkspace, make_client: ClientFactory
 ) -> None:
     """No origin is reflected by default; a configured one may read, without credentials, another may not."""
     origin = {"Origin": "https://painel.exemplo.com"}
@@ -190,7 +190,7 @@ def test_a_body_is_refused(client: TestClient, method: str, address: str, header
     assert (answer.status_code, answer.json()) == (413, {"detail": "pedido grande demais: esta API não recebe corpo"})
 
 
-def test_all_refusals_have_one_shape(filled: SampleFolder, make_client: ClientFactory) -> None:
+def test_all_refusals_have_one_shape(filled: SampleWorkspace, make_client: ClientFactory) -> None:
     """Whatever goes wrong: `detail` in Portuguese, not to be stored, with the source and the security headers."""
     update = {"api_token": SecretStr(TOKEN), "api_rate_limit": 7}
     client = make_client(filled.settings.model_copy(update=update))
@@ -214,7 +214,7 @@ def test_all_refusals_have_one_shape(filled: SampleFolder, make_client: ClientFa
         assert answer.headers["x-frame-options"] == "DENY"
 
 
-def test_without_a_source_refusals_say_so(sample: SampleFolder, make_client: ClientFactory) -> None:
+def test_without_a_source_refusals_say_so(sample: SampleWorkspace, make_client: ClientFactory) -> None:
     """Before the source is decided there is nothing to be named."""
     (sample.settings.run_dir / "source.json").unlink()
     answer = make_client(sample.settings).get("/moedas")
@@ -222,7 +222,7 @@ def test_without_a_source_refusals_say_so(sample: SampleFolder, make_client: Cli
 
 
 def test_an_unexpected_error_shows_nothing_of_the_inside(
-    sample: SampleFolder, make_client: ClientFactory, caplog: pytest.LogCaptureFixture
+    sample: SampleWorkspace, make_client: ClientFactory, caplog: pytest.LogCaptureFixture
 ) -> None:
     """500 with one sentence; the cause goes to the log."""
     sample.fill()
@@ -235,7 +235,7 @@ def test_an_unexpected_error_shows_nothing_of_the_inside(
     assert "AttributeError" in caplog.text
 
 
-def test_unreadable_and_damaged_data_are_answered_with_wait(sample: SampleFolder, make_client: ClientFactory) -> None:
+def test_damaged_data_are_answered_with_wait(sample: SampleWorkspace, make_client: ClientFactory) -> None:
     """503 says what is wrong and when to ask again; the folder's path is not shown."""
     sample.fill()
     client = make_client(sample.settings)

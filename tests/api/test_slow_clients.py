@@ -27,7 +27,7 @@ from starlette.routing import Route
 import api.server
 from core.settings import PROJECT
 from suite.ports import free_port
-from tests.support.sample_folder import SampleFolder
+from tests.support.workspace import SampleWorkspace
 
 Serve = Callable[..., str]
 SLOW = 200
@@ -146,7 +146,7 @@ def test_what_is_no_http_is_refused_like_everything_else(serve: Serve, crowd: Cr
 
 
 def test_one_client_elsewhere_has_a_bounded_number_of_connections(
-    filled: SampleFolder, serve: Serve, crowd: Crowd
+    filled: SampleWorkspace, serve: Serve, crowd: Crowd
 ) -> None:
     """The 65th is closed at once; this machine's own go on."""
     own = [
@@ -180,7 +180,7 @@ def many_files() -> Iterator[None]:
 
 
 def test_more_connections_than_open_files_are_survived(
-    filled: SampleFolder, many_files: None, crowd: Crowd, tmp_path: Path
+    filled: SampleWorkspace, many_files: None, crowd: Crowd, tmp_path: Path
 ) -> None:
     """1100 slow clients of a process that may open 1024 files: no flood of complaints, and soon others are answered."""
     port, log = free_port(set()), tmp_path / "api.log"

@@ -17,7 +17,7 @@ import pytest
 from bench.forecast_hash import forecast_digest
 from core.forecast_schema import FORECAST_SCHEMA
 from core.settings import PROJECT
-from tests.support.sample_folder import forecast_rows
+from tests.support.workspace import forecast_rows
 
 ORIGIN_MS = 1_760_000_000_000
 

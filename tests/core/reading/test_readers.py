@@ -19,19 +19,19 @@ from core.settings import Source, load_settings
 from core.times import DAY_MS, HOUR_MS, MINUTE_MS
 from core.workspace import open_workspace, publish_source
 from tests.support.refusals import refusal
-from tests.support.sample_folder import COINS, SampleFolder, forecast_rows
+from tests.support.workspace import COINS, SampleWorkspace, forecast_rows
 
 FOREVER = 2**60
 
 
 @pytest.fixture
-def sample(tmp_path: Path) -> SampleFolder:
+def sample(tmp_path: Path) -> SampleWorkspace:
     """An empty workspace."""
-    return SampleFolder.make(tmp_path)
+    return SampleWorkspace.make(tmp_path)
 
 
 @pytest.fixture
-def readers(sample: SampleFolder) -> Iterator[Readers]:
+def readers(sample: SampleWorkspace) -> Iterator[Readers]:
     """Readers of that workspace, which find it as the API does: through source.json."""
     made = Readers(sample.settings.model_copy(update={"source": Source.AUTO}))
     yield made
@@ -61,7 +61,7 @@ def test_an_empty_workspace_is_not_ready(readers: Readers) -> None:
     assert [(info.name, info.size_bytes, info.updated_ms) for info in readers.files()] == [("crypto.db", 0, None)]
 
 
-def test_a_store_without_coins_is_not_ready(sample: SampleFolder, readers: Readers) -> None:
+def test_a_store_without_coins_is_not_ready(sample: SampleWorkspace, readers: Readers) -> None:
     """Before the first poll no coin is unknown: the list is still to come."""
     PriceWriter(sample.workspace.database).close()
     assert readers.quotes() == []
@@ -69,7 +69,7 @@ def test_a_store_without_coins_is_not_ready(sample: SampleFolder, readers: Reade
         readers.resolve("bitcoin")
 
 
-def test_quotes_come_by_rank_with_the_change_of_a_day(sample: SampleFolder, readers: Readers) -> None:
+def test_quotes_come_by_rank_with_the_change_of_a_day(sample: SampleWorkspace, readers: Readers) -> None:
     """The change is against the price 24 hours before the newest; a coin without prices has none."""
     now = sample.now
     with PriceWriter(sample.workspace.database) as writer:
@@ -83,7 +83,7 @@ def test_quotes_come_by_rank_with_the_change_of_a_day(sample: SampleFolder, read
     assert (dogecoin.price, dogecoin.updated_ms) == (None, None)
 
 
-def test_a_new_price_is_seen_at_once(sample: SampleFolder, readers: Readers) -> None:
+def test_a_new_price_is_seen_at_once(sample: SampleWorkspace, readers: Readers) -> None:
     """Commits a millisecond apart each change the version and the quotes: no clock tick hides one."""
     with PriceWriter(sample.workspace.database) as writer:
         writer.update_coins(COINS[:1])
@@ -95,20 +95,20 @@ def test_a_new_price_is_seen_at_once(sample: SampleFolder, readers: Readers) -> 
     assert len(seen) == 201
 
 
-def test_what_has_not_changed_is_not_read_again(sample: SampleFolder, readers: Readers) -> None:
+def test_what_has_not_changed_is_not_read_again(sample: SampleWorkspace, readers: Readers) -> None:
     """Two looks give the very same objects, until something was published."""
-    publisher = sample.fill()
+    sample.fill()
     first = (readers.quotes(), readers.forecasts(), readers.metrics().live)
     again = (readers.quotes(), readers.forecasts(), readers.metrics().live)
     assert all(one is two for one, two in zip(first, again, strict=True))
     version = readers.publication_version()
-    sample.publish(publisher, sample.now + 1000)
+    sample.publish_forecasts(sample.now + 1000)
     assert readers.publication_version() != version
     assert readers.forecasts() is not first[1]
     assert readers.quotes() is first[0]
 
 
-def test_an_old_token_is_not_valid_after_a_restart(sample: SampleFolder, readers: Readers) -> None:
+def test_an_old_token_is_not_valid_after_a_restart(sample: SampleWorkspace, readers: Readers) -> None:
     """Another process counts commits from its own beginning, so tokens of two processes differ."""
     sample.fill()
     other = Readers(sample.settings)
@@ -118,14 +118,14 @@ def test_an_old_token_is_not_valid_after_a_restart(sample: SampleFolder, readers
 
 
 @pytest.mark.parametrize("name", ["bitcoin", "BTC", " btc ", "Bitcoin"])
-def test_a_coin_is_found_by_id_or_symbol_in_any_case(sample: SampleFolder, readers: Readers, name: str) -> None:
+def test_a_coin_is_found_by_id_or_symbol_in_any_case(sample: SampleWorkspace, readers: Readers, name: str) -> None:
     """Ids and symbols name a coin, whatever their case."""
     sample.fill_prices(1)
     assert readers.resolve(name).id == "bitcoin"
 
 
 def test_the_larger_of_two_coins_has_the_symbol_and_an_id_wins_over_a_symbol(
-    sample: SampleFolder, readers: Readers
+    sample: SampleWorkspace, readers: Readers
 ) -> None:
     """`btc` is the larger one's; a coin whose id is another's symbol is reached by its id."""
     coins = [Coin("btc-copy", "btc", "Copy", 900, 1), *COINS, Coin("eth", "xeth", "Odd", 800, 1)]
@@ -135,7 +135,7 @@ def test_the_larger_of_two_coins_has_the_symbol_and_an_id_wins_over_a_symbol(
     assert readers.resolve("eth").id == "eth"
 
 
-def test_an_unknown_coin_is_answered_with_the_nearest_names(sample: SampleFolder, readers: Readers) -> None:
+def test_an_unknown_coin_is_answered_with_the_nearest_names(sample: SampleWorkspace, readers: Readers) -> None:
     """A typing error finds its coin; nonsense is answered with the largest coins; long input is cut."""
     sample.fill_prices(1)
     with refusal(UnknownCoin, match=r"'bitconi'.*bitcoin"):
@@ -144,7 +144,7 @@ def test_an_unknown_coin_is_answered_with_the_nearest_names(sample: SampleFolder
         readers.resolve("\x00?" * 400)
 
 
-def test_history_is_newest_first_within_bounds(sample: SampleFolder, readers: Readers) -> None:
+def test_history_is_newest_first_within_bounds(sample: SampleWorkspace, readers: Readers) -> None:
     """Both ends of the interval belong to it, and the limit keeps the newest."""
     sample.fill_prices(1)
     now = sample.now
@@ -153,7 +153,7 @@ def test_history_is_newest_first_within_bounds(sample: SampleFolder, readers: Re
     assert [row.ts_ms for row in readers.history("bitcoin", 0, FOREVER, 2)] == [now, now - MINUTE_MS]
 
 
-def test_a_series_keeps_the_last_price_of_each_step(sample: SampleFolder, readers: Readers) -> None:
+def test_a_series_keeps_the_last_price_of_each_step(sample: SampleWorkspace, readers: Readers) -> None:
     """Thinned to steps of five minutes, every step that holds prices gives its last one."""
     sample.fill_prices(1)
     start = sample.now - 30 * MINUTE_MS
@@ -164,7 +164,7 @@ def test_a_series_keeps_the_last_price_of_each_step(sample: SampleFolder, reader
     assert thinned == list(expected.values())
 
 
-def test_a_forecast_comes_back_as_it_was_published(sample: SampleFolder, readers: Readers) -> None:
+def test_a_forecast_comes_back_as_it_was_published(sample: SampleWorkspace, readers: Readers) -> None:
     """Twelve horizons in order, with their quantiles, target times and the training time of the file."""
     publisher = Publisher(sample.workspace.processed)
     rows = forecast_rows("bitcoin", sample.now, 100.0, "demo")
@@ -179,14 +179,14 @@ def test_a_forecast_comes_back_as_it_was_published(sample: SampleFolder, readers
         readers.forecast("dogecoin")
 
 
-def test_the_forecasts_of_the_first_release_read_the_same(sample: SampleFolder, readers: Readers) -> None:
+def test_the_forecasts_of_the_first_release_read_the_same(sample: SampleWorkspace, readers: Readers) -> None:
     """The kind "forest", as version 0.1.0 published it, is read as "model"."""
     rows = [{**row, "kind": "forest"} for row in forecast_rows("bitcoin", sample.now, 100.0, "demo")]
     Publisher(sample.workspace.processed).publish({"latest": pa.Table.from_pylist(rows, FORECAST_SCHEMA)})
     assert readers.forecast("bitcoin").kind == KIND_MODEL
 
 
-def test_the_log_joins_forecasts_with_their_outcomes(sample: SampleFolder, readers: Readers) -> None:
+def test_the_log_joins_forecasts_with_their_outcomes(sample: SampleWorkspace, readers: Readers) -> None:
     """An hour later the price is known; in a gap and before the hour is over it is not."""
     now = sample.now
     origins = [now - 3 * HOUR_MS, now - 2 * HOUR_MS, now - HOUR_MS // 2]
@@ -203,7 +203,7 @@ def test_the_log_joins_forecasts_with_their_outcomes(sample: SampleFolder, reade
     assert pending.error_percent is None
 
 
-def test_the_log_is_the_same_before_and_after_its_pieces_are_merged(sample: SampleFolder, readers: Readers) -> None:
+def test_the_log_is_the_same_before_and_after_its_pieces_are_merged(sample: SampleWorkspace, readers: Readers) -> None:
     """Slots, hours and days of several coins give the same rows in the same order, with any limit."""
     publisher = Publisher(sample.workspace.processed)
     with PriceWriter(sample.workspace.database) as writer:
@@ -220,7 +220,7 @@ def test_the_log_is_the_same_before_and_after_its_pieces_are_merged(sample: Samp
     assert {limit: readers.logged("ethereum", 0, FOREVER, limit) for limit in (1, 4, 100)} == before
 
 
-def test_a_coin_far_behind_the_others_hides_no_row(sample: SampleFolder, readers: Readers) -> None:
+def test_a_coin_far_behind_the_others_hides_no_row(sample: SampleWorkspace, readers: Readers) -> None:
     """A part that holds a late origin beside fresh ones is found for both, also with a limit of one."""
     publisher = Publisher(sample.workspace.processed)
     with PriceWriter(sample.workspace.database) as writer:
@@ -233,7 +233,7 @@ def test_a_coin_far_behind_the_others_hides_no_row(sample: SampleFolder, readers
     assert [row.origin_ms for row in late] == [now - HOUR_MS]
 
 
-def test_the_log_keeps_to_its_interval(sample: SampleFolder, readers: Readers) -> None:
+def test_the_log_keeps_to_its_interval(sample: SampleWorkspace, readers: Readers) -> None:
     """Both ends belong to the interval; before the first and after the last origin there is nothing."""
     sample.fill()
     newest = readers.logged("bitcoin", 0, FOREVER, 1)[0].origin_ms
@@ -244,13 +244,13 @@ def test_the_log_keeps_to_its_interval(sample: SampleFolder, readers: Readers) -
     assert readers.logged("no-such-coin", 0, FOREVER, 100) == []
 
 
-def test_metrics_keep_live_and_backtest_apart(sample: SampleFolder, readers: Readers) -> None:
+def test_metrics_keep_live_and_backtest_apart(sample: SampleWorkspace, readers: Readers) -> None:
     """Live scores add up their parts; the backtest is one entry; one coin has its own."""
-    publisher = Publisher(sample.workspace.processed)
-    sample.publish(publisher)
+    sample.publish_forecasts()
     assert (readers.metrics().live, readers.metrics().backtest) == (None, None)
-    sample.publish_scores(publisher, hours=4)
-    sample.publish_scores(publisher, hours=4)
+    sample.publish_scores(4)
+    sample.publish_scores(4)
+    sample.publish_backtest(4)
     metrics, one = readers.metrics(), readers.metrics("bitcoin")
     assert metrics.live is not None
     assert metrics.backtest is not None
@@ -260,7 +260,7 @@ def test_metrics_keep_live_and_backtest_apart(sample: SampleFolder, readers: Rea
     assert list(one.live.by_coin) == ["bitcoin"]
 
 
-def test_the_files_page_counts_rows_and_sizes(sample: SampleFolder, readers: Readers) -> None:
+def test_the_files_page_counts_rows_and_sizes(sample: SampleWorkspace, readers: Readers) -> None:
     """Every published table has an entry with its files, rows, size and last update."""
     sample.fill()
     infos = {info.name: info for info in readers.files()}
@@ -270,7 +270,7 @@ def test_the_files_page_counts_rows_and_sizes(sample: SampleFolder, readers: Rea
     assert all(info.size_bytes > 0 and info.updated_ms for info in infos.values())
 
 
-def test_a_damaged_database_is_named_and_its_successor_is_read(sample: SampleFolder, readers: Readers) -> None:
+def test_a_damaged_database_is_named_and_its_successor_is_read(sample: SampleWorkspace, readers: Readers) -> None:
     """While the file is broken readers say so; once the collector began a new one they follow it by themselves."""
     sample.fill_prices(1)
     assert len(readers.quotes()) == len(COINS)
@@ -287,7 +287,7 @@ def test_a_damaged_database_is_named_and_its_successor_is_read(sample: SampleFol
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"version": 1}', b"\xff\xfe"])
-def test_a_damaged_manifest_is_named(sample: SampleFolder, readers: Readers, content: bytes) -> None:
+def test_a_damaged_manifest_is_named(sample: SampleWorkspace, readers: Readers, content: bytes) -> None:
     """A manifest that is not one is DamagedFile, never another error."""
     sample.fill()
     (sample.workspace.processed / "manifest.json").write_bytes(content)
@@ -295,10 +295,10 @@ def test_a_damaged_manifest_is_named(sample: SampleFolder, readers: Readers, con
         readers.forecasts()
 
 
-def test_a_damaged_table_is_named(sample: SampleFolder, readers: Readers) -> None:
+def test_a_damaged_table_is_named(sample: SampleWorkspace, readers: Readers) -> None:
     """A flipped byte in the published forecasts is found by its checksum."""
-    publisher = sample.fill()
-    path = sample.workspace.processed / publisher.manifest.entries["latest"].file
+    sample.fill()
+    path = sample.workspace.processed / sample.publisher.manifest.entries["latest"].file
     content = bytearray(path.read_bytes())
     content[len(content) // 3] ^= 0xFF
     path.write_bytes(content)
@@ -306,7 +306,7 @@ def test_a_damaged_table_is_named(sample: SampleFolder, readers: Readers) -> Non
         readers.forecasts()
 
 
-def test_readers_follow_the_source_the_suite_decides_on(sample: SampleFolder, readers: Readers) -> None:
+def test_readers_follow_the_source_the_suite_decides_on(sample: SampleWorkspace, readers: Readers) -> None:
     """When another start chose another source, its folder is shown and nothing of the old one stays."""
     sample.fill_prices(1)
     assert readers.quotes()[0].price is not None
@@ -321,14 +321,14 @@ def test_a_replay_is_hashed_once(tmp_path: Path) -> None:
     """With the recording named in the settings its folder is found, also after the recording is gone."""
     recording = tmp_path / "gravação.csv"
     recording.write_text("timestamp,coin,price\n")
-    sample = SampleFolder.make(tmp_path / "data", source=Source.REPLAY, replay=recording)
+    sample = SampleWorkspace.make(tmp_path / "data", source=Source.REPLAY, replay=recording)
     readers = Readers(sample.settings)
     assert readers.workspace().root.parent.name == "replay"
     recording.unlink()
     assert readers.workspace() == sample.workspace
 
 
-def test_threads_share_connections_while_the_writer_writes(sample: SampleFolder, readers: Readers) -> None:
+def test_threads_share_connections_while_the_writer_writes(sample: SampleWorkspace, readers: Readers) -> None:
     """Eight threads read at once without an error and each sees prices only grow."""
     errors: list[Exception] = []
     done = threading.Event()

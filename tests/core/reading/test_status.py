@@ -20,20 +20,20 @@ from core.settings import Source, load_settings
 from core.times import HOUR_MS, iso, now_ms
 from core.wording import message, say
 from core.workspace import publish_source
-from tests.support.sample_folder import SampleFolder
+from tests.support.workspace import SampleWorkspace
 
 Beat = Callable[..., None]
 Judge = Callable[[], SuiteStatus]
 
 
 @pytest.fixture
-def sample(tmp_path: Path) -> SampleFolder:
+def sample(tmp_path: Path) -> SampleWorkspace:
     """An empty workspace of the simulated market."""
-    return SampleFolder.make(tmp_path)
+    return SampleWorkspace.make(tmp_path)
 
 
 @pytest.fixture
-def verdict(sample: SampleFolder) -> Iterator[Judge]:
+def verdict(sample: SampleWorkspace) -> Iterator[Judge]:
     """A fresh judgement of that folder."""
     readers = Readers(sample.settings)
     yield lambda: assess_suite(sample.settings, readers)
@@ -41,7 +41,7 @@ def verdict(sample: SampleFolder) -> Iterator[Judge]:
 
 
 @pytest.fixture
-def beat(sample: SampleFolder) -> Beat:
+def beat(sample: SampleWorkspace) -> Beat:
     """Writes a health file as a living process would, with changes."""
 
     def write(name: str, **changes: Any) -> None:
@@ -81,7 +81,7 @@ def test_before_anything_runs_it_waits(tmp_path: Path) -> None:
     assert (status.price_age_s, status.forecast_age_s) == (None, None)
 
 
-def test_all_alive_and_fresh_is_ok(sample: SampleFolder, verdict: Judge, beat: Beat) -> None:
+def test_all_alive_and_fresh_is_ok(sample: SampleWorkspace, verdict: Judge, beat: Beat) -> None:
     """With every process beating and fresh data there is no problem, and a simulation is not live."""
     sample.fill()
     _all_alive(beat)
@@ -93,7 +93,7 @@ def test_all_alive_and_fresh_is_ok(sample: SampleFolder, verdict: Judge, beat: B
     assert status.price_age_s < 60
 
 
-def test_prices_without_forecasts_are_still_waiting(sample: SampleFolder, verdict: Judge, beat: Beat) -> None:
+def test_prices_without_forecasts_are_still_waiting(sample: SampleWorkspace, verdict: Judge, beat: Beat) -> None:
     """Until the first forecast the suite waits for data."""
     sample.fill_prices(1)
     _all_alive(beat)
@@ -104,7 +104,7 @@ def test_prices_without_forecasts_are_still_waiting(sample: SampleFolder, verdic
     ("name", "label"), [("collector", "coletor"), ("pipeline", "pipeline"), ("api", "API"), ("dashboard", "painel")]
 )
 def test_a_dead_process_degrades_and_is_named(
-    sample: SampleFolder, verdict: Judge, beat: Beat, name: str, label: str
+    sample: SampleWorkspace, verdict: Judge, beat: Beat, name: str, label: str
 ) -> None:
     """Whether its last beat is old, its pid gone or it said goodbye: the process is named as stopped."""
     sample.fill()
@@ -117,7 +117,7 @@ def test_a_dead_process_degrades_and_is_named(
 
 
 def test_a_missing_dashboard_is_no_problem_where_nobody_supervises(
-    sample: SampleFolder, verdict: Judge, beat: Beat
+    sample: SampleWorkspace, verdict: Judge, beat: Beat
 ) -> None:
     """A person may run collector, pipeline and API alone."""
     sample.fill()
@@ -126,7 +126,7 @@ def test_a_missing_dashboard_is_no_problem_where_nobody_supervises(
     assert texts(verdict()) == ()
 
 
-def test_stale_prices_and_forecasts_degrade(sample: SampleFolder, verdict: Judge, beat: Beat) -> None:
+def test_stale_prices_and_forecasts_degrade(sample: SampleWorkspace, verdict: Judge, beat: Beat) -> None:
     """An hour without a price is more than three cadences, whatever the processes say."""
     sample.now -= HOUR_MS
     sample.fill()
@@ -136,7 +136,7 @@ def test_stale_prices_and_forecasts_degrade(sample: SampleFolder, verdict: Judge
     assert texts(status) == ("os preços estão parados há 60 min", "as previsões estão paradas há 60 min")
 
 
-def test_the_collector_says_what_stale_means(sample: SampleFolder, verdict: Judge, beat: Beat) -> None:
+def test_the_collector_says_what_stale_means(sample: SampleWorkspace, verdict: Judge, beat: Beat) -> None:
     """With a slow cadence in force an hour-old price is not stale."""
     sample.now -= HOUR_MS
     sample.fill()
@@ -147,7 +147,7 @@ def test_the_collector_says_what_stale_means(sample: SampleFolder, verdict: Judg
     assert texts(status) == ("as previsões estão paradas há 60 min",)
 
 
-def test_the_pipelines_trouble_is_passed_on(sample: SampleFolder, verdict: Judge, beat: Beat) -> None:
+def test_the_pipelines_trouble_is_passed_on(sample: SampleWorkspace, verdict: Judge, beat: Beat) -> None:
     """A failed step that leaves the last good model at work is said, while the pipeline lives."""
     sample.fill()
     _all_alive(beat)
@@ -155,7 +155,7 @@ def test_the_pipelines_trouble_is_passed_on(sample: SampleFolder, verdict: Judge
     assert texts(verdict()) == ("falhou ao treinar: disco cheio", "falhou ao prever: sem memória")
 
 
-def test_the_notice_outlives_the_supervisor(sample: SampleFolder, verdict: Judge, beat: Beat) -> None:
+def test_the_notice_outlives_the_supervisor(sample: SampleWorkspace, verdict: Judge, beat: Beat) -> None:
     """The supervisor's newest notice comes first; without it the one of the decision stays."""
     publish_source(sample.settings, sample.workspace, message("notice.fallback"))
     assert verdict().notice == message("notice.fallback")
@@ -163,23 +163,23 @@ def test_the_notice_outlives_the_supervisor(sample: SampleFolder, verdict: Judge
     assert verdict().notice == message("notice.coingecko_back")
 
 
-def test_the_end_of_a_replay_is_told_while_it_is_replayed(sample: SampleFolder, tmp_path: Path, beat: Beat) -> None:
+def test_the_end_of_a_replay_is_told_while_it_is_replayed(sample: SampleWorkspace, tmp_path: Path, beat: Beat) -> None:
     """The local server's word on when the recording ends; what an earlier replay left behind is not shown."""
     recording = tmp_path / "gravação.csv"
     recording.write_text("timestamp,coin,price\n")
     beat("simulator", progress={"replay_ends_ms": 1_800_000_000_000})
-    replayed = SampleFolder.make(sample.settings.data_dir, source=Source.REPLAY, replay=recording)
+    replayed = SampleWorkspace.make(sample.settings.data_dir, source=Source.REPLAY, replay=recording)
     assert assess_suite(replayed.settings, Readers(replayed.settings)).replay_ends_ms == 1_800_000_000_000
     assert assess_suite(sample.settings, Readers(sample.settings)).replay_ends_ms is None
 
 
 def test_live_prices_are_live(tmp_path: Path) -> None:
     """Only CoinGecko's own prices count as live."""
-    sample = SampleFolder.make(tmp_path, source=Source.COINGECKO)
+    sample = SampleWorkspace.make(tmp_path, source=Source.COINGECKO)
     assert assess_suite(sample.settings, Readers(sample.settings)).is_live
 
 
-def test_a_damaged_database_is_said_and_nothing_is_raised(sample: SampleFolder, verdict: Judge, beat: Beat) -> None:
+def test_a_damaged_database_is_said_and_nothing_is_raised(sample: SampleWorkspace, verdict: Judge, beat: Beat) -> None:
     """The sentence says which file it is and who will make it anew."""
     sample.fill()
     _all_alive(beat)
@@ -187,7 +187,7 @@ def test_a_damaged_database_is_said_and_nothing_is_raised(sample: SampleFolder, 
     assert any("base de preços está danificada" in problem for problem in texts(verdict()))
 
 
-def test_damaged_forecasts_are_said_and_nothing_is_raised(sample: SampleFolder, verdict: Judge, beat: Beat) -> None:
+def test_damaged_forecasts_are_said_and_nothing_is_raised(sample: SampleWorkspace, verdict: Judge, beat: Beat) -> None:
     """A broken manifest is a problem, not an error."""
     sample.fill()
     _all_alive(beat)
@@ -196,7 +196,7 @@ def test_damaged_forecasts_are_said_and_nothing_is_raised(sample: SampleFolder, 
 
 
 def test_a_database_of_a_newer_release_is_said_and_nothing_is_raised(
-    sample: SampleFolder, verdict: Judge, beat: Beat
+    sample: SampleWorkspace, verdict: Judge, beat: Beat
 ) -> None:
     """The reader refuses the schema; the judgement passes the sentence on."""
     sample.fill()
@@ -215,7 +215,7 @@ def test_a_lost_recording_is_said_and_nothing_is_raised(tmp_path: Path) -> None:
     assert any("nada.csv" in problem for problem in texts(status))
 
 
-def test_a_broken_health_file_counts_as_dead(sample: SampleFolder, verdict: Judge, beat: Beat) -> None:
+def test_a_broken_health_file_counts_as_dead(sample: SampleWorkspace, verdict: Judge, beat: Beat) -> None:
     """Half a health file is no sign of life."""
     sample.fill()
     _all_alive(beat)
@@ -223,7 +223,7 @@ def test_a_broken_health_file_counts_as_dead(sample: SampleFolder, verdict: Judg
     assert "o processo coletor está parado" in texts(verdict())
 
 
-def test_a_collector_that_cannot_store_degrades_and_says_why(sample: SampleFolder, verdict: Judge, beat: Beat) -> None:
+def test_a_collector_that_cannot_store_degrades(sample: SampleWorkspace, verdict: Judge, beat: Beat) -> None:
     """Prices that wait in memory are a problem although every process is alive."""
     sample.fill()
     _all_alive(beat)
@@ -237,7 +237,7 @@ def test_a_collector_that_cannot_store_degrades_and_says_why(sample: SampleFolde
     assert texts(status) == ("o coletor não grava: 30 ficam na memória",)
 
 
-def test_a_real_heartbeat_is_judged_alive(sample: SampleFolder, verdict: Judge) -> None:
+def test_a_real_heartbeat_is_judged_alive(sample: SampleWorkspace, verdict: Judge) -> None:
     """What Heartbeat writes is what the judgement reads."""
     with Heartbeat(sample.settings.run_dir, COLLECTOR) as heartbeat:
         said = message("collector.searching")
@@ -247,7 +247,7 @@ def test_a_real_heartbeat_is_judged_alive(sample: SampleFolder, verdict: Judge) 
     assert not verdict().processes.collector.alive
 
 
-def test_files_set_aside_are_named_for_an_hour(sample: SampleFolder, verdict: Judge, beat: Beat) -> None:
+def test_files_set_aside_are_named_for_an_hour(sample: SampleWorkspace, verdict: Judge, beat: Beat) -> None:
     """What was lost to damage is among the problems, with its name, and not for ever."""
     now = now_ms()
     beat("pipeline", damaged={"log/part.parquet": iso(now), "old.parquet": iso(now - 2 * HOUR_MS)})

@@ -18,7 +18,7 @@ from core.publishing.manifest import ManifestReader
 from core.publishing.parquet import read_table
 from core.publishing.publisher import Publisher
 from core.reading.readers import Readers
-from tests.support.sample_folder import SampleFolder
+from tests.support.workspace import SampleWorkspace
 
 resource = pytest.importorskip("resource", reason="limits on open files are set as POSIX systems do")
 
@@ -135,7 +135,7 @@ def test_json_that_is_none_of_ours_is_damage(tmp_path: Path, content: bytes) -> 
 @pytest.mark.parametrize("text", ["nada", "-1", "9" * 5000, "1e9", ""])
 def test_a_count_of_prices_that_is_none_is_not_shown(tmp_path: Path, text: str) -> None:
     """The diagnostics do without it."""
-    sample = SampleFolder.make(tmp_path)
+    sample = SampleWorkspace.make(tmp_path)
     sample.fill()
     with sqlite3.connect(sample.workspace.database) as connection:
         connection.execute("UPDATE meta SET value = ? WHERE key = 'price_count'", (text,))
