@@ -5,20 +5,22 @@
 
 from __future__ import annotations
 
-import argparse
 import logging
 import sys
+from argparse import Namespace
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
 from core.errors import BadInput
 from core.logs import configure_logging
+from core.processes.command_line import CommandLine
 from core.processes.health_schema import SIMULATOR, ProcessState, SimulatorProgress
 from core.processes.heartbeat import Heartbeat
 from core.processes.lifecycle import run_main, stop_event, watch_parent
 from core.settings import DEFAULT_COINS
 from core.times import now_ms, parse_moment
+from core.wording import message
 from etl.local_market.cadence import LiveCadence
 from etl.local_market.coin_names import coins_wanted
 from etl.local_market.market import CURRENCIES, Market
@@ -35,9 +37,9 @@ def main(arguments: Sequence[str] | None = None, make_server: Callable[..., Mark
     """Serve until SIGTERM, SIGINT or SIGBREAK, or until the parent is gone; 0 then.
 
     Raises:
-        BadInput: market, recording or port cannot be served; one Portuguese line.
+        BadInput: market, recording or port cannot be served.
     """
-    options = _parser().parse_args(arguments)
+    options = _command_line().parse_args(arguments)
     configure_logging(options.log_level)
     stop = stop_event()
     watch_parent()
@@ -55,9 +57,9 @@ def main(arguments: Sequence[str] | None = None, make_server: Callable[..., Mark
     return 0
 
 
-def _market(options: argparse.Namespace) -> Market:
+def _market(options: Namespace) -> Market:
     if options.currency not in CURRENCIES:
-        raise BadInput(f"--currency {options.currency}: o servidor local conhece {', '.join(CURRENCIES)}")
+        raise BadInput(message("simulator.currency", currency=options.currency, known=", ".join(CURRENCIES)))
     if options.replay is None:
         return SimulatedMarket(coins_wanted(options.coins or ",".join(DEFAULT_COINS)), options.seed)
     from etl.local_market.replay import ReplayMarket, largest  # noqa: PLC0415 - as below
@@ -76,11 +78,11 @@ def _moment(text: str) -> int:
     try:
         return parse_moment(text)
     except ValueError as error:
-        raise BadInput(f"--replay-start {text}: não é uma data nem um horário ISO 8601") from error
+        raise BadInput(message("simulator.moment", text=text)) from error
 
 
 def _server(
-    make_server: Callable[..., MarketServer], options: argparse.Namespace, market: Market, *, cached: bool
+    make_server: Callable[..., MarketServer], options: Namespace, market: Market, *, cached: bool
 ) -> MarketServer:
     try:
         return make_server(
@@ -91,28 +93,25 @@ def _server(
             cached=cached,
         )
     except (OSError, OverflowError) as error:
-        raise BadInput(f"a porta {options.port} não pode ser usada ({error}): escolha outra com --port") from error
+        raise BadInput(message("simulator.port", port=options.port, reason=str(error))) from error
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m etl.simulator",
-        description="Servidor local no formato do CoinGecko: preços simulados, ou uma gravação que toca desde agora.",
-    )
-    add = parser.add_argument
-    add("--port", type=int, default=8123, help="porta em 127.0.0.1; 0 escolhe uma livre (padrão: %(default)s)")
-    add("--seed", type=int, default=0, help="semente do mercado simulado (padrão: %(default)s)")
-    add("--coins", help="ids separados por vírgula, ou top:N (padrão: dez conhecidas, ou todas as da gravação)")
-    add("--currency", type=str.lower, default="usd", help="moeda em que se vai perguntar (padrão: %(default)s)")
-    add("--replay", type=Path, metavar="ARQUIVO", help="gravação em Parquet ou CSV, ou um crypto.db")
-    add("--epoch-ms", type=int, help="instante em que a gravação começa a tocar, em ms UTC (padrão: agora)")
-    add("--replay-start", metavar="ISO", help="instante da gravação em que se começa (padrão: com 24 h de história)")
-    add("--cadence", choices=("fast", "live"), default="fast", help="fast: a cada segundo; live: como o CoinGecko")
-    add("--plan", choices=tuple(CALLS_PER_MINUTE), default="local", help="regras e limites do plano imitado")
-    add("--calls-per-minute", type=int, help="limite de chamadas por minuto, no lugar do limite do plano")
-    add("--run-dir", type=Path, help="pasta do arquivo de saúde simulator.json (padrão: nenhum)")
-    add("--log-level", default="INFO", choices=("DEBUG", "INFO", "WARNING", "ERROR"), help="nível do log")
-    return parser
+def _command_line() -> CommandLine:
+    line = CommandLine("etl.simulator")
+    add = line.options()
+    add("--port", type=int, default=8123)
+    add("--seed", type=int, default=0)
+    add("--coins", value="list")
+    add("--currency", type=str.lower, default="usd")
+    add("--replay", type=Path, value="file")
+    add("--epoch-ms", type=int)
+    add("--replay-start", value="moment")
+    add("--cadence", choices=("fast", "live"), default="fast")
+    add("--plan", choices=tuple(CALLS_PER_MINUTE), default="local")
+    add("--calls-per-minute", type=int)
+    add("--run-dir", type=Path, value="folder")
+    add("--log-level", default="INFO", choices=("DEBUG", "INFO", "WARNING", "ERROR"))
+    return line
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from typing import Final
 
 from core.errors import BadInput
 from core.price_rules import COIN_ID
+from core.wording import message
 
 __all__ = ["STABLECOINS", "MarketCoin", "coin_named", "coins_wanted", "known_coins"]
 
@@ -80,9 +81,9 @@ def coins_wanted(text: str) -> tuple[MarketCoin, ...]:
     ids = list(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
     for coin_id in ids:
         if not COIN_ID.fullmatch(coin_id):
-            raise BadInput(f"'{coin_id[:60]}' não é um id do CoinGecko (ex.: bitcoin,ethereum ou top:50)")
+            raise BadInput(message("settings.coin_id", coin=coin_id[:60]))
     if not ids:
-        raise BadInput("nenhuma moeda foi pedida (ex.: --coins bitcoin,ethereum ou --coins top:50)")
+        raise BadInput(message("simulator.no_coins"))
     return tuple(coin_named(coin_id) for coin_id in ids)
 
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from core.errors import BadInput
 from core.times import iso
+from core.wording import message
 from etl.arrays import FloatArray, IntArray
 from etl.local_market.coin_names import MarketCoin, coin_named
 from etl.local_market.market import CURRENCIES
@@ -35,12 +36,13 @@ class ReplayMarket:
 
     def __init__(self, recording: Recording, epoch_ms: int, play_start_ms: int | None = None) -> None:
         if recording.currency not in CURRENCIES:
-            raise BadInput(f"{recording.name}: moeda de cotação desconhecida: '{recording.currency[:40]}'")
+            raise BadInput(message("recording.unknown_currency", file=recording.name, currency=recording.currency[:40]))
         start = recording.play_start if play_start_ms is None else play_start_ms
         if not recording.start <= start < recording.end:
             raise BadInput(
-                f"--replay-start {iso(start)} está fora da gravação, que vai de {iso(recording.start)} "
-                f"a {iso(recording.end)}"
+                message(
+                    "recording.start_outside", start=iso(start), first=iso(recording.start), last=iso(recording.end)
+                )
             )
         self._recording = recording
         self._start = start

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from core.errors import BadInput
+from core.wording import message
 from etl.recordings.recorded_rows import OWN_TIMES, RecordedRows, find_columns, parse_time
 
 __all__ = ["read_csv"]
@@ -49,16 +50,16 @@ def read_csv(path: Path) -> RecordedRows:
             heading = _heading(path, lines)
             return _collected(path, _rows(path, lines, heading), heading)
     except UnicodeDecodeError as error:
-        raise BadInput(f"{path.name}: não é texto UTF-8 (byte {error.start}), nem Parquet, nem crypto.db") from error
+        raise BadInput(message("recording.not_text", file=path.name, byte=error.start)) from error
     except csv.Error as error:
-        raise BadInput(f"{path.name}: não é um CSV legível ({error})") from error
+        raise BadInput(message("recording.not_csv", file=path.name, reason=str(error))) from error
 
 
 def _heading(path: Path, lines: Iterator[tuple[int, str]]) -> _Heading:
     """Take the first line; the separator is the one of , and ; that it has more of."""
     first = next(lines, None)
     if first is None:
-        raise BadInput(f"{path.name}: arquivo vazio")
+        raise BadInput(message("recording.empty_file", file=path.name))
     _, line = first
     separator = ";" if line.count(";") > line.count(",") else ","
     header = [name.strip().lower() for name in next(csv.reader([line], delimiter=separator))]
@@ -74,10 +75,12 @@ def _rows(path: Path, lines: Iterable[tuple[int, str]], heading: _Heading) -> It
     columns, places = heading.columns, heading.places
     for (number, _), values in zip(numbered, fields, strict=False):
         if len(values) <= max(places.values()):
-            raise BadInput(f"{path.name}: linha {number}: faltam colunas (há {len(values)})")
+            raise BadInput(message("recording.too_few_columns", file=path.name, row=number, found=len(values)))
         if len(values) > heading.width:  # such as a decimal comma among commas: 12,5 would become 12
             raise BadInput(
-                f"{path.name}: linha {number}: colunas demais (há {len(values)}, o cabeçalho tem {heading.width})"
+                message(
+                    "recording.too_many_columns", file=path.name, row=number, found=len(values), width=heading.width
+                )
             )
         volume = values[places["volume"]].strip() if "volume" in places else ""
         yield _Row(
@@ -98,7 +101,14 @@ def _collected(path: Path, rows: Iterable[_Row], heading: _Heading) -> RecordedR
     for row in rows:
         if currency not in (None, row.currency):
             raise BadInput(
-                f"{path.name}: linha {row.number}, coluna '{_CURRENCY}': '{row.currency[:40]}', e antes '{currency}'"
+                message(
+                    "recording.two_currencies",
+                    file=path.name,
+                    row=row.number,
+                    column=_CURRENCY,
+                    found=row.currency[:40],
+                    before=currency,
+                )
             )
         currency = row.currency
         number.append(row.number)
@@ -123,4 +133,6 @@ def _number(path: Path, row: int, column: str, text: str) -> float:
     try:
         return float(text)
     except ValueError:
-        raise BadInput(f"{path.name}: linha {row}, coluna '{column}': '{text.strip()[:40]}' não é um número") from None
+        raise BadInput(
+            message("recording.not_a_number", file=path.name, row=row, column=column, text=text.strip()[:40])
+        ) from None

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from core.errors import BadInput
+from core.wording import message
 from etl.recordings.recorded_rows import RecordedRows
 
 __all__ = ["read_database"]
@@ -32,7 +33,7 @@ def read_database(path: Path) -> RecordedRows:
             parts = [_prices_of(connection, coin_id) for coin_id in ids]
             currency = connection.execute("SELECT value FROM meta WHERE key = 'currency'").fetchone()
     except (sqlite3.Error, TypeError, ValueError) as error:
-        raise BadInput(f"{path.name}: não é um crypto.db legível ({error})") from error
+        raise BadInput(message("recording.not_database", file=path.name, reason=str(error))) from error
     rows = np.concatenate([np.empty(0, _ROW), *parts])
     return RecordedRows(
         number=np.arange(1, len(rows) + 1),

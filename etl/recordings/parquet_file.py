@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from core.errors import BadInput
+from core.wording import message
 from etl.arrays import FloatArray, IntArray
 from etl.recordings.recorded_rows import FIRST_MILLISECOND, OWN_TIMES, RecordedRows, find_columns, parse_time
 
@@ -26,7 +27,9 @@ def read_parquet(path: Path) -> RecordedRows:
         columns = find_columns(path, pq.read_schema(path).names)
         table = pq.read_table(path, columns=list(columns.values()))
     except pa.ArrowException as error:
-        raise BadInput(f"{path.name}: não é um arquivo Parquet legível ({str(error).splitlines()[0][:120]})") from error
+        raise BadInput(
+            message("recording.not_parquet", file=path.name, reason=str(error).splitlines()[0][:120])
+        ) from error
     count = table.num_rows
     coin, ids = _texts(path, table, columns["coin"])
     return RecordedRows(
@@ -58,7 +61,7 @@ def _floats(path: Path, table: pa.Table, name: str) -> FloatArray:
     try:
         return np.asarray(column.cast(pa.float64()).to_numpy(zero_copy_only=False), np.float64)
     except pa.ArrowException as error:
-        raise BadInput(f"{path.name}: coluna '{name}' não é numérica") from error
+        raise BadInput(message("recording.not_numeric", file=path.name, column=name)) from error
 
 
 def _texts(path: Path, table: pa.Table, name: str) -> tuple[IntArray, list[str]]:
@@ -71,4 +74,4 @@ def _texts(path: Path, table: pa.Table, name: str) -> tuple[IntArray, list[str]]
 def _refuse_nulls(path: Path, column: pa.Array, name: str) -> None:
     if column.null_count:
         row = pc.index(column.is_null(), True).as_py() + 1
-        raise BadInput(f"{path.name}: linha {row}, coluna '{name}': vazia")
+        raise BadInput(message("recording.empty_cell", file=path.name, row=int(row), column=name))

@@ -9,6 +9,7 @@ from typing import Final
 
 from core.errors import BadInput
 from core.times import parse_moment
+from core.wording import message
 from etl.arrays import FloatArray, IntArray
 
 __all__ = ["FIRST_MILLISECOND", "OWN_TIMES", "RecordedRows", "find_columns", "parse_time"]
@@ -56,8 +57,10 @@ def find_columns(path: Path, header: Iterable[str]) -> dict[str, str]:
     found = {purpose: next((name for name in names if name in header), None) for purpose, names in _NAMES.items()}
     for purpose in ("time", "coin", "price"):
         if found[purpose] is None:
-            wanted = " ou ".join(_NAMES[purpose])
-            raise BadInput(f"{path.name}: falta a coluna {wanted}; há: {', '.join(header)[:200]}")
+            wanted = " | ".join(_NAMES[purpose])
+            raise BadInput(
+                message("recording.column_missing", file=path.name, wanted=wanted, found=", ".join(header)[:200])
+            )
     return {purpose: name for purpose, name in found.items() if name is not None}
 
 
@@ -74,4 +77,6 @@ def parse_time(path: Path, row: int, column: str, text: str) -> int:
             return value * 1000 if value < FIRST_MILLISECOND else value
         return parse_moment(text)
     except ValueError:
-        raise BadInput(f"{path.name}: linha {row}, coluna '{column}': '{text[:40]}' não é um horário") from None
+        raise BadInput(
+            message("recording.not_a_time", file=path.name, row=row, column=column, text=text[:40])
+        ) from None

@@ -16,6 +16,7 @@ import numpy as np
 from core.errors import BadInput
 from core.price_rules import COIN_ID, EARLIEST_MS
 from core.times import DAY_MS, iso
+from core.wording import Message, message
 from etl.arrays import BoolArray, FloatArray, IntArray, are_prices
 from etl.recordings.csv_file import read_csv
 from etl.recordings.database import read_database
@@ -72,10 +73,7 @@ class Recording:
         last, series = max(self.series.items(), key=lambda item: int(item[1].ts_ms[0]))
         start_ms = int(series.ts_ms[0]) + DAY_MS
         if start_ms >= self.end:
-            raise BadInput(
-                f"a gravação não tem 24 h de história de '{last}' antes do fim ({iso(self.end)}): "
-                "escolha outras moedas com --coins, ou o início com --replay-start"
-            )
+            raise BadInput(message("recording.too_short", coin=last, end=iso(self.end)))
         return start_ms
 
     @property
@@ -92,7 +90,7 @@ class Recording:
         for coin_id in coin_ids:
             if coin_id not in self.series:
                 known = ", ".join(list(self.series)[:40])
-                raise BadInput(f"{self.name}: a gravação não tem a moeda '{coin_id}'; tem: {known}")
+                raise BadInput(message("recording.coin_missing", file=self.name, coin=coin_id, known=known))
         return replace(self, series={coin_id: one for coin_id, one in self.series.items() if coin_id in set(coin_ids)})
 
 
@@ -112,7 +110,7 @@ def read_recording(path: Path, coins: Collection[str] | None = None) -> Recordin
         with path.open("rb") as file:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
-        raise BadInput(f"não foi possível ler a gravação {path}: {error.strerror or error}") from error
+        raise BadInput(message("recording.unreadable", path=str(path), reason=error.strerror or str(error))) from error
     _check(path, rows)
     recording = Recording(_by_coin(rows), sha256, path.name, rows.currency)
     return recording if coins is None else recording.only(coins)
@@ -131,23 +129,34 @@ def _read_rows(path: Path) -> RecordedRows:
 def _check(path: Path, rows: RecordedRows) -> None:
     """Refuse the first row that cannot be true."""
     if not len(rows.number):
-        raise BadInput(f"{path.name}: não há nenhuma linha de preços")
+        raise BadInput(message("recording.no_rows", file=path.name))
     wrong_time = (rows.ts_ms < EARLIEST_MS) | (rows.ts_ms > _MAX_TIME_MS)
-    _refuse(path, rows, "time", wrong_time, "não é um horário plausível em UTC")
+    _refuse(path, rows, "time", wrong_time, message("recording.implausible_time"))
     wrong_price = ~are_prices(rows.price)
-    _refuse(path, rows, "price", wrong_price, "não é um preço possível")
+    _refuse(path, rows, "price", wrong_price, message("recording.impossible_price"))
     for place in np.unique(rows.coin):
         coin_id = rows.ids[place]
         if not COIN_ID.fullmatch(coin_id.lower()):
             row, column = rows.number[np.argmax(rows.coin == place)], rows.columns["coin"]
-            raise BadInput(f"{path.name}: linha {row}, coluna '{column}': '{coin_id[:40]}' não é um id do CoinGecko")
+            raise BadInput(
+                message("recording.not_a_coin", file=path.name, row=int(row), column=column, coin=coin_id[:40])
+            )
 
 
-def _refuse(path: Path, rows: RecordedRows, purpose: str, wrong: BoolArray, reason: str) -> None:
+def _refuse(path: Path, rows: RecordedRows, purpose: str, wrong: BoolArray, reason: Message) -> None:
     if wrong.any():
         first = int(np.argmax(wrong))
-        value = (rows.price if purpose == "price" else rows.ts_ms)[first]
-        raise BadInput(f"{path.name}: linha {rows.number[first]}, coluna '{rows.columns[purpose]}': {value} {reason}")
+        value = str((rows.price if purpose == "price" else rows.ts_ms)[first])
+        raise BadInput(
+            message(
+                "recording.bad_value",
+                file=path.name,
+                row=int(rows.number[first]),
+                column=rows.columns[purpose],
+                value=value,
+                reason=reason,
+            )
+        )
 
 
 def _by_coin(rows: RecordedRows) -> dict[str, Series]:

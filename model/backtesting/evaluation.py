@@ -13,6 +13,7 @@ import pandas as pd
 from core.accuracy.scores import MetricsBlock, Score, summarise
 from core.errors import BadInput
 from core.forecast_schema import QUANTILE_COLUMNS, QUANTILES
+from core.wording import message
 from etl.arrays import FloatArray
 from model.backtesting.loss_frames import FORECAST_KEY, losses, score_rows
 from model.backtesting.ratio_intervals import daily_sums, mean_ratio, ratio_difference_interval, ratio_interval
@@ -20,7 +21,7 @@ from model.scoring.losses import NAIVE_COLUMNS
 
 __all__ = ["REGIMES", "Difference", "Evaluation", "compare", "evaluate", "regimes", "reliability", "with_benchmark"]
 
-REGIMES: Final = ("calmo", "normal", "agitado")
+REGIMES: Final = ("calm", "normal", "agitated")
 """Terciles of each coin's own volatility over the day before the origin."""
 
 _KEYS: Final = list(FORECAST_KEY)
@@ -82,7 +83,7 @@ def evaluate(frame: pd.DataFrame) -> Evaluation:
     lost = losses(frame)
     block = summarise(score_rows(lost))
     if block is None:
-        raise BadInput("nenhuma previsão tem resultado conhecido: nada a avaliar")
+        raise BadInput(message("backtest.no_outcome"))
     liquid = lost[~lost["coin"].isin(block.apart)]
     known = frame.loc[liquid.index]
     own, naive = daily_sums(liquid, "pinball"), daily_sums(liquid, "pinball_naive")
@@ -115,7 +116,7 @@ def compare(own: pd.DataFrame, other: pd.DataFrame) -> Difference:
     joint = first.merge(second, on=_KEYS, suffixes=("", "_other"), validate="one_to_one")
     block = summarise(score_rows(joint))
     if block is None:
-        raise BadInput("as duas séries não têm previsões em comum")
+        raise BadInput(message("backtest.nothing_shared"))
     liquid = joint[~joint["coin"].isin(block.apart)]
     mine, theirs, naive = (
         daily_sums(liquid, name).to_numpy() for name in ("pinball", "pinball_other", "pinball_naive")

@@ -11,6 +11,7 @@ import pyarrow as pa
 from core.accuracy.scores import SCORE_SCHEMA, SCORE_SUMS
 from core.errors import BadInput
 from core.forecast_schema import KIND_MODEL, QUANTILE_COLUMNS, current_kind
+from core.wording import message
 from model.scoring.losses import NAIVE_COLUMNS, loss_terms
 
 __all__ = ["FORECAST_COLUMNS", "FORECAST_KEY", "losses", "score_rows"]
@@ -40,7 +41,7 @@ def losses(frame: pd.DataFrame) -> pd.DataFrame:
     """
     missing = [column for column in (*FORECAST_COLUMNS, *NAIVE_COLUMNS) if column not in frame.columns]
     if missing:
-        raise BadInput(f"faltam colunas nas previsões: {', '.join(missing)}")
+        raise BadInput(message("backtest.columns_missing", columns=", ".join(missing)))
     known = frame[frame["price_actual"].notna() & frame[NAIVE_COLUMNS[0]].notna()]
     columns = loss_terms(
         price_origin=known["price_origin"].to_numpy(dtype=np.float64),

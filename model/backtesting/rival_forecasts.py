@@ -10,6 +10,7 @@ import pandas as pd
 
 from core.errors import BadInput
 from core.forecast_schema import KIND_BASELINE, QUANTILE_COLUMNS
+from core.wording import message
 from model.backtesting.loss_frames import FORECAST_KEY
 
 __all__ = ["beside", "read_rival"]
@@ -26,22 +27,22 @@ def read_rival(path: Path) -> pd.DataFrame:
         BadInput: the file cannot be read, a column is missing or of another type, a forecast comes twice.
     """
     if not path.is_file():
-        raise BadInput(f"{path}: arquivo não existe")
+        raise BadInput(message("rival.no_file", path=str(path)))
     try:
         frame = pd.read_parquet(path)
     except (ValueError, OSError) as error:
-        raise BadInput(f"{path}: não é um arquivo Parquet ({error})") from error
+        raise BadInput(message("rival.not_parquet", path=str(path), reason=str(error))) from error
     missing = [column for column in _NEEDED if column not in frame.columns]
     if missing:
-        raise BadInput(f"{path}: faltam colunas: {', '.join(missing)}")
+        raise BadInput(message("rival.columns_missing", path=str(path), columns=", ".join(missing)))
     if not pd.api.types.is_datetime64_any_dtype(frame["origin"]):
-        raise BadInput(f"{path}: a coluna origin não traz horários")
+        raise BadInput(message("rival.origin", path=str(path)))
     if not pd.api.types.is_integer_dtype(frame["horizon_min"]):
-        raise BadInput(f"{path}: a coluna horizon_min não traz inteiros")
+        raise BadInput(message("rival.horizon", path=str(path)))
     numbers = [*QUANTILE_COLUMNS, *(name for name in _BORROWED if name in frame.columns)]
     _demand_numbers(frame[numbers], path)
     if frame.duplicated(_KEYS).any():
-        raise BadInput(f"{path}: mais de uma previsão para a mesma moeda, origem e horizonte")
+        raise BadInput(message("rival.duplicates", path=str(path)))
     origin = pd.to_datetime(frame["origin"], utc=True).dt.as_unit("ms")
     return frame[[*_KEYS, *numbers]].assign(coin=frame["coin"].astype(str), origin=origin)
 
@@ -60,7 +61,7 @@ def beside(own: pd.DataFrame, rival: pd.DataFrame, name: str) -> pd.DataFrame:
     theirs = rival[rival["coin"].isin(own["coin"].cat.categories)]
     joint = mine.merge(theirs.assign(coin=theirs["coin"].astype(own["coin"].dtype)), on=_KEYS, validate="one_to_one")
     if joint["price_actual"].isna().all():
-        raise BadInput(f"{name}: nenhuma previsão em comum (moeda, origem, horizonte) com resultado conhecido")
+        raise BadInput(message("rival.nothing_shared", name=name))
     return joint.assign(kind=KIND_BASELINE)
 
 
@@ -68,4 +69,4 @@ def _demand_numbers(values: pd.DataFrame, path: Path) -> None:
     other = [name for name in values.columns if not pd.api.types.is_float_dtype(values[name])]
     other = other or [name for name in values.columns if not np.isfinite(values[name].to_numpy(dtype=np.float64)).all()]
     if other:
-        raise BadInput(f"{path}: colunas sem números finitos: {', '.join(other)}")
+        raise BadInput(message("rival.not_finite", path=str(path), columns=", ".join(other)))

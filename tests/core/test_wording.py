@@ -66,7 +66,7 @@ def test_a_code_of_a_newer_release_is_shown_as_it_is() -> None:
     assert say(Message("future.code", {"x": 1})) == "future.code"
 
 
-@pytest.mark.parametrize("package", ["core"])
+@pytest.mark.parametrize("package", ["core", "etl", "model"])
 def test_python_files_hold_no_portuguese(package: str) -> None:
     """Words for people live in the catalogues: no string of these packages has a letter that only Portuguese needs."""
     letters = re.compile(r'"[^"\n]*[ãõçáéíóúâêôà][^"\n]*"')

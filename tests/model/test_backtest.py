@@ -33,25 +33,32 @@ def _frame(days: float = 3.0, coins: int = 3, seed: int = 0) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
-def _run(frame: pd.DataFrame, folder: Path, *more: str) -> pd.DataFrame:
+def _exit_code(frame: pd.DataFrame, folder: Path, *more: str) -> int | str | None:
     folder.mkdir(exist_ok=True)
     data = folder / "data.parquet"
     frame.to_parquet(data)
-    status = backtest.main(
-        [
-            "--data",
-            str(data),
-            "--out",
-            str(folder / "out"),
-            "--step-min",
-            "60",
-            "--refit-min",
-            "720",
-            "--jobs",
-            "1",
-            *more,
-        ]
-    )
+    try:
+        return backtest.main(
+            [
+                "--data",
+                str(data),
+                "--out",
+                str(folder / "out"),
+                "--step-min",
+                "60",
+                "--refit-min",
+                "720",
+                "--jobs",
+                "1",
+                *more,
+            ]
+        )
+    except SystemExit as stop:
+        return stop.code
+
+
+def _run(frame: pd.DataFrame, folder: Path, *more: str) -> pd.DataFrame:
+    status = _exit_code(frame, folder, *more)
     assert status == 0
     return pd.read_parquet(folder / "out" / "forecasts.parquet")
 
@@ -79,7 +86,6 @@ def test_forecasts_and_report_are_written(tmp_path: Path) -> None:
     report = json.loads((tmp_path / "out" / "report.json").read_text(encoding="utf-8"))
     assert report
     assert (tmp_path / "out" / "report.html").stat().st_size > 5_000
-    assert "pinball" in (tmp_path / "out" / "report.md").read_text(encoding="utf-8").lower()
 
 
 def test_the_number_of_threads_changes_nothing(tmp_path: Path) -> None:
@@ -162,9 +168,7 @@ def test_what_cannot_be_run_is_refused_by_name(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], more: list[str], words: str
 ) -> None:
     """An unknown coin, a period without origins, a step of zero: exit 2 and a sentence that names it."""
-    with pytest.raises(SystemExit) as stop:
-        _run(_frame(days=1.5), tmp_path, *more)
-    assert stop.value.code == 2
+    assert _exit_code(_frame(days=1.5), tmp_path, *more) == 2
     assert words in capsys.readouterr().err
 
 
@@ -196,7 +200,7 @@ def test_rivals_from_files_are_scored_on_what_both_forecast(tmp_path: Path, caps
     inside = joint["price_actual"].between(joint["q10"], joint["q90"]).mean()
     assert other["score"]["coverage"]["80"] == pytest.approx(inside)
     assert "Wide: " in capsys.readouterr().out
-    assert "Wide" in (tmp_path / "out" / "report.md").read_text(encoding="utf-8")
+    assert "Wide" in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(
@@ -224,9 +228,7 @@ def test_a_rival_that_cannot_be_scored_is_refused(
         **dict.fromkeys(QUANTILE_COLUMNS, 50.0)
     )
     change(rival).to_parquet(tmp_path / "rival.parquet")
-    with pytest.raises(SystemExit) as stop:
-        _run(_frame(days=1.2, coins=1), tmp_path, "--rival", f"Rival={tmp_path / 'rival.parquet'}")
-    assert stop.value.code == 2
+    assert _exit_code(_frame(days=1.2, coins=1), tmp_path, "--rival", f"Rival={tmp_path / 'rival.parquet'}") == 2
     assert words in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
 
@@ -246,9 +248,7 @@ def test_a_rival_that_cannot_be_read_is_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], more: list[str], words: str
 ) -> None:
     """No name, no file, no Parquet, a name taken: exit 2 and a sentence that says which."""
-    with pytest.raises(SystemExit) as stop:
-        _run(_frame(days=1.2, coins=1), tmp_path, *more)
-    assert stop.value.code == 2
+    assert _exit_code(_frame(days=1.2, coins=1), tmp_path, *more) == 2
     assert words in capsys.readouterr().err
 
 

@@ -1,1 +1,1 @@
-"""The report of a backtest: JSON for programs, a self-contained page and Markdown for people."""
+"""The report of a backtest: JSON for programs, a self-contained page for people."""

@@ -1,4 +1,4 @@
-"""The report of a backtest: report.json for programs, report.html and report.md for people."""
+"""The report of a backtest: report.json for programs, report.html for people."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from core.files import write_atomically, write_json
 from core.forecast_schema import INTERVALS
 from model.backtesting.evaluation import compare, evaluate
 from model.backtesting.loss_frames import FORECAST_KEY
-from model.backtesting.report.page import html_page, markdown
+from model.backtesting.report.page import html_page
 from model.backtesting.report.parts import Miss, Report, Rival
 from model.scoring.losses import NAIVE_COLUMNS
 
@@ -32,7 +32,7 @@ def write_report(
     context: Mapping[str, object],
     rivals: Mapping[str, pd.DataFrame] | None = None,
 ) -> dict[str, Any]:
-    """Write report.json, report.html and report.md into `out_dir` and return what report.json holds.
+    """Write report.json and report.html into `out_dir` and return what report.json holds.
 
     Args:
         out_dir: made if it does not exist.
@@ -48,7 +48,6 @@ def write_report(
     value = _to_json(report)
     write_json(out_dir / "report.json", value)
     write_atomically(out_dir / "report.html", html_page(report).encode())
-    write_atomically(out_dir / "report.md", markdown(report).encode())
     return value
 
 

@@ -1,18 +1,17 @@
-"""A report as one self-contained HTML page and as Markdown: no script, nothing loaded, light or dark by itself."""
+"""A report as one self-contained HTML page: no script, nothing loaded, light or dark by itself."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 from typing import Final
 
+from core.wording import message, say
 from model.backtesting.report.parts import Figure, Report, Section, Table
 from model.backtesting.report.sections import figures, headline, notes, sections
 
-__all__ = ["html_page", "markdown"]
+__all__ = ["html_page"]
 
-_TITLE: Final = "Backtest das previsões"
 _STYLE: Final = Path(__file__).with_name("report.css")
 _FULL_TINT: Final = 0.1
 """A ratio this far from 1 has the full tint."""
@@ -20,8 +19,9 @@ _FULL_TINT: Final = 0.1
 
 def html_page(report: Report) -> str:
     """The whole page; it needs nothing but itself."""
+    title = escape(say(message("report.title")))
     body = [
-        f"<h1>{_TITLE}</h1><p>{escape(headline(report))}</p>",
+        f"<h1>{title}</h1><p>{escape(headline(report))}</p>",
         f'<div class="tiles">{"".join(_tile(figure) for figure in figures(report))}</div>',
         f'<p class="soft">{escape(notes(report))}</p>',
         _facts(report),
@@ -30,22 +30,9 @@ def html_page(report: Report) -> str:
     return (
         '<!doctype html>\n<html lang="pt-BR"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{_TITLE}</title><style>{_STYLE.read_text(encoding='utf-8')}</style></head>"
+        f"<title>{title}</title><style>{_STYLE.read_text(encoding='utf-8')}</style></head>"
         f"<body><main>{''.join(body)}</main></body></html>\n"
     )
-
-
-def markdown(report: Report) -> str:
-    """The same without the charts."""
-    lines = [f"# {_TITLE}", "", headline(report), "", notes(report), ""]
-    lines += [f"- {figure.name}: **{figure.value}** ({figure.note})" for figure in figures(report)]
-    if report.facts:
-        lines += ["", *_markdown_table(Table(("dado", "valor"), [[*fact] for fact in report.facts.items()]))]
-    for section in sections(report):
-        lines += ["", f"## {section.title}", "", section.text]
-        for table in section.tables:
-            lines += ["", *_markdown_table(table)]
-    return "\n".join([*lines, ""])
 
 
 def _tile(figure: Figure) -> str:
@@ -84,9 +71,3 @@ def _tint(ratio: float | None) -> str:
     strength = min(abs(ratio - 1) / _FULL_TINT, 1.0)
     colour = "better" if ratio < 1 else "worse"
     return f' style="background:color-mix(in srgb, var(--{colour}) {45 * strength:.0f}%, transparent)"'
-
-
-def _markdown_table(table: Table) -> Sequence[str]:
-    rule = ["---", *["---:"] * (len(table.headings) - 1)]
-    rows = [[cell.replace("|", "\\|") for cell in row] for row in (table.headings, rule, *table.rows)]
-    return [f"| {' | '.join(row)} |" for row in rows]

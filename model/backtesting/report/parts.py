@@ -1,4 +1,4 @@
-"""What a report is made from: the evidence, and the sections that both the page and the Markdown file show."""
+"""What a report is made from: the evidence, and the sections that the page shows."""
 
 from __future__ import annotations
 

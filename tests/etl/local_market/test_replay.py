@@ -16,6 +16,7 @@ from etl.local_market.market import price_at
 from etl.local_market.replay import ReplayMarket, largest
 from etl.local_market.server import MarketServer
 from etl.recordings.recording import Recording, Series, read_recording
+from tests.support.refusals import refusal
 
 START_MS = 1_680_300_000_000
 MINUTE_MS = 60_000
@@ -95,7 +96,7 @@ def test_the_start_can_be_chosen_but_not_outside(rows: list[Row]) -> None:
     market = ReplayMarket(recording, EPOCH_MS, START_MS + 2 * 3_600_000)
     assert price_at(market, "bitcoin", EPOCH_MS) == recording.series["bitcoin"].price[120]
     for outside in (START_MS - 1, recording.end):
-        with pytest.raises(BadInput, match="fora da gravação"):
+        with refusal(BadInput, match="fora da gravação"):
             ReplayMarket(recording, EPOCH_MS, outside)
 
 
@@ -103,13 +104,13 @@ def test_coins_can_be_chosen_and_one_that_was_not_recorded_is_named(rows: list[R
     """With one coin alone its own day of history counts."""
     recording = recorded(rows)
     assert recording.only(["bitcoin"]).play_start == START_MS + DAY_MS
-    with pytest.raises(BadInput, match=r"'solana'.*bitcoin, ethereum"):
+    with refusal(BadInput, match=r"'solana'.*bitcoin, ethereum"):
         recording.only(["solana"])
 
 
 def test_a_currency_without_a_rate_cannot_be_played(rows: list[Row]) -> None:
     """The message names the file and the currency."""
-    with pytest.raises(BadInput, match="test: moeda de cotação desconhecida: 'xxx'"):
+    with refusal(BadInput, match="test: moeda de cotação desconhecida: 'xxx'"):
         ReplayMarket(replace(recorded(rows), currency="xxx"), EPOCH_MS)
 
 
@@ -142,7 +143,7 @@ def test_before_the_first_row_everything_is_null(rows: list[Row]) -> None:
 def test_a_recording_shorter_than_a_day_needs_a_chosen_start() -> None:
     """Without 24 hours of history the message names the coin and the ways out."""
     recording = recorded(walk("bitcoin", minutes=600))
-    with pytest.raises(BadInput, match=r"'bitcoin'.*--replay-start"):
+    with refusal(BadInput, match=r"'bitcoin'.*--replay-start"):
         _ = recording.play_start
     assert (
         price_at(ReplayMarket(recording, EPOCH_MS, START_MS), "bitcoin", EPOCH_MS)

@@ -20,6 +20,7 @@ from core.workspace import recording_hash
 from etl.local_market.market import CURRENCIES, price_at
 from etl.local_market.replay import ReplayMarket
 from etl.recordings.recording import Recording, read_recording
+from tests.support.refusals import refusal
 
 START_MS = 1_680_300_000_000
 MINUTE_MS = 60_000
@@ -195,7 +196,7 @@ def test_a_wrong_csv_is_refused_by_file_row_and_column(text: Write, lines: list[
     """One line in Portuguese that says where; nothing is played."""
     with pytest.raises(BadInput) as caught:
         read_recording(text(*lines))
-    message = str(caught.value)
+    message = caught.value.in_words()
     assert "gravação.csv" in message
     assert "\n" not in message
     for needle in needles:
@@ -204,36 +205,36 @@ def test_a_wrong_csv_is_refused_by_file_row_and_column(text: Write, lines: list[
 
 def test_a_csv_in_another_encoding_is_refused(text: Write) -> None:
     """Latin-1 is not UTF-8."""
-    with pytest.raises(BadInput, match="UTF-8"):
+    with refusal(BadInput, match="UTF-8"):
         read_recording(text(HEADER, "2026-01-01,bitcoin,1.0,ação", encoding="latin-1"))
 
 
 def test_a_wrong_parquet_is_refused_by_row_and_column(parquet: Write, rows: list[Any], tmp_path: Path) -> None:
     """NaN, null, a column that is missing, and a file that ends too soon."""
-    with pytest.raises(BadInput, match="linha 3, coluna 'price': nan"):
+    with refusal(BadInput, match="linha 3, coluna 'price': nan"):
         read_recording(parquet([*rows[:2], (START_MS, "bitcoin", float("nan"), 1.0)]))
-    with pytest.raises(BadInput, match="linha 2, coluna 'coin': vazia"):
+    with refusal(BadInput, match="linha 2, coluna 'coin': vazia"):
         read_recording(parquet([rows[0], (START_MS, None, 1.0, 1.0)]))
-    with pytest.raises(BadInput, match="linha 2, coluna 'price'"):
+    with refusal(BadInput, match="linha 2, coluna 'price'"):
         read_recording(parquet([rows[0], (START_MS, "bitcoin", None, 1.0)]))
     pq.write_table(pa.table({"close": [1.0]}), tmp_path / "other.parquet")
-    with pytest.raises(BadInput, match="falta a coluna timestamp"):
+    with refusal(BadInput, match="falta a coluna timestamp"):
         read_recording(tmp_path / "other.parquet")
     whole = parquet(rows)
     (tmp_path / "cut.parquet").write_bytes(whole.read_bytes()[:-200])
-    with pytest.raises(BadInput, match=r"cut\.parquet"):
+    with refusal(BadInput, match=r"cut\.parquet"):
         read_recording(tmp_path / "cut.parquet")
 
 
 def test_what_is_no_recording_at_all_is_refused(tmp_path: Path) -> None:
     """A folder without crypto.db, a missing file, a database without prices."""
-    with pytest.raises(BadInput, match="nowhere"):
+    with refusal(BadInput, match="nowhere"):
         read_recording(tmp_path / "nowhere.csv")
-    with pytest.raises(BadInput, match=r"não foi possível ler.*crypto\.db"):
+    with refusal(BadInput, match=r"não foi possível ler.*crypto\.db"):
         read_recording(tmp_path)
     with closing(sqlite3.connect(tmp_path / "empty.db")) as connection, connection:
         connection.execute("CREATE TABLE other (x)")
-    with pytest.raises(BadInput, match=r"empty\.db"):
+    with refusal(BadInput, match=r"empty\.db"):
         read_recording(tmp_path / "empty.db")
 
 
@@ -278,7 +279,7 @@ def test_named_coins_are_read_alone_and_one_that_is_not_there_is_named(parquet: 
     """The message lists the coins that were recorded."""
     path = parquet(rows)
     assert list(read_recording(path, ["ethereum"]).series) == ["ethereum"]
-    with pytest.raises(BadInput, match=r"recording\.parquet.*'solana'.*bitcoin, ethereum"):
+    with refusal(BadInput, match=r"recording\.parquet.*'solana'.*bitcoin, ethereum"):
         read_recording(path, ["ethereum", "solana"])
 
 
@@ -286,5 +287,5 @@ def test_parquet_prices_that_are_no_numbers_are_refused(tmp_path: Path) -> None:
     """The column is named."""
     path = tmp_path / "recording.parquet"
     pq.write_table(pa.table({"timestamp": ["2026-01-01"], "coin": ["bitcoin"], "price": ["dear"]}), path)
-    with pytest.raises(BadInput, match="coluna 'price' não é numérica"):
+    with refusal(BadInput, match="coluna 'price' não é numérica"):
         read_recording(path)

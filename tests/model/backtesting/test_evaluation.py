@@ -14,6 +14,7 @@ from core.errors import BadInput
 from core.forecast_schema import HORIZONS_MIN, QUANTILE_COLUMNS, QUANTILES
 from model.backtesting.evaluation import REGIMES, compare, evaluate, regimes, reliability, with_benchmark
 from model.scoring.losses import NAIVE_COLUMNS
+from tests.support.refusals import refusal
 
 MakeForecasts = Callable[..., pd.DataFrame]
 
@@ -143,7 +144,7 @@ def test_few_forecasts_give_finite_scores(make_forecasts: MakeForecasts, origins
 def test_nothing_known_cannot_be_evaluated(make_forecasts: MakeForecasts) -> None:
     """Without any outcome the error says so."""
     frame = make_forecasts(5).assign(price_actual=np.nan)
-    with pytest.raises(BadInput, match="nenhuma previsão"):
+    with refusal(BadInput, match="nenhuma previsão"):
         evaluate(frame)
-    with pytest.raises(BadInput, match="em comum"):
+    with refusal(BadInput, match="em comum"):
         compare(make_forecasts(5), make_forecasts(5, ("other",)))

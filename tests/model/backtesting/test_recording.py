@@ -135,9 +135,7 @@ def test_a_folder_without_a_readable_price_store_is_refused(
 ) -> None:
     """No crypto.db, a damaged one, another file of that name: exit code 2 and one sentence that names the file."""
     fill(tmp_path)
-    with pytest.raises(SystemExit) as stop:
-        backtest.main(["--data", str(tmp_path), "--out", str(tmp_path / "out")])
-    assert stop.value.code == 2
+    assert backtest.main(["--data", str(tmp_path), "--out", str(tmp_path / "out")]) == 2
     *_, sentence = capsys.readouterr().err.strip().splitlines()
     assert "crypto.db" in sentence
     assert not (tmp_path / "out").exists()
@@ -147,7 +145,5 @@ def test_impossible_prices_are_refused_by_row(tmp_path: Path, capsys: pytest.Cap
     """A backtest refuses a price of zero as a replay does, and says where it stands."""
     path = tmp_path / "prices.csv"
     path.write_text("timestamp,coin,price\n2024-03-01,a,1.0\n2024-03-02,a,0.0\n", encoding="utf-8")
-    with pytest.raises(SystemExit) as stop:
-        backtest.main(["--data", str(path), "--out", str(tmp_path / "out")])
-    assert stop.value.code == 2
+    assert backtest.main(["--data", str(path), "--out", str(tmp_path / "out")]) == 2
     assert "prices.csv: linha 3, coluna 'price'" in capsys.readouterr().err

@@ -19,6 +19,7 @@ from core.forecast_schema import INTERVALS, QUANTILE_COLUMNS, QUANTILES
 from core.times import HOUR_MS
 from model.backtesting.loss_frames import losses, score_rows
 from model.scoring.losses import brier, pinball, winkler
+from tests.support.refusals import refusal
 
 MakeForecasts = Callable[..., pd.DataFrame]
 
@@ -196,5 +197,5 @@ def test_unknown_outcomes_are_left_out(make_forecasts: MakeForecasts) -> None:
 
 def test_a_missing_column_is_named(make_forecasts: MakeForecasts) -> None:
     """The error says which columns are missing."""
-    with pytest.raises(BadInput, match=r"p_up, naive_q50"):
+    with refusal(BadInput, match=r"p_up, naive_q50"):
         losses(make_forecasts(1).drop(columns=["p_up", "naive_q50"]))
