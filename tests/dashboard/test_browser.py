@@ -12,6 +12,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from core.settings import load_settings
+from tests.support.workspace import SampleWorkspace
 
 CHROMIUM = Path("/usr/bin/chromium")
 CHART = ".js-plotly-plot .main-svg"
@@ -33,21 +34,15 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def market(make_market: Callable[..., Any]) -> Any:
-    """A suite in full swing that tests can let go on."""
-    return make_market().everything()
-
-
-@pytest.fixture
-def url(market: Any, serve: Callable[..., Any]) -> str:
-    """Address of the dashboard that shows it."""
+def url(running: SampleWorkspace, serve: Callable[..., Any]) -> str:
+    """Address of the dashboard over the workspace of a running suite."""
     address: str = serve(load_settings()).url
     return address
 
 
 @pytest.fixture
 def visit(browser: Browser, url: str) -> Iterator[Callable[..., Page]]:
-    """Opens the dashboard as a person in Brazil would; at the end the console must have been silent."""
+    """Opens the dashboard as a browser in Brazil; the test fails if its console reports an error."""
     complaints: list[str] = []
 
     def open_(address: str = "", *, width: int = 1400, height: int = 1000, theme: Any = "light") -> Page:
@@ -77,17 +72,16 @@ def price_now(page: Page) -> str:
     return page.get_by_test_id("stMetricValue").first.inner_text()
 
 
-def publish(market: Any, page: Page) -> None:
-    """New prices and forecasts, and the moment at which the page shows them."""
+def publish(workspace: SampleWorkspace, page: Page) -> None:
+    """Publish new prices and forecasts, and wait until the page shows them."""
     before = price_now(page)
-    market.prices["ethereum"] *= 1.01
-    market.tick()
-    market.forecast()
+    workspace.tick(ethereum=1.01)
+    workspace.publish_forecasts()
     expect(page.get_by_test_id("stMetricValue").first).not_to_have_text(before)
 
 
-def test_the_chosen_coin_survives_refreshes(market: Any, visit: Callable[..., Page]) -> None:
-    """A coin chosen by hand is still there after two publications and after two reloads, with its chart drawn anew."""
+def test_the_chosen_coin_survives_refreshes(running: SampleWorkspace, visit: Callable[..., Page]) -> None:
+    """A chosen coin and its chart are still there after two publications and two reloads."""
     page = visit()
     expect(page.locator(CHART).first).to_be_visible()
     expect(page.get_by_test_id("stSidebar")).to_have_count(0)
@@ -99,7 +93,7 @@ def test_the_chosen_coin_survives_refreshes(market: Any, visit: Callable[..., Pa
     expect(page.get_by_test_id("stMetricValue").first).to_contain_text("3.3")
     page.locator(".st-key-janela").get_by_text("1h").click()
     for _ in range(2):
-        publish(market, page)
+        publish(running, page)
         expect(box).to_have_value("Ethereum (ETH)")
         expect(page.locator(CHART).first).to_be_visible()
     for _ in range(2):
@@ -109,8 +103,8 @@ def test_the_chosen_coin_survives_refreshes(market: Any, visit: Callable[..., Pa
         expect(page).to_have_url(re.compile("moeda=ethereum.*janela=1h"))
 
 
-def test_a_chart_is_redrawn_only_for_new_data(market: Any, visit: Callable[..., Page]) -> None:
-    """While nothing new is published the chart in the browser is the very same node; new data replace it."""
+def test_a_chart_is_redrawn_only_for_new_data(running: SampleWorkspace, visit: Callable[..., Page]) -> None:
+    """Without new data the chart in the browser stays the same node; new data replace it."""
     page = visit("?moeda=ethereum")
     expect(page.locator(CHART).first).to_be_visible()
     page.evaluate("document.querySelector('.js-plotly-plot').dataset.marked = 'yes'")
@@ -120,25 +114,25 @@ def test_a_chart_is_redrawn_only_for_new_data(market: Any, visit: Callable[..., 
         expect(age).not_to_have_text(shown)
         shown = age.inner_text()
     assert page.locator(".js-plotly-plot[data-marked=yes]").count() == 1
-    publish(market, page)
+    publish(running, page)
     expect(page.locator(".js-plotly-plot[data-marked=yes]")).to_have_count(0)
     expect(page.locator(CHART).first).to_be_visible()
 
 
-def test_a_stopped_collector_is_announced(market: Any, visit: Callable[..., Page]) -> None:
-    """When the collector stops, an alert says so without a reload; when it is back, the alert goes."""
+def test_a_stopped_collector_is_announced(running: SampleWorkspace, visit: Callable[..., Page]) -> None:
+    """When the collector stops, an alert appears without a reload; when it is back, the alert goes."""
     page = visit()
     expect(page.locator(CHART).first).to_be_visible()
     expect(page.get_by_role("alert")).to_have_count(0)
-    market.beats["collector"].__exit__(None, None, None)
+    running.stop("collector")
     expect(page.get_by_role("alert")).to_contain_text("O processo coletor está parado.")
-    market.beat("collector")
+    running.beat("collector")
     expect(page.get_by_role("alert")).to_have_count(0)
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_a_phone_never_scrolls_sideways(visit: Callable[..., Page], theme: str) -> None:
-    """At 390 pixels every view fits, in light and dark, with its charts drawn."""
+    """Every view fits into 390 pixels, in light and dark, with its charts drawn."""
     for view in ("visao", "precisao", "comparacao", "exportar", "diagnostico"):
         page = visit(f"?pagina={view}", width=390, height=844, theme=theme)
         expect(page.get_by_text("Powered by")).to_be_visible()
@@ -150,7 +144,7 @@ def test_a_phone_never_scrolls_sideways(visit: Callable[..., Page], theme: str) 
 
 
 def test_every_view_opens_by_its_button(visit: Callable[..., Page]) -> None:
-    """All five views draw without an error message, and a file can be taken away."""
+    """All five views draw without an error message, and a file can be downloaded."""
     page = visit()
     for name in ("Precisão", "Comparação", "Exportar", "Diagnóstico", "Visão geral"):
         page.locator(".st-key-pagina").get_by_role("radio", name=name).click()
@@ -165,23 +159,23 @@ def test_every_view_opens_by_its_button(visit: Callable[..., Page]) -> None:
 
 
 def test_the_first_visitor_sees_data_arrive(
-    make_market: Callable[..., Any], serve: Callable[..., Any], browser: Browser
+    make_workspace: Callable[..., SampleWorkspace], serve: Callable[..., Any], browser: Browser
 ) -> None:
-    """A page opened before there is anything waits in words, then shows the chart by itself."""
-    market = make_market()
+    """A page opened before there are data shows the progress, then the chart, without a reload."""
+    workspace = make_workspace()
     page = browser.new_page()
     page.goto(serve(load_settings()).url)
     expect(page.get_by_text("Preparando os dados")).to_be_visible()
-    market.beat("collector", backfill_done=1, backfill_total=8)
+    workspace.beat("collector", backfill_done=1, backfill_total=8)
     expect(page.get_by_text("1 de 8")).to_be_visible()
-    market.collect()
+    workspace.fill_prices()
     expect(page.locator(CHART).first).to_be_visible()
-    market.forecast()
+    workspace.publish_forecasts()
     expect(page.get_by_text("Chance de alta")).to_be_visible()
 
 
-def test_a_restarted_server_finds_its_visitor(market: Any, serve: Callable[..., Any], browser: Browser) -> None:
-    """When the server dies and comes back, the open page goes on by itself, with the same coin and newer prices."""
+def test_an_open_page_survives_a_restart(running: SampleWorkspace, serve: Callable[..., Any], browser: Browser) -> None:
+    """After a crash of the server the open page reconnects by itself, with the same coin and newer prices."""
     server = serve(load_settings())
     page = browser.new_page()
     page.goto(f"{server.url}/?moeda=solana")
@@ -189,8 +183,7 @@ def test_a_restarted_server_finds_its_visitor(market: Any, serve: Callable[..., 
     before = price_now(page)
     server.process.kill()
     server.process.wait()
-    market.prices["solana"] *= 1.05
-    market.tick()
+    running.tick(solana=1.05)
     serve(load_settings(), server.port)
     expect(page.get_by_test_id("stMetricValue").first).not_to_have_text(before)
     expect(page.locator(".st-key-moeda").get_by_role("combobox")).to_have_value("Solana (SOL)")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 import streamlit
@@ -14,32 +13,48 @@ from pydantic import SecretStr
 import dashboard.shell.login
 from core.rate_limit import RateLimiter
 from dashboard.shell.login import is_token
+from tests.support.dashboard_page import open_page, text_on
+from tests.support.workspace import SampleWorkspace
+
+Make = Callable[..., SampleWorkspace]
 
 
 @given(st.text(), st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=4))
-def test_only_the_token_is_the_token(given_text: str, token: str) -> None:
-    """Any text but the token is refused, whatever characters it has; the token is accepted."""
+def test_only_the_token_is_accepted(given_text: str, token: str) -> None:
+    """Any other text is refused, whatever characters it has."""
     assert is_token(given_text, SecretStr(token)) == (given_text == token)
     assert is_token(token, SecretStr(token))
 
 
-def test_guessing_the_token_is_slow(
-    make_market: Callable[..., Any],
-    open_page: Callable[..., Any],
-    read: Callable[..., str],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """After some tries nothing is compared any more, not even the right token, whatever session tries."""
+def test_nothing_is_shown_before_the_token(make_workspace: Make) -> None:
+    """With a token set, the page shows only the form; a wrong token is refused, the right one holds for the session."""
+    make_workspace(api_token="open-sesame").run()
+    page = open_page()
+    assert not page.metric
+    assert "DADOS" not in text_on(page)
+    page.text_input[0].set_value("open-sesamE")
+    page.form_submit_button[0].click().run()
+    assert "Token incorreto" in text_on(page)
+    assert not page.metric
+    page.text_input[0].set_value("open-sesame")
+    page.form_submit_button[0].click().run()
+    assert page.metric
+    page.run()
+    assert page.metric
+
+
+def test_guessing_the_token_is_slow(make_workspace: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After some tries of one address even the right token is refused, in any session."""
     monkeypatch.setattr(dashboard.shell.login, "_TRIES", RateLimiter(per_minute=3))
     monkeypatch.setattr(type(streamlit.context), "ip_address", "10.0.0.7")  # without a browser there is none
-    make_market(api_token="open-sesame").everything()
+    make_workspace(api_token="open-sesame").run()
     for _ in range(3):
         page = open_page()
         page.text_input[0].set_value("1234")
-        assert "incorreto" in read(page.button[0].click().run())
+        assert "incorreto" in text_on(page.button[0].click().run())
     page = open_page()
     page.text_input[0].set_value("open-sesame")
-    assert "Tentativas demais" in read(page.button[0].click().run())
+    assert "Tentativas demais" in text_on(page.button[0].click().run())
     assert not page.metric
     monkeypatch.setattr(dashboard.shell.login, "_TRIES", RateLimiter(per_minute=3))
     page.button[0].click().run()

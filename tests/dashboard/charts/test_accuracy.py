@@ -1,4 +1,4 @@
-"""What the accuracy view says, and its charts."""
+"""Charts of the accuracy view as figures."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from core.accuracy.scores import Score
 from dashboard.charts.accuracy import by_coin_chart, by_day_chart, by_horizon_chart, interval_coverage_chart
 from dashboard.i18n.numbers import Formats
 from dashboard.i18n.texts import Texts
-from dashboard.views.accuracy import verdict
 
 FORMATS = Formats("pt", UTC, "usd")
 TEXTS = Texts("pt")
@@ -20,24 +19,6 @@ SCORE = Score(
     coverage={50: 0.49, 80: 0.81, 90: 0.9, 95: 0.94}, width_80_percent=0.8, winkler_ratio=0.96, mae_percent=0.2,
     mae_ratio=0.998, hit_rate=0.52, hit_low=0.45, hit_high=0.59, brier=0.249, better_p_value=0.01, model_share=1.0,
 )  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    ("changes", "colour", "words"),
-    [
-        ({}, "green", "Melhor que “o preço não muda”: erro 3,00% menor"),
-        ({"better_p_value": 0.0000004}, "green", "(p < 0,001)"),
-        ({"better_p_value": 0.98, "skill": -0.02}, "red", "erro 2,00% maior"),
-        ({"better_p_value": 0.4}, "orange", "pode ser acaso"),
-        ({"hours": 3}, "blue", "São só 3 h"),
-        ({"better_p_value": None}, "blue", "cedo demais"),
-    ],
-)
-def test_the_verdict_claims_no_more_than_the_test(changes: dict[str, float], colour: str, words: str) -> None:
-    """Good news needs enough hours and a small p-value; few hours are called what they are."""
-    given, sentence = verdict(replace(SCORE, **changes), FORMATS, TEXTS)  # type: ignore[arg-type]  # fields by name
-    assert given == colour
-    assert words in sentence
 
 
 def test_reliability_shows_promised_against_observed() -> None:

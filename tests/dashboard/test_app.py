@@ -1,4 +1,4 @@
-"""The server around the page: where it listens, that its heart beats, that it stops."""
+"""The server around the page: where it listens, its heartbeat, its stop."""
 
 from __future__ import annotations
 
@@ -18,29 +18,31 @@ import dashboard
 from core.processes.health_schema import DASHBOARD, ProcessState
 from core.processes.heartbeat import read_health
 from core.settings import PROJECT
+from tests.support.workspace import SampleWorkspace
 
 ROOM = Path(dashboard.__file__).parent
 
 
-def test_started_from_another_folder(make_market: Callable[..., Any], serve: Callable[..., Any]) -> None:
-    """It serves on loopback alone, with the project's configuration, says that it lives, and stops when told."""
-    market = make_market().everything()
-    market.beats["dashboard"].__exit__(None, None, None)
-    server = serve(market.settings)
+def test_started_from_another_folder(running: SampleWorkspace, serve: Callable[..., Any]) -> None:
+    """It serves on loopback alone, with the project's configuration, writes heartbeats, and stops on SIGTERM."""
+    running.stop("dashboard")
+    server = serve(running.settings)
     assert "<title>" in requests.get(server.url, timeout=5).text
     listening = [c.laddr for c in psutil.Process(server.process.pid).net_connections("inet") if c.status == "LISTEN"]
     assert [(address.ip, address.port) for address in listening] == [("127.0.0.1", server.port)]
     assert "usage statistics" not in server.log.read_text()
-    health = read_health(market.settings.run_dir, DASHBOARD)
+    health = read_health(running.settings.run_dir, DASHBOARD)
     assert (health.alive, health.pid, health.state) == (True, server.process.pid, ProcessState.SERVING)
     server.close()
-    assert read_health(market.settings.run_dir, DASHBOARD).state is ProcessState.STOPPED
+    assert read_health(running.settings.run_dir, DASHBOARD).state is ProcessState.STOPPED
     assert "Traceback" not in server.log.read_text()
 
 
-def test_strangers_names_are_refused(make_market: Callable[..., Any], serve: Callable[..., Any]) -> None:
+def test_unknown_host_names_are_refused(
+    make_workspace: Callable[..., SampleWorkspace], serve: Callable[..., Any]
+) -> None:
     """A page of another site that points its own name at this machine gets no data (DNS rebinding)."""
-    server = serve(make_market().settings)
+    server = serve(make_workspace().settings)
     with _connect(server.port, "localhost"):
         pass
     with pytest.raises(InvalidStatus, match="403"), _connect(server.port, "evil.example"):
@@ -48,11 +50,11 @@ def test_strangers_names_are_refused(make_market: Callable[..., Any], serve: Cal
 
 
 def _connect(port: int, name: str) -> ClientConnection:
-    """The page's connection to this machine, under a name of the caller's choice."""
+    """The page's websocket to this machine, under another host name."""
     tcp = socket.create_connection(("127.0.0.1", port))
     return connect(f"ws://{name}:{port}/_stcore/stream", sock=tcp, subprotocols=[Subprotocol("streamlit")])
 
 
 def test_both_places_streamlit_looks_have_the_same_configuration() -> None:
-    """Started in the project's folder or in any other, the dashboard is configured alike."""
+    """The dashboard has the same configuration, whether started in the project's folder or in another."""
     assert (PROJECT / ".streamlit" / "config.toml").read_bytes() == (ROOM / ".streamlit" / "config.toml").read_bytes()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable
-from typing import Any
 
 from streamlit.testing.v1 import AppTest
 
@@ -13,6 +12,9 @@ from core.reading.readers import Readers
 from core.settings import load_settings
 from core.times import DAY_MS, HOUR_MS, iso, now_ms
 from dashboard.views.export import forecasts_file, latest_file, prices_file
+from tests.support.workspace import SampleWorkspace
+
+Make = Callable[..., SampleWorkspace]
 
 
 def rows_of(text: str) -> list[dict[str, str]]:
@@ -20,30 +22,32 @@ def rows_of(text: str) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(text)))
 
 
-def test_files_hold_what_is_stored(make_market: Callable[..., Any]) -> None:
+def test_files_hold_what_is_stored(make_workspace: Make) -> None:
     """Prices, log and newest forecasts come with their source, newest first, within the period."""
-    market = make_market().everything()
+    workspace = make_workspace()
+    workspace.fill_prices()
+    workspace.publish_log(7)
+    workspace.publish_forecasts()
     readers = Readers(load_settings())
     coin = readers.resolve("SHIB")
     prices = rows_of(prices_file(readers, coin, DAY_MS))
-    assert float(prices[0]["preco"]) == market.prices["shiba-inu"]
+    assert float(prices[0]["preco"]) == workspace.prices["shiba-inu"]
     assert {row["fonte"] for row in prices} == {"demo"}
     assert prices[0]["horario"] > prices[-1]["horario"] >= iso(now_ms() - DAY_MS - 10_000)
     log = rows_of(forecasts_file(readers, coin, 6 * HOUR_MS))
     assert 60 <= len(log) <= 73
     assert any(row["preco_real"] for row in log)
     latest = rows_of(latest_file(readers))
-    assert len(latest) == 12 * len(market.prices)
-    assert {row["id"] for row in latest} == set(market.prices)
+    assert len(latest) == 12 * len(workspace.prices)
+    assert {row["id"] for row in latest} == set(workspace.prices)
     for row in latest:
         assert float(row["q025"]) <= float(row["q50"]) <= float(row["q975"])
     readers.close()
 
 
-def test_everything_is_a_period_too(make_market: Callable[..., Any]) -> None:
-    """The period without end holds every stored price."""
-    market = make_market(days=0.1)
-    market.collect()
+def test_the_period_without_end_holds_every_price(make_workspace: Make) -> None:
+    """All six hours of minutely prices are in the file."""
+    make_workspace().fill_prices(hours=6)
     readers = Readers(load_settings())
     assert len(rows_of(prices_file(readers, readers.resolve("btc"), 2**62))) == 360
     readers.close()
@@ -66,9 +70,9 @@ def _export_without_prices() -> None:
     show(ViewContext(settings, Readers(settings), Texts("pt"), Formats("pt", UTC, "usd"), (quote,)))
 
 
-def test_prices_that_vanish_are_announced(make_market: Callable[..., Any]) -> None:
-    """A price store that is gone when the page is drawn leads to the usual sentence, not to an error."""
-    make_market()
+def test_prices_that_vanish_are_announced(make_workspace: Make) -> None:
+    """A price store that is gone when the view is drawn leads to the usual sentence, not to an error."""
+    make_workspace()
     page = AppTest.from_function(_export_without_prices).run()
     assert not page.exception
     assert page.info[0].value.startswith("Ainda não há o que mostrar aqui")

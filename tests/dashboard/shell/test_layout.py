@@ -1,0 +1,97 @@
+"""The page around the views: banner, language, attribution, and errors of every kind as sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from core.processes.health_schema import Step
+from core.times import HOUR_MS
+from core.wording import message
+from dashboard.views import VIEWS
+from tests.support.dashboard_page import cards_on, chart_on, open_page, text_on
+from tests.support.workspace import SampleWorkspace
+
+Make = Callable[..., SampleWorkspace]
+
+
+def test_english(running: SampleWorkspace) -> None:
+    """The page is in English when the address asks for it."""
+    page = open_page(idioma="en", moeda="bitcoin")
+    assert cards_on(page)["Price now"] == "US$\u00a067,187.33"
+    assert "SIMULATED DATA" in text_on(page)
+
+
+def test_the_english_page_translates_problems_and_facts(make_workspace: Make) -> None:
+    """Banner and facts show in English what the processes report as codes."""
+    workspace = make_workspace()
+    workspace.beat("collector", message=message("collector.collecting", coins=10, cadence=30))
+    workspace.fill_prices()
+    workspace.beat("pipeline", failed_steps={Step.TRAINING: "full"}, message=message("prices.none_stored"))
+    text = text_on(open_page(idioma="en", pagina="diagnostico"))
+    assert "Failed to train: full." in text
+    assert "no prices are stored yet" in text
+    assert "moedas" not in text
+
+
+def test_stale_prices_and_stopped_processes_are_announced(make_workspace: Make) -> None:
+    """Old prices and a stopped collector are in the banner; the last data stay visible."""
+    workspace = make_workspace("coingecko")
+    workspace.now -= 2 * HOUR_MS
+    workspace.fill_prices()
+    workspace.publish_forecasts()
+    text = text_on(page := open_page())
+    assert "O processo coletor está parado." in text
+    assert "Os preços estão parados há 120 min." in text
+    assert page.get("plotly_chart")
+
+
+def test_live_data_have_no_banner(make_workspace: Make) -> None:
+    """A healthy live suite has neither bar nor watermark."""
+    make_workspace("coingecko").run()
+    page = open_page()
+    assert not page.html
+    assert all(note["text"] != "DADOS SIMULADOS" for note in chart_on(page)["layout"]["annotations"])
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_the_source_is_attributed(running: SampleWorkspace, view: str) -> None:
+    """CoinGecko is named with a link below every view."""
+    assert "Powered by [CoinGecko](https://www.coingecko.com)" in text_on(open_page(pagina=view))
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_every_view_draws_without_a_forecast(make_workspace: Make, view: str) -> None:
+    """Before the first forecast no view fails."""
+    make_workspace().fill_prices(hours=2)
+    assert not open_page(pagina=view).exception
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_damaged_forecasts_are_announced(running: SampleWorkspace, view: str) -> None:
+    """The banner names the damaged forecasts; no view shows a traceback."""
+    latest = running.publisher.manifest.entries["latest"].file
+    (running.workspace.processed / latest).write_bytes(b"PAR1 no more")
+    page = open_page(pagina=view)
+    assert not page.exception
+    assert "danificadas" in text_on(page)
+
+
+def test_a_damaged_price_store_is_announced(running: SampleWorkspace) -> None:
+    """A database full of rubbish leads to a sentence as well."""
+    running.close()
+    for path in running.workspace.root.glob("crypto.db*"):
+        path.write_bytes(b"rubbish" * 1000)
+    page = open_page()
+    assert not page.exception
+    assert "danificada" in text_on(page)
+
+
+def test_invalid_settings_are_named(make_workspace: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The page names a variable with a wrong value."""
+    make_workspace()
+    monkeypatch.setenv("CRYPTO_INTERVAL", "soon")
+    page = open_page()
+    assert not page.exception
+    assert "CRYPTO_INTERVAL=soon" in text_on(page)
