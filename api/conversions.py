@@ -136,7 +136,7 @@ def _block(block: MetricsBlock | None) -> ScoreBlock | None:
         por_horizonte={str(minutes): _score(score) for minutes, score in block.by_horizon.items()},
         por_moeda={coin: _score(score) for coin, score in block.by_coin.items()},
         por_dia={day: _score(score) for day, score in block.by_day.items()},
-        moedas_a_parte=list(block.apart),
+        moedas_a_parte=list(block.excluded_stable_coins),
     )
 
 

@@ -71,7 +71,7 @@ def measure_cycles(
         for _ in range(_WARM_UP):
             _cycle(pipeline, market.poll(writer, GRID_STEP_MS))
         samples = [_cycle(pipeline, market.poll(writer, 1000 * step_s)) for _ in range(cycles)]
-        assert not pipeline.clock.put_off, "the last cycle was shortened"
+        assert not pipeline.budget.deferred, "the last cycle was shortened"
         assert session.trained_ms == market.now_ms or not session.engine.model.can_fit, "the last cycle did not train"
         session.save_model()
         sizes = {"coins": coins, "rows": rows, "history_days": history_days, "cycles": cycles, "step_s": step_s}
@@ -97,7 +97,7 @@ def _typical(samples: Sequence[_Sample]) -> dict[str, Any]:
 
 def _left_behind(session: Session) -> dict[str, Any]:
     models = sum(path.stat().st_size for path in session.workspace.models.iterdir())
-    return {"pss_mb": memory_mb(), "models_mb": models / 2**20, "log_rows": session.book.logged_rows}
+    return {"pss_mb": memory_mb(), "models_mb": models / 2**20, "log_rows": session.forecast_log.logged_rows}
 
 
 def _cycle(pipeline: Pipeline, now: int) -> _Sample:
@@ -109,7 +109,7 @@ def _cycle(pipeline: Pipeline, now: int) -> _Sample:
     assert max(pipeline.session.feed.origins.values()) == now, "the new prices were not read"
     trouble = read_health(pipeline.session.settings.run_dir, PIPELINE).progress.failed_steps
     assert not trouble, trouble
-    return _Sample(cpu_s() - cpu, wall, written_bytes() - written, dict(pipeline.clock.seconds))
+    return _Sample(cpu_s() - cpu, wall, written_bytes() - written, dict(pipeline.budget.seconds))
 
 
 def figures(cost: Mapping[str, Any]) -> list[Figure]:

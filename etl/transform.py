@@ -16,8 +16,9 @@ from core.settings import Settings
 from core.times import DAY_MS, now_ms
 from core.workspace import workspace_for_step
 from etl.features.feature_grid import FeatureGrid
-from etl.features.feature_table import feature_part, feature_table, not_yet_written, written_until
+from etl.features.feature_table import feature_table
 from etl.features.price_feed import PriceFeed
+from etl.features.published import feature_part, not_yet_written, written_until
 
 __all__ = ["main"]
 

@@ -31,7 +31,7 @@ from core.wording import Message
 from model.loop.backtest_process import FirstBacktest
 from model.loop.restart_backoff import RestartBackoff
 from model.loop.session import Session, open_session
-from model.loop.time_budget import CycleClock
+from model.loop.time_budget import TimeBudget
 from model.predict import predict
 from model.scoring.live_scorer import LiveScorer
 from model.train import SAVE_EVERY_MS, train
@@ -63,7 +63,7 @@ class Pipeline:
         self._cycles = 0
         self._failed: dict[Step, Message | str] = {}
         self._progress = PipelineProgress()
-        self.clock = CycleClock(session.settings.interval)
+        self.budget = TimeBudget(session.settings.interval)
         self.restarts = RestartBackoff(session.settings.interval)
 
     def run(self, stop: threading.Event) -> None:
@@ -78,25 +78,25 @@ class Pipeline:
 
     def cycle(self, now: int) -> bool:
         """One cycle; True once every collected coin has a forecast."""
-        self.clock.begin()
+        self.budget.begin()
         self._failed = {}
         self._attempt(Step.INSPECTION, self._inspect)
         if self._cycles == 0 and self.session.trained_ms is None:
             self._attempt(Step.EARLY_FORECASTS, lambda: self.session.forecast_early(now))
-        with self.clock.step(Step.PRICES):
+        with self.budget.step(Step.PRICES):
             taken = self._take_prices(now)
         if not taken:
             return False
-        if self.clock.fits(Step.TRAINING, Step.FORECASTS):
+        if self.budget.has_time_for(Step.TRAINING, Step.FORECASTS):
             self._attempt(Step.TRAINING, lambda: train(self.session, now))
         forecasts = self._attempt(Step.FORECASTS, lambda: predict(self.session, now))
-        if self.clock.fits(Step.SCORES):
+        if self.budget.has_time_for(Step.SCORES):
             self._attempt(Step.SCORES, lambda: self._scorer.step(self.session.prices()))
         if self._backtest is not None:
             self._attempt(Step.BACKTEST, self._backtest.step)
-        if self.clock.fits(Step.TIDYING):
-            self._attempt(Step.TIDYING, lambda: self.session.book.tidy(now))
-        if self._save_is_due(now) and self.clock.fits(Step.SAVING):
+        if self.budget.has_time_for(Step.TIDYING):
+            self._attempt(Step.TIDYING, lambda: self.session.forecast_log.tidy(now))
+        if self._save_is_due(now) and self.budget.has_time_for(Step.SAVING):
             self._attempt(Step.SAVING, self.session.save_model)
         if forecasts is None:
             self._wait_for_prices()
@@ -149,7 +149,7 @@ class Pipeline:
         """Run one step; what fails is told and left to the next cycle, so that the other steps go on."""
         self._heartbeat.progress()
         try:
-            with self.clock.step(what):
+            with self.budget.step(what):
                 return step()
         except NotReady:
             return None
@@ -172,17 +172,17 @@ class Pipeline:
         self._progress = PipelineProgress(
             failed_steps=dict(self._failed),
             cycle=self._cycles,
-            cycle_seconds=round(self.clock.elapsed_s, 2),
-            step_seconds={Step(name): round(seconds, 3) for name, seconds in self.clock.seconds.items()},
-            deferred={Step(name): count for name, count in self.clock.put_off.items()},
+            cycle_seconds=round(self.budget.elapsed_s, 2),
+            step_seconds={Step(name): round(seconds, 3) for name, seconds in self.budget.seconds.items()},
+            deferred={Step(name): count for name, count in self.budget.deferred.items()},
             coins=len(self.session.feed.origins),
             model_share=round(sum(kind == KIND_MODEL for kind in kinds) / max(len(kinds), 1), 3),
             forecast_at=iso(now),
             trained_at=None if self.session.trained_ms is None else iso(self.session.trained_ms),
             model_version=self.session.model_version,
             centre_moves=any(part > 0 for part in self.session.shrinkage),
-            log_rows=self.session.book.logged_rows,
-            score_rows=self.session.book.score_rows,
+            log_rows=self.session.forecast_log.logged_rows,
+            score_rows=self.session.forecast_log.score_rows,
             awaiting_outcome=self._scorer.pending,
             bytes_written=self.session.publisher.bytes_written,
             headline=_headline(forecasts),

@@ -27,7 +27,7 @@ def predict(session: Session, now: int) -> pa.Table:
         OSError: the disk refused; what was published before stays.
     """
     forecasts = session.forecast(now)
-    session.book.publish(forecasts, session.trained_ms, now, session.engine.take_feature_rows())
+    session.forecast_log.publish(forecasts, session.trained_ms, now, session.engine.take_feature_rows())
     return forecasts
 
 

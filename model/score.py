@@ -42,8 +42,8 @@ def _report(block: MetricsBlock | None, pending: int) -> str:
         label = say(message("score.all")) if name == "all" else name
         ratio = "-" if score.relative_pinball is None else f"{score.relative_pinball:.3f}"
         lines.append(f"{label:>9} {score.forecasts:>9} {ratio:>16} {100 * score.coverage[80]:>13.1f}%")
-    if block.apart:
-        lines.append(say(message("score.apart", coins=", ".join(block.apart))))
+    if block.excluded_stable_coins:
+        lines.append(say(message("score.apart", coins=", ".join(block.excluded_stable_coins))))
     return "\n".join([*lines, say(message("score.meaning")), waiting])
 
 

@@ -45,7 +45,7 @@ forest); the files of version 0.1.0 named the column so.
 """
 
 STABLE_MOVE: Final = 0.0004
-"""A coin whose forecasts meet an average move below 0.04 % holds its price by design and is kept apart."""
+"""A coin whose forecasts meet an average move below 0.04 % holds its price by design; pooled scores leave it out."""
 
 SCORE_SCHEMA: Final = pa.schema(
     [
@@ -107,19 +107,19 @@ class Score:
 class MetricsBlock:
     """Scores of one kind of evidence (live or backtest): overall and by horizon, coin and day.
 
-    Coins `apart` hold their price by design (stablecoins): they appear in `by_coin` alone, unless there are no others.
+    The `excluded_stable_coins` hold their price by design: they appear in `by_coin` alone, unless there are no others.
     """
 
     overall: Score
     by_horizon: Mapping[int, Score] = field(default_factory=dict)
     by_coin: Mapping[str, Score] = field(default_factory=dict)
     by_day: Mapping[str, Score] = field(default_factory=dict)
-    apart: tuple[str, ...] = ()
+    excluded_stable_coins: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Metrics:
-    """The two blocks apart; None where nothing was scored yet."""
+    """Live scores and those of a backtest, never mixed; None where nothing was scored yet."""
 
     live: MetricsBlock | None
     backtest: MetricsBlock | None
@@ -131,27 +131,27 @@ def add_up(table: pa.Table) -> pa.Table:
     return summed.select(SCORE_SCHEMA.names).cast(SCORE_SCHEMA).sort_by([(key, "ascending") for key in _KEYS])
 
 
-def summarise(table: pa.Table, apart: Sequence[str] | None = None) -> MetricsBlock | None:
+def summarise(table: pa.Table, excluded_stable_coins: Sequence[str] | None = None) -> MetricsBlock | None:
     """Add up rows of SCORE_SCHEMA; None for an empty table.
 
     Args:
         table: rows in any order, those of one cell whole or split.
-        apart: coins to keep out of all but `by_coin`; by default those that hardly move (`STABLE_MOVE`).
+        excluded_stable_coins: coins left out of all but `by_coin`; by default those below `STABLE_MOVE`.
     """
     if not table.num_rows:
         return None
     cells = _with_gain(table)
     days = _sum_by(cells, ["coin", "day", "horizon_min"], SCORE_SUMS)
-    kept_apart = _stable_coins(days) if apart is None else tuple(apart)
-    hours = _sum_by(_without(cells, kept_apart), ["all", "day", "hour", "horizon_min"], _HOURLY)
-    liquid = _without(days.append_column("all", pa.repeat(0, days.num_rows)), kept_apart)
+    excluded = _stable_coins(days) if excluded_stable_coins is None else tuple(excluded_stable_coins)
+    hours = _sum_by(_without(cells, excluded), ["all", "day", "hour", "horizon_min"], _HOURLY)
+    liquid = _without(days.append_column("all", pa.repeat(0, days.num_rows)), excluded)
     by_day = _scores(liquid, hours, "day")
     return MetricsBlock(
         overall=_scores(liquid, hours, "all")[0],
         by_horizon=_scores(liquid, hours, "horizon_min"),
         by_coin=_scores(days, _sum_by(cells, ["coin", "hour"], _HOURLY), "coin"),
         by_day={f"{to_datetime(day * DAY_MS):%Y-%m-%d}": score for day, score in by_day.items()},
-        apart=kept_apart,
+        excluded_stable_coins=excluded,
     )
 
 
@@ -183,7 +183,7 @@ def _without(table: pa.Table, coins: Sequence[str]) -> pa.Table:
 
 
 def _stable_coins(sums: pa.Table) -> tuple[str, ...]:
-    """The coins that hardly move; none of them is apart when there are no others."""
+    """The coins that hardly move; empty when there are no others."""
     rows = _sum_by(sums, ["coin"], ["n", "abs_error_naive"]).to_pylist()
     stable = sorted(row["coin"] for row in rows if row["abs_error_naive"] < STABLE_MOVE * row["n"])
     return tuple(stable) if len(stable) < len(rows) else ()

@@ -141,8 +141,13 @@ def _charts(view: ViewContext, block: MetricsBlock, coin: str | None) -> None:
         if coin is None:
             _chart_card(view, "by_coin", by_coin_chart(block.by_coin, view.names, formats, texts))
     if coin is None:
-        if block.apart:
-            st.caption(texts("accuracy.apart", coins=", ".join(view.names.get(name, name) for name in block.apart)))
+        if block.excluded_stable_coins:
+            st.caption(
+                texts(
+                    "accuracy.apart",
+                    coins=", ".join(view.names.get(name, name) for name in block.excluded_stable_coins),
+                )
+            )
         with st.expander(texts("accuracy.table"), icon=":material/table_rows:"):
             st.dataframe(score_table(block.by_coin, view.names, formats, texts), hide_index=True, key="score_table")
 

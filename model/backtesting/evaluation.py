@@ -1,4 +1,4 @@
-"""All that a backtest's forecasts say about themselves: by coin, horizon, regime and week, calibrated or not."""
+"""Evaluates the forecasts of a backtest: by coin, horizon, regime and week, with their calibration."""
 
 from __future__ import annotations
 
@@ -34,9 +34,10 @@ class Evaluation:
     """Scores of one set of forecasts against the naive benchmark "the price stays".
 
     Attributes:
-        block: overall, by horizon, by coin and by day; `block.apart` names the stablecoins.
-        interval: 95 % interval of the overall relative pinball loss, day by day; None with fewer than five days.
-        by_regime: REGIMES → score; `by_week`: ISO week → score.
+        block: overall, by horizon, by coin and by day, and the names of the stablecoins left out.
+        interval: 95 % interval of the overall relative pinball loss, by days; None with fewer than five days.
+        by_regime: REGIMES → score.
+        by_week: ISO week → score.
         grid: coin → horizon → relative pinball loss.
         reliability: nominal level of each quantile → share of outcomes below it, half of those on it.
         reliability_by_horizon: the same for each horizon.
@@ -84,11 +85,11 @@ def evaluate(frame: pd.DataFrame) -> Evaluation:
     block = summarise(score_rows(lost))
     if block is None:
         raise BadInput(message("backtest.no_outcome"))
-    liquid = lost[~lost["coin"].isin(block.apart)]
+    liquid = lost[~lost["coin"].isin(block.excluded_stable_coins)]
     known = frame.loc[liquid.index]
     own, naive = daily_sums(liquid, "pinball"), daily_sums(liquid, "pinball_naive")
     day = liquid["origin"].dt.floor("D")
-    week = day.map({moment: f"{moment:%G-W%V}" for moment in day.unique()})
+    week = day.map({date: f"{date:%G-W%V}" for date in day.unique()})
     by_horizon = {horizon: reliability(part) for horizon, part in _groups(known, known["horizon_min"])}
     return Evaluation(
         block=block,
@@ -103,10 +104,10 @@ def evaluate(frame: pd.DataFrame) -> Evaluation:
 
 
 def compare(own: pd.DataFrame, other: pd.DataFrame) -> Difference:
-    """Judge two sets of forecasts on what both made and knows its outcome; below zero `own` is better.
+    """Compare two sets of forecasts on the coins, origins and horizons of both; below zero `own` is better.
 
     Args:
-        own: forecasts as `evaluate` takes them; stablecoins stay apart.
+        own: forecasts as `evaluate` takes them; stablecoins are left out.
         other: the rival's, likewise.
 
     Raises:
@@ -117,7 +118,7 @@ def compare(own: pd.DataFrame, other: pd.DataFrame) -> Difference:
     block = summarise(score_rows(joint))
     if block is None:
         raise BadInput(message("backtest.nothing_shared"))
-    liquid = joint[~joint["coin"].isin(block.apart)]
+    liquid = joint[~joint["coin"].isin(block.excluded_stable_coins)]
     mine, theirs, naive = (
         daily_sums(liquid, name).to_numpy() for name in ("pinball", "pinball_other", "pinball_naive")
     )
@@ -127,10 +128,10 @@ def compare(own: pd.DataFrame, other: pd.DataFrame) -> Difference:
 
 
 def regimes(frame: pd.DataFrame) -> pd.Series:
-    """REGIMES of each row, from the moves between origins of the 24 hours before; missing where they are too few.
+    """REGIMES of each row, from the moves between origins of the 24 hours before; None where they are too few.
 
     The volatility is the root of (sum of squared log moves / time between them), from `price_origin` alone, so that
-    nothing after an origin decides its regime. The terciles are each coin's own, over the whole frame.
+    nothing after an origin enters its regime. The terciles are each coin's own, over the whole frame.
     """
     origins = frame[["coin", "origin", "price_origin"]].drop_duplicates(["coin", "origin"]).sort_values("origin")
     parts = [part.assign(regime=_terciles(_recent_volatility(part))) for _, part in _groups(origins, origins["coin"])]
@@ -150,7 +151,7 @@ def reliability(frame: pd.DataFrame) -> dict[float, float]:
 def _scores(lost: pd.DataFrame, label: pd.Series, order: Sequence[str]) -> dict[str, Score]:
     found = {}
     for value in order:
-        block = summarise(score_rows(lost[label == value]), apart=())
+        block = summarise(score_rows(lost[label == value]), excluded_stable_coins=())
         if block is not None:
             found[value] = block.overall
     return found

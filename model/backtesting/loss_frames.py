@@ -1,4 +1,4 @@
-"""What each forecast of a frame lost against its outcome, and the sums of it that are published."""
+"""Losses of the forecasts of a frame, and their sums as published score rows."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from model.scoring.losses import NAIVE_COLUMNS, loss_terms
 __all__ = ["FORECAST_COLUMNS", "FORECAST_KEY", "losses", "score_rows"]
 
 FORECAST_KEY: Final = ("coin", "origin", "horizon_min")
-"""The columns that name a forecast."""
+"""The columns that identify a forecast."""
 
 FORECAST_COLUMNS: Final = (
     *FORECAST_KEY,
@@ -31,7 +31,7 @@ FORECAST_COLUMNS: Final = (
 
 
 def losses(frame: pd.DataFrame) -> pd.DataFrame:
-    """The columns of SCORE_SUMS for each forecast of `frame` whose outcome is known, beside coin, origin and horizon.
+    """Losses of each forecast whose outcome is known: FORECAST_KEY and the columns of SCORE_SUMS.
 
     Args:
         frame: FORECAST_COLUMNS and NAIVE_COLUMNS; rows without `price_actual` or without a benchmark are left out.
@@ -59,7 +59,7 @@ def score_rows(losses_or_forecasts: pd.DataFrame) -> pa.Table:
     """Rows of SCORE_SCHEMA, summed by coin, hour of the origin and horizon.
 
     Args:
-        losses_or_forecasts: what `losses` returned, or what it takes.
+        losses_or_forecasts: what `losses` returned, or what `losses` takes.
     """
     table = losses_or_forecasts
     if not set(SCORE_SUMS) <= set(table.columns):

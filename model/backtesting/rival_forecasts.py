@@ -1,4 +1,4 @@
-"""Forecasts by other methods, read from Parquet files, in the shape that the backtest's report scores."""
+"""Forecasts by other methods, read from Parquet files for the report of a backtest."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ __all__ = ["beside", "read_rival"]
 
 _KEYS: Final = list(FORECAST_KEY)
 _NEEDED: Final = [*_KEYS, *QUANTILE_COLUMNS]
-_BORROWED: Final = ("price_origin", "mean", "p_up")
+_OPTIONAL: Final = ("price_origin", "mean", "p_up")
 
 
 def read_rival(path: Path) -> pd.DataFrame:
-    """Read a rival's forecasts: coin as text, origin in UTC, horizon_min, quantiles, and what else they bring.
+    """Read a rival's forecasts: coin, origin, horizon_min, quantiles, and price_origin, mean and p_up if present.
 
     Raises:
-        BadInput: the file cannot be read, a column is missing or of another type, a forecast comes twice.
+        BadInput: the file cannot be read, a column is missing or of another type, or a forecast is there twice.
     """
     if not path.is_file():
         raise BadInput(message("rival.no_file", path=str(path)))
@@ -39,7 +39,7 @@ def read_rival(path: Path) -> pd.DataFrame:
         raise BadInput(message("rival.origin", path=str(path)))
     if not pd.api.types.is_integer_dtype(frame["horizon_min"]):
         raise BadInput(message("rival.horizon", path=str(path)))
-    numbers = [*QUANTILE_COLUMNS, *(name for name in _BORROWED if name in frame.columns)]
+    numbers = [*QUANTILE_COLUMNS, *(name for name in _OPTIONAL if name in frame.columns)]
     _demand_numbers(frame[numbers], path)
     if frame.duplicated(_KEYS).any():
         raise BadInput(message("rival.duplicates", path=str(path)))
@@ -48,16 +48,21 @@ def read_rival(path: Path) -> pd.DataFrame:
 
 
 def beside(own: pd.DataFrame, rival: pd.DataFrame, name: str) -> pd.DataFrame:
-    """The rival's forecasts of what `own` forecast too, with the outcomes of `own`.
+    """The rival's forecasts that `own` has too, with the outcomes of `own`.
 
-    What the rival does not bring of price_origin, mean and p_up is taken from `own`: its quantiles are its own, a mean
-    or a direction it never forecast is not.
+    The columns price_origin, mean and p_up are taken from `own` where the rival has none, so that it is judged by its
+    quantiles alone.
+
+    Args:
+        own: our forecasts with `price_actual`.
+        rival: what `read_rival` returned.
+        name: the rival's name, for the error message.
 
     Raises:
         BadInput: they have no forecast with a known outcome in common.
     """
-    lent = [column for column in _BORROWED if column not in rival.columns]
-    mine = own[[*_KEYS, *lent, "price_actual"]]
+    missing = [column for column in _OPTIONAL if column not in rival.columns]
+    mine = own[[*_KEYS, *missing, "price_actual"]]
     theirs = rival[rival["coin"].isin(own["coin"].cat.categories)]
     joint = mine.merge(theirs.assign(coin=theirs["coin"].astype(own["coin"].dtype)), on=_KEYS, validate="one_to_one")
     if joint["price_actual"].isna().all():

@@ -1,4 +1,4 @@
-"""What a cycle publishes: the latest forecasts, the log of the first one per coin and slot, feature rows, scores."""
+"""Publishes what a cycle made: the latest forecasts, the log of the first one per coin and slot, and feature rows."""
 
 from __future__ import annotations
 
@@ -13,30 +13,30 @@ from core.publishing.manifest import Manifest
 from core.publishing.parquet import sorted_by
 from core.publishing.publisher import Publisher
 from core.times import DAY_MS, GRID_STEP_MS
-from etl.features.feature_table import feature_part, newest_moments, not_yet_written, written_until
+from etl.features.published import feature_part, newest_times, not_yet_written, written_until
 from etl.features.raw_prices import STEPS_PER_DAY
-from model.scoring.scorer_state import LATEST_LOGGED_MS
+from model.scoring.scorer_state import MAX_LOGGED_AGE_MS
 
-__all__ = ["ForecastBook"]
+__all__ = ["ForecastLog"]
 
-_KEPT_TABLES: Final = STEPS_PER_DAY
-"""While the disk refuses, the feature rows of the last day wait in memory."""
+_MAX_KEPT_TABLES: Final = STEPS_PER_DAY
+"""While the disk is full, the feature rows of the last day are kept in memory."""
 
 _ARRANGED: Final[Mapping[str, Callable[[pa.Table], pa.Table]]] = {
     "log": sorted_by("coin", "origin", "horizon_min"),
     "features": sorted_by("coin", "ts"),
     "scores": add_up,
 }
-"""How the pieces of each growing table are merged; score rows of one cell become one."""
+"""How the parts of each growing table are merged; score rows of one cell become one."""
 
 
-class ForecastBook:
-    """Keeps the log's promise: one immutable forecast per coin and 5-minute slot of the origin, the first one."""
+class ForecastLog:
+    """Logs the first forecast of each coin and 5-minute slot of the origin; a logged forecast never changes."""
 
     def __init__(self, publisher: Publisher, now_ms: int, retention_days: int) -> None:
         self._publisher = publisher
         self._retention_ms = retention_days * DAY_MS
-        self._last_slot = self._restore_slots(publisher.manifest.newest_ms("log", now_ms) - LATEST_LOGGED_MS)
+        self._last_slot = self._restore_slots(publisher.manifest.newest_ms("log", now_ms) - MAX_LOGGED_AGE_MS)
         self._features_until = written_until(publisher, now_ms)
         self._features: list[pa.Table] = []
 
@@ -63,12 +63,12 @@ class ForecastBook:
             OSError: the disk refused; slots and feature rows are kept for the next cycle.
         """
         if features.num_rows:
-            self._features = [*self._features[-_KEPT_TABLES:], not_yet_written(features, self._features_until)]
-        origins = newest_moments(latest, "origin")
+            self._features = [*self._features[-_MAX_KEPT_TABLES:], not_yet_written(features, self._features_until)]
+        origins = newest_times(latest, "origin")
         new_slots = {
             coin: origin // GRID_STEP_MS
             for coin, origin in origins.items()
-            if now_ms - origin <= LATEST_LOGGED_MS and origin // GRID_STEP_MS > self._last_slot.get(coin, -1)
+            if now_ms - origin <= MAX_LOGGED_AGE_MS and origin // GRID_STEP_MS > self._last_slot.get(coin, -1)
         }
         appended = {}
         rows = pa.concat_tables(self._features) if self._features else features
@@ -76,8 +76,8 @@ class ForecastBook:
             appended["features"] = feature_part(rows)
         if new_slots:
             rows = _ARRANGED["log"](latest.filter(pc.is_in(latest["coin"], pa.array(list(new_slots)))))
-            moments = [origins[coin] for coin in new_slots]
-            appended["log"] = (min(moments), max(moments), rows)
+            logged_ms = [origins[coin] for coin in new_slots]
+            appended["log"] = (min(logged_ms), max(logged_ms), rows)
         if trained_ms is not None:
             latest = latest.replace_schema_metadata({"trained_ms": str(trained_ms)})
         manifest = self._publisher.publish({"latest": latest}, appended)
@@ -86,7 +86,7 @@ class ForecastBook:
         return manifest
 
     def tidy(self, now_ms: int) -> None:
-        """Merge at most one closed hour or day, forget what is past retention, delete superseded files."""
+        """Merge at most one closed hour or day, drop what is past retention, delete superseded files."""
         for name, arrange in _ARRANGED.items():
             if self._publisher.compact(name, now_ms, arrange):
                 break
@@ -100,6 +100,6 @@ class ForecastBook:
     def _restore_slots(self, since_ms: int) -> dict[str, int]:
         slots: dict[str, int] = {}
         for table in self._publisher.read("log", ["coin", "origin"], since_ms):
-            for coin, origin in newest_moments(table, "origin").items():
+            for coin, origin in newest_times(table, "origin").items():
                 slots[coin] = max(slots.get(coin, -1), origin // GRID_STEP_MS)
         return slots

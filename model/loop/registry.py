@@ -30,9 +30,9 @@ __all__ = ["KEEP_VERSIONS", "STATE_FORMAT", "ModelCard", "ModelRegistry"]
 
 KEEP_VERSIONS: Final = 5
 STATE_FORMAT: Final = 2
-"""Shape of the pickled state. Raise it whenever a class inside it changes its name, its module or its attributes.
+"""Version of the shape of the pickled state: names, modules and attributes of its classes (a test pins them).
 
-Version 0.1.0 wrote no number; its models count as format 1.
+Version 0.1.0 of the project wrote no number; its models count as format 1.
 """
 _MANIFEST: Final = "model.json"
 _PATTERN: Final = re.compile(r"model-[0-9T]+\.joblib")
@@ -42,7 +42,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class ModelCard:
-    """What is known of a stored model without loading it."""
+    """Description of a stored model, readable without loading it."""
 
     version: str
     file: str
@@ -56,13 +56,14 @@ class ModelCard:
 
 
 class _Outdated(ForecastingError):
-    """Retrain: the stored model is whole, but made by another release or with other settings."""
+    """Retrain: the stored model is intact, but made by another release or with other settings."""
 
 
 class ModelRegistry:
-    """One folder of models, private to this user, written and read by the pipeline alone.
+    """One folder of models, readable by this user only and used by the pipeline only.
 
-    `damaged` names what was set aside.
+    Attributes:
+        damaged: names of the files that were set aside.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -73,7 +74,13 @@ class ModelRegistry:
         remove_temporaries(folder, "model")
 
     def save(self, state: object, features: Sequence[str], options: Mapping[str, Any], trained_ms: int) -> ModelCard:
-        """Store `state`, made with `options`, as the newest version and forget all but five.
+        """Store a state as the newest version and delete all but the newest five.
+
+        Args:
+            state: what to pickle.
+            features: names of the features that it was trained on.
+            options: options that it was made with.
+            trained_ms: time of the training, in UTC milliseconds.
 
         Raises:
             OSError: the disk refused; the previous version stays the newest.
@@ -98,7 +105,7 @@ class ModelRegistry:
         return card
 
     def load(self, features: Sequence[str], options: Mapping[str, Any]) -> tuple[ModelCard, Any] | None:
-        """The newest model, or None if there is none that may be loaded (the log says why)."""
+        """The newest model and its card, or None if there is none for these features and options; the log says why."""
         try:
             card = self._card()
             if card is None:
@@ -109,7 +116,7 @@ class ModelRegistry:
             _log.info("stored model not used: %s; learning again from the stored prices", error)
             return None
         except DamagedFile as error:
-            _log.error("stored model not used: %s; training afresh", error)
+            _log.error("stored model not used: %s; training a new model", error)
             return None
 
     def _card(self) -> ModelCard | None:
@@ -135,7 +142,7 @@ class ModelRegistry:
             raise DamagedFile(f"its SHA-256 is not the recorded one; set aside as {self._set_aside(path)}")
         try:
             return joblib.load(io.BytesIO(content))
-        except (MemoryError, OSError):  # says nothing of the file, whose bytes are the recorded ones
+        except (MemoryError, OSError):  # not the file's fault: its bytes are the recorded ones
             raise
         except Exception as error:  # unpickling raises whatever the classes in the file raise
             raise DamagedFile(f"{card.file}: {error!r}; set aside as {self._set_aside(path)}") from error
@@ -159,7 +166,7 @@ def _refuse_other_format(value: Mapping[str, Any]) -> None:
 def _refuse_outdated(card: ModelCard, features: Sequence[str], options: Mapping[str, Any]) -> None:
     """Raise `_Outdated` naming each difference, old → new."""
     if card.features != tuple(features):
-        raise _Outdated("its feature list is another one")
+        raise _Outdated("its features are others")
     old, new = {**card.options, **card.libraries}, {**options, **_libraries()}
     changed = [f"{name} {old.get(name)} → {new.get(name)}" for name in new | old if old.get(name) != new.get(name)]
     if changed:

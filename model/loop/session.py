@@ -21,7 +21,7 @@ from etl.features.columns import FEATURE_NAMES
 from etl.features.price_feed import PriceFeed
 from model.forecaster.engine import EngineOptions, ForecastEngine
 from model.forecaster.prior import Prior
-from model.loop.forecast_log import ForecastBook
+from model.loop.forecast_log import ForecastLog
 from model.loop.registry import ModelRegistry
 
 __all__ = ["Session", "engine_options", "open_session"]
@@ -40,7 +40,7 @@ class Session:
     workspace: Workspace
     publisher: Publisher
     registry: ModelRegistry
-    book: ForecastBook
+    forecast_log: ForecastLog
     engine: ForecastEngine
     feed: PriceFeed
     model_version: str = _UNTRAINED
@@ -85,7 +85,7 @@ class Session:
         forecasts = engine.forecast(feed.origins)
         if len(forecasts):
             table = forecasts.to_table(_UNTRAINED, now, self.workspace.source.value)
-            self.book.publish(table, None, now, engine.take_feature_rows().slice(0, 0))
+            self.forecast_log.publish(table, None, now, engine.take_feature_rows().slice(0, 0))
 
     def _open_prices(self) -> PriceReader:
         if self._prices is None or not self._prices.is_current():
@@ -152,7 +152,7 @@ def open_session(settings: Settings) -> Iterator[Session]:
             workspace=workspace,
             publisher=publisher,
             registry=registry,
-            book=ForecastBook(publisher, now_ms(), settings.retention_days),
+            forecast_log=ForecastLog(publisher, now_ms(), settings.retention_days),
             engine=engine,
             feed=PriceFeed(engine.grid, settings.train_days),
             model_version=version,

@@ -1,4 +1,4 @@
-"""How long the steps of a cycle take, and which of them still fit into it."""
+"""Which steps still fit into a cycle, judged by how long they took last time."""
 
 from __future__ import annotations
 
@@ -7,31 +7,33 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
-__all__ = ["CycleClock"]
+__all__ = ["TimeBudget"]
 
 _SHARE: Final = 0.8
-"""A cycle plans to use this much of its interval."""
+"""Part of the interval that the steps of a cycle may fill."""
 
-_MAX_PUT_OFF: Final = 9
-"""A step that never fits is put off at most this many times in a row: a slow machine still trains."""
+_MAX_DEFERRALS: Final = 9
+"""A step that never fits is deferred at most this many times in a row: a slow machine still trains."""
 
 
-class CycleClock:
-    """Shortens a cycle that would overrun: steps that can wait are put off while their last duration does not fit.
+class TimeBudget:
+    """Shortens a cycle that would overrun: steps that can wait are deferred while their last duration does not fit.
 
-    `seconds` holds the durations of the steps of the cycle under way, `usual` the last one of every step; `put_off`
-    counts how often in a row each waiting step has been left out.
+    Attributes:
+        last_duration_s: the last duration of every step.
+        seconds: durations of the steps of the current cycle.
+        deferred: how often in a row each waiting step has been left out.
     """
 
     def __init__(self, interval_s: float) -> None:
         self._interval_s = interval_s
         self._started = time.monotonic()
-        self.usual: dict[str, float] = {}
+        self.last_duration_s: dict[str, float] = {}
         self.seconds: dict[str, float] = {}
-        self.put_off: dict[str, int] = {}
+        self.deferred: dict[str, int] = {}
 
     def begin(self) -> None:
-        """A new cycle starts now."""
+        """Start a new cycle."""
         self._started = time.monotonic()
         self.seconds = {}
 
@@ -42,18 +44,22 @@ class CycleClock:
 
     @contextmanager
     def step(self, name: str) -> Iterator[None]:
-        """Time one step."""
+        """Measure one step."""
         started = time.monotonic()
         try:
             yield
         finally:
-            self.seconds[name] = self.usual[name] = time.monotonic() - started
-            self.put_off.pop(name, None)
+            self.seconds[name] = self.last_duration_s[name] = time.monotonic() - started
+            self.deferred.pop(name, None)
 
-    def fits(self, name: str, *before: str) -> bool:
-        """Whether the step `name`, and `before` the end those that must still come, fit as long as they took last."""
-        needed = sum(self.usual.get(step, 0.0) for step in (name, *before))
-        if self.elapsed_s + needed <= _SHARE * self._interval_s or self.put_off.get(name, 0) >= _MAX_PUT_OFF:
+    def has_time_for(self, name: str, *still_to_come: str) -> bool:
+        """Whether a step fits into the cycle beside those that must still come, if each takes as long as last time.
+
+        A False counts as a deferral of `name`.
+        """
+        needed_s = sum(self.last_duration_s.get(step, 0.0) for step in (name, *still_to_come))
+        fits = self.elapsed_s + needed_s <= _SHARE * self._interval_s
+        if fits or self.deferred.get(name, 0) >= _MAX_DEFERRALS:
             return True
-        self.put_off[name] = self.put_off.get(name, 0) + 1
+        self.deferred[name] = self.deferred.get(name, 0) + 1
         return False

@@ -1,8 +1,7 @@
-"""Live scores: every logged forecast meets its outcome once, in small increments.
+"""Scores logged forecasts live: each one once, when its outcome is known.
 
-What is still open, and the last origin seen of each coin, is published in the same step as the scores themselves
-(`score_state`), so that a crash at any instant neither loses a score nor counts one twice. Tables and arrays only: the
-loop does without pandas.
+The forecasts still pending, and the last origin seen of each coin, are published in the same step as the scores
+(`scorer_state`), so that a crash at any time neither loses a score nor counts one twice.
 """
 
 from __future__ import annotations
@@ -30,17 +29,17 @@ from model.scoring.scorer_state import ScoreState, origins_ms
 __all__ = ["GIVE_UP_MS", "LiveScorer", "Prices", "Settled", "settle"]
 
 GIVE_UP_MS: Final = 48 * HOUR_MS
-"""A gap this old is not going to be filled any more: its forecasts stay without a score."""
+"""A gap this old is not filled any more: its forecasts stay without a score."""
 
 
 _log = logging.getLogger(__name__)
 
 
 class Prices(Protocol):
-    """What scoring asks of the price store (`core.price_store.PriceReader`)."""
+    """The part of the price store that scoring needs (`core.price_store.PriceReader`)."""
 
     def as_of(self, coin_id: str, ts_ms: int) -> tuple[int, float] | None:
-        """Event time and price of the last price at or before `ts_ms`, or None."""
+        """Event time and value of the last price at or before `ts_ms`, or None."""
 
     def thinned(self, coin_id: str, start_ms: int, end_ms: int) -> list[tuple[int, float]]:
         """The last price of each 5-minute interval within [start_ms, end_ms), in order."""
@@ -48,9 +47,12 @@ class Prices(Protocol):
 
 @dataclass(frozen=True)
 class Settled:
-    """What became of some pending forecasts.
+    """What became of pending forecasts.
 
-    Those that met their outcome are `realised`, others are `pending` still; `missed` counts those that never will.
+    Attributes:
+        realised: those with a known outcome, in the column `price_actual`.
+        pending: those that still wait.
+        missed: number of those that never will have an outcome.
     """
 
     realised: pa.Table
@@ -65,7 +67,7 @@ def settle(pending: pa.Table, prices: Prices) -> Settled:
     lies `GIVE_UP_MS` before the newest price of any coin. The machine's clock plays no part.
 
     Args:
-        pending: rows of FORECAST_SCHEMA; the realised ones come back with `price_actual`.
+        pending: rows of FORECAST_SCHEMA.
         prices: the price store.
     """
     coins = pending["coin"].to_pylist()
@@ -83,7 +85,7 @@ def settle(pending: pa.Table, prices: Prices) -> Settled:
 
 
 class LiveScorer:
-    """Follows the published log and appends score rows; one per workspace, by the holder of the pipeline's lock."""
+    """Reads the published log and appends score rows; only the holder of the pipeline's lock may have one."""
 
     def __init__(self, publisher: Publisher) -> None:
         self._publisher = publisher
@@ -100,10 +102,13 @@ class LiveScorer:
         return len(self._pending)
 
     def step(self, prices: Prices) -> pa.Table:
-        """Score what came due, publish it, and return the new rows of SCORE_SCHEMA.
+        """Score the forecasts that came due and publish the scores.
+
+        Returns:
+            The new rows of SCORE_SCHEMA.
 
         Raises:
-            OSError: the disk refused; the same forecasts come due again at the next step.
+            OSError: the disk refused; the same forecasts are scored in the next step.
             NotReady, DamagedFile: the price store cannot be read now.
         """
         self._take_new_log()
@@ -124,7 +129,7 @@ class LiveScorer:
         return rows
 
     def _take_new_log(self) -> None:
-        """Add the rows of parts of the log that were published since; whole days are merged from parts long seen."""
+        """Add the log rows published since the last step; a part of a whole day only merges parts seen before."""
         parts = [part for part in self._publisher.manifest.parts.get("log", ()) if part.file not in self._seen]
         if not parts:
             return
@@ -136,7 +141,7 @@ class LiveScorer:
         self._seen = {part.file for part in self._publisher.manifest.parts.get("log", ())}
 
     def _score(self, realised: pa.Table, prices: Prices) -> pa.Table:
-        """One row of SCORE_SCHEMA a forecast; a coin without two hours of history before the origin has none."""
+        """One row of SCORE_SCHEMA per forecast; none for a coin without two hours of history before the origin."""
         origin = origins_ms(realised)
         moves = np.empty((len(realised), len(QUANTILE_COLUMNS)))
         history = partial(_log_prices, prices)

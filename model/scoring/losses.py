@@ -1,4 +1,4 @@
-"""What each forecast lost against its outcome, in numpy alone: the live loop does without pandas.
+"""Losses of forecasts against their outcomes: pinball, Winkler, Brier, absolute error, and the direction.
 
 All losses are in simple returns (price / price at the origin − 1), so that coins are comparable.
 """
@@ -19,8 +19,8 @@ __all__ = ["NAIVE_COLUMNS", "brier", "loss_terms", "pinball", "winkler"]
 NAIVE_COLUMNS: Final = tuple(f"naive_{column}" for column in QUANTILE_COLUMNS)
 """The naive benchmark's quantiles as prices, beside those of the forecast."""
 
-_NO_CALL: Final = 1e-9
-"""A probability of a rise this close to one half calls no direction."""
+_NO_DIRECTION: Final = 1e-9
+"""A probability of a rise this close to one half predicts no direction."""
 
 
 def loss_terms(
@@ -37,12 +37,15 @@ def loss_terms(
 
     Args:
         price_origin: prices at the origins (n,).
-        quantiles: forecast quantiles as prices (n, 9).
-        naive: those of the naive benchmark (n, 9).
+        quantiles: price quantiles of the forecasts (n, 9).
+        naive: price quantiles of the naive benchmark (n, 9).
         mean: expected prices (n,).
         p_up: probabilities of a rise (n,).
-        is_model: whether the model made the forecast, not the baseline (n,).
-        actual: outcomes (n,).
+        is_model: the model made the forecast (n,), not the baseline.
+        actual: realised prices (n,).
+
+    Returns:
+        One array (n,) per column.
     """
     own, benchmark = (prices / price_origin[:, None] - 1 for prices in (quantiles, naive))
     move, point = actual / price_origin - 1, mean / price_origin - 1
@@ -58,7 +61,7 @@ def loss_terms(
 
 
 def pinball(quantiles: FloatArray, outcome: FloatArray, levels: Sequence[float] = QUANTILES) -> FloatArray:
-    """Pinball loss averaged over the quantiles (n, k) of each of n forecasts; in expectation least at the true ones.
+    """Pinball loss averaged over the quantiles (n, k) of each of n forecasts; its mean is least at the true quantiles.
 
     Twice this mean approximates the continuous ranked probability score.
 
@@ -80,7 +83,7 @@ def winkler(low: FloatArray, high: FloatArray, outcome: FloatArray, percent: int
 
 
 def brier(p_up: FloatArray, move: FloatArray) -> FloatArray:
-    """Squared distance of the probability of a rise from what came: 1 for a rise, 0 for a fall or no move.
+    """Squared distance between the probability of a rise and the outcome: 1 for a rise, 0 for a fall or no move.
 
     Source: Brier (1950), "Verification of forecasts expressed in terms of probability".
     """
@@ -88,10 +91,10 @@ def brier(p_up: FloatArray, move: FloatArray) -> FloatArray:
 
 
 def _spread_losses(own: FloatArray, naive: FloatArray, move: FloatArray) -> dict[str, FloatArray]:
-    place = {name: number for number, name in enumerate(QUANTILE_COLUMNS)}
-    low, high = (place[name] for name in INTERVALS[80])
+    column = {name: number for number, name in enumerate(QUANTILE_COLUMNS)}
+    low, high = (column[name] for name in INTERVALS[80])
     inside = {
-        f"inside_{percent}": ((own[:, place[first]] <= move) & (move <= own[:, place[last]])).astype(np.float64)
+        f"inside_{percent}": ((own[:, column[first]] <= move) & (move <= own[:, column[last]])).astype(np.float64)
         for percent, (first, last) in INTERVALS.items()
     }
     return inside | {
@@ -104,8 +107,8 @@ def _spread_losses(own: FloatArray, naive: FloatArray, move: FloatArray) -> dict
 
 
 def _direction(p_up: FloatArray, move: FloatArray) -> dict[str, FloatArray]:
-    called = np.abs(p_up - 0.5) > _NO_CALL
-    moved = called & (move != 0)
+    predicted = np.abs(p_up - 0.5) > _NO_DIRECTION
+    moved = predicted & (move != 0)
     return {
         "brier": brier(p_up, move),
         "moved": moved.astype(np.float64),

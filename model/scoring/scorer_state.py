@@ -1,4 +1,4 @@
-"""Which logged forecasts await their outcome: the memory that makes live scores count each forecast exactly once."""
+"""Remembers which logged forecasts wait for their outcome, so that live scores count each one exactly once."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from core.publishing.publisher import Publisher
 from core.times import HOUR_MS
 from etl.arrays import IntArray
 
-__all__ = ["LATEST_LOGGED_MS", "ScoreState", "origins_ms"]
+__all__ = ["MAX_LOGGED_AGE_MS", "ScoreState", "origins_ms"]
 
 _SCHEMA: Final = pa.schema([("coin", pa.string()), ("origin_ms", pa.int64()), ("open", pa.int16())])
 _FLOOR: Final = b"floor_ms"
-LATEST_LOGGED_MS: Final = 2 * HOUR_MS
+MAX_LOGGED_AGE_MS: Final = 2 * HOUR_MS
 """A forecast whose origin is older than this is shown but not logged: its outcome is already past.
 
 Rows of the log not seen yet are therefore at most this much older than the newest one seen.
@@ -27,11 +27,15 @@ Rows of the log not seen yet are therefore at most this much older than the newe
 
 @dataclass(frozen=True)
 class ScoreState:
-    """What was seen of the log and what of it is still open.
+    """The part of the log that was seen, and the forecasts in it that are still open.
 
-    The log has one origin per coin and 5-minute slot, in increasing order, so the last origin seen of each coin
-    (`last`) tells new rows from old ones, and only the open ones of those seen need to be listed: `open_bits` maps
-    (coin, origin) to a bit per horizon. Coins never seen start after `floor_ms`.
+    The log has one origin per coin and 5-minute slot, in increasing order. The last origin seen of each coin therefore
+    separates new rows from old ones, and only the open ones among the old have to be listed.
+
+    Attributes:
+        last: coin → last origin seen, in UTC milliseconds.
+        open_bits: (coin, origin) → a bit per horizon that is open.
+        floor_ms: rows of coins never seen before count from here on.
     """
 
     last: Mapping[str, int] = field(default_factory=dict)
@@ -40,10 +44,10 @@ class ScoreState:
 
     @staticmethod
     def read(publisher: Publisher) -> ScoreState:
-        """The published state.
+        """Read the published state.
 
-        Where it was lost (damaged) although there are scores, what belongs to the hours already scored is left alone:
-        better a few forecasts without a score than any with two.
+        If it is lost (damaged) although there are scores, forecasts of the hours already scored are skipped: a few
+        without a score are better than some with two.
         """
         entry = publisher.manifest.entries.get("score_state")
         table = None if entry is None else publisher.table(entry.file)
@@ -60,10 +64,10 @@ class ScoreState:
         return ScoreState(last, open_bits, int((table.schema.metadata or {})[_FLOOR]))
 
     def since_ms(self) -> int:
-        """Nothing in the log before this moment is open."""
+        """No row of the log before this time is open."""
         if not self.last:
             return self.floor_ms + 1
-        return min([max(self.last.values()) - LATEST_LOGGED_MS, *(origin_ms for _, origin_ms in self.open_bits)])
+        return min([max(self.last.values()) - MAX_LOGGED_AGE_MS, *(origin_ms for _, origin_ms in self.open_bits)])
 
     def open_rows(self, logged: pa.Table) -> pa.Table:
         """The rows of `logged` (FORECAST_SCHEMA) that are new or were open when the state was written."""
@@ -74,7 +78,7 @@ class ScoreState:
         return logged.filter(pa.array((origin > last) | (bits & _bits(logged) != 0)))
 
     def seen(self, rows: pa.Table) -> ScoreState:
-        """The state after `rows` became pending; what was open before is pending too and no longer listed here."""
+        """The state after `rows` became pending; the rows that were open before are pending too, so none is listed."""
         last = dict(self.last)
         for coin, origin_ms in zip(rows["coin"].to_pylist(), origins_ms(rows).tolist(), strict=True):
             last[coin] = max(last.get(coin, -1), origin_ms)

@@ -45,7 +45,7 @@ assert "pandas" not in sys.modules
 """
     done = subprocess.run([sys.executable, "-c", code], cwd=PROJECT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout.splitlines()[-1])["steps_s"]["conferir as previsões"] > 0
+    assert json.loads(done.stdout.splitlines()[-1])["steps_s"]["scores"] > 0
 
 
 def test_cycle_takes_a_history_too_sparse_to_learn_from(run_bench: Any) -> None:

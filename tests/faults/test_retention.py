@@ -14,7 +14,7 @@ from core.publishing.manifest import ManifestReader
 from core.publishing.publisher import Publisher
 from core.times import DAY_MS, GRID_STEP_MS, now_ms
 from etl.collector.retention import Retention
-from model.loop.forecast_log import ForecastBook
+from model.loop.forecast_log import ForecastLog
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(120)]
 
@@ -78,7 +78,7 @@ def test_expired_tables_are_no_longer_published(tmp_path: Path, monkeypatch: pyt
         features = pa.table({"coin": ["bitcoin"], "ts": when})
         publisher.publish({}, {"log": (moment, moment, log), "features": (moment, moment, features)})
     files = publisher.manifest.files()
-    book = ForecastBook(publisher, now, KEEP_DAYS)
+    book = ForecastLog(publisher, now, KEEP_DAYS)
     for _ in range(8):
         book.tidy(now)
     parts = ManifestReader(tmp_path).current().parts

@@ -32,14 +32,17 @@ def write_report(
     context: Mapping[str, object],
     rivals: Mapping[str, pd.DataFrame] | None = None,
 ) -> dict[str, Any]:
-    """Write report.json and report.html into `out_dir` and return what report.json holds.
+    """Write report.json and report.html into a folder.
 
     Args:
-        out_dir: made if it does not exist.
+        out_dir: the folder, created if it does not exist.
         forecasts: what `evaluation.evaluate` takes: the forecasts, `price_actual`, and the benchmark's quantiles
             in `model.scoring.losses.NAIVE_COLUMNS`.
         context: facts to show at the top (data file, period, options), in the order given.
         rivals: name → forecasts of another method, with `price_actual`; the benchmark's columns may be missing.
+
+    Returns:
+        The content of report.json.
 
     Raises:
         BadInput: a column is missing, or no forecast has an outcome.
@@ -52,7 +55,7 @@ def write_report(
 
 
 def build_report(forecasts: pd.DataFrame, context: Mapping[str, object], rivals: Mapping[str, pd.DataFrame]) -> Report:
-    """Everything the report shows, computed; arguments and errors as in `write_report`."""
+    """Compute everything that the report shows; arguments and errors as in `write_report`."""
     judged = {name: _rival(forecasts, frame) for name, frame in rivals.items()}
     evaluation = evaluate(forecasts)
     origins = forecasts["origin"]
@@ -67,7 +70,7 @@ def build_report(forecasts: pd.DataFrame, context: Mapping[str, object], rivals:
 
 
 def worst_misses(forecasts: pd.DataFrame, count: int = _MISSES) -> list[Miss]:
-    """The outcomes farthest outside their 95 % interval, in half-widths of it; one a coin and three hours."""
+    """The outcomes farthest outside their 95 % interval, in half-widths; at most one per coin and three hours."""
     low_name, high_name = INTERVALS[95]
     known = forecasts[forecasts["price_actual"].notna()]
     low, high, actual = (known[name].to_numpy(dtype=np.float64) for name in (low_name, high_name, "price_actual"))
@@ -119,7 +122,7 @@ def _to_json(report: Report) -> dict[str, Any]:
         "relative_pinball_by_coin_and_horizon": evaluation.grid,
         "reliability": evaluation.reliability,
         "reliability_by_horizon": evaluation.reliability_by_horizon,
-        "apart": evaluation.block.apart,
+        "apart": evaluation.block.excluded_stable_coins,
         "unknown_outcomes": evaluation.unknown,
         "rivals": {name: asdict(rival) for name, rival in report.rivals.items()},
         "worst_misses": [asdict(miss) for miss in report.misses],

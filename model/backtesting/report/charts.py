@@ -1,4 +1,4 @@
-"""Small charts as HTML with inline SVG that follow the page's colours; no script, nothing loaded."""
+"""Small charts as inline SVG in the page's colours, without scripts or external files."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def line_chart(
 
 
 def ratio_chart(values: Mapping[str, float | None], title: str) -> str:
-    """One bar a label from 1 ("the price stays") to its ratio: to the left is better, to the right worse."""
+    """One bar per label, from 1 ("the price stays") to its ratio: left is better, right is worse."""
     height = _TOP + 26 * len(values) + _BOTTOM
     known = [value for value in values.values() if value is not None]
     ticks = _ticks([*known, 1.0])
@@ -81,7 +81,7 @@ def ratio_chart(values: Mapping[str, float | None], title: str) -> str:
 
 
 def reliability_chart(curves: Mapping[str, Mapping[float, float]], title: str) -> str:
-    """Nominal level of each quantile against the share of outcomes below it; on the diagonal all is well."""
+    """Nominal level of each quantile against the share of outcomes below it; calibrated ones lie on the diagonal."""
     size, left = 340, _LEFT
     right, bottom = left + size, _TOP + size
 

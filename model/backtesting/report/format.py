@@ -1,4 +1,4 @@
-"""Numbers, moments and table cells as a Brazilian reader writes them."""
+"""Numbers, times and intervals as a Brazilian reader writes them."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import Final
 
 from core.number_format import format_number
 
-__all__ = ["day", "integer", "moment", "number", "percent", "span"]
+__all__ = ["day", "integer", "number", "percent", "span", "timestamp"]
 
 _MISSING: Final = "–"
 
 
 def number(value: float | None, digits: int = 3) -> str:
-    """`0,937`, or a dash for what is not known."""
+    """`0,937`, or a dash for an unknown value."""
     if value is None or not math.isfinite(value):
         return _MISSING
     return format_number(value, digits).replace("-", "\N{MINUS SIGN}")
@@ -35,7 +35,7 @@ def span(interval: tuple[float, float] | None, digits: int = 3) -> str:
     return _MISSING if interval is None else f"{number(interval[0], digits)} a {number(interval[1], digits)}"
 
 
-def moment(value: datetime) -> str:
+def timestamp(value: datetime) -> str:
     """`31/05/2024 14:05`, UTC."""
     return f"{value:%d/%m/%Y %H:%M}"
 

@@ -1,4 +1,4 @@
-"""A report as one self-contained HTML page: no script, nothing loaded, light or dark by itself."""
+"""A report as one self-contained HTML page, in light or dark as the system asks."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _FULL_TINT: Final = 0.1
 
 
 def html_page(report: Report) -> str:
-    """The whole page; it needs nothing but itself."""
+    """The whole page, without references to other files."""
     title = escape(say(message("report.title")))
     body = [
         f"<h1>{title}</h1><p>{escape(headline(report))}</p>",
@@ -65,7 +65,7 @@ def _cell(text: str, tint: str) -> str:
 
 
 def _tint(ratio: float | None) -> str:
-    """Background of a cell: towards `better` below 1, towards `worse` above."""
+    """Background of a cell: tinted as better below 1, as worse above."""
     if ratio is None:
         return ""
     strength = min(abs(ratio - 1) / _FULL_TINT, 1.0)

@@ -1,4 +1,4 @@
-"""What a report is made from: the evidence, and the sections that the page shows."""
+"""The parts of a report: its data, and the sections that the page shows."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["Figure", "Miss", "Report", "Rival", "Section", "Table"]
 
 @dataclass(frozen=True)
 class Miss:
-    """An outcome outside its 95 % interval, `distance` half-widths beyond the nearer end; moments in UTC."""
+    """An outcome outside its 95 % interval, `distance` half-widths beyond the nearer end; times in UTC."""
 
     coin: str
     origin: datetime
@@ -28,7 +28,7 @@ class Miss:
 
 @dataclass(frozen=True)
 class Rival:
-    """Another method on the same data: its own score, and the forecasts' difference from it (below zero is better)."""
+    """Another method on the same data: its score, and our difference from it (below zero we are better)."""
 
     score: Score
     difference: Difference
@@ -36,7 +36,7 @@ class Rival:
 
 @dataclass(frozen=True)
 class Report:
-    """The evidence; `facts` are shown as they are."""
+    """The data of a report; `facts` are shown as they are."""
 
     evaluation: Evaluation
     misses: Sequence[Miss]
@@ -48,7 +48,7 @@ class Report:
 
 @dataclass(frozen=True)
 class Figure:
-    """A number to see first."""
+    """A number at the top of the page."""
 
     name: str
     value: str
@@ -57,7 +57,7 @@ class Figure:
 
 @dataclass(frozen=True)
 class Table:
-    """Cells as people read them; `ratios`, of the same shape without the first column, tint cells around 1."""
+    """Formatted cells; `ratios`, of the same shape without the first column, tint them around 1."""
 
     headings: Sequence[str]
     rows: Sequence[Sequence[str]]
@@ -66,7 +66,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Section:
-    """A heading, a sentence that says how to read it, charts (HTML) and tables."""
+    """A heading, a sentence on how to read it, charts (HTML) and tables."""
 
     title: str
     text: str

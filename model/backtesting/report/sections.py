@@ -11,7 +11,7 @@ from core.forecast_schema import HORIZONS_MIN
 from core.number_format import price_decimals
 from core.wording import message, say
 from model.backtesting.report.charts import line_chart, ratio_chart, reliability_chart
-from model.backtesting.report.format import day, integer, moment, number, percent, span
+from model.backtesting.report.format import day, integer, number, percent, span, timestamp
 from model.backtesting.report.parts import Figure, Report, Section, Table
 
 __all__ = ["figures", "headline", "notes", "rolling_ratio", "sections"]
@@ -23,7 +23,7 @@ _ROLLING_DAYS: Final = 7
 
 
 def headline(report: Report) -> str:
-    """One sentence that says how good the forecasts were, and how sure that is."""
+    """One sentence on how good the forecasts were, and how certain that is."""
     relative, interval = report.evaluation.block.overall.relative_pinball, report.evaluation.interval
     if relative is None:
         return _text("nothing_moved")
@@ -60,9 +60,9 @@ def figures(report: Report) -> list[Figure]:
 def notes(report: Report) -> str:
     """The period, which coins stay out of the overall figures, and what was not scored."""
     evaluation = report.evaluation
-    parts = [_text("origins", first=moment(report.first_origin), last=moment(report.last_origin))]
-    if evaluation.block.apart:
-        parts.append(say(message("score.apart", coins=", ".join(evaluation.block.apart))))
+    parts = [_text("origins", first=timestamp(report.first_origin), last=timestamp(report.last_origin))]
+    if evaluation.block.excluded_stable_coins:
+        parts.append(say(message("score.apart", coins=", ".join(evaluation.block.excluded_stable_coins))))
     if evaluation.unknown:
         parts.append(_text("unknown", forecasts=integer(evaluation.unknown)))
     return " ".join(parts)
@@ -162,7 +162,7 @@ def _misses(report: Report) -> Section:
     rows = [
         [
             miss.coin,
-            moment(miss.origin),
+            timestamp(miss.origin),
             f"{miss.horizon_min} min",
             _price(miss.price_origin),
             _text("from_to", low=_price(miss.low), high=_price(miss.high)),

@@ -150,7 +150,7 @@ def test_a_coin_that_never_moved_has_no_ratio() -> None:
 def test_stablecoins_are_shown_apart() -> None:
     """A coin that moves 0.01 % on average counts under its own name alone."""
     block = _block([_row("bitcoin", loss=0.8), _row("tether", loss=3.0, move=0.0001)])
-    assert block.apart == ("tether",)
+    assert block.excluded_stable_coins == ("tether",)
     assert block.overall.relative_pinball == pytest.approx(0.8)
     assert block.by_horizon[5].forecasts == 12
     assert block.by_coin["tether"].relative_pinball == pytest.approx(3.0)
@@ -159,13 +159,13 @@ def test_stablecoins_are_shown_apart() -> None:
 def test_stablecoins_alone_are_not_hidden() -> None:
     """Where nothing else is collected, the overall score is theirs."""
     block = _block([_row("tether", loss=1.5, move=0.0001)])
-    assert block.apart == ()
+    assert block.excluded_stable_coins == ()
     assert block.overall.relative_pinball == pytest.approx(1.5)
 
 
 def test_the_caller_may_name_the_coins_apart() -> None:
-    """A part of the evidence is judged with the coins that the whole set apart."""
-    block = summarise(_table([_row("bitcoin", loss=0.8), _row("tether", loss=3.0)]), apart=["tether"])
+    """A part of the evidence can be scored without the coins that the whole excluded."""
+    block = summarise(_table([_row("bitcoin", loss=0.8), _row("tether", loss=3.0)]), excluded_stable_coins=["tether"])
     assert block is not None
     assert block.overall.relative_pinball == pytest.approx(0.8)
 

@@ -125,7 +125,7 @@ def test_stablecoins_stay_apart(make_forecasts: MakeForecasts) -> None:
     liquid = make_forecasts(100, ("bitcoin",))
     stable = make_forecasts(100, ("tether",), sigma=1e-5, width=9.0)
     joint, alone = evaluate(pd.concat([liquid, stable], ignore_index=True)), evaluate(liquid)
-    assert joint.block.apart == ("tether",)
+    assert joint.block.excluded_stable_coins == ("tether",)
     assert joint.block.overall == alone.block.overall
     assert joint.reliability == alone.reliability
     assert joint.by_regime == alone.by_regime

@@ -19,7 +19,7 @@ from core.errors import BadInput
 from model.backtesting.evaluation import evaluate
 from model.backtesting.report.build import build_report, worst_misses, write_report
 from model.backtesting.report.charts import line_chart, ratio_chart, reliability_chart
-from model.backtesting.report.format import integer, moment, number, percent, span
+from model.backtesting.report.format import integer, number, percent, span, timestamp
 from model.backtesting.report.sections import headline, rolling_ratio
 from model.scoring.losses import NAIVE_COLUMNS
 
@@ -203,7 +203,7 @@ def test_numbers_are_written_as_brazilians_write_them() -> None:
     assert integer(1234567) == "1.234.567"
     assert percent(0.805) == "80,5\N{NO-BREAK SPACE}%"
     assert span((0.9, 1.1), 1) == "0,9 a 1,1"
-    assert moment(datetime.fromisoformat("2024-05-31T14:05:00+00:00")) == "31/05/2024 14:05"
+    assert timestamp(datetime.fromisoformat("2024-05-31T14:05:00+00:00")) == "31/05/2024 14:05"
 
 
 @pytest.mark.parametrize("values", [[], [None], [1.0], [0.5, None, 2000.0], [0.99, 1.01]])

@@ -12,7 +12,7 @@ from core.forecast_schema import FORECAST_SCHEMA, HORIZONS_MIN
 from core.publishing.publisher import Publisher
 from core.times import DAY_MS, GRID_STEP_MS, HOUR_MS
 from etl.features.feature_table import FEATURE_SCHEMA
-from model.loop.forecast_log import ForecastBook
+from model.loop.forecast_log import ForecastLog
 
 NO_FEATURES = FEATURE_SCHEMA.empty_table()
 NOON = 20_000 * DAY_MS + 12 * HOUR_MS
@@ -35,9 +35,9 @@ def _log(publisher: Publisher) -> list[tuple[str, int, float]]:
     )
 
 
-def _book(folder: Path, now_ms: int = NOON) -> tuple[Publisher, ForecastBook]:
+def _book(folder: Path, now_ms: int = NOON) -> tuple[Publisher, ForecastLog]:
     publisher = Publisher(folder)
-    return publisher, ForecastBook(publisher, now_ms, retention_days=90)
+    return publisher, ForecastLog(publisher, now_ms, retention_days=90)
 
 
 def test_only_the_first_forecast_of_a_slot_is_logged(tmp_path: Path) -> None:

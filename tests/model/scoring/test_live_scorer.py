@@ -22,7 +22,7 @@ from core.times import DAY_MS, GRID_STEP_MS, HOUR_MS, MINUTE_MS
 from core.wording import Message
 from core.workspace import open_workspace
 from etl.features.feature_table import FEATURE_SCHEMA
-from model.loop.forecast_log import ForecastBook
+from model.loop.forecast_log import ForecastLog
 from model.score import main
 from model.scoring.live_scorer import GIVE_UP_MS, LiveScorer
 from model.scoring.naive_benchmark import naive_quantiles
@@ -52,7 +52,7 @@ class World:
     def restart(self) -> None:
         """A new process: everything comes back from the disk."""
         self.publisher = Publisher(self.folder / "processed")
-        self.book = ForecastBook(self.publisher, NOON, retention_days=90)
+        self.forecast_log = ForecastLog(self.publisher, NOON, retention_days=90)
         self.scorer = LiveScorer(self.publisher)
 
     def prices(self, coin: str, start_ms: int, end_ms: int, step_ms: int = GRID_STEP_MS) -> None:
@@ -69,7 +69,7 @@ class World:
         names = {"coin": coin, "kind": kind, "model_version": "1", "source": "demo", "created_at": origin_ms}
         rows = [{**numbers, **names, "origin": origin_ms, "horizon_min": horizon} for horizon in HORIZONS_MIN]
         latest = pa.Table.from_pylist(rows, schema=FORECAST_SCHEMA)
-        self.book.publish(latest, None, origin_ms, FEATURE_SCHEMA.empty_table())
+        self.forecast_log.publish(latest, None, origin_ms, FEATURE_SCHEMA.empty_table())
 
     def scores(self) -> pa.Table:
         """All published score rows, one a cell."""
@@ -258,7 +258,7 @@ def test_whatever_happens_each_forecast_counts_once(tmp_path: Path, seed: int) -
             case 0:
                 world.restart()
             case 1:
-                world.book.tidy(now)
+                world.forecast_log.tidy(now)
             case 2 if gaps:
                 world.prices(*gaps.pop(rng.randrange(len(gaps))), MINUTE_MS)
             case _:
