@@ -1,4 +1,4 @@
-"""A CoinGecko-compatible server on loopback: simulated prices, or recorded ones played on from now.
+"""A CoinGecko-compatible server on loopback that plays simulated or recorded prices.
 
 `python -m etl.simulator --port 8123 --coins top:250`, then point CRYPTO_COINGECKO_URL to the address it prints.
 """
@@ -34,7 +34,7 @@ _log = logging.getLogger(__name__)
 
 
 def main(arguments: Sequence[str] | None = None, make_server: Callable[..., MarketServer] = MarketServer) -> int:
-    """Serve until SIGTERM, SIGINT or SIGBREAK, or until the parent is gone; 0 then.
+    """Serve until SIGTERM, SIGINT or SIGBREAK, or until the parent process ends; return 0.
 
     Raises:
         BadInput: market, recording or port cannot be served.

@@ -24,8 +24,8 @@ __all__ = ["FUTURE_TOLERANCE_MS", "PriceWriter"]
 FUTURE_TOLERANCE_MS: Final = 2 * MINUTE_MS
 """How far ahead of the clock an event time may lie before the price is refused."""
 
-_CHECKED_BYTES: Final = 200_000_000
-"""Up to this size every page is read on opening; a larger file is for `verify(whole=True)`, beside the work."""
+_MAX_CHECKED_BYTES: Final = 200_000_000
+"""Up to this size every page is read on opening; a larger file is for `verify(whole=True)`, in another thread."""
 
 _log = logging.getLogger(__name__)
 
@@ -38,9 +38,10 @@ class PriceWriter:
     whole on opening.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, max_checked_bytes: int = _MAX_CHECKED_BYTES) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self.path = path
+        self._max_checked_bytes = max_checked_bytes
         self.set_aside_as: Path | None = None
         self.is_checked = True
         self._lock = hold_lock(path.with_suffix(".lock"), message("lock.prices"))
@@ -208,15 +209,15 @@ class PriceWriter:
 
     def _open(self) -> sqlite3.Connection:
         try:
-            connection = _connect_for_writing(self.path)
+            connection = _connect_for_writing(self.path, self._max_checked_bytes)
         except sqlite3.DatabaseError as error:
             if not is_damage(error):
                 raise
             self.set_aside_as = set_aside(self.path)
             _log.error("crypto.db is damaged (%s): set aside as %s, starting afresh", error, self.set_aside_as.name)
-            connection = _connect_for_writing(self.path)
+            connection = _connect_for_writing(self.path, self._max_checked_bytes)
         self._file = _inode(self.path)
-        self.is_checked = self.path.stat().st_size <= _CHECKED_BYTES
+        self.is_checked = self.path.stat().st_size <= self._max_checked_bytes
         return connection
 
     @contextmanager
@@ -241,7 +242,7 @@ def _count(connection: sqlite3.Connection, change: int) -> None:
     )
 
 
-def _connect_for_writing(path: Path) -> sqlite3.Connection:
+def _connect_for_writing(path: Path, max_checked_bytes: int) -> sqlite3.Connection:
     connection = sqlite3.connect(path, timeout=5, isolation_level=None, check_same_thread=False)
     try:
         connection.execute("PRAGMA journal_mode = WAL")
@@ -249,7 +250,7 @@ def _connect_for_writing(path: Path) -> sqlite3.Connection:
         connection.execute("PRAGMA wal_autocheckpoint = 4000")  # 16 MB: a page polled often is folded in less often
         connection.execute("PRAGMA journal_size_limit = 67108864")
         connection.execute("PRAGMA temp_store = MEMORY")
-        if path.stat().st_size <= _CHECKED_BYTES:
+        if path.stat().st_size <= max_checked_bytes:
             quick_check(connection)
         migrate(connection)
         connection.execute("PRAGMA optimize = 0x10002")

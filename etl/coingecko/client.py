@@ -1,6 +1,6 @@
-"""A thin client for the three CoinGecko calls the collector makes; one call, one answer or one typed error.
+"""A client for the three CoinGecko calls of the collector; each call returns a reply or raises a typed error.
 
-No retries, no waiting, no caching: pacing belongs to the caller, who shares one budget among all calls.
+It never retries, waits or caches: the collector shares one budget among all calls.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _log = logging.getLogger(__name__)
 
 
 class MarketsPage(NamedTuple):
-    """Rows of /coins/markets and the moment they came; `whole` when the page was as long as pages get."""
+    """Rows of /coins/markets and when they came; `whole` if the page has the maximum number of rows."""
 
     rows: list[MarketRow]
     reply_time: ReplyTime
@@ -37,14 +37,14 @@ class MarketsPage(NamedTuple):
 
 
 class Chart(NamedTuple):
-    """Prices of one coin's market_chart and the moment they came."""
+    """Prices of one coin's market_chart and when they came."""
 
     prices: list[Price]
     reply_time: ReplyTime
 
 
 class CoinGecko:
-    """The API of the plan in `settings`. Every call may raise SourceError, CredentialProblem or ConfigurationError."""
+    """The API of the plan in `settings`; every call may raise SourceError, CredentialProblem, ConfigurationError."""
 
     def __init__(self, settings: Settings, wall_ms: Callable[[], int] = now_ms) -> None:
         headers = {"User-Agent": user_agent(settings.contact)}
@@ -55,21 +55,21 @@ class CoinGecko:
         self._transport = Transport(base_url(settings), headers)
 
     def markets(self, ids: Sequence[str], *, sparkline: bool = False) -> MarketsPage:
-        """The coins `ids`, at most 250; with `sparkline` also 7 days of hourly prices. Unknown ids are just absent."""
+        """Fetch at most 250 coins; with `sparkline` also 7 days of hourly prices. Unknown ids are absent."""
         return self._page({"ids": ",".join(ids), "page": 1, "sparkline": str(sparkline).lower()})
 
     def largest(self, page: int) -> MarketsPage:
-        """Page `page` (from 1) of all coins, by market cap."""
+        """Fetch page `page` (from 1) of all coins, by market cap."""
         return self._page({"page": page, "sparkline": "false"})
 
     def market_chart(self, coin_id: str) -> Chart:
-        """The last 24 hours of one coin in 5-minute steps."""
+        """Fetch the last 24 hours of one coin in 5-minute steps."""
         query = {"vs_currency": self._currency, "days": 1, "precision": "full"}
         value, reply_time = self._get(f"/coins/{quote(coin_id, safe='')}/market_chart", query)
         return Chart(parse_chart(value, coin_id, reply_time), reply_time)
 
     def abort(self) -> None:
-        """Cut the call in progress, from any thread; later ones fail at once."""
+        """Cut the call in progress, from any thread; later calls fail at once."""
         self._transport.abort()
 
     def close(self) -> None:
@@ -116,7 +116,7 @@ def base_url(settings: Settings) -> str:
 
 
 def _source_time_ms(reply: RawReply, wall_ms: int) -> int:
-    """The moment by the source's clock; one that is more than a day off ours is no clock."""
+    """Time of the source's clock, or ours if the two are more than a day apart."""
     time_ms = server_time_ms(reply.headers)
     return wall_ms if time_ms is None or abs(time_ms - wall_ms) > DAY_MS else time_ms
 
@@ -128,7 +128,7 @@ def _check_content_type(reply: RawReply) -> None:
 
 
 def _note(path: str, reply: RawReply) -> None:
-    """One debug line a call, with what tells how old an answer is and who gave it."""
+    """Log one debug line per call, with the headers that tell the age and the origin of the reply."""
     facts = {name: reply.headers.get(name) for name in ("age", "cf-cache-status", "x-request-id", "cf-ray")}
     said = " ".join(f"{name}={value}" for name, value in facts.items() if value)
     _log.debug("GET %s: %d, %d bytes %s", path, reply.status, len(reply.body), said)

@@ -1,7 +1,7 @@
-"""From an answer that is not what was asked for to the typed error that says what happens next.
+"""Turns error replies into typed errors that say what happens next.
 
-Pure. CoinGecko wraps its errors in four envelopes, and the edge in front of it sends text or HTML: the status counts
-first, then the code wherever it stands, then the words.
+This module does no I/O. CoinGecko wraps its errors in four JSON envelopes, and the network edge in front of it sends
+text or HTML; so the words of a ban, the numeric code and the status are looked up in this order.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _EPOCH_S: Final = 1_000_000_000
 
 
 def refusal(status: int, headers: Mapping[str, str], body: bytes, wall_ms: int) -> ForecastingError:
-    """The error for an answer with a status other than 200."""
+    """The error for a reply with a status other than 200."""
     text = body[:20_000].decode("utf-8", "replace")
     value = _json(text)
     words = f"HTTP {status}: {_message(value, text)}"
@@ -68,7 +68,7 @@ def _by_status(status: int, is_text: bool, words: str, ordered_s: float | None) 
 
 
 def error_code(value: Any) -> int | None:
-    """The numeric code of an error body, in whichever of the envelopes it stands, or None."""
+    """Numeric code of an error body in any of the envelopes, or None."""
     for level in _levels(value):
         code = level.get("error_code")
         if isinstance(code, int) or (isinstance(code, str) and code.isdecimal() and len(code) < 10):
@@ -77,9 +77,9 @@ def error_code(value: Any) -> int | None:
 
 
 def wait_ordered_s(headers: Mapping[str, str], wall_ms: int) -> float | None:
-    """Seconds that Retry-After, or else x-ratelimit-reset, asks to wait; None where neither says anything usable.
+    """Seconds to wait by Retry-After, else by x-ratelimit-reset, or None.
 
-    Dates are counted from the answer's own Date where it has one, so that a wrong clock here shortens no wait.
+    Dates count from the reply's own Date if it has one, so that a wrong clock here shortens no wait.
     """
     now_s = (server_time_ms(headers) or wall_ms) / 1000
     for wait_s in (_retry_after_s(headers, now_s), _reset_s(headers, now_s)):
@@ -89,7 +89,7 @@ def wait_ordered_s(headers: Mapping[str, str], wall_ms: int) -> float | None:
 
 
 def server_time_ms(headers: Mapping[str, str]) -> int | None:
-    """The moment at which the server says it answered, or None."""
+    """Time of the Date header in UTC milliseconds, or None."""
     moment = _http_date(headers.get("Date", ""))
     return None if moment is None else round(moment * 1000)
 
@@ -128,7 +128,7 @@ def _json(text: str) -> Any:
 
 
 def _levels(value: Any) -> list[dict[str, Any]]:
-    """The dictionaries in which a code or a message may stand."""
+    """The dictionaries that may hold a code or a message."""
     if not isinstance(value, dict):
         return []
     inner = [value.get("status"), value.get("error")]

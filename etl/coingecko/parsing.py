@@ -1,6 +1,7 @@
-"""From the bodies of successful answers to prices; nothing in them is believed before it was looked at.
+"""Parses the bodies of successful replies into prices, and checks every value.
 
-Pure. One bad row never costs the others: rows without a usable price, event time or id are left out.
+This module does no I/O. An invalid row does not spoil the others: rows without a valid price, event time or id are
+left out.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ _MAX_TEXT_CHARS: Final = 100
 
 @dataclass(frozen=True, slots=True)
 class ReplyTime:
-    """When an answer came: by the source's own clock (what an event time is held against), and by this machine's."""
+    """When a reply came, in UTC milliseconds: by the source's clock, which bounds event times, and by our own."""
 
     source_ms: int
     fetched_ms: int
@@ -31,7 +32,7 @@ class ReplyTime:
 
 @dataclass(frozen=True, slots=True)
 class MarketRow:
-    """One coin of /coins/markets; `price` is None where the row carries no usable one."""
+    """One coin of /coins/markets; `price` is None if the row has no valid one."""
 
     coin: Coin
     price: Price | None
@@ -40,7 +41,7 @@ class MarketRow:
 
 
 def parse_json(body: bytes) -> Any:
-    """The value of a JSON body; NaN and infinities, which JSON does not know, become None.
+    """Decode a JSON body; NaN and infinities, which are not JSON, become None.
 
     Raises:
         BadReply: the body is not JSON.
@@ -52,10 +53,10 @@ def parse_json(body: bytes) -> Any:
 
 
 def parse_markets(value: Any, reply_time: ReplyTime) -> list[MarketRow]:
-    """The rows of a /coins/markets page that name a coin.
+    """Parse the rows of a /coins/markets page; rows without a coin id are left out.
 
     Raises:
-        BadReply: not a page, or a page of which no row names a coin.
+        BadReply: not a page, or a page without any coin id.
     """
     if not isinstance(value, list):
         raise BadReply(f"a page of coins was expected, not {_shown(value)}")
@@ -66,10 +67,10 @@ def parse_markets(value: Any, reply_time: ReplyTime) -> list[MarketRow]:
 
 
 def parse_chart(value: Any, coin_id: str, reply_time: ReplyTime) -> list[Price]:
-    """The prices of a market_chart, sorted, one per event time, without the provisional quote of "now".
+    """Parse the prices of a market_chart: sorted, one per event time, without the provisional last quote.
 
-    "Now" may come twice within a second, the later row earlier in time. Market cap and volume are joined by event
-    time; a 0 there means that CoinGecko does not know it.
+    The last quote may come twice within a second, in reverse order. Market cap and volume are joined by event time; 0
+    means that CoinGecko does not know them.
 
     Raises:
         BadReply: not a chart.
@@ -87,10 +88,10 @@ def parse_chart(value: Any, coin_id: str, reply_time: ReplyTime) -> list[Price]:
 
 
 def hourly_prices(row: MarketRow) -> list[tuple[int, float]]:
-    """The sparkline of a row with inferred event times: back hour by hour from the row's own.
+    """The sparkline of a row with inferred event times: hour by hour back from the row's own.
 
-    CoinGecko says nothing of when its values were. The row's own event time is the latest that the last one can have:
-    dated like this no price comes before its reply_time, and what is computed as of a moment knows nothing later.
+    CoinGecko gives no times for these values. The row's event time is the latest possible time of the last value, so no
+    price is dated too early, and nothing computed as of a time uses a later price.
     """
     if row.price is None:
         return []
@@ -132,7 +133,7 @@ def _market_price(coin_id: str, entry: dict[str, Any], reply_time: ReplyTime) ->
 
 
 def _pairs(rows: Any) -> dict[int, float]:
-    """Event time → positive value of `[[ts_ms, value], …]`; of two rows with one event time the first counts."""
+    """Event time → positive value of `[[ts_ms, value], …]`; the first of two rows at one time stays."""
     pairs: dict[int, float] = {}
     for row in rows if isinstance(rows, list) else ():
         if isinstance(row, list) and len(row) == 2:
@@ -143,7 +144,7 @@ def _pairs(rows: Any) -> dict[int, float]:
 
 
 def _positive(value: Any) -> float | None:
-    """`value` as a float where it can be a price, an amount or a time, else None."""
+    """`value` as a float if it is a number that can be a price, an amount or a time, else None."""
     if type(value) not in (int, float):
         return None
     try:
@@ -167,7 +168,7 @@ def _is_event_time(ts_ms: int, reply_time: ReplyTime) -> bool:
 
 
 def _text(value: Any) -> str:
-    """Printable text of bounded length, or nothing."""
+    """The printable characters of a text, at most _MAX_TEXT_CHARS of them."""
     return "".join(filter(str.isprintable, value)).strip()[:_MAX_TEXT_CHARS] if isinstance(value, str) else ""
 
 

@@ -1,4 +1,4 @@
-"""One GET with the bounds a hostile server needs: connect, read and total time, body size; no redirects or retries."""
+"""One GET with limits on time and size that hold against any server; no redirects and no retries."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _NETWORK_ERRORS: Final = (
 
 
 class RawReply(NamedTuple):
-    """Status, headers (names in any case) and the decoded body of one answer."""
+    """Status, headers (names in any case) and decoded body of one reply."""
 
     status: int
     headers: Mapping[str, str]
@@ -42,7 +42,7 @@ class RawReply(NamedTuple):
 
 
 class Transport:
-    """Sends GETs one at a time; `abort`, from any thread, cuts the one in progress and refuses those to come."""
+    """Sends GETs one at a time; `abort`, from any thread, cuts the one in progress and refuses later ones."""
 
     def __init__(self, base_url: str, headers: Mapping[str, str], *, total_s: float = _TOTAL_S) -> None:
         self._base_url = base_url.rstrip("/")
@@ -61,7 +61,7 @@ class Transport:
         """Fetch `path_and_query` below the base address.
 
         Raises:
-            SourceUnavailable: no whole answer came in time: name, connection, reset, time-out, cut body.
+            SourceUnavailable: no whole reply in time: DNS, connection, reset, time-out or cut body.
             BadReply: the body is too large or cannot be unpacked.
         """
         deadline = time.monotonic() + self._total_s
@@ -80,7 +80,7 @@ class Transport:
             watch.cancel()
 
     def abort(self) -> None:
-        """Cut the exchange in progress, for good: the process is about to end."""
+        """Cut the exchange in progress and refuse later ones, because the process ends."""
         self._aborted.set()
         self._adapter.cut()
 
@@ -105,7 +105,7 @@ class Transport:
 
 
 class _CuttableAdapter(HTTPAdapter):
-    """Knows the socket in use, so that another thread can cut it: read time-outs alone do not stop a trickle."""
+    """Knows the socket in use, so that another thread can cut it: read time-outs do not stop a slow trickle."""
 
     def __init__(self) -> None:
         self._socket: socket.socket | None = None
@@ -114,10 +114,10 @@ class _CuttableAdapter(HTTPAdapter):
     def cut(self) -> None:
         if (current := self._socket) is not None:
             try:
-                # the plain shutdown, below TLS: it wakes the reader and leaves its state alone
+                # below TLS: wakes the reader and leaves the TLS state alone
                 socket.socket.shutdown(current, socket.SHUT_RDWR)
             except OSError:
-                return  # already closed, which is what was wanted
+                return  # already closed
 
     def get_connection_with_tls_context(
         self, request: requests.PreparedRequest, verify: Any, proxies: Any = None, cert: Any = None
@@ -128,7 +128,7 @@ class _CuttableAdapter(HTTPAdapter):
         return pool
 
     def _watched(self, connection: Any) -> Any:
-        """`connection`, a urllib3 connection class, telling this adapter its socket before it waits for an answer."""
+        """Subclass a urllib3 connection class to report its socket before it waits for a reply."""
         adapter = self
 
         class Watched(connection):  # type: ignore[misc]  # the base is known at run time
@@ -153,7 +153,7 @@ def _is_loopback(url: str) -> bool:
 
 
 def _reason(error: BaseException) -> str:
-    """What went wrong, without the address: the innermost reason says it best."""
+    """Innermost reason of an error, without the address."""
     while (inner := getattr(error, "reason", None) or (error.args[0] if error.args else None)) is not None:
         if not isinstance(inner, BaseException):
             break

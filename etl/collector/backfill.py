@@ -1,4 +1,4 @@
-"""The back-fill at work: 24 hours of one coin a call, in the calls that the polls leave over."""
+"""The back-fill: 24 hours of one coin per call, with the calls that the polls leave over."""
 
 from __future__ import annotations
 
@@ -17,17 +17,14 @@ _log = logging.getLogger(__name__)
 
 
 class Backfill:
-    """Fetches the charts of the queued coins; its failures slow it down alone, unless the source throttles all."""
+    """Fetches the charts of the queued coins; its failures delay polls only if the source throttles all calls."""
 
     def __init__(self, context: CollectorContext) -> None:
         self._context = context
         self._next_at = context.calls.now()
 
     def delay_s(self, poll_in_s: float) -> float:
-        """Seconds until the next call may be made, when the next poll is due in `poll_in_s`.
-
-        Infinite while nothing waits.
-        """
+        """Seconds until the next call, if the next poll is due in `poll_in_s`; infinite while no coin waits."""
         context = self._context
         if context.backfill_queue.next is None:
             return math.inf

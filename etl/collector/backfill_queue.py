@@ -1,4 +1,4 @@
-"""The queue of coins whose last 24 hours are still to be fetched; it survives a restart."""
+"""The queue of coins whose last 24 hours are not fetched yet; it survives a restart."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _MAX_REFUSALS: Final = 3
 
 
 class BackfillQueue:
-    """One coin at a time; a coin that failed goes to the end, one refused three times is left out."""
+    """Gives one coin at a time; a failed coin goes to the end, and leaves the queue after three refusals."""
 
     def __init__(self) -> None:
         self._waiting: dict[str, int] = {}
@@ -21,16 +21,16 @@ class BackfillQueue:
 
     @property
     def next(self) -> str | None:
-        """The coin to fetch now, or None when all is done."""
+        """The coin to fetch now, or None."""
         return next(iter(self._waiting), None)
 
     @property
     def done(self) -> int:
-        """How many of `total` are fetched or left out."""
+        """How many of `total` are fetched or given up."""
         return self.total - len(self._waiting)
 
     def add(self, coin_ids: Iterable[str]) -> None:
-        """Queue coins; those that wait already keep their place. A queue that was empty counts from zero again."""
+        """Queue coins; waiting coins keep their place. An empty queue counts from zero again."""
         if not self._waiting:
             self.total = 0
         for coin_id in coin_ids:
@@ -39,19 +39,19 @@ class BackfillQueue:
                 self.total += 1
 
     def keep(self, coin_ids: Iterable[str]) -> None:
-        """Forget coins that are not among `coin_ids`: they are collected no more."""
+        """Drop the coins that are not in `coin_ids`, because they are no longer collected."""
         wanted = set(coin_ids)
         for coin_id in [waiting for waiting in self._waiting if waiting not in wanted]:
             del self._waiting[coin_id]
             self.total -= 1
 
     def fetched(self, coin_id: str) -> None:
-        """The coin's chart is stored."""
+        """Take a coin out: its chart is stored."""
         self._waiting.pop(coin_id, None)
         self.failures = 0
 
     def failed(self, coin_id: str, *, refused: bool) -> bool:
-        """Put the coin at the end; True if it was refused once too often and is left out."""
+        """Put the coin at the end; True if it is given up after its third refusal."""
         self.failures += 1
         refusals = self._waiting.pop(coin_id, 0) + refused
         if refusals >= _MAX_REFUSALS:
@@ -64,5 +64,5 @@ class BackfillQueue:
         return json.dumps(list(self._waiting))
 
     def load_state(self, text: str) -> None:
-        """Queue what waited before the restart; raises what bad JSON raises."""
+        """Queue the coins that waited before the restart; raises what invalid JSON raises."""
         self.add(list(json.loads(text)))

@@ -19,7 +19,7 @@ _CALM_POLLS: Final = 4
 
 
 class Wait(NamedTuple):
-    """How long to keep silent, and whether everybody must or only the one whose call failed."""
+    """How long to make no call: all of them (`for_all`), or only those of the part whose call failed."""
 
     seconds: float
     for_all: bool
@@ -27,9 +27,13 @@ class Wait(NamedTuple):
 
 
 def wait_after(error: ForecastingError, failures: int, cap_s: float, jitter: random.Random) -> Wait:
-    """What the source asked for, to the second; else a jittered back-off of at most `cap_s`.
+    """Wait after a failed call: as long as the source orders, else an exponential back-off with jitter.
 
-    `failures` counts the calls that failed in a row, this one included. A ban lasts ten minutes, then one call probes.
+    Args:
+        error: why the call failed; after a ban the wait is ten minutes, then one call probes.
+        failures: failed calls in a row, this one included.
+        cap_s: longest back-off in seconds.
+        jitter: random numbers that spread the back-off over half its length.
     """
     if isinstance(error, Banned):
         return Wait(BAN_S, for_all=True, reason=message("source.banned"))
@@ -42,17 +46,17 @@ def wait_after(error: ForecastingError, failures: int, cap_s: float, jitter: ran
 
 @dataclass(slots=True)
 class Slowdown:
-    """Makes polls up to four times slower while the source refuses them with 429.
+    """Multiplies the poll interval by `factor`, 1 to 4.
 
-    A 429 that comes within four polls of the last one makes them a step slower, four polls that go well a step faster.
-    A single 429 costs the wait it orders, no more.
+    The factor grows by 1 when a 429 comes within four polls of the last one, and shrinks by 1 after four good polls. A
+    single 429 only costs the wait that it orders.
     """
 
     factor: int = 1
     _calm: int = _CALM_POLLS
 
     def throttled(self) -> None:
-        """The source said that it was asked too often, although the budget was kept."""
+        """The source answered 429 although the budget was kept."""
         if self._calm < _CALM_POLLS:
             self.factor = min(self.factor + 1, _MAX_FACTOR)
         self._calm = 0
@@ -66,10 +70,10 @@ class Slowdown:
 
 @dataclass(slots=True)
 class ConfigurationRefusals:
-    """Decides whether to believe that key, plan or currency are wrong.
+    """Decides when a refused key, plan or currency is final.
 
-    The source must say so twice before it has answered anything, or for ten minutes without an exception afterwards:
-    a single refusal may be a mistake of its edge servers.
+    It is final after two refusals if no call ever succeeded, else after ten minutes of nothing but refusals: a single
+    one may be a fault of the network edge in front of CoinGecko.
     """
 
     _accepted: bool = False
@@ -77,15 +81,15 @@ class ConfigurationRefusals:
     _since: float = 0.0
 
     def answered(self) -> None:
-        """The source gave what was asked."""
+        """A call succeeded."""
         self._accepted, self._count = True, 0
 
     def failed_otherwise(self) -> None:
-        """The source failed in another way."""
+        """A call failed for another reason."""
         self._count = 0
 
     def refused(self, now: float) -> bool:
-        """The source refuses key, plan or currency at `now` (monotonic seconds); True when that is final."""
+        """Count a refusal at `now` (monotonic seconds); True when it is final."""
         if self._count == 0:
             self._since = now
         self._count += 1

@@ -1,7 +1,7 @@
-"""The call budget that polls and back-fill share: calls per minute and per month, waits the source ordered.
+"""The call budget that polls and back-fill share: calls per minute and month, and waits that the source ordered.
 
-Pure: time comes from an injected clock. Pacing runs on the monotonic clock, so that a jump of the wall clock neither
-frees nor blocks calls; what must survive a restart is remembered in wall-clock time and bounded when read back.
+This module does no I/O; the time comes from an injected clock. Limits run on the monotonic clock, so that a change of
+the wall clock neither frees nor blocks calls. The state for a restart is in wall-clock time and bounded when read back.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ _MONTH: Final = re.compile(r"2[0-9]{3}-[01][0-9]")
 _MONTH_MARGIN: Final = 0.95
 _MAX_BLOCK_S: Final = 3600.0
 _POLL_SLACK_S: Final = 2.0
-"""How late back-fill may make a poll: about the time a call takes, since calls count from their end."""
+"""How late back-fill may make a poll: about as long as one call takes, because calls count from their end."""
 
 
 class Clock(NamedTuple):
-    """Where time comes from: seconds that never jump, and UTC milliseconds that may."""
+    """Two clocks: monotonic seconds, and UTC milliseconds of the wall clock, which may jump."""
 
     monotonic: Callable[[], float]
     wall_ms: Callable[[], int]
@@ -60,7 +60,7 @@ class Limits:
 def limits_of(settings: Settings) -> Limits:
     """The limits of the plan; CRYPTO_CALLS_PER_MINUTE replaces the plan's own calls per minute.
 
-    A limit that is no whole number keeps its rate over another window: 2.5 a minute are 2 in 48 s.
+    A fractional limit keeps its rate over another window: 2.5 calls a minute become 2 in 48 s.
     """
     per_minute = settings.calls_per_minute or _PER_MINUTE[settings.coingecko_plan]
     calls = None if per_minute is None else max(1, math.floor(per_minute))
@@ -72,7 +72,7 @@ def limits_of(settings: Settings) -> Limits:
 
 @dataclass(slots=True)
 class _Block:
-    """Until when nobody may call, on the monotonic clock, and why."""
+    """End (monotonic seconds), length and reason of a time without calls."""
 
     until: float = -math.inf
     seconds: float = 0.0
@@ -81,10 +81,10 @@ class _Block:
 
 @dataclass(slots=True)
 class CallBudget:
-    """Counts every call, failed ones too; says how long to wait before the next one.
+    """Counts every call, also failed ones, and tells how long to wait before the next.
 
-    A call counts from its end: however long it travelled, the server has seen it by then, so no window of the
-    server's own ever holds more than `limits.calls`.
+    A call counts from its end, when the server has certainly seen it; so no window of the server's own clock holds more
+    than `limits.calls`.
     """
 
     limits: Limits
@@ -95,33 +95,33 @@ class CallBudget:
     _block: _Block = field(default_factory=_Block)
 
     def start(self) -> None:
-        """Count a call that is about to be made."""
+        """Count a call that starts now."""
         self._roll_month()
         self._month_calls += 1
         self._calls.append(self.clock.monotonic())
 
     def finish(self) -> None:
-        """The call started last has ended."""
+        """Note the end of the call that started last."""
         self._calls[-1] = self.clock.monotonic()
 
     def block(self, seconds: float, reason: Message | None) -> None:
-        """Nobody may call for `seconds`; a longer block that is in force stays."""
+        """Allow no call for `seconds`, or longer if an earlier block lasts longer."""
         until = self.clock.monotonic() + seconds
         if until > self._block.until:
             self._block = _Block(until, seconds, reason)
 
     @property
     def blocked_for_s(self) -> float:
-        """Seconds for which the source itself has asked for silence; 0 when it has not."""
+        """Seconds for which the source forbids calls; 0 if it does not."""
         return max(0.0, self._block.until - self.clock.monotonic())
 
     @property
     def block_reason(self) -> Message | None:
-        """Why nobody may call, or why that was last so."""
+        """Reason of the current or last block."""
         return self._block.reason
 
     def delay_s(self) -> float:
-        """Seconds until the next call may start; 0 when it may start now."""
+        """Seconds until the next call may start."""
         delay = max(self.blocked_for_s, self._month_delay_s())
         calls = self._recent()
         if self.limits.calls is not None and len(calls) >= self.limits.calls:
@@ -130,10 +130,10 @@ class CallBudget:
         return delay
 
     def background_delay_s(self, poll_in_s: float, cadence_s: float, pages: int) -> float:
-        """The same for a call of the back-fill, which must delay no poll.
+        """Seconds until a back-fill call may start without delaying a poll.
 
-        Polls take `pages` calls, the next in `poll_in_s` seconds and then every `cadence_s`: a call may be made if,
-        with it, each poll within the window still finds the calls it needs.
+        Polls take `pages` calls, the next in `poll_in_s` seconds and then every `cadence_s`. A back-fill call may start
+        if each poll within the window can still make its calls.
         """
         if self._month_floor_s(pages) > max(cadence_s, self.limits.min_cadence_s):
             return math.inf
@@ -152,9 +152,9 @@ class CallBudget:
         return 0.0
 
     def cadence_s(self, interval_s: float, pages: int, *, background: bool) -> float:
-        """The shortest time between polls of `pages` calls that the budget carries.
+        """Shortest seconds between polls of `pages` calls within the budget.
 
-        One call a window is left for back-fill while there is one (`background`).
+        With `background`, one call per window is kept for back-fill.
         """
         cadence_s = max(interval_s, self.limits.min_cadence_s, self._month_floor_s(pages))
         if self.limits.calls is not None:
@@ -174,7 +174,7 @@ class CallBudget:
         return self._month_calls
 
     def dump_state(self) -> str:
-        """What a restart must know, as JSON."""
+        """State for a restart, as JSON."""
         now, wall = self.clock.monotonic(), self.clock.wall_ms()
         return json.dumps(
             {
@@ -188,9 +188,9 @@ class CallBudget:
         )
 
     def load_state(self, text: str) -> None:
-        """Take up what `dump_state` wrote before the restart; all of it, or nothing and an error of any built-in kind.
+        """Restore what `dump_state` wrote; invalid text raises a built-in error and changes nothing.
 
-        A wall clock that was set in between shifts nothing beyond the window or the block that was in force.
+        If the wall clock was changed since, the error is at most the window or the block that was in force.
         """
         known: dict[str, Any] = json.loads(text)
         now, wall = self.clock.monotonic(), self.clock.wall_ms()
@@ -198,7 +198,7 @@ class CallBudget:
         left_s = min((int(known["blocked_until_ms"]) - wall) / 1000, float(known["blocked_s"]), _MAX_BLOCK_S)
         month, calls, reason = str(known["month"]), int(known["calls"]), str(known["reason"])
         if month and not _MONTH.fullmatch(month):
-            raise ValueError(f"{month[:20]!r} is no month")
+            raise ValueError(f"{month[:20]!r} is not a month")
         self._month, self._month_calls = month, calls
         self._calls.extend(now - age_s for age_s in sorted(ages_s, reverse=True))
         if left_s > 0:
@@ -222,7 +222,7 @@ class CallBudget:
         return self._month_left_s()
 
     def _month_floor_s(self, pages: int) -> float:
-        """The cadence at which what is left of the month's calls lasts to its end."""
+        """Seconds between polls at which the month's remaining calls last until its end."""
         if self.limits.per_month is None:
             return 0.0
         self._roll_month()

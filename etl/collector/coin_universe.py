@@ -1,4 +1,4 @@
-"""Which coins are collected: the ids that were named, or the N largest, looked up once a day and kept in between."""
+"""Which coins are collected: named ids, or the N largest, looked up once a day."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ _MIN_IDS_CHARS: Final = 300
 
 
 class Universe:
-    """The ids in force, and the batches in which one address line carries them.
+    """The ids to collect (`ids`), and the batches that fit into one URL each.
 
-    Ranks move between two pages, so the N largest are a set of ids gathered once, not a page to ask for.
-    A replay of which no coins were named collects everything its server knows.
+    Ranks change between two pages, so the N largest are looked up as ids and then polled by id. A replay without named
+    coins collects every coin of the recording.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -34,16 +34,16 @@ class Universe:
         self._longest_ids = _MAX_IDS_CHARS
 
     def is_due(self, wall_ms: int) -> bool:
-        """Whether the N largest are to be looked up (again)."""
+        """Whether it is time to look up the N largest."""
         return self._count is not None and (not self.ids or abs(wall_ms - self._resolved_ms) >= DAY_MS)
 
     @property
     def next_page(self) -> int:
-        """The page to ask for in a look-up."""
+        """Number of the next page of the look-up, from 1."""
         return self._pages + 1
 
     def add_page(self, ids: Iterable[str], *, is_last: bool, wall_ms: int) -> bool:
-        """Take the ids of the next page, the largest first; True when the look-up is complete and in force."""
+        """Add the ids of the next page, the largest first; True when the look-up is complete."""
         wanted = self._count or 0
         self._pages += 1
         for coin_id in ids:
@@ -57,12 +57,12 @@ class Universe:
         return bool(self.ids)
 
     def postpone(self, wall_ms: int) -> None:
-        """A look-up failed: the list in force serves for another hour."""
+        """Keep the current ids for another hour, after a failed look-up."""
         self._found, self._pages = {}, 0
         self._resolved_ms = wall_ms - DAY_MS + HOUR_MS
 
     def batches(self) -> list[tuple[str, ...]]:
-        """The ids in portions of at most 250, each short enough for one address line."""
+        """The ids in batches of at most 250, each short enough for one URL."""
         batches: list[list[str]] = []
         room = 0
         for coin_id in self.ids:
@@ -74,17 +74,17 @@ class Universe:
         return [tuple(batch) for batch in batches]
 
     def shorten(self) -> None:
-        """Make address lines half as long: the last one was refused as too long."""
+        """Halve the length of URLs, after one was refused as too long."""
         self._longest_ids = max(self._longest_ids // 2, _MIN_IDS_CHARS)
 
     def dump_state(self) -> str:
-        """The looked-up list as JSON, for the next start; empty where the ids were named."""
+        """The looked-up ids as JSON, for the next start; empty for named ids."""
         if self._count is None:
             return ""
         return json.dumps({"count": self._count, "resolved_ms": self._resolved_ms, "ids": self.ids})
 
     def load_state(self, text: str) -> None:
-        """Take up the list of the last start, if it was looked up for the same N; raises what bad JSON raises."""
+        """Restore the ids of the last run if they are for the same N; raises what invalid JSON raises."""
         if self._count is None:
             return
         known = json.loads(text)
@@ -92,5 +92,5 @@ class Universe:
             return
         ids, resolved_ms = tuple(known["ids"]), int(known["resolved_ms"])
         if not ids or not all(isinstance(coin_id, str) for coin_id in ids):
-            raise ValueError("no list of ids")
+            raise ValueError("not a list of ids")
         self.ids, self._resolved_ms = ids, resolved_ms

@@ -1,7 +1,7 @@
-"""The collector's turns: polls first, back-fill with what the budget leaves over, housekeeping in between.
+"""The collector's turns: polls first, back-fill with the remaining calls, maintenance in between.
 
-One thread, one call at a time. Pacing runs on the monotonic clock and gaps show in event times, so that neither a
-jump of the wall clock nor a night asleep duplicates, drops or forgets anything.
+One thread makes one call at a time. Waits run on the monotonic clock, and gaps are found in event times; so a change of
+the wall clock or a suspended computer neither duplicates nor loses prices.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ __all__ = ["Collector"]
 
 _CHORES_EVERY_S: Final = 3600.0
 _VERIFY_EVERY_S: Final = 60.0
-_WHOLE_SHARE: Final = 0.005
-"""Share of the time that reading every page of the database may take: once a minute while it is small."""
+_MAX_CHECK_SHARE: Final = 0.005
+"""Largest share of the time that full checks of the database take; a small one is checked once a minute."""
 _CHORE_PAUSE_S: Final = 0.05
 _DISK_RETRY_S: Final = 5.0
 
@@ -35,7 +35,7 @@ _log = logging.getLogger(__name__)
 
 
 class Collector:
-    """Collects into `writer` what `api` answers. Its parts are there to be reported on."""
+    """Collects the prices that `api` returns into `writer`."""
 
     def __init__(
         self,
@@ -55,16 +55,16 @@ class Collector:
         self._damage: list[DamagedFile] = []
         self._check: threading.Thread | None = None
         self._whole_at = clock.monotonic() + (_VERIFY_EVERY_S if writer.is_checked else 0.0)
-        self._begin_check()
+        self._start_check()
 
     def turn(self) -> float:
-        """Make at most one call; return the seconds until there is something to do.
+        """Make at most one call; return the seconds until the next turn.
 
         Raises:
             ConfigurationError: the source insists that key, plan or currency are wrong.
         """
         if self.context.buffer.database_reset:
-            self._begin_afresh()
+            self._refill()
         now = self.context.calls.now()
         poll_in = max(self.polls.next_at - now, self.context.calls.budget.delay_s())
         if poll_in <= 0:
@@ -77,13 +77,13 @@ class Collector:
         return min(poll_in, fill_in, self._chores(now))
 
     def fill_delay_s(self) -> float:
-        """Seconds until back-fill may go on; it rests while polls fail or prices cannot be stored."""
+        """Seconds until the next back-fill call; infinite while polls fail or prices cannot be stored."""
         if self.polls.failures or self.polls.polled_ms is None or self.context.buffer.storage_error is not None:
             return float("inf")
         return self.backfill.delay_s(self.polls.next_at - self.context.calls.now())
 
     def _chores(self, now: float) -> float:
-        """Housekeeping that is due, in small steps; seconds until the next one."""
+        """Do a step of the maintenance that is due; return the seconds until the next one."""
         buffer = self.context.buffer
         if buffer.storage_error is not None:
             if now >= self._disk_at:
@@ -93,7 +93,7 @@ class Collector:
         if now >= self._verify_at:
             self._verify_at = now + _VERIFY_EVERY_S
             buffer.attempt(self._verify)
-            self._begin_check()
+            self._start_check()
         if now < self._chores_at:
             return min(self._chores_at, self._verify_at) - now
         newest_ms = self.context.intake.newest_ms
@@ -102,13 +102,14 @@ class Collector:
         self._chores_at = now + _CHORES_EVERY_S
         return _CHORES_EVERY_S
 
-    def _begin_check(self) -> None:
-        """Have every page read beside the work when that is due; what is found, the next look at the file reports."""
+    def _start_check(self) -> None:
+        """Start a full check of the database in a thread when it is due."""
         if self.context.calls.now() >= self._whole_at and (self._check is None or not self._check.is_alive()):
-            self._check = threading.Thread(target=self._check_whole, name="check", daemon=True)
+            self._check = threading.Thread(target=self.check_whole, name="check", daemon=True)
             self._check.start()
 
-    def _check_whole(self) -> None:
+    def check_whole(self) -> None:
+        """Read every page of the database; the next `turn` replaces a damaged one. For any thread."""
         began = time.monotonic()
         try:
             self._writer.verify(whole=True)
@@ -116,9 +117,9 @@ class Collector:
             self._damage.append(error)
             self._verify_at = self.context.calls.now()
         except (NotReady, StorageProblem) as error:
-            _log.warning("could not check the price store: %s", error)
+            _log.warning("cannot check the price store: %s", error)
         took_s = time.monotonic() - began
-        self._whole_at = self.context.calls.now() + max(_VERIFY_EVERY_S, took_s / _WHOLE_SHARE)
+        self._whole_at = self.context.calls.now() + max(_VERIFY_EVERY_S, took_s / _MAX_CHECK_SHARE)
 
     def _verify(self) -> None:
         found, self._damage = self._damage, []
@@ -131,8 +132,8 @@ class Collector:
             self._chores_at = self.context.calls.now() + _CHORES_EVERY_S
             self._writer.checkpoint()
 
-    def _begin_afresh(self) -> None:
-        """The database broke and is empty again: name the coins, fetch everything that can be fetched."""
+    def _refill(self) -> None:
+        """Fill the new, empty database after the old one was damaged."""
         context = self.context
         context.buffer.database_reset = False
         context.buffer.track(context.universe.ids)

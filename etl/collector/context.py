@@ -1,4 +1,4 @@
-"""The parts that polls and back-fill work with, put together once."""
+"""The parts that polls and back-fill share."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ from etl.collector.write_buffer import WriteBuffer
 __all__ = ["STALE_CADENCES", "CollectorContext"]
 
 STALE_CADENCES: Final = 3
-"""Prices are stale, and a gap begins, after this many cadences without a poll that was answered."""
+"""Prices are stale, and a gap begins, after this many cadences without an answered poll."""
 
 _KEY_TRUSTED_S: Final = 3600.0
-"""A key that worked so lately is not given up for two refusals after a restart, as one just set would be."""
+"""If the last run stored a price within this time, two refusals after the restart do not stop the collector."""
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class CollectorContext:
-    """What is asked (`universe`, `backfill`), how (`api`, `calls`), and where answers go (`intake`, `buffer`)."""
+    """What to ask for (`universe`, `backfill_queue`), how (`api`, `calls`), where answers go (`intake`, `buffer`)."""
 
     api: CoinGecko
     calls: ThrottledCalls
@@ -44,9 +44,9 @@ class CollectorContext:
     def resume(
         cls, settings: Settings, writer: PriceWriter, api: CoinGecko, clock: Clock, jitter: random.Random
     ) -> Self:
-        """Begin where the last run ended: its budget, list of coins, waiting back-fill and held jumps.
+        """Continue the last run: its call budget, ids, back-fill queue and unconfirmed jumps.
 
-        Coins without prices are queued for back-fill; all of them if the last run ended more than three cadences ago.
+        Coins without prices are queued for back-fill; all coins if the last run ended more than three cadences ago.
 
         Raises:
             StorageProblem, DamagedFile: the store cannot be read.
@@ -78,37 +78,37 @@ class CollectorContext:
 
     @property
     def cadence_s(self) -> float:
-        """Seconds between polls that are in force now."""
+        """Current seconds between polls."""
         pages = len(self.universe.batches())
         return self.calls.cadence_s(pages, background=self.backfill_queue.next is not None)
 
     @property
     def pages(self) -> int:
-        """Calls that one poll takes."""
+        """Number of calls per poll."""
         return max(1, len(self.universe.batches()))
 
     def queue(self, coin_ids: tuple[str, ...]) -> None:
-        """Ask for the last 24 hours of these coins; known to the next start before anything else is stored."""
+        """Queue the last 24 hours of these coins, and store the queue at once."""
         self.backfill_queue.add(coin_ids)
         self.store_queue()
 
     def store_queue(self) -> None:
-        """Store which coins still wait for their back-fill."""
+        """Store which coins wait for their back-fill."""
         self.buffer.set_meta(backfill=self.backfill_queue.dump_state())
         self.buffer.flush()
 
 
 def _load(writer: PriceWriter, key: str, take: Callable[[str], None]) -> None:
-    """Let `take` have what the last run remembered; what it cannot read is said and done without."""
+    """Pass the state stored under `key` to `take`; log and skip what it cannot read."""
     text = writer.meta(key)
     if not text:
         return
     try:
         take(text)
     except (ValueError, TypeError, LookupError, AttributeError, OverflowError, RecursionError) as error:
-        _log.warning("what was remembered of %s cannot be read (%.100r): going on without it", key, error)
+        _log.warning("the stored state of %s cannot be read (%.100r): starting without it", key, error)
 
 
 def _seconds_away(latest: dict[str, Price], wall_ms: int) -> float:
-    """Since when nothing was fetched; a wall clock set back in between counts as long."""
+    """Seconds since the last fetched price; the absolute value, in case the wall clock was set back."""
     return abs(wall_ms - max((price.fetched_ms for price in latest.values()), default=0)) / 1000

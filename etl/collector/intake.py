@@ -1,4 +1,4 @@
-"""From answers to accepted prices: judges every row, notes what is missing, hands over what is to be stored."""
+"""Turns replies into accepted prices: filters every row, notes missing coins, and buffers what is to be stored."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _log = logging.getLogger(__name__)
 
 
 class Intake:
-    """Knows the newest accepted event time of every coin (`newest`) and which coins had no price when last asked."""
+    """Holds each coin's newest accepted event time (`newest`) and the coins without a price in the last reply."""
 
     def __init__(self, buffer: WriteBuffer) -> None:
         self._buffer = buffer
@@ -29,28 +29,28 @@ class Intake:
         self.missing: set[str] = set()
 
     def resume(self, latest: Mapping[str, Price]) -> None:
-        """Begin with the newest stored price of each coin."""
+        """Start from the newest stored price of each coin."""
         for coin_id, price in latest.items():
             self._jump_filter.reset_level(price, cadence_s=0)
             self.newest[coin_id] = price.ts_ms
 
     def load_state(self, held: str) -> None:
-        """Hold the jumps again that the last run held, after `resume`; raises what bad JSON raises."""
+        """Restore the unconfirmed jumps of the last run, after `resume`; raises what invalid JSON raises."""
         self._jump_filter.load_state(held)
         self._held = held
 
     @property
     def newest_ms(self) -> int | None:
-        """The newest accepted event time of all."""
+        """Newest accepted event time of all coins, or None."""
         return max(self.newest.values(), default=None)
 
     @property
     def unconfirmed(self) -> list[str]:
-        """Coins of which a jump waits for confirmation."""
+        """Coins with an unconfirmed jump."""
         return self._jump_filter.unconfirmed
 
     def take_page(self, page: MarketsPage, wanted: Iterable[str], cadence_s: float) -> None:
-        """Judge the rows of the coins `wanted`; the others, which nobody asked for, are passed over."""
+        """Take the rows of the coins in `wanted`; ignore the others."""
         rows = {row.coin.id: row for row in page.rows}
         asked = set(wanted)
         priced = {coin_id for coin_id in asked if coin_id in rows and rows[coin_id].price is not None}
@@ -61,10 +61,10 @@ class Intake:
         self._store_unconfirmed()
 
     def take_chart(self, coin_id: str, chart: Chart, cadence_s: float) -> int:
-        """Take the plausible part of a coin's chart; return how many prices that were.
+        """Take the plausible prices of a coin's chart; return their number.
 
         Raises:
-            BadReply: the chart lies far from the price that was accepted for the same time.
+            BadReply: most of the chart is far from the prices accepted for the same time.
         """
         series = plausible_series(chart.prices)
         accepted = self._accepted(coin_id, chart)
@@ -81,13 +81,13 @@ class Intake:
         return len(series)
 
     def _accepted(self, coin_id: str, chart: Chart) -> list[tuple[int, float]]:
-        """What is known of the time that a chart covers: the stored prices, else the last accepted one."""
+        """Accepted prices of the time that a chart covers: the stored ones, else the last accepted one."""
         stored = self._buffer.recent(coin_id, chart.prices[0].ts_ms - HOUR_MS) if chart.prices else []
         last = self._jump_filter.last(coin_id)
         return stored or ([] if last is None else [last])
 
     def _hold_ends(self, coin_id: str, left_out: list[Price], clock_ms: int, cadence_s: float) -> None:
-        """What a chart shows after the last accepted price and nothing confirms yet waits as a poll's quote would."""
+        """Hold the chart's unconfirmed prices after the last accepted one, as the filter holds a poll's quote."""
         for price in left_out:
             last = self._jump_filter.last(coin_id)
             if last is not None and price.ts_ms > last[0]:
@@ -112,7 +112,7 @@ class Intake:
             self.newest[price.coin_id] = max(price.ts_ms, self.newest.get(price.coin_id, 0))
 
     def _note_missing(self, asked: set[str], missing: set[str]) -> None:
-        """Log once what begins or ends to be missing."""
+        """Log once when coins start or stop to be missing."""
         gone, back = missing - self.missing, (asked - missing) & self.missing
         if gone:
             _log.warning("no price for %s: unknown, renamed or delisted; asking again", ", ".join(sorted(gone)))
@@ -128,7 +128,7 @@ class Intake:
 
 
 def _usual_level(row: MarketRow) -> float | None:
-    """Where the price lay of late by the row's other fields: its last hourly price, else within its day's range."""
+    """Recent level by the row's other fields: the last hourly price, else the price clipped to the day's range."""
     hours = [price for price in row.sparkline if price is not None]
     if hours:
         return hours[-1]
@@ -139,6 +139,6 @@ def _usual_level(row: MarketRow) -> float | None:
 
 
 def _plausible_hours(row: MarketRow) -> list[tuple[int, float]]:
-    """The hourly prices of a row without spikes."""
+    """Hourly prices of a row without outliers."""
     series = [Price(row.coin.id, ts_ms, price) for ts_ms, price in hourly_prices(row)]
     return [(price.ts_ms, price.price) for price in plausible_series(series)]

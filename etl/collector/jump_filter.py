@@ -1,14 +1,14 @@
-"""Which prices are believed: a move of more than 30 % waits until two further polls agree with it.
+"""Filters outliers: a move of more than 30 % is stored only when two further polls agree with it.
 
-Pure. What arrives within the limit of the last accepted price is accepted at once. A jump is held; two more polls,
-each at least one cadence after the one before, with quotes of their own (a cached quote repeats, it does not confirm)
-that agree within 10 % make it true, and every held price that fits is accepted at its own event time: those that agree,
-and those on the way from the old level to the new one. A newer quote back at the old level drops what was held.
+A price within 30 % of the last accepted one is accepted at once. A jump is held until two more polls agree with it
+within 10 %. Each must come at least one cadence after the one before and bring a quote with its own event time, because
+a cached quote only repeats. Then every held price at the new level, or on the way from the old level to it, is accepted
+at its own event time. A newer quote back at the old level drops the held prices.
 
-A coin's first price is held in the same way where nothing beside it (hourly prices, range of the day) bears it out.
+A coin's first price is held in the same way unless its hourly prices or its range of the day support it.
 
-The last accepted price stays the measure after any downtime: a market that did move 30 % meanwhile is believed two
-polls later, or as soon as the back-fill shows the path.
+Downtime changes nothing: if the market did move by more than 30 % meanwhile, the new level is accepted two polls later,
+or as soon as the back-fill shows the path. This module does no I/O.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _MAX_RATIO: Final = 1.30
 _MIN_RATIO: Final = 0.70
 _AGREE: Final = 1.10
 _NEEDED: Final = 3
-"""The jump itself and two further polls."""
+"""Agreeing polls that confirm a jump: its own and two further ones."""
 _CADENCE_SLACK: Final = 0.8
 _MAX_HELD: Final = 100
 _START: Final = 9
@@ -41,9 +41,10 @@ _MOMENT_MS: Final = 5 * MINUTE_MS
 
 @dataclass(slots=True)
 class _Coin:
-    """The last accepted price of a coin, and the prices that wait.
+    """State of one coin.
 
-    The event time is 0 where the price is only a hint; the price is NaN where there is not even one.
+    `level` is the last accepted price, and `ts_ms` its event time. With `ts_ms` 0 it is only a reference price, NaN if
+    there is none. `held` are the unconfirmed prices.
     """
 
     ts_ms: int
@@ -53,12 +54,12 @@ class _Coin:
 
 @dataclass(slots=True)
 class JumpFilter:
-    """Judges the prices of all coins, each in the order of the polls that brought them."""
+    """Accepts or holds the prices of all coins, in the order of the polls that brought them."""
 
     _coins: dict[str, _Coin] = field(default_factory=dict)
 
     def accept(self, price: Price, cadence_s: float) -> list[Price]:
-        """The prices to be stored now: none, this one, or a jump that this one confirms."""
+        """The prices to store now: none, this one, or the held prices of a jump that this one confirms."""
         coin = self._coins.get(price.coin_id)
         if coin is None:
             self._coins[price.coin_id] = _Coin(price.ts_ms, price.price)
@@ -71,17 +72,17 @@ class JumpFilter:
         return _confirmed(coin, cadence_s)
 
     def expect_near(self, coin_id: str, level: float) -> None:
-        """Where a coin's price lay before its first one: a first price far from it is held like any jump."""
+        """Set a reference price for a coin's first price: one far from it is held like any jump."""
         coin = self._coins.setdefault(coin_id, _Coin(0, level))
         if math.isnan(coin.level):
             coin.level = level
 
     def expect_unknown(self, coin_id: str) -> None:
-        """Nothing is known of a coin: its first price is held like any jump, until others agree with it."""
+        """Hold the first price of a coin without any reference price until others agree with it."""
         self.expect_near(coin_id, math.nan)
 
     def reset_level(self, price: Price, cadence_s: float) -> list[Price]:
-        """Take `price`, stored by the back-fill, as last accepted if it is newer; return what waited and now fits."""
+        """Make `price`, from a back-fill, the last accepted one if it is newer; return held prices near it."""
         coin = self._coins.setdefault(price.coin_id, _Coin(price.ts_ms, price.price))
         if price.ts_ms < coin.ts_ms:
             return []
@@ -90,9 +91,9 @@ class JumpFilter:
         return [accepted for other in held for accepted in self.accept(other, cadence_s)]
 
     def last(self, coin_id: str) -> tuple[int, float] | None:
-        """Event time and value of the coin's last accepted price, or None.
+        """Event time and value of the coin's last accepted price, else of its newest held price, else None.
 
-        The time is 0 where the price is only a hint. Before any is accepted, the newest price that waits counts.
+        The event time is 0 for a reference price.
         """
         coin = self._coins.get(coin_id)
         if coin is not None and math.isnan(coin.level) and coin.held:
@@ -101,7 +102,7 @@ class JumpFilter:
 
     @property
     def unconfirmed(self) -> list[str]:
-        """The coins of which a jump is held."""
+        """Coins with held prices."""
         return [coin_id for coin_id, coin in self._coins.items() if coin.held]
 
     def dump_state(self) -> str:
@@ -109,9 +110,9 @@ class JumpFilter:
         return json.dumps([price for coin in self._coins.values() for price in coin.held])
 
     def load_state(self, text: str) -> None:
-        """Hold again what `dump_state` wrote; to be called when the coins' last accepted prices are known.
+        """Hold the prices that `dump_state` wrote; call it after the last accepted prices are set.
 
-        All of it, or nothing and an error of any built-in kind.
+        Invalid text raises a built-in error and changes nothing.
         """
         prices = [_price_of_row(row) for row in json.loads(text)]
         for price in prices:
@@ -120,7 +121,7 @@ class JumpFilter:
                 coin.held.append(price)
 
     def _accept(self, coin: _Coin, price: Price) -> list[Price]:
-        """A price within the limit; only one newer than what is held shows that the jump has gone."""
+        """Accept a price within the limit, and drop the held prices that are not newer than it."""
         if price.ts_ms > coin.ts_ms:
             coin.ts_ms, coin.level = price.ts_ms, price.price
         coin.held = [other for other in coin.held if other.ts_ms > price.ts_ms]
@@ -128,19 +129,19 @@ class JumpFilter:
 
 
 def _price_of_row(row: Sequence[Any]) -> Price:
-    """A row of `JumpFilter.dump_state`; raises ValueError or TypeError for another."""
+    """A row that `dump_state` wrote; raises ValueError or TypeError for anything else."""
     coin_id, ts_ms, price, market_cap, volume, fetched_ms = row
     numbers = [None if value is None else float(value) for value in (price, market_cap, volume)]
     if numbers[0] is None or not is_price(numbers[0]):
-        raise ValueError(f"{price!r} is no price")
+        raise ValueError(f"{price!r} is not a price")
     return Price(str(coin_id), int(ts_ms), numbers[0], numbers[1], numbers[2], int(fetched_ms))
 
 
 def plausible_series(prices: Sequence[Price]) -> list[Price]:
-    """A back-filled series of one coin, in order of time, without what the same rule holds back.
+    """Filter a back-filled series of one coin, in order of time, by the same rule.
 
-    Three prices of a level make it true, so a crash survives; one or two away from their neighbours, or at the very
-    end, are left out. It starts from the median of its first nine prices, which two spikes cannot move.
+    Three prices at one level confirm it, so a crash stays in. One or two prices away from their neighbours, or at the
+    end, are left out. The reference is the median of the first nine prices, which two spikes cannot move.
     """
     if not prices:
         return []
@@ -150,24 +151,24 @@ def plausible_series(prices: Sequence[Price]) -> list[Price]:
 
 
 def contradicts(series: Iterable[Price], accepted: Sequence[tuple[int, float]]) -> bool:
-    """Whether most of a series of one coin lies more than 30 % off the accepted prices of about the same time.
+    """Whether most of a coin's series lies more than 30 % off the prices accepted at about the same time.
 
-    `accepted` holds event times and values in order. A single contradiction is not enough: the rows before a jump are
-    true beside the price after it.
+    One such price is not enough: rows before a jump are right although a price after it is near in time. `accepted` are
+    event times and values, in order.
     """
     verdicts = [_is_near(price.price, value) for price, value in _beside(series, accepted, _SAME_TIME_MS)]
     return 2 * verdicts.count(False) > len(verdicts)
 
 
 def supported(prices: Iterable[Price], accepted: Sequence[tuple[int, float]]) -> list[Price]:
-    """Those of `prices` with which a price `accepted` within five minutes of them agrees."""
+    """Those of `prices` that agree with a price accepted within five minutes of them."""
     return [price for price, value in _beside(prices, accepted, _MOMENT_MS) if _agree(price.price, value)]
 
 
 def _beside(
     prices: Iterable[Price], accepted: Sequence[tuple[int, float]], within_ms: int
 ) -> list[tuple[Price, float]]:
-    """Each price with the accepted value nearest in time, where there is one `within_ms` of it."""
+    """Each price with the accepted value nearest in time, if it is within `within_ms`."""
     pairs = []
     for price in prices:
         at = bisect_left(accepted, (price.ts_ms, 0.0))
@@ -178,7 +179,7 @@ def _beside(
 
 
 def _confirmed(coin: _Coin, cadence_s: float) -> list[Price]:
-    """What the newest held price confirms; the coin's level moves with it."""
+    """The held prices that the newest one confirms; moves the coin's level."""
     newest = coin.held[-1]
     agreeing = [price for price in coin.held if _agree(price.price, newest.price)]
     if _polls(agreeing, cadence_s) < _NEEDED:
@@ -191,7 +192,7 @@ def _confirmed(coin: _Coin, cadence_s: float) -> list[Price]:
 
 
 def _polls(prices: Iterable[Price], cadence_s: float) -> int:
-    """How many of the polls that brought `prices` lie at least one cadence apart, whichever way the clock was set."""
+    """Number of polls behind `prices` that are at least one cadence apart, however the wall clock was set."""
     count, last_ms = 0, 0
     for price in prices:
         if count == 0 or abs(price.fetched_ms - last_ms) >= cadence_s * 1000 * _CADENCE_SLACK:
@@ -208,5 +209,5 @@ def _agree(price: float, other: float) -> bool:
 
 
 def _is_between(price: float, before: float, after: float) -> bool:
-    """Whether `price` lies on the way from one level to the next, or agrees with either."""
+    """Whether `price` lies between the two levels or agrees with one of them."""
     return min(before, after) / _AGREE <= price <= max(before, after) * _AGREE

@@ -1,4 +1,4 @@
-"""The polls: every coin's price once a cadence, a page of up to 250 a call; sees gaps and has them repaired."""
+"""Polls every coin once per cadence, up to 250 coins per call, and queues gaps for repair."""
 
 from __future__ import annotations
 
@@ -21,9 +21,13 @@ _log = logging.getLogger(__name__)
 
 
 class Polls:
-    """Polls when due (`next_at`, monotonic seconds); after a failure it goes on with the page that failed.
+    """Makes the calls of the polls; after a failure it continues with the page that failed.
 
-    `failures` counts those in a row, `error` is the last of them; `polled_ms` is when a poll was last complete.
+    Attributes:
+        next_at: when the next call is due, in monotonic seconds.
+        failures: failed calls in a row.
+        error: the last of them, or None.
+        polled_ms: end of the last complete poll in UTC milliseconds, or None.
     """
 
     def __init__(self, context: CollectorContext) -> None:
@@ -39,7 +43,7 @@ class Polls:
         self.polled_ms: int | None = None
 
     def step(self) -> bool:
-        """Make the one call that is due; True when it was answered as it should be.
+        """Make the call that is due; True if it succeeded.
 
         Raises:
             ConfigurationError: the source insists that key, plan or currency are wrong.
@@ -56,11 +60,11 @@ class Polls:
         return True
 
     def want_hourly(self) -> None:
-        """Ask for 7 days of hourly prices with the next poll."""
+        """Request 7 days of hourly prices with the next poll."""
         self._hourly_wanted = set(self._context.universe.ids)
 
     def _look_up(self) -> None:
-        """Fetch the next page of the N largest coins; their prices count like any others."""
+        """Fetch the next page of the N largest coins, and take their prices too."""
         context, universe = self._context, self._context.universe
         wall_ms, known = context.calls.clock.wall_ms(), universe.ids
         try:
@@ -72,7 +76,7 @@ class Polls:
         if not universe.add_page([row.coin.id for row in page.rows], is_last=not page.whole, wall_ms=wall_ms):
             return
         new = tuple(coin_id for coin_id in universe.ids if coin_id not in known)
-        _log.info("the %d largest coins are looked up: %d new", len(universe.ids), len(new))
+        _log.info("looked up the %d largest coins: %d new", len(universe.ids), len(new))
         self._hourly_wanted |= set(new)
         self._batches = []
         context.buffer.set_meta(universe=universe.dump_state())
@@ -98,14 +102,14 @@ class Polls:
             raise
         self._take(page, batch)
         if not any(row.coin.id in batch for row in page.rows):
-            raise BadReply(f"none of the {len(batch)} coins asked for")
+            raise BadReply(f"none of the {len(batch)} requested coins")
         self._hourly_wanted -= set(batch)
         self._batches.pop(0)
         if not self._batches:
             self._complete()
 
     def _take(self, page: MarketsPage, batch: tuple[str, ...]) -> None:
-        """Hand the page over; whatever lies between it and the prices before it is queued for repair first."""
+        """Take a page; a gap between it and the prices before it is queued for repair first."""
         context = self._context
         cadence_s, now = context.cadence_s, context.calls.now()
         times = {row.coin.id: row.price.ts_ms for row in page.rows if row.price is not None}
@@ -126,7 +130,7 @@ class Polls:
         context.buffer.flush()
 
     def _complete(self) -> None:
-        """All pages are in: the next poll is one cadence after this one was due, or after now if that has passed."""
+        """Schedule the next poll one cadence after this one was due, or after now if that has passed."""
         calls, cadence_s = self._context.calls, self._context.cadence_s
         calls.slowdown.went_well()
         self.polled_ms = calls.clock.wall_ms()

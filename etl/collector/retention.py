@@ -1,4 +1,4 @@
-"""Retention: prices older than the time to keep are thinned to one per 5-minute bar, a coin and a day at a time."""
+"""Retention: thins prices older than the retention time to one per 5 minutes, a coin and a day at a time."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from core.times import DAY_MS, GRID_STEP_MS
 __all__ = ["Retention"]
 
 _CURSOR: Final = "thinned_to_ms"
-_MOMENT: Final = re.compile(r"[0-9]{1,15}")
+_CURSOR_TEXT: Final = re.compile(r"[0-9]{1,15}")
 
 _log = logging.getLogger(__name__)
 
 
 class Retention:
-    """Thins whole UTC days older than `keep_days`; each `step` is one short transaction, so that nobody waits.
+    """Thins whole UTC days older than `keep_days`; each `step` is one short transaction, so that readers never wait.
 
-    The last price of each 5-minute bar that ends on the grid stays, at its own event time. Every day is thinned once:
-    how far it has come is remembered in the store, and a step that is repeated after a crash changes nothing.
+    It keeps the last price of each 5-minute interval that ends on the grid, at its own event time. The store holds how
+    far the thinning has come; a step repeated after a crash changes nothing.
     """
 
     def __init__(self, writer: PriceWriter, keep_days: int) -> None:
@@ -50,7 +50,7 @@ class Retention:
         return True
 
     def _first_day(self) -> int | None:
-        """The first day that was not thinned yet, or None where there are no prices."""
+        """Start of the first day that is not thinned yet, or None without prices."""
         times = [ts_ms for coin in self._writer.coin_ids() if (ts_ms := self._writer.oldest_ms(coin)) is not None]
         if not times:
             return None
@@ -58,7 +58,7 @@ class Retention:
         cursor = self._writer.meta(_CURSOR)
         if cursor is None:
             return oldest_day
-        if not _MOMENT.fullmatch(cursor):
-            _log.warning("how far prices are thinned cannot be read (%.40r): beginning with the oldest", cursor)
+        if not _CURSOR_TEXT.fullmatch(cursor):
+            _log.warning("invalid end of the thinned prices (%.40r): starting with the oldest price", cursor)
             return oldest_day
         return max(int(cursor) // DAY_MS * DAY_MS, oldest_day)

@@ -1,4 +1,4 @@
-"""Makes the calls of polls and back-fill within their one budget, and decides how long a failure silences whom."""
+"""Makes the calls of polls and back-fill within their shared budget, and sets the wait after a failed call."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _T = TypeVar("_T")
 
 
 class ThrottledCalls:
-    """The budget in use; what a restart must know of it is stored before each call, not after."""
+    """Counts, makes and slows down calls; stores the state of the budget before each call, for a restart."""
 
     def __init__(self, settings: Settings, buffer: WriteBuffer, clock: Clock, jitter: random.Random) -> None:
         self.budget = CallBudget(limits_of(settings), clock)
@@ -32,11 +32,11 @@ class ThrottledCalls:
         self._refusals = ConfigurationRefusals()
 
     def load_state(self, text: str) -> None:
-        """Take up the budget of the last run; raises what JSON that is none of ours raises."""
+        """Restore the budget of the last run; raises what invalid JSON raises."""
         self.budget.load_state(text)
 
     def trust_key(self) -> None:
-        """The source took key, plan and currency not long ago, in the last run."""
+        """Note that the source accepted key, plan and currency in the last run, a short time ago."""
         self._refusals.answered()
 
     def now(self) -> float:
@@ -44,11 +44,11 @@ class ThrottledCalls:
         return self.clock.monotonic()
 
     def cadence_s(self, pages: int, *, background: bool) -> float:
-        """Seconds between polls: the interval, or as much more as the budget and a throttling source demand."""
+        """Seconds between polls: the interval, or longer where budget or throttling demand it."""
         return self.budget.cadence_s(self._interval_s, max(pages, 1), background=background) * self.slowdown.factor
 
     def call(self, ask: Callable[[], _T]) -> _T:
-        """Make one call, counted whatever becomes of it."""
+        """Make one call; failed calls count too."""
         self.budget.start()
         self._store_budget()
         try:
@@ -59,7 +59,7 @@ class ThrottledCalls:
         return value
 
     def wait_after(self, error: SourceError | ConfigurationError, failures: int, cap_s: float) -> float:
-        """Seconds for which whoever made the failed call keeps silent; a rate limit or a ban silences everybody.
+        """Seconds until the part that made the failed call may try again; rate limits and bans block all calls.
 
         Raises:
             ConfigurationError: the source insists that key, plan or currency are wrong.

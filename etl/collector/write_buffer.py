@@ -1,4 +1,4 @@
-"""What is to be stored, kept in memory while the disk refuses; the one place through which the collector writes."""
+"""Keeps in memory what is to be stored while the disk refuses; the collector writes through it alone."""
 
 from __future__ import annotations
 
@@ -39,53 +39,53 @@ class WriteBuffer:
 
     @property
     def set_aside(self) -> str | None:
-        """The name under which a damaged database was set aside since the start, or None."""
+        """Name of the damaged database that was set aside since the start, or None."""
         path = self._writer.set_aside_as
         return None if path is None else path.name
 
     @property
     def waiting(self) -> int:
-        """How many prices are in memory alone."""
+        """Number of prices that are not stored yet."""
         return len(self._prices)
 
     def add_prices(self, prices: Iterable[Price], clock_ms: int) -> None:
-        """Prices to be stored; `clock_ms` is the moment by the source's clock."""
+        """Add prices; `clock_ms` is the time of the source's clock."""
         self._prices.extend(prices)
         self._clock_ms = max(self._clock_ms, clock_ms)
         if len(self._prices) > _MAX_PRICES:
             lost = len(self._prices) - _MAX_PRICES
             del self._prices[:lost]
-            _log.error("memory holds %d unsaved prices: the %d oldest are given up", _MAX_PRICES, lost)
+            _log.error("dropping the %d oldest of more than %d unsaved prices", lost, _MAX_PRICES)
 
     def recent(self, coin_id: str, since_ms: int) -> list[tuple[int, float]]:
-        """Event times and values of a coin's stored prices from `since_ms` on; nothing while the disk refuses."""
+        """Event times and values of a coin's stored prices from `since_ms` on; empty while the disk refuses."""
         found: list[tuple[int, float]] = []
         self.attempt(lambda: found.extend(self._writer.recent(coin_id, since_ms)))
         return found
 
     def add_coin(self, coin: Coin) -> None:
-        """A coin to be named or renamed; the same again costs nothing."""
+        """Add a coin whose name is new or has changed."""
         if self._known.get(coin.id, coin)[:4] != coin[:4] or coin.id not in self._known:
             self._coins[coin.id] = coin
 
     def set_hourly(self, coin_id: str, prices: list[tuple[int, float]]) -> None:
-        """Hourly prices that replace those of the coin."""
+        """Replace the hourly prices of a coin."""
         self._hourly[coin_id] = prices
 
     def set_meta(self, **values: str) -> None:
-        """Values to be remembered across restarts."""
+        """Set values in the table `meta`, for the next start."""
         self._meta.update(values)
 
     def track(self, coin_ids: tuple[str, ...]) -> None:
-        """The coins that are collected from now on."""
+        """Set the coins that are collected from now on."""
         self._tracked = coin_ids
 
     def flush(self) -> bool:
-        """Store what waits; False while the disk refuses."""
+        """Store everything; False while the disk refuses."""
         return self.attempt(self._write)
 
     def attempt(self, action: Callable[[], object]) -> bool:
-        """Do `action` on the store; False, with `storage_error` set, if the disk refuses or the database broke."""
+        """Do `action` on the store; False, with `storage_error` set, if the disk refuses or the database is damaged."""
         if self._broken:
             self._renew()
             return False
@@ -99,7 +99,7 @@ class WriteBuffer:
             self._renew()
             return False
         if self.storage_error is not None:
-            _log.info("the disk takes prices again")
+            _log.info("storing prices again")
         self.storage_error = None
         return True
 
@@ -123,7 +123,7 @@ class WriteBuffer:
             self._meta.clear()
 
     def _renew(self) -> None:
-        """Begin the broken database afresh; where the disk refuses even that, the next attempt tries again."""
+        """Replace the damaged database by an empty one; if the disk refuses, the next attempt tries again."""
         self._broken = True
         try:
             self._writer.renew()
@@ -135,5 +135,5 @@ class WriteBuffer:
 
     def _report(self, trouble: str) -> None:
         if self.storage_error is None:
-            _log.error("cannot store: %s; prices are kept in memory", trouble)
+            _log.error("cannot store: %s; keeping prices in memory", trouble)
         self.storage_error = trouble

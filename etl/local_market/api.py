@@ -1,4 +1,4 @@
-"""The local market server's answers: from path, query and headers to a `Reply`, without any HTTP."""
+"""The local market server's answers as a function of path, query and headers, without HTTP."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class MarketApi:
         self._cached = cached
 
     def refusal(self, request: Request) -> Reply | None:
-        """What the plan says against this request, or None; counts it."""
+        """The plan's refusal of this request, or None; counts the request."""
         refused = self._limits.check(request.headers, request.query, request.time_ms)
         return None if refused is None else refused.reply
 
@@ -68,7 +68,7 @@ class MarketApi:
 
 
 def _edge_headers(request: Request, fresh_s: int, age_ms: int) -> dict[str, str]:
-    """What CoinGecko's edge adds to a 200."""
+    """Headers that CoinGecko's edge adds to a 200."""
     identity = hashlib.blake2b(f"{request.path}{sorted(request.query.items())}".encode(), digest_size=16).hexdigest()
     return {
         "Cache-Control": f"max-age=30, public, must-revalidate, s-maxage={fresh_s}" if fresh_s else "no-cache",

@@ -1,4 +1,4 @@
-"""CoinGecko's own cadence laid over a market: each coin moves about once a minute, at moments of its own."""
+"""CoinGecko's cadence: each coin gets a new price about once a minute, at its own seconds."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _MAX_MISSED: Final = 3
 
 
 class LiveCadence(MarketView):
-    """`market` seen once a minute and coin: events fall on whole seconds, and now and then some minutes are missed.
+    """Shows a market with about one new price per coin and minute, on whole seconds; some minutes are skipped.
 
-    A price shown is a true price of `market` at its event time, which is mostly less than 90 s and never more than
-    5 minutes back. Like the market itself it is a pure function of time.
+    A price is the true price of `market` at its event time, which is usually less than 90 s and at most 5 minutes old.
+    Like the market itself, it is a pure function of time.
     """
 
     def __init__(self, market: Market) -> None:
@@ -44,7 +44,7 @@ class LiveCadence(MarketView):
         return self._market.prices(rows, self.event_times(rows, times_ms))
 
     def describe(self) -> dict[str, object]:
-        """What is played, and at which cadence."""
+        """The market's description with its cadence."""
         return {**self._market.describe(), "cadence": "live"}
 
     def _event(self, rows: IntArray, minute: IntArray) -> IntArray:

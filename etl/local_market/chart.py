@@ -1,4 +1,4 @@
-"""/coins/{id}/market_chart: history in CoinGecko's granularities, with its little disorders."""
+"""/coins/{id}/market_chart: history in CoinGecko's granularities, with its irregularities."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def market_chart(market: Market, coin_id: str, query: Query, now_ms: int, *, pai
     """`prices`, `market_caps` and `total_volumes` of the last `days`; the last row is the newest quote.
 
     Raises:
-        RefusedRequest: coin, currency, precision or days are not known, or days exceed the plan.
+        RefusedRequest: unknown coin, currency, precision or days, or more days than the plan has.
     """
     row = _row(market, coin_id)
     factor, _ = currency_factor(query), in_full(query)
@@ -57,7 +57,7 @@ def _days(query: Query, now_ms: int, *, paid: bool) -> float:
 
 
 def _sample_times(market: Market, row: int, start_ms: int, end_ms: int, step: int) -> IntArray:
-    """Moments of the rows: about every `step`, a little off, the same whenever one asks; daily ones exactly on it."""
+    """Times of the rows: every `step` with a fixed jitter, daily rows without."""
     index = np.arange(-(-start_ms // step), end_ms // step + 1)
     keys = stream_keys(0, [market.coins[row].id], f"sample/{step}")
     jitter = np.clip(normals(keys, index), -3.5, 3.5) * _JITTER[step]
@@ -66,7 +66,7 @@ def _sample_times(market: Market, row: int, start_ms: int, end_ms: int, step: in
 
 
 def _tail(market: Market, row: int, now_ms: int) -> IntArray:
-    """The newest quote; every fourth minute it comes twice, and the later row is then the earlier in time."""
+    """Time of the newest quote; in a quarter of the minutes it comes twice, in reverse order of time."""
     event = market.event_times(np.array([row]), np.array([now_ms]))
     keys = stream_keys(0, [market.coins[row].id], "tail")
     twice = uniforms(keys, np.array([now_ms // MINUTE_MS]))[0] < 0.25
@@ -75,7 +75,7 @@ def _tail(market: Market, row: int, now_ms: int) -> IntArray:
 
 
 def _columns(market: Market, row: int, times: IntArray, factor: float) -> dict[str, Any]:
-    """The three arrays. A row carries its own moment where its price is of that very second, else that of its price."""
+    """The three arrays. A row has its sample time if its price is of the same second, else the event time."""
     rows = np.full(len(times), row)
     events = market.event_times(rows, times)
     shown = np.where(times // _SECOND_MS * _SECOND_MS == events, times, events)

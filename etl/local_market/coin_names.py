@@ -30,7 +30,7 @@ STABLECOINS: Final = frozenset(
         "paxos-standard",
     }
 )
-"""Coins that are worth one US dollar, more or less."""
+"""Coins that are worth about one US dollar."""
 
 _TABLE: Final = Path(__file__).with_name("coin_names.csv")
 _TOP = re.compile(r"top:([1-9]\d{0,3})")
@@ -39,7 +39,7 @@ _UNKNOWN_RANK: Final = 500
 
 @dataclass(frozen=True, slots=True)
 class MarketCoin:
-    """One coin: `id` is the key; `price_usd` and `rank` are typical, not of any day."""
+    """One coin of a local market; `price_usd` and `rank` are typical values of no particular day."""
 
     id: str
     symbol: str
@@ -60,7 +60,7 @@ def known_coins() -> dict[str, MarketCoin]:
 
 
 def coin_named(coin_id: str) -> MarketCoin:
-    """The coin with this id; an id that is not well known gets a symbol and a name made from it."""
+    """The coin with this id; an unknown id gets a symbol and a name made from it."""
     known = known_coins().get(coin_id)
     if known is not None:
         return known
@@ -68,10 +68,10 @@ def coin_named(coin_id: str) -> MarketCoin:
 
 
 def coins_wanted(text: str) -> tuple[MarketCoin, ...]:
-    """The coins that `bitcoin,ethereum` or `top:250` names; beyond the table they are plainly synthetic.
+    """The coins named by a text such as `bitcoin,ethereum` or `top:250`; beyond the table coins are synthetic.
 
     Raises:
-        BadInput: the text names no coin, or one that cannot be an id.
+        BadInput: the text names no coin, or something that is not a coin id.
     """
     text = text.strip().lower()
     if match := _TOP.fullmatch(text):
@@ -88,6 +88,6 @@ def coins_wanted(text: str) -> tuple[MarketCoin, ...]:
 
 
 def _synthetic(rank: int) -> MarketCoin:
-    """A coin that nobody takes for a real one; cheap and dear ones alternate."""
+    """A coin with an obviously invented name; cheap and expensive ones alternate."""
     price_usd = 10.0 ** (rank % 7 - 4) * (1 + rank % 9)
     return MarketCoin(f"synthetic-{rank:04d}", f"syn{rank:04d}", f"Synthetic {rank:04d}", price_usd, rank)

@@ -1,4 +1,4 @@
-"""What every local market offers: prices of its coins at any moment, by row and time."""
+"""The interface of local markets: prices of their coins at any time."""
 
 from __future__ import annotations
 
@@ -23,34 +23,34 @@ sol 0.00625 bits 15 sats 1500
 CURRENCIES: Final[dict[str, float]] = dict(
     zip(_PER_DOLLAR.split()[::2], map(float, _PER_DOLLAR.split()[1::2]), strict=True)
 )
-"""Units of a currency for one US dollar: fixed, because the stand-in moves coins, not currencies."""
+"""Units of each currency per US dollar. The rates are fixed: only coins move in a local market."""
 
 
 class Market(Protocol):
-    """A market that is a pure function of time. Rows number `coins`; arrays of rows and times go in pairs."""
+    """A market as a pure function of time; `rows` are places in `coins`, one for each of `times_ms`."""
 
     @property
     def coins(self) -> tuple[MarketCoin, ...]:
-        """The coins on offer; the row of a coin is its place here."""
+        """The coins; the row of a coin is its place here."""
 
     @property
     def supply(self) -> FloatArray:
         """Circulating supply of each row, in coins."""
 
     def event_times(self, rows: IntArray, times_ms: IntArray) -> IntArray:
-        """When the price in force at each time was made, in milliseconds; never after it.
+        """Event time of the latest price at each time, in UTC milliseconds.
 
-        Where there is no price yet the time itself is returned, and `prices` gives NaN.
+        Before a coin's first price it is the time itself, and `prices` gives NaN.
         """
 
     def prices(self, rows: IntArray, times_ms: IntArray) -> FloatArray:
-        """The price in force at each time, in US dollars; NaN before the first."""
+        """Latest price at each time in US dollars; NaN before the first."""
 
     def volumes(self, rows: IntArray, times_ms: IntArray) -> FloatArray:
-        """The volume of the 24 hours before each time, in US dollars; NaN where unknown."""
+        """Volume of the 24 hours before each time in US dollars; NaN if unknown."""
 
     def history_start_ms(self, row: int, now_ms: int) -> int:
-        """The first moment of which this row can be asked at `now_ms`."""
+        """First time with prices of this row, as of `now_ms`."""
 
     def describe(self) -> dict[str, object]:
         """What is played, for people and for the status page: at least `source`."""
@@ -61,7 +61,7 @@ class Market(Protocol):
 
 
 class MarketView:
-    """Another market seen through glass: whatever a subclass does not change is as `market` has it."""
+    """Passes everything on to `market`; subclasses override what they change."""
 
     def __init__(self, market: Market) -> None:
         self._market = market
@@ -77,19 +77,19 @@ class MarketView:
         return self._market.supply
 
     def event_times(self, rows: IntArray, times_ms: IntArray) -> IntArray:
-        """When the price in force at each time was made."""
+        """Event time of the latest price at each time, in UTC milliseconds."""
         return self._market.event_times(rows, times_ms)
 
     def prices(self, rows: IntArray, times_ms: IntArray) -> FloatArray:
-        """The price in force at each time, in US dollars."""
+        """Latest price at each time in US dollars."""
         return self._market.prices(rows, times_ms)
 
     def volumes(self, rows: IntArray, times_ms: IntArray) -> FloatArray:
-        """The volume of the 24 hours before each time, in US dollars."""
+        """Volume of the 24 hours before each time in US dollars."""
         return self._market.volumes(rows, times_ms)
 
     def history_start_ms(self, row: int, now_ms: int) -> int:
-        """The first moment of which this row can be asked."""
+        """First time with prices of this row."""
         return self._market.history_start_ms(row, now_ms)
 
     def describe(self) -> dict[str, object]:
@@ -103,10 +103,10 @@ class MarketView:
 
 
 def price_at(market: Market, coin_id: str, ts_ms: int) -> float:
-    """The truth that tests compare with: the price of one coin in force at one moment, in US dollars.
+    """Latest price of one coin at one time in US dollars, for tests to compare with.
 
     Raises:
-        KeyError: the market does not have this coin.
+        KeyError: the market has no such coin.
     """
     row = {coin.id: row for row, coin in enumerate(market.coins)}[coin_id]
     return float(market.prices(np.array([row]), np.array([ts_ms]))[0])

@@ -23,7 +23,7 @@ _SPARKLINE_HOURS: Final = 168
 
 @dataclass(frozen=True, slots=True)
 class _Quotes:
-    """All rows of a market at one moment, prices in US dollars."""
+    """All rows of a market at one time, prices in US dollars."""
 
     event_ms: IntArray
     price: FloatArray
@@ -36,7 +36,7 @@ class _Quotes:
 
 
 def currency_factor(query: Query) -> float:
-    """Units of the currency asked for per US dollar.
+    """Units of the requested currency per US dollar.
 
     Raises:
         RefusedRequest: no currency, or one that CoinGecko does not know.
@@ -50,7 +50,7 @@ def currency_factor(query: Query) -> float:
 
 
 def in_full(query: Query) -> bool:
-    """Whether all digits are asked for (`precision=full`); without it CoinGecko rounds by size.
+    """Whether the query asks for all digits (`precision=full`); without it CoinGecko rounds by size.
 
     Raises:
         RefusedRequest: another precision.
@@ -65,7 +65,7 @@ def markets_page(market: Market, query: Query, now_ms: int) -> list[dict[str, An
     """One page of coins by market cap, with price, cap, volume and changes; `[]` past the end.
 
     Raises:
-        RefusedRequest: currency or precision are not known.
+        RefusedRequest: unknown currency or precision.
     """
     factor, full = currency_factor(query), in_full(query)
     quotes = _quotes(market, now_ms)
@@ -121,7 +121,7 @@ def _whole(query: Query, name: str, default: int) -> int:
 
 
 def _sparklines(market: Market, rows: list[int], now_ms: int) -> list[FloatArray]:
-    """Prices at the last 168 whole hours, the newest last; those before the first price are left out."""
+    """Prices at the last 168 full hours, the newest last, without those before the first price."""
     hours = now_ms // HOUR_MS * HOUR_MS - HOUR_MS * np.arange(_SPARKLINE_HOURS - 1, -1, -1)
     chosen = np.array(rows)
     values = market.prices(np.repeat(chosen, len(hours)), np.tile(hours, len(rows))).reshape(len(rows), -1)
@@ -129,7 +129,7 @@ def _sparklines(market: Market, rows: list[int], now_ms: int) -> list[FloatArray
 
 
 def _entry(market: Market, row: int, quotes: _Quotes, factor: float, *, full: bool) -> dict[str, Any]:
-    """One coin in the fields of CoinGecko's specification, with nulls where live answers have them."""
+    """One coin in the fields of CoinGecko's specification, with nulls as in live answers."""
     coin = market.coins[row]
     price, before, cap = quotes.price[row], quotes.day_ago[row], quotes.cap[row]
     supply = float(market.supply[row])
@@ -170,6 +170,6 @@ def _percent(now: float, before: float) -> float | int | None:
 
 
 def _trait(coin: MarketCoin, purpose: str) -> float:
-    """A number in [0, 1) that belongs to the coin."""
+    """A fixed number in [0, 1) of the coin."""
     digest = hashlib.blake2b(f"{coin.id}/{purpose}".encode(), digest_size=4).digest()
     return int.from_bytes(digest, "big") / 2**32

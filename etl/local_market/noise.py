@@ -1,7 +1,7 @@
-"""Random numbers that are a pure function of a key and an index, in any order and for any index.
+"""Random numbers as a pure function of a key and an index.
 
 The generator is SplitMix64 used as a counter-based hash (Steele, Lea and Flood, 2014, "Fast splittable pseudorandom
-number generators"); normal numbers come from it by the Box-Muller transform. Nothing here keeps state.
+number generators"). The Box-Muller transform makes normal numbers of it. Nothing here keeps state.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def stream_keys(seed: int, names: Iterable[str], purpose: str) -> Keys:
 
 
 def uniforms(keys: Keys, index: IntArray) -> FloatArray:
-    """Numbers evenly spread over the open interval (0, 1); `keys` and `index` are broadcast together."""
+    """Uniform numbers in the open interval (0, 1); `keys` and `index` are broadcast together."""
     return ((_hash(keys, index) >> np.uint64(11)).astype(np.float64) + 0.5) * 2.0**-53
 
 
@@ -43,7 +43,7 @@ def normals(keys: Keys, index: IntArray) -> FloatArray:
 
 
 def smooth(keys: Keys, position: FloatArray) -> FloatArray:
-    """Continuous noise of unit variance everywhere, with a memory of about one unit of `position`."""
+    """Continuous noise of unit variance that is correlated over about one unit of `position`."""
     whole = np.floor(position)
     index = whole.astype(np.int64)
     angle = (position - whole) * (np.pi / 2)
@@ -53,8 +53,7 @@ def smooth(keys: Keys, position: FloatArray) -> FloatArray:
 def bridge(noise: FloatArray, variance: FloatArray, start: FloatArray, end: FloatArray) -> FloatArray:
     """Brownian bridges from `start` (n,) to `end` (n,) whose k steps have `variance` (n, k); shape (n, k + 1).
 
-    Seen without its end, such a path is a random walk as long as the end itself was drawn with the variance of the
-    whole. The two ends are exact to the last bit.
+    If the end is drawn with the variance of the whole, the path is a random walk. Both ends are exact to the last bit.
     """
     walk = np.cumsum(noise * np.sqrt(variance), axis=1)
     share = np.cumsum(variance, axis=1)

@@ -1,4 +1,4 @@
-"""Who may ask the local market server how often: User-Agent, keys and the budgets of CoinGecko's plans."""
+"""The rules of CoinGecko's plans on the local market server: User-Agent, keys, calls per minute and month."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from etl.local_market.replies import RefusedRequest, Reply, refuse_in_status, re
 __all__ = ["CALLS_PER_MINUTE", "PlanLimits"]
 
 CALLS_PER_MINUTE: Final[dict[str, int | None]] = {"local": None, "keyless": 10, "demo-key": 30, "pro-key": 500}
-"""Budget of each plan; `local` knows none. CoinGecko's keyless budget changes with its load: 5 to 30."""
+"""Budget of each plan; `local` has none. CoinGecko's keyless budget changes with its load, from 5 to 30."""
 
 _CALLS_PER_MONTH: Final[dict[str, int | None]] = {
     "local": None,
@@ -65,7 +65,7 @@ class PlanLimits:
         return self._plan == "pro-key"
 
     def check(self, headers: Mapping[str, str], query: Mapping[str, str], now_ms: int) -> RefusedRequest | None:
-        """Why this call is refused, or None. A call counts against the minute whatever becomes of it."""
+        """The refusal of this call, or None; refused calls count against the minute too."""
         refusal = self._check_budget(self._allowance(headers, query), now_ms)
         if refusal is None and not headers.get("user-agent", "").strip():
             refusal = refuse_in_status(403, 403, _NO_AGENT)
@@ -74,13 +74,13 @@ class PlanLimits:
         return refusal
 
     def count_answer(self, reply: Reply) -> None:
-        """Only a 200 costs a credit of the month."""
+        """Count an answer against the month; only a 200 costs a credit."""
         if reply.status == 200:
             with self._lock:
                 self._credits += 1
 
     def _allowance(self, headers: Mapping[str, str], query: Mapping[str, str]) -> int | None:
-        """Calls a minute; the public host gives a client without its demo key no more than anybody else."""
+        """Calls per minute; a demo client without its key has the keyless budget."""
         if self._plan == "demo-key" and not _key(headers, query, _DEMO_KEY):
             return CALLS_PER_MINUTE["keyless"]
         return self._per_minute

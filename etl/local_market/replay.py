@@ -1,4 +1,4 @@
-"""A recording played on from now: recorded time t is shown at t + (epoch - start of playing)."""
+"""Plays a recording as the present: recorded time t is shown at t + (epoch - start of playing)."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ _MAX_CAP_USD = 1.3e12
 
 
 def largest(recording: Recording, count: int) -> Recording:
-    """The same recording with its `count` typically largest coins alone, or all where there are fewer."""
+    """The recording with its `count` largest coins, by typical rank; all coins if there are fewer."""
     return recording.only(sorted(recording.series, key=lambda coin_id: (coin_named(coin_id).rank, coin_id))[:count])
 
 
 class ReplayMarket:
-    """`recording` as a market that plays from `epoch_ms` on; a restart with the same epoch continues it.
+    """A market that plays `recording` from `epoch_ms` on; a restart with the same epoch continues it.
 
-    Before the epoch lies the history that was recorded before `play_start_ms` (default: the first moment at which every
-    coin has 24 hours of it). Between two rows the earlier holds; after the last one prices stand still.
+    The recorded time `play_start_ms` is shown at the epoch (default: the first time with 24 hours of history for every
+    coin). Each recorded price is the latest one until the next; the last one stays.
 
     Raises:
         BadInput: the recording cannot be played from there.
@@ -64,16 +64,16 @@ class ReplayMarket:
 
     @property
     def supply(self) -> FloatArray:
-        """Circulating supply of each row, in coins: from what is typical, because recordings do not have it."""
+        """Circulating supply of each row in coins, estimated from typical ranks: recordings do not have it."""
         return self._supply
 
     @property
     def ends_ms(self) -> int:
-        """When the last recorded price will be shown, in UTC milliseconds."""
+        """Time at which the last recorded price is shown, in UTC milliseconds."""
         return self._recording.end + self._offset
 
     def event_times(self, rows: IntArray, times_ms: IntArray) -> IntArray:
-        """The moment, as shown, of the row in force; the time itself before the first row."""
+        """Shown time of the latest recorded row at each time; the time itself before the first row."""
         events = np.array(times_ms, dtype=np.int64)
         for row in np.unique(rows):
             here = np.flatnonzero(rows == row)
@@ -83,20 +83,20 @@ class ReplayMarket:
         return events
 
     def prices(self, rows: IntArray, times_ms: IntArray) -> FloatArray:
-        """The price of the row in force, in US dollars; NaN before the first."""
+        """Price of the latest recorded row in US dollars; NaN before the first."""
         return self._values("price", rows, times_ms)
 
     def volumes(self, rows: IntArray, times_ms: IntArray) -> FloatArray:
-        """The volume of the 24 hours before the row in force, in US dollars; NaN where none was recorded."""
+        """24-hour volume of the latest recorded row in US dollars; NaN if none was recorded."""
         return self._values("volume", rows, times_ms)
 
     def history_start_ms(self, row: int, now_ms: int) -> int:
-        """The first row, as shown."""
+        """Shown time of the first recorded row."""
         del now_ms
         return int(self._series[row].ts_ms[0]) + self._offset
 
     def describe(self) -> dict[str, object]:
-        """What is played: recorded moments, the offset to the present, and when it ends."""
+        """What is played: recorded times, offset to the present, and end."""
         recording = self._recording
         return {
             "source": "replay",

@@ -1,4 +1,4 @@
-"""Answers of the local market server in CoinGecko's own words: envelopes, HTML pages, numbers, moments."""
+"""The forms of CoinGecko's answers: envelopes of errors, HTML pages, numbers and times."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _PRICING: Final = "https://www.coingecko.com/en/api/pricing"
 
 @dataclass(slots=True)
 class Reply:
-    """One answer before it becomes bytes; `payload` is text, or anything JSON can say."""
+    """One answer before it becomes bytes; `payload` is text or a JSON value."""
 
     payload: Any
     status: int = 200
@@ -36,14 +36,14 @@ class Reply:
     content_type: str = _JSON_TYPE
 
     def body(self) -> bytes:
-        """The bytes to send; NaN and infinities are written as Python writes them, which is no JSON."""
+        """The bytes to send; NaN and infinities become Python's words for them, which are not JSON."""
         if isinstance(self.payload, str):
             return self.payload.encode()
         return json.dumps(self.payload, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 class RefusedRequest(ForecastingError):
-    """The server answers this request with an error; `reply` says which."""
+    """The server answers this request with the error in `reply`."""
 
     def __init__(self, reply: Reply) -> None:
         super().__init__(f"{reply.status} {reply.payload}")
@@ -77,18 +77,18 @@ def refuse_wrong_host(now_ms: int, code: int, message: str) -> RefusedRequest:
 
 
 def edge_page(status: int, title: str) -> Reply:
-    """A page of the edge or of the origin, where JSON was expected."""
+    """An HTML page, which the edge or the origin sends in place of JSON."""
     text = f"<!DOCTYPE html>\n<html><head><title>{title}</title></head><body><h1>{title}</h1></body></html>\n"
     return Reply(text, status, content_type="text/html; charset=UTF-8")
 
 
 def timestamp_text(ts_ms: int) -> str:
-    """`2026-09-16T09:14:20.000Z`."""
+    """UTC time with milliseconds, such as `2026-09-16T09:14:20.000Z`."""
     return to_datetime(ts_ms).strftime("%Y-%m-%dT%H:%M:%S.") + f"{ts_ms % 1000:03d}Z"
 
 
 def shown_number(value: float, *, full: bool = False) -> float | int | None:
-    """`value` as CoinGecko shows it: in full or rounded by size; None where it is unknown."""
+    """`value` as CoinGecko shows it: in full or rounded by size; None for NaN."""
     if not math.isfinite(value):
         return None
     return float(value) if full else _rounded_by_size(float(value))

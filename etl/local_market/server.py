@@ -34,7 +34,7 @@ _log = logging.getLogger(__name__)
 
 
 class LoggedRequest(NamedTuple):
-    """One request that was answered: when, what, with which headers (lower case), and with which status."""
+    """One answered request with its headers (names in lower case) and the status of the answer."""
 
     time_ms: int
     path: str
@@ -86,11 +86,11 @@ class RequestHandler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def date_time_string(self, timestamp: float | None = None) -> str:
-        """The Date header tells the time of this server's clock."""
+        """Take the Date header from this server's clock."""
         return super().date_time_string(self.owner.clock() / 1000 if timestamp is None else timestamp)
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Requests go to the log of this module, at DEBUG."""
+        """Log requests in the log of this module, at DEBUG."""
         _log.debug(format, *args)
 
     def _reply_to(self, request: Request) -> Reply:
@@ -140,12 +140,12 @@ class MarketServer:
         return f"http://127.0.0.1:{self._http.server_address[1]}{_PREFIX}"
 
     def start(self) -> Self:
-        """Answer from now on, in threads of its own."""
+        """Start to answer, in other threads."""
         self._thread.start()
         return self
 
     def stop(self) -> None:
-        """Free the port at once, also while answers are under way."""
+        """Free the port at once, also while answers are in progress."""
         if self._thread.is_alive():
             self._http.shutdown()
             self._thread.join()
@@ -160,7 +160,7 @@ class MarketServer:
 
 
 class _Listener(ThreadingHTTPServer):
-    """Keeps its open connections, so that stopping does not wait for a client."""
+    """Tracks its open connections, so that a stop does not wait for clients."""
 
     daemon_threads = True
     allow_reuse_address = os.name != "nt"
@@ -171,23 +171,23 @@ class _Listener(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", port), server.handler)
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        """Remember the connection."""
+        """Track the connection."""
         self._connections.add(request)
         super().process_request(request, client_address)
 
     def shutdown_request(self, request: Any) -> None:
-        """Forget the connection."""
+        """Stop to track the connection."""
         self._connections.discard(request)
         super().shutdown_request(request)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that went away is not the server's error."""
+        """Log an error of a connection; a client that has left is not the server's error."""
         del request
         gone = isinstance(sys.exception(), OSError)
         _log.log(logging.DEBUG if gone else logging.ERROR, "connection from %s ended", client_address, exc_info=True)
 
     def drop_connections(self) -> None:
-        """End what is still open; the threads then end by themselves."""
+        """Shut down the open connections, which ends their threads."""
         for connection in list(self._connections):
             try:
                 connection.shutdown(socket.SHUT_RDWR)

@@ -1,16 +1,16 @@
 """The simulated market: endless, seeded, and a pure function of seed, coin and time.
 
-Each coin's log-price is `beta * common factor + own walk`; every walk is built from the top down, so that any second
-of any year costs the same:
+The log price of a coin is `beta * common factor + own random walk`. Every walk is built from the top down, so that any
+second of any year takes the same time to compute:
 
-- every 512 days the walk is pinned to a random level whose variance is half that of 512 days of walking. Two pins then
-  differ as much as a random walk would, and yet prices stay bounded in the very long run. The pull back that this
-  means is a thousandth of a day's movement a day: nothing to trade on;
-- between the pins lie 512 days, within a day 24 hours, then 60 minutes, then 60 seconds: Brownian bridges whose step
-  variances carry the clustering of volatility (days, hours, minutes) and the rhythm of the day;
-- jumps come on top, at their own second. Before they happen nothing announces them.
+- Every 512 days the walk has a random level (a pin) with half the variance of a walk over 512 days. Two pins differ as
+  much as the ends of a random walk, but prices stay bounded in the long run. The resulting mean reversion is a
+  thousandth of a day's movement per day, too little to forecast.
+- Brownian bridges connect the pins: over 512 days, then over 24 hours, 60 minutes and 60 seconds. The variances of
+  their steps carry volatility clustering (in days, hours and minutes) and the daily pattern.
+- Jumps are added at single seconds, without any sign before.
 
-A stablecoin only trembles around one dollar.
+A stablecoin moves slightly around one dollar.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from etl.local_market.noise import Keys, bridge, normals, smooth, stream_keys, u
 __all__ = ["SimulatedMarket"]
 
 _HISTORY_DAYS: Final = 14
-"""How far back the market can be asked."""
+"""Length of the history before now."""
 
 _BLOCK_DAYS: Final = 512
 _FACTOR_DAILY: Final = 0.02
@@ -40,12 +40,12 @@ _PURPOSES: Final = ("pin", "day", "hour", "minute", "second", "slow", "hourly", 
 _RHYTHM: Final = np.exp(
     0.35 * np.cos(2 * np.pi * (np.arange(24) - 14.5) / 24) + 0.12 * np.cos(4 * np.pi * (np.arange(24) - 14.5) / 24)
 )
-"""Relative variance of each UTC hour: the busiest when Europe and America are both awake."""
+"""Relative variance of each UTC hour, highest when Europe and America are both active."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Block:
-    """512 days of all walks: diffusion at each midnight, variance of each day, jumps."""
+    """512 days of all walks: level at each midnight, variance of each day, jumps."""
 
     path: FloatArray
     variance: FloatArray
@@ -63,9 +63,9 @@ class _Panel:
 
 
 class SimulatedMarket:
-    """An endless market of `coins`; the same seed, coin and time give the same price for ever.
+    """An endless market of `coins`; the same seed, coin and time always give the same price.
 
-    Safe to ask from several threads. The prices of a coin do not depend on which other coins there are.
+    Safe for several threads. The prices of a coin do not depend on the other coins.
     """
 
     def __init__(self, coins: tuple[MarketCoin, ...], seed: int = 0) -> None:
@@ -88,7 +88,7 @@ class SimulatedMarket:
 
     @property
     def coins(self) -> tuple[MarketCoin, ...]:
-        """The coins on offer."""
+        """The coins; the row of a coin is its place here."""
         return self._coins
 
     @property
@@ -97,12 +97,12 @@ class SimulatedMarket:
         return self._supply
 
     def event_times(self, rows: IntArray, times_ms: IntArray) -> IntArray:
-        """Prices change every whole second."""
+        """Every full second, because prices change once per second."""
         del rows
         return np.asarray(times_ms // 1000 * 1000)
 
     def prices(self, rows: IntArray, times_ms: IntArray) -> FloatArray:
-        """The price in force at each time, in US dollars; there is always one."""
+        """Price at each time in US dollars; never NaN."""
         seconds = times_ms // 1000
         walks = np.concatenate([rows + 1, np.zeros_like(rows)])
         own, shared = np.split(self._walk(walks, np.concatenate([seconds, seconds])), 2)
@@ -113,14 +113,14 @@ class SimulatedMarket:
         return np.asarray(self._price[rows] * np.exp(log_price))
 
     def volumes(self, rows: IntArray, times_ms: IntArray) -> FloatArray:
-        """The volume of the last 24 hours, in US dollars; higher in restless times."""
+        """Volume of the last 24 hours in US dollars."""
         days = times_ms / (_DAY_S * 1000)
         shared, own = self._keys["slow"][0], self._keys["volume"][rows + 1, 0]
         activity = 0.25 * smooth(shared, days / 2) + 0.2 * smooth(own, days / 1.5) + 0.05 * smooth(own, days * 8)
         return np.asarray(self._supply[rows] * self._price[rows] * self._turnover[rows] * np.exp(activity))
 
     def history_start_ms(self, row: int, now_ms: int) -> int:
-        """Fourteen days back, whenever one asks."""
+        """Fourteen days before `now_ms`."""
         del row
         return now_ms - _HISTORY_DAYS * _DAY_S * 1000
 
@@ -134,7 +134,7 @@ class SimulatedMarket:
         return None
 
     def _walk(self, walks: IntArray, seconds: IntArray) -> FloatArray:
-        """Level of each walk at each second: diffusion from the coarsest panel that has the second, and jumps."""
+        """Level of each walk at each second: from the coarsest panel with that second, plus the jumps."""
         level = np.empty(len(seconds))
         on_hour = seconds % 3600 == 0
         on_minute = (seconds % 60 == 0) & ~on_hour
@@ -154,7 +154,7 @@ class SimulatedMarket:
         return level
 
     def _on_minutes(self, walks: IntArray, minutes: IntArray) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """Level at the beginning and the end of each minute, and the variance between."""
+        """Level at the start and end of each minute, and the variance between."""
         start, end, variance = np.empty((3, len(minutes)))
         for hour, here in _grouped(minutes // 60):
             panel, minute = self._hour(hour), minutes[here] - 60 * hour
@@ -196,7 +196,7 @@ class SimulatedMarket:
         return _Block(path, variance, size, seconds, jumps_before)
 
     def _draw_jumps(self, days: IntArray) -> tuple[FloatArray, IntArray]:
-        """Size (0: none) and second of each walk's jump on each day; on average as many up as down."""
+        """Size (0: none) and second of each walk's jump on each day; both directions are equally likely."""
         happens, sign, size, second = (uniforms(self._keys["jump"], 4 * days + part) for part in range(4))
         magnitude = self._daily[:, None] * (0.25 - 0.5 * np.log(size))
         jumps = np.where(happens < _JUMP_CHANCE, np.where(sign < 0.5, -magnitude, magnitude), 0.0)
@@ -217,13 +217,13 @@ class SimulatedMarket:
         return self._divide("minute", minutes, shape, day, column)
 
     def _divide(self, purpose: str, index: IntArray, shape: FloatArray, whole: _Block | _Panel, step: int) -> _Panel:
-        """Cut one step of `whole` into smaller ones, its variance shared by `shape`."""
+        """Divide one step of `whole` into smaller ones; `shape` divides its variance."""
         variance = shape / np.cumsum(shape, axis=1)[:, -1:] * whole.variance[:, step, None]
         noise = normals(self._keys[purpose], index)
         return _Panel(bridge(noise, variance, whole.path[:, step], whole.path[:, step + 1]), variance)
 
     def _clusters(self, purpose: str, position: FloatArray, waves: tuple[tuple[float, float], ...]) -> FloatArray:
-        """Relative variance (walks, k), of mean 1: the exponential of slow waves, some shared and some of each walk."""
+        """Relative variance (walks, k) with mean 1: the exponential of slow waves, shared ones and own ones."""
         keys = self._keys[purpose]
         log_variance = np.zeros((len(keys), len(position)))
         for number, (period, scale) in enumerate(waves):
@@ -234,7 +234,7 @@ class SimulatedMarket:
 
 
 def _grouped(values: IntArray) -> Iterator[tuple[int, IntArray]]:
-    """Each distinct value with the places where it stands."""
+    """Each distinct value with its places."""
     order = np.argsort(values, kind="stable")
     distinct, count = np.unique(values, return_counts=True)
     end = np.cumsum(count)

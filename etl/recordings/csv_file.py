@@ -1,4 +1,4 @@
-"""Recordings in CSV, such as the dashboard's own exports and what spreadsheets write."""
+"""Recordings in CSV, such as the dashboard's exports and files of spreadsheets."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def read_csv(path: Path) -> RecordedRows:
 
 
 def _heading(path: Path, lines: Iterator[tuple[int, str]]) -> _Heading:
-    """Take the first line; the separator is the one of , and ; that it has more of."""
+    """Read the heading; the separator is , or ;, whichever it has more of."""
     first = next(lines, None)
     if first is None:
         raise BadInput(message("recording.empty_file", file=path.name))
@@ -94,7 +94,7 @@ def _rows(path: Path, lines: Iterable[tuple[int, str]], heading: _Heading) -> It
 
 
 def _collected(path: Path, rows: Iterable[_Row], heading: _Heading) -> RecordedRows:
-    """Gather the rows in arrays, 40 bytes a row, however many there are."""
+    """Collect the rows in arrays of 40 bytes per row."""
     number, ts_ms, coin, price, volume = array("q"), array("q"), array("q"), array("d"), array("d")
     place_of: dict[str, int] = {}
     currency: str | None = None

@@ -1,4 +1,4 @@
-"""Rows of a recording as its file has them, and the names that columns may go by."""
+"""Rows of a recording as in its file, and the possible names of columns."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ OWN_TIMES: Final = ("ts_ms", "horario")
 """Time columns of the project's own files, whose volumes are those of 24 hours."""
 
 FIRST_MILLISECOND: Final = 100_000_000_000
-"""UNIX times below this are seconds (until the year 5138), from it on milliseconds (since 1973)."""
+"""UNIX times below this are seconds (until the year 5138), others are milliseconds (since 1973)."""
 
 
 @dataclass(frozen=True)
 class RecordedRows:
-    """Rows in the order of the file; `number` is the row's number as a person would count.
+    """Rows in the order of the file; `number` counts them as a person would.
 
     `coin` holds places in `ids`; `columns` maps time, coin, price and volume to the file's names for them;
     `daily_volume` says that volumes are sums of 24 hours already. Unknown volumes are NaN.

@@ -1,6 +1,6 @@
 """Recorded prices for replays and backtests: a Parquet or CSV file, a crypto.db, or a data folder that holds one.
 
-Every row is checked before anything is played; the first wrong one ends the reading with its file, row and column.
+Every row is checked; the first invalid one ends the reading with an error that names file, row and column.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ class Recording:
         return {coin_id: (series.ts_ms, series.price) for coin_id, series in self.series.items()}
 
     def only(self, coin_ids: Collection[str]) -> Recording:
-        """The same recording with these coins alone.
+        """The recording with these coins alone.
 
         Raises:
             BadInput: one of them was not recorded.
@@ -127,7 +127,7 @@ def _read_rows(path: Path) -> RecordedRows:
 
 
 def _check(path: Path, rows: RecordedRows) -> None:
-    """Refuse the first row that cannot be true."""
+    """Refuse the first row with an impossible time, price or coin id."""
     if not len(rows.number):
         raise BadInput(message("recording.no_rows", file=path.name))
     wrong_time = (rows.ts_ms < EARLIEST_MS) | (rows.ts_ms > _MAX_TIME_MS)
@@ -176,7 +176,7 @@ def _series(rows: RecordedRows, chosen: IntArray) -> Series:
 
 
 def _over_a_day(ts_ms: IntArray, volume: FloatArray) -> FloatArray:
-    """Sums of the 24 hours that end with each row; NaN where no row has a volume."""
+    """Sum of the 24 hours up to each row; all NaN if no row has a volume."""
     if not np.isfinite(volume).any():
         return volume
     total = np.concatenate([[0.0], np.cumsum(np.nan_to_num(volume))])

@@ -98,28 +98,30 @@ class World:
         coins = coins_wanted(options.pop("market", "bitcoin,ethereum,dogecoin"))
         self.server = FaultyMarketServer(SimulatedMarket(coins, 0), clock=lambda: self.wall_ms, **options).start()
         self.collector: Collector | None = None
+        self.writer: PriceWriter | None = None
         self._parts = ExitStack()
 
     def settings(self) -> Settings:
         """The settings in force; `url` names another server than the market's."""
         return self._settings(**{"url": self.server.url, **self._given})
 
-    def start(self, **settings: Any) -> Collector:
-        """A collector of this server, in place of the one before; settings given once stay."""
+    def start(self, max_checked_bytes: int = 10**9, **settings: Any) -> Collector:
+        """Start a collector of this server in place of the one before; settings given once stay."""
         self.stop()
         self._given |= settings
         chosen = self.settings()
         clock = Clock(lambda: self.seconds, lambda: self.wall_ms)
         api = CoinGecko(chosen, clock.wall_ms)
         self._parts.callback(api.close)
-        writer = self._parts.enter_context(PriceWriter(open_workspace(chosen).database))
-        self.collector = Collector(chosen, writer, api, clock, random.Random(1))
+        database = open_workspace(chosen).database
+        self.writer = self._parts.enter_context(PriceWriter(database, max_checked_bytes=max_checked_bytes))
+        self.collector = Collector(chosen, self.writer, api, clock, random.Random(1))
         return self.collector
 
     def stop(self) -> None:
         """End the collector, as a process ends."""
         self._parts.close()
-        self.collector = None
+        self.collector = self.writer = None
 
     def move(self, seconds: float) -> None:
         """Let time pass while nobody does anything."""
@@ -133,9 +135,14 @@ class World:
         while self.seconds < end:
             self.move(min(max(self.collector.turn(), 0.02), 1.0, end - self.seconds + 0.001))
 
+    @property
+    def database(self) -> Path:
+        """The collector's price store."""
+        return open_workspace(self.settings()).database
+
     def stored(self, coin_id: str) -> dict[int, float]:
         """Event time → price of one coin, as a reader sees them."""
-        with PriceReader(open_workspace(self.settings()).database) as reader:
+        with PriceReader(self.database) as reader:
             return dict(reader.range(coin_id))
 
     def asked(self, path: str) -> list[int]:

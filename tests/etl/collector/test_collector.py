@@ -46,8 +46,7 @@ def test_a_first_start_has_every_coin_at_once_and_then_its_day(make_world: World
     collector = world.start(coins=COINS, coingecko_plan="keyless", interval=30)
     collector.turn()
     assert len(world.server.requests) == 1
-    database = world.collector.context.buffer._writer.path
-    with PriceReader(database) as reader:
+    with PriceReader(world.database) as reader:
         assert {coin.id: coin.symbol for coin in reader.coins()} == {
             "bitcoin": "btc",
             "ethereum": "eth",
@@ -288,7 +287,7 @@ def test_a_disk_that_refuses_loses_nothing_and_recovers(make_world: Worlds) -> N
     world = make_world()
     collector = world.start(coins=COINS)
     world.run(20)
-    connection: sqlite3.Connection = collector.context.buffer._writer._connection
+    connection: sqlite3.Connection = world.writer._connection  # SQLite limits its pages by connection
     pages = connection.execute("PRAGMA page_count").fetchone()[0]
     began_ms = world.wall_ms
     connection.execute(f"PRAGMA max_page_count = {pages}")
@@ -308,10 +307,10 @@ def test_a_disk_that_refuses_loses_nothing_and_recovers(make_world: Worlds) -> N
 def test_a_database_that_breaks_while_open_is_begun_afresh(make_world: Worlds) -> None:
     """Garbage in the middle of the file: set aside, and the day before is fetched again."""
     world = make_world()
-    collector = world.start(coins=COINS)
+    world.start(coins=COINS)
     world.run(20)
-    path = collector.context.buffer._writer.path
-    collector.context.buffer._writer.checkpoint()
+    path = world.database
+    world.writer.checkpoint()
     size = path.stat().st_size
     with path.open("r+b") as file:
         file.seek(4096)
@@ -325,16 +324,15 @@ def test_a_database_that_breaks_while_open_is_begun_afresh(make_world: Worlds) -
         assert len(reader.coins()) == 3
 
 
-def test_a_large_database_is_checked_beside_the_work(make_world: Worlds, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_large_database_is_checked_beside_the_work(make_world: Worlds) -> None:
     """Polls begin at once; a broken page found later makes the store begin afresh."""
     world = make_world()
-    collector = world.start(coins=COINS)
+    world.start(coins=COINS)
     world.run(20)
-    path = collector.context.buffer._writer.path
+    path = world.database
     world.stop()
-    monkeypatch.setattr("core.price_store.writer._CHECKED_BYTES", 1000)
     damage_unseen(path)
-    world.start()
+    world.start(max_checked_bytes=1000)
     assert world.collector.polls.step()
     join_checks()
     world.run(30)
@@ -345,7 +343,8 @@ def test_a_large_database_is_checked_beside_the_work(make_world: Worlds, monkeyp
 def test_a_page_that_breaks_out_of_sight_is_found_while_everything_runs(make_world: Worlds) -> None:
     """History that nobody reads just now is looked at once a minute, and begun afresh."""
     world = make_world()
-    writer = world.start(coins=COINS).context.buffer._writer
+    world.start(coins=COINS)
+    writer = world.writer
     world.run(20)
     writer.checkpoint()
     damage_unseen(writer.path, writer)
@@ -360,12 +359,13 @@ def test_a_page_that_breaks_out_of_sight_is_found_while_everything_runs(make_wor
 def test_a_check_of_the_file_before_says_nothing_of_the_new_one(make_world: Worlds) -> None:
     """However many looks found the damage, one file is set aside, and not the one that was begun afresh."""
     world = make_world()
-    writer = world.start(coins=COINS).context.buffer._writer
+    world.start(coins=COINS)
+    writer = world.writer
     world.run(20)
     writer.checkpoint()
     damage_unseen(writer.path, writer)
     for _ in range(3):
-        thread = threading.Thread(target=world.collector._check_whole)
+        thread = threading.Thread(target=world.collector.check_whole)
         thread.start()
         thread.join()
     world.run(120)
@@ -386,7 +386,7 @@ def damage_unseen(path: Path, writer: PriceWriter | None = None) -> None:
         with path.open("r+b") as file:
             file.seek(start)
             file.write(b"\xde\xad" * 2048)
-        with nullcontext(writer) if writer else PriceWriter(path) as opened, suppress(DamagedFile):
+        with nullcontext(writer) if writer else PriceWriter(path, max_checked_bytes=0) as opened, suppress(DamagedFile):
             opened.verify()
             with pytest.raises(DamagedFile):
                 opened.verify(whole=True)
@@ -401,7 +401,7 @@ def test_a_break_that_cannot_be_mended_yet_is_mended_later(make_world: Worlds) -
     world = make_world()
     collector = world.start(coins=COINS)
     world.run(20)
-    path = collector.context.buffer._writer.path
+    path = world.database
     for part in path.parent.glob("crypto.db*"):
         part.unlink()
     path.mkdir()

@@ -90,8 +90,8 @@ def test_garbage_stops_nobody(
     assert collector.context.calls.budget.blocked_for_s <= 3600
     assert collector.polls.failures > 0, "it asked its source, which is not there"
     if text == "not json" and coins != "top:2":
-        assert {key for key in KEYS if f"remembered of {key} cannot be read" in caplog.text} >= {"budget", "held"}
-        assert "how far prices are thinned cannot be read" in caplog.text
+        assert {key for key in KEYS if f"stored state of {key} cannot be read" in caplog.text} >= {"budget", "held"}
+        assert "invalid end of the thinned prices" in caplog.text
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
