@@ -60,7 +60,7 @@ def add_error_answers(app: FastAPI) -> None:
     app.add_exception_handler(UnknownCoin, _unknown_coin)
     app.add_exception_handler(NotReady, _not_ready)
     app.add_exception_handler(DamagedFile, _damaged)
-    app.add_exception_handler(ConfigurationError, _unusable)
+    app.add_exception_handler(ConfigurationError, _not_ready)
     app.add_exception_handler(OSError, _unreadable)
     app.add_exception_handler(InvalidParameter, _invalid_parameter)
     app.add_exception_handler(RequestValidationError, _invalid_request)
@@ -91,10 +91,6 @@ def _not_ready(_: Request, error: Exception) -> Response:
 def _damaged(_: Request, error: Exception) -> Response:
     _log.error("damaged: %s", error)
     return _wait(f"um arquivo de dados está danificado e será refeito: {_words(error)}")
-
-
-def _unusable(_: Request, error: Exception) -> Response:
-    return _wait(_words(error))
 
 
 def _unreadable(_: Request, error: Exception) -> Response:

@@ -32,7 +32,7 @@ _log = logging.getLogger("dashboard")
 
 @asynccontextmanager
 async def lifespan(_app: App) -> AsyncIterator[None]:
-    """Write heartbeats while the server runs, and import the views early so that the first visitor does not wait."""
+    """Write heartbeats while the server runs; import the views early to save the first visitor time."""
     threading.Thread(target=import_module, args=("dashboard.views",), name="warm-up", daemon=True).start()
     try:
         run_dir = load_settings().run_dir

@@ -44,6 +44,6 @@ class Texts:
         """The text of `key`, or `default` where the catalogue does not have it."""
         return self._texts.get(key, default)
 
-    def said(self, message: Message | str) -> str:
-        """A message of another process in this language."""
+    def translate(self, message: Message | str) -> str:
+        """Put a message of another process into words of this language."""
         return say(message, self.language)

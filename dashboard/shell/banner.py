@@ -33,7 +33,7 @@ class Notice:
 def notices(status: SuiteStatus, texts: Texts, formats: Formats) -> list[Notice]:
     """The bars for this state of the suite, most important first; none while live data flow."""
     bars = []
-    notice = texts.said(status.notice) if status.notice else None
+    notice = texts.translate(status.notice) if status.notice else None
     lines = (notice,) if notice else ()
     if status.source is Source.DEMO:
         bars.append(Notice("simulated", texts("banner.simulated"), lines or (texts("banner.simulated_why"),)))
@@ -44,7 +44,7 @@ def notices(status: SuiteStatus, texts: Texts, formats: Formats) -> list[Notice]
     elif notice:
         bars.append(Notice("news", notice))
     if status.problems:
-        sentences = tuple(_sentence(texts.said(problem)) for problem in status.problems)
+        sentences = tuple(_sentence(texts.translate(problem)) for problem in status.problems)
         bars.append(Notice("problem", texts("banner.problems"), sentences))
     return bars
 

@@ -1,4 +1,4 @@
-"""What every view gets for one visitor: settings, readers, texts and formats; and how errors are shown."""
+"""Context of a view for one visitor, the declaration of a view, and how errors are shown."""
 
 from __future__ import annotations
 
@@ -79,13 +79,13 @@ def showing_errors(view: ViewContext) -> Iterator[None]:
         yield
     except NotReady as waiting:
         st.info(
-            escape_markdown(view.texts("errors.not_ready", reason=view.texts.said(waiting.message))),
+            escape_markdown(view.texts("errors.not_ready", reason=view.texts.translate(waiting.message))),
             icon=":material/hourglass_top:",
         )
     except UnknownCoin as error:
-        st.warning(escape_markdown(view.texts.said(error.message)), icon=":material/search_off:")
+        st.warning(escape_markdown(view.texts.translate(error.message)), icon=":material/search_off:")
     except DamagedFile as error:
         st.error(
-            escape_markdown(view.texts("errors.damaged", file=view.texts.said(error.message))),
+            escape_markdown(view.texts("errors.damaged", file=view.texts.translate(error.message))),
             icon=":material/broken_image:",
         )

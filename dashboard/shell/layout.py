@@ -1,4 +1,4 @@
-"""The frame around every view: banner, title, tabs, footer; and the watch for what makes the whole page change."""
+"""Layout of the page: banner, title, language, tabs and footer around one view."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _ICON: Final = Path(__file__).with_name("icon.svg")
 
 
 def draw() -> None:
-    """Draw the whole page once; fragments keep it fresh afterwards."""
+    """Draw the whole page once; its fragments then refresh themselves."""
     st.set_page_config(page_title="Crypto Forecasting Pipeline", page_icon=_ICON, layout="wide")
     banner_place = st.container(key="banner")
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
@@ -63,8 +63,8 @@ def _view(settings: Settings, texts: Texts) -> ViewContext:
         zone=time_zone(st.context.timezone),
         currency=workspace.currency if workspace else settings.currency,
     )
-    mark = watermark(workspace.source if workspace else None, texts)
-    return ViewContext(settings, readers, texts, formats, tuple(_quotes(readers)), mark)
+    across = watermark(workspace.source if workspace else None, texts)
+    return ViewContext(settings, readers, texts, formats, tuple(_quotes(readers)), across)
 
 
 def _workspace(readers: Readers) -> Workspace | None:
@@ -75,7 +75,7 @@ def _workspace(readers: Readers) -> Workspace | None:
 
 
 def _quotes(readers: Readers) -> list[Quote]:
-    """The coins that have a price; none while there is nothing to show yet or the store is damaged."""
+    """The coins that have a price; none before the first price or if the store is damaged."""
     try:
         return [quote for quote in readers.quotes() if quote.price is not None]
     except (NotReady, DamagedFile):
@@ -83,14 +83,14 @@ def _quotes(readers: Readers) -> list[Quote]:
 
 
 def _outline(readers: Readers) -> tuple[object, ...]:
-    """What decides how the page is laid out: when it changes, the whole page is drawn anew."""
+    """Workspace and coins; when they change, the whole page must be drawn again."""
     workspace = _workspace(readers)
     named = tuple((quote.id, quote.symbol, quote.name) for quote in _quotes(readers))
     return (workspace.root if workspace else None, named)
 
 
 def _watch(view: ViewContext, drawn: tuple[object, ...]) -> None:
-    """The banner, assessed every two seconds."""
+    """Draw the banner, every two seconds; rerun the page if its outline has changed."""
     if _outline(view.readers) != drawn:
         st.rerun()
     status: SuiteStatus = assess_suite(view.settings, view.readers)
@@ -108,7 +108,7 @@ def _tabs(view: ViewContext) -> None:
 
 
 def _accept_symbol(readers: Readers) -> None:
-    """An address may name the coin by its symbol, in any case, as the API's does."""
+    """Replace a symbol in the address, in any case, by the id of its coin."""
     name = st.query_params.get("moeda")
     if name and "moeda" not in st.session_state:
         try:

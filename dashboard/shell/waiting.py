@@ -25,7 +25,7 @@ def waiting_view(view: ViewContext) -> None:
 
 
 def steps_to_data(status: SuiteStatus, texts: Texts) -> list[tuple[str, float | None]]:
-    """What stands between now and the first chart: a sentence each, with the share done where that is known."""
+    """The steps left before the first chart: a sentence each, and the share done (0-1) if known."""
     collector, pipeline = status.processes.collector, status.processes.pipeline
     if status.source is None and not collector.alive:
         return [(texts("waiting.source" if status.processes.suite.alive else "waiting.start"), None)]
@@ -35,7 +35,7 @@ def steps_to_data(status: SuiteStatus, texts: Texts) -> list[tuple[str, float | 
         doing, share = texts("waiting.backfill", state=doing, done=done, total=total), min(done / total, 1.0)
     steps = [(texts("waiting.collector", state=doing), share)]
     if collector.last_error:
-        steps.append((texts("waiting.error", message=texts.said(collector.last_error.message)), None))
+        steps.append((texts("waiting.error", message=texts.translate(collector.last_error.message)), None))
     steps.append((texts("waiting.pipeline", state=_doing(pipeline, texts)), None))
     return steps
 
@@ -51,18 +51,18 @@ def _steps(view: ViewContext) -> None:
     try:
         view.readers.quotes()
     except NotReady as reason:
-        st.caption(escape_markdown(view.texts.said(reason.message)))
+        st.caption(escape_markdown(view.texts.translate(reason.message)))
     except DamagedFile as error:
         st.error(
-            escape_markdown(view.texts("errors.damaged", file=view.texts.said(error.message))),
+            escape_markdown(view.texts("errors.damaged", file=view.texts.translate(error.message))),
             icon=":material/broken_image:",
         )
 
 
 def _doing(process: Health[CollectorProgress] | Health[PipelineProgress], texts: Texts) -> str:
-    """What a process says that it does, or its state."""
+    """The message of a process about its work, or its state."""
     if not process.alive:
         return texts("waiting.not_running")
     if process.progress.message:
-        return texts.said(process.progress.message)
-    return texts.said(message(f"state.{process.state}"))
+        return texts.translate(process.progress.message)
+    return texts.translate(message(f"state.{process.state}"))

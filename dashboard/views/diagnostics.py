@@ -80,7 +80,7 @@ def facts(health: Health[Any], formats: Formats, texts: Texts) -> list[tuple[str
     ]
     if health.last_error:
         at = _local_time(health.last_error.at, formats)
-        pairs.append((texts("fact.last_error"), f"{at}: {texts.said(health.last_error.message)}"))
+        pairs.append((texts("fact.last_error"), f"{at}: {texts.translate(health.last_error.message)}"))
     return [(name, value[:_MAX_FACT_LENGTH]) for name, value in pairs]
 
 
@@ -156,7 +156,7 @@ def _state_of(health: Health[Any], texts: Texts) -> str:
         return texts("process.unknown")
     if not health.alive:
         return texts("process.dead")
-    return texts.said(message(f"state.{health.state}"))
+    return texts.translate(message(f"state.{health.state}"))
 
 
 def _fact(value: object, formats: Formats, texts: Texts) -> str:
@@ -169,7 +169,7 @@ def _fact(value: object, formats: Formats, texts: Texts) -> str:
         case tuple():
             return ", ".join(_fact(item, formats, texts) for item in value)
         case Step() | Message():
-            return texts.said(value if isinstance(value, Message) else message(f"step.{value}"))
+            return texts.translate(value if isinstance(value, Message) else message(f"step.{value}"))
         case Mapping():
             pairs = value.items()
             return " · ".join(f"{_fact(name, formats, texts)} {_fact(item, formats, texts)}" for name, item in pairs)

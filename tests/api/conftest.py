@@ -1,4 +1,4 @@
-"""Data folders as collector and pipeline leave them, and clients that ask the API about them."""
+"""Filled workspaces, and clients and servers of the API over them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ClientFactory = Callable[..., TestClient]
 
 
 def _follower(settings: Settings) -> Settings:
-    """As the supervisor starts the API: it follows source.json."""
+    """Settings as the supervisor gives them to the API, which follows source.json."""
     return settings.model_copy(update={"source": Source.AUTO})
 
 
@@ -47,7 +47,7 @@ def sample(tmp_path: Path) -> SampleWorkspace:
 
 @pytest.fixture(scope="session")
 def filled(tmp_path_factory: pytest.TempPathFactory) -> SampleWorkspace:
-    """A folder with prices, forecasts, log and scores that no test changes."""
+    """A workspace with prices, forecasts, log and scores that no test changes."""
     folder = SampleWorkspace.make(tmp_path_factory.mktemp("filled"))
     folder.fill()
     return folder
@@ -55,13 +55,13 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> SampleWorkspace:
 
 @pytest.fixture
 def client(filled: SampleWorkspace, make_client: ClientFactory) -> TestClient:
-    """A client of the API over the filled folder."""
+    """A client of the API over the filled workspace."""
     return make_client(filled.settings)
 
 
 @contextmanager
 def _serving(application: Any, **options: Any) -> Iterator[str]:
-    """Address of a real server."""
+    """Run the application in a real server; its address."""
     config = uvicorn.Config(application, port=0, log_level="warning", ws="none", **options)
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, name="served")
@@ -77,14 +77,14 @@ def _serving(application: Any, **options: Any) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def served(filled: SampleWorkspace) -> Iterator[str]:
-    """Address of a real server over the filled folder."""
+    """Address of a real server over the filled workspace."""
     with _serving(create_app(_follower(filled.settings))) as address:
         yield address
 
 
 @pytest.fixture
 def serve(filled: SampleWorkspace) -> Iterator[Callable[..., str]]:
-    """Starts servers as patient as run_all.py's, of the API over the filled folder or of another application."""
+    """Starts servers with run_all.py's time limits, of the API or of another application."""
     with ExitStack() as stack:
 
         def start(settings: Settings = filled.settings, application: Any = None, **options: Any) -> str:

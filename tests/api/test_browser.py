@@ -1,4 +1,4 @@
-"""The documentation pages in a real Chromium, shut off from every other address."""
+"""The documentation pages in a real Chromium without access to other addresses."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def page(browser: Browser, served: str) -> Iterator[Page]:
-    """A page that reaches the API alone and remembers the errors of its scripts."""
+    """A page that reaches only the API; the test fails if its scripts report an error."""
 
     def only_here(route: Route) -> None:
         if route.request.url.startswith((served, "blob:", "data:")):

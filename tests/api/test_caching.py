@@ -1,4 +1,4 @@
-"""An answer carries the version of its data; who already has that version gets 304 and no body."""
+"""ETags: a client that has the current version of the data gets 304 without a body."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ADDRESSES = ("/moedas", "/prever/btc", "/previsoes/btc", "/historico/btc?formato
 
 @pytest.mark.parametrize("address", ADDRESSES)
 def test_an_unchanged_answer_is_not_sent_again(client: TestClient, address: str) -> None:
-    """304 without a body, with the same tag and source; a stale or strange tag gets the whole answer."""
+    """A current tag gets 304 without a body; any other tag gets the whole answer."""
     first = client.get(address)
     tag = first.headers["etag"]
     assert first.headers["cache-control"] == "no-cache"
@@ -40,10 +40,10 @@ def test_an_unchanged_answer_is_not_sent_again(client: TestClient, address: str)
         ("/metricas", False),
     ],
 )
-def test_a_tag_follows_the_data_it_stands_for(
+def test_a_tag_changes_with_its_data(
     sample: SampleWorkspace, make_client: ClientFactory, address: str, follows_prices: bool
 ) -> None:
-    """A new price changes the tags of what shows prices; a publication changes every tag."""
+    """A new price changes the tags of routes with prices; a publication changes every tag."""
     sample.fill()
     client = make_client(sample.settings)
     tag = client.get(address).headers["etag"]
@@ -56,7 +56,7 @@ def test_a_tag_follows_the_data_it_stands_for(
 
 
 def test_a_refusal_is_never_cached(client: TestClient) -> None:
-    """Unknown coins and bad parameters carry no tag, and no client keeps them."""
+    """Answers to unknown coins and bad parameters have no tag and must not be stored."""
     for address in ("/prever/nada", "/historico/btc?limite=0"):
         answer = client.get(address, headers={"If-None-Match": "*"})
         assert answer.status_code in (404, 422)
@@ -64,8 +64,8 @@ def test_a_refusal_is_never_cached(client: TestClient) -> None:
         assert answer.headers["cache-control"] == "no-store"
 
 
-def test_a_restarted_api_does_not_believe_an_old_tag(sample: SampleWorkspace, make_client: ClientFactory) -> None:
-    """After a restart with other prices the commits are counted anew; the old tag must not fit by chance."""
+def test_a_tag_from_before_a_restart_does_not_match(sample: SampleWorkspace, make_client: ClientFactory) -> None:
+    """After a restart commits are counted from zero; an old tag must not match by chance."""
     sample.fill()
     tag = make_client(sample.settings).get("/moedas").headers["etag"]
     with PriceWriter(sample.workspace.database) as writer:
@@ -76,6 +76,6 @@ def test_a_restarted_api_does_not_believe_an_old_tag(sample: SampleWorkspace, ma
 
 
 def test_status_is_never_cached(client: TestClient) -> None:
-    """Its ages move by themselves."""
+    """Its ages change without new data, so it has no 304."""
     answer = client.get("/status", headers={"If-None-Match": "*"})
     assert (answer.status_code, answer.headers["cache-control"]) == (200, "no-store")

@@ -1,4 +1,4 @@
-"""While collector and pipeline write, readers are never answered with an error."""
+"""Requests succeed while collector and pipeline write."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ ADDRESSES = (
 
 
 def test_eight_readers_beside_two_writers(sample: SampleWorkspace, make_client: ClientFactory) -> None:
-    """Every answer is 200 with a whole body while prices are stored and forecasts, log and scores republished."""
+    """Every answer is 200 with a whole body while prices are stored and tables republished."""
     sample.fill()
     client = make_client(sample.settings)
     statuses: Counter[tuple[str, int]] = Counter()

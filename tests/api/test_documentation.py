@@ -1,4 +1,4 @@
-"""The pages work without internet, the description is Portuguese, and every documented example is a valid one."""
+"""Documentation pages, OpenAPI description, and the examples in docs/api.md."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ GUIDE = PROJECT / "docs" / "api.md"
 
 
 @pytest.mark.parametrize("page", ["/docs", "/redoc"])
-def test_a_page_loads_everything_from_here(client: TestClient, page: str) -> None:
-    """No address in the page leads elsewhere, and each one answers."""
+def test_a_page_loads_everything_from_the_api(client: TestClient, page: str) -> None:
+    """Every link in the page is on the API's own address and answers."""
     answer = client.get(page)
     assert 'lang="pt-BR"' in answer.text
     assert "DADOS SIMULADOS" in answer.text
@@ -34,8 +34,8 @@ def test_a_page_loads_everything_from_here(client: TestClient, page: str) -> Non
         assert client.get(f"/{link}").status_code == 200
 
 
-def test_the_way_to_the_pages(client: TestClient) -> None:
-    """/ leads to /docs, and browsers find an icon."""
+def test_the_root_redirects_to_the_pages(client: TestClient) -> None:
+    """/ redirects to /docs, and browsers find an icon."""
     answer = client.get("/", follow_redirects=False)
     assert (answer.status_code, answer.headers["location"]) == (307, "/docs")
     assert client.get("/favicon.ico").headers["content-type"].startswith("image/svg+xml")
@@ -45,10 +45,10 @@ def test_the_way_to_the_pages(client: TestClient) -> None:
     ("source", "said"),
     [(Source.COINGECKO, "Powered by CoinGecko"), (Source.DEMO, "DADOS SIMULADOS"), (None, "ainda não foi decidida")],
 )
-def test_the_description_says_where_prices_come_from(
+def test_the_description_names_the_source(
     tmp_path: Path, make_client: ClientFactory, source: Source | None, said: str
 ) -> None:
-    """Page and OpenAPI description name the source, or that it is not decided."""
+    """Page and OpenAPI description name the source, or say that it is not decided yet."""
     settings = SampleWorkspace.make(tmp_path, source=source).settings if source else load_settings(data_dir=tmp_path)
     client = make_client(settings)
     assert said in client.get("/openapi.json").json()["info"]["description"]
@@ -76,7 +76,7 @@ def test_operation_ids_are_stable() -> None:
 
 
 def test_every_operation_is_described() -> None:
-    """Each has a tag, a summary, a description, and describes its parameters."""
+    """Each operation and each parameter has a description, each operation also a tag and a summary."""
     for _, operation in _operations():
         assert operation["tags"]
         assert operation["summary"]
@@ -85,14 +85,14 @@ def test_every_operation_is_described() -> None:
 
 
 def test_descriptions_are_in_portuguese() -> None:
-    """No sentence of the framework's own is left in the description."""
+    """The description has no default sentence of the framework."""
     text = json.dumps([operation for _, operation in _operations()])
     assert not re.search(r"Successful Response|Validation Error|Unauthorized", text)
 
 
 @pytest.mark.parametrize("name", schemas.__all__)
 def test_every_example_of_a_field_is_valid(name: str) -> None:
-    """Each field that has examples accepts them; each body has at least one field with an example."""
+    """Each field accepts its examples, and each body has at least one field with an example."""
     body = getattr(schemas, name)
     hints = get_type_hints(body, include_extras=True)
     described = TypeAdapter(body).json_schema()["properties"]
@@ -110,7 +110,7 @@ def _guide_examples() -> list[tuple[str, Any]]:
 
 
 def _shape(value: Any) -> Any:
-    """Keys and kinds of values; a list stands for its first element, numbers are one kind, null fits anything."""
+    """Keys and kinds of the values; a list is represented by its first element."""
     match value:
         case dict():
             return {key: _shape(item) for key, item in value.items()}
@@ -135,13 +135,13 @@ def _fits(documented: Any, real: Any) -> bool:
 
 
 def test_the_guide_documents_every_operation() -> None:
-    """No address is left out of docs/api.md."""
+    """Every route has an example in docs/api.md."""
     documented = {path.split("?")[0].replace("/btc", "/{moeda}") for path, _ in _guide_examples()}
     assert {path for path, _ in _operations()} <= documented
 
 
 @pytest.mark.parametrize(("path", "body"), _guide_examples(), ids=[path for path, _ in _guide_examples()])
-def test_the_guides_examples_are_what_the_api_answers(client: TestClient, path: str, body: Any) -> None:
-    """Same fields in the same places, same kinds of values."""
+def test_examples_in_the_guide_match_the_answers(client: TestClient, path: str, body: Any) -> None:
+    """The examples have the same fields and kinds of values as real answers."""
     real = client.get(path).json()
     assert _fits(_shape(body), _shape(real)), real

@@ -1,4 +1,4 @@
-"""The API as a process, started as run_all.py does or by uvicorn: refuses bad settings, reads nothing when imported."""
+"""The API as a process, started as run_all.py does or by uvicorn."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ import pytest
 from core.errors import EXIT_CONFIGURATION
 from core.settings import PROJECT
 
-LONGEST_START_S = 30
+MAX_START_S = 30
 
 
 def _environment(data_dir: Path, **variables: str) -> dict[str, str]:
@@ -33,7 +33,7 @@ def _free_port() -> int:
 
 
 def _status(port: int) -> dict[str, object]:
-    deadline = time.monotonic() + LONGEST_START_S
+    deadline = time.monotonic() + MAX_START_S
     while True:
         try:
             with urllib.request.urlopen(f"http://127.0.0.1:{port}/status", timeout=5) as answer:
@@ -53,7 +53,7 @@ def _commands(port: int) -> list[list[str]]:
 
 @pytest.mark.parametrize("which", [0, 1])
 def test_it_serves_an_empty_folder_and_stops_on_sigterm(tmp_path: Path, which: int) -> None:
-    """Started before anything else it answers /status, writes its health file, and says goodbye in it."""
+    """It answers /status before there are data; its health file records start and stop."""
     port = _free_port()
     data_dir = tmp_path / "dados com espaço é"
     environment = _environment(data_dir, CRYPTO_API_PORT=str(port))
@@ -80,10 +80,10 @@ def test_it_serves_an_empty_folder_and_stops_on_sigterm(tmp_path: Path, which: i
         ({"CRYPTO_API_TOKEN": "ã"}, "CRYPTO_API_TOKEN"),
     ],
 )
-def test_settings_that_do_not_fit_end_it_with_one_line(
+def test_invalid_settings_end_it_with_one_line(
     tmp_path: Path, variables: dict[str, str], said: str, which: int
 ) -> None:
-    """The exit code says that no restart will help; the line names the variable; no traceback."""
+    """The exit code is that of configuration errors, and the only line names the variable."""
     command = _commands(_free_port())[which]
     environment = _environment(tmp_path, **variables)
     done = subprocess.run(
@@ -96,7 +96,7 @@ def test_settings_that_do_not_fit_end_it_with_one_line(
 
 
 def test_importing_reads_no_settings_and_no_pandas(tmp_path: Path) -> None:
-    """Even with unusable settings the module imports; the heavy libraries stay out."""
+    """The module imports even with invalid settings, and without the heavy libraries."""
     code = "import sys, api.main; print([m for m in ('pandas', 'sklearn', 'streamlit') if m in sys.modules])"
     environment = _environment(tmp_path, CRYPTO_INTERVAL="nada")
     done = subprocess.run(

@@ -1,4 +1,4 @@
-"""Each address answers with what was published, in the documented fields, and says where it comes from."""
+"""Each route answers with published data in the documented fields, and names their source."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ClientFactory = Callable[..., TestClient]
 
 
 def test_the_forecast_has_the_documented_fields(client: TestClient, filled: SampleWorkspace) -> None:
-    """Origin, target, price, forecast, change, intervals, trajectory, model, source and time of making."""
+    """Origin, target, price, forecast, change, intervals, trajectory, model and source are there."""
     body = client.get("/prever/BTC").json()
     assert list(body) == [
         "moeda",
@@ -56,7 +56,7 @@ def test_the_forecast_has_the_documented_fields(client: TestClient, filled: Samp
 
 
 def test_clients_of_the_first_implementation_keep_working(client: TestClient) -> None:
-    """Its fields of /prever are there, /previsoes is a bare list of them, an unknown coin is 404 with a detail."""
+    """/prever has its fields, /previsoes is a bare list, and an unknown coin is 404 with a detail."""
     forecast = client.get("/prever/btc").json()
     assert forecast["moeda"] == "btc"
     assert all(isinstance(forecast[name], float) for name in ("preco_atual", "previsao_proxima_hora"))
@@ -69,7 +69,7 @@ def test_clients_of_the_first_implementation_keep_working(client: TestClient) ->
 
 
 def test_coins_are_listed_by_rank(client: TestClient, filled: SampleWorkspace) -> None:
-    """Symbol, id, name, price, change of a day and its moment."""
+    """The list has symbol, name, newest price, its time and its change over a day."""
     body = client.get("/moedas").json()
     assert [coin["moeda"] for coin in body] == ["btc", "eth", "doge"]
     assert body[0]["nome"] == "Bitcoin"
@@ -82,7 +82,7 @@ def test_coins_are_listed_by_rank(client: TestClient, filled: SampleWorkspace) -
 def test_coins_are_listed_before_the_first_forecast_and_before_their_price(
     sample: SampleWorkspace, make_client: ClientFactory
 ) -> None:
-    """A coin without a price has nulls; forecasts are 503 until they come."""
+    """A coin without a price has nulls; a forecast is 503 until it is published."""
     client = make_client(sample.settings)
     assert client.get("/moedas").status_code == 503
     with PriceWriter(sample.workspace.database) as writer:
@@ -95,8 +95,8 @@ def test_coins_are_listed_before_the_first_forecast_and_before_their_price(
     assert "ainda não há previs" in answer.json()["detail"]
 
 
-def test_the_log_tells_outcomes_once_known(sample: SampleWorkspace, make_client: ClientFactory) -> None:
-    """Newest first; an hour-old forecast has its real price and error, a fresh one has nulls."""
+def test_the_log_has_outcomes_once_known(sample: SampleWorkspace, make_client: ClientFactory) -> None:
+    """Rows are newest first; an hour-old forecast has price and error, a fresh one nulls."""
     sample.fill_prices(3)
     sample.publish_log(2)
     rows = make_client(sample.settings).get("/previsoes/doge").json()
@@ -129,7 +129,7 @@ def test_history_is_newest_first_and_limited(client: TestClient, filled: SampleW
 
 @pytest.mark.parametrize("address", ["/historico/btc", "/previsoes/btc"])
 def test_tables_also_come_as_csv(client: TestClient, address: str) -> None:
-    """The same rows in the same order, as a download named after coin and source."""
+    """CSV has the same rows in the same order, as a download named after coin and source."""
     rows = client.get(address, params={"limite": 5}).json()
     answer = client.get(address, params={"limite": 5, "formato": "csv"})
     assert answer.headers["content-type"] == "text/csv; charset=utf-8"
@@ -147,8 +147,8 @@ def test_tables_also_come_as_csv(client: TestClient, address: str) -> None:
     )
 
 
-def test_metrics_are_apart_for_live_and_backtest(client: TestClient) -> None:
-    """All coins, then one; the ratios are below one where the sums say so."""
+def test_metrics_keep_live_and_backtest_apart(client: TestClient) -> None:
+    """Both blocks have scores of all coins or of one, with the ratios that the sums give."""
     body = client.get("/metricas").json()
     assert (body["moeda"], body["fonte"]) == (None, "demo")
     assert set(body["ao_vivo"]["por_moeda"]) == {coin.id for coin in COINS}
@@ -162,7 +162,7 @@ def test_metrics_are_apart_for_live_and_backtest(client: TestClient) -> None:
 @pytest.mark.parametrize(
     "address", ["/status", "/moedas", "/prever/btc", "/previsoes/btc", "/historico/btc", "/metricas", "/metricas/btc"]
 )
-def test_every_data_address_says_its_source(client: TestClient, address: str) -> None:
+def test_every_data_route_names_its_source(client: TestClient, address: str) -> None:
     """Header and body name the source, so that simulated data are never taken for real ones."""
     answer = client.get(address)
     assert answer.status_code == 200
@@ -172,7 +172,7 @@ def test_every_data_address_says_its_source(client: TestClient, address: str) ->
 
 
 def test_status_before_any_data(sample: SampleWorkspace, make_client: ClientFactory) -> None:
-    """It answers 200 at once, waits for data, and every block is there."""
+    """/status answers 200 with every block before the source is decided."""
     (sample.settings.run_dir / "source.json").unlink()
     answer = make_client(sample.settings).get("/status")
     body = answer.json()
@@ -183,8 +183,8 @@ def test_status_before_any_data(sample: SampleWorkspace, make_client: ClientFact
     assert body["modelo"]["mensagem"] == "ainda não há previsões"
 
 
-def test_status_tells_of_living_and_dead_processes(sample: SampleWorkspace, make_client: ClientFactory) -> None:
-    """A beating collector is alive with progress, ages and last error; a stopped pipeline is a problem."""
+def test_status_shows_live_and_stopped_processes(sample: SampleWorkspace, make_client: ClientFactory) -> None:
+    """A live collector has progress, ages and last error; a stopped pipeline is a problem."""
     sample.fill()
     with Heartbeat(sample.settings.run_dir, COLLECTOR) as collector:
         collector.error(SourceUnavailable("HTTP 503"))
@@ -209,14 +209,14 @@ def test_status_tells_of_living_and_dead_processes(sample: SampleWorkspace, make
 
 
 def test_status_of_real_prices_has_no_notice(tmp_path: Path, make_client: ClientFactory) -> None:
-    """Live data are marked as real and need no warning."""
+    """Live data are marked as real and have no notice."""
     sample = SampleWorkspace.make(tmp_path, source=Source.COINGECKO)
     body = make_client(sample.settings).get("/status").json()
     assert (body["fonte"], body["dados_reais"], body["aviso"]) == ("coingecko", True, None)
 
 
-def test_the_end_of_a_replay_is_told(tmp_path: Path, make_client: ClientFactory) -> None:
-    """`termina_em` is the local server's word, and the notice says that prices are not of now."""
+def test_the_end_of_a_replay_is_shown(tmp_path: Path, make_client: ClientFactory) -> None:
+    """`termina_em` comes from the simulator; the notice says that the prices are not current."""
     recording = tmp_path / "gravação.csv"
     recording.write_text("timestamp,coin,price\n")
     sample = SampleWorkspace.make(tmp_path / "data", source=Source.REPLAY, replay=recording)
@@ -228,14 +228,14 @@ def test_the_end_of_a_replay_is_told(tmp_path: Path, make_client: ClientFactory)
 
 
 def test_the_api_is_alive_while_it_serves(sample: SampleWorkspace, make_client: ClientFactory) -> None:
-    """Its own health file says so, and /saude answers without any data."""
+    """It writes its health file, and /saude answers without any data."""
     client = make_client(sample.settings)
     assert client.get("/saude").json()["status"] == "ok"
     assert (sample.settings.run_dir / "api.json").exists()
 
 
 def test_a_new_price_and_a_new_forecast_are_served_at_once(sample: SampleWorkspace, make_client: ClientFactory) -> None:
-    """Nothing is cached beyond its version."""
+    """Caches end with the version of the data."""
     sample.fill()
     client = make_client(sample.settings)
     assert client.get("/prever/btc").json()["horario"] == iso(sample.now)
@@ -247,7 +247,7 @@ def test_a_new_price_and_a_new_forecast_are_served_at_once(sample: SampleWorkspa
 
 
 def test_a_get_changes_no_file(sample: SampleWorkspace, make_client: ClientFactory) -> None:
-    """After asking everything, every file of the workspace is as it was."""
+    """After requests to every route the files of the workspace are unchanged."""
     sample.fill()
     client = make_client(sample.settings)
 

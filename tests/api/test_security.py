@@ -1,4 +1,4 @@
-"""Nobody gets in who should not: token, callers from afar, host names, rates, headers, bodies, errors."""
+"""Access rules: token, remote callers, host names, rates, headers, bodies, errors."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from fastapi.testclient import TestClient
 from pydantic import SecretStr
 
 from api.security import host_name, is_local
-from core.rate_limit import RateLimiter
 from tests.support.workspace import SampleWorkspace
 
 ClientFactory = Callable[..., TestClient]
@@ -21,7 +20,7 @@ OPEN = ("/saude", "/docs", "/redoc", "/openapi.json", "/estatico/swagger.js")
 
 @pytest.fixture
 def guarded(filled: SampleWorkspace, make_client: ClientFactory) -> TestClient:
-    """A client, without the token, of an API that wants one."""
+    """A client without the token, of an API that requires one."""
     return make_client(filled.settings.model_copy(update={"api_token": SecretStr(TOKEN)}))
 
 
@@ -29,8 +28,8 @@ def guarded(filled: SampleWorkspace, make_client: ClientFactory) -> TestClient:
 @pytest.mark.parametrize(
     "header", [None, "", "Bearer", "Bearer ", f"Bearer {TOKEN}x", f"Basic {TOKEN}", TOKEN, "Bearer é"]
 )
-def test_data_want_the_token(guarded: TestClient, address: str, header: str | None) -> None:
-    """Without the exact token every data address answers 401 and says how to send it."""
+def test_data_require_the_token(guarded: TestClient, address: str, header: str | None) -> None:
+    """Without the exact token every data route answers 401 and explains how to send it."""
     headers = {} if header is None else {b"Authorization": header.encode()}
     answer = guarded.get(address, headers=headers)
     assert (answer.status_code, answer.headers["www-authenticate"]) == (401, "Bearer")
@@ -39,27 +38,27 @@ def test_data_want_the_token(guarded: TestClient, address: str, header: str | No
 
 
 @pytest.mark.parametrize("address", DATA)
-def test_the_token_opens(guarded: TestClient, address: str) -> None:
-    """With it the data come."""
+def test_the_token_gives_access(guarded: TestClient, address: str) -> None:
+    """With the token every data route answers."""
     assert guarded.get(address, headers={"Authorization": f"Bearer {TOKEN}"}).status_code == 200
 
 
 @pytest.mark.parametrize("address", OPEN)
 def test_documentation_and_health_are_open(guarded: TestClient, address: str) -> None:
-    """They hold no data; without them nobody could find out how to send the token."""
+    """They have no data, and explain how to send the token."""
     assert guarded.get(address).status_code == 200
 
 
-def test_no_address_is_left_without_the_token(guarded: TestClient) -> None:
-    """Every documented operation but /saude names the token in the OpenAPI description."""
+def test_every_data_route_documents_the_token(guarded: TestClient) -> None:
+    """Every operation except /saude has the token in the OpenAPI description."""
     paths = guarded.get("/openapi.json").json()["paths"]
     assert {path for path, item in paths.items() if "security" not in item["get"]} == {"/saude"}
 
 
-def test_a_caller_from_afar_needs_a_token_to_be_set(
+def test_remote_callers_need_a_configured_token(
     filled: SampleWorkspace, make_client: ClientFactory, guarded: TestClient
 ) -> None:
-    """Bound to the network by mistake and without a token, the API answers this machine alone."""
+    """Without a configured token the API answers only this machine, whatever it is bound to."""
     far = make_client(filled.settings, caller="192.168.1.7")
     for address in (*DATA, *OPEN):
         assert far.get(address).status_code == 403
@@ -85,16 +84,16 @@ def test_a_caller_from_afar_needs_a_token_to_be_set(
         ("[", 400),
     ],
 )
-def test_a_strange_host_name_is_refused(
+def test_an_unknown_host_name_is_refused(
     filled: SampleWorkspace, make_client: ClientFactory, host: str, status: int
 ) -> None:
-    """A page that rebinds its name to 127.0.0.1 does not get the data."""
+    """A page that rebinds its own name to 127.0.0.1 gets no data."""
     client = make_client(filled.settings.model_copy(update={"allowed_hosts": ("painel.exemplo.com",)}))
     assert client.get("/moedas", headers={"Host": host}).status_code == status
 
 
-def test_a_hasty_client_is_asked_to_wait(filled: SampleWorkspace, make_client: ClientFactory) -> None:
-    """Beyond the configured rate 429 says for how long; health stays reachable, nothing else does."""
+def test_a_client_above_the_rate_must_wait(filled: SampleWorkspace, make_client: ClientFactory) -> None:
+    """Above the configured rate 429 has a Retry-After; only /saude still answers."""
     client = make_client(filled.settings.model_copy(update={"api_rate_limit": 5}))
     assert [client.get("/moedas").status_code for _ in range(6)] == [200] * 5 + [429]
     answer = client.get("/openapi.json")
@@ -103,27 +102,17 @@ def test_a_hasty_client_is_asked_to_wait(filled: SampleWorkspace, make_client: C
 
 
 def test_this_machine_is_not_limited_unless_configured(client: TestClient) -> None:
-    """The dashboard's and a person's own scripts may ask as they like."""
+    """Local requests have no rate limit by default."""
     assert {client.get("/saude").status_code for _ in range(300)} == {200}
     assert {client.get("/nada").status_code for _ in range(300)} == {404}
 
 
-def test_a_far_client_is_limited_by_default(filled: SampleWorkspace, make_client: ClientFactory) -> None:
-    """Guessing tokens is slow: 120 tries at once, then two a second."""
+def test_a_remote_client_is_limited_by_default(filled: SampleWorkspace, make_client: ClientFactory) -> None:
+    """Guessing tokens is slow: 120 tries at once, then two per second."""
     client = make_client(filled.settings.model_copy(update={"api_token": SecretStr(TOKEN)}), caller="192.168.1.7")
     statuses = [client.get("/moedas", headers={"Authorization": f"Bearer {n:04}"}).status_code for n in range(140)]
     assert statuses[:120] == [401] * 120
     assert statuses[-1] == 429
-
-
-def test_rates_are_counted_per_client_and_clients_are_forgotten() -> None:
-    """One client's haste is not another's; a flood of addresses does not fill the memory."""
-    limiter = RateLimiter(2)
-    assert [limiter.wait_s("a") > 0 for _ in range(3)] == [False, False, True]
-    assert limiter.wait_s("b") == 0
-    for number in range(10_000):
-        limiter.wait_s(str(number))
-    assert limiter.wait_s("a") == 0
 
 
 @pytest.mark.parametrize(
@@ -141,19 +130,19 @@ def test_rates_are_counted_per_client_and_clients_are_forgotten() -> None:
     ],
 )
 def test_only_loopback_is_this_machine(address: str, local: bool) -> None:
-    """Also when IPv4 is written as IPv6."""
+    """Only loopback addresses are local, also IPv4 written as IPv6."""
     assert is_local(address) is local
 
 
-def test_a_host_header_is_taken_apart() -> None:
-    """Name or address without the port; malformed headers have none."""
+def test_a_host_header_is_parsed() -> None:
+    """The port is dropped; malformed headers give None."""
     assert host_name("Exemplo.com:80") == "exemplo.com"
     assert host_name("[2001:DB8::1]:443") == "2001:db8::1"
     assert [host_name(text) for text in ("a b", "a:b", "[::1", "a:123456", "é")] == [None] * 5
 
 
 def test_every_answer_has_security_headers(client: TestClient) -> None:
-    """Data may not be framed, sniffed or run; the documentation pages may load from here alone."""
+    """Data may not be framed, sniffed or run; the documentation pages load only from the API."""
     for address in ("/moedas", "/prever/nada", "/docs", "/nada"):
         headers = client.get(address).headers
         assert headers["x-content-type-options"] == "nosniff"
@@ -164,10 +153,10 @@ def test_every_answer_has_security_headers(client: TestClient) -> None:
     assert "script-src 'self';" in client.get("/docs").headers["content-security-policy"]
 
 
-def test_other_origins_are_shut_out_unless_configured(
+def test_other_origins_need_configuration(
     client: TestClient, filled: SampleWorkspace, make_client: ClientFactory
 ) -> None:
-    """No origin is reflected by default; a configured one may read, without credentials, another may not."""
+    """By default no origin is reflected; a configured one may read, without credentials."""
     origin = {"Origin": "https://painel.exemplo.com"}
     assert "access-control-allow-origin" not in client.get("/moedas", headers=origin).headers
     opened = make_client(filled.settings.model_copy(update={"cors_origins": ("https://painel.exemplo.com",)}))
@@ -185,13 +174,13 @@ def test_other_origins_are_shut_out_unless_configured(
     "headers", [{"Content-Length": "4097"}, {"Content-Length": "9" * 20}, {"Transfer-Encoding": "chunked"}]
 )
 def test_a_body_is_refused(client: TestClient, method: str, address: str, headers: dict[str, str]) -> None:
-    """This API reads no bodies: a large one, or one of unknown size, is not waited for."""
+    """A large body, or one of unknown size, is refused without reading it."""
     answer = client.request(method, address, headers=headers)
     assert (answer.status_code, answer.json()) == (413, {"detail": "pedido grande demais: esta API não recebe corpo"})
 
 
 def test_all_refusals_have_one_shape(filled: SampleWorkspace, make_client: ClientFactory) -> None:
-    """Whatever goes wrong: `detail` in Portuguese, not to be stored, with the source and the security headers."""
+    """Every refusal has `detail`, the source and the security headers, and must not be stored."""
     update = {"api_token": SecretStr(TOKEN), "api_rate_limit": 7}
     client = make_client(filled.settings.model_copy(update=update))
     told = {"Authorization": f"Bearer {TOKEN}"}
@@ -214,17 +203,17 @@ def test_all_refusals_have_one_shape(filled: SampleWorkspace, make_client: Clien
         assert answer.headers["x-frame-options"] == "DENY"
 
 
-def test_without_a_source_refusals_say_so(sample: SampleWorkspace, make_client: ClientFactory) -> None:
-    """Before the source is decided there is nothing to be named."""
+def test_without_a_source_x_fonte_is_undefined(sample: SampleWorkspace, make_client: ClientFactory) -> None:
+    """Before the source is decided, data are 503 and X-Fonte is `indefinida`."""
     (sample.settings.run_dir / "source.json").unlink()
     answer = make_client(sample.settings).get("/moedas")
     assert (answer.status_code, answer.headers["x-fonte"]) == (503, "indefinida")
 
 
-def test_an_unexpected_error_shows_nothing_of_the_inside(
+def test_an_unexpected_error_reveals_no_details(
     sample: SampleWorkspace, make_client: ClientFactory, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """500 with one sentence; the cause goes to the log."""
+    """The answer is 500 with one sentence; the cause is in the log."""
     sample.fill()
     client = make_client(sample.settings, raise_server_exceptions=False)
     client.app.state.status_cache = None  # type: ignore[attr-defined]  # break the inside
@@ -235,8 +224,8 @@ def test_an_unexpected_error_shows_nothing_of_the_inside(
     assert "AttributeError" in caplog.text
 
 
-def test_damaged_data_are_answered_with_wait(sample: SampleWorkspace, make_client: ClientFactory) -> None:
-    """503 says what is wrong and when to ask again; the folder's path is not shown."""
+def test_damaged_data_are_503_with_retry_after(sample: SampleWorkspace, make_client: ClientFactory) -> None:
+    """The answer names the problem and when to try again, without the folder's path."""
     sample.fill()
     client = make_client(sample.settings)
     manifest = sample.workspace.processed / "manifest.json"

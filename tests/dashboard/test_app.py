@@ -24,7 +24,7 @@ ROOM = Path(dashboard.__file__).parent
 
 
 def test_started_from_another_folder(running: SampleWorkspace, serve: Callable[..., Any]) -> None:
-    """It serves on loopback alone, with the project's configuration, writes heartbeats, and stops on SIGTERM."""
+    """It serves on loopback with the project's configuration, writes heartbeats, and stops on SIGTERM."""
     running.stop("dashboard")
     server = serve(running.settings)
     assert "<title>" in requests.get(server.url, timeout=5).text

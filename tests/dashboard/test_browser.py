@@ -16,7 +16,7 @@ from tests.support.workspace import SampleWorkspace
 
 CHROMIUM = Path("/usr/bin/chromium")
 CHART = ".js-plotly-plot .main-svg"
-PATIENCE_MS = 30_000
+TIMEOUT_MS = 30_000
 
 pytestmark = [
     pytest.mark.browser,
@@ -53,13 +53,13 @@ def visit(browser: Browser, url: str) -> Iterator[Callable[..., Page]]:
             timezone_id="America/Sao_Paulo",
         )
         page = context.new_page()
-        page.set_default_timeout(PATIENCE_MS)
+        page.set_default_timeout(TIMEOUT_MS)
         page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.goto(f"{url}/{address}")
         return page
 
-    expect.set_options(timeout=PATIENCE_MS)
+    expect.set_options(timeout=TIMEOUT_MS)
     yield open_
     for context in browser.contexts:
         context.close()

@@ -17,7 +17,7 @@ STYLE = ChartStyle(Formats("pt", UTC, "usd"))
 
 
 def test_coins_share_one_scale() -> None:
-    """A dear and a cheap coin that both doubled lie on each other, at +100 % or at 200."""
+    """An expensive and a cheap coin that both doubled have the same line, at +100 % or at 200."""
     times = [ORIGIN_MS - 10 * MINUTE_MS, ORIGIN_MS]
     series = {"bitcoin": (times, [50_000.0, 100_000.0]), "shiba-inu": (times, [0.00001, 0.00002]), "new": ([], [])}
     percent = comparison_chart(series, {"bitcoin": "Bitcoin"}, "1h", as_index=False, style=STYLE)

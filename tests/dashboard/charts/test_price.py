@@ -20,7 +20,7 @@ STYLE = ChartStyle(Formats("pt", UTC, "usd"))
 
 
 def forecast(price: float = 100.0) -> ForecastView:
-    """A forecast whose quantiles lie one unit apart."""
+    """A forecast whose quantiles are one unit apart."""
     steps = tuple(
         ForecastStep(
             horizon,
@@ -35,7 +35,7 @@ def forecast(price: float = 100.0) -> ForecastView:
 
 
 def history(hours: float = 30) -> tuple[list[int], list[float]]:
-    """Five-minute prices up to the origin."""
+    """Five-minute prices up to the origin of the forecast."""
     times = list(range(ORIGIN_MS - int(hours * HOUR_MS), ORIGIN_MS + 1, 5 * MINUTE_MS))
     return times, [100.0 + index % 7 for index in range(len(times))]
 
@@ -45,8 +45,8 @@ def traces(figure: Any) -> dict[str, Any]:
     return {trace.name: trace for trace in figure.data}
 
 
-def test_history_runs_into_the_forecast() -> None:
-    """The forecast starts where the history ends, and fans out in three bands that share that point."""
+def test_the_forecast_starts_where_the_history_ends() -> None:
+    """Forecast and three intervals all start at the last price."""
     drawn = traces(price_chart(history(), forecast(), [], "6h", STYLE))
     assert list(drawn) == ["95%", "80%", "50%", "Preço", "Previsão"]
     assert drawn["Preço"].x[-1] == drawn["Previsão"].x[0] == "2025-11-22 12:00:00"
@@ -71,17 +71,17 @@ def test_the_window_sets_the_range(window: str) -> None:
 
 
 def test_a_chart_without_forecast_shows_the_history() -> None:
-    """Before the first forecast there is the price alone."""
+    """Before the first forecast only the price is drawn."""
     assert list(traces(price_chart(history(), None, [], "1h", STYLE))) == ["Preço"]
 
 
-def test_a_chart_without_anything_is_empty() -> None:
-    """No price and no forecast make an empty chart, not an error."""
+def test_a_chart_without_data_is_empty() -> None:
+    """Without prices and forecast the chart is empty, not an error."""
     assert list(traces(price_chart(([], []), None, [], "1h", STYLE))["Preço"].y) == []
 
 
-def test_past_forecasts_stand_at_the_hour_they_were_for() -> None:
-    """Each past forecast is drawn at its target; a gap of more than a quarter of an hour parts the band."""
+def test_past_forecasts_are_drawn_at_their_targets() -> None:
+    """A gap of more than a quarter of an hour splits the interval of past forecasts."""
     targets = [ORIGIN_MS - minutes * MINUTE_MS for minutes in (5, 10, 60, 65)]
     past = [LoggedForecast("bitcoin", t - HOUR_MS, t, 100.0, 101.0, 99.0, 103.0, None) for t in targets]
     drawn = traces(price_chart(history(), forecast(), past, "6h", STYLE))
@@ -91,7 +91,7 @@ def test_past_forecasts_stand_at_the_hour_they_were_for() -> None:
 
 
 def test_the_same_data_make_the_same_json() -> None:
-    """The browser keeps a chart as long as its JSON stays the same."""
+    """The same data give the same JSON, so that the browser keeps the chart."""
     assert price_chart(history(), forecast(), [], "24h", STYLE).to_json() == (
         price_chart(history(), forecast(), [], "24h", STYLE).to_json()
     )
@@ -99,13 +99,13 @@ def test_the_same_data_make_the_same_json() -> None:
 
 @pytest.mark.parametrize(("price", "pattern"), [(67_187.33, ",.2f"), (0.00002431, ",.8f")])
 def test_axis_and_hover_have_the_coins_decimals(price: float, pattern: str) -> None:
-    """The axis of a cheap coin shows its moves."""
+    """The axis of a cheap coin has enough decimals to show its moves."""
     figure = price_chart(([ORIGIN_MS], [price]), None, [], "1h", STYLE)
     assert figure.layout.yaxis.tickformat == pattern
     assert pattern in figure.data[0].hovertemplate
 
 
 def test_simulated_prices_are_marked_on_the_chart() -> None:
-    """The watermark is part of the figure, so that a picture of it says what it shows."""
+    """The watermark is part of the figure, so that a saved picture has it too."""
     marked = price_chart(history(), forecast(), [], "6h", ChartStyle(STYLE.formats, "DADOS SIMULADOS"))
     assert "DADOS SIMULADOS" in [note.text for note in marked.layout.annotations]

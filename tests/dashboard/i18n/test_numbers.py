@@ -1,4 +1,4 @@
-"""Numbers and moments as people read them."""
+"""Numbers, prices and times as visitors read them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ NOON_UTC_MS = 1_763_812_807_000  # 2025-11-22 12:00:07
 
 
 def value_of(text: str) -> float:
-    """The number behind a Portuguese price."""
+    """The number in a Portuguese price."""
     return float(text.partition("\u00a0")[2].replace(".", "").replace(",", "."))
 
 
@@ -34,26 +34,26 @@ def value_of(text: str) -> float:
     ],
 )
 def test_prices_have_the_decimals_their_size_needs(price: float, text: str) -> None:
-    """Dear coins show cents, cheap ones their first four digits, millions none."""
+    """Expensive coins show cents, cheap ones their first four digits, millions no decimals."""
     assert BRAZIL.price(price) == text
 
 
 @given(st.floats(min_value=1e-12, max_value=9.9e5))
-def test_a_price_is_shown_to_a_thousandth(price: float) -> None:
-    """What is shown differs from the price by at most 0.05 %: a move of a tenth of a percent is never hidden."""
+def test_a_price_keeps_a_precision_of_a_thousandth(price: float) -> None:
+    """The text differs from the price by at most 0.05 %, so that a move of 0.1 % is never hidden."""
     assert math.isclose(value_of(BRAZIL.price(price)), price, rel_tol=5.01e-4)
 
 
 @given(st.floats(min_value=-1e6, max_value=1e6), st.integers(min_value=0, max_value=6))
-def test_languages_differ_in_separators_alone(value: float, decimals: int) -> None:
-    """The English text with points and commas exchanged is the Portuguese one."""
+def test_languages_differ_only_in_separators(value: float, decimals: int) -> None:
+    """The English text with points and commas exchanged is the Portuguese text."""
     swapped = ENGLISH.number(value, decimals).replace(",", " ").replace(".", ",").replace(" ", ".")
     assert BRAZIL.number(value, decimals) == swapped
 
 
 @given(st.floats(min_value=1e-9, max_value=1e6), st.floats(min_value=1e-4, max_value=0.5))
 def test_a_range_tells_its_ends_apart(low: float, width: float) -> None:
-    """The two ends of a range never look alike."""
+    """The two ends of a range never look the same."""
     first, _, second = BRAZIL.price_range(low, low * (1 + width)).partition(" – ")
     assert first != second
 
@@ -64,8 +64,8 @@ def test_a_percentage_that_rounds_to_zero_has_no_sign() -> None:
     assert [BRAZIL.percent(value, signed=True) for value in (0.126, -2.5, None)] == ["+0,13%", "-2,50%", "—"]
 
 
-def test_times_are_the_readers() -> None:
-    """Moments are shown on the reader's wall clock, in the order of the language."""
+def test_times_are_local_to_the_visitor() -> None:
+    """Times are in the visitor's zone and in the order of the language."""
     assert BRAZIL.date_time(NOON_UTC_MS) == "22/11/2025 09:00:07"
     assert ENGLISH.date_time(NOON_UTC_MS) == "2025-11-22 12:00:07"
     assert BRAZIL.date_time(None) == "—"
@@ -73,12 +73,12 @@ def test_times_are_the_readers() -> None:
 
 @pytest.mark.parametrize("name", [None, "", "No/Where", "../etc/passwd", "\x00"])
 def test_an_unknown_zone_is_utc(name: str | None) -> None:
-    """A browser that names no known zone sees UTC."""
+    """A browser without a known time zone gets UTC."""
     assert time_zone(name) is UTC
 
 
 def test_symbols_and_codes() -> None:
-    """Common currencies have their symbol, others their code."""
+    """Common currencies have a symbol, others their code."""
     assert ENGLISH.symbol == "R$"
     assert Formats("pt", UTC, "xdr").price(2.0) == "XDR\u00a02,0000"
 

@@ -1,4 +1,4 @@
-"""The catalogues: same keys, same placeholders, nothing missing, nothing left over."""
+"""The catalogues have the same keys and placeholders, and every text is used."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ def placeholders(text: str) -> set[str]:
     return {name for _, name, _, _ in string.Formatter().parse(text) if name}
 
 
-def test_languages_say_the_same() -> None:
-    """Every text exists in every language, with the same values to fill in."""
+def test_languages_have_the_same_texts() -> None:
+    """Every text exists in every language, with the same placeholders."""
     portuguese = catalogue("pt")
     for language in LANGUAGES:
         texts = catalogue(language)
@@ -29,15 +29,15 @@ def test_languages_say_the_same() -> None:
             assert placeholders(text) == placeholders(portuguese[key]), key
 
 
-def test_every_text_asked_for_exists() -> None:
-    """Keys written out in the code are in the catalogue."""
+def test_every_key_in_the_code_exists() -> None:
+    """Keys written in the code are in the catalogue."""
     asked = set(re.findall(r'texts(?:\.get)?\(\s*"([a-z_]+\.[a-z0-9_]+)"', SOURCES))
     assert len(asked) > 60
     assert asked <= catalogue("pt").keys()
 
 
-def test_no_text_is_left_over() -> None:
-    """Every text is used: by its key, or by a key that the code composes."""
+def test_every_text_is_used() -> None:
+    """Every text is used by its key or by a key that the code composes."""
     composed = set(re.findall(r"""f["']([a-z_]+\.[a-z_]*)\{""", SOURCES))
     names = set(re.findall(r"""["']([a-z_]+\.[a-z0-9_]+)["']""", SOURCES))
     unused = [key for key in catalogue("pt") if key not in names and not any(key.startswith(part) for part in composed)]
@@ -45,6 +45,6 @@ def test_no_text_is_left_over() -> None:
 
 
 def test_unknown_keys_are_errors() -> None:
-    """A misspelt key is noticed."""
+    """A misspelt key raises KeyError."""
     with pytest.raises(KeyError):
         Texts("pt")("overview.prise_now")

@@ -1,4 +1,4 @@
-"""The banner: what it says for each state of the suite."""
+"""The banner in each state of the suite."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ FORMATS = Formats("pt", UTC, "usd")
 
 
 def status(source: Source | None, **changes: Any) -> SuiteStatus:
-    """A suite without problems, but for `changes`."""
+    """The status of a suite without problems, except for `changes`."""
     simulator = Health("simulator", SimulatorProgress(replay_ends_ms=changes.pop("replay_ends_ms", None)))
     processes = replace(Processes.read(Path("nowhere")), simulator=simulator)
     given = {"notice": None, "problems": (), **changes}
@@ -32,14 +32,14 @@ def status(source: Source | None, **changes: Any) -> SuiteStatus:
 
 
 def test_live_data_need_no_banner() -> None:
-    """Nothing is said when nothing need be said."""
+    """Live data without problems make no bar."""
     assert notices(status(Source.COINGECKO), TEXTS, FORMATS) == []
     assert notices(status(None), TEXTS, FORMATS) == []
     assert as_html([]) == ""
 
 
-def test_simulated_data_say_so() -> None:
-    """The simulated market is named in capitals, with the suite's own notice where there is one."""
+def test_simulated_data_are_announced() -> None:
+    """The title names the simulated market in capitals; the line is the suite's notice, if it has one."""
     (bar,) = notices(status(Source.DEMO, notice=Message("text", {"text": "CoinGecko não respondeu"})), TEXTS, FORMATS)
     assert (bar.kind, bar.title, bar.lines) == ("simulated", "DADOS SIMULADOS", ("CoinGecko não respondeu",))
     assert watermark(Source.DEMO, TEXTS) == "DADOS SIMULADOS"
@@ -47,14 +47,14 @@ def test_simulated_data_say_so() -> None:
 
 
 def test_replay_says_when_it_ends() -> None:
-    """A replay names itself and its end, in the reader's zone."""
+    """The bar of a replay has its end in the visitor's time zone."""
     (bar,) = notices(status(Source.REPLAY, replay_ends_ms=1_763_812_807_000), TEXTS, FORMATS)
     assert bar.title == "REPLAY de dados gravados"
     assert bar.lines[-1] == "A gravação termina em 22/11/2025 12:00:07."
 
 
 def test_problems_are_sentences_in_an_alert() -> None:
-    """Every problem is a line of its own in a bar that screen readers announce."""
+    """Every problem is a line in a bar that screen readers announce."""
     problems = (message("problem.collector_stopped"), message("problem.prices_stale", age="4 min"))
     html = as_html(notices(status(Source.COINGECKO, problems=problems), TEXTS, FORMATS))
     assert 'role="alert"' in html
@@ -63,7 +63,7 @@ def test_problems_are_sentences_in_an_alert() -> None:
 
 
 def test_the_english_page_has_no_portuguese_in_its_banner() -> None:
-    """Problems, failed steps and the suite's own notice are said in the language of the page."""
+    """Problems, failed steps and the suite's notice are in the language of the page."""
     failed = message("problem.step_failed", step=message("step.training"), reason="full")
     problems = (message("problem.prices_stale", age="4 min"), failed)
     bars = notices(status(Source.DEMO, notice=FALLBACK_NOTICE, problems=problems), Texts("en"), FORMATS)
@@ -75,8 +75,8 @@ def test_the_english_page_has_no_portuguese_in_its_banner() -> None:
     ]
 
 
-def test_what_others_wrote_cannot_become_markup() -> None:
-    """A notice with tags is shown as text."""
+def test_notices_are_escaped() -> None:
+    """Tags in a notice are shown as text."""
     html = as_html(
         notices(status(Source.COINGECKO, notice=Message("text", {"text": "<script>alert(1)</script>"})), TEXTS, FORMATS)
     )

@@ -27,7 +27,7 @@ def test_only_the_token_is_accepted(given_text: str, token: str) -> None:
 
 
 def test_nothing_is_shown_before_the_token(make_workspace: Make) -> None:
-    """With a token set, the page shows only the form; a wrong token is refused, the right one holds for the session."""
+    """The page shows only the form until the right token is given, which then holds for the session."""
     make_workspace(api_token="open-sesame").run()
     page = open_page()
     assert not page.metric

@@ -37,7 +37,7 @@ SCORE = Score(
     ],
 )
 def test_the_verdict_claims_no_more_than_the_test(changes: dict[str, float], colour: str, words: str) -> None:
-    """Good news needs enough hours and a small p-value; few hours are called what they are."""
+    """A gain is claimed only with enough hours and a small p-value."""
     given, sentence = verdict(replace(SCORE, **changes), FORMATS, TEXTS)  # type: ignore[arg-type]  # fields by name
     assert given == colour
     assert words in sentence

@@ -1,4 +1,4 @@
-"""Clients that dawdle over asking or over taking the answer: they starve nobody, and are cut off in time."""
+"""Slow clients and floods of connections: others are still served, and timeouts close them."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ from tests.support.workspace import SampleWorkspace
 Serve = Callable[..., str]
 SLOW = 200
 LARGE = 100_000_000
-PATIENCE_S = 20.0
+TIMEOUT_S = 20.0
 
 
-class Crowd:
-    """Connections of this test; they are closed at its end."""
+class Connections:
+    """Opens connections and closes them at the end of the test."""
 
     def __init__(self, stack: ExitStack) -> None:
         self._stack = stack
@@ -46,17 +46,17 @@ class Crowd:
         line = self._stack.enter_context(socket.socket())
         if buffer:
             line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
-        line.settimeout(PATIENCE_S)
+        line.settimeout(TIMEOUT_S)
         line.connect((host, int(address.rpartition(":")[2])))
         line.sendall(sent)
         return line
 
 
 @pytest.fixture
-def crowd() -> Iterator[Crowd]:
+def connections() -> Iterator[Connections]:
     """Opens connections."""
     with ExitStack() as stack:
-        yield Crowd(stack)
+        yield Connections(stack)
 
 
 def _is_cut(line: socket.socket) -> bool:
@@ -67,10 +67,10 @@ def _is_cut(line: socket.socket) -> bool:
         return True
 
 
-def test_slow_clients_starve_nobody(serve: Serve, crowd: Crowd) -> None:
-    """While 200 clients keep their headers to themselves, others are answered at once."""
+def test_slow_clients_do_not_block_others(serve: Serve, connections: Connections) -> None:
+    """While 200 clients do not finish their headers, others are answered at once."""
     address = serve()
-    slow = [crowd.connect(address, sent=b"GET /moedas HTTP/1.1\r\nHost: local") for _ in range(SLOW)]
+    slow = [connections.connect(address, sent=b"GET /moedas HTTP/1.1\r\nHost: local") for _ in range(SLOW)]
     for path in ("/saude", "/status", "/moedas", "/prever/btc", "/historico/btc"):
         assert requests.get(address + path, timeout=5).status_code == 200
     slow[0].sendall(b"host\r\n\r\n")
@@ -78,34 +78,36 @@ def test_slow_clients_starve_nobody(serve: Serve, crowd: Crowd) -> None:
 
 
 @pytest.mark.parametrize("sent", [b"", b"GET /moedas HTTP/1.1\r\nHost: local"])
-def test_who_never_asks_is_cut_off(serve: Serve, crowd: Crowd, monkeypatch: pytest.MonkeyPatch, sent: bytes) -> None:
-    """A connection without a whole request ends after the time to ask."""
+def test_a_connection_without_a_request_is_closed(
+    serve: Serve, connections: Connections, monkeypatch: pytest.MonkeyPatch, sent: bytes
+) -> None:
+    """A connection without a whole request is closed after the request timeout."""
     monkeypatch.setattr(api.server, "REQUEST_TIMEOUT_S", 0.5)
     address = serve()
-    slow = [crowd.connect(address, sent=sent) for _ in range(SLOW)]
+    slow = [connections.connect(address, sent=sent) for _ in range(SLOW)]
     assert all(_is_cut(line) for line in slow)
 
 
 @pytest.mark.parametrize("after", ["", "GET /saude HTTP/1.1\r\nHost: localhost\r\nContent-Length: 4000\r\n\r\n"])
-def test_a_byte_now_and_then_gains_no_time(
-    serve: Serve, crowd: Crowd, monkeypatch: pytest.MonkeyPatch, after: str
+def test_single_bytes_do_not_extend_the_timeout(
+    serve: Serve, connections: Connections, monkeypatch: pytest.MonkeyPatch, after: str
 ) -> None:
-    """The time to ask runs from the start (or from the last answer), not from the last byte."""
+    """The request timeout runs from the connection or the last answer, not from the last byte."""
     monkeypatch.setattr(api.server, "REQUEST_TIMEOUT_S", 1.0)
-    line = crowd.connect(serve(), sent=after.encode())
+    line = connections.connect(serve(), sent=after.encode())
     with pytest.raises((ConnectionResetError, BrokenPipeError)):
         _send_byte_by_byte(line)
 
 
 def _send_byte_by_byte(line: socket.socket) -> None:
-    deadline = time.monotonic() + PATIENCE_S
+    deadline = time.monotonic() + TIMEOUT_S
     while time.monotonic() < deadline:
         line.sendall(b"x")
         time.sleep(0.1)
 
 
-def test_a_line_kept_alive_outlasts_the_time_to_ask(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever asks again in time may go on for as long as they like."""
+def test_a_reused_connection_outlives_the_timeout(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each request in time restarts the timeout, so that the connection stays open."""
     monkeypatch.setattr(api.server, "REQUEST_TIMEOUT_S", 1.5)
     line = http.client.HTTPConnection(serve().removeprefix("http://"), timeout=5)
     line.connect()
@@ -118,8 +120,10 @@ def test_a_line_kept_alive_outlasts_the_time_to_ask(serve: Serve, monkeypatch: p
     line.close()
 
 
-def test_who_does_not_take_the_answer_is_cut_off(serve: Serve, crowd: Crowd, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A large answer does not lie in memory for a client that reads nothing of it."""
+def test_a_client_that_does_not_read_is_cut_off(
+    serve: Serve, connections: Connections, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A large answer is dropped if the client does not read it within the response timeout."""
     monkeypatch.setattr(api.server, "REQUEST_TIMEOUT_S", 0.5)
     monkeypatch.setattr(api.server, "RESPONSE_TIMEOUT_S", 0.5)
 
@@ -127,7 +131,7 @@ def test_who_does_not_take_the_answer_is_cut_off(serve: Serve, crowd: Crowd, mon
         return Response(bytes(LARGE))
 
     address = serve(application=Starlette(routes=[Route("/", large)]))
-    line = crowd.connect(address, sent=b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n", buffer=4096)
+    line = connections.connect(address, sent=b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n", buffer=4096)
     time.sleep(2)
     received = 0
     with suppress(ConnectionResetError):
@@ -136,19 +140,19 @@ def test_who_does_not_take_the_answer_is_cut_off(serve: Serve, crowd: Crowd, mon
     assert 0 < received < LARGE
 
 
-def test_what_is_no_http_is_refused_like_everything_else(serve: Serve, crowd: Crowd) -> None:
-    """400 with one sentence in Portuguese as JSON."""
-    line = crowd.connect(serve(), sent=b"\x00\x01\r\n\r\n")
+def test_malformed_http_gets_the_usual_error_body(serve: Serve, connections: Connections) -> None:
+    """The answer is 400 with one Portuguese sentence as JSON."""
+    line = connections.connect(serve(), sent=b"\x00\x01\r\n\r\n")
     with line.makefile("rb") as stream:
         head, _, body = stream.read().partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 400")
     assert json.loads(body) == {"detail": "pedido HTTP malformado"}
 
 
-def test_one_client_elsewhere_has_a_bounded_number_of_connections(
-    filled: SampleWorkspace, serve: Serve, crowd: Crowd
+def test_a_remote_client_has_at_most_64_connections(
+    filled: SampleWorkspace, serve: Serve, connections: Connections
 ) -> None:
-    """The 65th is closed at once; this machine's own go on."""
+    """The 65th is closed at once; this machine's own connections are not limited."""
     own = [
         address.address
         for addresses in psutil.net_if_addrs().values()
@@ -160,8 +164,8 @@ def test_one_client_elsewhere_has_a_bounded_number_of_connections(
     settings = filled.settings.model_copy(update={"api_token": SecretStr("um-segredo-bem-guardado")})
     address = serve(settings, host="0.0.0.0")  # noqa: S104 - to be reached from elsewhere
     head = f"GET /saude HTTP/1.1\r\nHost: {own[0]}\r\n".encode()
-    lines = [crowd.connect(address, own[0], sent=head) for _ in range(64)]
-    assert _is_cut(crowd.connect(address, own[0]))
+    lines = [connections.connect(address, own[0], sent=head) for _ in range(64)]
+    assert _is_cut(connections.connect(address, own[0]))
     lines[-1].sendall(b"\r\n")
     assert lines[-1].recv(1000).startswith(b"HTTP/1.1 200")
     assert requests.get(f"{address}/saude", timeout=5).status_code == 200
@@ -169,7 +173,7 @@ def test_one_client_elsewhere_has_a_bounded_number_of_connections(
 
 @pytest.fixture
 def many_files() -> Iterator[None]:
-    """Let this process open two thousand files."""
+    """Lets this process open two thousand files."""
     resource = pytest.importorskip("resource", reason="the limit on open files is set as POSIX systems do")
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if hard != resource.RLIM_INFINITY and hard < 2000:
@@ -179,10 +183,10 @@ def many_files() -> Iterator[None]:
     resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
-def test_more_connections_than_open_files_are_survived(
-    filled: SampleWorkspace, many_files: None, crowd: Crowd, tmp_path: Path
+def test_more_connections_than_open_files_do_no_harm(
+    filled: SampleWorkspace, many_files: None, connections: Connections, tmp_path: Path
 ) -> None:
-    """1100 slow clients of a process that may open 1024 files: no flood of complaints, and soon others are answered."""
+    """With 1100 slow clients and a limit of 1024 files, others are answered and the log stays clean."""
     port, log = free_port(set()), tmp_path / "api.log"
     environment = {**os.environ, **filled.settings.environment(), "CRYPTO_SOURCE": "auto", "CRYPTO_API_PORT": str(port)}
     server = f"ulimit -n 1024; exec {shlex.quote(sys.executable)} -m api.server"
@@ -194,17 +198,17 @@ def test_more_connections_than_open_files_are_survived(
         address = f"http://127.0.0.1:{port}"
         _until_answered(address)
         for _ in range(1100):
-            crowd.connect(address, sent=b"GET /moedas HT")
+            connections.connect(address, sent=b"GET /moedas HT")
         for path in ("/saude", "/moedas", "/prever/btc"):
             _until_answered(address + path)
     finally:
         process.terminate()
-        assert process.wait(PATIENCE_S) == -signal.SIGTERM
+        assert process.wait(TIMEOUT_S) == -signal.SIGTERM
     assert "Traceback" not in log.read_text()
 
 
 def _until_answered(address: str) -> None:
-    deadline = time.monotonic() + PATIENCE_S
+    deadline = time.monotonic() + TIMEOUT_S
     while True:
         try:
             assert requests.get(address, timeout=5).status_code == 200

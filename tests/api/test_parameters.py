@@ -1,4 +1,4 @@
-"""Bad input is refused with 422 or 404 in one Portuguese sentence that names the parameter, never with 500."""
+"""Bad input gets 422 or 404 and a Portuguese sentence that names the parameter, never 500."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ from tests.support.workspace import SampleWorkspace
 def test_a_bad_parameter_is_named(
     client: TestClient, address: str, parameters: dict[str, str], name: str, reason: str
 ) -> None:
-    """422 with the parameter's name and what it should be."""
+    """The answer is 422 with the parameter's name and the expected value."""
     answer = client.get(address, params=parameters)
     assert answer.status_code == 422
     assert answer.json()["parametros"] == [name]
@@ -49,13 +49,13 @@ def test_a_bad_parameter_is_named(
 
 
 def test_all_bad_parameters_are_named_at_once(client: TestClient) -> None:
-    """Nobody has to mend one after the other."""
+    """One answer lists every bad parameter."""
     answer = client.get("/historico/btc", params={"limite": "x", "inicio": "y", "formato": "z"})
     assert answer.json()["parametros"] == ["inicio", "limite", "formato"]
 
 
 def test_an_overlong_coin_name_is_refused(client: TestClient) -> None:
-    """A hundred characters are enough for every id there is."""
+    """A name of more than a hundred characters is 422; no id is that long."""
     answer = client.get(f"/prever/{'a' * 101}")
     assert (answer.status_code, answer.json()["parametros"]) == (422, ["moeda"])
 
@@ -65,7 +65,7 @@ def test_an_overlong_coin_name_is_refused(client: TestClient) -> None:
 )
 @pytest.mark.parametrize("address", ["/prever/", "/previsoes/", "/historico/", "/metricas/"])
 def test_a_strange_coin_name_is_unknown(client: TestClient, address: str, raw: str) -> None:
-    """Whatever bytes the name is made of, the coin is not known and the answer is plain JSON."""
+    """Any bytes in the name lead to 404 and plain JSON."""
     answer = client.get(address + raw)
     assert answer.status_code == 404
     assert answer.headers["content-type"] == "application/json"
@@ -74,12 +74,12 @@ def test_a_strange_coin_name_is_unknown(client: TestClient, address: str, raw: s
 
 
 def test_an_unknown_coin_is_answered_with_the_nearest_names(client: TestClient) -> None:
-    """A typing error is helped along."""
+    """A misspelt name gets the nearest ids."""
     assert "bitcoin" in client.get("/prever/bitconi").json()["detail"]
 
 
 def test_an_unknown_address_and_another_method_are_refused_in_portuguese(client: TestClient) -> None:
-    """404 and 405 with a sentence; the latter names the methods there are."""
+    """404 and 405 have a sentence; 405 also names the allowed method."""
     assert "endereço não encontrado" in client.get("/nada").json()["detail"]
     answer = client.post("/moedas")
     assert (answer.status_code, answer.headers["allow"]) == (405, "GET")
@@ -98,8 +98,8 @@ def test_an_unknown_address_and_another_method_are_refused_in_portuguese(client:
         " {:%Y-%m-%d %H:%M:%S} ",
     ],
 )
-def test_a_moment_is_understood_however_it_is_written(client: TestClient, filled: SampleWorkspace, text: str) -> None:
-    """A plus that became a space, a Z, no offset at all: they mean the same moment."""
+def test_a_time_is_understood_in_every_notation(client: TestClient, filled: SampleWorkspace, text: str) -> None:
+    """A plus that became a space, a Z, and no offset at all mean the same time."""
     start = filled.now - 10 * MINUTE_MS
     written = text.format(to_datetime(start))
     for query in (f"inicio={written}", f"inicio={written.replace('+', '%2B')}"):
@@ -108,8 +108,8 @@ def test_a_moment_is_understood_however_it_is_written(client: TestClient, filled
         assert len(answer.json()) == 11
 
 
-def test_an_offset_is_counted(client: TestClient, filled: SampleWorkspace) -> None:
-    """The same wall clock three hours west is three hours later; both ends belong to the interval."""
+def test_an_offset_is_applied(client: TestClient, filled: SampleWorkspace) -> None:
+    """A local time with offset -03:00 is three hours later in UTC; both ends are included."""
     end = f"{to_datetime(filled.now - 180 * MINUTE_MS):%Y-%m-%dT%H:%M:%S}-03:00"
     start = f"{to_datetime(filled.now + 120 * MINUTE_MS - MINUTE_MS):%Y-%m-%dT%H:%M:%S} 02:00"
     rows = client.get(f"/historico/btc?inicio={start}&fim={end}").json()
@@ -117,7 +117,7 @@ def test_an_offset_is_counted(client: TestClient, filled: SampleWorkspace) -> No
 
 
 def test_a_date_as_end_means_its_whole_day(client: TestClient, filled: SampleWorkspace) -> None:
-    """From and to the same date is that day in UTC."""
+    """The same date as start and end means that day in UTC."""
     day = f"{to_datetime(filled.now):%Y-%m-%d}"
     rows = client.get("/historico/btc", params={"inicio": day, "fim": day, "limite": 5000}).json()
     assert rows[0]["horario"] == iso(filled.now)
@@ -138,7 +138,7 @@ def test_a_date_as_end_means_its_whole_day(client: TestClient, filled: SampleWor
     ),
 )
 def test_no_input_breaks_anything(client: TestClient, moeda: str, parameters: dict[str, Any]) -> None:
-    """Whatever is asked, the answer is a table, a redirect or a refusal with a sentence."""
+    """Any request gets a table or a refusal with a sentence."""
     answer = client.get(f"/historico/{quote(moeda, safe='')}", params=parameters)
     assert answer.status_code in (200, 404, 422)
     if answer.status_code != 200:
