@@ -11,7 +11,7 @@ import os
 import sys
 from typing import Final
 
-from suite.children import FRUGAL
+from suite.children import RESOURCE_LIMITS
 
 _NAMES: Final = (
     "cycle",
@@ -46,9 +46,9 @@ def main() -> int:
 
 def _limit_threads() -> None:
     """Restart with the environment of the suite's processes; libraries read it when they are loaded."""
-    if FRUGAL.items() <= os.environ.items():
+    if RESOURCE_LIMITS.items() <= os.environ.items():
         return
-    os.environ.update(FRUGAL)
+    os.environ.update(RESOURCE_LIMITS)
     if sys.platform == "linux":
         sys.stdout.flush()
         os.execv(sys.executable, [sys.executable, "-m", "bench", *sys.argv[1:]])  # noqa: S606 - this very command

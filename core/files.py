@@ -15,6 +15,7 @@ from core.errors import DamagedFile
 from core.times import now_ms, to_datetime
 
 __all__ = [
+    "check_writable",
     "file_stamp",
     "read_json",
     "refuses_writing",
@@ -25,7 +26,7 @@ __all__ = [
 ]
 
 _REPLACE_TRIES = 10
-_LEAST_FREE = 16 * 1024
+_MIN_FREE_BYTES = 16 * 1024
 
 
 def write_atomically(path: Path, content: bytes, *, durable: bool = True) -> None:
@@ -95,10 +96,20 @@ def file_stamp(path: Path) -> tuple[int, int, int]:
     return status.st_ino, status.st_mtime_ns, status.st_size
 
 
+def check_writable(folder: Path) -> None:
+    """Write a little to a temporary file in `folder`, which vanishes at once.
+
+    Raises:
+        OSError: the disk is full, read-only or gone.
+    """
+    with tempfile.TemporaryFile(dir=folder) as file:
+        file.write(bytes(_MIN_FREE_BYTES))
+
+
 def refuses_writing(folder: Path) -> bool:
-    """Whether nothing can be written in `folder` now: the disk is full, read-only or gone. Writes nothing itself."""
+    """Whether the disk of `folder` is full, read-only or gone, for processes that must not write themselves."""
     try:
-        return not os.access(folder, os.W_OK) or shutil.disk_usage(folder).free < _LEAST_FREE
+        return not os.access(folder, os.W_OK) or shutil.disk_usage(folder).free < _MIN_FREE_BYTES
     except OSError:
         return True
 

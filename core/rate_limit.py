@@ -1,4 +1,4 @@
-"""How often somebody may do something."""
+"""A limit on requests per client."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import Final
 
 __all__ = ["RateLimiter"]
 
-_MOST_CLIENTS: Final = 4096
+_MAX_CLIENTS: Final = 4096
 
 
 class RateLimiter:
-    """A token bucket per client: `per_minute` requests at once, refilled evenly; remembers a bounded number of clients.
+    """A token bucket per client: up to `per_minute` requests at once, refilled evenly.
 
-    Thread-safe.
+    It keeps the buckets of the last 4096 clients. Thread-safe.
     """
 
     def __init__(self, per_minute: int) -> None:
@@ -25,13 +25,13 @@ class RateLimiter:
         self._lock = threading.Lock()
 
     def wait_s(self, client: str) -> float:
-        """Take one request from the client's bucket: 0.0, or the seconds to wait where it is empty."""
+        """Take one request from the client's bucket: 0.0, or the seconds to wait if it is empty."""
         with self._lock:
             now = time.monotonic()
             level, at = self._buckets.pop(client, (self._size, now))
             level = min(self._size, level + (now - at) * self._per_second)
             allowed = level >= 1
             self._buckets[client] = (level - 1 if allowed else level, now)
-            if len(self._buckets) > _MOST_CLIENTS:
+            if len(self._buckets) > _MAX_CLIENTS:
                 self._buckets.popitem(last=False)
         return 0.0 if allowed else (1 - level) / self._per_second

@@ -12,9 +12,9 @@ from core.settings import PARENT_VARIABLE, Settings, Source
 from core.workspace import Workspace
 from suite.supervisor import ChildSpec
 
-__all__ = ["FRUGAL", "api", "collector", "dashboard", "pipeline", "simulator"]
+__all__ = ["RESOURCE_LIMITS", "api", "collector", "dashboard", "pipeline", "simulator"]
 
-FRUGAL: Final = {
+RESOURCE_LIMITS: Final = {
     "OMP_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
     "MKL_NUM_THREADS": "1",
@@ -24,8 +24,8 @@ FRUGAL: Final = {
     "MALLOC_MMAP_THRESHOLD_": "131072",
     "MALLOC_TRIM_THRESHOLD_": "131072",
 }
-"""One thread a process, so that of two cores one stays free; and the C library gives back what is freed instead of
-keeping it: with 250 coins that halves the pipeline's memory. Elsewhere than on Linux the last four mean nothing.
+"""One thread per numerical library, so that one of two cores stays free; and a C library that returns freed memory,
+which halves the memory of the pipeline with 250 coins. The last four have no effect outside Linux.
 """
 _LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
 _LOCAL_HOSTS: Final = "127.0.0.1,localhost"
@@ -34,7 +34,7 @@ _NOT_INHERITED: Final = ("PYTHONSAFEPATH", "PYTHONHOME", "FORCE_COLOR")
 
 def api(settings: Settings) -> ChildSpec:
     """The HTTP API; it follows data/run/source.json, so it can start before the source is known."""
-    return _spec("api", ("api.server",), _follower(settings))
+    return _spec("api", ("api.server",), _reader_settings(settings))
 
 
 def dashboard(settings: Settings) -> ChildSpec:
@@ -51,7 +51,7 @@ def dashboard(settings: Settings) -> ChildSpec:
     }
     flags = [text for name, value in options.items() for text in (f"--{name}", str(value))]
     flags += [text for host in _dashboard_hosts(settings) for text in ("--server.allowedHosts", host)]
-    return _spec("dashboard", (*command, *flags), _follower(settings))
+    return _spec("dashboard", (*command, *flags), _reader_settings(settings))
 
 
 def simulator(settings: Settings, workspace: Workspace, port: int) -> ChildSpec:
@@ -86,13 +86,13 @@ def _dashboard_hosts(settings: Settings) -> tuple[str, ...]:
     return ("*",)
 
 
-def _follower(settings: Settings) -> Settings:
+def _reader_settings(settings: Settings) -> Settings:
     return settings.model_copy(update={"source": Source.AUTO})
 
 
 def _spec(name: str, arguments: tuple[str, ...] | list[str], settings: Settings) -> ChildSpec:
     argv = (sys.executable, "-m", "core.processes.child", "-m", *arguments)
-    return ChildSpec(name, argv, {**_environment(settings), **FRUGAL})
+    return ChildSpec(name, argv, {**_environment(settings), **RESOURCE_LIMITS})
 
 
 def _environment(settings: Settings) -> dict[str, str]:

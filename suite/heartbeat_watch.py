@@ -1,27 +1,26 @@
-"""Sees that a process has stopped beating although it lives: suspended, or hung where no thread of it runs."""
+"""Detects live processes whose heartbeat has stopped: suspended, or hung so that no thread of theirs runs."""
 
 from __future__ import annotations
 
-import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
 from core.errors import DamagedFile
-from core.files import read_json
+from core.files import check_writable, read_json
 
 __all__ = ["HeartbeatWatch"]
 
-_LOOK_EVERY_S: Final = 1.0
-_ABSENCE_S: Final = 10.0
-_PROBE_BYTES: Final = 8192
+_READ_EVERY_S: Final = 1.0
+_MAX_GAP_S: Final = 10.0
 
 
 class HeartbeatWatch:
-    """Follows one health file; only a process that has beaten at least once is judged.
+    """Follows one health file; a process is judged only after its first heartbeat.
 
-    The clock is this process's own, and a pause of this process (a laptop that slept) is not held against the others.
+    Silence is measured on this process's own clock. If this process itself paused (a sleeping laptop), the silence
+    counts from its return.
     """
 
     def __init__(
@@ -38,17 +37,17 @@ class HeartbeatWatch:
         self.overdue = False
 
     def begin(self, pid: int) -> None:
-        """Follow a new process."""
+        """Follow a new process from now on."""
         self._pid, self._beat = pid, None
         self._looked = self._changed = self._clock()
         self._warned = self.overdue = False
 
     def look(self) -> float | None:
-        """Seconds of silence when there is something new to say (`overdue` tells which), or None."""
+        """Read the health file: seconds of silence to report, or None; `overdue` says that a restart is due."""
         now = self._clock()
-        if now - self._looked < _LOOK_EVERY_S:
+        if now - self._looked < _READ_EVERY_S:
             return None
-        if now - self._looked > _ABSENCE_S:
+        if now - self._looked > _MAX_GAP_S:
             self._changed = now
         self._looked = now
         beat = self._read()
@@ -58,25 +57,18 @@ class HeartbeatWatch:
         self.overdue = silence >= self._overdue_after_s
         if not self.overdue and (self._warned or silence < self._warn_after_s):
             return None
-        if not _can_write(self._path.parent):  # a full disk silences everybody, and no restart mends it
+        try:
+            check_writable(self._path.parent)
+        except OSError:  # on a full disk no process can write its heartbeat, and a restart would not help
             self._changed, self.overdue = now, False
             return None
         self._warned = True
         return silence
 
     def _read(self) -> object:
-        """The last beat of the process followed, or None where its file is missing, damaged or another's."""
+        """The last heartbeat of this process; None if its file is missing, damaged or of another process."""
         try:
             value = read_json(self._path)
         except (OSError, DamagedFile):
             return None
         return value.get("heartbeat_monotonic") if value.get("pid") == self._pid else None
-
-
-def _can_write(folder: Path) -> bool:
-    try:
-        with tempfile.TemporaryFile(dir=folder) as file:
-            file.write(bytes(_PROBE_BYTES))
-    except OSError:
-        return False
-    return True

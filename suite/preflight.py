@@ -1,15 +1,14 @@
-"""What must hold before anything is started: the data folder is ours, and both ports are free."""
+"""Checks before anything starts: the data folder is writable and unlocked, and both ports are free."""
 
 from __future__ import annotations
 
-import tempfile
 import time
-from pathlib import Path
 from typing import Final
 
 import filelock
 
 from core.errors import AlreadyRunning, ConfigurationError
+from core.files import check_writable
 from core.processes.health_schema import SUITE, ProcessState
 from core.processes.heartbeat import read_health
 from core.processes.lifecycle import hold_lock
@@ -19,22 +18,21 @@ from suite.ports import free_port, port_problem
 
 __all__ = ["lock_data_dir", "refuse_busy_ports", "refuse_unreadable_recording"]
 
-_ORPHAN_PATIENCE_S: Final = 6.0
-_LOOK_EVERY_S: Final = 0.2
-_PROBE_BYTES: Final = 65_536
+_ORPHANS_END_S: Final = 6.0
+_RETRY_S: Final = 0.2
 
 
 def lock_data_dir(settings: Settings) -> filelock.BaseFileLock:
-    """The lock of the data folder, held as long as the suite runs.
+    """Take the lock of the data folder for as long as the suite runs.
 
     Raises:
-        AlreadyRunning: another suite works there.
-        ConfigurationError: nothing can be written there.
+        AlreadyRunning: another suite runs in this folder.
+        ConfigurationError: the folder cannot be written.
     """
     folder = settings.data_dir
     try:
         lock = hold_lock(settings.run_dir / "suite.lock", message("lock.suite"))
-        _try_to_write(settings.run_dir)
+        check_writable(settings.run_dir)
         return lock
     except AlreadyRunning:
         pid = read_health(settings.run_dir, SUITE).pid
@@ -45,10 +43,10 @@ def lock_data_dir(settings: Settings) -> filelock.BaseFileLock:
 
 
 def refuse_unreadable_recording(settings: Settings) -> None:
-    """Make sure that there is something to replay; what it holds is for the market server to judge.
+    """Check that the recording can be opened; the market server checks its content.
 
     Raises:
-        ConfigurationError: there is no such file, or it cannot be read.
+        ConfigurationError: the file does not exist or cannot be read.
     """
     if settings.source is not Source.REPLAY or settings.replay is None:
         return
@@ -61,22 +59,17 @@ def refuse_unreadable_recording(settings: Settings) -> None:
 
 
 def refuse_busy_ports(settings: Settings) -> None:
-    """Make sure that API and dashboard can listen; what a killed suite has left gets a moment to end by itself.
+    """Check that API and dashboard can listen; processes left by a killed suite get 6 s to end.
 
     Raises:
         ConfigurationError: a port is busy; the message names it, its owner and the option to choose another.
     """
     was_killed = read_health(settings.run_dir, SUITE).state not in (None, ProcessState.STOPPED)
-    deadline = time.monotonic() + (_ORPHAN_PATIENCE_S if was_killed else 0.0)
+    deadline = time.monotonic() + (_ORPHANS_END_S if was_killed else 0.0)
     while (problem := _port_problem(settings)) is not None:
         if time.monotonic() >= deadline:
             raise ConfigurationError(problem)
-        time.sleep(_LOOK_EVERY_S)
-
-
-def _try_to_write(folder: Path) -> None:
-    with tempfile.TemporaryFile(dir=folder) as file:
-        file.write(bytes(_PROBE_BYTES))
+        time.sleep(_RETRY_S)
 
 
 def _port_problem(settings: Settings) -> Message | None:

@@ -13,7 +13,7 @@ from typing import Final
 
 from core.coingecko import PUBLIC_URL
 from core.processes.health_schema import PIPELINE, SUITE, ChildStatus, ProcessState, SuiteProgress
-from core.processes.heartbeat import Heartbeat, read_health
+from core.processes.heartbeat import BEAT_S, Heartbeat, read_health
 from core.settings import PROJECT, Settings, Source
 from core.wording import message
 from core.workspace import Workspace, open_workspace, publish_source
@@ -24,14 +24,14 @@ from suite.console import Console
 from suite.cycle_line import CycleReporter
 from suite.ports import free_port
 from suite.preflight import lock_data_dir, refuse_busy_ports, refuse_unreadable_recording
-from suite.source import BACK_NOTICE, Decision, Probe, decide, needs_probe, pointing_to_local_server
+from suite.source import BACK_NOTICE, Decision, FallbackWatch, Probe, decide, needs_probe, pointing_to_local_server
 from suite.supervisor import Supervisor
 
 __all__ = ["Suite"]
 
 _TICK_S: Final = 0.2
-_LOOK_AGAIN_S: Final = 300.0
-_SIMULATOR_PATIENCE_S: Final = 30.0
+_PROBE_AGAIN_S: Final = 300.0
+_SIMULATOR_STARTS_S: Final = 30.0
 
 
 class Suite:
@@ -45,12 +45,12 @@ class Suite:
         settings: Settings,
         console: Console,
         coingecko_url: str = PUBLIC_URL,
-        look_again_s: float = _LOOK_AGAIN_S,
+        probe_again_s: float = _PROBE_AGAIN_S,
     ) -> None:
         self._settings = settings
         self._console = console
         self._coingecko_url = coingecko_url
-        self._look_again_s = look_again_s
+        self._probe_again_s = probe_again_s
         self._signals = 0
         self._state = ProcessState.STARTING
         self._told = SuiteProgress(urls=addresses(settings))
@@ -136,7 +136,7 @@ class Suite:
             port = free_port({settings.api_port, settings.dashboard_port})
             self._supervisor.start(children.simulator(settings, workspace, port))
             settings = pointing_to_local_server(settings, port)
-            self._tick_until(lambda: answers(f"{settings.coingecko_url}/ping"), _SIMULATOR_PATIENCE_S)
+            self._tick_until(lambda: answers(f"{settings.coingecko_url}/ping"), _SIMULATOR_STARTS_S)
         if not self._stopping:
             self._supervisor.start(children.collector(settings))
             self._supervisor.start(children.pipeline(settings))
@@ -144,22 +144,17 @@ class Suite:
         self._health.state(self._state)
 
     def _watch(self, decision: Decision, workspace: Workspace) -> None:
-        probe: Probe | None = None
-        look_at = time.monotonic() + self._look_again_s if decision.is_fallback else float("inf")
+        """Supervise until a signal; look at the files of the other processes as often as they change."""
+        fallback = FallbackWatch(self._coingecko_url, self._probe_again_s) if decision.is_fallback else None
         while not self._stopping:
-            self._tick_until(lambda: True)
+            self._tick_until(lambda: False, BEAT_S)
             self._report_cycle()
             self._keep_source(decision, workspace)
-            if probe is None and time.monotonic() >= look_at:
-                probe = Probe(self._coingecko_url)
-            if probe is not None and probe.answer is not None:
-                look_at = time.monotonic() + self._look_again_s
-                if probe.answer:
-                    look_at = float("inf")
-                    self._tell(replace(self._told, notice=BACK_NOTICE))
-                    self._keep_source(decision, workspace)
-                    self._console.warn(message("suite.notice", notice=BACK_NOTICE))
-                probe = None
+            if fallback is not None and fallback.answers_again():
+                fallback = None
+                self._tell(replace(self._told, notice=BACK_NOTICE))
+                self._keep_source(decision, workspace)
+                self._console.warn(message("suite.notice", notice=BACK_NOTICE))
 
     def _keep_source(self, decision: Decision, workspace: Workspace) -> None:
         """Without source.json the front ends have nothing to show: whatever happens to it, it is written again."""

@@ -19,6 +19,7 @@ __all__ = [
     "BACK_NOTICE",
     "FALLBACK_NOTICE",
     "Decision",
+    "FallbackWatch",
     "Probe",
     "decide",
     "needs_probe",
@@ -105,6 +106,27 @@ class Probe:
             self._reached = True  # an answer that breaks the protocol is an answer
         else:
             self._reached = True
+
+
+class FallbackWatch:
+    """Asks now and then, while simulated prices stand in for real ones, whether `url` answers again."""
+
+    def __init__(self, url: str, interval_s: float) -> None:
+        self._url = url
+        self._interval_s = interval_s
+        self._probe: Probe | None = None
+        self._next_at = time.monotonic() + interval_s
+
+    def answers_again(self) -> bool:
+        """Whether a probe has been answered since the last call; never blocks."""
+        if self._probe is None:
+            if time.monotonic() >= self._next_at:
+                self._probe = Probe(self._url)
+            return False
+        answer = self._probe.answer
+        if answer is not None:
+            self._probe, self._next_at = None, time.monotonic() + self._interval_s
+        return bool(answer)
 
 
 def _has_live_prices(settings: Settings) -> bool:

@@ -37,7 +37,7 @@ class Timings:
     """How patient the supervisor is, in seconds."""
 
     first_backoff: float = 0.5
-    longest_backoff: float = 10.0
+    max_backoff: float = 10.0
     stable: float = 30.0
     silence_warned: float = 60.0
     silence_restarted: float = 90.0
@@ -213,7 +213,7 @@ class _Child:
         now = time.monotonic()
         if now - self._started >= self._timings.stable:
             self._failures = 0
-        backoff = min(self._timings.longest_backoff, self._timings.first_backoff * 2.0 ** min(self._failures, 16))
+        backoff = min(self._timings.max_backoff, self._timings.first_backoff * 2.0 ** min(self._failures, 16))
         delay = backoff * random.uniform(1, 1.2)  # noqa: S311 - spreads restarts, guards nothing
         self._failures += 1
         self._restart_at = now + delay

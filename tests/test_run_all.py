@@ -40,7 +40,7 @@ sys.path.insert(0, {str(PROJECT)!r})
 from suite.cli import parse_arguments
 from suite.console import Console
 from suite.run import Suite
-sys.exit(Suite(parse_arguments(), Console(), os.environ["COINGECKO_HERE"], look_again_s=0.5).run())
+sys.exit(Suite(parse_arguments(), Console(), os.environ["COINGECKO_HERE"], probe_again_s=0.5).run())
 """
 UNREACHABLE = {"HTTPS_PROXY": "http://127.0.0.1:1", "https_proxy": "http://127.0.0.1:1"}
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from core.errors import DamagedFile, NotReady
-from core.files import read_json
+from core.files import file_stamp, read_json
 from core.times import iso
 from core.wording import message
 
@@ -28,7 +28,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Part:
-    """A piece of a table that only grows, from its earliest to its latest moment; `level` is slot, hour or day."""
+    """A file of a growing table, with the times of its first and last row; `level` is slot, hour or day."""
 
     file: str
     rows: int
@@ -39,7 +39,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Manifest:
-    """What is published at one instant."""
+    """All tables that are published at one time."""
 
     version: int = 0
     published_ms: int = 0
@@ -74,21 +74,21 @@ class Manifest:
             raise DamagedFile(f"{MANIFEST}: {error!r}") from error
 
     def newest_ms(self, name: str, now_ms: int) -> int:
-        """The newest moment in a growing table, or `now_ms` if that is earlier.
+        """The newest time in a growing table, or `now_ms` if that is earlier.
 
-        Whoever looks for what is written looks back from here: a clock that is ahead would hide it.
+        Look-back windows end here, not at the wall clock: a fast clock would skip the newest parts.
         """
         return min(now_ms, max((part.end_ms for part in self.parts.get(name, ())), default=now_ms))
 
     def files(self) -> set[str]:
-        """Every file the manifest names."""
+        """All files that the manifest names."""
         return {entry.file for entry in self.entries.values()} | {
             part.file for parts in self.parts.values() for part in parts
         }
 
 
 class ManifestReader:
-    """Gives the newest manifest; re-reads it only when the file has changed."""
+    """Reads the newest manifest, again only when the file has changed."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -96,23 +96,22 @@ class ManifestReader:
         self._cached: tuple[tuple[int, int, int], Manifest] | None = None
 
     def key(self) -> tuple[int, int, int]:
-        """Changes whenever a new manifest was published; costs one `stat`.
+        """A stamp that changes with each published manifest; costs one `stat`.
 
         Raises:
             NotReady: nothing was published yet.
         """
-        try:
-            status = self._path.stat()
-        except OSError as error:
-            raise NotReady(message("forecasts.none_published")) from error
-        return status.st_mtime_ns, status.st_ino, status.st_size
+        stamp = file_stamp(self._path)
+        if not any(stamp):
+            raise NotReady(message("forecasts.none_published"))
+        return stamp
 
     def current(self) -> Manifest:
         """The newest manifest.
 
         Raises:
             NotReady: nothing was published yet, or the manifest cannot be read now.
-            DamagedFile: what it holds is broken.
+            DamagedFile: its content is damaged.
         """
         key = self.key()
         cached = self._cached

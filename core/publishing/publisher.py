@@ -20,7 +20,7 @@ from core.errors import DamagedFile
 from core.files import file_stamp, read_json, set_aside, write_atomically, write_json
 from core.publishing.manifest import MANIFEST, Entry, Manifest, Part
 from core.publishing.parquet import check_footer, check_whole, is_damage, read_checked, table_bytes
-from core.times import DAY_MS, HOUR_MS, now_ms, to_datetime
+from core.times import DAY_MS, HOUR_MS, MINUTE_MS, now_ms, to_datetime
 
 __all__ = ["KEEP_S", "Publisher"]
 
@@ -29,6 +29,8 @@ KEEP_S: Final = 90.0
 
 _COPY: Final = "manifest-copy.json"
 _LEVEL_MS: Final = {"hour": HOUR_MS, "day": DAY_MS}
+_CLOSED_AFTER_MS: Final = 10 * MINUTE_MS
+"""An hour or day is merged once no part of it can come any more."""
 _FINER: Final = {"hour": ("slot",), "day": ("slot", "hour")}
 
 _log = logging.getLogger(__name__)
@@ -104,7 +106,7 @@ class Publisher:
         if file_stamp(self.folder / MANIFEST) != self._stamps.get(MANIFEST) and self._manifest.version:
             self._set_aside(MANIFEST, DamagedFile("changed by somebody else"))
             self._swap(self._manifest)
-        self._drop(self._inspected(check_whole, most_unchanged=1))
+        self._drop(self._inspected(check_whole, max_unchanged=1))
 
     def compact(self, name: str, now: int, arrange: Callable[[pa.Table], pa.Table]) -> bool:
         """Merge the pieces of one closed hour or day of `name`; at most one merge a call.
@@ -146,7 +148,7 @@ class Publisher:
         for part in self._manifest.parts.get(name, ()):
             groups.setdefault(part.start_ms // length, []).append(part)
         for start in sorted(groups):
-            is_closed = (start + 1) * length + 600_000 <= now
+            is_closed = (start + 1) * length + _CLOSED_AFTER_MS <= now
             if is_closed and any(part.level in _FINER[level] for part in groups[start]):
                 return groups[start]
         return []
@@ -205,16 +207,16 @@ class Publisher:
                 return manifest
         return Manifest()
 
-    def _inspected(self, check: Callable[[Path], None], most_unchanged: int | None = None) -> dict[str, Exception]:
+    def _inspected(self, check: Callable[[Path], None], max_unchanged: int | None = None) -> dict[str, Exception]:
         """The published files that fail `check`, of those that changed and at most so many of those that did not."""
         named = self._manifest.files()
         self._stamps = {file: stamp for file, stamp in self._stamps.items() if file in named or file == MANIFEST}
         found = {file: file_stamp(self.folder / file) for file in named}
         changed = [file for file, stamp in found.items() if stamp != self._stamps.get(file)]
         unchanged = sorted(named.difference(changed))
-        if most_unchanged is not None and unchanged:
+        if max_unchanged is not None and unchanged:
             self._turn = (self._turn + 1) % len(unchanged)
-            unchanged = unchanged[self._turn :][:most_unchanged]
+            unchanged = unchanged[self._turn :][:max_unchanged]
         bad: dict[str, Exception] = {}
         for file in [*changed, *unchanged]:
             try:

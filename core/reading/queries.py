@@ -84,12 +84,12 @@ def parts_between(parts: Iterable[Part], start_ms: int, end_ms: int) -> list[Par
     return sorted(chosen, key=lambda part: part.end_ms, reverse=True)
 
 
-def newest_parts(parts: Iterable[Part], most_rows: int) -> list[Part]:
-    """The latest parts that together hold at most `most_rows` rows (at least one part), earliest first."""
+def newest_parts(parts: Iterable[Part], max_rows: int) -> list[Part]:
+    """The latest parts that together hold at most `max_rows` rows (at least one part), earliest first."""
     chosen: list[Part] = []
     for part in sorted(parts, key=lambda part: part.end_ms, reverse=True):
-        most_rows -= part.rows
-        if chosen and most_rows < 0:
+        max_rows -= part.rows
+        if chosen and max_rows < 0:
             break
         chosen.append(part)
     return chosen[::-1]

@@ -16,7 +16,7 @@ from core.files import file_stamp
 from core.price_store import Coin, Price, PriceReader
 from core.price_store.pool import PricePool
 from core.price_store.rows import PRICE_COUNT
-from core.publishing.manifest import Entry, Manifest, ManifestReader, Part
+from core.publishing.manifest import MANIFEST, Entry, Manifest, ManifestReader, Part
 from core.publishing.parquet import read_table
 from core.reading.queries import (
     database_info,
@@ -33,11 +33,11 @@ from core.realised_price import PRICE_TOLERANCE_MS
 from core.settings import Settings
 from core.times import FOREVER_MS, MINUTE_MS
 from core.wording import message
-from core.workspace import Workspace, current_workspace
+from core.workspace import META_FILE, Workspace, current_workspace
 
-__all__ = ["MOST_SCORE_ROWS", "Readers"]
+__all__ = ["MAX_SCORE_ROWS", "Readers"]
 
-MOST_SCORE_ROWS: Final = 300_000
+MAX_SCORE_ROWS: Final = 300_000
 """Bounds time (half a second) and memory of adding up scores: 90 days with 10 coins, 4 days with 250."""
 
 _Value = TypeVar("_Value")
@@ -88,7 +88,7 @@ class Readers:
             workspace = self.workspace()
         except (NotReady, ConfigurationError):
             return "0"
-        published = file_stamp(workspace.processed / "manifest.json")
+        published = file_stamp(workspace.processed / MANIFEST)
         return "-".join([workspace.source.value, *(f"{number:x}" for number in published)])
 
     def quotes(self) -> list[Quote]:
@@ -187,13 +187,13 @@ class Readers:
         return join_outcomes(rows, known, last[0] if last else 0)
 
     def metrics(self, coin_id: str | None = None) -> Metrics:
-        """Live scores (the newest days that hold `MOST_SCORE_ROWS` rows) and the backtest of the first start, apart.
+        """Live scores (the newest days that hold `MAX_SCORE_ROWS` rows) and the backtest of the first start, apart.
 
         Raises:
             NotReady: nothing was published yet.
         """
         folder, manifest = self._manifest()
-        live = newest_parts(manifest.parts.get("scores", ()), MOST_SCORE_ROWS)
+        live = newest_parts(manifest.parts.get("scores", ()), MAX_SCORE_ROWS)
         backtest = [entry for name, entry in manifest.entries.items() if name == "backtest"]
         return Metrics(
             live=self._block(f"live {coin_id}", folder, live, coin_id),
@@ -250,7 +250,7 @@ class Readers:
 
 
 def _workspace_stamp(workspace: Workspace) -> tuple[int, int, int]:
-    return file_stamp(workspace.root / "workspace.json")
+    return file_stamp(workspace.root / META_FILE)
 
 
 def _read_forecasts(path: Path) -> dict[str, ForecastView]:

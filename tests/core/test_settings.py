@@ -77,6 +77,15 @@ def test_a_wrong_setting_is_one_line_that_names_it(options: dict[str, object], e
     assert "\n" not in caught.value.in_words()
 
 
+@pytest.mark.parametrize("text", [",", " , ,"])
+def test_a_list_of_commas_alone_is_empty(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    """Lists without a value name nothing: no origin, no host, and the default coins."""
+    for name in ("CORS_ORIGINS", "ALLOWED_HOSTS", "COINS"):
+        monkeypatch.setenv(f"CRYPTO_{name}", text)
+    settings = load_settings()
+    assert (settings.cors_origins, settings.allowed_hosts, settings.coin_ids) == ((), (), DEFAULT_COINS)
+
+
 @given(secret=st.text(min_size=8, max_size=40).filter(lambda text: not text.isascii() or " " in text))
 def test_a_refused_secret_is_never_repeated(secret: str) -> None:
     """Neither the message nor the settings' own text shows a key."""

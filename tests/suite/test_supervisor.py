@@ -22,7 +22,7 @@ from core.settings import PARENT_VARIABLE, PROJECT
 from suite.console import Console
 from suite.supervisor import ChildSpec, Supervisor, Timings
 
-QUICK = Timings(first_backoff=0.1, longest_backoff=0.4, stable=30, stop_step=0.5, stop_total=1.5)
+QUICK = Timings(first_backoff=0.1, max_backoff=0.4, stable=30, stop_step=0.5, stop_total=1.5)
 SLEEPER = "import time; print('pronto', flush=True); time.sleep(600)"
 STUBBORN = (
     "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('pronto', flush=True); time.sleep(600)"
@@ -107,7 +107,7 @@ def test_a_child_that_ends_is_started_again(stages: Callable[..., Stage], code: 
 
 def test_back_off_doubles_up_to_its_limit(stages: Callable[..., Stage]) -> None:
     """Announced delays grow from the first to the longest, each with at most a fifth of jitter."""
-    stage = stages(Timings(first_backoff=0.2, longest_backoff=1.0, stop_total=1))
+    stage = stages(Timings(first_backoff=0.2, max_backoff=1.0, stop_total=1))
     stage.start("cai", "raise SystemExit(1)")
     stage.tick_until(stage.says("reinicia em", 4))
     lines = [line for line in stage.output.getvalue().splitlines() if "reinicia em" in line]
@@ -118,7 +118,7 @@ def test_back_off_doubles_up_to_its_limit(stages: Callable[..., Stage]) -> None:
 
 def test_a_stable_child_starts_anew_with_short_delays(stages: Callable[..., Stage]) -> None:
     """After a stable time the back-off begins again at its first value."""
-    stage = stages(Timings(first_backoff=0.1, longest_backoff=60, stable=0.0, stop_total=1))
+    stage = stages(Timings(first_backoff=0.1, max_backoff=60, stable=0.0, stop_total=1))
     stage.start("cai", "raise SystemExit(1)")
     stage.tick_until(stage.says("reinicia em 0,1", 4))
 
