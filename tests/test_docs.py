@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import subprocess
 import sys
@@ -77,8 +78,37 @@ def test_every_file_named_in_the_folder_tree_exists() -> None:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_every_module_named_on_a_page_exists(page: Path) -> None:
     """`model/scoring/naive_benchmark.py` and its like are files of the project, wherever a page names them."""
-    named = set(re.findall(r"\b(?:core|etl|model|api|dashboard|bench|tests)/[\w/]+\.py\b", TEXT[page]))
+    named = set(re.findall(r"\b(?:core|suite|etl|model|api|dashboard|bench|tests)/[\w/]+\.py\b", TEXT[page]))
     assert [name for name in sorted(named) if not (ROOT / name).exists()] == []
+
+
+def names_in(file: Path) -> set[str]:
+    """Functions, classes and constants of a module, and methods as `Class.method`."""
+    names: set[str] = set()
+    for node in ast.parse(file.read_text(encoding="utf-8")).body:
+        match node:
+            case ast.ClassDef():
+                methods = [part.name for part in node.body if isinstance(part, ast.FunctionDef)]
+                names |= {node.name, *(f"{node.name}.{method}" for method in methods)}
+            case ast.FunctionDef() | ast.AsyncFunctionDef():
+                names.add(node.name)
+            case ast.AnnAssign(target=ast.Name(id=name)):
+                names.add(name)
+    return names
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_function_named_on_a_page_exists(page: Path) -> None:
+    """`file.py:function` leads to a function, class, method or constant of that file."""
+    named = set(re.findall(r"`([\w/]+\.py):([\w.]+)`", TEXT[page]))
+    assert [(file, name) for file, name in sorted(named) if name not in names_in(ROOT / file)] == []
+
+
+def test_the_architecture_opens_with_where_to_look() -> None:
+    """The first section of docs/architecture.md answers each question with a file and a function."""
+    rows = TEXT[ROOT / "docs" / "architecture.md"].split("## ")[1].split("\n\n")[0].splitlines()[3:]
+    assert len(rows) > 10
+    assert [row for row in rows if not re.search(r"`[\w/]+\.py|five doors", row)] == []
 
 
 def test_the_backtest_options_named_in_the_docs_exist() -> None:
