@@ -58,7 +58,11 @@ def _report(figures: Sequence[Figure], raw: dict[str, Any], folder: Path) -> Non
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run everything and print the table; 1 if a target was missed."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="watch the suite for 3 minutes instead of 7 and 21")
+    parser.add_argument(
+        "--quick",
+        action="store_true",
+        help="watch the suite for 3 minutes, not 7 and 21: start-up then dominates bytes written",
+    )
     parser.add_argument("--cycles", type=int, default=12, help="warm cycles behind each median")
     parser.add_argument("--out", type=Path, default=PROJECT / "reports" / "bench")
     given = parser.parse_args(arguments)
