@@ -79,7 +79,7 @@ def run(
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one backtest from the command line; what cannot be run is refused by name, exit code 2."""
+    """Run one backtest from the command line; arguments that cannot be used end with exit code 2."""
     return run_step(lambda: _backtest(_command_line().parse_args(arguments)))
 
 
@@ -122,7 +122,7 @@ def _walk_options(given: Namespace) -> WalkOptions:
 
 
 def _plain(forecasts: pd.DataFrame) -> pd.DataFrame:
-    """Coins and kinds as text, as every reader of the file expects."""
+    """Coins and kinds as text instead of categories."""
     return forecasts.assign(coin=forecasts["coin"].astype(str), kind=forecasts["kind"].astype(str))
 
 

@@ -1,4 +1,4 @@
-"""A backtest over what the first back-fill brought, so that the accuracy page has something to say at once.
+"""A backtest over the prices of the first back-fill, so that the accuracy page is not empty on the first day.
 
 `python -m model.first_backtest --out FILE` is started by the pipeline as a process of its own, at the lowest
 priority; it reads the price store, writes score rows to FILE and touches nothing else.
@@ -41,13 +41,13 @@ _DAYS: Final = 14
 _SHORT_DAYS: Final = 2
 _MIN_PRICES: Final = _MIN_HISTORY_HOURS * 12
 _MAX_COINS: Final = 50
-"""The largest coins speak for the method; with 250 the process would take longer and more memory than it tells."""
+"""The largest coins represent the method; 250 would cost more time and memory than they add."""
 
 _log = logging.getLogger(__name__)
 
 
 def score_history(recording: PriceHistory, engine_options: EngineOptions) -> pa.Table:
-    """Score rows (SCORE_SCHEMA) of walk-forward forecasts over `recording`, every half hour, hourly on a long one.
+    """Score rows (SCORE_SCHEMA) of walk-forward forecasts, every half hour, or hourly over more than two days.
 
     Raises:
         BadInput: no coin has eight hours of prices.

@@ -1,8 +1,8 @@
 """The 30-second loop: new prices → features → training → forecasts → scores → publication.
 
 `python -m model.pipeline` runs it until it is told to stop. A cycle never overlaps the next one: one that would
-overrun leaves out what can wait (training, scores, tidying, saving), never the forecasts. A step that fails leaves
-the last good model, or the baseline, to forecast on, and says so in the health file.
+overrun leaves out what can wait (training, scores, tidying, saving), never the forecasts. After a failed step the last
+good model, or the baseline, goes on forecasting, and the health file names the step.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ _log = logging.getLogger(__name__)
 
 
 class Pipeline:
-    """Runs cycles over one session and tells the health file how they went."""
+    """Runs cycles over one session and reports each in the health file."""
 
     def __init__(
         self, session: Session, heartbeat: Heartbeat[PipelineProgress], backtest: FirstBacktest | None = None
@@ -67,7 +67,7 @@ class Pipeline:
         self.restarts = RestartBackoff(session.settings.interval)
 
     def run(self, stop: threading.Event) -> None:
-        """Cycle until `stop`; starts keep to the interval, and a late cycle shortens the pause, never overlaps."""
+        """Run cycles until `stop`, one per interval; a long cycle shortens the pause and never overlaps the next."""
         interval_s = self.session.settings.interval
         due = time.monotonic()
         while not stop.is_set():
@@ -77,7 +77,7 @@ class Pipeline:
         self._attempt(Step.SAVING, self.session.save_model)
 
     def cycle(self, now: int) -> bool:
-        """One cycle; True once every collected coin has a forecast."""
+        """Run one cycle; True once every collected coin has a forecast."""
         self.budget.begin()
         self._failed = {}
         self._attempt(Step.INSPECTION, self._inspect)
@@ -106,7 +106,7 @@ class Pipeline:
         return len(forecasts) >= len(self.session.feed.origins) > 0
 
     def _save_is_due(self, now: int) -> bool:
-        """Whether there is something to save that was never saved, or not for long; or the clock was set back."""
+        """Whether a model was never saved, or long ago, or the clock was set back since."""
         saved_ms = self.session.saved_ms
         if self.session.trained_ms is None:
             return False
@@ -146,7 +146,7 @@ class Pipeline:
         return True
 
     def _attempt(self, what: Step, step: Callable[[], _Result]) -> _Result | None:
-        """Run one step; what fails is told and left to the next cycle, so that the other steps go on."""
+        """Run one step; a failure is reported and left to the next cycle, so that the other steps go on."""
         self._heartbeat.progress()
         try:
             with self.budget.step(what):
@@ -223,7 +223,7 @@ def _loop(settings: Settings, _given: Namespace) -> int:
 def _open(
     settings: Settings, heartbeat: Heartbeat[PipelineProgress], stop: threading.Event, stack: ExitStack
 ) -> Session | None:
-    """Open the workspace, trying again while the disk refuses; None if stopped before that."""
+    """Open the workspace, trying again while the disk refuses; None if stopped first."""
     complained = False
     while not stop.is_set():
         try:

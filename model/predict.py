@@ -20,7 +20,10 @@ _log = logging.getLogger(__name__)
 
 
 def predict(session: Session, now: int) -> pa.Table:
-    """Forecast every coin with a price, publish the result with the newest feature rows, and return it.
+    """Forecast every coin with a price and publish the result with the newest feature rows.
+
+    Returns:
+        The forecasts, in FORECAST_SCHEMA.
 
     Raises:
         NotReady: no coin has a price.

@@ -1,4 +1,4 @@
-"""Scoring as a step: logged forecasts that came due meet their outcomes. `python -m model.score`."""
+"""Scoring as a step: logged forecasts that came due are compared with outcomes. `python -m model.score`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["main"]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Score once what is due, and print it."""
+    """Score once what is due and print the scores."""
     return run_command(CommandLine("model.score"), _score_once, arguments)
 
 
@@ -33,7 +33,7 @@ def _score_once(settings: Settings, _given: Namespace) -> int:
 
 
 def _report(block: MetricsBlock | None, pending: int) -> str:
-    """What was scored, as a table."""
+    """The new scores as a table."""
     waiting = say(message("score.waiting", pending=pending))
     if block is None:
         return f"{say(message('score.nothing'))} {waiting}"

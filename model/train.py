@@ -17,13 +17,13 @@ from model.loop.session import Session, open_session
 __all__ = ["SAVE_EVERY_MS", "main", "train"]
 
 SAVE_EVERY_MS: Final = 15 * MINUTE_MS
-"""The loop stores its model at this pace; what a crash loses of training is learned again from the stored prices."""
+"""Interval at which the loop stores its model; after a crash the rest is learned again from the stored prices."""
 
 _log = logging.getLogger(__name__)
 
 
 def train(session: Session, now: int) -> FitReport:
-    """Renew the models from what the engine knows at `now`; what did not fit leaves the last ones in place."""
+    """Refit the models at `now`; with too few rows the last ones stay in place."""
     report = session.engine.refit(now)
     session.shrinkage = report.shrinkage
     if report.fitted:

@@ -1,4 +1,4 @@
-"""The first backtest beside the loop: started once, looked after between cycles, its result published once."""
+"""Runs the first backtest in a process beside the loop and publishes its result once."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class FirstBacktest:
         self._folder.cleanup()
 
     def step(self) -> None:
-        """Start it, look after it, or publish what it found; never waits.
+        """Start the process, check it, or publish its result; never waits.
 
         Raises:
             OSError: the disk refused the result; it is tried again at the next step.
@@ -63,7 +63,7 @@ class FirstBacktest:
             self._finish(self._process.returncode)
 
     def _may_start(self) -> bool:
-        """Whether a living collector says that its back-fill is complete."""
+        """Whether a running collector reports a complete back-fill."""
         collector = read_health(self._session.settings.run_dir, COLLECTOR)
         if not collector.alive:
             return False

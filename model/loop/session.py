@@ -1,4 +1,4 @@
-"""One opened workspace of the pipeline: its lock, its published files, the engine and the model it resumed from."""
+"""The opened workspace of a pipeline: its published files, the engine, and the stored model it resumed from."""
 
 from __future__ import annotations
 
@@ -27,14 +27,31 @@ from model.loop.registry import ModelRegistry
 __all__ = ["Session", "engine_options", "open_session"]
 
 _UNTRAINED: Final = "0"
+"""Model version of forecasts made before a model was stored."""
+
 _MANY_COINS: Final = 32
+"""With fewer coins all that is stored is learned within seconds: no early forecasts."""
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass
 class Session:
-    """What a step of the pipeline needs; only the holder of the lock has one."""
+    """Everything that a step of the pipeline needs; only the holder of the pipeline's lock has one.
+
+    Attributes:
+        settings: the settings it was opened with.
+        workspace: folders and source.
+        publisher: writer of the published files.
+        registry: stored models.
+        forecast_log: publishes forecasts and keeps the log.
+        engine: the forecasting engine.
+        feed: carries stored prices to the engine's grid.
+        model_version: version of the newest stored model.
+        trained_ms: time of the last fit, None before the first.
+        saved_ms: time of the fit that was stored last.
+        shrinkage: per horizon, the published part of the drift.
+    """
 
     settings: Settings
     workspace: Workspace
@@ -55,7 +72,10 @@ class Session:
         return [*self.publisher.damaged, *self.registry.damaged]
 
     def pull(self, now: int) -> int:
-        """Carry new prices to the engine and bring its grid up to date; return how many prices were new.
+        """Carry new prices to the engine and bring its grid up to date.
+
+        Returns:
+            The number of new prices.
 
         Raises:
             NotReady: the collector has stored nothing yet.
@@ -66,9 +86,10 @@ class Session:
         return count
 
     def forecast_early(self, now: int) -> None:
-        """Publish forecasts of many coins from what their last day teaches, before all that is stored is learned.
+        """Publish forecasts learned from the last day alone, before the engine learns from all stored prices.
 
-        Learning from 14 days of 250 coins takes longer than a person should wait; of a few coins it is done at once.
+        Learning from 14 days of 250 coins takes longer than a person should wait; with few coins nothing is published
+        here, because it takes seconds.
 
         Raises:
             NotReady: the collector has stored nothing yet.
@@ -122,7 +143,7 @@ class Session:
             self.saved_ms = self.trained_ms
 
     def restart_engine(self) -> None:
-        """Begin afresh from the stored model and the stored prices, after a step has failed half-way."""
+        """Start again from the stored model and the stored prices, after a step has failed half-way."""
         self.engine, self.model_version, self.trained_ms = _resume(self.registry, engine_options(self.settings))
         self.saved_ms = self.trained_ms
         self.feed = PriceFeed(self.engine.grid, self.settings.train_days)

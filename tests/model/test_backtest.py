@@ -89,7 +89,7 @@ def test_forecasts_and_report_are_written(tmp_path: Path) -> None:
 
 
 def test_the_number_of_threads_changes_nothing(tmp_path: Path) -> None:
-    """One thread and two write the same forecasts; the seed decides."""
+    """One thread and two write the same forecasts; another seed writes others."""
     frame = _frame(days=2.5)
     one, two = _run(frame, tmp_path / "one"), _run(frame, tmp_path / "two", "--jobs", "2")
     pd.testing.assert_frame_equal(one, two)
@@ -98,7 +98,7 @@ def test_the_number_of_threads_changes_nothing(tmp_path: Path) -> None:
 
 
 def test_prices_after_an_origin_change_no_forecast_up_to_it(tmp_path: Path) -> None:
-    """With all later prices multiplied at random, rows up to the cut stay bit for bit, outcomes apart."""
+    """With all later prices multiplied at random, forecasts up to the cut stay the same bit for bit."""
     frame = _frame(days=3)
     cut = START + pd.Timedelta(hours=50)
     changed = frame.copy()
@@ -164,7 +164,7 @@ def test_csv_and_the_projects_own_folder_read_alike(tmp_path: Path) -> None:
         (["--step-min", "0"], "--step-min"),
     ],
 )
-def test_what_cannot_be_run_is_refused_by_name(
+def test_unusable_arguments_are_named_and_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], more: list[str], words: str
 ) -> None:
     """An unknown coin, a period without origins, a step of zero: exit 2 and a sentence that names it."""
@@ -173,7 +173,7 @@ def test_what_cannot_be_run_is_refused_by_name(
 
 
 def _rival_file(made: pd.DataFrame, path: Path) -> Path:
-    """The first day's forecasts of two coins with twice the spread, and the columns that a rival must bring alone."""
+    """First-day forecasts of two coins with twice the width, in the columns that a rival must have."""
     day = made[(made["coin"] != "coin0") & (made["origin"] < START + pd.Timedelta(days=2))]
     median = day["q50"].to_numpy()[:, None]
     wide = median * (day[list(QUANTILE_COLUMNS)].to_numpy() / median) ** 2
@@ -184,7 +184,7 @@ def _rival_file(made: pd.DataFrame, path: Path) -> Path:
 
 
 def test_rivals_from_files_are_scored_on_what_both_forecast(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Our own forecasts come back equal; the same with twice the spread come back worse, and count as fewer."""
+    """A copy of our forecasts ties; one twice as wide, for fewer forecasts, is worse."""
     made = _run(_frame(days=2.5), tmp_path)
     wide = _rival_file(made, tmp_path / "wide.parquet")
     itself = (tmp_path / "out" / "forecasts.parquet").rename(tmp_path / "itself.parquet")

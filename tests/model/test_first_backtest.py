@@ -35,7 +35,7 @@ def test_a_day_of_prices_is_scored_at_every_horizon() -> None:
 
 
 def test_the_pipeline_runs_it_once_when_the_back_fill_is_complete(tmp_path: Path) -> None:
-    """It waits for the collector to be done, publishes the scores apart from the live ones, and never comes again."""
+    """It waits for the back-fill, publishes its scores separately from the live ones, and runs only once."""
     settings = load_settings(source="demo", data_dir=tmp_path / "data", models_dir=tmp_path / "models")
     now = now_ms()
     with PriceWriter(open_workspace(settings).database) as writer:

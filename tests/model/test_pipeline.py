@@ -52,14 +52,14 @@ def _pipeline(settings: Settings) -> Iterator[Pipeline]:
 
 
 def test_without_prices_the_loop_waits(settings: Settings) -> None:
-    """Before the first poll there is nothing to forecast and nothing breaks."""
+    """Before the first poll a cycle forecasts nothing and raises nothing."""
     with _pipeline(settings) as pipeline:
         assert pipeline.cycle(now_ms()) is False
         assert read_health(settings.run_dir, PIPELINE).state is ProcessState.WAITING_FOR_PRICES
 
 
 def test_a_cycle_publishes_forecasts_of_every_coin(settings: Settings) -> None:
-    """Twelve horizons a coin, positive monotone quantiles, and the first forecast of the slot in the log."""
+    """Each coin gets twelve horizons with positive monotone quantiles, and one logged forecast per slot."""
     now = now_ms()
     _fill(settings, now)
     with _pipeline(settings) as pipeline:
@@ -78,7 +78,7 @@ def test_a_cycle_publishes_forecasts_of_every_coin(settings: Settings) -> None:
 
 
 def test_many_coins_are_forecast_before_their_history_is_learned(settings: Settings) -> None:
-    """With 40 coins and no model there are forecasts of all in the log before the grid has been walked."""
+    """With 40 coins and no model, all are forecast and logged before the engine learns their history."""
     now = now_ms()
     coins = tuple(f"coin-{number}" for number in range(40))
     _fill(settings, now, coins=coins)
@@ -106,7 +106,7 @@ def test_one_poll_is_enough_for_a_baseline_forecast(settings: Settings) -> None:
 
 
 def test_a_cycle_without_new_prices_republishes_with_the_same_origin(settings: Settings) -> None:
-    """The time of making moves on, the origin does not, and the log gets nothing twice."""
+    """`created_ms` advances, the origin stays, and the log keeps one forecast."""
     now = now_ms()
     _fill(settings, now)
     readers = Readers(settings)
@@ -120,7 +120,7 @@ def test_a_cycle_without_new_prices_republishes_with_the_same_origin(settings: S
 
 
 def test_a_restart_resumes_from_the_stored_model(settings: Settings) -> None:
-    """The second process forecasts with the model of the first, and logs the slot no second time."""
+    """The second process forecasts with the first one's model and does not log the slot again."""
     now = now_ms()
     _fill(settings, now)
     with _pipeline(settings) as pipeline:
@@ -136,7 +136,7 @@ def test_a_restart_resumes_from_the_stored_model(settings: Settings) -> None:
 
 
 def test_the_model_is_stored_at_once_and_then_every_quarter_of_an_hour(settings: Settings) -> None:
-    """A new model is on disk after the cycle that trained it; later ones at their pace, also after a clock set back."""
+    """A new model is saved after its first training, then every 15 minutes, also when the clock was set back."""
     now = now_ms()
     _fill(settings, now, 3 * STEPS)
     versions = []
@@ -149,8 +149,8 @@ def test_the_model_is_stored_at_once_and_then_every_quarter_of_an_hour(settings:
     assert "0" not in versions
 
 
-def test_a_model_that_could_not_be_stored_is_stored_with_the_next_cycle(settings: Settings) -> None:
-    """While a file lies where the models should, the cycle says so; afterwards nothing waits a quarter of an hour."""
+def test_a_failed_model_save_is_retried_on_the_next_cycle(settings: Settings) -> None:
+    """While a file is in the folder's place the cycle reports it; the next cycle saves without waiting 15 minutes."""
     now = now_ms()
     _fill(settings, now, 3 * STEPS)
     with _pipeline(settings) as pipeline:
@@ -166,8 +166,8 @@ def test_a_model_that_could_not_be_stored_is_stored_with_the_next_cycle(settings
         assert len(list(models.glob("*.joblib"))) == 1
 
 
-def test_an_error_that_repeats_is_tried_again_ever_more_rarely(settings: Settings) -> None:
-    """A stored state that fails whenever prices come is read after 30, 60 … seconds; once it is gone all goes on."""
+def test_a_repeating_error_is_retried_with_doubling_pauses(settings: Settings) -> None:
+    """A stored state that always fails is tried after 30, 60, 120 s; without it the next try succeeds."""
     now, seconds = now_ms(), [0.0]
     _fill(settings, now)
     with _pipeline(settings) as pipeline:
@@ -199,8 +199,8 @@ def test_two_pipelines_never_share_a_folder(settings: Settings) -> None:
         pass
 
 
-def test_a_disk_that_refuses_is_told_and_overcome(settings: Settings) -> None:
-    """While the output folder is unusable the trouble is in the health file; afterwards forecasts appear again."""
+def test_a_disk_error_is_reported_and_the_loop_recovers(settings: Settings) -> None:
+    """While the output folder is unusable the health file names the failed step; then forecasts appear again."""
     now = now_ms()
     _fill(settings, now)
     processed = open_workspace(settings).processed
@@ -219,7 +219,7 @@ def test_a_disk_that_refuses_is_told_and_overcome(settings: Settings) -> None:
     assert ManifestReader(processed).current().version > version
 
 
-def test_a_database_replaced_under_the_loop_is_opened_anew(settings: Settings) -> None:
+def test_a_replaced_database_is_opened_again(settings: Settings) -> None:
     """When the collector sets a damaged database aside, forecasts follow the new one."""
     now = now_ms()
     _fill(settings, now - HOUR_MS)
@@ -233,8 +233,8 @@ def test_a_database_replaced_under_the_loop_is_opened_anew(settings: Settings) -
     assert Readers(settings).forecast("bitcoin").origin_ms == now - 20_000
 
 
-def test_an_empty_database_in_the_place_of_a_full_one_is_waited_for(settings: Settings) -> None:
-    """The last forecasts stay published until the new database has prices; then its history counts, not the old one."""
+def test_the_loop_waits_while_a_new_database_is_empty(settings: Settings) -> None:
+    """The last forecasts stay published until the new database has prices; then only its history counts."""
     now = now_ms()
     _fill(settings, now - HOUR_MS)
     database = open_workspace(settings).database

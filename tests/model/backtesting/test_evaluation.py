@@ -34,7 +34,7 @@ def test_outcomes_on_a_quantile_count_half() -> None:
     assert set(reliability(frame).values()) == {0.5}
 
 
-def test_parts_of_the_evaluation_make_up_the_whole(make_forecasts: MakeForecasts) -> None:
+def test_the_parts_of_an_evaluation_add_up_to_the_whole(make_forecasts: MakeForecasts) -> None:
     """Weeks and horizons hold every scored forecast; a coin's score lies among its horizons' in the grid."""
     frame = make_forecasts(24 * 30)
     frame.loc[frame.index[-7:], "price_actual"] = np.nan
@@ -87,7 +87,7 @@ def test_regimes_equal_plain_loops_over_irregular_origins(make_forecasts: MakeFo
 
 
 def test_the_regime_of_an_origin_ignores_what_follows(make_forecasts: MakeForecasts) -> None:
-    """Later prices move the terciles' bounds at most: the order of the volatilities before them stays."""
+    """Later prices may only move the bounds of the terciles, not the order of earlier volatilities."""
     frame = make_forecasts(200, ("a",))
     wild = frame.copy()
     late = wild["origin"] > wild["origin"].iloc[12 * 150]
@@ -99,7 +99,7 @@ def test_the_regime_of_an_origin_ignores_what_follows(make_forecasts: MakeForeca
 
 
 def test_with_benchmark_joins_by_coin_origin_and_horizon(make_forecasts: MakeForecasts) -> None:
-    """The rival's quantiles land beside the same forecast, whatever the order; others stay unknown."""
+    """The benchmark's quantiles are joined to the same forecast in any order; unmatched rows stay unknown."""
     frame = make_forecasts(10)
     bare = frame.drop(columns=list(NAIVE_COLUMNS))
     rival = frame.sample(frac=1, random_state=3).iloc[:-1]
@@ -110,7 +110,7 @@ def test_with_benchmark_joins_by_coin_origin_and_horizon(make_forecasts: MakeFor
 
 
 def test_comparing_with_itself_finds_no_difference(make_forecasts: MakeForecasts) -> None:
-    """The same forecasts differ by nothing; true quantiles beat wide ones on the forecasts both made."""
+    """Equal forecasts differ by zero; true quantiles beat wide ones on the forecasts of both."""
     true, wide = make_forecasts(24 * 20), make_forecasts(24 * 20, width=1.6)
     same = compare(true, true)
     assert (same.difference, same.interval) == (0.0, (0.0, 0.0))
@@ -120,8 +120,8 @@ def test_comparing_with_itself_finds_no_difference(make_forecasts: MakeForecasts
     assert better.interval[0] < better.difference < better.interval[1] < 0
 
 
-def test_stablecoins_stay_apart(make_forecasts: MakeForecasts) -> None:
-    """A coin that hardly moves has its own score and no part in the others."""
+def test_stablecoins_are_left_out_of_the_overall_score(make_forecasts: MakeForecasts) -> None:
+    """A coin that hardly moves has a score of its own and does not enter the pooled ones."""
     liquid = make_forecasts(100, ("bitcoin",))
     stable = make_forecasts(100, ("tether",), sigma=1e-5, width=9.0)
     joint, alone = evaluate(pd.concat([liquid, stable], ignore_index=True)), evaluate(liquid)
@@ -141,8 +141,8 @@ def test_few_forecasts_give_finite_scores(make_forecasts: MakeForecasts, origins
     assert all(math.isfinite(value) for value in found.interval or ())
 
 
-def test_nothing_known_cannot_be_evaluated(make_forecasts: MakeForecasts) -> None:
-    """Without any outcome the error says so."""
+def test_forecasts_without_outcomes_cannot_be_evaluated(make_forecasts: MakeForecasts) -> None:
+    """Without any outcome the evaluation is refused with a reason."""
     frame = make_forecasts(5).assign(price_actual=np.nan)
     with refusal(BadInput, match="nenhuma previsão"):
         evaluate(frame)

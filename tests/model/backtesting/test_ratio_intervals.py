@@ -1,4 +1,4 @@
-"""Intervals from daily sums: they hold the truth, ignore the size of coins, and need five days."""
+"""Intervals from daily sums: they cover the true ratio, ignore the scale of losses, and need five days."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ def test_daily_sums_are_sums_by_day_and_coin(make_forecasts: MakeForecasts) -> N
 
 
 @pytest.mark.parametrize("persistence", [0.0, 0.5])
-def test_the_interval_holds_the_true_ratio_nineteen_times_in_twenty(persistence: float) -> None:
-    """Over many samples the interval contains the truth as often as it says, also where days depend on each other."""
+def test_the_interval_covers_the_true_ratio_in_95_percent_of_samples(persistence: float) -> None:
+    """Over many samples the interval covers the true ratio as often as it promises, also with dependent days."""
     hits = 0
     for seed in range(300):
         interval = ratio_interval(*_days(60, 0.93, seed, persistence))
@@ -48,7 +48,7 @@ def test_the_interval_holds_the_true_ratio_nineteen_times_in_twenty(persistence:
 
 
 def test_the_difference_of_equal_forecasts_is_zero() -> None:
-    """The same losses differ by nothing; uniformly smaller ones are better all along."""
+    """Equal losses differ by zero; uniformly smaller ones have an interval below zero."""
     own, rival = _days(30, 0.93, 0)
     assert ratio_difference_interval(own, own, rival) == (0.0, 0.0)
     interval = ratio_difference_interval(0.99 * own, own, rival)
@@ -56,7 +56,7 @@ def test_the_difference_of_equal_forecasts_is_zero() -> None:
     assert interval[0] < interval[1] < 0
 
 
-def test_intervals_are_centred_and_blind_to_scale() -> None:
+def test_intervals_are_centred_and_do_not_depend_on_the_scale_of_losses() -> None:
     """The middle is the ratio itself, and multiplying one coin's losses changes nothing."""
     own, rival = _days(20, 0.9, 1)
     scale = np.array([1.0, 1000.0, 0.001])
@@ -66,8 +66,8 @@ def test_intervals_are_centred_and_blind_to_scale() -> None:
     assert ratio_interval(own * scale, rival * scale) == pytest.approx(interval)
 
 
-def test_few_days_have_no_interval() -> None:
-    """Four days are too few; none at all are no error."""
+def test_with_few_days_there_is_no_interval() -> None:
+    """Four days are too few for an interval; no days at all raise no error."""
     own, rival = _days(5, 0.9, 0)
     assert ratio_interval(own, rival) is not None
     assert ratio_interval(own[:4], rival[:4]) is None

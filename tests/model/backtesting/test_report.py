@@ -1,4 +1,4 @@
-"""The three files of a report: complete, self-contained, in agreement with the evaluation, and safe to open."""
+"""The files of a report: complete, self-contained, in agreement with the evaluation, and safe to open."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def test_the_report_holds_what_the_evaluation_says(make_forecasts: MakeForecasts
     assert shown in "".join(_parse((tmp_path / "out" / "report.html").read_text(encoding="utf-8")).text)
 
 
-def test_the_page_needs_nothing_but_itself(make_forecasts: MakeForecasts, tmp_path: Path) -> None:
+def test_the_page_has_no_external_references(make_forecasts: MakeForecasts, tmp_path: Path) -> None:
     """No script, no link, no address, no image: the page opens without a network, and stays small."""
     write_report(tmp_path, make_forecasts(24 * 20), {})
     html = (tmp_path / "report.html").read_text(encoding="utf-8")
@@ -131,7 +131,7 @@ def test_a_rival_is_judged_on_the_same_forecasts(make_forecasts: MakeForecasts, 
 
 
 @pytest.mark.parametrize("origins", [1, 3, 30])
-def test_few_forecasts_make_a_whole_report(make_forecasts: MakeForecasts, tmp_path: Path, origins: int) -> None:
+def test_a_report_of_few_forecasts_is_complete(make_forecasts: MakeForecasts, tmp_path: Path, origins: int) -> None:
     """One origin is enough for both files, without NaN anywhere."""
     frame = make_forecasts(origins, ("bitcoin",))
     frame.loc[frame.index[0], "price_actual"] = np.nan
@@ -142,7 +142,7 @@ def test_few_forecasts_make_a_whole_report(make_forecasts: MakeForecasts, tmp_pa
 
 
 def test_prices_that_never_moved_make_a_report(make_forecasts: MakeForecasts, tmp_path: Path) -> None:
-    """Where there is nothing to divide by the report says so instead of failing."""
+    """Where every ratio would divide by zero, the report is written and says so."""
     frame = make_forecasts(48, ("tether",))
     frame["price_actual"] = frame["price_origin"]
     for column in NAIVE_COLUMNS:
@@ -152,7 +152,7 @@ def test_prices_that_never_moved_make_a_report(make_forecasts: MakeForecasts, tm
     _parse((tmp_path / "report.html").read_text(encoding="utf-8"))
 
 
-def test_nothing_known_is_refused(make_forecasts: MakeForecasts, tmp_path: Path) -> None:
+def test_a_report_without_outcomes_is_refused(make_forecasts: MakeForecasts, tmp_path: Path) -> None:
     """Without outcomes there is no report."""
     with pytest.raises(BadInput):
         write_report(tmp_path, make_forecasts(3).assign(price_actual=np.nan), {})
@@ -160,7 +160,7 @@ def test_nothing_known_is_refused(make_forecasts: MakeForecasts, tmp_path: Path)
 
 
 def test_the_worst_misses_are_the_farthest_outside(make_forecasts: MakeForecasts) -> None:
-    """A loop over all forecasts finds the same ones: farthest first, one a coin and three hours."""
+    """A loop over all forecasts finds the same misses: farthest first, one per coin and three hours."""
     frame = make_forecasts(24 * 10, width=0.7)
     best: dict[tuple[str, int], float] = {}
     for row in frame.to_dict("records"):
@@ -174,8 +174,8 @@ def test_the_worst_misses_are_the_farthest_outside(make_forecasts: MakeForecasts
     assert worst_misses(frame.assign(price_actual=frame["price_origin"])) == []
 
 
-def test_the_headline_says_when_it_may_be_chance(make_forecasts: MakeForecasts) -> None:
-    """An interval that includes 1 is called what it is; a clear gain is not."""
+def test_the_headline_mentions_chance_when_the_interval_includes_one(make_forecasts: MakeForecasts) -> None:
+    """The headline mentions chance where the interval includes 1, and not for a clear gain."""
     clear = build_report(make_forecasts(24 * 30), {}, {})
     doubtful = build_report(make_forecasts(24 * 6, naive_width=1.05), {}, {})
     assert "pode ser acaso" not in headline(clear)

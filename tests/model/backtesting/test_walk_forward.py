@@ -28,7 +28,7 @@ def walked(prices: PriceHistory, options: WalkOptions) -> list[Forecasts]:
 
 
 def test_a_coin_is_forecast_once_it_has_its_minimal_history() -> None:
-    """A coin that begins ten hours later is left out for ten hours more than the others."""
+    """A coin whose prices begin ten hours later is forecast ten hours later."""
     made = walked(recording(hours=40, late_h=10), WalkOptions(step_min=60, min_history_hours=24))
     first_h: dict[str, float] = {}
     for one in made:
@@ -37,7 +37,7 @@ def test_a_coin_is_forecast_once_it_has_its_minimal_history() -> None:
     assert first_h == {"first": 24.0, "second": 34.0}
 
 
-def test_models_are_renewed_as_often_as_asked() -> None:
+def test_models_are_refitted_at_the_given_interval() -> None:
     """The first origin sees the same models, later ones those of its own last refit."""
     prices = recording(hours=44)
     often, once = (walked(prices, WalkOptions(step_min=60, refit_min=minutes)) for minutes in (60, 10_080))

@@ -20,7 +20,7 @@ MINUTE_WEIGHTS = np.eye(12, dtype=np.float32)
 
 
 def test_quantiles_of_the_histogram_are_those_of_the_sizes() -> None:
-    """Within one percent of numpy's quantiles of all sizes of the days kept; forgotten days no longer count."""
+    """Quantiles are within one percent of numpy's over the kept days; forgotten days do not count."""
     rng = np.random.default_rng(0)
     store = SizeHistogram()
     days = [np.abs(rng.standard_t(4, (4_000, STEPS))) * (day + 1) for day in range(3)]
@@ -34,7 +34,7 @@ def test_quantiles_of_the_histogram_are_those_of_the_sizes() -> None:
 
 
 def test_a_shape_alone_gives_its_own_quantiles() -> None:
-    """With no outcome the half-widths are those of the shape, zeros in it included."""
+    """Without outcomes the half-widths are those of the shape, also where it has zeros."""
     shape = generic_shape()
     expected = shape[:, [SHAPE_LEVELS.index(level) for level in LEVELS]]
     np.testing.assert_allclose(SizeHistogram(shape, 100.0).quantiles(LEVELS), expected, rtol=0.02)
@@ -51,7 +51,7 @@ def _outcomes(days: int, seed: int, spread: float) -> tuple[np.ndarray, np.ndarr
 
 
 def test_intervals_cover_in_every_phase_of_the_hour() -> None:
-    """A full hour with twice the spread gets twice the width: both phases are covered as promised."""
+    """A full hour with twice the volatility gets twice the width: both phases have their nominal coverage."""
     calibration = Calibration(30, generic_shape(), 100.0, True, 0.0)
     calibration.widen(1)
     scale = np.ones((288, STEPS))
@@ -82,8 +82,8 @@ def test_days_past_the_window_no_longer_count(phases: bool) -> None:
     np.testing.assert_allclose(kept.half_widths(ones, coin), fresh.half_widths(ones, coin), rtol=0.2)
 
 
-def test_the_tracker_follows_a_coin_that_is_not_like_the_others() -> None:
-    """A coin with half the pooled spread, over-covered at first, comes close to what is promised; the others stay."""
+def test_the_tracker_adapts_to_a_coin_unlike_the_others() -> None:
+    """A coin with half the pooled volatility reaches its nominal coverage; the others keep theirs."""
     calibration = Calibration(30, generic_shape(), 100.0, False, 0.005)
     calibration.widen(5)
     coins = np.tile(np.arange(5), 12)
@@ -109,8 +109,8 @@ def test_interval_loss_is_the_pinball_loss_of_the_nine_quantiles() -> None:
     np.testing.assert_allclose(interval_loss(move, widths), pinball(quantiles, move, QUANTILES), rtol=1e-12)
 
 
-def test_the_gate_shuts_coin_by_coin_and_opens_again() -> None:
-    """A coin whose model loses is shut, its neighbour stays open; a month of losses is forgotten in better days."""
+def test_the_gate_closes_for_single_coins_and_opens_again() -> None:
+    """A coin on which the model loses is closed, its neighbour stays open; better days open it again."""
     gate = BaselineGate(half_life_rows=288)
     gate.widen(2)
     both = np.arange(2)
@@ -133,7 +133,7 @@ def test_the_gate_shuts_coin_by_coin_and_opens_again() -> None:
 
 @pytest.mark.parametrize(("reversal", "moves"), [(0.0, False), (0.3, True)])
 def test_the_centre_moves_only_on_evidence(reversal: float, moves: bool) -> None:
-    """A reversal of the last move is found and believed after some weeks; in a random walk the centre never moves."""
+    """A reversal of the last move moves the centre after some weeks; in a random walk it never moves."""
     rng = np.random.default_rng(3)
     point = PointForecast(days=14)
     point.widen(2)
@@ -153,8 +153,8 @@ def test_the_centre_moves_only_on_evidence(reversal: float, moves: bool) -> None
     assert ((point.p_up(mean) != 0.5).any()) == moves
 
 
-def test_a_coin_on_which_the_drift_have_lost_keeps_its_last_price() -> None:
-    """What pays on four coins is not published for a fifth that goes the other way."""
+def test_a_coin_on_which_the_drift_lost_keeps_its_last_price() -> None:
+    """A drift that pays on four coins is not published for a fifth coin that moves the other way."""
     rng = np.random.default_rng(5)
     point = PointForecast(days=14)
     point.widen(5)
@@ -173,7 +173,7 @@ def test_a_coin_on_which_the_drift_have_lost_keeps_its_last_price() -> None:
 
 
 def test_the_training_store_keeps_its_window_and_its_size() -> None:
-    """Sums count every row of the days kept; the sample has fewer days, its bound, and the order of time."""
+    """Sums count every row of the kept days; the sample has fewer days, a bound, and is in order of time."""
     store = TrainingStore(days=3, sample_days=2, sample_rows=200)
     rng = np.random.default_rng(4)
     for day in range(6):

@@ -33,8 +33,8 @@ def test_quantiles_are_those_of_the_scaled_moves() -> None:
         np.testing.assert_allclose(quantiles[0, steps - 1], np.nanquantile(size, LEVELS))
 
 
-def test_half_a_day_of_moves_is_the_least() -> None:
-    """With fewer than 144 moves nothing is said of a horizon."""
+def test_quantiles_need_half_a_day_of_moves() -> None:
+    """With fewer than 144 moves over a horizon its quantiles are NaN."""
     assert np.isnan(EmpiricalIntervals(days=2).get(grid_of(144), COIN)).all()
     enough = EmpiricalIntervals(days=2).get(grid_of(146), COIN)
     assert np.isfinite(enough[0, 0]).all()
@@ -42,7 +42,7 @@ def test_half_a_day_of_moves_is_the_least() -> None:
 
 
 def test_quantiles_are_renewed_once_an_hour() -> None:
-    """Between two measurements what was measured last is given."""
+    """Between two renewals the last quantiles are returned."""
     grid, quantiles = grid_of(400), EmpiricalIntervals(days=2)
     first = quantiles.get(grid, COIN)
     last_ms = int(grid.ts_ms[-1])

@@ -25,7 +25,7 @@ Market = dict[str, tuple[npt.NDArray[np.int64], FloatArray]]
 
 
 def _market(seed: int, hours: int, coins: int = 4, step_ms: int = GRID_STEP_MS) -> Market:
-    """Random walks whose spread breathes: a log-normal volatility with a memory of some hours."""
+    """Random walks with a log-normal volatility that has a memory of some hours."""
     rng = np.random.default_rng(seed)
     rows = hours * 3_600_000 // step_ms
     ts = START_MS + step_ms * np.arange(rows)
@@ -72,7 +72,7 @@ def _assert_sane(forecasts: Forecasts) -> None:
 
 @pytest.mark.parametrize("cut_minutes", [0, 3])
 def test_prices_after_an_origin_change_nothing_before_it(cut_minutes: int) -> None:
-    """With every price after a moment changed, all forecasts made up to it keep every bit, refits included."""
+    """With every price after some time changed, all forecasts up to it are the same bits, refits included."""
     market = _market(seed=1, hours=60, step_ms=60_000)
     cut = START_MS + 46 * 3_600_000 + cut_minutes * 60_000
     rng = np.random.default_rng(2)
@@ -88,7 +88,7 @@ def test_prices_after_an_origin_change_nothing_before_it(cut_minutes: int) -> No
 
 
 def test_the_same_seed_gives_the_same_forecasts_on_any_number_of_threads() -> None:
-    """One thread or two: bit-identical forecasts; another seed: other ones."""
+    """One thread and two give bit-identical forecasts; another seed gives others."""
     market = _market(seed=3, hours=40)
     origins = _origins(30, 36, 55)
     first, second, other = (
@@ -100,7 +100,7 @@ def test_the_same_seed_gives_the_same_forecasts_on_any_number_of_threads() -> No
     assert not np.array_equal(first.quantiles, other.quantiles)
 
 
-def test_a_random_walk_is_left_where_it_is_and_its_spread_is_covered() -> None:
+def test_a_random_walk_gets_no_drift_and_calibrated_intervals() -> None:
     """On simulated walks the centre is the last price, and each interval covers what it promises."""
     market = _market(seed=4, hours=24 * 12, coins=8)
     forecasts = _walk(market, _origins(72, 24 * 12 - 2, 35), EngineOptions(train_days=7, n_trees=8), refit_h=24)
@@ -156,8 +156,8 @@ def _strange_market(hours: int) -> Market:
     }
 
 
-def test_strange_coins_get_sensible_bands() -> None:
-    """A crash of 20 % in one step, a frozen, a dead, a stable price, gaps: finite, positive, not zero, not absurd."""
+def test_static_and_erratic_coins_get_sensible_intervals() -> None:
+    """A 20 % crash, frozen, dead and stable prices, and gaps give finite positive intervals of sensible width."""
     market = _strange_market(hours=40)
     made = _walk(market, [*_origins(30, 40, 60), START_MS + 40 * 3_600_000 - GRID_STEP_MS])[-1]
     assert set(made.coins) == set(market)
@@ -176,7 +176,7 @@ def test_strange_coins_get_sensible_bands() -> None:
     assert not kinds["stable"]
 
 
-def test_a_coin_on_which_the_model_has_lost_is_published_by_the_baseline() -> None:
+def test_the_baseline_is_published_for_a_coin_on_which_the_model_lost() -> None:
     """One coin's model is made to lose: its baseline is published, and nothing changes for the others."""
     market = _market(seed=10, hours=60)
     engine = ForecastEngine(SMALL)
@@ -197,8 +197,8 @@ def test_a_coin_on_which_the_model_has_lost_is_published_by_the_baseline() -> No
     np.testing.assert_array_equal(made[1].quantiles[1:], made[0].quantiles[1:])
 
 
-def test_a_forest_of_few_days_has_little_say() -> None:
-    """As long as the days known are nothing beside those it needs, the linear model alone decides."""
+def test_a_forest_of_few_days_has_little_weight() -> None:
+    """With far fewer days than it needs, the forest changes nothing: the ridge alone decides."""
     market = _market(seed=14, hours=40, coins=2)
     young, none, grown = (
         _walk(market, _origins(36, 38, 60), options)[-1].model_quantiles
@@ -208,8 +208,8 @@ def test_a_forest_of_few_days_has_little_say() -> None:
     assert not np.allclose(grown, none, rtol=1e-7)
 
 
-def test_outcomes_known_in_part_do_not_spoil_the_fit() -> None:
-    """Rows just before a gap know their first horizons alone; models fitted after it speak for every coin."""
+def test_partly_known_outcomes_do_not_spoil_the_fit() -> None:
+    """Rows before a gap know only their first horizons; models fitted after it forecast every coin."""
     market = _market(seed=13, hours=60)
     ts, price = market["coin0"]
     there = (ts < START_MS + 40 * 3_600_000) | (ts >= START_MS + 42 * 3_600_000)
@@ -233,7 +233,7 @@ def test_training_rows_older_than_the_window_are_forgotten() -> None:
     assert max(days) <= 3.0
 
 
-def test_a_stored_state_goes_on_as_if_nothing_had_happened() -> None:
+def test_a_restored_engine_forecasts_like_one_that_never_stopped() -> None:
     """Forecasts after a restart, with prices observed again, equal those of an engine that never stopped."""
     market = _market(seed=8, hours=48)
     middle, end = START_MS + 40 * 3_600_000, START_MS + 44 * 3_600_000
@@ -282,7 +282,7 @@ def test_feature_rows_are_handed_over_once() -> None:
 
 
 def test_a_back_filled_day_is_enough_with_a_prior() -> None:
-    """Prices at uneven moments leave few whole rows; from a prior they suffice, from nothing they do not."""
+    """Prices at uneven times leave few whole rows: enough with a prior, too few without one."""
     rng = np.random.default_rng(3)
     market = {
         coin: (ts + np.rint(rng.normal(0, 25_000, len(ts))).astype(np.int64), price)

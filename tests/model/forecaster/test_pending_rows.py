@@ -1,4 +1,4 @@
-"""PendingRows that wait for their outcome: cut by time, joined, and taken over from coins that came late."""
+"""Rows that wait for their outcome: split by time, joined, and merged from late coins."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ def rows(times: list[int], coins: int, value: float, usable: bool = True) -> Pen
     )
 
 
-def test_rows_are_split_at_a_moment_that_belongs_to_the_first_part() -> None:
-    """The row at the moment itself is on the earlier side; either side may be empty."""
+def test_a_split_puts_its_own_time_into_the_first_part() -> None:
+    """The row at the given time is in the earlier part; either part may be empty."""
     all_rows = rows([1, 2, 3], 2, 1.0)
     first, second = all_rows.split(2)
     assert (first.ts_ms.tolist(), second.ts_ms.tolist()) == ([1, 2], [3])
@@ -31,7 +31,7 @@ def test_rows_are_split_at_a_moment_that_belongs_to_the_first_part() -> None:
 
 
 def test_a_coin_that_joined_in_between_was_unusable_before() -> None:
-    """Joined rows are as wide as the later ones; before it came, a coin is neither usable nor predicted."""
+    """Joined rows are as wide as the later ones; before a coin joined it is neither usable nor predicted."""
     joined = rows([1, 2], 1, 1.0).then(rows([3], 2, 2.0))
     assert joined.ts_ms.tolist() == [1, 2, 3]
     assert joined.usable[:, 1].tolist() == [False, False, True]
@@ -39,8 +39,8 @@ def test_a_coin_that_joined_in_between_was_unusable_before() -> None:
     assert (joined.vol_fast > 0).all()
 
 
-def test_late_rows_take_their_places_and_leave_those_that_wait() -> None:
-    """Usable rows are taken over into their coin's column at their time; unusable ones overwrite nothing."""
+def test_late_rows_are_merged_without_touching_other_columns() -> None:
+    """Usable rows are copied into their coin's column at their time; unusable ones overwrite nothing."""
     waiting = rows([1, 2, 3], 2, 1.0)
     late = rows([2, 3, 4], 1, 5.0)
     late.usable[0] = False

@@ -43,7 +43,7 @@ def test_ridge_without_a_prior_is_scikit_learns_ridge_on_standardised_columns() 
     np.testing.assert_allclose(VolatilityRidge(alpha=0.3).fit(x, y).predict(x), ours.predict(x), atol=1e-8)
 
 
-def test_a_heavy_penalty_ends_at_the_prior_and_none_leaves_it() -> None:
+def test_a_heavy_penalty_gives_the_prior_and_no_penalty_ignores_it() -> None:
     """With a huge penalty the coefficients are the prior's; with a tiny one those of least squares."""
     x, y = _rows()
     heavy = VolatilityRidge(alpha=1e9, prior=_prior()).fit(x, y)
@@ -57,7 +57,7 @@ def test_a_heavy_penalty_ends_at_the_prior_and_none_leaves_it() -> None:
 
 
 def test_few_rows_hardly_move_the_priors_level() -> None:
-    """The level found lies between the rows' and the prior's, in proportion to what either is worth."""
+    """The intercept lies between the rows' and the prior's, in proportion to their weights."""
     x, y = _rows(rows=100)
     free = VolatilityRidge(alpha=1.0, prior=_prior()).fit(x, y + 7)
     bound = VolatilityRidge(alpha=1.0, prior=_prior(), prior_rows=300).fit(x, y + 7)
@@ -87,7 +87,7 @@ def test_the_forest_predicts_what_scikit_learns_own_mean_of_trees_does() -> None
 
 
 def test_a_renewal_costs_what_is_due() -> None:
-    """One tree at every call, besides it one per turn that has passed; after a lifetime no old one is left."""
+    """Each call replaces one tree plus one per elapsed turn; after a lifetime no old tree is left."""
     x, y = _rows()
     hour = 3_600_000
     forest = RollingForest(n_trees=8, lifetime_h=8).fit(x, y, now_ms=0)

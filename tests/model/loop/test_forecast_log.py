@@ -58,7 +58,7 @@ def test_each_coin_has_its_own_slots(tmp_path: Path) -> None:
 
 
 def test_a_restart_logs_no_slot_twice(tmp_path: Path) -> None:
-    """The next process knows from the log which slots are taken."""
+    """The next process reads from the log which slots have a forecast."""
     _, book = _book(tmp_path)
     book.publish(_forecasts(1.0, bitcoin=NOON), None, NOON, NO_FEATURES)
     publisher, book = _book(tmp_path)
@@ -79,7 +79,7 @@ def test_a_restart_under_a_wrong_clock_logs_no_slot_twice(tmp_path: Path, ahead_
 
 
 def test_a_forecast_from_a_stale_price_is_shown_but_not_logged(tmp_path: Path) -> None:
-    """A frozen price two hours old forecasts nothing that is still open."""
+    """A forecast from a price two hours old is not logged: its outcomes are already past."""
     publisher, book = _book(tmp_path)
     book.publish(_forecasts(1.0, bitcoin=NOON), None, NOON + 3 * HOUR_MS, NO_FEATURES)
     assert "log" not in publisher.manifest.parts
@@ -110,7 +110,7 @@ def test_feature_rows_are_appended_once_also_over_a_restart(tmp_path: Path) -> N
     assert moments == [NOON - GRID_STEP_MS, NOON, later]
 
 
-def test_feature_rows_survive_a_disk_that_refuses(tmp_path: Path) -> None:
+def test_feature_rows_are_kept_while_the_disk_refuses(tmp_path: Path) -> None:
     """Rows that could not be written come with the next publication."""
     folder = tmp_path / "processed"
     publisher, book = _book(folder)

@@ -1,4 +1,4 @@
-"""A stored model is loaded only as this machine wrote it, and otherwise trained afresh."""
+"""A stored model is loaded only as this machine wrote it; otherwise a new one is trained."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ def test_an_empty_folder_has_no_model(tmp_path: Path) -> None:
 
 
 def test_the_folder_is_private(tmp_path: Path) -> None:
-    """Nobody else may put a pickle where this pipeline looks for one."""
+    """Only this user may write into the folder that pickles are loaded from."""
     ModelRegistry(tmp_path / "models")
     assert stat.S_IMODE((tmp_path / "models").stat().st_mode) == 0o700
 
 
 def test_at_most_five_versions_stay(tmp_path: Path) -> None:
-    """Old versions are deleted and the newest is always among the kept."""
+    """Old versions are deleted; the newest is always kept."""
     registry = ModelRegistry(tmp_path)
     cards = [registry.save(number, FEATURES, OPTIONS, trained_ms=number) for number in range(8)]
     assert len(list(tmp_path.glob("model-*.joblib"))) <= KEEP_VERSIONS
@@ -85,7 +85,7 @@ def test_a_torn_manifest_is_set_aside(tmp_path: Path) -> None:
     assert registry.load(FEATURES, OPTIONS) is None
 
 
-def test_what_a_crash_left_half_written_is_removed(tmp_path: Path) -> None:
+def test_files_half_written_in_a_crash_are_removed(tmp_path: Path) -> None:
     """Temporary files of a process that was killed while saving do not pile up."""
     ModelRegistry(tmp_path).save({"a": 1}, ("x",), {}, 1)
     (tmp_path / ".model-20260101T000000000.joblib.abc.tmp").write_bytes(b"half")

@@ -19,7 +19,7 @@ def test_everything_fits_into_an_ample_interval() -> None:
 
 
 def test_a_step_that_never_fits_is_deferred_nine_times_and_then_taken() -> None:
-    """Where there is no time at all, every tenth cycle still takes the step."""
+    """Without any time, every tenth cycle still runs the step."""
     budget = TimeBudget(0.0)
     taken = []
     for _ in range(30):
@@ -32,7 +32,7 @@ def test_a_step_that_never_fits_is_deferred_nine_times_and_then_taken() -> None:
 
 
 def test_a_step_gives_way_to_what_must_still_come() -> None:
-    """Training that fits alone does not fit where the forecasts after it would take longer than the interval."""
+    """Training that fits alone is deferred if the forecasts after it would exceed the interval."""
     budget = TimeBudget(10.0)
     budget.last_duration_s = {"train": 1.0, "forecast": 20.0}
     budget.begin()
@@ -42,7 +42,7 @@ def test_a_step_gives_way_to_what_must_still_come() -> None:
 
 
 def test_the_steps_of_the_cycle_under_way_are_timed() -> None:
-    """A step counts also when it fails; a new cycle begins with none."""
+    """A failed step is measured too; a new cycle starts empty."""
     budget = TimeBudget(10.0)
     budget.begin()
     with pytest.raises(ZeroDivisionError), budget.step("train"):

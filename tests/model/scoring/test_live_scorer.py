@@ -45,12 +45,12 @@ class World:
         self.restart()
 
     def close(self) -> None:
-        """Give files and locks back."""
+        """Close files and release locks."""
         self.reader.close()
         self.writer.close()
 
     def restart(self) -> None:
-        """A new process: everything comes back from the disk."""
+        """Start as a new process that reads everything from the disk."""
         self.publisher = Publisher(self.folder / "processed")
         self.forecast_log = ForecastLog(self.publisher, NOON, retention_days=90)
         self.scorer = LiveScorer(self.publisher)
@@ -72,7 +72,7 @@ class World:
         self.forecast_log.publish(latest, None, origin_ms, FEATURE_SCHEMA.empty_table())
 
     def scores(self) -> pa.Table:
-        """All published score rows, one a cell."""
+        """All published score rows, one per cell."""
         tables = self.publisher.read("scores")
         return add_up(pa.concat_tables(tables)) if tables else None
 
@@ -86,7 +86,7 @@ class World:
         )
 
     def expected(self) -> Counter[tuple[str, int, int]]:
-        """The same by plain loops over the log and the prices of now."""
+        """The same by plain loops over the log and the stored prices."""
         found: Counter[tuple[str, int, int]] = Counter()
         stored = {coin: self.reader.range(coin) for coin in self.coins}
         for row in pa.concat_tables(self.publisher.read("log")).to_pylist():
@@ -140,8 +140,8 @@ def test_the_log_of_the_first_release_scores_the_same(world: World, kind: str, m
     assert world.scorer.step(world.reader)["forest"].to_pylist() == [made] * len(HORIZONS_MIN)
 
 
-def test_a_restart_forgets_nothing_and_repeats_nothing(world: World) -> None:
-    """What was open before is scored after, and what was scored is not scored again."""
+def test_a_restart_loses_no_score_and_repeats_none(world: World) -> None:
+    """Forecasts open before the restart are scored after it; scored ones are not scored again."""
     world.forecast("bitcoin", NOON)
     world.prices("bitcoin", NOON + GRID_STEP_MS, NOON + 20 * MINUTE_MS)
     world.scorer.step(world.reader)
@@ -155,8 +155,8 @@ def test_a_restart_forgets_nothing_and_repeats_nothing(world: World) -> None:
     assert world.scorer.pending == 0
 
 
-def test_a_gap_that_is_repaired_later_is_scored_then(world: World) -> None:
-    """Prices at the targets arrive a day late: until then only the target that the last price still stands for."""
+def test_forecasts_into_a_gap_are_scored_once_it_is_repaired(world: World) -> None:
+    """With prices that arrive a day late, only the target within the tolerance of the last price is scored before."""
     world.forecast("bitcoin", NOON)
     world.prices("bitcoin", NOON + DAY_MS, NOON + DAY_MS)
     assert world.scorer.step(world.reader)["horizon_min"].to_pylist() == [5]
@@ -167,8 +167,8 @@ def test_a_gap_that_is_repaired_later_is_scored_then(world: World) -> None:
     assert world.counts() == world.expected()
 
 
-def test_a_gap_that_stays_is_given_up(world: World) -> None:
-    """No outcome, no score: after two days of prices the forecast is left alone for good."""
+def test_forecasts_into_a_lasting_gap_are_dropped(world: World) -> None:
+    """A forecast without an outcome is dropped after two days of later prices."""
     world.forecast("bitcoin", NOON)
     world.prices("bitcoin", NOON + HOUR_MS + GIVE_UP_MS + 1, NOON + HOUR_MS + GIVE_UP_MS + 1)
     world.scorer.step(world.reader)
@@ -188,7 +188,7 @@ def test_a_coin_without_history_has_no_score(tmp_path: Path) -> None:
     world.close()
 
 
-def test_a_young_coin_is_judged_by_what_it_has(tmp_path: Path) -> None:
+def test_a_young_coin_is_scored_with_the_history_it_has(tmp_path: Path) -> None:
     """Three hours of history that began after the last renewal are enough for a benchmark."""
     world = World(tmp_path, history_h=0)
     world.prices("bitcoin", NOON + GRID_STEP_MS, NOON + 4 * HOUR_MS)
@@ -198,7 +198,7 @@ def test_a_young_coin_is_judged_by_what_it_has(tmp_path: Path) -> None:
 
 
 def test_a_full_disk_loses_nothing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """When publishing fails the same forecasts come due again, and are counted once."""
+    """When publishing fails, the same forecasts are scored in the next step, once."""
     world.forecast("bitcoin", NOON)
     world.prices("bitcoin", NOON + GRID_STEP_MS, NOON + HOUR_MS)
 
@@ -215,8 +215,8 @@ def test_a_full_disk_loses_nothing(world: World, monkeypatch: pytest.MonkeyPatch
     assert world.counts() == world.expected()
 
 
-def test_a_lost_memory_never_counts_twice(world: World) -> None:
-    """With a damaged state the hours already scored are left alone and the later ones are scored."""
+def test_a_lost_state_never_counts_a_forecast_twice(world: World) -> None:
+    """With a damaged state, hours already scored are skipped and later ones are scored."""
     for minutes in (0, 30, 60):
         world.prices("bitcoin", NOON + GRID_STEP_MS, NOON + minutes * MINUTE_MS)
         world.forecast("bitcoin", NOON + minutes * MINUTE_MS)
@@ -235,7 +235,7 @@ def test_a_lost_memory_never_counts_twice(world: World) -> None:
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_whatever_happens_each_forecast_counts_once(tmp_path: Path, seed: int) -> None:
+def test_each_forecast_counts_once_under_random_faults(tmp_path: Path, seed: int) -> None:
     """Random polls, gaps, repairs, restarts, crashes and compaction end with the scores that plain loops expect."""
     rng = random.Random(seed)
     coins = ("bitcoin", "solana", "tether")
@@ -282,7 +282,7 @@ def _settings(tmp_path: Path) -> dict[str, str]:
 def test_the_single_step_scores_and_prints(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """`python -m model.score` tells what it scored, and at the second call that nothing is left."""
+    """`python -m model.score` prints its scores, and at the second call that nothing is left."""
     for name, value in (_settings(tmp_path) | {"CRYPTO_SOURCE": "demo"}).items():
         monkeypatch.setenv(name, value)
     workspace = open_workspace(load_settings())

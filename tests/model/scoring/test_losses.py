@@ -81,7 +81,7 @@ def test_every_loss_equals_plain_loops(make_forecasts: MakeForecasts) -> None:
 
 
 def test_rows_are_summed_by_coin_hour_and_horizon(make_forecasts: MakeForecasts) -> None:
-    """Three origins an hour make one row a coin, hour and horizon whose sums are those of a loop."""
+    """Three origins an hour give one row per coin, hour and horizon, with the sums of a loop."""
     frame = make_forecasts(9, step_min=20)
     table = score_rows(frame)
     assert table.schema.equals(SCORE_SCHEMA)
@@ -99,7 +99,7 @@ def test_rows_are_summed_by_coin_hour_and_horizon(make_forecasts: MakeForecasts)
 @settings(deadline=None, max_examples=25)
 @given(st.integers(0, 1000), st.integers(1, 59))
 def test_scores_of_parts_add_up(make_forecasts: MakeForecasts, seed: int, cut: int) -> None:
-    """Scoring two parts in any order says the same as scoring the whole."""
+    """Scoring two parts in any order gives the same sums as scoring the whole."""
     frame = make_forecasts(30, seed=1)
     shuffled = frame.sample(frac=1, random_state=seed)
     joint = pa.concat_tables([score_rows(shuffled[: 12 * cut]), score_rows(shuffled[12 * cut :])])
@@ -134,7 +134,7 @@ def test_pinball_approximates_half_the_crps_of_a_normal() -> None:
 @settings(deadline=None)
 @given(st.floats(0.3, 3.0).filter(lambda factor: abs(factor - 1) > 0.1))
 def test_winkler_is_least_at_the_true_interval(factor: float) -> None:
-    """Neither a narrower nor a wider interval wins."""
+    """A narrower or wider interval than the true one has a larger expected score."""
     outcomes = stats.norm.ppf((np.arange(4000) + 0.5) / 4000)
     high = np.full(len(outcomes), stats.norm.ppf(0.9))
     own, rival = winkler(-high, high, outcomes, 80), winkler(-factor * high, factor * high, outcomes, 80)
@@ -144,7 +144,7 @@ def test_winkler_is_least_at_the_true_interval(factor: float) -> None:
 @settings(deadline=None)
 @given(st.floats(0, 1), st.floats(0, 1))
 def test_brier_is_least_at_the_true_probability(truth: float, other: float) -> None:
-    """The expected score is least where the probability is told as it is."""
+    """The expected score is least at the true probability."""
 
     def expected(p_up: float) -> float:
         rise, fall = brier(np.array([p_up, p_up]), np.array([0.01, -0.01]))
@@ -154,7 +154,7 @@ def test_brier_is_least_at_the_true_probability(truth: float, other: float) -> N
 
 
 def test_coverage_of_a_known_distribution(make_forecasts: MakeForecasts) -> None:
-    """True quantiles cover what they say; half as wide ones cover what the normal distribution says."""
+    """True quantiles have their nominal coverage; half as wide ones have the normal distribution's."""
     for width in (1.0, 0.5):
         block = summarise(score_rows(make_forecasts(3000, ("a",), width=width)))
         assert block is not None
@@ -172,8 +172,8 @@ def test_the_last_price_has_exactly_the_naive_error(make_forecasts: MakeForecast
     assert {score.mae_ratio for score in block.by_horizon.values()} == {1.0}
 
 
-def test_true_quantiles_beat_wide_ones_and_not_themselves(make_forecasts: MakeForecasts) -> None:
-    """On random walks skill comes from the spread alone: none against the same quantiles, some against wide ones."""
+def test_true_quantiles_beat_wide_ones_and_tie_with_themselves(make_forecasts: MakeForecasts) -> None:
+    """On random walks there is no skill against the same quantiles, and some against wide ones."""
     same = summarise(score_rows(make_forecasts(200, naive_width=1.0)))
     wide = summarise(score_rows(make_forecasts(200, naive_width=1.7)))
     assert same is not None

@@ -46,14 +46,14 @@ def test_only_the_last_fourteen_days_count() -> None:
 
 
 def test_horizons_with_few_moves_grow_with_the_square_root_of_time() -> None:
-    """A history that has just enough 5-minute moves borrows the spread of longer horizons from them."""
+    """A history with just enough 5-minute moves scales their quantiles to the longer horizons."""
     found = naive_quantiles(_walk(MIN_RETURNS + 1))
     assert np.isfinite(found).all()
     assert found[11] == pytest.approx(found[0] * math.sqrt(12))
 
 
 def test_too_little_history_is_no_benchmark() -> None:
-    """With one move too few there is none at all."""
+    """With one move too few the quantiles are NaN."""
     assert np.isnan(naive_quantiles(_walk(MIN_RETURNS))).all()
     assert np.isnan(naive_quantiles(np.full(5000, np.nan))).all()
     assert np.isnan(naive_quantiles(np.zeros(0))).all()
