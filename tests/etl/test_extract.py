@@ -80,7 +80,7 @@ def test_once_makes_one_poll_with_its_history_and_says_so(make_world: Any, run: 
     assert [request.path.rpartition("/")[2] for request in server.requests] == ["markets", "market_chart"]
 
 
-def test_once_says_why_nothing_came(make_world: Any, run: Run) -> None:
+def test_once_says_why_no_price_was_collected(make_world: Any, run: Run) -> None:
     """Exit code 1 and one line with the wait; a second run respects it without asking."""
     world = make_world()
     world.server.faults = FaultPlan([Fault("rate_limit", retry_after_s=53)])

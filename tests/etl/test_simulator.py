@@ -126,7 +126,7 @@ def test_a_restart_continues_the_same_replay(start: Start, tmp_path: Path) -> No
         (["--port", "99999"], "99999"),
     ],
 )
-def test_what_it_cannot_do_it_says_in_one_line(start: Start, arguments: list[str], needle: str) -> None:
+def test_an_invalid_option_is_refused_in_one_line(start: Start, arguments: list[str], needle: str) -> None:
     """Exit code 78 and a Portuguese line on standard error, never a traceback."""
     process = start(*arguments)
     _, errors = process.communicate(timeout=30)
@@ -147,8 +147,8 @@ def test_a_busy_port_is_named(start: Start) -> None:
     assert "--port" in errors
 
 
-def test_bad_moments_and_recordings_are_refused(start: Start, tmp_path: Path) -> None:
-    """A start that is no moment, and a row that is no price."""
+def test_an_invalid_start_or_recording_is_refused(start: Start, tmp_path: Path) -> None:
+    """An invalid start time and an invalid price."""
     (tmp_path / "prices.csv").write_text(CSV)
     process = start("--replay", str(tmp_path / "prices.csv"), "--replay-start", "soon")
     assert "--replay-start soon" in process.communicate(timeout=30)[1]

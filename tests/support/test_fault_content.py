@@ -60,7 +60,7 @@ def test_negative_and_text_prices(server: FaultyMarketServer) -> None:
 
 
 def test_a_spike_returns(server: FaultyMarketServer) -> None:
-    """Ten times the price for two polls, then the true one; the market itself never knew."""
+    """Ten times the price for two polls, then the true price."""
     server.faults = FaultPlan([Fault("spike", times=2, coins=("solana",))])
     truth = price_at(MARKET, "solana", NOW_MS)
     seen = []
@@ -91,7 +91,7 @@ def test_a_stale_chart_is_that_of_an_earlier_moment(server: FaultyMarketServer) 
 
 
 def test_a_frozen_coin_stays_at_the_moment_of_its_first_hit() -> None:
-    """While the clock goes on its event time does not."""
+    """The clock goes on, but its event time stays."""
     now = [NOW_MS]
     with FaultyMarketServer(
         MARKET, clock=lambda: now[0], faults=FaultPlan([Fault("frozen", coins=("bitcoin",))])

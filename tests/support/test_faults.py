@@ -101,14 +101,14 @@ def test_whole_answers_are_replaced(
         ("gzip_garbage", requests.exceptions.ContentDecodingError),
     ],
 )
-def test_the_way_of_an_answer_breaks(server: FaultyMarketServer, kind: str, error: type[Exception]) -> None:
+def test_a_transport_fault_breaks_the_answer(server: FaultyMarketServer, kind: str, error: type[Exception]) -> None:
     """A client sees a reset, a body that ends too soon, or bytes that are no gzip; the next request is well."""
     with pytest.raises(error):
         suffer(server, MARKETS, Fault(kind, times=1))
     assert requests.get(server.url + MARKETS, timeout=5).status_code == 200
 
 
-def test_a_reset_is_a_reset(server: FaultyMarketServer) -> None:
+def test_a_reset_ends_the_connection_with_rst(server: FaultyMarketServer) -> None:
     """The connection ends with RST, not with an orderly farewell."""
     server.faults = FaultPlan([Fault("reset")])
     port = int(server.url.split(":")[2].split("/")[0])
@@ -118,7 +118,7 @@ def test_a_reset_is_a_reset(server: FaultyMarketServer) -> None:
             connection.recv(100)
 
 
-def test_a_slow_body_outlasts_a_short_patience(server: FaultyMarketServer) -> None:
+def test_a_slow_body_exceeds_a_short_read_time_out(server: FaultyMarketServer) -> None:
     """Half a body, then nothing for a while: a read time-out; a patient client gets the whole."""
     server.faults = FaultPlan([Fault("slow_body", delay_s=1.0)])
     with pytest.raises(requests.RequestException):
@@ -157,7 +157,7 @@ def test_a_fault_can_be_meant_for_one_path(server: FaultyMarketServer) -> None:
     assert server.faults.fired == [("/api/v3/coins/bitcoin/market_chart", "server_error")]
 
 
-def test_a_storm_is_seeded_and_as_strong_as_asked() -> None:
+def test_a_storm_follows_its_seed_and_its_probability() -> None:
     """The same seed and order of requests give the same storm; a fifth of all requests suffers."""
     first, second = (FaultPlan.storm(0.2, seed=4) for _ in range(2))
     hits = [[fault.kind for fault, _ in plan.take("/x", 0)] for plan in (first, second) for _ in range(1_000)]
@@ -168,14 +168,14 @@ def test_a_storm_is_seeded_and_as_strong_as_asked() -> None:
 
 
 def test_every_kind_answers_something_in_a_storm(server: FaultyMarketServer) -> None:
-    """Whatever the kind, the server answers or breaks the connection on purpose; it never fails by itself."""
+    """With each kind the server gives an answer; it never fails by itself."""
     for kind in (*ANSWER_KINDS, *CONTENT_KINDS, *MARKET_KINDS):
         fault = Fault(kind, coins=("bitcoin",), new_id="other")
         for path in ("/ping", MARKETS, CHART, "/nowhere", "/coins/markets"):
             assert suffer(server, path, fault).status_code in (200, 403, 404, 422, 429, 503)
 
 
-def test_many_clients_at_once_get_the_same_truth(server: FaultyMarketServer) -> None:
+def test_many_clients_at_once_get_the_same_prices(server: FaultyMarketServer) -> None:
     """Sixteen threads asking together all see the one market."""
     with ThreadPoolExecutor(16) as pool:
         pages = set(pool.map(lambda _: requests.get(server.url + MARKETS, timeout=20).text, range(48)))
@@ -199,7 +199,7 @@ def test_many_clients_at_once_get_the_same_truth(server: FaultyMarketServer) -> 
         '{"storm": "0.2"}',
     ],
 )
-def test_a_plan_that_cannot_be_is_refused(text: str) -> None:
+def test_an_invalid_plan_is_refused(text: str) -> None:
     """The message is in Portuguese and says that the plan of faults is wrong."""
     with pytest.raises(BadInput, match="plano de falhas"):
         FaultPlan.parse(text)
@@ -217,7 +217,7 @@ def test_plans_are_read_as_written(tmp_path: Path) -> None:
 
 
 def test_the_faulty_simulator_is_a_command() -> None:
-    """It serves etl.simulator's market under the plan given, and refuses a plan that is none in one line."""
+    """It serves etl.simulator's market under the plan, and refuses an invalid plan in one line."""
     command = [sys.executable, "-m", "tests.support.faulty_simulator", "--port", "0", "--faults"]
     plan = json.dumps([{"kind": "server_error", "status": 502, "times": 1}])
     with subprocess.Popen([*command, plan, "--coins", "bitcoin"], cwd=PROJECT, stdout=subprocess.PIPE) as process:

@@ -102,7 +102,7 @@ def test_a_coin_id_cannot_leave_its_place_in_the_path(raw_server: Any, client: C
         b"HTTP/1.1 200 OK\r\nContent-Ty",
     ],
 )
-def test_a_whole_answer_without_prices_is_a_bad_reply(raw_server: Any, client: CoinGecko, answer: bytes) -> None:
+def test_a_complete_answer_without_prices_is_a_bad_reply(raw_server: Any, client: CoinGecko, answer: bytes) -> None:
     """HTML with 200, other types and shapes, garbage, bombs and redirects are dropped after one request."""
     raw_server.script = [answer]
     with pytest.raises(BadReply):
@@ -117,7 +117,7 @@ def reset(connection: socket.socket) -> None:
 
 
 def hang_up(connection: socket.socket) -> None:
-    """Hang up without a word."""
+    """Close the connection without an answer."""
     connection.shutdown(socket.SHUT_RDWR)
 
 
@@ -134,7 +134,7 @@ def hang_up(connection: socket.socket) -> None:
         hang_up,
     ],
 )
-def test_an_answer_that_breaks_off_or_is_no_http_is_unavailability(
+def test_a_cut_or_invalid_http_answer_means_that_the_source_is_unavailable(
     raw_server: Any, client: CoinGecko, answer: Any
 ) -> None:
     """Cut bodies, resets, hang-ups and noise are network failures; nothing is tried again behind the caller's back."""
@@ -144,7 +144,7 @@ def test_an_answer_that_breaks_off_or_is_no_http_is_unavailability(
     assert len(raw_server.requests) == 1
 
 
-def test_nobody_there_is_unavailability(collector_settings: Callable[..., Settings]) -> None:
+def test_a_closed_port_means_that_the_source_is_unavailable(collector_settings: Callable[..., Settings]) -> None:
     """A closed port is a failure like any other."""
     with socket.create_server(("127.0.0.1", 0)) as closed:
         url = f"http://127.0.0.1:{closed.getsockname()[1]}/api/v3"
@@ -183,7 +183,7 @@ def test_a_trickle_ends_at_the_total_deadline(raw_server: Any, in_head: bool) ->
 
 
 def test_a_stop_cuts_the_answer_in_progress(raw_server: Any, client: CoinGecko) -> None:
-    """Whoever stops the process does not wait for a slow server, and no further call is made."""
+    """A stop does not wait for a slow server, and no further call is made."""
     raw_server.script = [trickle(in_head=False)]
     threading.Timer(0.3, client.abort).start()
     for _ in range(2):
@@ -204,7 +204,7 @@ def test_a_rate_limit_says_how_long(raw_server: Any, client: CoinGecko) -> None:
 @pytest.mark.parametrize(
     ("clock_ahead_s", "believed"), [(0, [False, False]), (3600, [True, False]), (9e8, [False] * 2)]
 )
-def test_what_is_of_the_future_is_judged_by_the_sources_clock(
+def test_future_event_times_are_judged_by_the_sources_clock(
     raw_server: Any, client: CoinGecko, clock_ahead_s: float, believed: list[bool]
 ) -> None:
     """Prices 90 s and 180 s ahead of a server an hour ahead: the first is of now. A Date years ahead is no clock."""
@@ -219,9 +219,7 @@ def test_what_is_of_the_future_is_judged_by_the_sources_clock(
     "url",
     ["api.coingecko.com", "ftp://x/api", "http://", "http://x:0/", "http://x:99999/", "http://u:p@x/", "http://x?k=v"],
 )
-def test_an_address_that_is_none_is_a_configuration_error(
-    collector_settings: Callable[..., Settings], url: str
-) -> None:
+def test_an_invalid_address_is_a_configuration_error(collector_settings: Callable[..., Settings], url: str) -> None:
     """The message names the variable."""
     with pytest.raises(ConfigurationError, match="CRYPTO_COINGECKO_URL"):
         base_url(collector_settings(url))

@@ -125,7 +125,7 @@ def test_a_server_error_with_an_order_to_wait_is_obeyed_like_a_rate_limit() -> N
     retry=st.text(max_size=20),
     reset=st.text(max_size=30),
 )
-def test_no_answer_is_beyond_classification(status: int, body: bytes, retry: str, reset: str) -> None:
-    """Whatever comes, it is one of this project's errors."""
+def test_every_answer_becomes_one_of_the_projects_errors(status: int, body: bytes, retry: str, reset: str) -> None:
+    """Any status and body give one of this project's errors."""
     error = refusal(status, {"Retry-After": retry, "x-ratelimit-reset": reset, "Date": retry}, body, NOW_MS)
     assert isinstance(error, ForecastingError)

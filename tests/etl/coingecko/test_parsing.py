@@ -1,4 +1,4 @@
-"""Bodies are believed row by row, and only what is certainly a price."""
+"""Bodies are checked row by row, and only valid prices are kept."""
 
 from __future__ import annotations
 
@@ -46,14 +46,14 @@ def test_a_row_becomes_a_coin_and_a_price_at_its_event_time() -> None:
 
 
 @pytest.mark.parametrize("price", [None, 0, -1, 0.0, "67187", True, {}, [], 1e301, 10**400])
-def test_a_row_without_a_real_price_costs_only_itself(price: object) -> None:
+def test_a_row_without_a_valid_price_does_not_spoil_the_others(price: object) -> None:
     """Null, zero, negative, text, renamed coins' empty objects and absurd numbers are no prices."""
     rows = parse_markets([{**ROW, "current_price": price}, {**ROW, "id": "ethereum"}], MOMENT)
     assert [row.price is None for row in rows] == [True, False]
 
 
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999"])
-def test_numbers_that_are_not_json_are_no_prices(number: str) -> None:
+def test_nan_and_infinity_are_not_prices(number: str) -> None:
     """NaN and infinities void their row and no other."""
     body = json.dumps([ROW, {**ROW, "id": "ethereum"}]).replace("67187.3358", number, 1).encode()
     rows = parse_markets(parse_json(body), MOMENT)
@@ -74,21 +74,21 @@ def test_numbers_that_are_not_json_are_no_prices(number: str) -> None:
         "2026-09-16T09:14:20" + "0" * 60,
     ],
 )
-def test_a_price_without_a_usable_event_time_is_none(last_updated: object) -> None:
-    """No moment, nonsense, before the first coin, or more than two minutes ahead."""
+def test_a_price_without_a_valid_event_time_is_left_out(last_updated: object) -> None:
+    """No time, an invalid one, one before the first coin, or more than two minutes ahead."""
     (row,) = parse_markets([{**ROW, "last_updated": last_updated}], MOMENT)
     assert row.price is None
 
 
 def test_two_minutes_ahead_are_counted_by_the_sources_clock() -> None:
-    """A machine whose clock is an hour behind refuses nothing that is of now."""
+    """A machine whose clock is an hour behind still accepts current prices."""
     (row,) = parse_markets([ROW], ReplyTime(NOW_MS, NOW_MS - HOUR_MS))
     assert row.price is not None
     assert row.price.fetched_ms == NOW_MS - HOUR_MS
 
 
-def test_an_unknown_market_cap_is_no_zero() -> None:
-    """CoinGecko writes 0 where it does not know."""
+def test_a_market_cap_of_zero_means_unknown() -> None:
+    """CoinGecko writes 0 for an unknown value."""
     (row,) = parse_markets([{**ROW, "market_cap": 0, "total_volume": None}], MOMENT)
     assert row.price is not None
     assert (row.price.market_cap, row.price.volume) == (None, None)
@@ -102,21 +102,21 @@ def test_the_sparkline_is_dated_back_hour_by_hour() -> None:
 
 
 @pytest.mark.parametrize("value", [None, {}, {"error": "x"}, "text", 5, [1, 2], [{}], [{"id": 5}], [None]])
-def test_what_is_no_page_is_refused(value: object) -> None:
-    """Objects, texts, and lists of which no row names a coin are not believed at all."""
+def test_a_value_that_is_not_a_page_is_rejected(value: object) -> None:
+    """Objects, texts, and lists without any coin id are rejected."""
     with pytest.raises(BadReply):
         parse_markets(value, MOMENT)
 
 
 def test_an_empty_page_is_a_page() -> None:
-    """Past the end of the list there is nothing."""
+    """The page after the last coin is empty."""
     assert parse_markets([], MOMENT) == []
 
 
 @pytest.mark.parametrize(
     "body", [b"", b"<html>", b"{", b"\xff\xfe\x00", b"[" * 100_000, b"1" * 5000, b"Throttled", b'"\xe9"']
 )
-def test_what_is_no_json_is_refused(body: bytes) -> None:
+def test_a_body_that_is_not_json_is_rejected(body: bytes) -> None:
     """HTML, cut bodies, other encodings, endless nesting and endless digits are one BadReply."""
     with pytest.raises(BadReply):
         parse_json(body)
@@ -142,13 +142,13 @@ def test_a_chart_is_sorted_joined_and_left_without_its_provisional_end() -> None
     ]
 
 
-def test_the_double_quote_of_now_stays_out_whole() -> None:
+def test_a_last_quote_that_comes_twice_is_left_out_twice() -> None:
     """At the tail "now" may come twice, the later row earlier in time; neither is stored."""
     body = chart([[1621089000000, 1.0], [1621089594955, 2.0], [1621089594000, 2.0]])
     assert [price.ts_ms for price in parse_chart(body, "bitcoin", MOMENT)] == [1621089000000]
 
 
-def test_bad_rows_of_a_chart_cost_only_themselves() -> None:
+def test_invalid_rows_of_a_chart_do_not_spoil_the_others() -> None:
     """Nulls, texts, wrong lengths, the future and the distant past are left out."""
     t = NOW_MS - HOUR_MS
     rows = [[t, 1.0], None, [], [t], [t + 1, None], [t + 2, "2"], ["x", 2.0], [t + 3, 0], [t + 4, 2.0, 3.0]]
@@ -157,7 +157,7 @@ def test_bad_rows_of_a_chart_cost_only_themselves() -> None:
 
 
 @pytest.mark.parametrize("value", [None, [], {}, {"prices": None}, {"error": "coin not found"}, "text"])
-def test_what_is_no_chart_is_refused(value: object) -> None:
+def test_a_value_that_is_not_a_chart_is_rejected(value: object) -> None:
     """A chart has a list of prices."""
     with pytest.raises(BadReply):
         parse_chart(value, "bitcoin", MOMENT)
@@ -169,8 +169,8 @@ def test_a_coin_without_trades_has_an_empty_chart() -> None:
 
 
 @given(JSON, st.lists(st.lists(JSON, max_size=3), max_size=10))
-def test_whatever_comes_only_valid_prices_come_out(value: object, rows: list[list[object]]) -> None:
-    """Any JSON at all is a BadReply or yields prices that the store takes."""
+def test_any_json_gives_valid_prices_or_a_bad_reply(value: object, rows: list[list[object]]) -> None:
+    """Any JSON is a BadReply or gives prices that the store accepts."""
     bodies: list[Any] = [value, [value], [{**ROW, "current_price": value, "last_updated": value}]]
     prices: list[Price] = []
     for body in bodies:

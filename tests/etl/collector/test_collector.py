@@ -282,7 +282,7 @@ def test_the_n_largest_are_looked_up_once_a_day(make_world: Worlds) -> None:
     assert collector.context.universe.is_due(world.wall_ms + 25 * HOUR_MS)
 
 
-def test_a_disk_that_refuses_loses_nothing_and_recovers(make_world: Worlds) -> None:
+def test_prices_survive_a_full_disk_in_memory_and_are_stored_later(make_world: Worlds) -> None:
     """While the database cannot grow, prices wait in memory and health says so; afterwards they are all stored."""
     world = make_world()
     collector = world.start(coins=COINS)
@@ -304,7 +304,7 @@ def test_a_disk_that_refuses_loses_nothing_and_recovers(make_world: Worlds) -> N
     assert len([ts_ms for ts_ms in world.stored("bitcoin") if ts_ms > began_ms]) > 180
 
 
-def test_a_database_that_breaks_while_open_is_begun_afresh(make_world: Worlds) -> None:
+def test_a_database_damaged_while_open_is_replaced_and_filled_again(make_world: Worlds) -> None:
     """Garbage in the middle of the file: set aside, and the day before is fetched again."""
     world = make_world()
     world.start(coins=COINS)
@@ -324,8 +324,8 @@ def test_a_database_that_breaks_while_open_is_begun_afresh(make_world: Worlds) -
         assert len(reader.coins()) == 3
 
 
-def test_a_large_database_is_checked_beside_the_work(make_world: Worlds) -> None:
-    """Polls begin at once; a broken page found later makes the store begin afresh."""
+def test_a_large_database_is_checked_while_polls_go_on(make_world: Worlds) -> None:
+    """Polls start at once; when a damaged page is found later, the store is replaced."""
     world = make_world()
     world.start(coins=COINS)
     world.run(20)
@@ -340,8 +340,8 @@ def test_a_large_database_is_checked_beside_the_work(make_world: Worlds) -> None
     assert len(world.stored("bitcoin")) > 280
 
 
-def test_a_page_that_breaks_out_of_sight_is_found_while_everything_runs(make_world: Worlds) -> None:
-    """History that nobody reads just now is looked at once a minute, and begun afresh."""
+def test_a_damaged_page_that_no_poll_reads_is_found_within_a_minute(make_world: Worlds) -> None:
+    """A full check runs once a minute, and replaces the damaged database."""
     world = make_world()
     world.start(coins=COINS)
     writer = world.writer
@@ -356,8 +356,8 @@ def test_a_page_that_breaks_out_of_sight_is_found_while_everything_runs(make_wor
     assert len(world.stored("bitcoin")) > 280
 
 
-def test_a_check_of_the_file_before_says_nothing_of_the_new_one(make_world: Worlds) -> None:
-    """However many looks found the damage, one file is set aside, and not the one that was begun afresh."""
+def test_a_check_of_a_replaced_file_is_ignored(make_world: Worlds) -> None:
+    """Several checks that find the same damage set one file aside, and never the new one."""
     world = make_world()
     world.start(coins=COINS)
     writer = world.writer
@@ -373,14 +373,14 @@ def test_a_check_of_the_file_before_says_nothing_of_the_new_one(make_world: Worl
 
 
 def join_checks() -> None:
-    """Wait for the looks at every page that are under way."""
+    """Wait for the full checks in progress."""
     for thread in threading.enumerate():
         if thread.name == "check":
             thread.join()
 
 
 def damage_unseen(path: Path, writer: PriceWriter | None = None) -> None:
-    """Break a page that only a look at every page notices; `writer`: the one that has the file open."""
+    """Damage a page that only a full check reads; `writer` is the one that has the file open."""
     whole = path.read_bytes()
     for start in range(4096, len(whole), 4096):
         with path.open("r+b") as file:
@@ -396,8 +396,8 @@ def damage_unseen(path: Path, writer: PriceWriter | None = None) -> None:
     pytest.fail("every page is looked at anyway")
 
 
-def test_a_break_that_cannot_be_mended_yet_is_mended_later(make_world: Worlds) -> None:
-    """While no new database can be made, prices wait in memory; then everything is fetched and stored."""
+def test_a_damaged_database_is_replaced_as_soon_as_the_disk_allows(make_world: Worlds) -> None:
+    """While no new database can be created, prices stay in memory; then everything is fetched and stored."""
     world = make_world()
     collector = world.start(coins=COINS)
     world.run(20)
@@ -422,7 +422,7 @@ def test_a_break_that_cannot_be_mended_yet_is_mended_later(make_world: Worlds) -
     ],
 )
 def test_a_refused_key_stops_the_collector(make_world: Worlds, raw_server: Any, plan: str, body: bytes) -> None:
-    """Said twice, it is a configuration error that names the variable."""
+    """Two refusals are a configuration error that names the variable."""
     head = f"HTTP/1.1 401 Unauthorized\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
     raw_server.script = [head.encode() + body]
     world = make_world()

@@ -81,10 +81,10 @@ def _start_on(settings: Settings, remembered: dict[str, str]) -> Collector:
 
 @pytest.mark.parametrize("coins", ["bitcoin,ethereum", "top:2"])
 @pytest.mark.parametrize("text", GARBAGE, ids=range(len(GARBAGE)))
-def test_garbage_stops_nobody(
+def test_an_invalid_stored_state_does_not_stop_the_collector(
     collector_settings: MakeSettings, caplog: pytest.LogCaptureFixture, coins: str, text: str
 ) -> None:
-    """Whatever stands there, the collector starts, polls, and blocks itself no longer than the source ever asked."""
+    """With any text the collector starts and polls, and blocks itself for at most an hour."""
     with caplog.at_level(logging.WARNING):
         collector = _start_on(collector_settings(URL, coins=coins), dict.fromkeys(KEYS, text))
     assert collector.context.calls.budget.blocked_for_s <= 3600
@@ -96,6 +96,8 @@ def test_garbage_stops_nobody(
 
 @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 @given(values=st.fixed_dictionaries(dict.fromkeys(KEYS, _JSON)))
-def test_json_of_any_shape_stops_nobody(collector_settings: MakeSettings, values: dict[str, object]) -> None:
-    """The same for JSON that hypothesis makes up."""
+def test_stored_json_of_any_shape_does_not_stop_the_collector(
+    collector_settings: MakeSettings, values: dict[str, object]
+) -> None:
+    """The same holds for random JSON."""
     _start_on(collector_settings(URL, coins="top:2"), {key: json.dumps(value) for key, value in values.items()})

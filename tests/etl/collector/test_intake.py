@@ -149,7 +149,7 @@ def test_a_first_price_that_is_a_spike_leaves_no_trace(new_stage: Stage) -> None
     assert new_stage.stored() == {**day(until=0), 2: 100, 3: 100}
 
 
-def test_first_prices_that_wait_outlive_a_restart(new_stage: Stage) -> None:
+def test_held_first_prices_survive_a_restart(new_stage: Stage) -> None:
     """What was held of a coin without any stored price is confirmed by the next process."""
     new_stage.poll(0, 100)
     new_stage.poll(1, 100)

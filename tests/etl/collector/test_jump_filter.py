@@ -33,7 +33,7 @@ def test_a_spike_that_returns_leaves_no_trace() -> None:
     assert judged([100, 1000, 1010, 102]) == [100, 102]
 
 
-def test_a_price_back_at_the_old_level_ends_what_was_held() -> None:
+def test_a_price_back_at_the_old_level_drops_held_prices() -> None:
     """Two polls of a later jump are not confirmed by a spike that had returned before."""
     assert judged([100, 1000, 101, 1005, 1010]) == [100, 101]
 
@@ -49,7 +49,7 @@ def test_a_jump_is_stored_whole_once_two_further_polls_agree() -> None:
     assert jump_filter.unconfirmed == []
 
 
-def test_thirty_percent_is_no_jump() -> None:
+def test_a_move_of_thirty_percent_is_accepted_at_once() -> None:
     """Moves of just 30 % up and down are accepted at once."""
     assert judged([100, 130, 91]) == [100, 130, 91]
 
@@ -82,7 +82,7 @@ def test_polls_closer_than_a_cadence_do_not_confirm() -> None:
         assert jump_filter.accept(hurried, CADENCE_S) == []
 
 
-def test_a_stale_quote_at_the_old_level_does_not_drop_what_is_held() -> None:
+def test_a_stale_quote_at_the_old_level_does_not_drop_held_prices() -> None:
     """An edge that still serves the price from before the jump is no evidence that it went back."""
     jump_filter = JumpFilter()
     jump_filter.accept(quote(0, 100), CADENCE_S)
@@ -92,7 +92,7 @@ def test_a_stale_quote_at_the_old_level_does_not_drop_what_is_held() -> None:
     assert len(jump_filter.accept(quote(4, 60), CADENCE_S)) == 3
 
 
-def test_a_first_price_far_from_the_hint_waits() -> None:
+def test_a_first_price_far_from_the_reference_is_held() -> None:
     """A first price ten times the sparkline's is held, and dropped when the next is not."""
     jump_filter = JumpFilter()
     jump_filter.expect_near("bitcoin", 100)
@@ -100,7 +100,7 @@ def test_a_first_price_far_from_the_hint_waits() -> None:
     assert jump_filter.accept(quote(1, 101), CADENCE_S) == [quote(1, 101)]
 
 
-def test_what_is_held_survives_a_restart() -> None:
+def test_held_prices_survive_a_restart() -> None:
     """Held quotes are taken up again and confirmed by the polls after the restart."""
     jump_filter = JumpFilter()
     jump_filter.accept(quote(0, 100), CADENCE_S)
@@ -112,7 +112,7 @@ def test_what_is_held_survives_a_restart() -> None:
     assert len(restarted.accept(quote(3, 60), CADENCE_S)) == 3
 
 
-def test_the_back_fill_that_shows_the_path_releases_what_waits() -> None:
+def test_a_back_fill_at_the_new_level_releases_held_prices() -> None:
     """After a newer back-filled price at the new level, the held quote is within the limit."""
     jump_filter = JumpFilter()
     jump_filter.accept(quote(0, 100), CADENCE_S)

@@ -68,7 +68,7 @@ def test_an_interrupted_day_is_repeated_without_harm(writer: PriceWriter) -> Non
 
 
 def test_an_empty_store_has_nothing_to_thin(writer: PriceWriter) -> None:
-    """Nothing is done and nothing remembered."""
+    """Nothing is thinned and nothing stored."""
     assert thin_all(writer) == 0
 
 
@@ -77,7 +77,7 @@ def test_an_empty_store_has_nothing_to_thin(writer: PriceWriter) -> None:
 def test_thinning_keeps_the_last_of_every_bar_and_no_other(
     tmp_path_factory: pytest.TempPathFactory, times: list[int]
 ) -> None:
-    """Against a plain dictionary."""
+    """The result equals that of a plain dictionary."""
     path = tmp_path_factory.mktemp("store") / "crypto.db"
     expected = {-(-ts_ms // BAR_MS): ts_ms for ts_ms in sorted(times)}
     with PriceWriter(path) as writer, PriceReader(path) as reader:

@@ -270,7 +270,7 @@ def test_a_single_return_counts_at_most_twenty_volatilities() -> None:
     assert (volatility.step(state, limit) > volatility.step(state, limit / 2)).any()
 
 
-def test_a_repaired_coin_hands_out_only_rows_that_were_not_seen() -> None:
+def test_a_repaired_coin_returns_only_new_rows() -> None:
     """Rows handed out once are rebuilt in silence; those that the repair made possible come."""
     prices = _market(seed=13, hours=30)
     end = (START_MS // GRID_STEP_MS + 29 * 12) * GRID_STEP_MS

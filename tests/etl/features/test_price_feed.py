@@ -1,4 +1,4 @@
-"""From the price store to the feature grid: everything once, repaired coins anew, nothing from the future."""
+"""The price feed passes on each price once, repaired histories again, and nothing from the future."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def mixed_volatility(folder: Path, hourly: list[tuple[int, float]]) -> FloatArra
     return grid.vol_mixed[:, 0]
 
 
-def test_hourly_prices_tell_a_coins_rows_nothing_of_what_is_to_come(tmp_path: Path) -> None:
+def test_hourly_prices_never_leak_the_future_into_a_coins_rows(tmp_path: Path) -> None:
     """Hours from the first price on change no row, also where the first price moved back; earlier hours do."""
     for name in ("plain", "wild_after", "wild_before"):
         (tmp_path / name).mkdir()
@@ -59,8 +59,8 @@ def test_hourly_prices_tell_a_coins_rows_nothing_of_what_is_to_come(tmp_path: Pa
     )
 
 
-def test_each_price_is_handed_over_once_and_a_repaired_coin_anew(tmp_path: Path) -> None:
-    """The first pull hands over all, the next what is new, one after a back-fill the whole history."""
+def test_each_price_is_passed_on_once_and_a_repaired_history_again(tmp_path: Path) -> None:
+    """The first pull passes on everything, the next one new prices, one after a back-fill the whole history."""
     whole, late = prices(FIRST_MS), prices(LATER_MS)
     with PriceWriter(tmp_path / "crypto.db") as writer, PriceReader(tmp_path / "crypto.db") as reader:
         writer.update_coins([COIN])
@@ -75,8 +75,8 @@ def test_each_price_is_handed_over_once_and_a_repaired_coin_anew(tmp_path: Path)
 
 
 @pytest.mark.parametrize("tracked", [[], ["bitcoin"]])
-def test_a_coin_no_longer_collected_has_no_origin(tmp_path: Path, tracked: list[str]) -> None:
-    """What is not collected any more gets no further forecasts."""
+def test_a_coin_that_is_no_longer_collected_has_no_origin(tmp_path: Path, tracked: list[str]) -> None:
+    """Such a coin gets no further forecasts."""
     with PriceWriter(tmp_path / "crypto.db") as writer, PriceReader(tmp_path / "crypto.db") as reader:
         writer.update_coins([COIN])
         writer.track(["bitcoin"])

@@ -59,7 +59,7 @@ def test_as_of_is_the_last_price_within_the_tolerance(prices: list[tuple[int, in
             assert (event[coin], found[coin]) == older[-1] if older else (event[coin] == -1 and np.isnan(found[coin]))
 
 
-def test_what_is_no_price_is_dropped_and_old_prices_are_thinned_not_lost() -> None:
+def test_invalid_prices_are_dropped_and_thinning_changes_no_grid_price() -> None:
     """Zero, negative and non-finite values are dropped; thinning leaves the price of every grid point as it was."""
     raw, whole = RawPrices(), RawPrices()
     ts = np.arange(0, 3 * RAW_KEEP_MS, 37_000)
@@ -79,7 +79,7 @@ def test_what_is_no_price_is_dropped_and_old_prices_are_thinned_not_lost() -> No
     assert raw.newest(0) is None
 
 
-def test_grid_points_around_a_moment() -> None:
+def test_floor_and_ceiling_on_the_grid() -> None:
     """Floor and ceiling agree on a grid point and are 5 minutes apart elsewhere."""
     assert floor_grid(600_000) == ceil_grid(600_000) == 600_000
     assert (floor_grid(600_001), ceil_grid(600_001)) == (600_000, 900_000)

@@ -196,7 +196,7 @@ def test_answers_carry_the_edge_s_headers(server: MarketServer) -> None:
     assert answer.headers["Content-Type"] == "application/json; charset=utf-8"
 
 
-def test_the_end_of_a_url_that_is_too_long(server: MarketServer) -> None:
+def test_a_url_that_is_too_long_is_refused(server: MarketServer) -> None:
     """Beyond 8 kB there is an HTML page with 414."""
     answer = requests.get(f"{server.url}/coins/markets?ids={'x' * 9000}", timeout=10)
     assert answer.status_code == 414

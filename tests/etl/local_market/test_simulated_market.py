@@ -188,7 +188,7 @@ def test_volumes_are_positive_and_vary() -> None:
     assert volume.std() > 0.05 * volume.mean()
 
 
-def test_dear_and_cheap_coins_are_known_by_their_real_names() -> None:
+def test_expensive_and_cheap_coins_have_their_real_names() -> None:
     """At least 250 coins, each with its own id, CoinGecko's symbol and a plausible price."""
     known = known_coins()
     assert len(known) >= 250
@@ -198,14 +198,14 @@ def test_dear_and_cheap_coins_are_known_by_their_real_names() -> None:
     assert [coin.rank for coin in known.values()] == list(range(1, len(known) + 1))
 
 
-def test_more_coins_than_are_known_are_plainly_synthetic() -> None:
+def test_coins_beyond_the_table_are_obviously_synthetic() -> None:
     """`top:400` has 400 different coins; those beyond the table say what they are."""
     coins = coins_wanted("top:400")
     assert len({coin.id for coin in coins}) == 400
     assert coins[399].name == "Synthetic 0400"
 
 
-def test_a_coin_nobody_knows_gets_a_symbol_and_a_name() -> None:
+def test_an_unknown_coin_gets_a_symbol_and_a_name() -> None:
     """Any well-formed id can be simulated."""
     [coin] = coins_wanted("some-new-coin")
     assert (coin.symbol, coin.name) == ("somenewcoin", "Some New Coin")

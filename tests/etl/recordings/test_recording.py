@@ -1,4 +1,4 @@
-"""Recordings are read without trust: Parquet, CSV, the project's own exports, a crypto.db, and whatever is none."""
+"""Recordings are read and checked: Parquet, CSV, the project's own exports, crypto.db, and invalid files."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def test_the_order_of_rows_does_not_matter_and_of_duplicates_the_first_stays(par
 
 
 @pytest.mark.parametrize("moment", ["iso", "iso-z", "seconds", "milliseconds"])
-def test_csv_says_the_same_as_parquet(parquet: Write, text: Write, rows: list[Any], moment: str) -> None:
+def test_csv_and_parquet_give_the_same_recording(parquet: Write, text: Write, rows: list[Any], moment: str) -> None:
     """Moments may be ISO or UNIX time; numbers are read to the last digit."""
     stamp: Callable[[int], object] = {
         "iso": lambda ms: str(np.datetime64(ms, "ms")),
@@ -133,8 +133,8 @@ def test_the_project_s_own_export_can_be_played(text: Write) -> None:
     assert recording.series["bitcoin"].volume.tolist() == [7.5, 8.5]
 
 
-def test_semicolons_and_remarks_are_fine(text: Write) -> None:
-    """As spreadsheets in Portuguese write it."""
+def test_semicolons_and_comment_lines_are_accepted(text: Write) -> None:
+    """Portuguese spreadsheets write such files."""
     recording = read_recording(
         text("# prices", "timestamp;coin;price", "2026-01-01;bitcoin;1.5", "", "2026-01-03;bitcoin;2")
     )
@@ -193,7 +193,7 @@ GOOD = "2026-01-01T00:00:00,bitcoin,1.0"
     ],
 )
 def test_a_wrong_csv_is_refused_by_file_row_and_column(text: Write, lines: list[str], needles: list[str]) -> None:
-    """One line in Portuguese that says where; nothing is played."""
+    """One Portuguese line names file, row and column."""
     with pytest.raises(BadInput) as caught:
         read_recording(text(*lines))
     message = caught.value.in_words()
@@ -226,7 +226,7 @@ def test_a_wrong_parquet_is_refused_by_row_and_column(parquet: Write, rows: list
         read_recording(tmp_path / "cut.parquet")
 
 
-def test_what_is_no_recording_at_all_is_refused(tmp_path: Path) -> None:
+def test_files_that_are_not_recordings_are_rejected(tmp_path: Path) -> None:
     """A folder without crypto.db, a missing file, a database without prices."""
     with refusal(BadInput, match="nowhere"):
         read_recording(tmp_path / "nowhere.csv")
@@ -243,10 +243,8 @@ def test_what_is_no_recording_at_all_is_refused(tmp_path: Path) -> None:
     magic=st.sampled_from([b"", b"PAR1", b"SQLite format 3\0", b"timestamp,coin,price\n"]),
 )
 @settings(max_examples=100, deadline=None)
-def test_no_file_whatever_breaks_the_reader(
-    content: bytes, magic: bytes, tmp_path_factory: pytest.TempPathFactory
-) -> None:
-    """Any bytes are either a recording or refused in one line."""
+def test_any_bytes_are_read_or_rejected(content: bytes, magic: bytes, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Any bytes are either a recording or rejected in one line."""
     path = tmp_path_factory.getbasetemp() / "hostile"
     path.write_bytes(magic + content)
     try:
@@ -266,7 +264,7 @@ def test_no_file_whatever_breaks_the_reader(
         pa.array([1_767_225_600_000_000_000, 1_767_398_400_000_000_000], pa.timestamp("ns")),
     ],
 )
-def test_parquet_moments_may_be_of_any_kind(tmp_path: Path, moments: pa.Array) -> None:
+def test_parquet_times_may_have_any_type(tmp_path: Path, moments: pa.Array) -> None:
     """Seconds, milliseconds, texts and timestamps without a zone all mean UTC."""
     path = tmp_path / "recording.parquet"
     pq.write_table(pa.table({"timestamp": moments, "coin": ["bitcoin"] * 2, "price": [1, 2]}), path)
@@ -275,7 +273,7 @@ def test_parquet_moments_may_be_of_any_kind(tmp_path: Path, moments: pa.Array) -
     assert series.price.tolist() == [1.0, 2.0]
 
 
-def test_named_coins_are_read_alone_and_one_that_is_not_there_is_named(parquet: Write, rows: list[Any]) -> None:
+def test_only_the_named_coins_are_read_and_a_missing_one_is_named(parquet: Write, rows: list[Any]) -> None:
     """The message lists the coins that were recorded."""
     path = parquet(rows)
     assert list(read_recording(path, ["ethereum"]).series) == ["ethereum"]
@@ -283,7 +281,7 @@ def test_named_coins_are_read_alone_and_one_that_is_not_there_is_named(parquet: 
         read_recording(path, ["ethereum", "solana"])
 
 
-def test_parquet_prices_that_are_no_numbers_are_refused(tmp_path: Path) -> None:
+def test_parquet_prices_that_are_not_numbers_are_rejected(tmp_path: Path) -> None:
     """The column is named."""
     path = tmp_path / "recording.parquet"
     pq.write_table(pa.table({"timestamp": ["2026-01-01"], "coin": ["bitcoin"], "price": ["dear"]}), path)
