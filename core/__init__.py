@@ -1,1 +1,1 @@
-"""What every process shares: settings, workspaces, price store, publication, reading, health."""
+"""What every process shares: settings, workspaces, price store, published tables, readers, health records."""

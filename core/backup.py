@@ -1,4 +1,4 @@
-"""A consistent copy of one workspace while everything runs, and the way back. `python -m core.backup --help`."""
+"""Back up one workspace while everything runs, and restore it: `python -m core.backup --help`."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ _PAUSE_S: Final = 0.01
 def make_backup(workspace: Workspace, target: Path) -> None:
     """Copy a workspace into the new folder `target`: price store, published tables, models.
 
-    SQLite's own backup gives one moment of the price store while the collector writes; of the published tables the
-    manifest is copied last, after every file that it names. Until everything is there, nothing lies at `target`.
+    SQLite's backup gives a consistent state of the price store while the collector writes. Of the published tables, the
+    manifest is copied last, after all files that it names. `target` appears only when the copy is complete.
 
     Raises:
-        BadInput: `target` already holds something.
-        NotReady: there is nothing to copy yet.
-        OSError, StorageProblem: the disk refused.
-        DamagedFile: the price store is broken.
+        BadInput: `target` is not empty.
+        NotReady: no prices are stored yet.
+        OSError, StorageProblem: the disk is full or cannot be written.
+        DamagedFile: the price store is damaged.
     """
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise BadInput(message("backup.target_exists", folder=str(target)))
@@ -60,21 +60,21 @@ def make_backup(workspace: Workspace, target: Path) -> None:
 
 
 def restore_backup(source: Path, settings: Settings) -> Workspace:
-    """Put a copy back into the folders that `settings` name, which must hold no prices yet.
+    """Restore a copy into the folders that `settings` name, which must hold no prices yet.
 
-    With the source `auto` the copy itself says which source, currency and seed it belongs to.
+    With the source `auto`, source, currency and seed come from the copy.
 
     Raises:
-        BadInput: `source` is no copy of a workspace, or the workspace already has prices.
+        BadInput: `source` is not a copy of a workspace, or the workspace already has prices.
         WorkspaceMismatch: the copy was made with another source, currency, seed or recording.
-        AlreadyRunning: a collector or a pipeline works there.
+        AlreadyRunning: a collector or a pipeline runs in this workspace.
     """
     if not (source / META_FILE).is_file() or not (source / "crypto.db").is_file():
         raise BadInput(message("backup.no_copy", folder=str(source)))
     meta = _meta_of(source)
     if settings.source is Source.AUTO:
-        told = {"source": Source(meta["source"]), "currency": meta["currency"], "seed": meta.get("seed") or 0}
-        settings = settings.model_copy(update=told)
+        from_copy = {"source": Source(meta["source"]), "currency": meta["currency"], "seed": meta.get("seed") or 0}
+        settings = settings.model_copy(update=from_copy)
     if settings.source is Source.REPLAY and settings.replay is None:
         raise BadInput(message("backup.needs_replay"))
     workspace = open_workspace(settings, meta=meta)
@@ -110,7 +110,7 @@ def _copy_database(source: Path, target: Path) -> None:
 
 
 def _copy_published(source: Path, target: Path) -> None:
-    """Copy what the manifest names; a file that was superseded meanwhile means: begin again with the newer manifest."""
+    """Copy the files that the manifest names; if one was superseded meanwhile, retry with the newer manifest."""
     for attempt in range(_TRIES):
         try:
             manifest = Manifest.from_json(read_json(source / MANIFEST))
@@ -128,7 +128,7 @@ def _copy_published(source: Path, target: Path) -> None:
 
 
 def _copy_models(source: Path, target: Path) -> None:
-    """Copy the newest model and its card; a model that changed meanwhile is noticed by its hash and retrained."""
+    """Copy the newest model and its card; if it changed meanwhile, its hash is wrong and it is retrained on use."""
     target.mkdir(exist_ok=True)
     target.chmod(0o700)
     try:
@@ -140,7 +140,7 @@ def _copy_models(source: Path, target: Path) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Copy, or put back."""
+    """Make or restore a backup, as the command line says."""
     line = CommandLine("core.backup")
     choice = line.one_of()
     choice("--out", type=Path, value="folder")
@@ -152,14 +152,14 @@ def _copy(settings: Settings, given: Namespace) -> int:
     try:
         if given.out is not None:
             make_backup(current_workspace(settings), given.out)
-            said = message("backup.done", folder=str(given.out))
+            done = message("backup.done", folder=str(given.out))
         else:
-            said = message("backup.restored", folder=str(restore_backup(given.restore, settings).root))
+            done = message("backup.restored", folder=str(restore_backup(given.restore, settings).root))
     except (StorageProblem, DamagedFile) as error:
         raise BadInput(message("backup.failed", reason=error.message)) from error
     except AlreadyRunning as error:
         raise AlreadyRunning(message("backup.running", reason=error.message)) from error
-    print(say(said))  # noqa: T201 - a person started this command
+    print(say(done))  # noqa: T201 - a person started this command
     return 0
 
 

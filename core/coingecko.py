@@ -1,4 +1,4 @@
-"""How every process of the project addresses CoinGecko, and by which name it asks."""
+"""CoinGecko's addresses and the User-Agent of this project's requests."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ PRO_URL: Final = "https://pro-api.coingecko.com/api/v3"
 
 
 def user_agent(contact: str | None = None) -> str:
-    """Product, version and contact; CoinGecko refuses every call without a User-Agent."""
+    """Product, version and contact, for CoinGecko refuses requests without a User-Agent."""
     product = f"crypto-forecasting-pipeline/{VERSION}"
     contact = re.sub(r"[^ -~]|[()]", "", contact or "").strip()
     return f"{product} ({contact})" if contact else product

@@ -1,22 +1,22 @@
-"""The one tree of errors; each class says what happens next.
+"""The project's exceptions; each class says what the caller does next.
 
 ForecastingError
 ├── ConfigurationError          stop: a person must change a setting (exit code 78, never retried)
-│   ├── WorkspaceMismatch       stop: the folder belongs to another source, currency, seed or recording
+│   ├── WorkspaceMismatch       stop: the folder holds another source, currency, seed or recording
 │   └── CredentialProblem       stop: CoinGecko says the key or the plan is wrong
 ├── AlreadyRunning              stop: another process holds the lock of this folder (exit code 75)
-├── SourceError                 the price source did not give what was asked
+├── SourceError                 the price source did not return what was requested
 │   ├── SourceUnavailable       wait with back-off, then ask again
 │   │   ├── RateLimited         wait as long as the source says, then ask again
 │   │   └── Banned              wait at least ten minutes, then ask once
-│   ├── BadReply                drop the reply, ask again at the next turn
-│   └── RequestRefused          do not repeat this request; go on with the others
+│   ├── BadReply                drop the reply, ask again at the next poll
+│   └── RequestRefused          do not repeat this request; continue with the others
 │       ├── RequestTooLong      ask for fewer coins at a time
-│       └── UnknownCoin         leave this coin out, look again later
-├── StorageProblem              keep in memory what was to be stored, try again
+│       └── UnknownCoin         leave this coin out, try again later
+├── StorageProblem              keep the data in memory, try to store them again
 ├── DamagedFile                 set the file aside, rebuild it
-├── NotReady                    wait: the data will come by themselves
-└── BadInput                    refuse the input, naming what and where
+├── NotReady                    wait: another process will provide the data
+└── BadInput                    refuse the input; say what is wrong and where
 """
 
 from __future__ import annotations
@@ -54,9 +54,9 @@ EXIT_ALREADY_RUNNING = 75
 
 
 class ForecastingError(Exception):
-    """Anything this project raises on purpose.
+    """Base of all exceptions that this project raises on purpose.
 
-    What a person is to read is a `Message`; errors that only logs and programmers see carry plain English text.
+    Errors that people read carry a `Message`; errors for logs and programmers carry English text.
     `str(error)` is English.
     """
 
@@ -89,7 +89,7 @@ class AlreadyRunning(ForecastingError):
 
 
 class SourceError(ForecastingError):
-    """The price source did not give what was asked."""
+    """The price source did not return what was requested."""
 
 
 class SourceUnavailable(SourceError):
@@ -105,27 +105,27 @@ class RateLimited(SourceUnavailable):
 
 
 class Banned(SourceUnavailable):
-    """Wait at least ten minutes: the edge has shut this address out."""
+    """Wait at least ten minutes: CoinGecko's edge servers block this address."""
 
 
 class BadReply(SourceError):
-    """Drop the reply and ask again at the next turn: wrong content type, shape or values."""
+    """Drop the reply and ask again at the next poll: wrong content type, shape or values."""
 
 
 class RequestRefused(SourceError):
-    """Do not repeat this request: the source says that it will never answer it."""
+    """Do not repeat this request: the source will always refuse it."""
 
 
 class UnknownCoin(RequestRefused):
-    """Leave this coin out and look again later: the source does not know the id."""
+    """Leave this coin out and try again later: the source does not know the id."""
 
 
 class RequestTooLong(RequestRefused):
-    """Ask for fewer coins at a time: the address line is longer than the source takes."""
+    """Ask for fewer coins at a time: the URL is longer than the source accepts."""
 
 
 class StorageProblem(ForecastingError):
-    """Keep in memory what was to be stored and try again: the disk is full, read-only or out of order."""
+    """Keep the data in memory and try again: the disk is full, read-only or failing."""
 
 
 class DamagedFile(ForecastingError):
@@ -133,7 +133,7 @@ class DamagedFile(ForecastingError):
 
 
 class NotReady(ForecastingError):
-    """Wait: what was asked for is not there yet and will come by itself."""
+    """Wait: the data do not exist yet, and another process will provide them."""
 
 
 class BadInput(ForecastingError):

@@ -1,4 +1,4 @@
-"""Files that are whole or not there: atomic writing, reading JSON, setting damaged files aside."""
+"""Files that are complete or absent: atomic writes, reading JSON, renaming damaged files."""
 
 from __future__ import annotations
 
@@ -30,13 +30,12 @@ _MIN_FREE_BYTES = 16 * 1024
 
 
 def write_atomically(path: Path, content: bytes, *, durable: bool = True) -> None:
-    """Put `content` at `path` so that a reader sees the old file or the new one, never a part.
+    """Replace the file at `path` so that a reader sees the old content or the new one, never a part.
 
-    With `durable` the order survives a power loss: the data reach the disk before the name does
-    (fsync of the file, then rename), and the rename itself is on disk on return (fsync of the folder).
+    With `durable` this also holds after a power loss: fsync of the file, rename, fsync of the folder.
 
     Raises:
-        OSError: the folder is full, read-only or gone; the old file is untouched.
+        OSError: the disk is full, read-only or gone; the old file is unchanged.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary_name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
@@ -62,16 +61,16 @@ def write_json(path: Path, value: object, *, durable: bool = True) -> None:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """The JSON object at `path`.
+    """Read the JSON object at `path`.
 
     Raises:
-        FileNotFoundError: there is no such file.
+        FileNotFoundError: the file does not exist.
         DamagedFile: the file is not a JSON object.
-        OSError: it cannot be read now, which says nothing of what is in it.
+        OSError: it cannot be read now; its content may be fine.
     """
     try:
         value = json.loads(path.read_bytes())
-    except (ValueError, RecursionError) as error:  # bytes, syntax, endless numbers or nesting that are no JSON of ours
+    except (ValueError, RecursionError) as error:  # wrong bytes or syntax, huge numbers, deep nesting
         raise DamagedFile(f"{path.name}: not JSON ({error})") from error
     if not isinstance(value, dict):
         raise DamagedFile(f"{path.name}: not a JSON object")
@@ -79,16 +78,16 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def remove_temporaries(folder: Path, name: str) -> None:
-    """Delete what a crash in the middle of `write_atomically` left of files whose names begin with `name`.
+    """Delete temporary files that a crash inside `write_atomically` left for names that begin with `name`.
 
-    To be called by the one writer of those files, before it writes.
+    Only the one writer of those files may call this, before its first write.
     """
     for path in folder.glob(f".{name}*.tmp"):
         path.unlink(missing_ok=True)
 
 
 def file_stamp(path: Path) -> tuple[int, int, int]:
-    """Inode, modification time in ns and size, which tell one content from the next; zeros where there is no file."""
+    """Inode, modification time in ns and size, which change with the content; zeros if there is no file."""
     try:
         status = path.stat()
     except OSError:
@@ -115,7 +114,11 @@ def refuses_writing(folder: Path) -> bool:
 
 
 def set_aside(path: Path) -> Path:
-    """Rename a damaged file (with SQLite's -wal and -shm) to a dated name beside it; return the new name."""
+    """Rename a damaged file, with SQLite's -wal and -shm, to a dated name beside it.
+
+    Returns:
+        The new path.
+    """
     stamp = to_datetime(now_ms()).strftime("%Y%m%dT%H%M%S%f")[:-3]
     target = path.with_name(f"{path.name}.damaged-{stamp}")
     for suffix in ("", "-wal", "-shm"):
@@ -126,7 +129,7 @@ def set_aside(path: Path) -> Path:
 
 
 def _replace(temporary: Path, path: Path) -> None:
-    """Rename over `path`; Windows refuses for a moment while a reader has the file open."""
+    """Rename over `path`; retry, because Windows refuses while a reader has the file open."""
     for attempt in range(_REPLACE_TRIES):
         try:
             temporary.replace(path)

@@ -18,7 +18,7 @@ __all__ = [
 ]
 
 HORIZONS_MIN: Final[tuple[int, ...]] = tuple(range(5, 65, 5))
-"""Minutes from the origin to the price that is forecast."""
+"""Minutes from the origin to the target time of a forecast."""
 
 QUANTILES: Final[tuple[float, ...]] = (0.025, 0.05, 0.10, 0.25, 0.50, 0.75, 0.90, 0.95, 0.975)
 QUANTILE_COLUMNS: Final[tuple[str, ...]] = ("q025", "q05", "q10", "q25", "q50", "q75", "q90", "q95", "q975")
@@ -33,7 +33,7 @@ INTERVALS: Final[dict[int, tuple[str, str]]] = {
 
 KIND_MODEL: Final = "model"
 KIND_BASELINE: Final = "baseline"
-"""Which forecaster made a row: the blend of ridge and forest, or the price that stays."""
+"""Which forecaster made a row: the blend of ridge and forest, or the EWMA baseline."""
 
 _KIND_MODEL_0_1: Final = "forest"
 
@@ -58,5 +58,5 @@ FORECAST_SCHEMA: Final = pa.schema(
 
 
 def current_kind(kind: str) -> str:
-    """The kind of a stored forecast row in today's words: version 0.1.0 wrote "forest" for the model."""
+    """Translate the kind of a stored row: version 0.1.0 wrote "forest" for the model."""
     return KIND_MODEL if kind == _KIND_MODEL_0_1 else kind

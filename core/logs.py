@@ -1,4 +1,4 @@
-"""Logging to standard output, one line a record, in English; the supervisor adds name and colour."""
+"""Logging to standard output, one line per record; the supervisor adds the process's name and colour."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ __all__ = ["configure_logging"]
 
 
 def configure_logging(level: str) -> None:
-    """Send records of `level` and above to standard output; libraries speak from WARNING on."""
+    """Send records of `level` and above to standard output; noisy libraries only from WARNING up."""
     logging.basicConfig(
         level=level, stream=sys.stdout, format="%(asctime)s %(levelname)-7s %(message)s", datefmt="%H:%M:%S", force=True
     )

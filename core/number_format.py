@@ -1,4 +1,4 @@
-"""Numbers and prices as text: the same decimals and separators in console, report and dashboard."""
+"""Numbers and prices as text, alike in console, report and dashboard."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ _SWAP_SEPARATORS: Final = str.maketrans(",.", ".,")
 
 
 def format_number(value: float, decimals: int = 0, language: str = "pt") -> str:
-    """`1234.5` with one decimal as `1.234,5` in Portuguese, and as `1,234.5` in any other language."""
+    """Format `1234.5` with one decimal as `1.234,5` in Portuguese and `1,234.5` in any other language."""
     text = f"{value:,.{decimals}f}"
     return text.translate(_SWAP_SEPARATORS) if language == "pt" else text
 
 
 def price_decimals(price: float) -> int:
-    """How many decimals show a small move: 2 for 67187.33, 8 for 0.00002431, none from a million up."""
+    """Number of decimals that show a small move: 2 for 67187.33, 8 for 0.00002431, 0 from a million up."""
     if not math.isfinite(price) or price <= 0:
         return 2
     magnitude = math.floor(math.log10(price))

@@ -1,4 +1,4 @@
-"""What can be a price, its time and the id of its coin: one rule for replies, recordings and the price store."""
+"""Valid prices, times and coin ids: one rule for replies, recordings and the price store."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ EARLIEST_MS: Final = 1_230_768_000_000
 """2009: no price is older than the first coin."""
 
 MAX_PRICE: Final = 1e300
-"""Prices stay below, so that sums and products of a few of them are finite."""
+"""Upper bound of prices, so that sums and products of a few of them stay finite."""
 
 
 def is_price(value: float) -> bool:

@@ -1,4 +1,4 @@
-"""How a forecast meets its outcome: one rule for live scores, the backtest, the API and the dashboard."""
+"""The outcome of a forecast: one rule for live scores, the backtest, the API and the dashboard."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ import numpy.typing as npt
 __all__ = ["PRICE_TOLERANCE_MS", "is_outcome", "realised_prices"]
 
 PRICE_TOLERANCE_MS: Final = 450_000
-"""A price stands for the time after it for at most 7.5 minutes; beyond that there is a gap."""
+"""A price counts as current for at most 7.5 minutes after its event time; after that there is a gap."""
 
 
 def is_outcome(price_ms: npt.ArrayLike, target_ms: npt.ArrayLike, newest_ms: npt.ArrayLike) -> npt.NDArray[np.bool_]:
     """Whether the last price at or before a target time is the outcome of a forecast for it.
 
-    It is not in a gap, and not until a price from the target time on has arrived: a late price could still replace it.
+    It is not in a gap. And it is only once a price at or after the target has arrived: until then a late price could
+    still take its place.
 
     Args:
         price_ms: event time of the last price at or before the target, in UTC milliseconds.
@@ -30,7 +31,7 @@ def is_outcome(price_ms: npt.ArrayLike, target_ms: npt.ArrayLike, newest_ms: npt
 def realised_prices(
     ts_ms: npt.ArrayLike, prices: npt.ArrayLike, target_ms: npt.ArrayLike, newest_ms: int
 ) -> npt.NDArray[np.float64]:
-    """The outcomes (k,) of forecasts of one coin for target times (k,), NaN where `is_outcome` is false.
+    """Outcomes (k,) of forecasts of one coin for target times (k,); NaN where `is_outcome` is false.
 
     Args:
         ts_ms: event times (n,) in increasing order, in UTC milliseconds.

@@ -1,4 +1,4 @@
-"""Settings: built once from `.env`, the environment and the command line, then passed in."""
+"""Settings, built once from the command line, the environment and `.env`, then passed to whatever needs them."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from core.wording import Message, Value, message, sentences
 __all__ = ["DEFAULT_COINS", "PARENT_VARIABLE", "PROJECT", "Plan", "Settings", "Source", "load_settings"]
 
 PARENT_VARIABLE: Final = "CRYPTO_PARENT_PID"
-"""Names the process that started this one and gave it all settings."""
+"""Holds the pid of the process that started this one and passed it all settings."""
 
 PROJECT: Final = Path(__file__).resolve().parent.parent
 _IN_CHECKOUT: Final = (PROJECT / "pyproject.toml").is_file()
 _BASE: Final = PROJECT if _IN_CHECKOUT else Path()
-"""Folder of `.env` and start of relative paths: the checkout, or the current folder of an installed package."""
+"""Folder of `.env` and base of relative paths: the checkout, or the current folder of an installed package."""
 _HOME: Final = PROJECT if _IN_CHECKOUT else platformdirs.user_data_path("crypto-forecasting", appauthor=False)
-"""Folder of data and models unless another is named."""
+"""Default folder of data and models."""
 DEFAULT_COINS: Final = (
     "bitcoin",
     "ethereum",
@@ -46,7 +46,7 @@ _TOP = re.compile(r"top:([1-9]\d{0,3})")
 
 
 class Source(StrEnum):
-    """Where prices come from; `AUTO` is decided at the start of the suite."""
+    """Where prices come from; the suite decides what `AUTO` means when it starts."""
 
     AUTO = "auto"
     COINGECKO = "coingecko"
@@ -55,7 +55,7 @@ class Source(StrEnum):
 
 
 class Plan(StrEnum):
-    """CoinGecko plans, named so that nobody takes the free "Demo" key for the simulated market."""
+    """CoinGecko plans; the free "Demo" plan is `DEMO_KEY`, to keep it apart from the simulated market."""
 
     KEYLESS = "keyless"
     DEMO_KEY = "demo-key"
@@ -129,7 +129,7 @@ class Settings(BaseSettings):
     @field_validator("coingecko_key", "api_token")
     @classmethod
     def _check_secret(cls, value: SecretStr | None) -> SecretStr | None:
-        """A secret goes into an HTTP header: printable ASCII without spaces, or nothing."""
+        """Refuse what cannot stand in an HTTP header: a secret is printable ASCII without spaces."""
         if value is not None and not re.fullmatch(r"[!-~]{4,512}", value.get_secret_value()):
             raise PydanticCustomError("settings.secret", "4 to 512 ASCII characters without spaces")
         return value
@@ -137,7 +137,7 @@ class Settings(BaseSettings):
     @field_validator("data_dir", "models_dir", "replay")
     @classmethod
     def _from_project(cls, value: Path | None, info: Any) -> Path | None:
-        """Folders are relative to a checkout, if this is one; a recording to the current folder."""
+        """Resolve folders from the checkout, if this is one, and a recording from the current folder."""
         if value is None:
             return None
         value = value.expanduser()
@@ -157,23 +157,23 @@ class Settings(BaseSettings):
 
     @property
     def is_loopback(self) -> bool:
-        """Whether API and dashboard can be reached from this machine alone."""
+        """Whether API and dashboard can be reached only from this machine."""
         return self.host in _LOOPBACK
 
     @property
     def top(self) -> int | None:
-        """N of `top:N`, or None where ids are named."""
+        """N of `top:N`, or None if coins are named by id."""
         match = _TOP.fullmatch(self.coins[0]) if self.coins else None
         return int(match[1]) if match else None
 
     @property
     def coin_ids(self) -> tuple[str, ...]:
-        """The ids asked for; the default ten where none are named; empty with `top:N`."""
+        """The ids asked for, by default ten; empty with `top:N`."""
         return () if self.top else (self.coins or DEFAULT_COINS)
 
     @property
     def run_dir(self) -> Path:
-        """Folder of health files and of the suite's lock."""
+        """Folder of the health files and the suite's lock."""
         return self.data_dir / "run"
 
     def environment(self) -> dict[str, str]:
@@ -194,12 +194,12 @@ class Settings(BaseSettings):
 
 
 def load_settings(**overrides: object) -> Settings:
-    """Settings from `.env`, environment and `overrides` (None means: not given).
+    """Build settings from `overrides` (None means not given), the environment and `.env`, in this precedence.
 
-    A process of the suite gets everything from its parent and does not read `.env` again.
+    A child of the suite gets all settings from its parent and does not read `.env`.
 
     Raises:
-        ConfigurationError: one line per problem, naming the variable.
+        ConfigurationError: a setting is wrong; the message has one line per problem and names the variable.
     """
     given = {name: value for name, value in overrides.items() if value is not None}
     if os.environ.get(PARENT_VARIABLE):
@@ -216,13 +216,13 @@ _SECRETS: Final = {"coingecko_key", "api_token"}
 
 
 def _lines(problems: list[Message]) -> Message:
-    """One message of several, a line each."""
+    """Join messages into one, a line each."""
     first, *rest = problems
     return message("settings.lines", first=first, rest=_lines(rest)) if rest else first
 
 
 def _explain(detail: ErrorDetails) -> Message:
-    """What is wrong with one setting; never shows a secret."""
+    """Say what is wrong with one setting, without showing a secret."""
     reason = _reason(detail)
     if not detail["loc"]:
         return message("settings.invalid", reason=reason)

@@ -1,4 +1,4 @@
-"""Time as this project keeps it: UTC, integer milliseconds in storage, ISO 8601 with an offset for people."""
+"""Times: integer UTC milliseconds in storage, ISO 8601 with an offset for people."""
 
 from __future__ import annotations
 
@@ -39,9 +39,8 @@ def to_datetime(ts_ms: int) -> datetime:
 
 
 def iso(ts_ms: int) -> str:
-    """`ts_ms` as ISO 8601 with offset, to the second where there are no milliseconds."""
-    moment = to_datetime(ts_ms)
-    return moment.isoformat(timespec="milliseconds" if ts_ms % 1000 else "seconds")
+    """`ts_ms` as ISO 8601 with offset; milliseconds are shown only if they are not zero."""
+    return to_datetime(ts_ms).isoformat(timespec="milliseconds" if ts_ms % 1000 else "seconds")
 
 
 def month(ts_ms: int) -> str:
@@ -50,26 +49,25 @@ def month(ts_ms: int) -> str:
 
 
 def parse_moment(text: str, *, end_of_day: bool = False) -> int:
-    """UTC milliseconds of an ISO moment or date; without an offset it is UTC.
+    """Parse an ISO 8601 time or date into UTC milliseconds; without an offset it is UTC.
 
-    A bare date means its first millisecond, or its last with `end_of_day`.
+    A date alone means its first millisecond, or its last one with `end_of_day`.
 
     Raises:
-        ValueError: the text is neither a date nor a moment, or lies outside the calendar.
+        ValueError: the text is neither a date nor a time, or lies outside the calendar.
     """
     text = text.strip()
     try:
         day = date.fromisoformat(text)
     except ValueError:
-        moment = datetime.fromisoformat(text)
-        moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-        return _milliseconds(moment)
+        time_of_day = datetime.fromisoformat(text)
+        return _milliseconds(time_of_day if time_of_day.tzinfo else time_of_day.replace(tzinfo=UTC))
     start = _milliseconds(datetime(day.year, day.month, day.day, tzinfo=UTC))
     return start + DAY_MS - 1 if end_of_day else start
 
 
-def _milliseconds(moment: datetime) -> int:
+def _milliseconds(time_utc: datetime) -> int:
     try:
-        return (moment - datetime.fromtimestamp(0, UTC)) // timedelta(milliseconds=1)
+        return (time_utc - datetime.fromtimestamp(0, UTC)) // timedelta(milliseconds=1)
     except OverflowError as error:
-        raise ValueError("moment outside the calendar") from error
+        raise ValueError("time outside the calendar") from error

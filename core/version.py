@@ -1,4 +1,4 @@
-"""The release, as /status, User-Agent and exports name it; pyproject.toml takes it from here."""
+"""The version of this release; pyproject.toml reads it from here."""
 
 from __future__ import annotations
 

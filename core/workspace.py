@@ -1,4 +1,4 @@
-"""Folders of one source: live, simulated and replayed prices never share one."""
+"""Workspaces: the folders of one source. Live, simulated and replayed prices never share one."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Workspace:
-    """Where one source's files lie; `epoch_ms` is the moment at which a replay started to play."""
+    """The folders of one source; `epoch_ms` is when its simulation or replay began, in UTC milliseconds."""
 
     source: Source
     currency: str
@@ -63,10 +63,10 @@ class Workspace:
 
     @contextmanager
     def hold_pipeline(self) -> Iterator[None]:
-        """Hold the lock of everything that the pipeline writes.
+        """Hold the lock of all files that the pipeline writes.
 
         Raises:
-            AlreadyRunning: another pipeline, or a single step, holds it.
+            AlreadyRunning: another pipeline or a single step holds it.
         """
         lock = hold_lock(self.processed / "pipeline.lock", message("lock.pipeline"))
         try:
@@ -76,12 +76,16 @@ class Workspace:
 
     @property
     def is_live(self) -> bool:
-        """Whether the prices are CoinGecko's own, of now."""
+        """Whether the prices come live from CoinGecko."""
         return self.source is Source.COINGECKO
 
 
 def open_workspace(settings: Settings, *, meta: dict[str, Any] | None = None) -> Workspace:
-    """The workspace of `settings.source`, made on first use, with the meta file `meta` where a copy is restored.
+    """Open the workspace of `settings.source`; create it on first use.
+
+    Args:
+        settings: they must match those that the workspace was created with.
+        meta: content of workspace.json when a backup is restored; otherwise it is written from `settings`.
 
     Raises:
         WorkspaceMismatch: the folder was made with another currency, seed or recording.
@@ -115,9 +119,9 @@ def open_workspace(settings: Settings, *, meta: dict[str, Any] | None = None) ->
 
 @dataclass(frozen=True)
 class SourceChoice:
-    """What run/source.json tells API and dashboard, which start before `auto` is decided: where to read.
+    """Content of run/source.json: which workspace API and dashboard show, which start before `auto` is decided.
 
-    `folder` is relative to the data folder; `notice` is what people must be told about the source.
+    `folder` is relative to the data folder; `notice` is shown to people beside the prices.
     """
 
     source: Source
@@ -130,7 +134,7 @@ _CHOICE: Final = TypeAdapter(SourceChoice)
 
 
 def publish_source(settings: Settings, workspace: Workspace, notice: Message | None) -> None:
-    """Write the choice of the source; nothing happens if the file says so already."""
+    """Write run/source.json, unless it already says the same."""
     relative = workspace.root.relative_to(settings.data_dir).as_posix()
     known = source_choice(settings)
     if known is None or (known.source, known.folder, known.notice) != (workspace.source, relative, notice):
@@ -139,7 +143,7 @@ def publish_source(settings: Settings, workspace: Workspace, notice: Message | N
 
 
 def source_choice(settings: Settings) -> SourceChoice | None:
-    """The suite's choice of the source, or None before it has decided and where its file is damaged."""
+    """Read the suite's choice of the source; None before it has decided or if the file is damaged."""
     try:
         return _CHOICE.validate_json(_choice_file(settings).read_bytes())
     except (FileNotFoundError, ValidationError):
@@ -151,12 +155,12 @@ def _choice_file(settings: Settings) -> Path:
 
 
 def current_workspace(settings: Settings) -> Workspace:
-    """The workspace that readers show; never makes one.
+    """Find the workspace that readers show, without creating one.
 
-    It is the one that the settings name; with the source `auto` the one that the suite chose, otherwise live prices.
+    It is the one that the settings name; with the source `auto`, the one that the suite chose, or else live prices.
 
     Raises:
-        NotReady: nothing was ever collected there.
+        NotReady: it does not exist yet.
     """
     choice = source_choice(settings) if settings.source is Source.AUTO else None
     try:
@@ -176,7 +180,7 @@ def current_workspace(settings: Settings) -> Workspace:
 
 
 def workspace_for_step(settings: Settings) -> Workspace:
-    """The workspace of a command that somebody starts alone: that of the readers, or a new one of live prices.
+    """Open the workspace of a single command: the one that readers show, or a new one for live prices.
 
     Raises:
         WorkspaceMismatch: the folder was made with other settings.
@@ -191,11 +195,11 @@ def workspace_for_step(settings: Settings) -> Workspace:
 
 
 def read_meta(folder: Path) -> dict[str, Any]:
-    """What the folder belongs to, from its copy where the file itself is damaged or gone.
+    """Read workspace.json, or its copy if the file is damaged or missing.
 
     Raises:
-        FileNotFoundError: the folder is no workspace.
-        DamagedFile: neither can be read.
+        FileNotFoundError: the folder is not a workspace.
+        DamagedFile: file and copy are damaged.
     """
     try:
         return read_json(folder / META_FILE)
@@ -225,7 +229,7 @@ def recording_hash(path: Path) -> str:
 
 
 def _repair_meta(folder: Path, meta: dict[str, Any]) -> None:
-    """Make file and copy whole again; a damaged one is set aside."""
+    """Restore file and copy; rename a damaged one."""
     for name in (_META_COPY, META_FILE):
         path = folder / name
         try:

@@ -1,1 +1,1 @@
-"""Scores of forecasts that met their outcome, and whether a difference between two is more than chance."""
+"""Scores of forecasts with known outcomes, and whether a difference between two scores is significant."""

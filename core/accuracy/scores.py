@@ -1,4 +1,4 @@
-"""Accuracy as it is published: additive sums by coin, hour and horizon, and what they say when added up."""
+"""Scores: sums of losses by coin, hour and horizon are published, and added up for display."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ SCORE_SUMS: Final = (
 n: forecasts. pinball: mean over the nine quantiles of the pinball loss. abs_error: |mean − outcome|.
 inside_X: outcomes within the central X % interval, its ends included. width_80, winkler_80: width and Winkler score of
 the 80 % interval. brier: (p_up − 1)² where the price rose, p_up² where it fell or stayed.
-moved: forecasts that called a direction (p_up other than 1/2) and whose price moved; the others are ties.
-hits: right calls among them. rises: rises among them. forest: forecasts made by the model (ridge and
-forest); the files of version 0.1.0 named the column so.
-…_naive: the same of "the price stays", with the quantiles of its recent returns.
+moved: forecasts with a direction (p_up other than 1/2) whose price moved; the others are ties.
+hits: forecasts among them with the right direction. rises: those whose price rose.
+forest: forecasts made by the model (ridge and forest); published files since version 0.1.0 name the column so.
+…_naive: the same for the naive benchmark "the price stays", with quantiles of recent returns.
 """
 
 STABLE_MOVE: Final = 0.0004
-"""A coin whose forecasts meet an average move below 0.04 % holds its price by design; pooled scores leave it out."""
+"""Coins that move less than 0.04 % on average count as stablecoins; pooled scores exclude them."""
 
 SCORE_SCHEMA: Final = pa.schema(
     [
@@ -55,7 +55,7 @@ SCORE_SCHEMA: Final = pa.schema(
         *((name, pa.float64()) for name in SCORE_SUMS),
     ]
 )
-"""One row per coin, hour of the origin and horizon; rows of one cell may be split and are simply added."""
+"""One row per coin, hour of the origin and horizon (a cell); several rows of one cell are added."""
 
 
 _KEYS: Final = ("coin", "hour", "horizon_min")
@@ -65,21 +65,21 @@ _Sums = Mapping[str, float]
 
 @dataclass(frozen=True)
 class Score:
-    """What a set of realised forecasts says; ratios below 1 are better than "the price stays".
+    """Scores of a set of forecasts with outcomes; ratios below 1 are better than the naive benchmark.
 
     Attributes:
-        forecasts: how many; `hours`: in how many hours of origins, from `start_ms` to `end_ms`.
-        relative_pinball: mean over the coins of (pinball loss / that of "the price stays"); `skill` is 1 minus it.
+        forecasts: their number; `hours`: number of hours with origins, from `start_ms` to `end_ms`.
+        relative_pinball: mean over the coins of (pinball loss / that of the naive benchmark); `skill` is 1 minus it.
         coverage: percent of a central interval → share of outcomes inside it.
         width_80_percent: mean width of the 80 % interval in percent of the price.
-        winkler_ratio, mae_ratio: mean over the coins of the ratio to "the price stays".
+        winkler_ratio, mae_ratio: mean over the coins of the ratio to the naive benchmark.
         mae_percent: mean absolute error of the expected price in percent of the price.
-        hit_rate: share of right directions, ties left out; `hit_low`, `hit_high`: 95 % interval where each hour
-            counts as one trial, because the forecasts of an hour share what happened in it.
+        hit_rate: share of right directions without ties; `hit_low`, `hit_high`: its 95 % interval, in which each hour
+            counts as one trial, because the forecasts of an hour are not independent.
         brier: mean squared error of the probability of a rise; 0.25 is a coin toss.
-        better_p_value: how easily chance alone would look this much better than "the price stays".
-        model_share: share of forecasts that the model made; the baseline made the others.
-        ties: forecasts without a direction or without a move; `rise_share`: what "always up" would have hit.
+        better_p_value: one-sided p-value of "not better than the naive benchmark".
+        model_share: share of forecasts made by the model; the others are the baseline's.
+        ties: forecasts without a direction or without a move; `rise_share`: hit rate of "always up".
     """
 
     forecasts: int
@@ -107,7 +107,7 @@ class Score:
 class MetricsBlock:
     """Scores of one kind of evidence (live or backtest): overall and by horizon, coin and day.
 
-    The `excluded_stable_coins` hold their price by design: they appear in `by_coin` alone, unless there are no others.
+    The `excluded_stable_coins` hardly move by design: they count in `by_coin` only, unless there are no others.
     """
 
     overall: Score
@@ -119,24 +119,24 @@ class MetricsBlock:
 
 @dataclass(frozen=True)
 class Metrics:
-    """Live scores and those of a backtest, never mixed; None where nothing was scored yet."""
+    """Live scores and scores of a backtest, never mixed; None if nothing was scored yet."""
 
     live: MetricsBlock | None
     backtest: MetricsBlock | None
 
 
 def add_up(table: pa.Table) -> pa.Table:
-    """Rows of SCORE_SCHEMA with one row a cell, sorted by coin, hour and horizon."""
+    """Add up rows of SCORE_SCHEMA to one row per cell, sorted by coin, hour and horizon."""
     summed = _sum_by(table, _KEYS, SCORE_SUMS)
     return summed.select(SCORE_SCHEMA.names).cast(SCORE_SCHEMA).sort_by([(key, "ascending") for key in _KEYS])
 
 
 def summarise(table: pa.Table, excluded_stable_coins: Sequence[str] | None = None) -> MetricsBlock | None:
-    """Add up rows of SCORE_SCHEMA; None for an empty table.
+    """Compute scores from rows of SCORE_SCHEMA; None for an empty table.
 
     Args:
-        table: rows in any order, those of one cell whole or split.
-        excluded_stable_coins: coins left out of all but `by_coin`; by default those below `STABLE_MOVE`.
+        table: rows in any order; a cell may have several.
+        excluded_stable_coins: coins that count in `by_coin` only; by default those below `STABLE_MOVE`.
     """
     if not table.num_rows:
         return None
@@ -156,14 +156,14 @@ def summarise(table: pa.Table, excluded_stable_coins: Sequence[str] | None = Non
 
 
 def _sum_by(table: pa.Table, keys: Sequence[str], sums: Sequence[str]) -> pa.Table:
-    """The sums per key; one thread, so that equal rows in equal order give equal bits."""
+    """Sum by keys, in one thread, so that the same rows in the same order give the same bits."""
     grouped = table.group_by(list(dict.fromkeys(keys)), use_threads=False)
     summed = grouped.aggregate([(name, "sum") for name in sums])
     return summed.rename_columns([name.removesuffix("_sum") for name in summed.column_names])
 
 
 def _with_gain(table: pa.Table) -> pa.Table:
-    """Add the day and the loss difference in units of each coin's own naive loss, so that all coins weigh alike."""
+    """Add the day, and the loss difference in units of the coin's naive loss, so that coins weigh the same."""
     coins = _sum_by(table, ["coin"], ["n", "pinball_naive"])
     scales = [row["n"] / row["pinball_naive"] if row["pinball_naive"] > 0 else 0.0 for row in coins.to_pylist()]
     place = pc.index_in(table["coin"], coins["coin"].combine_chunks())
@@ -175,7 +175,7 @@ def _with_gain(table: pa.Table) -> pa.Table:
 
 
 def _without(table: pa.Table, coins: Sequence[str]) -> pa.Table:
-    """The rows of other coins, or all where there are no others."""
+    """The rows of other coins, or all rows if there are no others."""
     if not coins:
         return table
     others = table.filter(pc.invert(pc.is_in(table["coin"], pa.array(coins, pa.string()))))
@@ -183,14 +183,14 @@ def _without(table: pa.Table, coins: Sequence[str]) -> pa.Table:
 
 
 def _stable_coins(sums: pa.Table) -> tuple[str, ...]:
-    """The coins that hardly move; empty when there are no others."""
+    """The coins below `STABLE_MOVE`; empty if all are."""
     rows = _sum_by(sums, ["coin"], ["n", "abs_error_naive"]).to_pylist()
     stable = sorted(row["coin"] for row in rows if row["abs_error_naive"] < STABLE_MOVE * row["n"])
     return tuple(stable) if len(stable) < len(rows) else ()
 
 
 def _scores(sums: pa.Table, hourly: pa.Table, key: str) -> dict[Any, Score]:
-    """Value of `key` → its score, in increasing order of the values."""
+    """Score by value of `key`, in increasing order of the values."""
     coins: dict[Any, list[_Sums]] = {}
     for row in _sum_by(sums, [key, "coin"], SCORE_SUMS).to_pylist():
         coins.setdefault(row[key], []).append(row)
@@ -201,7 +201,7 @@ def _scores(sums: pa.Table, hourly: pa.Table, key: str) -> dict[Any, Score]:
 
 
 def _score(coins: Sequence[_Sums], hours: Sequence[_Sums]) -> Score:
-    """One score from the sums by coin and the sums by hour in order."""
+    """Compute one score from the sums by coin and the sums by hour, in order of time."""
     total = {name: sum(coin[name] for coin in coins) for name in SCORE_SUMS}
     n, moved = total["n"], total["moved"]
     hit_rate = total["hits"] / moved if moved else None
@@ -232,6 +232,6 @@ def _score(coins: Sequence[_Sums], hours: Sequence[_Sums]) -> Score:
 
 
 def _mean_ratio(coins: Sequence[_Sums], name: str) -> float | None:
-    """Mean over the coins of own loss / naive loss; a coin whose price never moved has no ratio."""
+    """Mean over the coins of loss / naive loss, without coins whose price never moved."""
     ratios = [coin[name] / coin[f"{name}_naive"] for coin in coins if coin[f"{name}_naive"] > 0]
     return sum(ratios) / len(ratios) if ratios else None

@@ -1,4 +1,4 @@
-"""How sure a score is: Wilson's interval and the Diebold-Mariano test, in plain Python."""
+"""Uncertainty of scores: Wilson's interval and the Diebold-Mariano test, in plain Python."""
 
 from __future__ import annotations
 
@@ -18,15 +18,18 @@ __all__ = [
 ]
 
 MINIMUM_LENGTH: Final = 24
-"""Hours (or days) that the Diebold-Mariano test needs: with fewer it rejects too often."""
+"""Minimum number of hours (or days) for the Diebold-Mariano test; with fewer it rejects too often."""
 
 _Z_95: Final = 1.959963984540054
 
 
 def wilson_interval(successes: float, trials: float, z: float = _Z_95) -> tuple[float, float] | None:
-    """The interval that holds the true share with 95 % confidence; None without trials.
+    """Confidence interval of a share, 95 % by default; None without trials.
 
-    `trials` is the number of independent trials: forecasts that share an outcome count once.
+    Args:
+        successes: may be a fraction.
+        trials: number of independent trials; forecasts that share an outcome count once.
+        z: quantile of the standard normal distribution.
 
     Source: Wilson (1927), "Probable inference, the law of succession, and statistical inference".
     """
@@ -39,10 +42,16 @@ def wilson_interval(successes: float, trials: float, z: float = _Z_95) -> tuple[
 
 
 def standard_error(values: Sequence[float]) -> tuple[float, int]:
-    """Standard error of the mean of values at equal steps in time, and the degrees of freedom of Student's t for it.
+    """Standard error of the mean of a time series, whose values may depend on each other.
 
-    Neighbours may depend on each other: the long-run variance is the mean of the lowest `T ** (1/3)` ordinates of the
-    periodogram, with twice as many degrees of freedom (fixed-smoothing asymptotics). Needs at least two values.
+    The long-run variance is the mean of the lowest `T ** (1/3)` ordinates of the periodogram, with twice as many
+    degrees of freedom (fixed-smoothing asymptotics).
+
+    Args:
+        values: at least two, at equal steps in time.
+
+    Returns:
+        The standard error and its degrees of freedom of Student's t.
 
     Source: Coroneo and Iacone (2020), "Comparing predictive accuracy in small samples using fixed-smoothing
     asymptotics", section 2.
@@ -56,12 +65,16 @@ def standard_error(values: Sequence[float]) -> tuple[float, int]:
 
 
 def better_p_value(differences: Sequence[float]) -> float | None:
-    """One-sided p-value of "on average not better than the rival"; small values say that it is better.
+    """One-sided p-value of "on average not better than the rival"; a small value means better.
 
-    `differences` are own loss minus the rival's at equal steps in time, averaged over all forecasts of a step (an hour,
-    a day), so that forecasts with a common outcome make one value. What overlaps from one step to the next, and the
-    slow change of volatility, is allowed for by `standard_error`.
-    None with fewer than `MINIMUM_LENGTH` values or where they do not vary.
+    `standard_error` allows for forecasts that overlap from one step to the next and for slow changes of volatility.
+
+    Args:
+        differences: own loss minus the rival's at equal steps in time, each the mean over all forecasts of a step (an
+            hour, a day), so that forecasts with a common outcome make one value.
+
+    Returns:
+        None with fewer than `MINIMUM_LENGTH` values or if they do not vary.
 
     Sources: Diebold and Mariano (1995), "Comparing predictive accuracy"; Coroneo and Iacone (2020).
     """
@@ -74,7 +87,7 @@ def better_p_value(differences: Sequence[float]) -> float | None:
 
 
 def student_t_quantile(share: float, even_degrees: int) -> float:
-    """The value below which Student's t lies with probability `share`, by bisection."""
+    """Quantile of Student's t at probability `share`, by bisection."""
     low, high = -1e6, 1e6
     while high - low > 1e-9 * max(1.0, abs(low)):
         middle = (low + high) / 2
@@ -83,7 +96,7 @@ def student_t_quantile(share: float, even_degrees: int) -> float:
 
 
 def student_t_below(t: float, even_degrees: int) -> float:
-    """Probability that Student's t with an even number of degrees of freedom lies below `t`.
+    """Distribution function of Student's t at `t`, for an even number of degrees of freedom.
 
     Source: Abramowitz and Stegun (1964), 26.7.4.
     """
@@ -96,7 +109,7 @@ def student_t_below(t: float, even_degrees: int) -> float:
 
 
 def _periodogram(values: Sequence[float], cycles: int) -> float:
-    """Ordinate of the periodogram at `cycles` in the whole length, in units of the variance."""
+    """Ordinate of the periodogram at `cycles` per length of the series, in units of the variance."""
     cosine, sine = _waves(len(values), cycles)
     real: float = sum(map(operator.mul, values, cosine))
     imaginary: float = sum(map(operator.mul, values, sine))
@@ -105,6 +118,6 @@ def _periodogram(values: Sequence[float], cycles: int) -> float:
 
 @lru_cache(maxsize=64)
 def _waves(length: int, cycles: int) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Cosine and sine over `length` steps: all scores of a summary ask for the same few."""
+    """Cosine and sine over `length` steps; cached, because all scores of a summary need the same few."""
     angles = [2 * math.pi * cycles * step / length for step in range(length)]
     return tuple(map(math.cos, angles)), tuple(map(math.sin, angles))

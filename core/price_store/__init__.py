@@ -1,7 +1,7 @@
-"""The price store: one writer (the collector), any number of read-only readers.
+"""The price store: one writer (the collector) and any number of readers.
 
-WAL mode with exactly one writing connection, which is also the only one that checkpoints: the data race between
-two writers that SQLite fixed in 3.51.3 cannot occur, whatever release Python links.
+SQLite in WAL mode. The only writing connection is also the only one that checkpoints, so the data race between two
+writers that SQLite fixed in 3.51.3 cannot occur with older releases either.
 """
 
 from __future__ import annotations

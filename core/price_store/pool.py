@@ -16,10 +16,10 @@ _Key = tuple[Path, int]
 
 
 class PricePool:
-    """Lends connections and tells when the store has changed; thread-safe.
+    """Lends read-only connections and tells when the store has changed; thread-safe.
 
-    As many connections are open as were ever in use at once, and one that watches. Where another file has taken the
-    database's place (it was damaged and began anew) the old connections are closed.
+    Keeps one connection per peak concurrent borrower, plus one for change detection (`PRAGMA data_version`). When the
+    database was replaced by another file, the old connections are closed.
     """
 
     def __init__(self) -> None:
@@ -30,10 +30,10 @@ class PricePool:
 
     @contextmanager
     def borrow(self, path: Path) -> Iterator[PriceReader]:
-        """A connection to the database at `path`, for one thread at a time.
+        """Lend a connection to the database at `path`, for one thread at a time.
 
         Raises:
-            NotReady: there is no database yet.
+            NotReady: the database does not exist yet.
             DamagedFile: it cannot be read.
         """
         key = _key(path)
@@ -46,10 +46,12 @@ class PricePool:
         self._idle.append((key, reader))
 
     def version(self, path: Path) -> tuple[int, int]:
-        """Changes with every commit to the database at `path`; costs microseconds, means nothing to another process.
+        """A value that changes with every commit to the database at `path`; valid in this process only.
+
+        Costs microseconds.
 
         Raises:
-            NotReady: there is no database yet.
+            NotReady: the database does not exist yet.
             DamagedFile: it cannot be read.
         """
         with self._lock:
@@ -65,7 +67,7 @@ class PricePool:
                 raise
 
     def close(self) -> None:
-        """Close what nobody is using; the pool can be used again."""
+        """Close idle connections; the pool can be used again."""
         with self._lock:
             self._drop_watch()
         while self._idle:
@@ -89,7 +91,7 @@ class PricePool:
 
 
 def _key(path: Path) -> _Key:
-    """The file behind a name: its inode, or 0 where there is none."""
+    """The path with the inode of its file, 0 if there is none."""
     try:
         return path, path.stat().st_ino
     except OSError:

@@ -19,7 +19,7 @@ class PriceReader:
     """A read-only connection; never creates, locks or changes the database. For one thread at a time.
 
     Raises:
-        NotReady: there is no database yet, or a newer release is about to migrate it.
+        NotReady: the database does not exist or is being created.
         DamagedFile: it cannot be read.
     """
 
@@ -53,14 +53,18 @@ class PriceReader:
         self._connection.close()
 
     def is_current(self) -> bool:
-        """Whether the open file is still the one at the path: a damaged database is replaced by a new file."""
+        """Whether the path still leads to the open file; a damaged database is replaced by a new file."""
         try:
             return self._path.stat().st_ino == self._inode
         except OSError:
             return False
 
     def check(self) -> None:
-        """Read every page, about a second per 100 MB; raises DamagedFile if one is broken."""
+        """Read every page, which takes about a second per 100 MB.
+
+        Raises:
+            DamagedFile: a page is damaged.
+        """
         with reading():
             quick_check(self._connection)
 
@@ -70,7 +74,7 @@ class PriceReader:
             return int(self._connection.execute("PRAGMA data_version").fetchone()[0])
 
     def coins(self) -> list[Coin]:
-        """The coins collected now, by rank; of two with one symbol the larger comes first."""
+        """The coins collected now, by rank."""
         with reading():
             rows = self._connection.execute(
                 "SELECT id, symbol, name, rank, updated, revision FROM coins WHERE tracked = 1 "
@@ -117,7 +121,7 @@ class PriceReader:
         return [Price(*row) for row in rows]
 
     def first_ms(self, coin_id: str) -> int | None:
-        """Event time of the oldest price of one coin, or None."""
+        """Event time of the oldest price of one coin, or None without prices."""
         with reading():
             row = self._connection.execute("SELECT min(ts_ms) FROM prices WHERE coin_id = ?", (coin_id,)).fetchone()
         return None if row[0] is None else int(row[0])
@@ -130,6 +134,6 @@ class PriceReader:
             ).fetchall()
 
     def meta(self) -> dict[str, str]:
-        """All remembered values: schema, currency, source, call counters."""
+        """All values of the table `meta`."""
         with reading():
             return dict(self._connection.execute("SELECT key, value FROM meta").fetchall())

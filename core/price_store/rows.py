@@ -1,4 +1,4 @@
-"""What price reader and writer share: rows, the queries of both, and SQLite's complaints in this project's words."""
+"""Rows, queries and error handling that reader and writer of the price store share."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ __all__ = [
 ]
 
 PRICE_COUNT: Final = "price_count"
-"""Key in the table `meta` of the number of stored prices."""
+"""Key of the number of stored prices in the table `meta`."""
 
 _BROKEN: Final = "broken page"
 _UNREADABLE: Final = re.compile(r"unable to get the page\. error code=(\d+)")
@@ -42,7 +42,7 @@ class Price(NamedTuple):
 
 
 class Coin(NamedTuple):
-    """A coin as the source names it; `revision` grows whenever prices older than the newest were stored."""
+    """A coin; `revision` grows whenever prices older than the newest one are stored."""
 
     id: str
     symbol: str
@@ -53,7 +53,10 @@ class Coin(NamedTuple):
 
 
 def latest_prices(connection: sqlite3.Connection) -> dict[str, Price]:
-    """The newest price of each tracked coin; CROSS JOIN keeps SQLite from reading all prices to find the coins."""
+    """The newest price of each tracked coin.
+
+    CROSS JOIN makes SQLite start from the coins; otherwise it would read all prices.
+    """
     rows = connection.execute(
         """SELECT p.coin_id, p.ts_ms, p.price, p.market_cap, p.volume, p.fetched_ms
         FROM coins c CROSS JOIN prices p ON p.coin_id = c.id
@@ -77,8 +80,8 @@ def quick_check(connection: sqlite3.Connection) -> None:
     """Read every page.
 
     Raises:
-        sqlite3.DatabaseError: one is broken.
-        sqlite3.OperationalError: one cannot be read now: the disk or the memory fails.
+        sqlite3.DatabaseError: a page is damaged.
+        sqlite3.OperationalError: a page cannot be read now, because of the disk or a lack of memory.
     """
     (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
     code = _UNREADABLE.search(verdict)
@@ -89,14 +92,14 @@ def quick_check(connection: sqlite3.Connection) -> None:
 
 
 def is_damage(error: sqlite3.Error) -> bool:
-    """Whether the file is broken, rather than busy, full or out of reach."""
+    """Whether an error means a damaged file, rather than a busy, full or unreachable one."""
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     return str(error).startswith(_BROKEN) or code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
 @contextmanager
 def writing() -> Iterator[None]:
-    """Turn SQLite's complaints into this project's: a damaged file, or a disk that refuses for now."""
+    """Turn errors of SQLite into DamagedFile or, if the disk cannot be written now, StorageProblem."""
     try:
         yield
     except sqlite3.DatabaseError as error:
@@ -109,7 +112,7 @@ def writing() -> Iterator[None]:
 
 @contextmanager
 def reading() -> Iterator[None]:
-    """Turn SQLite's complaints into this project's: a damaged file, or one that is not ready."""
+    """Turn errors of SQLite into DamagedFile or, if the file cannot be read now, NotReady."""
     try:
         yield
     except sqlite3.DatabaseError as error:

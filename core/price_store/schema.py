@@ -1,4 +1,4 @@
-"""Schema of crypto.db and its migrations: each step and its version number in one transaction."""
+"""Schema of crypto.db and its migrations."""
 
 from __future__ import annotations
 
@@ -57,10 +57,10 @@ SCHEMA_VERSION: Final = len(_STEPS)
 
 
 def check_version(connection: sqlite3.Connection) -> int:
-    """The schema version of the open database.
+    """Read the schema version of an open database.
 
     Raises:
-        ConfigurationError: it was written by a newer release.
+        ConfigurationError: a newer release wrote it.
     """
     version = int(connection.execute("PRAGMA user_version").fetchone()[0])
     if version > SCHEMA_VERSION:
@@ -69,7 +69,7 @@ def check_version(connection: sqlite3.Connection) -> int:
 
 
 def migrate(connection: sqlite3.Connection) -> None:
-    """Bring the database to the current schema, all steps and the version number in one transaction."""
+    """Migrate the database to the current schema in one transaction."""
     if check_version(connection) == SCHEMA_VERSION:
         return
     connection.execute("BEGIN IMMEDIATE")

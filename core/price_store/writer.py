@@ -22,20 +22,19 @@ from core.wording import message
 __all__ = ["FUTURE_TOLERANCE_MS", "PriceWriter"]
 
 FUTURE_TOLERANCE_MS: Final = 2 * MINUTE_MS
-"""How far ahead of the clock an event time may lie before the price is refused."""
+"""How far ahead of the clock an event time may be; later prices are refused."""
 
 _MAX_CHECKED_BYTES: Final = 200_000_000
-"""Up to this size every page is read on opening; a larger file is for `verify(whole=True)`, in another thread."""
+"""Files up to this size are checked when opened; larger ones by `verify(whole=True)` in another thread."""
 
 _log = logging.getLogger(__name__)
 
 
 class PriceWriter:
-    """The one writing connection; opening takes the folder's lock, sets a damaged database aside and migrates.
+    """The one writing connection; opening it takes the lock, sets a damaged database aside and migrates.
 
-    Its methods raise StorageProblem while the disk refuses, and DamagedFile when the database broke while open:
-    then `renew` sets it aside and begins a new one. `is_checked` is False where the file was too large to be read
-    whole on opening.
+    Methods raise StorageProblem if the disk is full or cannot be written, and DamagedFile if the database is damaged:
+    then `renew` replaces it. `is_checked` is False if the file was too large to be checked when it was opened.
     """
 
     def __init__(self, path: Path, *, max_checked_bytes: int = _MAX_CHECKED_BYTES) -> None:
@@ -59,32 +58,37 @@ class PriceWriter:
         self.close()
 
     def close(self) -> None:
-        """Close the connection and give the lock back; safe to call twice."""
+        """Close the connection and release the lock; safe to call twice."""
         self._connection.close()
         self._lock.release()
 
     def renew(self) -> None:
-        """Set a damaged database aside and begin a new one.
+        """Set a damaged database aside and create a new one.
 
-        If another file lies in its place by now, that one is opened instead.
+        If the file was already replaced by another, open that one instead.
         """
         self._connection.close()
         with writing():
             if _inode(self.path) == self._file:
                 self.set_aside_as = set_aside(self.path)
-                _log.error("crypto.db broke: set aside as %s, starting afresh", self.set_aside_as.name)
+                _log.error(
+                    "crypto.db was damaged while open: set aside as %s, created a new one", self.set_aside_as.name
+                )
             else:
-                for suffix in ("-wal", "-shm"):  # of the file that was here before: they would overwrite this one
+                for suffix in ("-wal", "-shm"):  # they belong to the old file and would overwrite the new one
                     self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
             self._connection = self._open()
 
     def verify(self, *, whole: bool = False) -> None:
-        """Look at the file as a reader does: what this connection has in memory hides damage from it.
+        """Check the file through a new reader, because the pages cached by this connection hide damage.
 
-        With `whole` every page is read, which takes about a second per 100 MB; for any thread.
+        May be called from any thread.
+
+        Args:
+            whole: read every page, which takes about a second per 100 MB.
 
         Raises:
-            DamagedFile: the file is broken, gone, or another one.
+            DamagedFile: the file is damaged, missing or replaced by another.
             NotReady, StorageProblem: it cannot be read now.
         """
         file = self._file
@@ -98,14 +102,20 @@ class PriceWriter:
                     if whole:
                         reader.check()
             except DamagedFile:
-                if file == self._file:  # else it was set aside while another thread read it here
+                if file == self._file:  # otherwise it was replaced during this check
                     raise
 
     def store(self, prices: Iterable[Price], *, clock_ms: int | None = None) -> int:
-        """Store valid prices, one per coin and event time (the first one stays); return how many were new.
+        """Store valid prices, one per coin and event time; the first one stays.
 
-        Invalid rows (not finite, not positive, more than two minutes ahead of the clock) are left out. `clock_ms`
-        is the source's own clock where it told the time; this machine's may be an hour off.
+        Prices that are not finite and positive, or more than two minutes ahead of the clock, are skipped.
+
+        Args:
+            prices: in any order.
+            clock_ms: the source's clock, if known; this machine's may be an hour off.
+
+        Returns:
+            The number of new prices.
         """
         latest_allowed = (clock_ms or now_ms()) + FUTURE_TOLERANCE_MS
         rows = [price for price in prices if _is_valid(price, latest_allowed)]
@@ -122,14 +132,14 @@ class PriceWriter:
         return added
 
     def store_hourly(self, coin_id: str, prices: Iterable[tuple[int, float]]) -> None:
-        """Replace the hourly prices of one coin, (ts_ms, price); their event times are inferred."""
+        """Replace the hourly prices (event time in ms, price) of one coin."""
         rows = [(coin_id, ts_ms, price) for ts_ms, price in prices if is_price(price)]
         with self._transaction() as connection:
             connection.execute("DELETE FROM hourly WHERE coin_id = ?", (coin_id,))
             connection.executemany("INSERT INTO hourly VALUES (?,?,?) ON CONFLICT DO NOTHING", rows)
 
     def update_coins(self, coins: Iterable[Coin]) -> None:
-        """Insert or rename coins; a revision is kept."""
+        """Insert or update coins; their revisions stay."""
         with self._transaction() as connection:
             connection.executemany(
                 """INSERT INTO coins (id, symbol, name, rank, updated) VALUES (?,?,?,?,?)
@@ -139,20 +149,20 @@ class PriceWriter:
             )
 
     def track(self, coin_ids: Iterable[str]) -> None:
-        """Mark which coins are collected now; the others keep their prices and are shown no more."""
+        """Mark which coins are collected now; the others keep their prices but are hidden."""
         wanted = list(coin_ids)
         with self._transaction() as connection:
             connection.execute("UPDATE coins SET tracked = 0")
             connection.executemany("UPDATE coins SET tracked = 1 WHERE id = ?", [(coin,) for coin in wanted])
 
     def meta(self, key: str) -> str | None:
-        """A remembered value, or None."""
+        """The value of `key` in the table `meta`, or None."""
         with writing():
             row = self._connection.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
         return None if row is None else str(row[0])
 
     def set_meta(self, values: Mapping[str, str]) -> None:
-        """Remember values across restarts."""
+        """Set values in the table `meta`, which survive restarts."""
         with self._transaction() as connection:
             connection.executemany(
                 "INSERT INTO meta VALUES (?,?) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
@@ -176,14 +186,17 @@ class PriceWriter:
         return None if row[0] is None else int(row[0])
 
     def coin_ids(self) -> list[str]:
-        """Every coin that ever had a name here, collected now or not."""
+        """All known coins, whether they are collected now or not."""
         with writing():
             return [row[0] for row in self._connection.execute("SELECT id FROM coins ORDER BY id")]
 
     def thin(self, coin_id: str, start_ms: int, end_ms: int, bar_ms: int) -> int:
-        """Keep the last price of each bar of one coin within [start_ms, end_ms); return how many others went.
+        """Delete all but the last price of each bar of one coin within [start_ms, end_ms).
 
-        A bar ends on the grid and holds the price at its end, so that what is as of a grid point stays so.
+        Bars of `bar_ms` end on the grid, so the price as of a grid point does not change.
+
+        Returns:
+            The number of deleted prices.
         """
         span = (coin_id, start_ms, end_ms)
         with self._transaction() as connection:
@@ -197,7 +210,11 @@ class PriceWriter:
         return gone
 
     def checkpoint(self) -> tuple[int, int, int]:
-        """Fold the write-ahead log into the database; (busy, log pages, pages folded)."""
+        """Write the write-ahead log back into the database.
+
+        Returns:
+            Whether a reader blocked it (0 or 1), pages in the log, pages written back.
+        """
         with writing():
             self._connection.execute("PRAGMA optimize")
             busy, log_pages, folded = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
@@ -214,7 +231,7 @@ class PriceWriter:
             if not is_damage(error):
                 raise
             self.set_aside_as = set_aside(self.path)
-            _log.error("crypto.db is damaged (%s): set aside as %s, starting afresh", error, self.set_aside_as.name)
+            _log.error("crypto.db is damaged (%s): set aside as %s, created a new one", error, self.set_aside_as.name)
             connection = _connect_for_writing(self.path, self._max_checked_bytes)
         self._file = _inode(self.path)
         self.is_checked = self.path.stat().st_size <= self._max_checked_bytes
@@ -234,7 +251,7 @@ class PriceWriter:
 
 
 def _count(connection: sqlite3.Connection, change: int) -> None:
-    """Keep the number of prices beside them: counting millions of rows for the diagnostics page would take seconds."""
+    """Update the stored number of prices; counting millions of rows takes seconds."""
     connection.execute(
         """INSERT INTO meta VALUES (?, ?) ON CONFLICT (key)
         DO UPDATE SET value = CAST(value AS INTEGER) + excluded.value""",
@@ -247,7 +264,9 @@ def _connect_for_writing(path: Path, max_checked_bytes: int) -> sqlite3.Connecti
     try:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = NORMAL")
-        connection.execute("PRAGMA wal_autocheckpoint = 4000")  # 16 MB: a page polled often is folded in less often
+        connection.execute(
+            "PRAGMA wal_autocheckpoint = 4000"
+        )  # 16 MB: pages that change often are written back less often
         connection.execute("PRAGMA journal_size_limit = 67108864")
         connection.execute("PRAGMA temp_store = MEMORY")
         if path.stat().st_size <= max_checked_bytes:
@@ -261,7 +280,7 @@ def _connect_for_writing(path: Path, max_checked_bytes: int) -> sqlite3.Connecti
 
 
 def _inode(path: Path) -> int | None:
-    """Which file lies at `path`, or None."""
+    """The inode of the file at `path`, or None."""
     try:
         return path.stat().st_ino
     except FileNotFoundError:

@@ -1,1 +1,1 @@
-"""What every process does alike: start, stop, locks, heartbeat, and ending together with its parent."""
+"""The life of a process: start, stop, locks, command line, heartbeat, and the watch over its parent."""

@@ -1,8 +1,7 @@
-"""Run a module as `python -m MODULE` would, tied to its parent's life: `python -m core.processes.child -m MODULE`.
+"""Run a module as `python -m MODULE` does, and end with the parent: `python -m core.processes.child -m MODULE`.
 
-The watch begins before the module is imported, so that a slow import (Streamlit's takes seconds) makes no orphan.
-On Linux the kernel ends the process together with its parent; that covers a hung or suspended process too.
-Elsewhere a thread watches.
+The watch starts before the module is imported, because an import can take seconds (Streamlit). On Linux the kernel
+kills the process when its parent ends, even if it hangs or is suspended. On other systems a thread watches.
 """
 
 from __future__ import annotations
@@ -24,16 +23,18 @@ from core.settings import PARENT_VARIABLE
 __all__ = ["HIDDEN_VARIABLE", "end_with_parent", "hide_modules", "main"]
 
 HIDDEN_VARIABLE: Final = "CRYPTO_HIDDEN_MODULES"
-"""Modules that a child shall not load; not passed on to what it starts."""
+"""Names modules that a child must not load; not inherited by the child's own children."""
 
 _PR_SET_PDEATHSIG: Final = 1
 
 
 def end_with_parent() -> None:
-    """Make sure that this process does not outlive the one named by CRYPTO_PARENT_PID; without one, do nothing.
+    """Make this process end with the one named by CRYPTO_PARENT_PID; do nothing without one.
 
-    The kill is hard: everything the processes publish is whole at every instant, and the next start finds ports
-    and locks free at once.
+    SIGKILL is safe, because published files are complete at any time, and it frees ports and locks at once.
+
+    Raises:
+        ForecastingError: the kernel refuses.
     """
     parent = os.environ.get(PARENT_VARIABLE, "")
     if not parent.isdigit():
@@ -43,12 +44,12 @@ def end_with_parent() -> None:
         return
     if ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL) != 0:
         raise ForecastingError(f"prctl: {os.strerror(ctypes.get_errno())}")
-    if os.getppid() != int(parent):  # it was gone before the kernel was told
+    if os.getppid() != int(parent):  # the parent ended before prctl was called
         os.kill(os.getpid(), signal.SIGKILL)
 
 
 class _Hidden(MetaPathFinder):
-    """Asked before all other finders; refuses what is hidden."""
+    """A finder that comes before all others and refuses hidden modules."""
 
     def __init__(self, names: Collection[str]) -> None:
         self._names = names
@@ -60,16 +61,16 @@ class _Hidden(MetaPathFinder):
 
 
 def hide_modules(names: str) -> None:
-    """Make importing the comma-separated modules fail, as if they were not installed.
+    """Make imports of the comma-separated modules fail, as if they were not installed.
 
-    Libraries load some packages only to see whether they are there: scikit-learn and pyarrow take 35 MB for pandas.
+    scikit-learn and pyarrow import pandas if they can, which costs 35 MB.
     """
     if names:
         sys.meta_path.insert(0, _Hidden(names.split(",")))
 
 
 def main(arguments: list[str]) -> None:
-    """Tie this process to its parent, then become the module named after `-m`."""
+    """Tie this process to its parent, then run the module named after `-m`."""
     flag, module, *rest = arguments
     if flag != "-m":
         raise SystemExit("python -m core.processes.child -m MODULE ARG…")

@@ -1,4 +1,4 @@
-"""Command lines in Portuguese: description and help of each option come from the catalogue, by the command's name."""
+"""Command lines whose description and help texts come from the catalogue."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ _ENGLISH: Final = {
     "invalid_value": r"argument (\S+): invalid .* value: .*",
     "invalid_choice": r"argument (\S+): invalid choice: .*",
 }
-"""argparse's complaints; the name of each is the code of its sentence, `command.<name>`."""
+"""Errors of argparse by the code of their sentence, `command.<name>`."""
 
 
 class CommandLine(argparse.ArgumentParser):
     """The parser of `python -m MODULE`; texts are `command.MODULE` and `option.MODULE.NAME` of the catalogue.
 
-    An option's `value="file"` shows the word `value.file` where its value belongs.
+    `value="file"` of an option shows the catalogue's `value.file` as the name of its value.
     """
 
     def __init__(self, module: str, command: str | None = None, **settings: Any) -> None:
@@ -48,23 +48,23 @@ class CommandLine(argparse.ArgumentParser):
         self._optionals.title = say(wording.message("command.group.options"))
 
     def options(self, title: str | None = None) -> Callable[..., argparse.Action]:
-        """A function that adds options to the group `title`, with their help from the catalogue."""
+        """Start the group `title`; the result adds options to it, with help from the catalogue."""
         group = self if title is None else self.add_argument_group(say(wording.message(f"command.group.{title}")))
         return self._adder(group)
 
     def one_of(self) -> Callable[..., argparse.Action]:
-        """The same for options of which exactly one must be given."""
+        """Start a group of options of which exactly one must be given."""
         return self._adder(self.add_mutually_exclusive_group(required=True))
 
     def parse_args(self, *arguments: Any, **settings: Any) -> Any:
-        """Parse, with `--help` as the last option."""
+        """Parse the arguments, with `--help` as the last option."""
         if "-h" not in self._option_string_actions:
             text = say(wording.message("command.help"))
             self.add_argument("-h", "--help", action="help", help=text)
         return super().parse_args(*arguments, **settings)
 
     def error(self, message: str) -> NoReturn:
-        """Say what is wrong and where help is, and end with exit code 2."""
+        """Say what is wrong and how to get help, and exit with code 2."""
         self.exit(EXIT_REFUSED, say(wording.message("command.wrong", problem=_translated(message))) + "\n")
 
     def _adder(self, group: Any) -> Callable[..., argparse.Action]:
@@ -89,7 +89,11 @@ def run_command(
     step: Callable[[Settings, argparse.Namespace], int],
     arguments: Sequence[str] | None = None,
 ) -> int:
-    """Parse `line`, load the settings, set up logging and run `step`; the exit code, 2 for every refusal."""
+    """Parse the arguments, load settings, set up logging and run `step`.
+
+    Returns:
+        The exit code: that of `step`, or 2 if something is refused.
+    """
 
     def main() -> int:
         given = line.parse_args(arguments)
@@ -101,7 +105,7 @@ def run_command(
 
 
 def bounded_integer(low: int, high: int) -> Callable[[str], int]:
-    """The type of an option whose value is a whole number from `low` to `high`."""
+    """Make the type of an option whose value is an integer from `low` to `high`."""
 
     def parse(text: str) -> int:
         if not text.isdigit() or not low <= int(text) <= high:

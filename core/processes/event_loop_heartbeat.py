@@ -1,4 +1,4 @@
-"""The heartbeat of a server, which pauses when the server's event loop hangs."""
+"""The heartbeat of a server; it pauses while the server's event loop hangs."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from core.processes.heartbeat import BEAT_S, Heartbeat
 __all__ = ["LOOP_PATIENCE_S", "loop_heartbeat"]
 
 LOOP_PATIENCE_S: Final = 60.0
-"""No single step of an event loop takes so long, however busy the machine is."""
+"""Longer than any step of an event loop takes, even on a busy machine."""
 
 
 @asynccontextmanager
 async def loop_heartbeat(run_dir: Path, process: Process[NoProgress]) -> AsyncIterator[None]:
-    """Beat as a serving process until the block ends; a hung event loop is noticed like a hung process."""
-    with Heartbeat(run_dir, process, LOOP_PATIENCE_S) as beat:
-        beat.state(ProcessState.SERVING)
-        turning = asyncio.create_task(_turn(beat))
+    """Write the health file of a server until the block ends; pause while the event loop hangs."""
+    with Heartbeat(run_dir, process, LOOP_PATIENCE_S) as heartbeat:
+        heartbeat.state(ProcessState.SERVING)
+        advance = asyncio.create_task(_advance(heartbeat))
         try:
             yield
         finally:
-            turning.cancel()
+            advance.cancel()
 
 
-async def _turn(beat: Heartbeat[NoProgress]) -> None:
+async def _advance(heartbeat: Heartbeat[NoProgress]) -> None:
     while True:
-        beat.progress()
+        heartbeat.progress()
         await asyncio.sleep(BEAT_S)

@@ -1,4 +1,4 @@
-"""What each process says of itself in its health file: typed records, the contract between five processes."""
+"""The typed content of health files, by which the processes report on themselves."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ __all__ = [
 
 
 class ProcessState(StrEnum):
-    """What a process is doing; `state.<value>` in the catalogues says it in words."""
+    """What a process is doing; its text is `state.<value>` in the catalogues."""
 
     STARTING = "starting"
     RUNNING = "running"
@@ -48,7 +48,7 @@ class ProcessState(StrEnum):
 
 
 class Step(StrEnum):
-    """The steps of the pipeline; `step.<value>` in the catalogues says them in words."""
+    """A step of the pipeline; its text is `step.<value>` in the catalogues."""
 
     OPENING = "opening"
     INSPECTION = "inspection"
@@ -66,12 +66,15 @@ class Step(StrEnum):
 
 @dataclass(frozen=True)
 class NoProgress:
-    """A process with nothing to tell but that it lives."""
+    """The record of a process that reports only its state."""
 
 
 @dataclass(frozen=True)
 class CollectorProgress:
-    """Times are ISO 8601 in UTC, durations seconds; `missing`, `late` and `pending_jumps` name coins."""
+    """The record of the collector.
+
+    Times are ISO 8601 in UTC, durations in seconds; `missing`, `late` and `pending_jumps` name coins.
+    """
 
     message: Message | None = None
     cadence_s: float | None = None
@@ -95,7 +98,7 @@ class CollectorProgress:
 
 @dataclass(frozen=True)
 class Headline:
-    """The one-hour forecast of the first coin, for the line that run_all.py prints each cycle."""
+    """The one-hour forecast of the first coin, which run_all.py prints each cycle."""
 
     coin: str
     price: float
@@ -106,7 +109,10 @@ class Headline:
 
 @dataclass(frozen=True)
 class PipelineProgress:
-    """The last cycle; `failed_steps` maps each step that failed to the reason, `deferred` counts what was put off."""
+    """The last cycle of the pipeline.
+
+    `failed_steps` maps each failed step to the reason; `deferred` counts how often each step was deferred.
+    """
 
     message: Message | None = None
     failed_steps: Mapping[Step, Message | str] = field(default_factory=dict)
@@ -129,7 +135,7 @@ class PipelineProgress:
 
 @dataclass(frozen=True)
 class ChildStatus:
-    """One child of run_all.py as its supervisor sees it."""
+    """The state of one child of run_all.py."""
 
     pid: int | None
     state: ProcessState
@@ -150,7 +156,7 @@ class SuiteProgress:
 
 @dataclass(frozen=True)
 class SimulatorProgress:
-    """The local market server; `replay_ends_ms` is when a recording will have been played to its end."""
+    """The local market server; `replay_ends_ms` is when its recording ends, in UTC milliseconds."""
 
     url: str | None = None
     replay_ends_ms: int | None = None
@@ -162,7 +168,7 @@ ProgressT = TypeVar("ProgressT", bound=Progress)
 
 @dataclass(frozen=True)
 class Process(Generic[ProgressT]):
-    """A process by the name of its health file, and the record it keeps there."""
+    """The name of a process's health file and the type of its record."""
 
     name: str
     progress: type[ProgressT]

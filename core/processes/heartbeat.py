@@ -1,4 +1,4 @@
-"""Health files: every process says in data/run/<name>.json what it is doing; readers judge by age and pid."""
+"""Health files: every process reports its state in data/run/<name>.json every two seconds."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ __all__ = ["BEAT_S", "PATIENCE_S", "STALE_AFTER_S", "Health", "Heartbeat", "Last
 BEAT_S: Final = 2.0
 STALE_AFTER_S: Final = 12.0
 PATIENCE_S: Final = 300.0
-"""Without progress for this long a main loop hangs. The longest known step, a first learning of 250 coins on a busy
+"""A main loop without progress for this long hangs. The longest known step, the first training on 250 coins on a busy
 machine, takes a tenth of it."""
 
 _MAX_ERROR_LENGTH: Final = 500
@@ -40,7 +40,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class LastError:
-    """The newest error of a process: its class, what it says, and when (ISO 8601, UTC)."""
+    """The newest error of a process: its class, its message and its time (ISO 8601, UTC)."""
 
     kind: str
     message: Message | str
@@ -49,7 +49,7 @@ class LastError:
 
 @dataclass(frozen=True)
 class _Record(Generic[ProgressT]):
-    """The content of a health file. `damaged` maps files that were set aside to the time that was noticed."""
+    """The content of a health file; `damaged` maps files that were set aside to the time of discovery."""
 
     name: str
     pid: int
@@ -71,9 +71,9 @@ def _adapter(process: Process[Any]) -> TypeAdapter[Any]:
 class Heartbeat(Generic[ProgressT]):
     """Writes one process's health file every two seconds and at every change of state; a context manager.
 
-    Each `state` and `progress` is a step of the process's main loop. If none comes for `patience_s`, the heartbeat
-    pauses until the next one, so that a hung loop looks from outside like a process in which nothing runs.
-    Thread-safe. A disk that refuses the file does not stop the process: it is logged once and tried again.
+    Calls of `state` and `progress` mark steps of the main loop. If none comes for `patience_s`, the heartbeat pauses
+    until the next one, so that a hung loop looks from outside like a suspended process. If the file cannot be written,
+    this is logged once and retried. Thread-safe.
     """
 
     def __init__(self, run_dir: Path, process: Process[ProgressT], patience_s: float = math.inf) -> None:
@@ -94,7 +94,7 @@ class Heartbeat(Generic[ProgressT]):
         self._thread = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
 
     def __enter__(self) -> Self:
-        with suppress(OSError):  # the next line reports a disk that refuses this
+        with suppress(OSError):  # the first write reports a disk that cannot be written
             remove_temporaries(self._path.parent, self._path.name)
         self._write()
         self._thread.start()
@@ -110,7 +110,7 @@ class Heartbeat(Generic[ProgressT]):
         self.state(ProcessState.STOPPED)
 
     def state(self, state: ProcessState, progress: ProgressT | None = None) -> None:
-        """Say at once what the process is doing; `progress`, if given, replaces the last record."""
+        """Write a new state at once; `progress`, if given, replaces the record."""
         with self._lock:
             self._step_at = time.monotonic()
             self._state = state
@@ -118,13 +118,13 @@ class Heartbeat(Generic[ProgressT]):
         self._write()
 
     def progress(self, progress: ProgressT | None = None) -> None:
-        """Replace the record; the next beat writes it. Without one this only says that the loop advances."""
+        """Replace the record, which the next beat writes; without an argument only mark a step."""
         with self._lock:
             self._step_at = time.monotonic()
             self._progress = self._progress if progress is None else progress
 
     def damaged(self, names: Iterable[str]) -> None:
-        """Say at once which damaged files were set aside, with the time at which each was first named."""
+        """Report at once which damaged files were set aside, each with the time of its first report."""
         with self._lock:
             new = {name: iso(now_ms()) for name in names if name not in self._damaged}
             self._damaged |= new
@@ -140,9 +140,9 @@ class Heartbeat(Generic[ProgressT]):
     def error(self, error: BaseException | Message) -> None:
         """Remember the last error and count it."""
         kind = "" if isinstance(error, Message) else type(error).__name__
-        said = error if isinstance(error, Message) else _said(error)
+        text = error if isinstance(error, Message) else _text(error)
         with self._lock:
-            self._last_error = LastError(kind, said, iso(now_ms()))
+            self._last_error = LastError(kind, text, iso(now_ms()))
             self._counters["errors"] = self._counters.get("errors", 0) + 1
 
     def _beat(self) -> None:
@@ -151,11 +151,11 @@ class Heartbeat(Generic[ProgressT]):
                 self._write()
 
     def _advances(self) -> bool:
-        """Whether the main loop made a step within its patience; if it stops, the log says where each thread is."""
-        still_s = time.monotonic() - self._step_at
-        hung, self._hangs = self._hangs, still_s > self._patience_s
+        """Whether the main loop made a step within `patience_s`; log where each thread is when it hangs."""
+        idle_s = time.monotonic() - self._step_at
+        hung, self._hangs = self._hangs, idle_s > self._patience_s
         if self._hangs and not hung:
-            _log.error("no progress for %.0f s: the heartbeat pauses", still_s)
+            _log.error("no progress for %.0f s: the heartbeat pauses", idle_s)
             faulthandler.dump_traceback(2)  # standard error, even if Python's sys.stderr was replaced
         return not self._hangs
 
@@ -182,16 +182,16 @@ class Heartbeat(Generic[ProgressT]):
                 self._write_failed = True
 
 
-def _said(error: BaseException) -> Message | str:
+def _text(error: BaseException) -> Message | str:
     message = error.message if isinstance(error, ForecastingError) else str(error)
     return message[:_MAX_ERROR_LENGTH] if isinstance(message, str) else message
 
 
 @dataclass(frozen=True)
 class Health(Generic[ProgressT]):
-    """One process as its health file and the operating system show it.
+    """One process, from its health file and the operating system.
 
-    `running`: its pid exists and it has not said goodbye. `alive`: its last heartbeat is also at most 12 s old.
+    `running`: the pid exists and the state is not "stopped". `alive`: also, the last heartbeat is at most 12 s old.
     """
 
     name: str
@@ -209,9 +209,9 @@ class Health(Generic[ProgressT]):
 
 
 def read_health(run_dir: Path, process: Process[ProgressT]) -> Health[ProgressT]:
-    """Read the health file of `process`; a missing one, or one of another release, says that it does not run.
+    """Read the health file of `process`; without a valid file it does not run.
 
-    The age comes from the machine's monotonic clock, so a jump of the wall clock does not distort it.
+    The age is measured by the machine's monotonic clock, so a jump of the wall clock does not change it.
     """
     try:
         record: _Record[ProgressT] = _adapter(process).validate_json((run_dir / f"{process.name}.json").read_bytes())

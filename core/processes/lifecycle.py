@@ -1,4 +1,4 @@
-"""What every process of the suite does alike: stop signals, orphan watch, locks, exit codes."""
+"""The life of a process of the suite: stop signals, watch over the parent, locks, exit codes."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _log = logging.getLogger(__name__)
 
 
 def stop_event() -> threading.Event:
-    """An event that SIGINT, SIGTERM and (on Windows) SIGBREAK set; call from the main thread."""
+    """Create an event that SIGINT, SIGTERM and (on Windows) SIGBREAK set; call from the main thread."""
     stop = threading.Event()
 
     def handle(_number: int, _frame: FrameType | None) -> None:
@@ -53,20 +53,24 @@ def stop_event() -> threading.Event:
 
 
 def watch_parent() -> None:
-    """End this process within 5 s of losing the one that started it (named by CRYPTO_PARENT_PID).
+    """End this process within 5 s after its parent, named by CRYPTO_PARENT_PID, has ended.
 
     SIGTERM first, then `os._exit` after 3 s: an orphan would hold the ports and locks of the next start.
     """
     text = os.environ.get(PARENT_VARIABLE, "")
     if text.isdigit():
-        threading.Thread(target=_wait_for_orphanhood, args=(int(text),), name="parent-watch", daemon=True).start()
+        threading.Thread(target=_end_after, args=(int(text),), name="parent-watch", daemon=True).start()
 
 
 def hold_lock(path: Path, what: Message) -> filelock.BaseFileLock:
-    """Take the operating system's lock `path`; it ends with the process, so a crash leaves none behind.
+    """Lock the file `path`; the operating system releases the lock when the process ends.
+
+    Args:
+        path: the lock file.
+        what: what it protects, for the message of the error.
 
     Raises:
-        AlreadyRunning: another process has it.
+        AlreadyRunning: another process holds the lock.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = filelock.FileLock(path)
@@ -78,15 +82,15 @@ def hold_lock(path: Path, what: Message) -> filelock.BaseFileLock:
 
 
 def lower_priority() -> None:
-    """Let API and dashboard go first on a busy machine."""
+    """Lower the priority of this process, so that API and dashboard respond on a busy machine."""
     if hasattr(os, "nice"):
         os.nice(10)
 
 
 def run_main(main: Callable[[], int]) -> int:
-    """Run a process's `main`; an error that a person must act on becomes one clear line and an exit code.
+    """Run a process's `main`; an error that a person must act on becomes one line and an exit code.
 
-    The code tells a supervisor what to do next. Files that the process writes are for this user alone.
+    The exit code tells the supervisor what to do next. Files of the process are readable by this user only.
     """
     os.umask(0o077)
     try:
@@ -104,9 +108,9 @@ def run_main(main: Callable[[], int]) -> int:
 
 
 def run_step(main: Callable[[], int]) -> int:
-    """Run a command that a person starts: like `run_main`, but every refusal has the exit code 2.
+    """Run a command for a person: like `run_main`, but with exit code 2 for all errors.
 
-    Under a supervisor, which names itself in the environment, the codes are those of `run_main`.
+    Under a supervisor the exit codes are those of `run_main`.
     """
     code = run_main(main)
     if os.environ.get(PARENT_VARIABLE) or code not in (EXIT_CONFIGURATION, EXIT_ALREADY_RUNNING, EXIT_DISK):
@@ -119,9 +123,9 @@ def _complain(problem: Message | str, code: int) -> int:
     return code
 
 
-def _wait_for_orphanhood(parent: int) -> None:
-    alive = _sign_of_life(parent)
-    while alive():
+def _end_after(parent: int) -> None:
+    is_alive = _is_alive(parent)
+    while is_alive():
         time.sleep(_PARENT_CHECK_S)
     _log.warning("parent process %d is gone: stopping", parent)
     os.kill(os.getpid(), signal.SIGTERM)
@@ -129,8 +133,8 @@ def _wait_for_orphanhood(parent: int) -> None:
     os._exit(1)
 
 
-def _sign_of_life(parent: int) -> Callable[[], bool]:
-    """Tells whether `parent` lives; Windows goes on naming a dead parent, so there the process itself is looked at."""
+def _is_alive(parent: int) -> Callable[[], bool]:
+    """Make a check whether `parent` runs; Windows keeps the pid of a dead parent, so it asks for the process there."""
     if os.name != "nt":
         return lambda: os.getppid() == parent
     try:

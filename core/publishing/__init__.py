@@ -1,1 +1,1 @@
-"""Immutable Parquet files and the one manifest that names them, replaced atomically."""
+"""Publishing: immutable Parquet files and one manifest that names them and is replaced atomically."""

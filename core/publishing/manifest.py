@@ -1,4 +1,4 @@
-"""Which files are published: the manifest, and the reader that follows it."""
+"""The manifest, which names the published files, and its reader."""
 
 from __future__ import annotations
 
@@ -58,10 +58,10 @@ class Manifest:
 
     @staticmethod
     def from_json(value: Mapping[str, Any]) -> Manifest:
-        """The manifest that `to_json` wrote.
+        """Build a manifest from the values that `to_json` made.
 
         Raises:
-            DamagedFile: a field is missing or of the wrong kind.
+            DamagedFile: a field is missing or has the wrong type.
         """
         try:
             return Manifest(
@@ -107,7 +107,7 @@ class ManifestReader:
         return stamp
 
     def current(self) -> Manifest:
-        """The newest manifest.
+        """Read the newest manifest, from the file only if it has changed.
 
         Raises:
             NotReady: nothing was published yet, or the manifest cannot be read now.

@@ -1,4 +1,4 @@
-"""Published tables as Parquet files: their bytes, and reading them back checked page by page."""
+"""Published tables as Parquet files, read with a checksum of each page."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from core.wording import message
 __all__ = ["check_footer", "check_whole", "is_damage", "read_checked", "read_table", "sorted_by", "table_bytes"]
 
 _ROW_GROUP: Final = 16_384
-"""Rows read at once: small enough that one coin of a day costs a part of the file."""
+"""Rows per row group: small, so that reading one coin of a day reads a part of the file."""
 
 
 def table_bytes(table: pa.Table) -> bytes:
-    """The Parquet file of a table, each page with a checksum."""
+    """Serialise a table as Parquet, with a checksum of each page."""
     buffer = io.BytesIO()
     pq.write_table(
         table, buffer, compression="zstd", row_group_size=_ROW_GROUP, write_page_checksum=True, version="2.6"
@@ -30,11 +30,11 @@ def table_bytes(table: pa.Table) -> bytes:
 
 
 def read_table(path: Path, columns: Sequence[str] | None = None, coin: str | None = None) -> pa.Table:
-    """A published table, or only the rows of `coin`, checked page by page.
+    """Read a published table, or only the rows of `coin`, and check its pages.
 
     Raises:
-        NotReady: the file was superseded long ago (read the manifest again), or cannot be read now.
-        DamagedFile: what it holds is broken.
+        NotReady: the file was superseded and deleted (read the manifest again), or cannot be read now.
+        DamagedFile: its content is damaged.
     """
     try:
         return read_checked(path, columns, coin)
@@ -49,23 +49,27 @@ def read_table(path: Path, columns: Sequence[str] | None = None, coin: str | Non
 
 
 def read_checked(path: Path, columns: Sequence[str] | None, coin: str | None = None) -> pa.Table:
-    """Some columns of a table, or only the rows of `coin`, each page checked; errors as of `check_footer`."""
+    """Read some columns of a table, or only the rows of `coin`, and check their pages.
+
+    Raises:
+        pyarrow.ArrowInvalid, OSError: see `is_damage`.
+    """
     filters = None if coin is None else [("coin", "=", coin)]
     wanted = None if columns is None else list(columns)
-    with path.open("rb") as file:  # not whole into memory: one coin of a day with 250 costs a twentieth
+    with path.open("rb") as file:  # reads one coin of a day with 250 in a twentieth of the memory
         return pq.read_table(file, columns=wanted, filters=filters, page_checksum_verification=True)
 
 
 def is_damage(error: Exception) -> bool:
-    """Whether the file is gone or its content broken: of that Arrow complains without a number of the operating system.
+    """Whether an error means that the file is missing or its content damaged: those of Arrow have no errno.
 
-    Too many open files, no permission, a disk that fails: none says anything of the content.
+    Too many open files, missing permission or a failing disk say nothing about the content.
     """
     return not isinstance(error, OSError) or error.errno in (None, errno.ENOENT)
 
 
 def check_footer(path: Path) -> None:
-    """Read the end of a file, without which nothing of it can be read.
+    """Read the footer of a file, without which no part can be read.
 
     Raises:
         pyarrow.ArrowInvalid, OSError: see `is_damage`.
@@ -74,12 +78,16 @@ def check_footer(path: Path) -> None:
 
 
 def check_whole(path: Path) -> None:
-    """Read every page of a file with its checksum, and keep nothing; errors as of `check_footer`."""
+    """Read all pages of a file and check them.
+
+    Raises:
+        pyarrow.ArrowInvalid, OSError: see `is_damage`.
+    """
     with pq.ParquetFile(path, page_checksum_verification=True) as file:
         for group in range(file.num_row_groups):
             file.read_row_group(group)
 
 
 def sorted_by(*columns: str) -> Callable[[pa.Table], pa.Table]:
-    """An arrangement for `Publisher.compact`: rows in ascending order of the columns."""
+    """Make an `arrange` for `Publisher.compact` that sorts rows by the columns, ascending."""
     return lambda table: table.sort_by([(column, "ascending") for column in columns])

@@ -1,8 +1,8 @@
-"""What the pipeline publishes: immutable Parquet files and one manifest, replaced atomically.
+"""Publishing: immutable Parquet files and one manifest that is replaced atomically.
 
-A reader that holds a manifest finds every file it names: superseded files live on for `KEEP_S`. Power loss at any
-instant leaves the old manifest or the new one: files reach the disk before the manifest that names them. A copy of the
-manifest reaches it in between, so that one damaged file never costs the knowledge of all the others.
+A reader with a manifest finds every file it names, because superseded files are kept for `KEEP_S`. A power loss leaves
+the old manifest or the new one, because files reach the disk before the manifest that names them. A copy of the
+manifest is written in between, so that a damaged manifest can be restored.
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ from core.times import DAY_MS, HOUR_MS, MINUTE_MS, now_ms, to_datetime
 __all__ = ["KEEP_S", "Publisher"]
 
 KEEP_S: Final = 90.0
-"""How long a superseded file stays on disk for readers that hold an older manifest."""
+"""Seconds that a superseded file is kept for readers with an older manifest."""
 
 _COPY: Final = "manifest-copy.json"
 _LEVEL_MS: Final = {"hour": HOUR_MS, "day": DAY_MS}
 _CLOSED_AFTER_MS: Final = 10 * MINUTE_MS
-"""An hour or day is merged once no part of it can come any more."""
+"""How long after its end an hour or day is merged: no part of it can arrive later."""
 _FINER: Final = {"hour": ("slot",), "day": ("slot", "hour")}
 
 _log = logging.getLogger(__name__)
 
 
 class Publisher:
-    """The one writer of a folder of artifacts; `damaged` names what it found unreadable and set aside."""
+    """The one writer of a folder of published tables; `damaged` names files that were damaged and set aside."""
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -53,7 +53,7 @@ class Publisher:
 
     @property
     def manifest(self) -> Manifest:
-        """What is published now."""
+        """The manifest of what is published now."""
         return self._manifest
 
     def publish(
@@ -61,10 +61,17 @@ class Publisher:
         entries: Mapping[str, pa.Table] | None = None,
         appended: Mapping[str, tuple[int, int, pa.Table]] | None = None,
     ) -> Manifest:
-        """Replace `entries` and append `appended` (name → earliest and latest moment, table) in one visible step.
+        """Replace and append tables in one visible step.
+
+        Args:
+            entries: name → table that replaces the published one.
+            appended: name → first and last time in UTC milliseconds, and the rows to append.
+
+        Returns:
+            The new manifest.
 
         Raises:
-            OSError: the disk refused; what was published before stays published.
+            OSError: the disk is full or cannot be written; the last publication stays.
         """
         version, now = self._manifest.version + 1, now_ms()
         new_entries = dict(self._manifest.entries)
@@ -79,13 +86,13 @@ class Publisher:
         return self._swap(Manifest(version, now, new_entries, new_parts))
 
     def read(self, name: str, columns: Sequence[str] | None = None, since_ms: int = 0) -> list[pa.Table]:
-        """The published parts of `name` that may hold rows from `since_ms` on, oldest first, without damaged ones."""
+        """Read the parts of `name` that may hold rows from `since_ms` on, oldest first, without damaged ones."""
         parts = [part for part in self._manifest.parts.get(name, ()) if part.end_ms >= since_ms]
         tables = [self.table(part.file, columns) for part in sorted(parts, key=lambda part: part.start_ms)]
         return [table for table in tables if table is not None]
 
     def table(self, file: str, columns: Sequence[str] | None = None) -> pa.Table | None:
-        """One published file, or None where it turned out damaged: then it is set aside and published no more.
+        """Read one published file; if it is damaged, set it aside, publish without it and give None.
 
         Raises:
             OSError: it cannot be read now.
@@ -99,20 +106,25 @@ class Publisher:
             return None
 
     def inspect(self) -> None:
-        """Read whole what changed on disk since it was written, and one file more in turn; set damaged ones aside.
+        """Check all files that changed on disk and one unchanged file in turn; set damaged ones aside.
 
-        Called once a cycle it finds within the cycle what was overwritten, and within hours what the disk forgot.
+        Called once a cycle, it finds overwritten files within a cycle and silent disk errors within hours.
         """
         if file_stamp(self.folder / MANIFEST) != self._stamps.get(MANIFEST) and self._manifest.version:
-            self._set_aside(MANIFEST, DamagedFile("changed by somebody else"))
+            self._set_aside(MANIFEST, DamagedFile("changed by another program"))
             self._swap(self._manifest)
         self._drop(self._inspected(check_whole, max_unchanged=1))
 
     def compact(self, name: str, now: int, arrange: Callable[[pa.Table], pa.Table]) -> bool:
-        """Merge the pieces of one closed hour or day of `name`; at most one merge a call.
+        """Merge the parts of one closed hour or day of `name`; at most one merge per call.
 
-        `arrange` puts the merged rows in order, and may add up those that belong together. Returns whether there was
-        something to merge.
+        Args:
+            name: a growing table.
+            now: UTC milliseconds.
+            arrange: sorts the merged rows, and may add up rows that belong together.
+
+        Returns:
+            Whether there was something to merge.
         """
         for level in ("day", "hour"):
             closed = self._closed_group(name, level, now)
@@ -122,7 +134,7 @@ class Publisher:
         return False
 
     def retire_before(self, name: str, start_ms: int) -> None:
-        """Forget the parts of `name` that ended before `start_ms`."""
+        """Remove the parts of `name` that end before `start_ms`."""
         parts = self._manifest.parts.get(name, ())
         kept = tuple(part for part in parts if part.end_ms >= start_ms)
         if len(kept) != len(parts):
@@ -131,7 +143,7 @@ class Publisher:
             )
 
     def sweep(self) -> None:
-        """Delete files that no reader can still be pointed to."""
+        """Delete files that were superseded more than `KEEP_S` ago."""
         deadline = time.monotonic() - KEEP_S
         for file in [file for file, retired in self._retired.items() if retired <= deadline]:
             try:
@@ -142,7 +154,7 @@ class Publisher:
                 del self._retired[file]
 
     def _closed_group(self, name: str, level: str, now: int) -> list[Part]:
-        """The oldest closed hour (or day) of `name` that still lies in finer pieces."""
+        """The parts of the oldest closed hour (or day) of `name` that is not merged yet."""
         length = _LEVEL_MS[level]
         groups: dict[int, list[Part]] = {}
         for part in self._manifest.parts.get(name, ()):
@@ -165,13 +177,13 @@ class Publisher:
         self._swap(Manifest(version, now_ms(), self._manifest.entries, {**self._manifest.parts, name: (*kept, merged)}))
 
     def _write_part(self, name: str, table: pa.Table, span: tuple[int, int], level: str, version: int) -> Part:
-        moment = to_datetime(span[0])
-        file = f"{name}/{moment:%Y-%m-%d}/{level}-{moment:%H%M}-{version:09d}.parquet"
+        start = to_datetime(span[0])
+        file = f"{name}/{start:%Y-%m-%d}/{level}-{start:%H%M}-{version:09d}.parquet"
         self._write(file, table)
         return Part(file, table.num_rows, *span, level)
 
     def _write(self, file: str, table: pa.Table) -> None:
-        """Write a file that nobody is pointed to yet: until a manifest names it, it counts as retired."""
+        """Write a file; until a manifest names it, it counts as retired."""
         self._retired[file] = time.monotonic()
         content = table_bytes(table)
         write_atomically(self.folder / file, content)
@@ -179,7 +191,7 @@ class Publisher:
         self._stamps[file] = file_stamp(self.folder / file)
 
     def _swap(self, manifest: Manifest) -> Manifest:
-        """Make `manifest` visible. Its copy reaches the disk first, unless the change merely replaces an entry."""
+        """Replace the manifest; write its copy first, unless only an entry was replaced."""
         old, content = self._manifest, manifest.to_json()
         if manifest.parts != old.parts or manifest.entries.keys() != old.entries.keys():
             write_json(self.folder / _COPY, content)
@@ -193,7 +205,7 @@ class Publisher:
         return manifest
 
     def _recover(self) -> Manifest:
-        """The manifest on disk, or its copy where that is damaged or gone."""
+        """Read the manifest, or its copy if it is damaged or missing."""
         for name in (MANIFEST, _COPY):
             try:
                 manifest = Manifest.from_json(read_json(self.folder / name))
@@ -208,7 +220,7 @@ class Publisher:
         return Manifest()
 
     def _inspected(self, check: Callable[[Path], None], max_unchanged: int | None = None) -> dict[str, Exception]:
-        """The published files that fail `check`, of those that changed and at most so many of those that did not."""
+        """Check all changed files and up to `max_unchanged` others in turn; map failures to their error."""
         named = self._manifest.files()
         self._stamps = {file: stamp for file, stamp in self._stamps.items() if file in named or file == MANIFEST}
         found = {file: file_stamp(self.folder / file) for file in named}
@@ -230,7 +242,7 @@ class Publisher:
         return bad
 
     def _drop(self, bad: Mapping[str, Exception]) -> None:
-        """Set files aside and publish without them."""
+        """Set damaged files aside and publish without them."""
         old = self._manifest
         for file, error in bad.items():
             self._set_aside(file, error)
@@ -246,12 +258,12 @@ class Publisher:
         _log.error("%s is damaged (%s): set aside as %s", file, error, name)
 
     def _retire_unnamed(self) -> None:
-        """Files a crash left without a manifest that names them go the way of superseded ones.
+        """Retire files that no manifest names, which a crash left.
 
-        Where the manifest itself was lost with its copy they are all that is left, and stay.
+        If manifest and copy were both lost, the files are all that is left, and they stay.
         """
         if MANIFEST in self.damaged and not self._manifest.version:
-            _log.error("nothing names the files in %s any more: they are left as they are", self.folder)
+            _log.error("manifest and copy are lost: the files in %s stay as they are", self.folder)
             return
         named = self._manifest.files()
         for path in self.folder.rglob("*"):

@@ -1,1 +1,1 @@
-"""What API and dashboard read: the newest prices, forecasts and scores, and the state of the suite."""
+"""What API and dashboard show: prices, forecasts, scores and the state of the suite."""

@@ -1,6 +1,7 @@
-"""CSV files for people and programs: Portuguese headers, the source in every row, no cell a spreadsheet would run.
+"""CSV files for people and programs, with Portuguese headers and the source in every row.
 
-Times are ISO 8601 in UTC, numbers have a decimal point and all their digits, unknown values are empty.
+Times are ISO 8601 in UTC, numbers have a decimal point and all digits, unknown values are empty. No cell can run as a
+formula in a spreadsheet.
 """
 
 from __future__ import annotations
@@ -40,12 +41,12 @@ _FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "�
 
 
 def attribution(source: Source, language: str = "pt") -> str:
-    """What every export says about the origin of its prices."""
+    """The sentence on where the prices come from, as every export has it."""
     return say(message(f"attribution.{source}"), language)
 
 
 def prices_csv(coin: Coin, prices: Iterable[Price], workspace: Workspace) -> str:
-    """Stored prices of one coin in the order given."""
+    """Export stored prices of one coin in the given order."""
     rows = (
         (iso(price.ts_ms), coin.symbol, coin.id, price.price, price.market_cap, price.volume, iso(price.fetched_ms))
         for price in prices
@@ -54,7 +55,7 @@ def prices_csv(coin: Coin, prices: Iterable[Price], workspace: Workspace) -> str
 
 
 def forecasts_csv(coin: Coin, forecasts: Iterable[LoggedForecast], workspace: Workspace) -> str:
-    """Logged forecasts of one coin in the order given, with the outcomes known by now."""
+    """Export logged forecasts of one coin in the given order, with the outcomes known by now."""
     rows = (
         (
             iso(f.origin_ms),
@@ -74,7 +75,7 @@ def forecasts_csv(coin: Coin, forecasts: Iterable[LoggedForecast], workspace: Wo
 
 
 def csv_file(columns: Sequence[str], rows: Iterable[Sequence[Cell]], workspace: Workspace) -> str:
-    """A CSV text (RFC 4180) with `columns` and, in every row, currency, source and attribution after them."""
+    """Make a CSV text (RFC 4180) of `columns`, followed by currency, source and attribution in every row."""
     origin = (workspace.currency, workspace.source.value, attribution(workspace.source))
     buffer = io.StringIO()
     writer = csv.writer(buffer)
@@ -84,13 +85,13 @@ def csv_file(columns: Sequence[str], rows: Iterable[Sequence[Cell]], workspace: 
 
 
 def file_name(subject: str, coin: Coin | None, workspace: Workspace) -> str:
-    """A name that says what the file holds and where it is from, `historico-bitcoin-demo.csv`."""
+    """A file name with content, coin and source, such as `historico-bitcoin-demo.csv`."""
     parts = (subject, coin.id if coin else "moedas", workspace.source.value)
     return "-".join(re.sub(r"[^A-Za-z0-9._]+", "-", part)[:60].strip(".-") for part in parts) + ".csv"
 
 
 def _safe(cell: Cell) -> Cell:
-    """Text that a spreadsheet would take for a formula gets an apostrophe before it; numbers stay numbers."""
+    """Put an apostrophe before text that a spreadsheet would run as a formula; numbers stay numbers."""
     if isinstance(cell, str) and cell.lstrip(" ").startswith(_FORMULA_STARTS):
         return f"'{cell}"
     return cell

@@ -1,4 +1,4 @@
-"""From stored rows to the values of core/reading/values.py; pure but for reading the files it is given."""
+"""Turn stored rows into the values of core/reading/values.py."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _CHANGE_TOLERANCE_MS: Final = 15 * MINUTE_MS
 
 
 def quotes(prices: PriceReader) -> list[Quote]:
-    """All coins by rank with newest price and the change against the price 24 hours before it."""
+    """All coins by rank with their newest price and its change over 24 hours."""
     latest = prices.latest()
     result = []
     for coin in prices.coins():
@@ -51,7 +51,7 @@ def quotes(prices: PriceReader) -> list[Quote]:
 
 
 def _change_24h(prices: PriceReader, newest: Price) -> float | None:
-    """Percent against the price nearest to 24 hours before, at most 15 minutes off; None where there is none."""
+    """Change in percent against the price nearest to 24 hours before; None if none is within 15 minutes of it."""
     target_ms = newest.ts_ms - DAY_MS
     near = prices.range(newest.coin_id, target_ms - _CHANGE_TOLERANCE_MS, target_ms + _CHANGE_TOLERANCE_MS)
     if not near:
@@ -61,7 +61,7 @@ def _change_24h(prices: PriceReader, newest: Price) -> float | None:
 
 
 def unknown_coin(wanted: str, coins: Sequence[Coin]) -> Message:
-    """What is said of an unknown coin, with the nearest ones by id, symbol or name."""
+    """The message for an unknown coin, with the nearest ones by id, symbol or name."""
     names = {key.lower(): coin.id for coin in coins for key in (coin.id, coin.symbol, coin.name)}
     nearest = dict.fromkeys(names[key] for key in difflib.get_close_matches(wanted, list(names), n=5, cutoff=0.5))
     hint = ", ".join(nearest) if nearest else ", ".join(coin.id for coin in coins[:5])
@@ -71,7 +71,7 @@ def unknown_coin(wanted: str, coins: Sequence[Coin]) -> Message:
 
 
 def forecast_views(table: pa.Table, trained_ms: int | None) -> dict[str, ForecastView]:
-    """The published forecasts by coin, horizons in order."""
+    """Group published forecasts by coin, horizons in order; `trained_ms` is when the model was trained."""
     grouped: dict[str, list[dict[str, Any]]] = {}
     for row in table.to_pylist():
         grouped.setdefault(row["coin"], []).append(row)
@@ -79,13 +79,13 @@ def forecast_views(table: pa.Table, trained_ms: int | None) -> dict[str, Forecas
 
 
 def parts_between(parts: Iterable[Part], start_ms: int, end_ms: int) -> list[Part]:
-    """The parts that may hold moments within [start_ms, end_ms], latest first."""
+    """Select the parts that may hold times within [start_ms, end_ms], latest first."""
     chosen = [part for part in parts if part.start_ms <= end_ms and part.end_ms >= start_ms]
     return sorted(chosen, key=lambda part: part.end_ms, reverse=True)
 
 
 def newest_parts(parts: Iterable[Part], max_rows: int) -> list[Part]:
-    """The latest parts that together hold at most `max_rows` rows (at least one part), earliest first."""
+    """Select the latest parts with at most `max_rows` rows together, but at least one part; earliest first."""
     chosen: list[Part] = []
     for part in sorted(parts, key=lambda part: part.end_ms, reverse=True):
         max_rows -= part.rows
@@ -96,7 +96,10 @@ def newest_parts(parts: Iterable[Part], max_rows: int) -> list[Part]:
 
 
 def log_rows(path: Path, part: Part, coin_id: str, horizon_min: int) -> list[dict[str, Any]]:
-    """The rows of one coin and horizon in one part of the log, newest origin first; origins in UTC milliseconds."""
+    """Read the rows of one coin and horizon from one part of the log, newest origin first.
+
+    Origins are in UTC milliseconds.
+    """
     if part.level == "day":
         table = _rows_of_coin(path, coin_id, horizon_min)
     else:
@@ -108,7 +111,13 @@ def log_rows(path: Path, part: Part, coin_id: str, horizon_min: int) -> list[dic
 def join_outcomes(
     rows: Sequence[dict[str, Any]], known: Sequence[tuple[int, float]], newest_ms: int
 ) -> list[LoggedForecast]:
-    """Rows of `log_rows` with the prices that came true; `known` are event times and prices in order."""
+    """Add the realised prices to rows of `log_rows`.
+
+    Args:
+        rows: origins in UTC milliseconds.
+        known: event times in UTC milliseconds and prices, in increasing order of time.
+        newest_ms: event time of the coin's newest price.
+    """
     times, values = [ts_ms for ts_ms, _ in known], [price for _, price in known]
     targets = [row["origin"] + row["horizon_min"] * MINUTE_MS for row in rows]
     actual = realised_prices(times, values, targets, newest_ms).tolist()
@@ -128,26 +137,26 @@ def join_outcomes(
 
 
 def database_info(path: Path, rows: int | None) -> FileInfo:
-    """The price store for the diagnostics page, with the number of prices that the collector keeps count of."""
+    """Size and age of the price store; `rows` is the number of prices that the collector counts."""
     files = [path, path.with_name(path.name + "-wal")]
     size = sum(file.stat().st_size for file in files if file.exists())
     updated_ms = max(file_stamp(file)[1] for file in files) // 1_000_000
     return FileInfo("crypto.db", 1, rows, size, updated_ms or None)
 
 
-def _milliseconds(moment: datetime) -> int:
-    return round(moment.timestamp() * 1000)
+def _milliseconds(time: datetime) -> int:
+    return round(time.timestamp() * 1000)
 
 
 @lru_cache(maxsize=64)
 def _rows_of_horizon(path: Path, horizon_min: int) -> pa.Table:
-    """One horizon in a slot or hour of the log; parts never change, so a name is read once."""
+    """One horizon in a slot or hour of the log; cached, because parts never change."""
     return _one_horizon(read_table(path, _LOG_COLUMNS), horizon_min)
 
 
 @lru_cache(maxsize=512)
 def _rows_of_coin(path: Path, coin_id: str, horizon_min: int) -> pa.Table:
-    """One coin and horizon in a day of the log, some 290 rows."""
+    """One coin and horizon in a day of the log, about 290 rows."""
     return _one_horizon(read_table(path, _LOG_COLUMNS, coin_id), horizon_min)
 
 

@@ -1,4 +1,4 @@
-"""What API and dashboard show: coins, forecasts, history, log, metrics; read-only and cached by version."""
+"""The one door through which API and dashboard read coins, prices, forecasts, the log and scores."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ from core.workspace import META_FILE, Workspace, current_workspace
 __all__ = ["MAX_SCORE_ROWS", "Readers"]
 
 MAX_SCORE_ROWS: Final = 300_000
-"""Bounds time (half a second) and memory of adding up scores: 90 days with 10 coins, 4 days with 250."""
+"""Limits time (half a second) and memory of adding up scores: 90 days with 10 coins, 4 days with 250."""
 
 _Value = TypeVar("_Value")
 
 
 class Readers:
-    """Reads what collector and pipeline published; thread-safe; never writes, re-reads only what has changed."""
+    """Reads what collector and pipeline wrote, again only what has changed. Never writes. Thread-safe."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -56,7 +56,7 @@ class Readers:
         self._cache: dict[str, tuple[object, Any]] = {}
 
     def workspace(self) -> Workspace:
-        """The folders shown now.
+        """The workspace shown now.
 
         Raises:
             NotReady: the suite has not decided on a source yet.
@@ -68,13 +68,13 @@ class Readers:
         return self._workspace[1]
 
     def close(self) -> None:
-        """Give the idle database connections back; the readers can be used again."""
+        """Close idle database connections; the readers can be used again."""
         self._pool.close()
 
     def version(self) -> str:
         """A token that changes with each commit to the prices and each publication; costs microseconds.
 
-        It differs from process to process, so that no restart makes an old token valid again.
+        Each process has its own tokens, so an old token is not valid after a restart.
         """
         try:
             prices = self._prices_version()
@@ -83,7 +83,7 @@ class Readers:
         return "-".join([self._token, *(f"{number:x}" for number in prices), self.publication_version()])
 
     def publication_version(self) -> str:
-        """A token that changes with each publication of the pipeline alone."""
+        """A token that changes only with each publication of the pipeline."""
         try:
             workspace = self.workspace()
         except (NotReady, ConfigurationError):
@@ -95,7 +95,7 @@ class Readers:
         """All coins by rank with their newest price and change over 24 hours.
 
         Raises:
-            NotReady: there are no prices yet.
+            NotReady: no prices are stored yet.
         """
 
         def read() -> list[Quote]:
@@ -105,10 +105,12 @@ class Readers:
         return self._cached("quotes", self._prices_version(), read)
 
     def resolve(self, name: str) -> Coin:
-        """The coin meant by an id or a symbol in any case; of two with one symbol the larger by market cap.
+        """Find a coin by id or symbol, in upper or lower case.
+
+        Of two coins with one symbol, the one with the larger market cap is meant.
 
         Raises:
-            UnknownCoin: no such coin; the message lists the nearest names.
+            UnknownCoin: there is no such coin; the message lists the nearest names.
             NotReady: no coin is known yet.
         """
 
@@ -125,14 +127,14 @@ class Readers:
         raise UnknownCoin(unknown_coin(wanted, coins))
 
     def history(self, coin_id: str, start_ms: int, end_ms: int, limit: int) -> list[Price]:
-        """Stored prices within [start_ms, end_ms], newest first, at most `limit`."""
+        """At most `limit` stored prices within [start_ms, end_ms], newest first."""
         with self._pool.borrow(self.workspace().database) as prices:
             return prices.newest(coin_id, start_ms, end_ms, limit)
 
     def series(self, coin_id: str, start_ms: int, step_ms: int = 0) -> tuple[list[int], list[float]]:
-        """Event times and prices from `start_ms` on, at most one per `step_ms` (the last of each step).
+        """Event times in UTC milliseconds and prices from `start_ms` on, the last one of each `step_ms`.
 
-        Before the first stored price come the hourly ones of the first start, for charts that look back a week.
+        Hourly prices from the first start extend the series to before the first stored price, for charts of a week.
         """
         with self._pool.borrow(self.workspace().database) as prices:
             before = _hourly_before(prices, coin_id, start_ms)
@@ -146,7 +148,7 @@ class Readers:
         """The newest forecast of every coin.
 
         Raises:
-            NotReady: nothing was forecast yet.
+            NotReady: no forecasts are published yet.
         """
         folder, manifest = self._manifest()
         entry = manifest.entries.get("latest")
@@ -158,7 +160,7 @@ class Readers:
         """The newest forecast of one coin.
 
         Raises:
-            NotReady: this coin has none yet.
+            NotReady: the coin has no forecast yet.
         """
         try:
             return self.forecasts()[coin_id]
@@ -168,7 +170,10 @@ class Readers:
     def logged(
         self, coin_id: str, start_ms: int, end_ms: int, limit: int, horizon_min: int = 60
     ) -> list[LoggedForecast]:
-        """Logged forecasts with origins within [start_ms, end_ms], newest first, with the outcomes known by now."""
+        """At most `limit` logged forecasts with origins within [start_ms, end_ms], newest first.
+
+        They carry the outcomes known by now.
+        """
         folder, manifest = self._manifest()
         rows: list[dict[str, Any]] = []
         for part in parts_between(manifest.parts.get("log", ()), start_ms, end_ms):
@@ -187,10 +192,10 @@ class Readers:
         return join_outcomes(rows, known, last[0] if last else 0)
 
     def metrics(self, coin_id: str | None = None) -> Metrics:
-        """Live scores (the newest days that hold `MAX_SCORE_ROWS` rows) and the backtest of the first start, apart.
+        """Live scores, of the newest `MAX_SCORE_ROWS` rows, and scores of the backtest at the first start.
 
         Raises:
-            NotReady: nothing was published yet.
+            NotReady: nothing is published yet.
         """
         folder, manifest = self._manifest()
         live = newest_parts(manifest.parts.get("scores", ()), MAX_SCORE_ROWS)
@@ -201,7 +206,7 @@ class Readers:
         )
 
     def files(self) -> list[FileInfo]:
-        """Size, rows and last update of the price store and of every published table.
+        """Size, rows and last update of the price store and all published tables.
 
         Raises:
             NotReady: the suite has not decided on a source yet.
@@ -231,7 +236,7 @@ class Readers:
         return self._pool.version(self.workspace().database)
 
     def _cached(self, name: str, key: object, make: Callable[[], _Value]) -> _Value:
-        """The value made for `key`; a new key replaces it. Two threads may both make it, with one result."""
+        """Give the cached value if `key` is unchanged, otherwise make it; two threads may make it twice."""
         cached = self._cache.get(name)
         if cached is None or cached[0] != key:
             cached = (key, make())

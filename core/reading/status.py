@@ -1,4 +1,4 @@
-"""The state of the whole suite in one assessment, the same for /status, the banner and the diagnostics page."""
+"""The state of the whole suite, the same for /status, the banner and the diagnostics page."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _MAX_LENGTH: Final = 300
 
 
 class State(StrEnum):
-    """What a person needs to know first."""
+    """The state of the suite in one word, as the API shows it."""
 
     OK = "ok"
     DEGRADED = "degradado"
@@ -74,14 +74,14 @@ class Processes:
         return {health.name: health for health in found}
 
     def needed(self) -> Iterable[Health[Any]]:
-        """The processes without which something is wrong: API and dashboard only under a supervisor."""
+        """The processes that must run; API and dashboard only if there is a supervisor."""
         front_ends = (self.api, self.dashboard) if self.suite.alive else ()
         return (self.collector, self.pipeline, *front_ends)
 
 
 @dataclass(frozen=True)
 class SuiteStatus:
-    """The suite at one moment; the worst of `problems` comes first."""
+    """The state of the suite at one time; the worst of `problems` comes first."""
 
     state: State
     source: Source | None
@@ -94,12 +94,12 @@ class SuiteStatus:
 
     @property
     def is_live(self) -> bool:
-        """Whether the prices shown are CoinGecko's own."""
+        """Whether the prices shown come live from CoinGecko."""
         return self.source is Source.COINGECKO
 
     @property
     def replay_ends_ms(self) -> int | None:
-        """When the recording that is played now ends, in UTC milliseconds."""
+        """When the current recording ends, in UTC milliseconds; None without a replay."""
         return self.processes.simulator.progress.replay_ends_ms if self.source is Source.REPLAY else None
 
     @property
@@ -114,7 +114,7 @@ class SuiteStatus:
 
 
 def assess_suite(settings: Settings, readers: Readers) -> SuiteStatus:
-    """Assess health files, ages and pids now; never raises for what a running suite can meet."""
+    """Assess the suite from health files, pids and ages of data; damaged files become problems, not errors."""
     processes = Processes.read(settings.run_dir)
     stale_after_s = max(processes.collector.progress.stale_after_s or 3 * settings.interval, _MIN_STALE_S)
     source, notice = _source(settings, readers, processes.suite)
@@ -156,7 +156,7 @@ def _source(settings: Settings, readers: Readers, suite: Health[SuiteProgress]) 
 
 
 def _disk(folder: Path, collector: Health[CollectorProgress]) -> list[Message]:
-    """A disk that refuses writing, as this process sees it; otherwise what keeps the collector from storing."""
+    """A disk that cannot be written, or else the reason why the collector cannot store prices."""
     if folder.exists() and refuses_writing(folder):
         return [message("problem.disk_refuses", folder=str(folder.parent))]
     if collector.alive and collector.state is ProcessState.STORAGE_REFUSED:
@@ -165,7 +165,7 @@ def _disk(folder: Path, collector: Health[CollectorProgress]) -> list[Message]:
 
 
 def _dead(processes: Processes, *, disk_refuses: bool) -> list[Message]:
-    """Processes that are not alive. On a disk that refuses nobody can write a heartbeat: then only missing pids."""
+    """Processes that are not alive; on a full disk nobody can write a heartbeat, so only missing pids count."""
     return [
         message(f"problem.{health.name}_stopped")
         for health in processes.needed()
@@ -174,7 +174,7 @@ def _dead(processes: Processes, *, disk_refuses: bool) -> list[Message]:
 
 
 def _damaged(writers: Iterable[Health[Any]]) -> list[Message]:
-    """Damaged files that were set aside within the last hour, so that nobody overlooks a loss."""
+    """Damaged files that were set aside within the last hour."""
     found = [
         name for health in writers for name, at in health.damaged.items() if parse_moment(at) >= now_ms() - HOUR_MS
     ]
@@ -210,7 +210,7 @@ def _stale(code: str, ts_ms: int | None, limit_s: float) -> list[Message]:
 
 
 def _failed_steps(pipeline: Health[PipelineProgress]) -> list[Message]:
-    """The steps that failed in the last cycle of a living pipeline, which forecasts on with the last good model."""
+    """Steps that failed in the last cycle of a live pipeline, which keeps forecasting with the last model."""
     failed = pipeline.progress.failed_steps if pipeline.alive else {}
     return [
         message("problem.step_failed", step=message(f"step.{step}"), reason=reason) for step, reason in failed.items()

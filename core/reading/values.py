@@ -1,4 +1,4 @@
-"""What readers hand to API and dashboard: plain values, named as in the field."""
+"""The values that readers give to API and dashboard."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class ForecastStep:
 
 @dataclass(frozen=True)
 class ForecastView:
-    """The newest forecast of one coin, the twelve horizons in order."""
+    """The newest forecast of one coin, with its horizons in order."""
 
     coin_id: str
     origin_ms: int
@@ -49,7 +49,7 @@ class ForecastView:
 
 @dataclass(frozen=True)
 class LoggedForecast:
-    """A logged forecast for one horizon and, once known, its outcome."""
+    """A logged forecast for one horizon; `actual` is its outcome, None while it is unknown."""
 
     coin_id: str
     origin_ms: int
@@ -62,13 +62,13 @@ class LoggedForecast:
 
     @property
     def error_percent(self) -> float | None:
-        """Forecast against outcome in percent of the outcome, or None while it is unknown."""
+        """Error of the forecast in percent of the outcome; None while it is unknown."""
         return None if self.actual is None else 100.0 * (self.mean / self.actual - 1.0)
 
 
 @dataclass(frozen=True)
 class FileInfo:
-    """One published file or group of files for the diagnostics page."""
+    """A published file or group of files, for the diagnostics page."""
 
     name: str
     files: int
