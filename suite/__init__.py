@@ -1,1 +1,1 @@
-"""What run_all.py is made of: choice of the source, child processes and their supervisor, console."""
+"""What run_all.py runs: checks, choice of the source, child processes with their supervisor, console."""

@@ -1,4 +1,4 @@
-"""The short table that run_all.py prints at the start: what runs where."""
+"""The table that run_all.py prints at the start: addresses, source, coins and folders."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ _EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - compared wit
 
 
 def addresses(settings: Settings) -> dict[str, str]:
-    """Where a person at this machine finds API and dashboard: their base URLs."""
+    """Base URLs of API and dashboard for a browser on this machine."""
     host = _EVERYWHERE.get(settings.host, settings.host)
     host = f"[{host}]" if ":" in host else host
     return {"api": f"http://{host}:{settings.api_port}", "dashboard": f"http://{host}:{settings.dashboard_port}"}
 
 
 def banner(settings: Settings, workspace: Workspace) -> str:
-    """The table, for a source that is decided."""
+    """Lay out the table; the source of `settings` must be decided."""
     urls = addresses(settings)
     source = message(f"banner.source_{settings.source}", seed=settings.seed, replay=str(settings.replay))
     coins = message(

@@ -1,4 +1,4 @@
-"""Opens pages for the person at this machine once they answer, and only where there is a display."""
+"""Opens pages in the user's browser, if this machine has a display."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _DIRECT: Final = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 def answers(url: str, timeout_s: float = 1.0) -> bool:
-    """Whether an HTTP server of this machine answers at `url`, with whatever status; proxies are not asked."""
+    """Whether an HTTP server answers at `url` with any status; no proxy is used."""
     try:
         _DIRECT.open(url, timeout=timeout_s).close()
     except urllib.error.HTTPError as error:
@@ -28,7 +28,7 @@ def answers(url: str, timeout_s: float = 1.0) -> bool:
 
 
 def has_display(environment: Mapping[str, str] = os.environ, platform: str = sys.platform) -> bool:
-    """Whether a browser window could appear before a person: never in CI, nor over SSH without a forwarded display."""
+    """Whether a person could see a browser window: not in CI, nor over SSH without a forwarded display."""
     if environment.get("CI"):
         return False
     if platform in ("win32", "darwin"):
@@ -37,7 +37,7 @@ def has_display(environment: Mapping[str, str] = os.environ, platform: str = sys
 
 
 def open_pages(pages: Sequence[str]) -> None:
-    """Open `pages` in the person's browser, in the background: some browsers return only when they are closed."""
+    """Open `pages` from a background thread, because some browsers block until they are closed."""
 
     def work() -> None:
         for page in pages:

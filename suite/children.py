@@ -1,4 +1,4 @@
-"""The processes of the suite: command line and environment of each."""
+"""Command line and environment of each process of the suite."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ _NOT_INHERITED: Final = ("PYTHONSAFEPATH", "PYTHONHOME", "FORCE_COLOR")
 
 
 def api(settings: Settings) -> ChildSpec:
-    """The HTTP API; it follows data/run/source.json, so it can start before the source is known."""
+    """The HTTP API; it reads the source from data/run/source.json, so it can start before the decision."""
     return _spec("api", ("api.server",), _reader_settings(settings))
 
 
 def dashboard(settings: Settings) -> ChildSpec:
-    """The Streamlit dashboard; it follows data/run/source.json too."""
+    """The Streamlit dashboard; it reads the source from data/run/source.json too."""
     command = ("streamlit", "run", "dashboard/app.py")
     options = {
         "server.address": settings.host,
@@ -55,7 +55,7 @@ def dashboard(settings: Settings) -> ChildSpec:
 
 
 def simulator(settings: Settings, workspace: Workspace, port: int) -> ChildSpec:
-    """The local market server at `port`: the simulated market, or the replay of a recording."""
+    """The local market server at `port`: a simulated market or the replay of a recording."""
     command = ["etl.simulator", "--port", str(port), "--epoch-ms", str(workspace.epoch_ms)]
     command += ["--seed", str(settings.seed), "--currency", settings.currency]
     command += ["--run-dir", str(settings.run_dir), "--log-level", settings.log_level]
@@ -69,18 +69,18 @@ def simulator(settings: Settings, workspace: Workspace, port: int) -> ChildSpec:
 
 
 def collector(settings: Settings) -> ChildSpec:
-    """The one process that asks for prices and writes crypto.db."""
+    """The collector, the only process that requests prices and writes crypto.db."""
     return _spec("collector", ("etl.extract",), settings)
 
 
 def pipeline(settings: Settings) -> ChildSpec:
-    """The loop of features, training, forecasts and scores; it does without pandas."""
+    """The pipeline: features, training, forecasts and scores, without pandas."""
     spec = _spec("pipeline", ("model.pipeline",), settings)
     return replace(spec, environment={**spec.environment, HIDDEN_VARIABLE: "pandas"})
 
 
 def _dashboard_hosts(settings: Settings) -> tuple[str, ...]:
-    """Names under which browsers may ask; any on an open address without a list, for there a token guards."""
+    """Host names that browsers may use; all of them on an open address without a list: a token protects it."""
     if settings.is_loopback or settings.allowed_hosts:
         return (*_LOOPBACK, *settings.allowed_hosts)
     return ("*",)
@@ -96,9 +96,9 @@ def _spec(name: str, arguments: tuple[str, ...] | list[str], settings: Settings)
 
 
 def _environment(settings: Settings) -> dict[str, str]:
-    """The whole environment of a child: this one's, the settings, UTF-8, and who its parent is.
+    """The environment of a child: that of this process, all settings, UTF-8 and the parent's pid.
 
-    Proxies are for the world outside: the local market server is always asked directly.
+    The local market server is exempt from proxies.
     """
     environment = {name: value for name, value in os.environ.items() if name not in _NOT_INHERITED}
     environment |= settings.environment()

@@ -1,4 +1,4 @@
-"""The command line of run_all.py; the settings check every value."""
+"""The command line of run_all.py; `Settings` checks the values."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ _INSTALLED_COMMAND: Final = "crypto-forecasting"
 
 
 def parse_arguments(arguments: Sequence[str] | None = None) -> Settings:
-    """Settings from the command line, the environment and `.env`, in that order of precedence.
+    """Build settings from the command line, the environment and `.env`, in this precedence.
 
     Raises:
-        ConfigurationError: options that contradict each other, or a value out of its range.
-        SystemExit: `--help` (0), or an option that does not exist (2).
+        ConfigurationError: options contradict each other, or a value is invalid.
+        SystemExit: `--help` (0) or an unknown option (2).
     """
     given = vars(_command_line().parse_args(arguments))
     source = _source(given.pop("source"), demo=given.pop("demo"), replay=given["replay"])
@@ -33,7 +33,11 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> Settings:
 
 
 def _source(named: str | None, *, demo: bool, replay: str | None) -> str | None:
-    """The source that the options ask for together, or None."""
+    """The source that the options select, or None.
+
+    Raises:
+        ConfigurationError: they select several.
+    """
     asked: dict[str, str] = {}
     if named is not None:
         asked[f"--source {named}"] = named

@@ -1,4 +1,4 @@
-"""What run_all shows: log lines of every process under its name and colour, and the suite's own words."""
+"""The output of run_all.py: log lines of each process with its name and colour, and messages of the suite."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from core.wording import Message, say
 __all__ = ["Console"]
 
 _COLOURS: Final = ("36", "32", "35", "34", "96", "92")
-_LOUD: Final = "1;33"
+_WARNING: Final = "1;33"
 _ERROR: Final = "1;31"
 _NAME_WIDTH: Final = 9
 
 
 class Console:
-    """Writes whole lines to one stream, from any thread; in colour only where a person watches a terminal.
+    """Writes whole lines to one stream from any thread, in colour on a terminal.
 
-    When nobody reads any more (a closed pipe or terminal) it falls silent: the suite goes on without it.
+    When the pipe or terminal is closed it stops writing, and the suite runs on.
     """
 
     def __init__(self, stream: TextIO | None = None) -> None:
@@ -34,22 +34,22 @@ class Console:
         self._closed = False
 
     def log(self, name: str, line: str) -> None:
-        """One line of the process `name`."""
+        """Print a line of the process `name`."""
         with self._lock:
             colour = self._colours.setdefault(name, _COLOURS[len(self._colours) % len(_COLOURS)])
             self._write(f"{self._paint(f'{name:<{_NAME_WIDTH}} |', colour)} {line}")
 
     def say(self, text: Message | str) -> None:
-        """The suite's own words, one line or several."""
+        """Print a message of the suite, of one or several lines."""
         with self._lock:
             self._write(say(text))
 
     def warn(self, text: Message | str) -> None:
-        """Words that nobody should overlook."""
-        self._say_in_colour(text, _LOUD)
+        """Print a warning."""
+        self._say_in_colour(text, _WARNING)
 
     def fail(self, text: Message | str) -> None:
-        """Something broke."""
+        """Print an error."""
         self._say_in_colour(text, _ERROR)
 
     def _say_in_colour(self, text: Message | str, colour: str) -> None:
@@ -70,7 +70,7 @@ class Console:
 
 
 def _wants_colour(stream: TextIO) -> bool:
-    """Colour on a terminal, unless NO_COLOR is set or an old Windows console would show the codes."""
+    """Whether to use colour: on a terminal that understands the codes, unless NO_COLOR is set."""
     if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb" or not stream.isatty():
         return False
     return os.name != "nt" or any(name in os.environ for name in ("WT_SESSION", "TERM", "ANSICON"))

@@ -1,4 +1,4 @@
-"""One line a cycle that a person can read, from what the pipeline says in its health file."""
+"""One readable line per cycle, from the health record of the pipeline."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ __all__ = ["CycleReporter", "cycle_line"]
 
 
 class CycleReporter:
-    """Turns health readings into lines, each cycle once."""
+    """Turns health records of the pipeline into lines, one per cycle."""
 
     def __init__(self) -> None:
         self._seen: tuple[int | None, object] = (None, None)
 
     def line(self, pid: int | None, progress: PipelineProgress) -> str | None:
-        """The line of a cycle of process `pid` not shown yet, or None."""
+        """The line of the last cycle of process `pid`, or None if it was reported already."""
         cycle = (pid, progress.cycle)
         if None in cycle or cycle == self._seen or progress.forecast_at is None:
             return None
@@ -29,7 +29,7 @@ class CycleReporter:
 def cycle_line(progress: PipelineProgress) -> str:
     """`14:03:30 ciclo 12 · 10 moedas · bitcoin 67.187,33 → 67.190,00 [66.900,00–67.480,00] 80 % · 0,8 s`.
 
-    The time is this machine's own; the forecast is for the next hour.
+    The time is local; the forecast is for the next hour.
     """
     at = datetime.fromisoformat(str(progress.forecast_at)).astimezone()
     coins = progress.coins or 0

@@ -1,4 +1,4 @@
-"""TCP ports of this machine: can a server listen there, who does already, which one is free."""
+"""TCP ports of this machine: whether a server can listen, which process does already, which one is free."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["free_port", "port_problem"]
 
 
 def port_problem(host: str, port: int) -> Message | None:
-    """Why no server can listen at `host` and `port` now, or None."""
+    """Why a server cannot listen at `host` and `port` now, or None if it can."""
     try:
         addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except (socket.gaierror, UnicodeError):
@@ -31,7 +31,7 @@ def port_problem(host: str, port: int) -> Message | None:
 
 
 def free_port(avoid: set[int]) -> int:
-    """A port of the loopback interface that is free now and not in `avoid`."""
+    """Find a port of the loopback interface that is free now and not in `avoid`."""
     while True:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
@@ -41,9 +41,9 @@ def free_port(avoid: set[int]) -> int:
 
 
 def _try_bind(family: int, address: Any) -> int:
-    """Error number of binding, 0 for success."""
+    """Bind once; the error number, 0 for success."""
     with socket.socket(family, socket.SOCK_STREAM) as probe:
-        if os.name != "nt":  # as the servers do, so that connections in TIME_WAIT do not count
+        if os.name != "nt":  # like the servers, so that connections in TIME_WAIT do not count
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(address)
@@ -53,7 +53,7 @@ def _try_bind(family: int, address: Any) -> int:
 
 
 def _owner(port: int) -> Message | str:
-    """Who listens at `port`, where the operating system tells."""
+    """The process that listens at `port`, or an empty text if the operating system does not say."""
     try:
         connections = psutil.net_connections(kind="tcp")
         pid = next(c.pid for c in connections if c.pid and c.status == psutil.CONN_LISTEN and port in c.laddr)

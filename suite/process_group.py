@@ -1,4 +1,4 @@
-"""Processes with all they start: spawned apart from the terminal's Ctrl+C, asked to stop, or ended."""
+"""Process groups: start one that the terminal's Ctrl+C does not reach, ask it to stop, kill it."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ __all__ = ["ask_to_stop", "kill_group", "spawn"]
 
 
 def spawn(argv: Sequence[str], environment: Mapping[str, str], folder: Path) -> subprocess.Popen[str]:
-    """Start `argv` in `folder` as the head of its own process group; its output comes as lines of UTF-8.
+    """Start `argv` in `folder` as the leader of a new process group, with its output as lines of UTF-8.
 
     Raises:
-        OSError: the operating system refuses.
+        OSError: the program cannot be started.
     """
     flags = 0
     if sys.platform == "win32":
@@ -40,7 +40,7 @@ def spawn(argv: Sequence[str], environment: Mapping[str, str], folder: Path) -> 
 
 
 def ask_to_stop(process: subprocess.Popen[str]) -> None:
-    """Ask the group of `process` to stop; nothing happens to one that has ended."""
+    """Ask the group of `process` to stop; do nothing if it has ended."""
     if process.poll() is not None:
         return
     with suppress(ProcessLookupError, PermissionError):
@@ -51,7 +51,7 @@ def ask_to_stop(process: subprocess.Popen[str]) -> None:
 
 
 def kill_group(process: subprocess.Popen[str]) -> None:
-    """End `process` and all it has started, at once; also what a dead process left behind."""
+    """Kill `process` and everything that it started, even if it has ended itself."""
     if sys.platform == "win32":
         with suppress(psutil.NoSuchProcess):
             for descendant in psutil.Process(process.pid).children(recursive=True):

@@ -1,4 +1,4 @@
-"""The whole system as `python run_all.py` runs it: checks, start in order, decision on the source, watch, stop."""
+"""One run of the whole system: check, decide on the source, start processes, supervise, stop."""
 
 from __future__ import annotations
 
@@ -37,7 +37,11 @@ _SIMULATOR_STARTS_S: Final = 30.0
 class Suite:
     """One run of the system in one data folder.
 
-    `coingecko_url` is the address whose silence means that there is no way to real prices.
+    Args:
+        settings: the source may still be `auto`.
+        console: where messages and the children's output go.
+        coingecko_url: the address that is probed to find out whether live prices can be reached.
+        probe_again_s: interval of later probes while simulated prices are shown instead.
     """
 
     def __init__(
@@ -53,16 +57,19 @@ class Suite:
         self._probe_again_s = probe_again_s
         self._signals = 0
         self._state = ProcessState.STARTING
-        self._told = SuiteProgress(urls=addresses(settings))
+        self._progress = SuiteProgress(urls=addresses(settings))
         self._health = Heartbeat(settings.run_dir, SUITE)
         self._supervisor = Supervisor(console, PROJECT, settings.run_dir, on_change=self._publish_children)
         self._cycles = CycleReporter()
 
     def run(self) -> int:
-        """Run until a signal; 0 after an orderly stop.
+        """Run until a signal.
+
+        Returns:
+            The exit code, 0 after an orderly stop.
 
         Raises:
-            ConfigurationError: a port is busy, the folder belongs to another source, a child refuses its settings.
+            ConfigurationError: a port is busy, the folder holds another source, or a child refuses its settings.
             AlreadyRunning: another suite runs in this data folder.
         """
         with ExitStack() as stack:
@@ -82,7 +89,7 @@ class Suite:
         return self._signals > 0
 
     def _catch_signals(self) -> None:
-        """Let the first signal stop the suite in order, and the second at once; `nohup` keeps its meaning."""
+        """Stop in order on the first signal and at once on the second; ignore SIGHUP under `nohup`."""
 
         def handle(_number: int, _frame: FrameType | None) -> None:
             self._signals += 1
@@ -93,8 +100,12 @@ class Suite:
                 signal.signal(number, handle)
 
     def _start(self) -> tuple[Decision, Workspace | None]:
-        """Front ends at once, the market as soon as its source is known; no workspace when told to stop meanwhile."""
-        self._health.progress(self._told)
+        """Start the front ends at once, and the other processes when the source is decided.
+
+        Returns:
+            The decision, and its workspace: None if a signal came before.
+        """
+        self._health.progress(self._progress)
         (self._settings.run_dir / "source.json").unlink(missing_ok=True)
         if self._settings.source is Source.AUTO:
             self._start_front_ends()
@@ -112,7 +123,7 @@ class Suite:
     def _start_front_ends(self) -> None:
         self._supervisor.start(children.api(self._settings))
         self._supervisor.start(children.dashboard(self._settings))
-        threading.Thread(target=self._announce, name="announce", daemon=True).start()
+        threading.Thread(target=self._announce_front_ends, name="announce", daemon=True).start()
 
     def _decide(self) -> Decision:
         if not needs_probe(self._settings):
@@ -125,7 +136,7 @@ class Suite:
     def _open(self, decision: Decision) -> Workspace:
         workspace = open_workspace(decision.settings)
         publish_source(decision.settings, workspace, decision.notice)
-        self._tell(replace(self._told, source=workspace.source.value, notice=decision.notice))
+        self._report(replace(self._progress, source=workspace.source.value, notice=decision.notice))
         self._console.say(banner(decision.settings, workspace))
         if decision.notice:
             self._console.warn(message("suite.notice", notice=decision.notice))
@@ -144,7 +155,7 @@ class Suite:
         self._health.state(self._state)
 
     def _watch(self, decision: Decision, workspace: Workspace) -> None:
-        """Supervise until a signal; look at the files of the other processes as often as they change."""
+        """Supervise until a signal, and read health files as often as they change."""
         fallback = FallbackWatch(self._coingecko_url, self._probe_again_s) if decision.is_fallback else None
         while not self._stopping:
             self._tick_until(lambda: False, BEAT_S)
@@ -152,14 +163,14 @@ class Suite:
             self._keep_source(decision, workspace)
             if fallback is not None and fallback.answers_again():
                 fallback = None
-                self._tell(replace(self._told, notice=BACK_NOTICE))
+                self._report(replace(self._progress, notice=BACK_NOTICE))
                 self._keep_source(decision, workspace)
                 self._console.warn(message("suite.notice", notice=BACK_NOTICE))
 
     def _keep_source(self, decision: Decision, workspace: Workspace) -> None:
-        """Without source.json the front ends have nothing to show: whatever happens to it, it is written again."""
+        """Restore source.json if it was lost or damaged: the front ends need it."""
         try:
-            publish_source(decision.settings, workspace, self._told.notice)
+            publish_source(decision.settings, workspace, self._progress.notice)
         except OSError as error:
             self._health.error(error)
 
@@ -170,8 +181,8 @@ class Suite:
             if line:
                 self._console.say(line)
 
-    def _announce(self) -> None:
-        """Say when both front ends answer, and open them where somebody can see them."""
+    def _announce_front_ends(self) -> None:
+        """Say when both front ends respond, and open them in a browser if there is a display."""
         urls = addresses(self._settings)
         while not (answers(f"{urls['api']}/status") and answers(f"{urls['dashboard']}/_stcore/health")):
             if self._stopping:
@@ -190,13 +201,13 @@ class Suite:
             if done() or time.monotonic() >= deadline:
                 return
 
-    def _publish_children(self, now: Mapping[str, ChildStatus]) -> None:
-        self._told = replace(self._told, children=now)
-        self._health.state(self._state, self._told)
+    def _publish_children(self, children: Mapping[str, ChildStatus]) -> None:
+        self._progress = replace(self._progress, children=children)
+        self._health.state(self._state, self._progress)
 
-    def _tell(self, told: SuiteProgress) -> None:
-        self._told = told
-        self._health.progress(told)
+    def _report(self, progress: SuiteProgress) -> None:
+        self._progress = progress
+        self._health.progress(progress)
 
     def _stop(self) -> None:
         self._console.say(message("suite.stopping"))

@@ -1,4 +1,4 @@
-"""The source `auto`: CoinGecko if anything answers there, the simulated market if nothing can be reached."""
+"""What the source `auto` means: CoinGecko if it answers, otherwise the simulated market."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _NOTICES: Final = {
 
 @dataclass(frozen=True)
 class Decision:
-    """The source of this run, never `auto`, and what people must be told about it."""
+    """The source of this run, never `auto`, and the notice that people see about it."""
 
     settings: Settings
     notice: Message | None
@@ -54,7 +54,7 @@ def needs_probe(settings: Settings) -> bool:
 
 
 def decide(settings: Settings, *, reachable: bool) -> Decision:
-    """The source of this run; `reachable` matters only if the source `needs_probe`."""
+    """Decide on the source; `reachable` matters only if `needs_probe` says so."""
     if settings.source is not Source.AUTO:
         return Decision(settings, _NOTICES.get(settings.source))
     if reachable or not needs_probe(settings):
@@ -63,7 +63,7 @@ def decide(settings: Settings, *, reachable: bool) -> Decision:
 
 
 def pointing_to_local_server(settings: Settings, port: int) -> Settings:
-    """The same settings with the local market server in CoinGecko's place."""
+    """Settings of a collector that asks the local market server instead of CoinGecko."""
     local = {
         "coingecko_url": f"http://127.0.0.1:{port}/api/v3",
         "coingecko_plan": Plan.LOCAL,
@@ -74,7 +74,7 @@ def pointing_to_local_server(settings: Settings, port: int) -> Settings:
 
 
 class Probe:
-    """Asks once, in the background, whether anything answers at `url`; a name service that hangs delays nobody."""
+    """One request to `url` in a background thread, so that a hanging name lookup blocks nothing."""
 
     def __init__(self, url: str, timeout_s: float = 4.5) -> None:
         self._url = url
@@ -85,7 +85,7 @@ class Probe:
 
     @property
     def answer(self) -> bool | None:
-        """True: an HTTP answer of any kind came. False: name, connection or time failed. None: not known yet."""
+        """True: any HTTP response came. False: no name, no connection, or too late. None: not known yet."""
         if self._reached is None and time.monotonic() > self._deadline:
             return False
         return self._reached
@@ -99,17 +99,17 @@ class Probe:
                 allow_redirects=False,
             ).close()
         except requests.exceptions.SSLError:
-            self._reached = True  # somebody is there; the collector will say what is wrong with its certificate
+            self._reached = True  # a server responds; the collector will report what is wrong with its certificate
         except (requests.ConnectionError, requests.Timeout):
             self._reached = False
         except requests.RequestException:
-            self._reached = True  # an answer that breaks the protocol is an answer
+            self._reached = True  # a response that breaks the protocol is a response
         else:
             self._reached = True
 
 
 class FallbackWatch:
-    """Asks now and then, while simulated prices stand in for real ones, whether `url` answers again."""
+    """Probes `url` at intervals while simulated prices are shown because it did not answer."""
 
     def __init__(self, url: str, interval_s: float) -> None:
         self._url = url
@@ -118,7 +118,7 @@ class FallbackWatch:
         self._next_at = time.monotonic() + interval_s
 
     def answers_again(self) -> bool:
-        """Whether a probe has been answered since the last call; never blocks."""
+        """Whether a probe was answered since the last call; starts the next probe when it is due, never blocks."""
         if self._probe is None:
             if time.monotonic() >= self._next_at:
                 self._probe = Probe(self._url)
@@ -130,7 +130,7 @@ class FallbackWatch:
 
 
 def _has_live_prices(settings: Settings) -> bool:
-    """Whether live prices were ever stored; a damaged store counts, for it held some."""
+    """Whether live prices were ever stored; a damaged store counts, because it held some."""
     try:
         with PriceReader(settings.data_dir / "crypto.db") as reader:
             return bool(reader.latest())

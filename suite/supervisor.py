@@ -1,4 +1,4 @@
-"""Keeps processes alive: starts them, shows their output, restarts those that die or hang, stops them in order."""
+"""Supervises child processes: starts them, prints their output, restarts those that end or hang, stops them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _MAX_LINE = 8192
 
 @dataclass(frozen=True)
 class ChildSpec:
-    """One process: its name (also that of its health file), command line and whole environment."""
+    """A process: its name (also of its health file), command line and complete environment."""
 
     name: str
     argv: tuple[str, ...]
@@ -34,7 +34,7 @@ class ChildSpec:
 
 @dataclass(frozen=True)
 class Timings:
-    """How patient the supervisor is, in seconds."""
+    """Delays and time limits of the supervisor, in seconds."""
 
     first_backoff: float = 0.5
     max_backoff: float = 10.0
@@ -46,9 +46,9 @@ class Timings:
 
 
 class Supervisor:
-    """Runs children until told to stop; call every method from the main thread.
+    """Keeps children running until `stop`; call `tick` several times a second.
 
-    (On Linux a child ends with the thread that started it.) `tick` wants to be called several times a second.
+    Call all methods from the main thread: on Linux a child ends with the thread that started it.
     """
 
     def __init__(
@@ -67,34 +67,35 @@ class Supervisor:
         self._children: list[_Child] = []
 
     def start(self, spec: ChildSpec) -> None:
-        """Start a process and keep it alive from now on."""
+        """Start a process and keep it running."""
         child = _Child(spec, self._console, self._folder, self._run_dir, self._timings)
         self._children.append(child)
         child.launch()
         self._on_change(self.children())
 
     def tick(self) -> None:
-        """Look after every child once.
+        """Check every child once and restart those that ended or hang.
 
         Raises:
-            ConfigurationError: a child says that only a person can help (exit code 78).
+            ConfigurationError: a child ended with exit code 78: its settings must be changed.
         """
-        changed = [child.look_after() for child in self._children]
+        changed = [child.check() for child in self._children]
         if any(changed):
             self._on_change(self.children())
 
     def pid(self, name: str) -> int | None:
-        """Process id of the running child `name`, or None."""
+        """Process id of the child `name`, or None if it does not run."""
         return next((child.pid for child in self._children if child.spec.name == name), None)
 
     def children(self) -> dict[str, ChildStatus]:
-        """What each child is doing, by name."""
+        """State of each child by name."""
         return {child.spec.name: child.describe() for child in self._children}
 
     def stop(self, hurry: Callable[[], bool] = lambda: False) -> None:
-        """Stop all children, the last started first, and kill those that have not ended within the total time.
+        """Stop all children, the last started first, and kill those that do not end in time.
 
-        A true `hurry()` ends the patience at once.
+        Args:
+            hurry: when it turns true, the remaining children are killed at once.
         """
         deadline = time.monotonic() + self._timings.stop_total
         for child in reversed(self._children):
@@ -107,7 +108,7 @@ class Supervisor:
 
 
 class _Child:
-    """One supervised process, over all its restarts."""
+    """A supervised process through all its restarts."""
 
     def __init__(self, spec: ChildSpec, console: Console, folder: Path, run_dir: Path, timings: Timings) -> None:
         self.spec = spec
@@ -154,8 +155,12 @@ class _Child:
         self._reader = threading.Thread(target=self._read, args=(self._process,), name=self.spec.name, daemon=True)
         self._reader.start()
 
-    def look_after(self) -> bool:
-        """Restart the process where needed; whether its description has changed."""
+    def check(self) -> bool:
+        """Restart the process if needed.
+
+        Returns:
+            Whether its status has changed.
+        """
         if self._process is None:
             if self._restart_at is None or time.monotonic() < self._restart_at:
                 return False
@@ -163,7 +168,7 @@ class _Child:
             self.launch()
             return True
         if self._process.poll() is None:
-            self._judge_silence(self._process)
+            self._check_heartbeat(self._process)
             return False
         code = self._collect()
         if code == EXIT_CONFIGURATION:
@@ -177,7 +182,7 @@ class _Child:
             ask_to_stop(self._process)
 
     def finish(self) -> None:
-        """Kill what is left and gather the last output."""
+        """Kill the process if it still runs, and print its last output."""
         self._restart_at = None
         if self._process is None:
             return
@@ -186,8 +191,8 @@ class _Child:
         kill_group(self._process)
         self._collect()
 
-    def _judge_silence(self, process: subprocess.Popen[str]) -> None:
-        """A live process whose heartbeat has stopped hangs: say so, then restart it."""
+    def _check_heartbeat(self, process: subprocess.Popen[str]) -> None:
+        """Warn of a process whose heartbeat has stopped, and kill it later; `check` restarts it."""
         silence = self._watch.look()
         if silence is None:
             return
@@ -198,7 +203,11 @@ class _Child:
             self._console.warn(message("suite.silent", name=self.spec.name, silence=round(silence)))
 
     def _collect(self) -> int:
-        """Reap the ended process with what it left behind; its exit code."""
+        """Wait for an ended process, kill what it started, print its last output.
+
+        Returns:
+            The exit code.
+        """
         process, reader = self._process, self._reader
         if process is None or reader is None:
             raise RuntimeError("nothing to collect")
@@ -208,17 +217,17 @@ class _Child:
         self._process, self._reader, self._last_exit = None, None, code
         return code
 
-    def _schedule(self, what: Message) -> None:
-        """Plan the next start: the back-off doubles with each failure and falls back after a stable time."""
+    def _schedule(self, reason: Message) -> None:
+        """Plan the next start; the delay doubles with each failure and is reset after a stable run."""
         now = time.monotonic()
         if now - self._started >= self._timings.stable:
             self._failures = 0
         backoff = min(self._timings.max_backoff, self._timings.first_backoff * 2.0 ** min(self._failures, 16))
-        delay = backoff * random.uniform(1, 1.2)  # noqa: S311 - spreads restarts, guards nothing
+        delay = backoff * random.uniform(1, 1.2)  # noqa: S311 - spreads restarts, protects nothing
         self._failures += 1
         self._restart_at = now + delay
         self._console.fail(
-            message("suite.restart_in", name=self.spec.name, what=what, delay=f"{delay:.1f}".replace(".", ","))
+            message("suite.restart_in", name=self.spec.name, what=reason, delay=f"{delay:.1f}".replace(".", ","))
         )
 
     def _read(self, process: subprocess.Popen[str]) -> None:
