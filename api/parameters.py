@@ -9,7 +9,7 @@ from typing import Annotated, Final
 from fastapi import Path, Query
 from pydantic import AfterValidator, BaseModel, Field
 
-from core.times import parse_moment
+from core.times import parse_iso
 
 __all__ = ["CoinName", "InvalidParameter", "OutputFormat", "TableQueryDep"]
 
@@ -44,7 +44,7 @@ def _time_text(text: str) -> str:
     """
     restored = _SPACE_FOR_PLUS.sub(r"\1+", text.strip())
     try:
-        parse_moment(restored)
+        parse_iso(restored)
     except ValueError:
         raise ValueError(_NOT_A_TIME) from None
     return restored
@@ -79,8 +79,8 @@ class TableQuery(BaseModel):
         Raises:
             InvalidParameter: The interval ends before it begins.
         """
-        start_ms = 0 if self.inicio is None else parse_moment(self.inicio)
-        end_ms = _MAX_MS if self.fim is None else parse_moment(self.fim, end_of_day=True)
+        start_ms = 0 if self.inicio is None else parse_iso(self.inicio)
+        end_ms = _MAX_MS if self.fim is None else parse_iso(self.fim, end_of_day=True)
         if start_ms > end_ms:
             raise InvalidParameter("inicio", "deve ser anterior a fim")
         return start_ms, end_ms

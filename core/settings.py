@@ -15,7 +15,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from core.errors import ConfigurationError
 from core.price_rules import COIN_ID
-from core.times import parse_moment
+from core.times import parse_iso
 from core.wording import Message, Value, message, sentences
 
 __all__ = ["DEFAULT_COINS", "PARENT_VARIABLE", "PROJECT", "Plan", "Settings", "Source", "load_settings"]
@@ -121,7 +121,7 @@ class Settings(BaseSettings):
     def _check_moment(cls, value: str | None) -> str | None:
         if value is not None:
             try:
-                parse_moment(value)
+                parse_iso(value)
             except ValueError as error:
                 raise PydanticCustomError("settings.moment", "no ISO 8601 time", {"text": value[:60]}) from error
         return value

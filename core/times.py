@@ -14,7 +14,7 @@ __all__ = [
     "iso",
     "month",
     "now_ms",
-    "parse_moment",
+    "parse_iso",
     "to_datetime",
 ]
 
@@ -48,7 +48,7 @@ def month(ts_ms: int) -> str:
     return to_datetime(ts_ms).strftime("%Y-%m")
 
 
-def parse_moment(text: str, *, end_of_day: bool = False) -> int:
+def parse_iso(text: str, *, end_of_day: bool = False) -> int:
     """Parse an ISO 8601 time or date into UTC milliseconds; without an offset it is UTC.
 
     A date alone means its first millisecond, or its last one with `end_of_day`.

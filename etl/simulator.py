@@ -19,7 +19,7 @@ from core.processes.health_schema import SIMULATOR, ProcessState, SimulatorProgr
 from core.processes.heartbeat import Heartbeat
 from core.processes.lifecycle import run_main, stop_event, watch_parent
 from core.settings import DEFAULT_COINS
-from core.times import now_ms, parse_moment
+from core.times import now_ms, parse_iso
 from core.wording import message
 from etl.local_market.cadence import LiveCadence
 from etl.local_market.coin_names import coins_wanted
@@ -76,7 +76,7 @@ def _market(options: Namespace) -> Market:
 
 def _moment(text: str) -> int:
     try:
-        return parse_moment(text)
+        return parse_iso(text)
     except ValueError as error:
         raise BadInput(message("simulator.moment", text=text)) from error
 

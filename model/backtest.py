@@ -16,7 +16,7 @@ from core.errors import BadInput
 from core.files import write_atomically
 from core.processes.command_line import CommandLine, bounded_integer
 from core.processes.lifecycle import run_step
-from core.times import iso, parse_moment
+from core.times import iso, parse_iso
 from core.wording import message, say
 from etl.recordings.recording import PriceHistory, read_recording
 from model.backtesting.evaluation import with_benchmark
@@ -114,8 +114,8 @@ def _rivals(named: Sequence[tuple[str, Path]]) -> dict[str, pd.DataFrame]:
 
 def _walk_options(given: Namespace) -> WalkOptions:
     try:
-        start_ms = parse_moment(given.start) if given.start else None
-        end_ms = parse_moment(given.end, end_of_day=True) if given.end else None
+        start_ms = parse_iso(given.start) if given.start else None
+        end_ms = parse_iso(given.end, end_of_day=True) if given.end else None
     except ValueError as error:
         raise BadInput(message("backtest.moments", reason=str(error))) from error
     return WalkOptions(start_ms, end_ms, given.step_min, given.refit_min, given.min_history_hours)

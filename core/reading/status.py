@@ -27,7 +27,7 @@ from core.processes.health_schema import (
 from core.processes.heartbeat import Health, read_health
 from core.reading.readers import Readers
 from core.settings import Settings, Source
-from core.times import HOUR_MS, now_ms, parse_moment
+from core.times import HOUR_MS, now_ms, parse_iso
 from core.wording import Message, message
 from core.workspace import source_choice
 
@@ -175,9 +175,7 @@ def _dead(processes: Processes, *, disk_refuses: bool) -> list[Message]:
 
 def _damaged(writers: Iterable[Health[Any]]) -> list[Message]:
     """Damaged files that were set aside within the last hour."""
-    found = [
-        name for health in writers for name, at in health.damaged.items() if parse_moment(at) >= now_ms() - HOUR_MS
-    ]
+    found = [name for health in writers for name, at in health.damaged.items() if parse_iso(at) >= now_ms() - HOUR_MS]
     return [message("problem.files_damaged", files=", ".join(found)[:_MAX_LENGTH])] if found else []
 
 

@@ -14,7 +14,7 @@ from typing import Any, Final
 from core.errors import BadReply
 from core.price_rules import EARLIEST_MS, is_price
 from core.price_store import FUTURE_TOLERANCE_MS, Coin, Price
-from core.times import HOUR_MS, parse_moment
+from core.times import HOUR_MS, parse_iso
 
 __all__ = ["MarketRow", "ReplyTime", "hourly_prices", "parse_chart", "parse_json", "parse_markets"]
 
@@ -158,7 +158,7 @@ def _event_time(value: Any) -> int | None:
     if not isinstance(value, str) or len(value) > 40 or "T" not in value:
         return None
     try:
-        return parse_moment(value)
+        return parse_iso(value)
     except ValueError:
         return None
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from core.errors import BadInput
-from core.times import parse_moment
+from core.times import parse_iso
 from core.wording import message
 from etl.arrays import FloatArray, IntArray
 
@@ -75,7 +75,7 @@ def parse_time(path: Path, row: int, column: str, text: str) -> int:
         if text.isdecimal() and 9 <= len(text) <= 15:
             value = int(text)
             return value * 1000 if value < FIRST_MILLISECOND else value
-        return parse_moment(text)
+        return parse_iso(text)
     except ValueError:
         raise BadInput(
             message("recording.not_a_time", file=path.name, row=row, column=column, text=text[:40])

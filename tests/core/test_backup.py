@@ -1,4 +1,4 @@
-"""A copy made while everything runs is whole, and comes back as it was."""
+"""A backup made while everything runs is complete and can be restored."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ def _fill(writer: PriceWriter, count: int) -> None:
     writer.store(Price("bitcoin", 1000 + number, 1.0 + number) for number in range(count))
 
 
-def test_a_copy_taken_under_fire_is_whole_and_restorable(tmp_path: Path) -> None:
-    """With a writer and a publisher at work the copy has no torn table, and its restored prices are a prefix."""
+def test_a_backup_during_writes_is_complete_and_restorable(tmp_path: Path) -> None:
+    """While a writer and a publisher work, the copy has whole tables and a prefix of the prices."""
     source = open_workspace(_settings(tmp_path / "from"))
     stop = threading.Event()
     with PriceWriter(source.database) as writer:
@@ -56,8 +56,8 @@ def test_a_copy_taken_under_fire_is_whole_and_restorable(tmp_path: Path) -> None
     assert Publisher(restored.processed).manifest.entries["latest"].rows >= 1
 
 
-def test_a_copy_knows_its_own_source(tmp_path: Path) -> None:
-    """Restored without a word about the source, a simulated workspace stays simulated, with its seed."""
+def test_a_backup_is_restored_with_its_own_source(tmp_path: Path) -> None:
+    """With the source `auto` a simulated workspace is restored as simulated, with its seed."""
     source = open_workspace(_settings(tmp_path / "from", seed=7))
     with PriceWriter(source.database) as writer:
         _fill(writer, 3)
@@ -67,7 +67,7 @@ def test_a_copy_knows_its_own_source(tmp_path: Path) -> None:
 
 
 def test_restoring_over_prices_or_into_another_market_is_refused(tmp_path: Path) -> None:
-    """Nothing that exists is overwritten, and a copy of one seed never becomes the workspace of another."""
+    """Existing prices are not overwritten, and a copy is not restored into a workspace with another seed."""
     source = open_workspace(_settings(tmp_path / "from"))
     with PriceWriter(source.database) as writer:
         _fill(writer, 3)
@@ -84,8 +84,8 @@ def test_restoring_over_prices_or_into_another_market_is_refused(tmp_path: Path)
         restore_backup(tmp_path, _settings(tmp_path / "other"))
 
 
-def test_nothing_collected_is_nothing_to_copy(tmp_path: Path) -> None:
-    """Before the first poll a copy is refused and leaves no folder behind."""
+def test_without_prices_a_backup_is_refused(tmp_path: Path) -> None:
+    """Before the first poll a backup is refused and leaves no folder."""
     with pytest.raises(NotReady):
         make_backup(open_workspace(_settings(tmp_path)), tmp_path / "copy")
     assert not (tmp_path / "copy").exists()

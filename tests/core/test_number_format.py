@@ -14,7 +14,7 @@ from core.number_format import MAX_DECIMALS, format_number, price_decimals
     [(12_345_678.9, 0), (67_187.33, 2), (148.21, 2), (1.0002, 4), (0.5123, 4), (0.00002431, 8), (0.0, 2)],
 )
 def test_prices_have_the_decimals_their_size_needs(price: float, decimals: int) -> None:
-    """Dear coins show cents, cheap ones their first four digits, millions none."""
+    """Expensive coins show cents, cheap ones four digits, millions no decimals."""
     assert price_decimals(price) == decimals
 
 
@@ -33,11 +33,11 @@ def test_separators_follow_the_language(value: float, decimals: int, portuguese:
     [(67187.334, "67.187,33"), (0.5123456, "0,5123"), (0.0000123456, "0,00001235"), (2.5, "2,5000"), (0.0, "0,00")],
 )
 def test_prices_keep_their_significant_digits(price: float, text: str) -> None:
-    """Dear coins show cents, cheap ones four significant digits, all with Brazilian separators."""
+    """Expensive coins show cents, cheap ones four significant digits, with Brazilian separators."""
     assert format_number(price, price_decimals(price)) == text
 
 
 @given(st.floats(allow_nan=True, allow_infinity=True))
 def test_any_float_has_decimals(price: float) -> None:
-    """No price, however odd, makes formatting fail."""
+    """Formatting works for every float."""
     assert 0 <= price_decimals(price) <= MAX_DECIMALS

@@ -1,4 +1,4 @@
-"""One rule says what a price is, in Python, in arrays and in the database."""
+"""The rule for prices is the same in Python, in arrays and in the database."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ CASES += [(math.inf, False), (-math.inf, False), (math.nan, False), (5e-324, Tru
 
 @pytest.mark.parametrize(("value", "expected"), CASES)
 def test_a_price_is_positive_and_finite_and_the_database_agrees(value: float, *, expected: bool) -> None:
-    """Zero, negative numbers, infinities, NaN and absurdly large numbers are no prices, and SQLite refuses them."""
+    """Zero, negative, infinite, NaN and huge values are invalid, and SQLite refuses them."""
     assert is_price(value) is expected
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
         migrate(connection)
@@ -33,12 +33,12 @@ def test_a_price_is_positive_and_finite_and_the_database_agrees(value: float, *,
 
 @given(st.lists(st.floats()))
 def test_arrays_follow_the_same_rule(values: list[float]) -> None:
-    """are_prices says of each value what is_price says."""
+    """`are_prices` agrees with `is_price` on every value."""
     assert are_prices(np.array(values, dtype=np.float64)).tolist() == [is_price(value) for value in values]
 
 
 @pytest.mark.parametrize("text", ["", "Bitcoin", "-a", "a/b", "../etc/passwd", "a b", "a\n", "x" * 101])
-def test_other_texts_are_no_coin_ids(text: str) -> None:
-    """Ids are lower-case words of bounded length: they become file names and parts of addresses."""
+def test_other_texts_are_not_coin_ids(text: str) -> None:
+    """Ids are lower-case words of bounded length, because they become parts of file names and URLs."""
     assert COIN_ID.fullmatch(text) is None
     assert COIN_ID.fullmatch("usd-coin.e_1")

@@ -21,7 +21,7 @@ NOON = 1_700_000_000_000
 def test_every_target_meets_the_price_that_a_plain_loop_finds(
     seconds: list[int], targets: list[int], newest: int
 ) -> None:
-    """Whatever times, targets and newest price there are, each outcome is the same; NaN stands for none."""
+    """For any times and targets each outcome is the same, NaN if there is none."""
     ts_ms = [1_000 * second for second in seconds]
     prices = [float(number) for number in range(1, len(ts_ms) + 1)]
     found = realised_prices(ts_ms, prices, [1_000 * target for target in targets], 1_000 * newest)
@@ -39,6 +39,6 @@ def test_every_target_meets_the_price_that_a_plain_loop_finds(
         (NOON - 1, NOON, False),
     ],
 )
-def test_a_price_stands_for_seven_and_a_half_minutes(target_ms: int, newest_ms: int, known: bool) -> None:
-    """To the millisecond; before the first price and after the newest one there is no outcome."""
+def test_a_price_counts_for_seven_and_a_half_minutes(target_ms: int, newest_ms: int, known: bool) -> None:
+    """The limit is exact; before the first price and after the newest one there is no outcome."""
     assert np.isfinite(realised_prices([NOON], [1.0], [target_ms], newest_ms)).tolist() == [known]

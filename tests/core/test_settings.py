@@ -12,8 +12,8 @@ from core.errors import ConfigurationError
 from core.settings import DEFAULT_COINS, PARENT_VARIABLE, PROJECT, Plan, Source, load_settings
 
 
-def test_without_a_word_the_suite_watches_ten_coins_on_loopback() -> None:
-    """The defaults are those that the README promises."""
+def test_the_defaults_are_ten_coins_on_loopback() -> None:
+    """Without any setting the values are those of the README."""
     settings = load_settings()
     assert (settings.source, settings.currency, settings.interval) == (Source.AUTO, "usd", 30.0)
     assert settings.coin_ids == DEFAULT_COINS
@@ -22,7 +22,7 @@ def test_without_a_word_the_suite_watches_ten_coins_on_loopback() -> None:
 
 
 def test_the_environment_is_read_and_an_argument_wins(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A command-line value takes the place of the variable of the same name."""
+    """An argument wins over the environment variable of the same name."""
     monkeypatch.setenv("CRYPTO_CURRENCY", "brl")
     monkeypatch.setenv("CRYPTO_COINS", "Bitcoin, ethereum,bitcoin")
     assert load_settings().currency == "brl"
@@ -33,7 +33,7 @@ def test_the_environment_is_read_and_an_argument_wins(monkeypatch: pytest.Monkey
 def test_a_child_gets_the_same_settings_through_its_environment(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """What `environment()` says is read back as equal settings, secrets included."""
+    """Settings from `environment()` are equal to the original, including secrets."""
     settings = load_settings(
         source="replay",
         replay=tmp_path / "preços gravados.parquet",
@@ -79,7 +79,7 @@ def test_a_wrong_setting_is_one_line_that_names_it(options: dict[str, object], e
 
 @pytest.mark.parametrize("text", [",", " , ,"])
 def test_a_list_of_commas_alone_is_empty(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
-    """Lists without a value name nothing: no origin, no host, and the default coins."""
+    """Commas without values give no origins, no hosts and the default coins."""
     for name in ("CORS_ORIGINS", "ALLOWED_HOSTS", "COINS"):
         monkeypatch.setenv(f"CRYPTO_{name}", text)
     settings = load_settings()
@@ -88,7 +88,7 @@ def test_a_list_of_commas_alone_is_empty(monkeypatch: pytest.MonkeyPatch, text: 
 
 @given(secret=st.text(min_size=8, max_size=40).filter(lambda text: not text.isascii() or " " in text))
 def test_a_refused_secret_is_never_repeated(secret: str) -> None:
-    """Neither the message nor the settings' own text shows a key."""
+    """Neither the error message nor the repr of the settings shows a key."""
     with pytest.raises(ConfigurationError) as caught:
         load_settings(coingecko_key=secret)
     assert secret not in str(caught.value)
@@ -97,6 +97,6 @@ def test_a_refused_secret_is_never_repeated(secret: str) -> None:
 
 @pytest.mark.parametrize(("text", "count"), [("top:1", 1), ("top:250", 250), ("TOP:50", 50)])
 def test_the_largest_coins_are_asked_for_by_number(text: str, count: int) -> None:
-    """`top:N` names no ids; they are looked up at the source."""
+    """`top:N` gives a number and no ids."""
     settings = load_settings(coins=text)
     assert (settings.top, settings.coin_ids) == (count, ())

@@ -1,4 +1,4 @@
-"""The catalogues of what processes say: same codes and values in each language, none missing, none left over."""
+"""The catalogues have the same codes and placeholders in each language, none missing or unused."""
 
 from __future__ import annotations
 
@@ -32,28 +32,28 @@ def test_every_language_has_every_sentence_with_the_same_values() -> None:
 
 
 def test_every_code_in_the_code_has_a_sentence() -> None:
-    """What `message` is called with exists in the catalogues."""
+    """Every code passed to `message` has a sentence."""
     asked = set(re.findall(rf'message\(\s*"({CODE})"', TEXT))
     assert len(asked) > 80
     assert asked <= sentences("pt").keys()
 
 
-def test_no_sentence_is_left_over() -> None:
-    """Each code is written out in the code, or begins as one that the code composes."""
+def test_no_sentence_is_unused() -> None:
+    """Each code occurs in the source, in full or as a prefix of an f-string."""
     composed = set(re.findall(r"""f["']([a-z_]+\.[a-z_.]*)\{""", TEXT))
     named = set(re.findall(rf"""["']({CODE})["']""", TEXT))
     unused = [code for code in sentences("pt") if code not in named and not any(map(code.startswith, composed))]
     assert unused == ["text"]
 
 
-def test_every_state_and_step_has_a_word() -> None:
-    """The values of both enumerations are said in each language."""
+def test_every_state_and_step_has_a_sentence() -> None:
+    """All values of both enumerations have a sentence in each language."""
     for language in LANGUAGES:
         for code in (*(f"state.{state}" for state in ProcessState), *(f"step.{step}" for step in Step)):
             assert say(message(code), language) != code
 
 
-def test_a_message_within_a_message_is_said_in_the_same_language() -> None:
+def test_a_message_within_a_message_has_the_same_language() -> None:
     """The reason inside a problem is translated with it."""
     problem = message("problem.prices_unsaved", reason=message("source.silent"))
     assert say(problem, "pt") == "o coletor não grava: o CoinGecko não responde"
@@ -62,7 +62,7 @@ def test_a_message_within_a_message_is_said_in_the_same_language() -> None:
 
 
 def test_a_code_of_a_newer_release_is_shown_as_it_is() -> None:
-    """A health file of another release breaks no page."""
+    """An unknown code does not raise an error."""
     assert say(Message("future.code", {"x": 1})) == "future.code"
 
 

@@ -1,4 +1,4 @@
-"""A folder never forgets whose prices it holds, although the file that says so breaks."""
+"""A workspace keeps its source, even if the file that names it is damaged."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Make = Callable[..., Settings]
 
 @pytest.fixture
 def make(tmp_path: Path) -> Make:
-    """Makes settings of a simulated market in one folder."""
+    """Make settings of a simulated market in one folder."""
 
     def settings(**options: object) -> Settings:
         return load_settings(**{"source": "demo", "data_dir": tmp_path, "models_dir": tmp_path / "models", **options})
@@ -26,13 +26,13 @@ def make(tmp_path: Path) -> Make:
 
 
 def test_a_workspace_is_the_same_at_every_start(make: Make) -> None:
-    """The moment at which the market began is fixed by the first start."""
+    """The start of the simulation is fixed by the first start."""
     assert open_workspace(make()) == open_workspace(make()) == current_workspace(make())
 
 
 @pytest.mark.parametrize("options", [{"seed": 1}, {"currency": "brl"}])
 def test_other_settings_are_refused_and_change_nothing(make: Make, options: dict[str, object]) -> None:
-    """Prices of another seed or currency never enter the folder."""
+    """Another seed or currency is refused."""
     workspace = open_workspace(make())
     with pytest.raises(WorkspaceMismatch, match="--data-dir"):
         open_workspace(make(**options))
@@ -42,7 +42,7 @@ def test_other_settings_are_refused_and_change_nothing(make: Make, options: dict
 @pytest.mark.parametrize("victim", ["workspace.json", "workspace-copy.json"])
 @pytest.mark.parametrize("content", [b"", b"{", b"\xff\xfe\x00", b"[]", None])
 def test_a_damaged_file_is_set_aside_and_restored(make: Make, victim: str, content: bytes | None) -> None:
-    """Readers go on meanwhile, the next start makes both files whole, and another market is still refused."""
+    """Readers continue, the next start restores both files, and another market is still refused."""
     workspace = open_workspace(make())
     path = workspace.root / victim
     before = path.read_bytes()
@@ -59,7 +59,7 @@ def test_a_damaged_file_is_set_aside_and_restored(make: Make, victim: str, conte
 
 
 def test_with_both_damaged_nothing_is_guessed(make: Make) -> None:
-    """Without a word on whose prices they are, nothing is added to them."""
+    """If file and copy are damaged, the workspace is refused."""
     workspace = open_workspace(make())
     for name in ("workspace.json", "workspace-copy.json"):
         (workspace.root / name).write_text("?")

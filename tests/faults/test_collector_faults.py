@@ -28,7 +28,7 @@ from core.price_store import PriceReader
 from core.processes.health_schema import COLLECTOR, CollectorProgress
 from core.processes.heartbeat import Health, read_health
 from core.settings import PROJECT
-from core.times import parse_moment
+from core.times import parse_iso
 from core.wording import message
 from etl.local_market.api import MarketApi, Request
 from etl.local_market.coin_names import coins_wanted
@@ -171,7 +171,7 @@ def lost_values(
         path = request.path.removeprefix("/api/v3")
         payload = api.content(server.market, Request(request.time_ms, path, request.query, request.headers)).payload
         if path.endswith("/markets"):
-            carried = [(row["id"], parse_moment(row["last_updated"])) for row in payload]
+            carried = [(row["id"], parse_iso(row["last_updated"])) for row in payload]
         else:
             now_ms = payload["prices"][-1][0]
             carried = [(path.split("/")[2], ts_ms) for ts_ms, _ in payload["prices"] if abs(ts_ms - now_ms) > 1000]

@@ -1,4 +1,4 @@
-"""The environment of the tests of the suite's parts: folders and settings of their own."""
+"""Settings for the tests of the suite."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from core.settings import Settings, load_settings
 
 @pytest.fixture(autouse=True)
 def own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No setting of this machine takes part."""
+    """Remove the settings of this machine."""
     for name in Settings.model_fields:
         monkeypatch.setenv(f"CRYPTO_{name.upper()}", "")
     monkeypatch.setitem(Settings.model_config, "env_file", None)
@@ -20,5 +20,5 @@ def own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Callable[..., Settings]:
-    """Makes settings in an empty data folder."""
+    """Make settings with an empty data folder."""
     return lambda **given: load_settings(data_dir=tmp_path / "data", models_dir=tmp_path / "models", **given)

@@ -1,4 +1,4 @@
-"""The commands and environments of the suite's processes."""
+"""Commands and environments of the suite's processes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from suite.source import pointing_to_local_server
 def test_children_get_the_settings(
     settings: Callable[..., Settings], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """A child's environment rebuilds the settings, spares the local server any proxy, and keeps secrets from argv."""
+    """A child's environment holds all settings, exempts loopback from proxies, and keeps secrets out of argv."""
     monkeypatch.setenv("NO_PROXY", "example.com")
     asked = settings(source="demo", api_token="segredo-da-api", coins="bitcoin,solana", browser=False)
     local = pointing_to_local_server(asked, 4711)
@@ -42,7 +42,7 @@ def test_children_get_the_settings(
 
 
 def test_the_replay_child_gets_recording_and_epoch(settings: Callable[..., Settings], tmp_path: Path) -> None:
-    """The local server is told what to play, from where, and when it began."""
+    """The local market server gets the recording, its start and the time at which the replay began."""
     recording = tmp_path / "gravação.csv"
     recording.write_text("timestamp,coin,price\n")
     asked = settings(source="replay", replay=recording, replay_start="2023-04-10")

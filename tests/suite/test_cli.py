@@ -1,4 +1,4 @@
-"""Options, variables and .env: what reaches the settings, and what is refused how."""
+"""Command-line options, variables and .env as they reach the settings or are refused."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_options_come_before_the_environment(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_replay_names_its_source(tmp_path: Path) -> None:
-    """A recording given is played, from the moment given; demo is a source by itself."""
+    """`--replay` selects the replay of its file, `--demo` the simulated market."""
     recording = tmp_path / "gravação de abril.parquet"
     settings = parse_arguments(["--replay", str(recording), "--replay-start", "2023-04-10"])
     assert (settings.source, settings.replay, settings.replay_start) == (Source.REPLAY, recording, "2023-04-10")
@@ -63,13 +63,13 @@ def test_replay_names_its_source(tmp_path: Path) -> None:
     ],
 )
 def test_bad_options_are_explained(words: list[str], said: str) -> None:
-    """Values out of range and contradictions are refused with words that name them."""
+    """Invalid values and contradictions are refused with a message that names them."""
     with refusal(ConfigurationError, match=re.escape(said)):
         parse_arguments(words)
 
 
 def test_a_settings_file_in_another_encoding_is_explained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A .env saved in Latin-1 gives one clear line."""
+    """A .env in Latin-1 gives an error of one line."""
     (tmp_path / ".env").write_bytes("CRYPTO_CONTACT=joão".encode("latin-1"))
     monkeypatch.setitem(Settings.model_config, "env_file", tmp_path / ".env")
     with refusal(ConfigurationError, match="UTF-8"):
@@ -77,7 +77,7 @@ def test_a_settings_file_in_another_encoding_is_explained(tmp_path: Path, monkey
 
 
 def test_unknown_options_are_refused_in_portuguese(capsys: pytest.CaptureFixture[str]) -> None:
-    """An option that does not exist ends with code 2 and says so."""
+    """An unknown option ends with code 2 and a Portuguese message."""
     with pytest.raises(SystemExit, match="2"):
         parse_arguments(["--demoo"])
     with pytest.raises(SystemExit, match="2"):
@@ -88,7 +88,7 @@ def test_unknown_options_are_refused_in_portuguese(capsys: pytest.CaptureFixture
 
 
 def test_help_is_portuguese_and_names_every_option(capsys: pytest.CaptureFixture[str]) -> None:
-    """The help lists the documented options and no English of argparse's own."""
+    """The help lists the documented options and no English text of argparse."""
     with pytest.raises(SystemExit, match="0"):
         parse_arguments(["--help"])
     text = capsys.readouterr().out
@@ -100,7 +100,7 @@ def test_help_is_portuguese_and_names_every_option(capsys: pytest.CaptureFixture
 
 
 def test_env_example_names_every_setting() -> None:
-    """.env.example has each variable once, commented, with the value that is the default anyway."""
+    """.env.example has each variable once, commented out, with its default value."""
     lines = (PROJECT / ".env.example").read_text(encoding="utf-8").splitlines()
     given = dict(line.split("=", 1) for line in lines if line.startswith("CRYPTO_"))
     assert list(given) == list(dict.fromkeys(line.split("=")[0] for line in lines if line.startswith("CRYPTO_")))

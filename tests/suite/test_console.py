@@ -1,4 +1,4 @@
-"""What the console shows: colours, a lost reader, the banner; and whether a browser can be opened."""
+"""Colours and closed pipes of the console, the banner, and when a browser is opened."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from suite.console import Console
 
 
 class Terminal(io.StringIO):
-    """A stream that says it is a terminal."""
+    """A stream that claims to be a terminal."""
 
     def isatty(self) -> bool:
-        """It is one."""
+        """Claim to be a terminal."""
         return True
 
 
-def test_console_paints_only_terminals(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Colours appear on a terminal, and neither in a file nor with NO_COLOR."""
+def test_the_console_uses_colour_only_on_terminals(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Colours appear on a terminal, but not in a file or with NO_COLOR."""
     monkeypatch.delenv("NO_COLOR", raising=False)
     monkeypatch.setenv("TERM", "xterm")
     plain, coloured = io.StringIO(), Terminal()
@@ -38,8 +38,8 @@ def test_console_paints_only_terminals(monkeypatch: pytest.MonkeyPatch) -> None:
     assert silenced.getvalue() == plain.getvalue()
 
 
-def test_console_survives_a_reader_that_left() -> None:
-    """A closed pipe silences the console and stops nobody."""
+def test_the_console_survives_a_closed_pipe() -> None:
+    """Writing to a closed pipe raises nothing."""
     reader, writer = os.pipe()
     os.close(reader)
     stream = os.fdopen(writer, "w", encoding="utf-8")
@@ -63,12 +63,12 @@ def test_console_survives_a_reader_that_left() -> None:
     ],
 )
 def test_a_browser_needs_a_display(environment: dict[str, str], platform: str, expected: bool) -> None:
-    """Pages open only where a person can see them."""
+    """Pages open only if a person can see them."""
     assert has_display(environment, platform) is expected
 
 
-def test_banner_says_what_runs_where(settings: Callable[..., Settings]) -> None:
-    """The table names addresses, source, coins and folders; an IPv6 address is bracketed."""
+def test_the_banner_names_addresses_source_and_folders(settings: Callable[..., Settings]) -> None:
+    """The table names addresses, source, coins and folders; an IPv6 address is in brackets."""
     asked = settings(source="demo", seed=3, currency="brl")
     text = banner(asked, open_workspace(asked))
     for expected in (

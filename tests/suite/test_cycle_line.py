@@ -1,4 +1,4 @@
-"""The line that a person reads of each cycle."""
+"""The line that is printed for each cycle."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ PROGRESS = PipelineProgress(
 )
 
 
-def test_cycle_line_reads_like_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Time, cycle, coins, the headline coin with its interval, and how long it took."""
+def test_the_cycle_line_has_time_coins_forecast_and_duration(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It shows time, cycle, number of coins, the first coin's forecast with its interval, and the duration."""
     line = cycle_line(PROGRESS)
     expected = "ciclo 12 · 10 moedas · bitcoin 67.187,33 → 67.190,00 [66.900,00–67.480,00] 80 % · 0,8 s"
     assert re.fullmatch(r"\d\d:\d\d:30 " + re.escape(expected), line)
 
 
 def test_cycle_line_without_headline() -> None:
-    """A cycle that forecast nothing still has its line, in the singular where there is one coin."""
+    """A cycle without a forecast still has a line, in the singular for one coin."""
     assert cycle_line(replace(PROGRESS, headline=None, coins=1)).endswith("ciclo 12 · 1 moeda · 0,8 s")
 
 
 def test_each_cycle_is_reported_once() -> None:
-    """A cycle gives one line; a new cycle, or the first of a restarted pipeline, another."""
+    """A new cycle gives a line once, and so does the first cycle of a restarted pipeline."""
     reporter = CycleReporter()
     assert reporter.line(1, PipelineProgress()) is None
     assert reporter.line(1, PROGRESS) is not None

@@ -1,4 +1,4 @@
-"""The dashboard as the suite starts it on an address that others can reach: a real Streamlit."""
+"""A real Streamlit, started by the suite on an address that is open to the network."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ PATIENCE_S = 60.0
 
 @pytest.fixture(scope="module")
 def opened(tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    """Settings of a suite that is open to the network under one name."""
+    """Settings of a suite on an open address with one allowed host name."""
     folder = tmp_path_factory.mktemp("opened")
     return Settings(
         _env_file=None,  # type: ignore[call-arg]  # pydantic's own argument
@@ -42,7 +42,7 @@ def opened(tmp_path_factory: pytest.TempPathFactory) -> Settings:
 
 @pytest.fixture(scope="module")
 def served(opened: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Address of the running dashboard."""
+    """URL of the running dashboard."""
     url = f"http://127.0.0.1:{opened.dashboard_port}"
     log = tmp_path_factory.mktemp("log") / "dashboard.log"
     with log.open("wb") as output:
@@ -57,8 +57,8 @@ def served(opened: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     process.wait(20)
 
 
-def test_the_right_name_is_served(served: str) -> None:
-    """A page under the allowed name opens a session; usage statistics are off and developers' menus hidden."""
+def test_an_allowed_host_name_is_served(served: str) -> None:
+    """The allowed name gets a session, without usage statistics or developer menus."""
     with _connect(served, NAME) as line:
         asked = BackMsg()
         asked.rerun_script.query_string = ""
@@ -74,14 +74,14 @@ def test_the_right_name_is_served(served: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["evil.example", f"{NAME}.evil.example", "10.0.0.9"])
-def test_a_foreign_name_is_refused(served: str, name: str) -> None:
-    """What the page shows goes to nobody who reached it under another name."""
+def test_another_host_name_is_refused(served: str, name: str) -> None:
+    """A request with another host name gets no session."""
     with pytest.raises(InvalidStatus, match="403"), _connect(served, name):
         pass
 
 
 def test_requests_forged_by_other_sites_are_refused(served: str) -> None:
-    """Each visitor gets a token of the browser's own, without which nothing is taken."""
+    """Uploads without the visitor's XSRF token are refused."""
     assert "_streamlit_xsrf" in requests.get(f"{served}/_stcore/health", timeout=PATIENCE_S).cookies
     for method in ("PUT", "DELETE"):
         answer = requests.request(method, f"{served}/_stcore/upload_file/sessao/arquivo", timeout=PATIENCE_S)
@@ -89,8 +89,8 @@ def test_requests_forged_by_other_sites_are_refused(served: str) -> None:
         assert "XSRF" in answer.text
 
 
-def test_no_error_is_shown_in_detail(opened: Settings) -> None:
-    """With this command line and folder Streamlit's own answer to what it would do is: nothing but a sentence."""
+def test_errors_are_shown_without_details(opened: Settings) -> None:
+    """With this command line and folder Streamlit is configured to hide error details."""
     argv = children.dashboard(opened).argv
     flags = argv[argv.index("--server.address") :]
     command = (*argv[: argv.index("run")], "config", "show", *flags)
@@ -118,7 +118,7 @@ def _answers(url: str) -> bool:
 
 
 def _connect(url: str, name: str) -> ClientConnection:
-    """The page's connection to this machine, under a name of the caller's choice."""
+    """Open the page's WebSocket on this machine with the given host name."""
     port = int(url.rpartition(":")[2])
     tcp = socket.create_connection(("127.0.0.1", port))
     return connect(f"ws://{name}:{port}/_stcore/stream", sock=tcp, subprotocols=[Subprotocol("streamlit")])

@@ -1,4 +1,4 @@
-"""Who is silent for too long, and who only seems to be."""
+"""Processes whose heartbeat has stopped are detected, without false alarms."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ class Clock:
         self.now = 0.0
 
     def __call__(self) -> float:
-        """The time set."""
+        """Give the time set."""
         return self.now
 
 
 @pytest.fixture
 def watched(tmp_path: Path) -> tuple[HeartbeatWatch, Clock]:
-    """A watch of a process that has beaten once, at second 0."""
+    """A watch of a process with one heartbeat, at second 0."""
     clock = Clock()
     watch = HeartbeatWatch(tmp_path / "alvo.json", 60, 90, clock)
     write_json(tmp_path / "alvo.json", {"pid": 7, "heartbeat_monotonic": 1.0})
@@ -35,7 +35,7 @@ def watched(tmp_path: Path) -> tuple[HeartbeatWatch, Clock]:
 
 
 def looks(watch: HeartbeatWatch, clock: Clock, until: int) -> dict[float, bool]:
-    """What the watch said second by second: when, and whether it was overdue."""
+    """Reports of the watch, one look per second: time → whether the process was overdue."""
     said = {}
     while clock.now < until:
         clock.now += 1
@@ -44,21 +44,21 @@ def looks(watch: HeartbeatWatch, clock: Clock, until: int) -> dict[float, bool]:
     return said
 
 
-def test_silence_is_said_once_and_then_overdue(watched: tuple[HeartbeatWatch, Clock]) -> None:
-    """A minute without a beat is announced once, a minute and a half means overdue."""
+def test_silence_is_reported_once_and_then_overdue(watched: tuple[HeartbeatWatch, Clock]) -> None:
+    """A minute without a heartbeat is reported once; after 90 s the process is overdue."""
     assert looks(*watched, until=92) == {61: False, 91: True, 92: True}
 
 
-def test_a_pause_of_the_watcher_is_not_held_against_others(watched: tuple[HeartbeatWatch, Clock]) -> None:
-    """A laptop that slept for an hour wakes without declaring anybody dead; later silence counts from then."""
+def test_a_pause_of_the_watcher_does_not_count_as_silence(watched: tuple[HeartbeatWatch, Clock]) -> None:
+    """After an hour of sleep no process is overdue; silence is counted from the return."""
     watch, clock = watched
     clock.now = 3600.0
     assert watch.look() is None
     assert looks(watch, clock, until=3690) == {3660: False, 3690: True}
 
 
-def test_a_full_disk_is_not_held_against_others(watched: tuple[HeartbeatWatch, Clock]) -> None:
-    """Where nothing can be written a heartbeat that stands still proves nothing."""
+def test_silence_on_a_full_disk_is_not_reported(watched: tuple[HeartbeatWatch, Clock]) -> None:
+    """If the folder cannot be written, a missing heartbeat is not reported."""
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, limits[1]))
     try:

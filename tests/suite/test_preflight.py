@@ -1,4 +1,4 @@
-"""What is looked at before anything starts: ports, and the folder."""
+"""Checks of ports and data folder before anything starts."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from suite.preflight import lock_data_dir, refuse_busy_ports
 from tests.support.refusals import refusal
 
 
-def test_a_free_port_has_no_problem_and_a_busy_one_has(settings: Callable[..., Settings]) -> None:
-    """A busy port is refused with its number, its owner and the option; a free one is not."""
+def test_a_busy_port_is_refused_and_a_free_one_is_not(settings: Callable[..., Settings]) -> None:
+    """The message names the port, its owner and the option to change."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         busy = int(server.getsockname()[1])
         said = port_problem("127.0.0.1", busy)
@@ -34,19 +34,19 @@ def test_a_free_port_has_no_problem_and_a_busy_one_has(settings: Callable[..., S
 
 
 def test_a_port_taken_on_all_interfaces_is_busy() -> None:
-    """A server on every address occupies the loopback port too."""
+    """A server on all addresses makes the loopback port busy."""
     with socket.create_server(("", 0)) as server:
         assert port_problem("127.0.0.1", int(server.getsockname()[1])) is not None
 
 
 def test_a_host_of_another_machine_is_refused() -> None:
-    """An address or a name that is not this machine's cannot be listened at."""
+    """Addresses and names of other machines are refused."""
     assert port_problem("192.0.2.1", 8000) is not None
     assert port_problem("nada.invalid", 8000) is not None
 
 
 def test_a_folder_has_one_suite(settings: Callable[..., Settings]) -> None:
-    """The second suite on a data folder is refused with the folder's name; the lock ends with the first."""
+    """A second suite in the folder is refused by name until the first one releases the lock."""
     asked = settings()
     with lock_data_dir(asked), pytest.raises(AlreadyRunning, match=re.escape(str(asked.data_dir))):
         lock_data_dir(asked)
@@ -54,7 +54,7 @@ def test_a_folder_has_one_suite(settings: Callable[..., Settings]) -> None:
 
 
 def test_a_folder_that_is_a_file_is_refused(settings: Callable[..., Settings], tmp_path: Path) -> None:
-    """A data folder that cannot be written is a matter of configuration."""
+    """A data folder that cannot be written raises ConfigurationError."""
     (tmp_path / "data").write_text("")
     with refusal(ConfigurationError, match="não é possível gravar"):
         lock_data_dir(settings())

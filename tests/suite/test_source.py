@@ -1,4 +1,4 @@
-"""The source `auto`: what counts as an answer, what is asked at all, what follows."""
+"""The source `auto`: what counts as an answer, when CoinGecko is probed, and the decision."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import pytest
 from core.price_store import Coin, Price, PriceWriter
 from core.settings import Plan, Settings, Source, load_settings
 from core.times import now_ms
-from suite.source import FALLBACK_NOTICE, Probe, decide, needs_probe, pointing_to_local_server
+from suite.source import FALLBACK_NOTICE, FallbackWatch, Probe, decide, needs_probe, pointing_to_local_server
 
 PING = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
 ANSWERS = {
@@ -30,7 +30,7 @@ ANSWERS = {
 
 @pytest.fixture(autouse=True)
 def direct(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No proxy and no setting of this machine takes part."""
+    """Remove the proxies and settings of this machine."""
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"):
         monkeypatch.delenv(name, raising=False)
     for name in Settings.model_fields:
@@ -40,13 +40,13 @@ def direct(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Callable[..., Settings]:
-    """Makes settings in an empty data folder."""
+    """Make settings with an empty data folder."""
     return lambda **given: load_settings(data_dir=tmp_path, models_dir=tmp_path / "models", **given)
 
 
 @contextmanager
 def listening(reply: bytes | None, *, drip: bool = False) -> Iterator[str]:
-    """The address of a server that reads a request and sends `reply` (None: never; drip: a byte every 0.3 s)."""
+    """URL of a server that sends `reply` to a request (None: nothing; `drip`: a byte every 0.3 s)."""
 
     class Handler(socketserver.BaseRequestHandler):
         def handle(self) -> None:
@@ -70,7 +70,7 @@ def listening(reply: bytes | None, *, drip: bool = False) -> Iterator[str]:
 
 
 def answer_of(probe: Probe) -> bool:
-    """What the probe finds out in the end."""
+    """Wait for the answer of the probe."""
     while probe.answer is None:
         time.sleep(0.01)
     return bool(probe.answer)
@@ -78,7 +78,7 @@ def answer_of(probe: Probe) -> bool:
 
 @pytest.mark.parametrize("name", sorted(ANSWERS))
 def test_any_http_answer_means_that_coingecko_is_there(name: str) -> None:
-    """Refusals, throttling, failures, pages and redirects all are answers."""
+    """Refusals, rate limits, server errors, pages and redirects are answers."""
     with listening(ANSWERS[name]) as url:
         assert answer_of(Probe(url))
 
@@ -95,8 +95,8 @@ def test_an_unknown_name_is_no_answer() -> None:
     assert not answer_of(Probe("http://nada.invalid/api/v3"))
 
 
-def test_silence_is_no_answer_after_the_time_given() -> None:
-    """A server that accepts and says nothing means unreachable when the time is over."""
+def test_silence_is_no_answer_after_the_time_limit() -> None:
+    """A server that accepts but never responds counts as unreachable after the time limit."""
     with listening(None) as url:
         probe = Probe(url, timeout_s=0.5)
         assert probe.answer is None
@@ -104,13 +104,27 @@ def test_silence_is_no_answer_after_the_time_given() -> None:
 
 
 def test_a_dripping_answer_does_not_delay_the_decision() -> None:
-    """A server that sends a byte now and then, for ever, counts as unreachable when the time is over."""
+    """A server that sends a byte every 0.3 s counts as unreachable after the time limit."""
     with listening(PING, drip=True) as url:
         assert not answer_of(Probe(url, timeout_s=0.7))
 
 
-def test_unreachable_and_nothing_known_gives_the_simulation(settings: Callable[..., Settings]) -> None:
-    """Without prices, key and address, silence leads to the simulated market with its notice."""
+def test_the_fallback_watch_reports_that_coingecko_is_back() -> None:
+    """An answer to one of its probes is reported; without one it goes on probing."""
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        watch = FallbackWatch(f"http://127.0.0.1:{unused.getsockname()[1]}/api/v3", interval_s=0.01)
+        for _ in range(20):
+            assert not watch.answers_again()
+            time.sleep(0.01)
+    with listening(PING) as url:
+        watch = FallbackWatch(url, interval_s=0.01)
+        while not watch.answers_again():
+            time.sleep(0.01)
+
+
+def test_without_prices_an_unreachable_coingecko_means_simulation(settings: Callable[..., Settings]) -> None:
+    """Without prices, key and URL the simulated market is chosen, with a notice."""
     asked = settings()
     assert needs_probe(asked)
     decision = decide(asked, reachable=False)
@@ -118,7 +132,7 @@ def test_unreachable_and_nothing_known_gives_the_simulation(settings: Callable[.
 
 
 def test_reachable_gives_live_prices(settings: Callable[..., Settings]) -> None:
-    """An answer leads to CoinGecko, without any notice."""
+    """An answer means CoinGecko, without a notice."""
     decision = decide(settings(), reachable=True)
     assert (decision.settings.source, decision.notice, decision.is_fallback) == (Source.COINGECKO, None, False)
 
@@ -131,15 +145,15 @@ def test_reachable_gives_live_prices(settings: Callable[..., Settings]) -> None:
         {"coingecko_key": "CG-abcdef"},
     ],
 )
-def test_a_key_or_an_address_of_the_user_stays_live(settings: Callable[..., Settings], given: dict[str, str]) -> None:
-    """Whoever set a key or an address wants real prices: nobody is asked, nothing is simulated."""
+def test_a_key_or_a_url_of_the_user_means_live_prices(settings: Callable[..., Settings], given: dict[str, str]) -> None:
+    """With a key or a URL nothing is probed or simulated."""
     asked = settings(**given)
     assert not needs_probe(asked)
     assert decide(asked, reachable=False).settings.source is Source.COINGECKO
 
 
 def test_stored_live_prices_stay_live(settings: Callable[..., Settings], tmp_path: Path) -> None:
-    """With live prices in the folder the source stays CoinGecko, whatever answers."""
+    """With live prices stored the source stays CoinGecko, reachable or not."""
     with PriceWriter(tmp_path / "crypto.db") as writer:
         writer.update_coins([Coin("bitcoin", "btc", "Bitcoin")])
         writer.track(["bitcoin"])
@@ -150,14 +164,14 @@ def test_stored_live_prices_stay_live(settings: Callable[..., Settings], tmp_pat
 
 
 def test_a_damaged_price_store_stays_live(settings: Callable[..., Settings], tmp_path: Path) -> None:
-    """A store that cannot be read held live prices: the collector repairs it, nothing is simulated."""
+    """A damaged store held live prices: the collector replaces it, nothing is simulated."""
     (tmp_path / "crypto.db").write_bytes(b"no database at all, but a file of some length" * 100)
     assert not needs_probe(settings())
 
 
 @pytest.mark.parametrize("source", [Source.COINGECKO, Source.DEMO])
-def test_a_named_source_is_obeyed(settings: Callable[..., Settings], source: Source) -> None:
-    """What the user named is used, reachable or not; anything but live carries a notice."""
+def test_a_named_source_is_used(settings: Callable[..., Settings], source: Source) -> None:
+    """A source named by the user is used, reachable or not; simulated prices carry a notice."""
     decision = decide(settings(source=source), reachable=False)
     assert decision.settings.source is source
     assert (decision.notice is None) == (source is Source.COINGECKO)
@@ -165,7 +179,7 @@ def test_a_named_source_is_obeyed(settings: Callable[..., Settings], source: Sou
 
 
 def test_the_local_server_gets_no_key(settings: Callable[..., Settings]) -> None:
-    """Key and call budget are CoinGecko's; the local market server sees neither."""
+    """Key and call limit are for CoinGecko; the local market server gets neither."""
     local = pointing_to_local_server(settings(coingecko_key="CG-abcdef", calls_per_minute=5), 4711)
     assert (local.coingecko_url, local.coingecko_plan) == ("http://127.0.0.1:4711/api/v3", Plan.LOCAL)
     assert local.coingecko_key is None

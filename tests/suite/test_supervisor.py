@@ -1,4 +1,4 @@
-"""The supervisor with small real processes: output, restarts, back-off, hangs, stopping, orphans."""
+"""The supervisor with small real processes: output, restarts, back-off, hangs, stop, orphans."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ BEATS_ONCE = """
 
 
 class Stage:
-    """A supervisor, what it printed, and patience."""
+    """A supervisor and what it printed."""
 
     def __init__(self, folder: Path, timings: Timings) -> None:
         self.folder = folder
@@ -46,12 +46,12 @@ class Stage:
         self.supervisor = Supervisor(Console(self.output), folder, folder, timings, self.changes.append)
 
     def start(self, name: str, code: str, *arguments: str) -> None:
-        """Start Python code as a child."""
+        """Run Python code as a child."""
         argv = (sys.executable, "-c", textwrap.dedent(code), *arguments)
         self.supervisor.start(ChildSpec(name, argv, dict(os.environ)))
 
     def tick_until(self, done: Callable[[], bool], patience_s: float = 20.0) -> None:
-        """Look after the children until `done`."""
+        """Tick until `done`."""
         deadline = time.monotonic() + patience_s
         while not done():
             assert time.monotonic() < deadline, self.output.getvalue()
@@ -59,7 +59,7 @@ class Stage:
             time.sleep(0.02)
 
     def says(self, text: str, times: int = 1) -> Callable[[], bool]:
-        """Whether `text` was printed that often."""
+        """Whether `text` was printed at least `times` times."""
         return lambda: self.output.getvalue().count(text) >= times
 
     def pid(self, name: str) -> int:
@@ -71,7 +71,7 @@ class Stage:
 
 @pytest.fixture
 def stages(tmp_path: Path) -> Iterator[Callable[..., Stage]]:
-    """Makes stages; stops what they run at the end."""
+    """Make stages, whose children are stopped after the test."""
     made: list[Stage] = []
 
     def make(timings: Timings = QUICK) -> Stage:
@@ -84,7 +84,7 @@ def stages(tmp_path: Path) -> Iterator[Callable[..., Stage]]:
 
 
 def test_output_lines_carry_the_name(stages: Callable[..., Stage]) -> None:
-    """Both streams of a child come line by line under its name, accents intact, a last line without newline too."""
+    """Lines of both streams have the child's name, correct accents, and include a last line without newline."""
     stage = stages()
     stage.start("fala", "import sys; print('olá'); sys.stderr.write('até logo'); sys.exit(0)")
     stage.tick_until(stage.says("fala      | até logo"))
@@ -95,7 +95,7 @@ def test_output_lines_carry_the_name(stages: Callable[..., Stage]) -> None:
     "code", ["raise SystemExit(3)", "raise SystemExit(0)", "raise SystemExit(75)", "import os; os.abort()"]
 )
 def test_a_child_that_ends_is_started_again(stages: Callable[..., Stage], code: str) -> None:
-    """Whatever the exit code or signal, the child is restarted, and the description counts it."""
+    """A child is restarted after any exit code or signal, and its status counts it."""
     stage = stages()
     stage.start("cai", code)
     stage.tick_until(stage.says("cai terminou", 3))
@@ -106,7 +106,7 @@ def test_a_child_that_ends_is_started_again(stages: Callable[..., Stage], code: 
 
 
 def test_back_off_doubles_up_to_its_limit(stages: Callable[..., Stage]) -> None:
-    """Announced delays grow from the first to the longest, each with at most a fifth of jitter."""
+    """Delays double from the first to the longest, each with at most 20 % of jitter."""
     stage = stages(Timings(first_backoff=0.2, max_backoff=1.0, stop_total=1))
     stage.start("cai", "raise SystemExit(1)")
     stage.tick_until(stage.says("reinicia em", 4))
@@ -116,8 +116,8 @@ def test_back_off_doubles_up_to_its_limit(stages: Callable[..., Stage]) -> None:
         assert base - 0.05 <= delay <= 1.2 * base + 0.05
 
 
-def test_a_stable_child_starts_anew_with_short_delays(stages: Callable[..., Stage]) -> None:
-    """After a stable time the back-off begins again at its first value."""
+def test_the_back_off_is_reset_after_a_stable_run(stages: Callable[..., Stage]) -> None:
+    """A child that ran long enough is restarted after the first delay."""
     stage = stages(Timings(first_backoff=0.1, max_backoff=60, stable=0.0, stop_total=1))
     stage.start("cai", "raise SystemExit(1)")
     stage.tick_until(stage.says("reinicia em 0,1", 4))
@@ -136,7 +136,7 @@ def test_a_killed_child_comes_back(stages: Callable[..., Stage]) -> None:
 
 
 def test_a_configuration_error_is_not_retried(stages: Callable[..., Stage]) -> None:
-    """Exit code 78 ends the watch with an error that names the child."""
+    """Exit code 78 raises an error that names the child."""
     stage = stages()
     stage.start("teimoso", "raise SystemExit(78)")
     with pytest.raises(ConfigurationError, match="teimoso"):
@@ -144,15 +144,15 @@ def test_a_configuration_error_is_not_retried(stages: Callable[..., Stage]) -> N
 
 
 def test_a_program_that_cannot_start_is_tried_again(stages: Callable[..., Stage]) -> None:
-    """A command that the operating system refuses is retried, not fatal."""
+    """A program that cannot be started is tried again."""
     stage = stages()
     stage.supervisor.start(ChildSpec("falta", ("/nao/existe",), dict(os.environ)))
     stage.tick_until(stage.says("falta não iniciou", 2))
     assert stage.supervisor.pid("falta") is None
 
 
-def test_what_a_dead_child_started_ends_too(stages: Callable[..., Stage]) -> None:
-    """Grandchildren do not survive the child that is being replaced."""
+def test_processes_of_a_dead_child_end_too(stages: Callable[..., Stage]) -> None:
+    """Processes that a child started are killed when it is replaced."""
     stage = stages()
     code = """
         import subprocess, sys, time
@@ -168,7 +168,7 @@ def test_what_a_dead_child_started_ends_too(stages: Callable[..., Stage]) -> Non
 
 
 def test_a_hung_child_is_restarted(stages: Callable[..., Stage], tmp_path: Path) -> None:
-    """A live process whose heartbeat stands still is announced first and replaced later."""
+    """A process whose heartbeat has stopped is reported first and restarted later."""
     stage = stages(Timings(first_backoff=0.1, silence_warned=1.5, silence_restarted=4, stop_total=1))
     stage.start("mudo", BEATS_ONCE, str(tmp_path / "mudo.json"))
     stage.tick_until(stage.says("pronto"))
@@ -181,7 +181,7 @@ def test_a_hung_child_is_restarted(stages: Callable[..., Stage], tmp_path: Path)
 
 
 def test_a_child_without_heartbeat_is_left_alone(stages: Callable[..., Stage], tmp_path: Path) -> None:
-    """A health file of an earlier process says nothing about the present one."""
+    """The health file of an earlier process is ignored."""
     (tmp_path / "quieto.json").write_text(json.dumps({"pid": 1, "heartbeat_monotonic": 0.0}))
     stage = stages(Timings(silence_warned=0.5, silence_restarted=1, stop_total=1))
     stage.start("quieto", SLEEPER)
@@ -191,7 +191,7 @@ def test_a_child_without_heartbeat_is_left_alone(stages: Callable[..., Stage], t
 
 
 def test_stop_ends_children_last_started_first(stages: Callable[..., Stage]) -> None:
-    """Children that obey end in reverse order of their start."""
+    """Children that react to SIGTERM end in reverse order of their start."""
     code = """
         import signal, sys, time
         def leave(*_): print("adeus", flush=True); sys.exit(0)
@@ -209,8 +209,8 @@ def test_stop_ends_children_last_started_first(stages: Callable[..., Stage]) -> 
     )
 
 
-def test_stop_kills_whoever_does_not_listen(stages: Callable[..., Stage]) -> None:
-    """Children that ignore SIGTERM or are suspended are gone after stopping, and it is said."""
+def test_stop_kills_children_that_ignore_it(stages: Callable[..., Stage]) -> None:
+    """Children that ignore SIGTERM or are suspended are killed, and this is reported."""
     stage = stages()
     stage.start("surdo", STUBBORN)
     stage.start("parado", SLEEPER)
@@ -223,8 +223,8 @@ def test_stop_kills_whoever_does_not_listen(stages: Callable[..., Stage]) -> Non
     assert stage.output.getvalue().count("encerrado à força") == 2
 
 
-def test_a_second_signal_ends_the_patience(stages: Callable[..., Stage]) -> None:
-    """With `hurry` a stubborn child is killed although the time given is long."""
+def test_a_second_signal_kills_at_once(stages: Callable[..., Stage]) -> None:
+    """With `hurry` a child that ignores SIGTERM is killed before the time limit."""
     stage = stages(Timings(stop_step=100, stop_total=200))
     stage.start("surdo", STUBBORN)
     stage.tick_until(stage.says("pronto"))
@@ -234,7 +234,7 @@ def test_a_second_signal_ends_the_patience(stages: Callable[..., Stage]) -> None
 
 
 def test_nothing_is_restarted_while_stopping(stages: Callable[..., Stage]) -> None:
-    """A child waiting for its restart stays down after stop, whatever ticks come."""
+    """A child that waits for its restart is not started after `stop`."""
     stage = stages()
     stage.start("cai", "raise SystemExit(1)")
     stage.tick_until(stage.says("reinicia em"))
@@ -248,7 +248,7 @@ def test_nothing_is_restarted_while_stopping(stages: Callable[..., Stage]) -> No
 @pytest.mark.skipif(sys.platform != "linux", reason="the kernel's parent-death signal is Linux's")
 @pytest.mark.parametrize("suspended", [False, True])
 def test_children_end_with_a_killed_parent(tmp_path: Path, suspended: bool) -> None:
-    """After `kill -9` of the parent its child ends at once, also a suspended one, even before its own code runs."""
+    """After `kill -9` of the parent its child ends at once, even if suspended or before its code runs."""
     (tmp_path / "neverending.py").write_text("print('pronto', flush=True)\nimport time\ntime.sleep(600)\n")
     parent_code = textwrap.dedent(f"""
         import os, subprocess, sys, time

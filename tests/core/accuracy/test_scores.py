@@ -60,13 +60,13 @@ def _noisy_rows(hours: int, seed: int = 1, mean: float = 0.9) -> list[Row]:
     return [_row(*key, n=rng.randint(4, 12), loss=rng.gauss(mean, 0.2), move=rng.uniform(0.001, 0.01)) for key in keys]
 
 
-def test_nothing_scored_is_no_block() -> None:
-    """An empty table says nothing."""
+def test_an_empty_table_has_no_scores() -> None:
+    """An empty table gives None."""
     assert summarise(SCORE_SCHEMA.empty_table()) is None
 
 
 def test_relative_pinball_is_the_mean_over_coins_of_each_coins_ratio() -> None:
-    """A coin that moves fifty times as much weighs no more than the other."""
+    """A coin that moves fifty times as much has the same weight as the other."""
     rows = [_row("bitcoin", loss=0.8, move=0.001), _row("pepe", hour=1, loss=1.0, move=0.05)]
     overall = _block(rows).overall
     assert overall.relative_pinball == pytest.approx(0.9)
@@ -114,8 +114,8 @@ def test_parts_of_the_block_hold_their_own_rows() -> None:
 
 @settings(deadline=None)
 @given(st.integers(1, 40), st.integers(0, 10_000), st.integers(0, 40))
-def test_split_and_shuffled_rows_say_the_same(hours: int, seed: int, cut: int) -> None:
-    """Summing halves of the cells first, in any order, changes nothing but the last bits."""
+def test_split_and_shuffled_rows_give_the_same_scores(hours: int, seed: int, cut: int) -> None:
+    """Splitting cells and shuffling rows changes the scores by rounding errors only."""
     rows = _noisy_rows(hours, seed)
     halves = [{name: value / 2 if name in SCORE_SUMS else value for name, value in row.items()} for row in rows]
     random.Random(seed).shuffle(halves)
@@ -124,8 +124,8 @@ def test_split_and_shuffled_rows_say_the_same(hours: int, seed: int, cut: int) -
     assert list(_numbers(joint)) == pytest.approx(list(_numbers(_block(rows))), rel=1e-9, abs=1e-9)
 
 
-def test_adding_up_leaves_one_row_a_cell_and_changes_no_score() -> None:
-    """A table compacted to one row a cell is the same evidence."""
+def test_adding_up_leaves_one_row_per_cell_and_changes_no_score() -> None:
+    """A table with one row per cell gives the same scores."""
     rows = _noisy_rows(5)
     compact = add_up(_table(rows + rows[:7]))
     assert compact.schema.equals(SCORE_SCHEMA)
@@ -135,20 +135,20 @@ def test_adding_up_leaves_one_row_a_cell_and_changes_no_score() -> None:
 
 @pytest.mark.parametrize("hours", [1, 2, 24, 25])
 def test_no_figure_is_ever_nan(hours: int) -> None:
-    """Few rows give fewer figures, never NaN or infinity."""
+    """With few rows some figures are None, but none is NaN or infinite."""
     rows = [*_noisy_rows(hours), _row("frozen", loss=0.0, move=0.0)]
     assert all(math.isfinite(number) for number in _numbers(_block(rows)))
 
 
 def test_a_coin_that_never_moved_has_no_ratio() -> None:
-    """With a naive loss of zero there is nothing to divide by, and the other coins are not touched."""
+    """A coin with a naive loss of zero is left out of the mean ratio of the others."""
     block = _block([_row("frozen", move=0.0), _row("bitcoin", loss=0.8)])
     assert block.by_coin["frozen"].relative_pinball is None
     assert block.overall.relative_pinball == pytest.approx(0.8)
 
 
-def test_stablecoins_are_shown_apart() -> None:
-    """A coin that moves 0.01 % on average counts under its own name alone."""
+def test_stablecoins_are_excluded_from_pooled_scores() -> None:
+    """A coin that moves 0.01 % on average counts only in `by_coin`."""
     block = _block([_row("bitcoin", loss=0.8), _row("tether", loss=3.0, move=0.0001)])
     assert block.excluded_stable_coins == ("tether",)
     assert block.overall.relative_pinball == pytest.approx(0.8)
@@ -157,21 +157,21 @@ def test_stablecoins_are_shown_apart() -> None:
 
 
 def test_stablecoins_alone_are_not_hidden() -> None:
-    """Where nothing else is collected, the overall score is theirs."""
+    """If only stablecoins are collected, they make the overall score."""
     block = _block([_row("tether", loss=1.5, move=0.0001)])
     assert block.excluded_stable_coins == ()
     assert block.overall.relative_pinball == pytest.approx(1.5)
 
 
-def test_the_caller_may_name_the_coins_apart() -> None:
-    """A part of the evidence can be scored without the coins that the whole excluded."""
+def test_the_caller_may_name_the_excluded_coins() -> None:
+    """A part of the rows can be scored without the coins that all rows exclude."""
     block = summarise(_table([_row("bitcoin", loss=0.8), _row("tether", loss=3.0)]), excluded_stable_coins=["tether"])
     assert block is not None
     assert block.overall.relative_pinball == pytest.approx(0.8)
 
 
 def test_a_clear_gain_is_significant_and_a_loss_is_not() -> None:
-    """The p-value points the right way: near 0 for better forecasts, near 1 for worse ones."""
+    """The p-value is near 0 for better forecasts and near 1 for worse ones."""
     better, worse = _block(_noisy_rows(72, mean=0.8)).overall, _block(_noisy_rows(72, mean=1.2)).overall
     assert better.better_p_value is not None
     assert worse.better_p_value is not None
@@ -180,7 +180,7 @@ def test_a_clear_gain_is_significant_and_a_loss_is_not() -> None:
 
 
 def test_less_than_a_day_has_no_p_value() -> None:
-    """Twenty-three hours are too few to tell luck from skill."""
+    """Twenty-three hours are too few for the test."""
     assert _block(_noisy_rows(23)).overall.better_p_value is None
 
 
@@ -197,7 +197,7 @@ def test_the_hit_interval_counts_hours_not_forecasts() -> None:
 
 
 def test_ties_alone_give_no_hit_rate() -> None:
-    """Where no direction was called there is none to be right about."""
+    """Without a forecast direction the hit rate is None."""
     overall = _block([_row() | {"moved": 0.0, "hits": 0.0, "rises": 0.0}]).overall
     assert (overall.hit_rate, overall.hit_low, overall.hit_high, overall.rise_share) == (None, None, None, None)
     assert overall.ties == 12

@@ -30,7 +30,7 @@ def test_wilson_agrees_with_scipy(successes: int, trials: int) -> None:
 
 
 def test_wilson_without_trials_is_unknown() -> None:
-    """No trial, no interval."""
+    """Without trials there is no interval."""
     assert wilson_interval(0, 0) is None
 
 
@@ -49,7 +49,7 @@ def test_quantiles_of_student_t_agree_with_scipy(share: float, degrees: int) -> 
 
 
 def test_the_standard_error_of_independent_values_is_the_usual_one() -> None:
-    """Without dependence it scatters around sigma over the root of n."""
+    """For independent values it is sigma over the root of n on average."""
     rng = np.random.default_rng(5)
     errors = [standard_error(list(rng.normal(0, 2, 64)))[0] ** 2 for _ in range(800)]
     assert np.mean(errors) == pytest.approx(4 / 64, rel=0.08)
@@ -65,8 +65,8 @@ def test_the_statistic_agrees_with_a_fourier_transform() -> None:
 
 @settings(deadline=None)
 @given(st.lists(st.floats(-1, 1), min_size=MINIMUM_LENGTH, max_size=60))
-def test_the_opposite_question_has_the_opposite_answer(values: list[float]) -> None:
-    """Own against rival and rival against own add up to one, or neither can be told."""
+def test_swapping_the_rivals_gives_the_complement(values: list[float]) -> None:
+    """Both p-values add up to one, or both are None."""
     own, rival = better_p_value(values), better_p_value([-value for value in values])
     assert (own is None) == (rival is None)
     if own is not None and rival is not None:
@@ -74,13 +74,13 @@ def test_the_opposite_question_has_the_opposite_answer(values: list[float]) -> N
 
 
 @pytest.mark.parametrize("values", [[0.0] * 100, [-0.1] * 100, [0.5] * (MINIMUM_LENGTH - 1), []])
-def test_too_little_variation_has_no_p_value(values: list[float]) -> None:
-    """Constant or few differences cannot be judged."""
+def test_constant_or_few_differences_have_no_p_value(values: list[float]) -> None:
+    """Constant values and fewer than 24 give None."""
     assert better_p_value(values) is None
 
 
 @pytest.mark.parametrize("overlap", [1, 2, 6])
-def test_p_values_are_uniform_where_neither_is_better(overlap: int) -> None:
+def test_p_values_are_uniform_if_neither_is_better(overlap: int) -> None:
     """With differences that overlap over several steps the test rejects at its nominal rate."""
     rng = random.Random(overlap)
     p_values = []

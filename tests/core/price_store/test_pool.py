@@ -1,4 +1,4 @@
-"""The pool lends each connection to one thread at a time, keeps few and follows a replaced database."""
+"""The pool reuses connections, lends each to one thread, and notices a replaced database."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def database(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def pool() -> Iterator[PricePool]:
-    """A pool that is closed in the end."""
+    """A pool that is closed after the test."""
     made = PricePool()
     yield made
     made.close()
@@ -36,7 +36,7 @@ def _open_files(path: Path) -> int:
 
 
 def test_a_connection_is_used_again(pool: PricePool, database: Path) -> None:
-    """One after the other gets the same connection; two at once get two; closing leaves none open."""
+    """Borrowing twice in turn gives one connection, twice at once two; closing leaves none open."""
     with pool.borrow(database) as first:
         pass
     with pool.borrow(database) as again, pool.borrow(database) as second:
@@ -48,7 +48,7 @@ def test_a_connection_is_used_again(pool: PricePool, database: Path) -> None:
 
 
 def test_a_connection_that_failed_is_not_lent_again(pool: PricePool, database: Path) -> None:
-    """After an error the next borrower gets a fresh connection and the old one is closed."""
+    """After an error the connection is closed, and the next borrower gets a new one."""
     with pytest.raises(RuntimeError, match="boom"), pool.borrow(database) as broken:
         raise RuntimeError("boom")
     with pool.borrow(database) as fresh:
@@ -56,8 +56,8 @@ def test_a_connection_that_failed_is_not_lent_again(pool: PricePool, database: P
     assert _open_files(database) == 1
 
 
-def test_the_version_changes_with_commits_alone(pool: PricePool, database: Path) -> None:
-    """Looking changes nothing; a commit does; a missing database is not ready."""
+def test_the_version_changes_only_with_commits(pool: PricePool, database: Path) -> None:
+    """Reading does not change it, a commit does; a missing database is not ready."""
     first = pool.version(database)
     assert pool.version(database) == first
     with PriceWriter(database) as writer:
@@ -68,7 +68,7 @@ def test_the_version_changes_with_commits_alone(pool: PricePool, database: Path)
 
 
 def test_a_replaced_database_is_followed(pool: PricePool, database: Path, tmp_path: Path) -> None:
-    """Another file under the same name has another version, other prices, and no old connection stays open."""
+    """A new file has a new version and other prices, and old connections are closed."""
     with pool.borrow(database) as reader:
         assert reader.latest()["bitcoin"].price == 1.0
     before = pool.version(database)

@@ -1,4 +1,4 @@
-"""The price store keeps each valid price once, whatever is thrown at it."""
+"""The price store keeps each valid price once."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ BITCOIN = Coin("bitcoin", "BTC", "Bitcoin", 1, 1)
 
 
 def test_a_price_is_stored_once_and_the_first_one_stays(tmp_path: Path) -> None:
-    """Storing the same event time again is a no-op, also with another price."""
+    """Storing the same event time again changes nothing, even with another price."""
     with PriceWriter(tmp_path / "crypto.db") as writer:
         writer.update_coins([BITCOIN])
         assert writer.store([Price("bitcoin", 1000, 1.5)]) == 1
@@ -41,7 +41,7 @@ def test_a_price_from_the_future_is_refused_beyond_two_minutes(tmp_path: Path) -
 
 
 def test_older_prices_raise_the_revision_and_newer_ones_do_not(tmp_path: Path) -> None:
-    """A back-fill below the newest price is announced through the coin's revision."""
+    """Prices older than the newest one raise the coin's revision."""
     path = tmp_path / "crypto.db"
     with PriceWriter(path) as writer, PriceReader(path) as reader:
         writer.update_coins([BITCOIN])
@@ -65,7 +65,7 @@ def test_a_reader_sees_a_commit_through_the_data_version(tmp_path: Path) -> None
 
 
 def test_as_of_gives_the_last_price_at_or_before(tmp_path: Path) -> None:
-    """The as-of price is never one that came later."""
+    """The price as of a time is never a later one."""
     path = tmp_path / "crypto.db"
     with PriceWriter(path) as writer, PriceReader(path) as reader:
         writer.store([Price("bitcoin", 1000, 1.0), Price("bitcoin", 2000, 2.0)])
@@ -83,15 +83,15 @@ def test_thinning_keeps_the_last_price_of_each_grid_interval(tmp_path: Path) -> 
 
 
 def test_a_second_writer_is_refused_until_the_first_is_gone(tmp_path: Path) -> None:
-    """Only one process writes the store; the lock goes with its holder."""
+    """Only one writer can open the store; closing it releases the lock."""
     path = tmp_path / "crypto.db"
     with PriceWriter(path), pytest.raises(AlreadyRunning):
         PriceWriter(path)
     PriceWriter(path).close()
 
 
-def test_a_damaged_database_is_set_aside_and_begun_afresh(tmp_path: Path) -> None:
-    """Garbage in place of the database is kept under a dated name, and storing works again."""
+def test_a_damaged_database_is_set_aside_and_replaced(tmp_path: Path) -> None:
+    """The damaged file is kept under a dated name, and a new database stores prices."""
     path = tmp_path / "crypto.db"
     path.write_bytes(b"not a database at all" * 1000)
     with PriceWriter(path) as writer:
@@ -112,7 +112,7 @@ def test_a_newer_schema_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
 
 
 def test_a_reader_without_a_database_says_not_ready(tmp_path: Path) -> None:
-    """A reader never creates the file it looks for."""
+    """A reader does not create the database."""
     with pytest.raises(NotReady):
         PriceReader(tmp_path / "crypto.db")
     assert not (tmp_path / "crypto.db").exists()
@@ -133,8 +133,8 @@ def test_what_is_stored_is_read_back_in_order(
         assert reader.range("bitcoin") == sorted(first.items())
 
 
-def test_the_number_of_prices_is_kept_beside_them(tmp_path: Path) -> None:
-    """What was added counts once, repeated prices not at all, thinned ones no more."""
+def test_the_number_of_prices_is_stored(tmp_path: Path) -> None:
+    """New prices are counted, repeated ones are not, deleted ones are subtracted."""
     path = tmp_path / "crypto.db"
     with PriceWriter(path) as writer, PriceReader(path) as reader:
         writer.store(Price("bitcoin", ts_ms, 1.0) for ts_ms in (1, 2, 3, 300_001))

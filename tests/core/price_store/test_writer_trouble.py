@@ -1,4 +1,4 @@
-"""What the price writer says when the disk or the file refuses."""
+"""The price writer on a full disk and with damaged, missing or replaced files."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from core.times import now_ms
 
 
 def test_a_full_disk_is_a_storage_problem_and_passes(tmp_path: Path) -> None:
-    """Nothing of a refused batch is stored; the same batch goes in when there is room again."""
+    """No price of a refused batch is stored; the same batch is stored when there is space again."""
     prices = [Price("bitcoin", ts_ms, 1.0) for ts_ms in range(1, 5000)]
     with PriceWriter(tmp_path / "crypto.db") as writer:
         connection = writer._connection
@@ -26,8 +26,8 @@ def test_a_full_disk_is_a_storage_problem_and_passes(tmp_path: Path) -> None:
         assert writer.store(prices) == len(prices)
 
 
-def test_a_database_that_broke_while_open_is_renewed(tmp_path: Path) -> None:
-    """DamagedFile, and after `renew` an empty store under the same name; the broken one is kept."""
+def test_a_database_damaged_while_open_is_replaced(tmp_path: Path) -> None:
+    """DamagedFile is raised; `renew` creates an empty database and keeps the damaged one."""
     path = tmp_path / "crypto.db"
     with PriceWriter(path) as writer:
         writer.store(Price("bitcoin", ts_ms, 1.0) for ts_ms in range(1, 5000))
@@ -46,8 +46,8 @@ def test_a_database_that_broke_while_open_is_renewed(tmp_path: Path) -> None:
             assert reader.range("bitcoin") == [(1, 1.0)]
 
 
-def test_a_broken_page_in_the_middle_is_found_by_reading_the_whole(tmp_path: Path) -> None:
-    """A quick look misses it; the whole check does not."""
+def test_a_damaged_page_in_the_middle_is_found_by_the_whole_check(tmp_path: Path) -> None:
+    """The quick check misses it; the whole check finds it."""
     path = tmp_path / "crypto.db"
     with PriceWriter(path) as writer:
         writer.store(Price("bitcoin", ts_ms, 1.0) for ts_ms in range(1, 9000))
@@ -62,8 +62,8 @@ def test_a_broken_page_in_the_middle_is_found_by_reading_the_whole(tmp_path: Pat
             writer.verify(whole=True)
 
 
-def test_a_file_that_is_gone_is_noticed(tmp_path: Path) -> None:
-    """Whoever deletes the database while it is open does not make the writer write into nothing."""
+def test_a_deleted_database_is_noticed(tmp_path: Path) -> None:
+    """If the database is deleted while it is open, the writer raises DamagedFile and creates a new one."""
     path = tmp_path / "crypto.db"
     with PriceWriter(path) as writer:
         writer.verify()
@@ -75,8 +75,8 @@ def test_a_file_that_is_gone_is_noticed(tmp_path: Path) -> None:
         assert writer.set_aside_as is None
 
 
-def test_another_database_in_its_place_is_taken_over(tmp_path: Path) -> None:
-    """Whoever puts a backup in place finds it continued, not set aside."""
+def test_a_replaced_database_is_opened(tmp_path: Path) -> None:
+    """A backup that replaces the open database is continued, not set aside."""
     path, backup = tmp_path / "crypto.db", tmp_path / "backup.db"
     with PriceWriter(backup) as writer:
         writer.store([Price("bitcoin", 1, 1.0)])
@@ -89,16 +89,16 @@ def test_another_database_in_its_place_is_taken_over(tmp_path: Path) -> None:
         assert writer.set_aside_as is None
 
 
-def test_the_sources_clock_decides_what_is_of_the_future(tmp_path: Path) -> None:
-    """A price of now is stored by a machine whose clock is an hour behind, if the source's clock is given."""
+def test_the_clock_of_the_source_decides_which_prices_are_in_the_future(tmp_path: Path) -> None:
+    """With the source's clock, a machine whose clock is an hour slow stores current prices."""
     ahead_ms = now_ms() + 3_600_000
     with PriceWriter(tmp_path / "crypto.db") as writer:
         assert writer.store([Price("bitcoin", ahead_ms, 1.0)]) == 0
         assert writer.store([Price("bitcoin", ahead_ms, 1.0)], clock_ms=ahead_ms) == 1
 
 
-def test_oldest_and_names_are_read_back(tmp_path: Path) -> None:
-    """The oldest price of a coin, and the ids of all coins that were ever named."""
+def test_the_oldest_price_and_all_ids_are_read_back(tmp_path: Path) -> None:
+    """The time of a coin's oldest price, and the ids of all known coins."""
     with PriceWriter(tmp_path / "crypto.db") as writer:
         writer.update_coins([Coin("solana", "sol", "Solana"), Coin("bitcoin", "btc", "Bitcoin")])
         writer.store([Price("bitcoin", 20, 1.0), Price("bitcoin", 10, 1.0)])

@@ -1,4 +1,4 @@
-"""A child of the suite loads what it needs and nothing that was hidden from it."""
+"""A child of the suite cannot import modules that are hidden from it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from core.processes.child import HIDDEN_VARIABLE
 from core.settings import PROJECT
 
-_TELL = """
+_REPORT = """
 import os, sys
 try:
     import colorsys
@@ -24,14 +24,14 @@ print(wave.__name__)
 
 
 def _run(folder: Path, hidden: str) -> str:
-    (folder / "tell.py").write_text(_TELL, encoding="utf-8")
+    (folder / "tell.py").write_text(_REPORT, encoding="utf-8")
     environment = {**os.environ, "PYTHONPATH": f"{PROJECT}{os.pathsep}{folder}", HIDDEN_VARIABLE: hidden}
     command = [sys.executable, "-m", "core.processes.child", "-m", "tell"]
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
 
 
 def test_hidden_modules_are_as_if_not_installed(tmp_path: Path) -> None:
-    """Importing one fails, others are found, and processes started by the child see all again."""
+    """Importing one fails, others work, and processes that the child starts can import all."""
     assert _run(tmp_path, "colorsys,zipapp").split() == ["hidden", "False", "None", "wave"]
 
 

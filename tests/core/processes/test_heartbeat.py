@@ -1,4 +1,4 @@
-"""The health file: it beats while its process gets on, and rests while it does not."""
+"""The heartbeat continues while the main loop advances and pauses while it hangs."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ def _until(done: Callable[[], bool]) -> None:
         time.sleep(0.02)
 
 
-def test_the_beat_rests_without_progress(
+def test_the_heartbeat_pauses_without_progress(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """A main loop that stands still is told to the log with the places it stands at; its next step revives the beat."""
+    """A hung main loop is logged with the stack of each thread; its next step resumes the heartbeat."""
     with Heartbeat(tmp_path, COLLECTOR, patience_s=0.5) as beat:
         beat.state(ProcessState.RUNNING)
         _until(lambda: "the heartbeat pauses" in caplog.text)
         last = read_health(tmp_path, COLLECTOR).heartbeat_at
-        assert "test_the_beat_rests_without_progress" in capfd.readouterr().err
+        assert "test_the_heartbeat_pauses_without_progress" in capfd.readouterr().err
 
         def beats_again() -> bool:
             beat.progress()
@@ -38,8 +38,8 @@ def test_the_beat_rests_without_progress(
         _until(beats_again)
 
 
-def test_without_patience_given_the_beat_goes_on(tmp_path: Path) -> None:
-    """A process that only waits for its end, such as the local market server, is not told to hang."""
+def test_without_a_patience_the_heartbeat_never_pauses(tmp_path: Path) -> None:
+    """A process without a main loop, such as the local market server, does not count as hung."""
     with Heartbeat(tmp_path, SIMULATOR) as beat:
         beat.state(ProcessState.RUNNING)
         first = read_health(tmp_path, SIMULATOR).heartbeat_at

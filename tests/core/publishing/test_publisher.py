@@ -1,4 +1,4 @@
-"""Publication is atomic, readers lose no file they were pointed to, and pieces are merged without losing a row."""
+"""Publishing is atomic, files stay for readers of older manifests, and merging loses no row."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_nothing_published_is_not_ready(tmp_path: Path) -> None:
 
 
 def test_a_published_table_is_read_back_and_replaced(tmp_path: Path) -> None:
-    """A reader follows the manifest from the first version to the second, and the key tells it to look."""
+    """A reader sees the second version, and the key changes with it."""
     publisher, reader = Publisher(tmp_path), ManifestReader(tmp_path)
     publisher.publish({"latest": _table(1)})
     first, key = reader.current(), reader.key()
@@ -44,8 +44,8 @@ def test_a_published_table_is_read_back_and_replaced(tmp_path: Path) -> None:
     assert read_table(tmp_path / first.entries["latest"].file).num_rows == 1
 
 
-def test_pieces_of_closed_hours_and_days_are_merged_without_loss(tmp_path: Path) -> None:
-    """After compaction the same rows lie in one piece a closed day, sorted, and the open hour stays in slots."""
+def test_parts_of_closed_hours_and_days_are_merged_without_loss(tmp_path: Path) -> None:
+    """Merging leaves the same rows in one sorted part per closed day; the open hour keeps its slots."""
     publisher = Publisher(tmp_path)
     moments = [DAY + step * 5 * MINUTE_MS for step in range(0, 24 * 12, 3)] + [DAY + DAY_MS + MINUTE_MS]
     for moment in moments:
@@ -57,7 +57,7 @@ def test_pieces_of_closed_hours_and_days_are_merged_without_loss(tmp_path: Path)
 
 
 def test_a_restart_continues_from_the_manifest(tmp_path: Path) -> None:
-    """What one publisher wrote the next one names and extends."""
+    """A new publisher continues from the manifest of the last one."""
     Publisher(tmp_path).publish(appended={"log": (DAY, DAY, _table(DAY))})
     publisher = Publisher(tmp_path)
     publisher.publish(appended={"log": (DAY + 1, DAY + 1, _table(DAY + 1))})
@@ -65,8 +65,8 @@ def test_a_restart_continues_from_the_manifest(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"garbage", b"PAR1"])
-def test_a_damaged_piece_is_set_aside_and_the_others_stay(tmp_path: Path, content: bytes) -> None:
-    """A truncated or overwritten file is named as damaged and no longer part of the table."""
+def test_a_damaged_part_is_set_aside_and_the_others_stay(tmp_path: Path, content: bytes) -> None:
+    """A truncated or overwritten file is reported as damaged and no longer published."""
     publisher = Publisher(tmp_path)
     publisher.publish(appended={"log": (DAY, DAY, _table(DAY))})
     publisher.publish(appended={"log": (DAY + 1, DAY + 1, _table(DAY + 1))})
@@ -77,7 +77,7 @@ def test_a_damaged_piece_is_set_aside_and_the_others_stay(tmp_path: Path, conten
 
 
 def test_a_damaged_manifest_is_set_aside(tmp_path: Path) -> None:
-    """A torn manifest does not stop the next publication."""
+    """A truncated manifest does not prevent the next publication."""
     Publisher(tmp_path).publish({"latest": _table(1)})
     (tmp_path / "manifest.json").write_text("{")
     with pytest.raises(DamagedFile):
@@ -100,7 +100,7 @@ def test_flipped_bytes_inside_a_page_are_noticed(tmp_path: Path) -> None:
 
 
 def test_readers_never_fail_while_the_publisher_rewrites(tmp_path: Path) -> None:
-    """Two readers beside two hundred publications and sweeps see only whole states that agree with their manifest."""
+    """During two hundred publications two readers always see tables that match their manifest."""
     publisher = Publisher(tmp_path)
     publisher.publish({"latest": _table(0)})
     failures: list[Exception] = []
@@ -128,7 +128,7 @@ def test_readers_never_fail_while_the_publisher_rewrites(tmp_path: Path) -> None
 
 
 def test_a_lost_manifest_comes_back_from_its_copy(tmp_path: Path) -> None:
-    """With the manifest torn or gone every part of every table is still published, and none is deleted."""
+    """If the manifest is damaged or missing, all parts stay published and none is deleted."""
     for content in (b"{", b"", b"[1]", None):
         publisher = Publisher(tmp_path)
         moment = DAY + publisher.manifest.version
@@ -143,7 +143,7 @@ def test_a_lost_manifest_comes_back_from_its_copy(tmp_path: Path) -> None:
 
 
 def test_without_any_manifest_the_files_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where manifest and copy are damaged both, nothing is published and nothing is deleted."""
+    """If manifest and copy are both damaged, nothing is published and nothing is deleted."""
     Publisher(tmp_path).publish(appended={"log": (DAY, DAY, _table(DAY))})
     (tmp_path / "manifest.json").write_text("{")
     (tmp_path / "manifest-copy.json").write_text("{")
@@ -157,7 +157,7 @@ def test_without_any_manifest_the_files_stay(tmp_path: Path, monkeypatch: pytest
 def test_a_file_a_crash_left_is_never_swept_once_it_is_published(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A crash between a part and its manifest leaves a name that the next publication takes; the file then stays."""
+    """A file that a crash left without a manifest is reused by the next publication, and stays."""
     publisher = Publisher(tmp_path)
     publisher.publish(appended={"log": (DAY, DAY, _table(DAY))})
     published = publisher.publish(appended={"log": (DAY + 1, DAY + 1, _table(DAY + 1))})
@@ -175,7 +175,7 @@ def test_a_file_a_crash_left_is_never_swept_once_it_is_published(
 @pytest.mark.parametrize("harm", ["cut", "flipped", "gone"])
 @pytest.mark.parametrize("victim", ["log", "latest"])
 def test_damage_to_published_files_is_noticed_while_running(tmp_path: Path, victim: str, harm: str) -> None:
-    """An inspection sets the harmed file aside and publishes without it; the next publication is as usual."""
+    """An inspection sets the damaged file aside; the next publication works."""
     publisher = Publisher(tmp_path)
     publisher.publish({"latest": _table(*range(5000))}, {"log": (DAY, DAY, _table(*range(5000)))})
     publisher.publish(appended={"log": (DAY + 1, DAY + 1, _table(DAY + 1))})
@@ -197,8 +197,8 @@ def test_damage_to_published_files_is_noticed_while_running(tmp_path: Path, vict
     assert _rows(publisher, "log")[-1] == DAY + 1
 
 
-def test_what_the_disk_forgot_is_found_in_turn(tmp_path: Path) -> None:
-    """Bytes that change without a trace in the file's dates are found once every file had its turn."""
+def test_silent_disk_errors_are_found_in_turn(tmp_path: Path) -> None:
+    """Bytes that change without a new modification time are found once each file was checked."""
     publisher = Publisher(tmp_path)
     for step in range(5):
         publisher.publish({"latest": _table(step)}, {"log": (DAY + step, DAY + step, _table(*range(5000)))})
@@ -215,8 +215,8 @@ def test_what_the_disk_forgot_is_found_in_turn(tmp_path: Path) -> None:
     assert [Path(file).name for file in publisher.damaged] == [path.name]
 
 
-def test_a_manifest_changed_by_somebody_else_is_written_again(tmp_path: Path) -> None:
-    """While the publisher runs it knows best what is published."""
+def test_a_manifest_changed_by_another_program_is_written_again(tmp_path: Path) -> None:
+    """A running publisher restores its own manifest."""
     publisher = Publisher(tmp_path)
     publisher.publish({"latest": _table(1)})
     (tmp_path / "manifest.json").write_text("garbage")
@@ -226,7 +226,7 @@ def test_a_manifest_changed_by_somebody_else_is_written_again(tmp_path: Path) ->
 
 
 def test_a_damaged_part_does_not_stop_reading_or_merging(tmp_path: Path) -> None:
-    """Reading and compaction go on with the other parts."""
+    """Reading and merging continue with the other parts."""
     publisher = Publisher(tmp_path)
     for step in range(3):
         moment = DAY + step * 5 * MINUTE_MS

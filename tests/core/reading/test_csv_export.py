@@ -1,4 +1,4 @@
-"""Exports are CSV that programs read back bit by bit and spreadsheets cannot be made to run."""
+"""CSV exports are read back without loss and run nothing in a spreadsheet."""
 
 from __future__ import annotations
 
@@ -49,21 +49,21 @@ def test_forecasts_carry_outcome_and_error_once_known() -> None:
 
 @pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r", "\n", "  =", "＝", "＋", "－", "＠"])
 def test_text_that_looks_like_a_formula_is_neutralised(start: str) -> None:
-    """A coin may be named anything: its cell is text for every spreadsheet."""
+    """A coin's name that starts like a formula gets an apostrophe."""
     coin = Coin("x", f"{start}cmd|' /C calc'!A0", "X", 1, 1)
     (row,) = _read(prices_csv(coin, [Price("x", 1000, 1.0, fetched_ms=1000)], DEMO))
     assert row["moeda"] == f"'{coin.symbol}"
 
 
 def test_negative_numbers_stay_numbers() -> None:
-    """A minus sign before digits of a number is no formula."""
+    """A negative number is not changed like a formula."""
     (row,) = _read(csv_file(["a", "b", "c"], [(-1.5, -7, "-1.5")], DEMO))
     assert (row["a"], row["b"], row["c"]) == ("-1.5", "-7", "'-1.5")
 
 
 @given(st.lists(st.tuples(st.text(), st.floats(allow_nan=False, allow_infinity=False), st.none() | st.integers())))
 def test_any_table_is_read_back(rows: list[tuple[str, float, int | None]]) -> None:
-    """Quotes, commas, line ends and any letters survive; only the apostrophe of a neutralised cell is added."""
+    """Quotes, commas, line ends and all letters survive; only formulas get an apostrophe."""
     text = csv_file(["a", "b", "c"], rows, DEMO)
     read = list(csv.reader(io.StringIO(text, newline="")))[1:]
     assert [cells[0] in (row[0], f"'{row[0]}") for cells, row in zip(read, rows, strict=True)] == [True] * len(rows)
@@ -79,7 +79,7 @@ def test_any_table_is_read_back(rows: list[tuple[str, float, int | None]]) -> No
         ('a"\r\nX: y', "historico-a-X-y-demo.csv"),
     ],
 )
-def test_a_file_name_is_harmless_and_says_the_source(coin_id: str, expected: str) -> None:
-    """Neither folders nor header lines can be made of a coin's id."""
+def test_a_file_name_is_safe_and_names_the_source(coin_id: str, expected: str) -> None:
+    """A coin's id adds neither folders nor HTTP header lines to the name."""
     assert file_name("historico", Coin(coin_id, "x", "X"), DEMO) == expected
     assert file_name("precos", None, LIVE) == "precos-moedas-coingecko.csv"

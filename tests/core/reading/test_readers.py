@@ -1,4 +1,4 @@
-"""Readers give API and dashboard what was published, re-read only what has changed, and lose nothing."""
+"""Readers give API and dashboard what was published and re-read only what has changed."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def _append_log(publisher: Publisher, *origins: tuple[str, int], price: float = 
 
 
 def test_before_the_source_is_decided_readers_wait(tmp_path: Path) -> None:
-    """Without source.json there is no workspace, and the version says so without raising."""
+    """Without source.json there is no workspace; the version is still given."""
     readers = Readers(load_settings(data_dir=tmp_path))
     with pytest.raises(NotReady):
         readers.workspace()
@@ -54,7 +54,7 @@ def test_before_the_source_is_decided_readers_wait(tmp_path: Path) -> None:
 
 
 def test_an_empty_workspace_is_not_ready(readers: Readers) -> None:
-    """Neither prices nor forecasts nor metrics are there; the files page has one entry of no rows."""
+    """Prices, forecasts and metrics are not ready; the list of files has one entry without rows."""
     for read in (readers.quotes, readers.forecasts, readers.metrics, lambda: readers.resolve("btc")):
         with pytest.raises(NotReady):
             read()
@@ -62,7 +62,7 @@ def test_an_empty_workspace_is_not_ready(readers: Readers) -> None:
 
 
 def test_a_store_without_coins_is_not_ready(sample: SampleWorkspace, readers: Readers) -> None:
-    """Before the first poll no coin is unknown: the list is still to come."""
+    """Before the first poll no coin can be called unknown."""
     PriceWriter(sample.workspace.database).close()
     assert readers.quotes() == []
     with refusal(NotReady, match="moedas"):
@@ -84,7 +84,7 @@ def test_quotes_come_by_rank_with_the_change_of_a_day(sample: SampleWorkspace, r
 
 
 def test_a_new_price_is_seen_at_once(sample: SampleWorkspace, readers: Readers) -> None:
-    """Commits a millisecond apart each change the version and the quotes: no clock tick hides one."""
+    """Each of several commits within a millisecond changes the version and the quotes."""
     with PriceWriter(sample.workspace.database) as writer:
         writer.update_coins(COINS[:1])
         seen = {readers.version()}
@@ -95,8 +95,8 @@ def test_a_new_price_is_seen_at_once(sample: SampleWorkspace, readers: Readers) 
     assert len(seen) == 201
 
 
-def test_what_has_not_changed_is_not_read_again(sample: SampleWorkspace, readers: Readers) -> None:
-    """Two looks give the very same objects, until something was published."""
+def test_unchanged_data_are_not_read_again(sample: SampleWorkspace, readers: Readers) -> None:
+    """Two calls give the same objects until something is published."""
     sample.fill()
     first = (readers.quotes(), readers.forecasts(), readers.metrics().live)
     again = (readers.quotes(), readers.forecasts(), readers.metrics().live)
@@ -109,7 +109,7 @@ def test_what_has_not_changed_is_not_read_again(sample: SampleWorkspace, readers
 
 
 def test_an_old_token_is_not_valid_after_a_restart(sample: SampleWorkspace, readers: Readers) -> None:
-    """Another process counts commits from its own beginning, so tokens of two processes differ."""
+    """Tokens of two processes differ, although each counts commits from 0."""
     sample.fill()
     other = Readers(sample.settings)
     assert other.version() != readers.version()
@@ -119,7 +119,7 @@ def test_an_old_token_is_not_valid_after_a_restart(sample: SampleWorkspace, read
 
 @pytest.mark.parametrize("name", ["bitcoin", "BTC", " btc ", "Bitcoin"])
 def test_a_coin_is_found_by_id_or_symbol_in_any_case(sample: SampleWorkspace, readers: Readers, name: str) -> None:
-    """Ids and symbols name a coin, whatever their case."""
+    """Ids and symbols are found in upper and lower case."""
     sample.fill_prices(1)
     assert readers.resolve(name).id == "bitcoin"
 
@@ -127,7 +127,7 @@ def test_a_coin_is_found_by_id_or_symbol_in_any_case(sample: SampleWorkspace, re
 def test_the_larger_of_two_coins_has_the_symbol_and_an_id_wins_over_a_symbol(
     sample: SampleWorkspace, readers: Readers
 ) -> None:
-    """`btc` is the larger one's; a coin whose id is another's symbol is reached by its id."""
+    """`btc` means the larger coin; an id that is another coin's symbol means its own coin."""
     coins = [Coin("btc-copy", "btc", "Copy", 900, 1), *COINS, Coin("eth", "xeth", "Odd", 800, 1)]
     with PriceWriter(sample.workspace.database) as writer:
         writer.update_coins(coins)
@@ -136,7 +136,7 @@ def test_the_larger_of_two_coins_has_the_symbol_and_an_id_wins_over_a_symbol(
 
 
 def test_an_unknown_coin_is_answered_with_the_nearest_names(sample: SampleWorkspace, readers: Readers) -> None:
-    """A typing error finds its coin; nonsense is answered with the largest coins; long input is cut."""
+    """A typing error suggests its coin, nonsense the largest coins; long input is cut."""
     sample.fill_prices(1)
     with refusal(UnknownCoin, match=r"'bitconi'.*bitcoin"):
         readers.resolve("bitconi")
@@ -145,7 +145,7 @@ def test_an_unknown_coin_is_answered_with_the_nearest_names(sample: SampleWorksp
 
 
 def test_history_is_newest_first_within_bounds(sample: SampleWorkspace, readers: Readers) -> None:
-    """Both ends of the interval belong to it, and the limit keeps the newest."""
+    """The interval includes both ends, and the limit keeps the newest prices."""
     sample.fill_prices(1)
     now = sample.now
     rows = readers.history("bitcoin", now - 3 * MINUTE_MS, now - MINUTE_MS, 100)
@@ -154,7 +154,7 @@ def test_history_is_newest_first_within_bounds(sample: SampleWorkspace, readers:
 
 
 def test_a_series_keeps_the_last_price_of_each_step(sample: SampleWorkspace, readers: Readers) -> None:
-    """Thinned to steps of five minutes, every step that holds prices gives its last one."""
+    """With steps of five minutes each step with prices gives its last one."""
     sample.fill_prices(1)
     start = sample.now - 30 * MINUTE_MS
     every, values = readers.series("bitcoin", start)
@@ -187,7 +187,7 @@ def test_the_forecasts_of_the_first_release_read_the_same(sample: SampleWorkspac
 
 
 def test_the_log_joins_forecasts_with_their_outcomes(sample: SampleWorkspace, readers: Readers) -> None:
-    """An hour later the price is known; in a gap and before the hour is over it is not."""
+    """An outcome is known an hour later, but not in a gap or before the hour is over."""
     now = sample.now
     origins = [now - 3 * HOUR_MS, now - 2 * HOUR_MS, now - HOUR_MS // 2]
     publisher = Publisher(sample.workspace.processed)
@@ -203,7 +203,7 @@ def test_the_log_joins_forecasts_with_their_outcomes(sample: SampleWorkspace, re
     assert pending.error_percent is None
 
 
-def test_the_log_is_the_same_before_and_after_its_pieces_are_merged(sample: SampleWorkspace, readers: Readers) -> None:
+def test_the_log_is_the_same_before_and_after_its_parts_are_merged(sample: SampleWorkspace, readers: Readers) -> None:
     """Slots, hours and days of several coins give the same rows in the same order, with any limit."""
     publisher = Publisher(sample.workspace.processed)
     with PriceWriter(sample.workspace.database) as writer:
@@ -221,7 +221,7 @@ def test_the_log_is_the_same_before_and_after_its_pieces_are_merged(sample: Samp
 
 
 def test_a_coin_far_behind_the_others_hides_no_row(sample: SampleWorkspace, readers: Readers) -> None:
-    """A part that holds a late origin beside fresh ones is found for both, also with a limit of one."""
+    """A part with an old and a new origin is found for both, even with a limit of one."""
     publisher = Publisher(sample.workspace.processed)
     with PriceWriter(sample.workspace.database) as writer:
         writer.update_coins(COINS)
@@ -233,8 +233,8 @@ def test_a_coin_far_behind_the_others_hides_no_row(sample: SampleWorkspace, read
     assert [row.origin_ms for row in late] == [now - HOUR_MS]
 
 
-def test_the_log_keeps_to_its_interval(sample: SampleWorkspace, readers: Readers) -> None:
-    """Both ends belong to the interval; before the first and after the last origin there is nothing."""
+def test_the_log_is_limited_to_the_interval(sample: SampleWorkspace, readers: Readers) -> None:
+    """The interval includes both ends; before the first and after the last origin there are no rows."""
     sample.fill()
     newest = readers.logged("bitcoin", 0, FOREVER, 1)[0].origin_ms
     step = 5 * MINUTE_MS
@@ -245,7 +245,7 @@ def test_the_log_keeps_to_its_interval(sample: SampleWorkspace, readers: Readers
 
 
 def test_metrics_keep_live_and_backtest_apart(sample: SampleWorkspace, readers: Readers) -> None:
-    """Live scores add up their parts; the backtest is one entry; one coin has its own."""
+    """Live scores are added from their parts, the backtest is one entry, a coin has its own scores."""
     sample.publish_forecasts()
     assert (readers.metrics().live, readers.metrics().backtest) == (None, None)
     sample.publish_scores(4)
@@ -271,7 +271,7 @@ def test_the_files_page_counts_rows_and_sizes(sample: SampleWorkspace, readers: 
 
 
 def test_a_damaged_database_is_named_and_its_successor_is_read(sample: SampleWorkspace, readers: Readers) -> None:
-    """While the file is broken readers say so; once the collector began a new one they follow it by themselves."""
+    """Readers report the damage, and read the new database once the collector has created it."""
     sample.fill_prices(1)
     assert len(readers.quotes()) == len(COINS)
     database = sample.workspace.database
@@ -288,7 +288,7 @@ def test_a_damaged_database_is_named_and_its_successor_is_read(sample: SampleWor
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"version": 1}', b"\xff\xfe"])
 def test_a_damaged_manifest_is_named(sample: SampleWorkspace, readers: Readers, content: bytes) -> None:
-    """A manifest that is not one is DamagedFile, never another error."""
+    """An invalid manifest raises DamagedFile, never another error."""
     sample.fill()
     (sample.workspace.processed / "manifest.json").write_bytes(content)
     with pytest.raises(DamagedFile, match="manifest"):
@@ -307,7 +307,7 @@ def test_a_damaged_table_is_named(sample: SampleWorkspace, readers: Readers) -> 
 
 
 def test_readers_follow_the_source_the_suite_decides_on(sample: SampleWorkspace, readers: Readers) -> None:
-    """When another start chose another source, its folder is shown and nothing of the old one stays."""
+    """After another choice of the source its folder is shown, and nothing of the old one."""
     sample.fill_prices(1)
     assert readers.quotes()[0].price is not None
     live = sample.settings.model_copy(update={"source": Source.COINGECKO})
@@ -318,7 +318,7 @@ def test_readers_follow_the_source_the_suite_decides_on(sample: SampleWorkspace,
 
 
 def test_a_replay_is_hashed_once(tmp_path: Path) -> None:
-    """With the recording named in the settings its folder is found, also after the recording is gone."""
+    """The folder of a recording is found even after the recording was deleted."""
     recording = tmp_path / "gravação.csv"
     recording.write_text("timestamp,coin,price\n")
     sample = SampleWorkspace.make(tmp_path / "data", source=Source.REPLAY, replay=recording)
@@ -329,7 +329,7 @@ def test_a_replay_is_hashed_once(tmp_path: Path) -> None:
 
 
 def test_threads_share_connections_while_the_writer_writes(sample: SampleWorkspace, readers: Readers) -> None:
-    """Eight threads read at once without an error and each sees prices only grow."""
+    """Eight threads read without errors, and each sees the prices only grow."""
     errors: list[Exception] = []
     done = threading.Event()
 
@@ -358,7 +358,7 @@ def test_threads_share_connections_while_the_writer_writes(sample: SampleWorkspa
 
 
 def test_a_series_reaches_back_over_the_hourly_prices_of_the_first_start(tmp_path: Path) -> None:
-    """Hourly prices stand before the first stored one and never between or after."""
+    """Hourly prices come before the first stored price, never between or after."""
     settings = load_settings(source="demo", data_dir=tmp_path / "data", models_dir=tmp_path / "models")
     with PriceWriter(open_workspace(settings).database) as writer:
         writer.update_coins([Coin("bitcoin", "btc", "Bitcoin", 1, 1)])

@@ -1,4 +1,4 @@
-"""One judgement of the suite: it tells the truth when a process is dead, data are stale or a file is broken."""
+"""The assessment of the suite reports dead processes, stale data and damaged files."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from core.workspace import publish_source
 from tests.support.workspace import SampleWorkspace
 
 Beat = Callable[..., None]
-Judge = Callable[[], SuiteStatus]
+Assess = Callable[[], SuiteStatus]
 
 
 @pytest.fixture
@@ -33,8 +33,8 @@ def sample(tmp_path: Path) -> SampleWorkspace:
 
 
 @pytest.fixture
-def verdict(sample: SampleWorkspace) -> Iterator[Judge]:
-    """A fresh judgement of that folder."""
+def assess(sample: SampleWorkspace) -> Iterator[Assess]:
+    """Assess the suite in that folder now."""
     readers = Readers(sample.settings)
     yield lambda: assess_suite(sample.settings, readers)
     readers.close()
@@ -42,7 +42,7 @@ def verdict(sample: SampleWorkspace) -> Iterator[Judge]:
 
 @pytest.fixture
 def beat(sample: SampleWorkspace) -> Beat:
-    """Writes a health file as a living process would, with changes."""
+    """Writes a health file like a live process, with changes."""
 
     def write(name: str, **changes: Any) -> None:
         value = {
@@ -74,18 +74,18 @@ def _all_alive(beat: Beat) -> None:
 
 
 def test_before_anything_runs_it_waits(tmp_path: Path) -> None:
-    """An empty data folder is waiting for data, of a source not yet known, and nothing is raised."""
+    """An empty data folder is waiting for data, its source is unknown, and nothing is raised."""
     settings = load_settings(data_dir=tmp_path)
     status = assess_suite(settings, Readers(settings))
     assert (status.state, status.source, status.notice) == (State.WAITING, None, None)
     assert (status.price_age_s, status.forecast_age_s) == (None, None)
 
 
-def test_all_alive_and_fresh_is_ok(sample: SampleWorkspace, verdict: Judge, beat: Beat) -> None:
+def test_all_alive_and_fresh_is_ok(sample: SampleWorkspace, assess: Assess, beat: Beat) -> None:
     """With every process beating and fresh data there is no problem, and a simulation is not live."""
     sample.fill()
     _all_alive(beat)
-    status = verdict()
+    status = assess()
     assert (status.state, texts(status)) == (State.OK, ())
     assert not status.is_live
     assert status.newest_price_ms == sample.now
@@ -93,78 +93,78 @@ def test_all_alive_and_fresh_is_ok(sample: SampleWorkspace, verdict: Judge, beat
     assert status.price_age_s < 60
 
 
-def test_prices_without_forecasts_are_still_waiting(sample: SampleWorkspace, verdict: Judge, beat: Beat) -> None:
+def test_prices_without_forecasts_are_still_waiting(sample: SampleWorkspace, assess: Assess, beat: Beat) -> None:
     """Until the first forecast the suite waits for data."""
     sample.fill_prices(1)
     _all_alive(beat)
-    assert verdict().state is State.WAITING
+    assert assess().state is State.WAITING
 
 
 @pytest.mark.parametrize(
     ("name", "label"), [("collector", "coletor"), ("pipeline", "pipeline"), ("api", "API"), ("dashboard", "painel")]
 )
 def test_a_dead_process_degrades_and_is_named(
-    sample: SampleWorkspace, verdict: Judge, beat: Beat, name: str, label: str
+    sample: SampleWorkspace, assess: Assess, beat: Beat, name: str, label: str
 ) -> None:
-    """Whether its last beat is old, its pid gone or it said goodbye: the process is named as stopped."""
+    """A process whose heartbeat is old, whose pid is gone or that ended is named as stopped."""
     sample.fill()
     for change in ({"heartbeat_monotonic": time.monotonic() - 60}, {"pid": 2**22 + 1}, {"state": "stopped"}):
         _all_alive(beat)
         beat(name, **change)
-        status = verdict()
+        status = assess()
         assert status.state is State.DEGRADED
         assert texts(status) == (f"o processo {label} está parado",)
 
 
-def test_a_missing_dashboard_is_no_problem_where_nobody_supervises(
-    sample: SampleWorkspace, verdict: Judge, beat: Beat
+def test_a_missing_dashboard_is_no_problem_without_a_supervisor(
+    sample: SampleWorkspace, assess: Assess, beat: Beat
 ) -> None:
     """A person may run collector, pipeline and API alone."""
     sample.fill()
     for name in ("collector", "pipeline"):
         beat(name)
-    assert texts(verdict()) == ()
+    assert texts(assess()) == ()
 
 
-def test_stale_prices_and_forecasts_degrade(sample: SampleWorkspace, verdict: Judge, beat: Beat) -> None:
-    """An hour without a price is more than three cadences, whatever the processes say."""
+def test_stale_prices_and_forecasts_degrade(sample: SampleWorkspace, assess: Assess, beat: Beat) -> None:
+    """After an hour without a price the suite is degraded, even if all processes are alive."""
     sample.now -= HOUR_MS
     sample.fill()
     _all_alive(beat)
-    status = verdict()
+    status = assess()
     assert status.state is State.DEGRADED
     assert texts(status) == ("os preços estão parados há 60 min", "as previsões estão paradas há 60 min")
 
 
-def test_the_collector_says_what_stale_means(sample: SampleWorkspace, verdict: Judge, beat: Beat) -> None:
-    """With a slow cadence in force an hour-old price is not stale."""
+def test_the_collector_decides_what_is_stale(sample: SampleWorkspace, assess: Assess, beat: Beat) -> None:
+    """With a slow polling interval an hour-old price is not stale."""
     sample.now -= HOUR_MS
     sample.fill()
     _all_alive(beat)
     beat("collector", progress={"stale_after_s": 7200})
-    status = verdict()
+    status = assess()
     assert status.stale_after_s == 7200
     assert texts(status) == ("as previsões estão paradas há 60 min",)
 
 
-def test_the_pipelines_trouble_is_passed_on(sample: SampleWorkspace, verdict: Judge, beat: Beat) -> None:
-    """A failed step that leaves the last good model at work is said, while the pipeline lives."""
+def test_a_failed_step_of_the_pipeline_is_reported(sample: SampleWorkspace, assess: Assess, beat: Beat) -> None:
+    """A step that failed in the last cycle is a problem while the pipeline is alive."""
     sample.fill()
     _all_alive(beat)
     beat("pipeline", progress={"failed_steps": {"training": "disco cheio", "forecasts": "sem memória"}})
-    assert texts(verdict()) == ("falhou ao treinar: disco cheio", "falhou ao prever: sem memória")
+    assert texts(assess()) == ("falhou ao treinar: disco cheio", "falhou ao prever: sem memória")
 
 
-def test_the_notice_outlives_the_supervisor(sample: SampleWorkspace, verdict: Judge, beat: Beat) -> None:
-    """The supervisor's newest notice comes first; without it the one of the decision stays."""
+def test_the_notice_outlives_the_supervisor(sample: SampleWorkspace, assess: Assess, beat: Beat) -> None:
+    """A running supervisor's notice is shown, otherwise the one stored with the source."""
     publish_source(sample.settings, sample.workspace, message("notice.fallback"))
-    assert verdict().notice == message("notice.fallback")
+    assert assess().notice == message("notice.fallback")
     beat("suite", progress={"notice": {"code": "notice.coingecko_back"}})
-    assert verdict().notice == message("notice.coingecko_back")
+    assert assess().notice == message("notice.coingecko_back")
 
 
-def test_the_end_of_a_replay_is_told_while_it_is_replayed(sample: SampleWorkspace, tmp_path: Path, beat: Beat) -> None:
-    """The local server's word on when the recording ends; what an earlier replay left behind is not shown."""
+def test_the_end_of_a_replay_is_known_during_the_replay(sample: SampleWorkspace, tmp_path: Path, beat: Beat) -> None:
+    """It comes from the local market server's record, and not from that of an earlier replay."""
     recording = tmp_path / "gravação.csv"
     recording.write_text("timestamp,coin,price\n")
     beat("simulator", progress={"replay_ends_ms": 1_800_000_000_000})
@@ -179,51 +179,51 @@ def test_live_prices_are_live(tmp_path: Path) -> None:
     assert assess_suite(sample.settings, Readers(sample.settings)).is_live
 
 
-def test_a_damaged_database_is_said_and_nothing_is_raised(sample: SampleWorkspace, verdict: Judge, beat: Beat) -> None:
-    """The sentence says which file it is and who will make it anew."""
+def test_a_damaged_database_is_a_problem_not_an_error(sample: SampleWorkspace, assess: Assess, beat: Beat) -> None:
+    """The message names the file and the process that will rebuild it."""
     sample.fill()
     _all_alive(beat)
     sample.workspace.database.write_bytes(b"\x00" * 8192)
-    assert any("base de preços está danificada" in problem for problem in texts(verdict()))
+    assert any("base de preços está danificada" in problem for problem in texts(assess()))
 
 
-def test_damaged_forecasts_are_said_and_nothing_is_raised(sample: SampleWorkspace, verdict: Judge, beat: Beat) -> None:
-    """A broken manifest is a problem, not an error."""
+def test_damaged_forecasts_are_a_problem_not_an_error(sample: SampleWorkspace, assess: Assess, beat: Beat) -> None:
+    """A damaged manifest is among the problems."""
     sample.fill()
     _all_alive(beat)
     (sample.workspace.processed / "manifest.json").write_bytes(b"{")
-    assert any("previsões publicadas estão danificadas" in problem for problem in texts(verdict()))
+    assert any("previsões publicadas estão danificadas" in problem for problem in texts(assess()))
 
 
-def test_a_database_of_a_newer_release_is_said_and_nothing_is_raised(
-    sample: SampleWorkspace, verdict: Judge, beat: Beat
+def test_a_database_of_a_newer_release_is_a_problem_not_an_error(
+    sample: SampleWorkspace, assess: Assess, beat: Beat
 ) -> None:
-    """The reader refuses the schema; the judgement passes the sentence on."""
+    """The reader refuses the schema; its message is among the problems."""
     sample.fill()
     _all_alive(beat)
     connection = sqlite3.connect(sample.workspace.database)
     connection.execute("PRAGMA user_version = 999")
     connection.close()
-    assert any("atualize o programa" in problem for problem in texts(verdict()))
+    assert any("atualize o programa" in problem for problem in texts(assess()))
 
 
-def test_a_lost_recording_is_said_and_nothing_is_raised(tmp_path: Path) -> None:
-    """An API started alone with a recording that is not there still answers."""
+def test_a_lost_recording_is_a_problem_not_an_error(tmp_path: Path) -> None:
+    """An API that was started with a missing recording still responds."""
     settings = load_settings(data_dir=tmp_path, source=Source.REPLAY, replay=tmp_path / "nada.csv")
     status = assess_suite(settings, Readers(settings))
     assert status.state is State.WAITING
     assert any("nada.csv" in problem for problem in texts(status))
 
 
-def test_a_broken_health_file_counts_as_dead(sample: SampleWorkspace, verdict: Judge, beat: Beat) -> None:
-    """Half a health file is no sign of life."""
+def test_a_broken_health_file_counts_as_dead(sample: SampleWorkspace, assess: Assess, beat: Beat) -> None:
+    """A process with a truncated health file is named as stopped."""
     sample.fill()
     _all_alive(beat)
     (sample.settings.run_dir / "collector.json").write_bytes(b'{"pid": ')
-    assert "o processo coletor está parado" in texts(verdict())
+    assert "o processo coletor está parado" in texts(assess())
 
 
-def test_a_collector_that_cannot_store_degrades(sample: SampleWorkspace, verdict: Judge, beat: Beat) -> None:
+def test_a_collector_that_cannot_store_degrades(sample: SampleWorkspace, assess: Assess, beat: Beat) -> None:
     """Prices that wait in memory are a problem although every process is alive."""
     sample.fill()
     _all_alive(beat)
@@ -232,25 +232,25 @@ def test_a_collector_that_cannot_store_degrades(sample: SampleWorkspace, verdict
         state="storage_refused",
         progress={"message": {"code": "text", "values": {"text": "30 ficam na memória"}}},
     )
-    status = verdict()
+    status = assess()
     assert status.state is State.DEGRADED
     assert texts(status) == ("o coletor não grava: 30 ficam na memória",)
 
 
-def test_a_real_heartbeat_is_judged_alive(sample: SampleWorkspace, verdict: Judge) -> None:
-    """What Heartbeat writes is what the judgement reads."""
+def test_a_process_with_a_real_heartbeat_is_alive(sample: SampleWorkspace, assess: Assess) -> None:
+    """What `Heartbeat` writes is read as alive."""
     with Heartbeat(sample.settings.run_dir, COLLECTOR) as heartbeat:
         said = message("collector.searching")
         heartbeat.state(ProcessState.COLLECTING, CollectorProgress(message=said))
-        health = verdict().processes.collector
+        health = assess().processes.collector
         assert (health.alive, health.state, health.progress.message) == (True, ProcessState.COLLECTING, said)
-    assert not verdict().processes.collector.alive
+    assert not assess().processes.collector.alive
 
 
-def test_files_set_aside_are_named_for_an_hour(sample: SampleWorkspace, verdict: Judge, beat: Beat) -> None:
-    """What was lost to damage is among the problems, with its name, and not for ever."""
+def test_files_set_aside_are_named_for_an_hour(sample: SampleWorkspace, assess: Assess, beat: Beat) -> None:
+    """Damaged files are among the problems for an hour."""
     now = now_ms()
     beat("pipeline", damaged={"log/part.parquet": iso(now), "old.parquet": iso(now - 2 * HOUR_MS)})
-    text = " ".join(texts(verdict()))
+    text = " ".join(texts(assess()))
     assert "log/part.parquet" in text
     assert "old.parquet" not in text

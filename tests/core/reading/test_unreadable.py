@@ -1,4 +1,4 @@
-"""What the operating system refuses says nothing of a file's content: nothing is set aside for it."""
+"""Files that cannot be opened are not treated as damaged: nothing is set aside."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ TABLE = pa.table({"coin": ["bitcoin"], "value": [1.0]})
 
 @contextmanager
 def no_more_files() -> Iterator[None]:
-    """Let this process open nothing more: errno EMFILE."""
+    """Make every further open fail with errno EMFILE."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))
     try:
@@ -48,8 +48,8 @@ def _set_aside(folder: Path) -> list[str]:
     return [path.name for path in folder.rglob("*") if ".damaged-" in path.name]
 
 
-def test_too_many_open_files_are_no_damage_to_tables(publisher: Publisher) -> None:
-    """A reader is told to wait, the publisher that it cannot look now; afterwards everything is there as before."""
+def test_too_many_open_files_do_not_count_as_damaged_tables(publisher: Publisher) -> None:
+    """Reader and publisher report that they cannot read now; afterwards all tables are still there."""
     entry = publisher.manifest.entries["latest"]
     path = publisher.folder / entry.file
     actions: list[tuple[Callable[[], object], type[Exception]]] = [
@@ -68,8 +68,8 @@ def test_too_many_open_files_are_no_damage_to_tables(publisher: Publisher) -> No
     assert read_table(path).equals(TABLE)
 
 
-def test_what_cannot_be_reached_is_no_damage_to_tables(publisher: Publisher) -> None:
-    """A name that leads nowhere (errno ELOOP; a disk that fails says EIO in the same way) is left where it is."""
+def test_unreachable_files_do_not_count_as_damaged_tables(publisher: Publisher) -> None:
+    """A file that cannot be reached (errno ELOOP, like EIO of a failing disk) stays where it is."""
     path = publisher.folder / publisher.manifest.entries["latest"].file
     kept = path.rename(path.with_suffix(".kept"))
     path.symlink_to(path)
@@ -82,8 +82,8 @@ def test_what_cannot_be_reached_is_no_damage_to_tables(publisher: Publisher) -> 
     assert (publisher.damaged, _set_aside(publisher.folder)) == ([], [])
 
 
-def test_too_many_open_files_are_no_damage_to_prices(tmp_path: Path) -> None:
-    """Reader and writer say that they cannot read now; the database stays the one in use."""
+def test_too_many_open_files_do_not_count_as_a_damaged_price_store(tmp_path: Path) -> None:
+    """Reader and writer report that they cannot read now; the database stays in use."""
     path = tmp_path / "crypto.db"
     with PriceWriter(path) as writer:
         writer.store([Price("bitcoin", 1, 100.0)])
@@ -108,8 +108,8 @@ def test_too_many_open_files_are_no_damage_to_prices(tmp_path: Path) -> None:
         ("row 3 missing from index", True),
     ],
 )
-def test_sqlite_tells_a_page_it_cannot_read_from_a_broken_one(verdict: str, is_damage: bool) -> None:
-    """SQLite reports both in one list of sentences."""
+def test_an_unreadable_page_is_told_from_a_damaged_one(verdict: str, is_damage: bool) -> None:
+    """SQLite's quick_check reports both as text."""
 
     class Answering:
         def execute(self, _statement: str) -> Answering:
@@ -124,8 +124,8 @@ def test_sqlite_tells_a_page_it_cannot_read_from_a_broken_one(verdict: str, is_d
 
 
 @pytest.mark.parametrize("content", [b"9" * 10_000, b"[" * 200_000, b"\xff", b"", b"[1]", b"{"])
-def test_json_that_is_none_of_ours_is_damage(tmp_path: Path, content: bytes) -> None:
-    """Also endless numbers and endless nesting."""
+def test_invalid_json_counts_as_damage(tmp_path: Path, content: bytes) -> None:
+    """Broken bytes or syntax, huge numbers and deep nesting raise DamagedFile."""
     path = tmp_path / "x.json"
     path.write_bytes(content)
     with pytest.raises(DamagedFile):
@@ -133,8 +133,8 @@ def test_json_that_is_none_of_ours_is_damage(tmp_path: Path, content: bytes) -> 
 
 
 @pytest.mark.parametrize("text", ["nada", "-1", "9" * 5000, "1e9", ""])
-def test_a_count_of_prices_that_is_none_is_not_shown(tmp_path: Path, text: str) -> None:
-    """The diagnostics do without it."""
+def test_an_invalid_count_of_prices_is_not_shown(tmp_path: Path, text: str) -> None:
+    """The diagnostics page leaves the number out."""
     sample = SampleWorkspace.make(tmp_path)
     sample.fill()
     with sqlite3.connect(sample.workspace.database) as connection:

@@ -21,10 +21,10 @@ from core.errors import (
     SourceUnavailable,
     UnknownCoin,
 )
-from core.times import parse_moment
+from core.times import parse_iso
 from etl.coingecko.error_replies import error_code, refusal, wait_ordered_s
 
-NOW_MS = parse_moment("2026-09-16T09:14:20Z")
+NOW_MS = parse_iso("2026-09-16T09:14:20Z")
 CLOUDFLARE = "<!DOCTYPE html> ... <title>Access denied | api.coingecko.com used Cloudflare to restrict access</title>"
 TIMEOUT = "<!DOCTYPE html> ... <title>api.coingecko.com | 504: Gateway time-out</title> ..."
 RAILS = "<!DOCTYPE html>... <title>Uh Oh! We're sorry, but something went wrong. (500)</title> ..."

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from core.errors import BadReply
 from core.price_store import Price
-from core.times import HOUR_MS, parse_moment
+from core.times import HOUR_MS, parse_iso
 from etl.coingecko.parsing import ReplyTime, hourly_prices, parse_chart, parse_json, parse_markets
 
-NOW_MS = parse_moment("2026-09-16T09:14:30Z")
+NOW_MS = parse_iso("2026-09-16T09:14:30Z")
 MOMENT = ReplyTime(NOW_MS, NOW_MS + 5)
 ROW = {
     "id": "bitcoin",
@@ -39,7 +39,7 @@ JSON = st.recursive(
 def test_a_row_becomes_a_coin_and_a_price_at_its_event_time() -> None:
     """The event time is last_updated, beside it the moment of fetching; the symbol is lower case."""
     (row,) = parse_markets([ROW], MOMENT)
-    ts_ms = parse_moment("2026-09-16T09:14:20Z")
+    ts_ms = parse_iso("2026-09-16T09:14:20Z")
     assert row.price == Price("bitcoin", ts_ms, 67187.3358, 1317802988326.25, 31260929299.0, NOW_MS + 5)
     assert (row.coin.id, row.coin.symbol, row.coin.name, row.coin.rank) == ("bitcoin", "btc", "Bitcoin", 1)
     assert row.day_range == (66000.5, 68000.0)
@@ -97,7 +97,7 @@ def test_a_market_cap_of_zero_means_unknown() -> None:
 def test_the_sparkline_is_dated_back_hour_by_hour() -> None:
     """The last hourly price has the row's own event time; nulls leave holes and shift nothing."""
     (row,) = parse_markets([{**ROW, "sparkline_in_7d": {"price": [1.0, None, 3, 0, 5.5]}}], MOMENT)
-    ts_ms = parse_moment("2026-09-16T09:14:20Z")
+    ts_ms = parse_iso("2026-09-16T09:14:20Z")
     assert hourly_prices(row) == [(ts_ms - 4 * HOUR_MS, 1.0), (ts_ms - 2 * HOUR_MS, 3.0), (ts_ms, 5.5)]
 
 

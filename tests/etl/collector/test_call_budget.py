@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.settings import Plan, Settings, load_settings
-from core.times import parse_moment
+from core.times import parse_iso
 from core.wording import Message
 from etl.collector.call_budget import CallBudget, Clock, Limits, limits_of
 
-MID_MONTH_MS = parse_moment("2026-06-15T12:00:00Z")
+MID_MONTH_MS = parse_iso("2026-06-15T12:00:00Z")
 
 
 @dataclass
@@ -160,7 +160,7 @@ def test_a_spent_month_waits_for_the_next_one() -> None:
         budget.start()
         budget.finish()
     wait_s = budget.delay_s()
-    assert wait_s == (parse_moment("2026-07-01") - MID_MONTH_MS) / 1000
+    assert wait_s == (parse_iso("2026-07-01") - MID_MONTH_MS) / 1000
     hands.move(wait_s)
     assert budget.delay_s() == 0
     assert budget.calls_month == 0
@@ -168,9 +168,9 @@ def test_a_spent_month_waits_for_the_next_one() -> None:
 
 def test_a_month_of_a_demo_key_suffices_for_polls_every_five_minutes() -> None:
     """From the first to the last second of a month of 31 days the budget holds, and the cadence stays near 300 s."""
-    hands = Hands(wall_ms=parse_moment("2026-07-01"))
+    hands = Hands(wall_ms=parse_iso("2026-07-01"))
     budget = CallBudget(limits_of(settings(Plan.DEMO_KEY)), hands.clock())
-    end_ms = parse_moment("2026-08-01")
+    end_ms = parse_iso("2026-08-01")
     slowest = 0.0
     for _ in range(300):
         budget.start()
@@ -188,7 +188,7 @@ def test_a_month_of_a_demo_key_suffices_for_polls_every_five_minutes() -> None:
 
 def test_back_fill_leaves_the_month_to_the_polls() -> None:
     """When what is left of the month is just enough for polls, back-fill waits."""
-    hands = Hands(wall_ms=parse_moment("2026-07-01"))
+    hands = Hands(wall_ms=parse_iso("2026-07-01"))
     budget = CallBudget(Limits(30, 60.0, 9_000, 300.0), hands.clock())
     assert budget.background_delay_s(100, 300, 1) == math.inf
 

@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.price_store import Coin, Price, PriceReader, PriceWriter
-from core.times import DAY_MS, MINUTE_MS, parse_moment
+from core.times import DAY_MS, MINUTE_MS, parse_iso
 from etl.collector.retention import Retention
 
-START_MS = parse_moment("2026-01-01")
+START_MS = parse_iso("2026-01-01")
 NOW_MS = START_MS + 100 * DAY_MS
 BAR_MS = 5 * MINUTE_MS
 
