@@ -146,7 +146,7 @@ class ChildStatus:
 
 @dataclass(frozen=True)
 class SuiteProgress:
-    """The supervisor: chosen source, what people must be told about it, addresses, and its children by name."""
+    """The record of run_all.py: the source, the notice about it, the addresses, and the children by name."""
 
     source: str | None = None
     notice: Message | None = None

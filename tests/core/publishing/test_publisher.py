@@ -28,7 +28,7 @@ def _rows(publisher: Publisher, name: str) -> list[int]:
 
 
 def test_nothing_published_is_not_ready(tmp_path: Path) -> None:
-    """Before the first publication a reader is told to wait."""
+    """Before the first publication a reader raises NotReady."""
     with pytest.raises(NotReady):
         ManifestReader(tmp_path).current()
 
