@@ -88,7 +88,7 @@ def test_processes_that_hang_are_restarted(tmp_path: Path, tell: Callable[..., N
     for name in NAMES:
         assert f"{name} não dá sinal há" in said
         trace = "\n".join(line for line in said.splitlines() if line.startswith(f"{name:<9} |"))
-        assert "the heartbeat rests" in trace
+        assert "the heartbeat pauses" in trace
         assert "most recent call first" in trace
     tell("main loops that hang", len(NAMES), len(NAMES))
 
