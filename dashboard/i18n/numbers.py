@@ -33,7 +33,7 @@ def time_zone(name: str | None) -> tzinfo:
     """The browser's time zone; UTC if it is missing or unknown to this machine."""
     try:
         return ZoneInfo(name) if name else UTC
-    except (ZoneInfoNotFoundError, ValueError):
+    except (ZoneInfoNotFoundError, ValueError, OSError):  # OSError: the name of a folder, or too long for a file
         return UTC
 
 

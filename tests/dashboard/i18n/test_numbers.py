@@ -71,7 +71,7 @@ def test_times_are_local_to_the_visitor() -> None:
     assert BRAZIL.date_time(None) == "—"
 
 
-@pytest.mark.parametrize("name", [None, "", "No/Where", "../etc/passwd", "\x00"])
+@pytest.mark.parametrize("name", [None, "", "No/Where", "../etc/passwd", "\x00", "America", "x" * 300])
 def test_an_unknown_zone_is_utc(name: str | None) -> None:
     """A browser without a known time zone gets UTC."""
     assert time_zone(name) is UTC
