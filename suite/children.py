@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import sys
+import urllib.request
 from dataclasses import replace
 from typing import Final
 
-from core.processes.child import HIDDEN_VARIABLE
+from core.processes.child import HIDDEN_VARIABLE, child_command
 from core.settings import PARENT_VARIABLE, Settings, Source
 from core.workspace import Workspace
 from suite.supervisor import ChildSpec
@@ -91,18 +91,20 @@ def _reader_settings(settings: Settings) -> Settings:
 
 
 def _spec(name: str, arguments: tuple[str, ...] | list[str], settings: Settings) -> ChildSpec:
-    argv = (sys.executable, "-m", "core.processes.child", "-m", *arguments)
-    return ChildSpec(name, argv, {**_environment(settings), **RESOURCE_LIMITS})
+    argv, variables = child_command(*arguments)
+    return ChildSpec(name, argv, {**_environment(settings), **RESOURCE_LIMITS, **variables})
 
 
 def _environment(settings: Settings) -> dict[str, str]:
     """The environment of a child: that of this process, all settings, UTF-8 and the parent's pid.
 
-    The local market server is exempt from proxies.
+    The local market server is exempt from proxies. Proxies from the settings of Windows or macOS are named, because the
+    exemption alone would hide them from the child.
     """
     environment = {name: value for name, value in os.environ.items() if name not in _NOT_INHERITED}
     environment |= settings.environment()
     environment |= {PARENT_VARIABLE: str(os.getpid()), "PYTHONUTF8": "1", "PYTHONUNBUFFERED": "1", "NO_COLOR": "1"}
-    for name in ("NO_PROXY", "no_proxy"):
-        environment[name] = ",".join(filter(None, (environment.get(name), _LOCAL_HOSTS)))
-    return environment
+    proxies = urllib.request.getproxies()
+    environment |= {f"{scheme}_proxy": proxies[scheme] for scheme in ("http", "https") if scheme in proxies}
+    hosts = {environment.get("NO_PROXY"): None, environment.get("no_proxy"): None, _LOCAL_HOSTS: None}
+    return environment | dict.fromkeys(("NO_PROXY", "no_proxy"), ",".join(filter(None, hosts)))

@@ -20,12 +20,30 @@ from core.errors import ForecastingError
 from core.processes.lifecycle import watch_parent
 from core.settings import PARENT_VARIABLE
 
-__all__ = ["HIDDEN_VARIABLE", "end_with_parent", "hide_modules", "main"]
+__all__ = ["HIDDEN_VARIABLE", "child_command", "end_with_parent", "hide_modules", "main"]
 
 HIDDEN_VARIABLE: Final = "CRYPTO_HIDDEN_MODULES"
 """Names modules that a child must not load; not inherited by the child's own children."""
 
 _PR_SET_PDEATHSIG: Final = 1
+
+
+def child_command(
+    module: str,
+    *arguments: str,
+    executable: str = sys.executable,
+    real: str = getattr(sys, "_base_executable", sys.executable),
+    platform: str = sys.platform,
+) -> tuple[tuple[str, ...], dict[str, str]]:
+    """Command line and variables that start `module` as a child whose pid is the one that its parent sees.
+
+    On Windows the python.exe of a virtual environment only starts the `real` one, as another process. Here that one is
+    started directly and told what the first would tell it, as `multiprocessing` does.
+    """
+    variables = {}
+    if platform == "win32" and real != executable:
+        variables, executable = {"__PYVENV_LAUNCHER__": executable}, real
+    return (executable, "-m", "core.processes.child", "-m", module, *arguments), variables
 
 
 def end_with_parent() -> None:
@@ -39,13 +57,13 @@ def end_with_parent() -> None:
     parent = os.environ.get(PARENT_VARIABLE, "")
     if not parent.isdigit():
         return
-    if sys.platform != "linux":
+    if sys.platform == "linux":
+        if ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL) != 0:
+            raise ForecastingError(f"prctl: {os.strerror(ctypes.get_errno())}")
+        if os.getppid() != int(parent):  # the parent ended before prctl was called
+            os.kill(os.getpid(), signal.SIGKILL)
+    else:
         watch_parent()
-        return
-    if ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL) != 0:
-        raise ForecastingError(f"prctl: {os.strerror(ctypes.get_errno())}")
-    if os.getppid() != int(parent):  # the parent ended before prctl was called
-        os.kill(os.getpid(), signal.SIGKILL)
 
 
 class _Hidden(MetaPathFinder):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import subprocess
-import sys
 import tempfile
 from pathlib import Path
 from types import TracebackType
@@ -15,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from core.accuracy.scores import SCORE_SCHEMA
+from core.processes.child import child_command
 from core.processes.health_schema import COLLECTOR
 from core.processes.heartbeat import read_health
 from core.settings import PARENT_VARIABLE, PROJECT
@@ -33,7 +33,7 @@ class FirstBacktest:
 
     def __init__(self, session: Session) -> None:
         self._session = session
-        self._folder = tempfile.TemporaryDirectory(prefix="crypto-backtest-")
+        self._folder = tempfile.TemporaryDirectory(prefix="crypto-backtest-", ignore_cleanup_errors=True)
         self._process: subprocess.Popen[bytes] | None = None
         self._done = _ENTRY in session.publisher.manifest.entries
 
@@ -71,17 +71,9 @@ class FirstBacktest:
         return progress.backfill_total > 0 and progress.backfill_done == progress.backfill_total
 
     def _start(self) -> subprocess.Popen[bytes]:
-        command = [
-            sys.executable,
-            "-m",
-            "core.processes.child",
-            "-m",
-            "model.first_backtest",
-            "--out",
-            str(self._result),
-        ]
+        command, variables = child_command("model.first_backtest", "--out", str(self._result))
         settings = self._session.settings.model_copy(update={"source": self._session.workspace.source})
-        environment = {**os.environ, **settings.environment(), PARENT_VARIABLE: str(os.getpid())}
+        environment = {**os.environ, **settings.environment(), **variables, PARENT_VARIABLE: str(os.getpid())}
         return subprocess.Popen(command, cwd=PROJECT, env=environment, stdin=subprocess.DEVNULL)  # noqa: S603 - ourselves
 
     def _finish(self, exit_code: int) -> None:

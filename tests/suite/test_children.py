@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
@@ -33,12 +34,25 @@ def test_children_get_the_settings(
     assert not any("segredo" in word for spec in specs for word in spec.argv)
     for spec in specs:
         assert spec.environment[PARENT_VARIABLE] == str(os.getpid())
-        assert spec.environment["NO_PROXY"] == "example.com,127.0.0.1,localhost"
+        for name in ("NO_PROXY", "no_proxy"):  # Windows takes both for one
+            assert spec.environment[name] == "example.com,127.0.0.1,localhost"
     with monkeypatch.context() as child:
         for name, value in specs[3].environment.items():
             child.setenv(name, value)
         assert load_settings() == local
     assert specs[0].environment["CRYPTO_SOURCE"] == "auto"
+
+
+def test_children_get_the_proxies_of_the_system(
+    settings: Callable[..., Settings], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Proxies from the settings of Windows or macOS are named, because NO_PROXY alone would hide them."""
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(urllib.request, "getproxies", lambda: {"https": "http://proxy:3128", "ftp": "http://proxy:21"})
+    environment = children.collector(settings(source="demo")).environment
+    assert (environment["https_proxy"], environment.get("ftp_proxy")) == ("http://proxy:3128", None)
+    assert {environment[name] for name in ("NO_PROXY", "no_proxy")} == {"127.0.0.1,localhost"}
 
 
 def test_the_replay_child_gets_recording_and_epoch(settings: Callable[..., Settings], tmp_path: Path) -> None:
