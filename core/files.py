@@ -7,9 +7,11 @@ import os
 import shutil
 import tempfile
 import time
+from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from core.errors import DamagedFile
 from core.times import now_ms, to_datetime
@@ -17,6 +19,7 @@ from core.times import now_ms, to_datetime
 __all__ = [
     "check_writable",
     "file_stamp",
+    "read_bytes",
     "read_json",
     "refuses_writing",
     "remove_temporaries",
@@ -25,8 +28,10 @@ __all__ = [
     "write_json",
 ]
 
-_REPLACE_TRIES = 10
+_TRIES = 10
+_OPEN_FILES_REFUSE = os.name == "nt"
 _MIN_FREE_BYTES = 16 * 1024
+_Result = TypeVar("_Result")
 
 
 def write_atomically(path: Path, content: bytes, *, durable: bool = True) -> None:
@@ -46,7 +51,7 @@ def write_atomically(path: Path, content: bytes, *, durable: bool = True) -> Non
             file.flush()
             if durable:
                 os.fsync(file.fileno())
-        _replace(temporary, path)
+        _patiently(lambda: temporary.replace(path))
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
@@ -60,6 +65,15 @@ def write_json(path: Path, value: object, *, durable: bool = True) -> None:
     write_atomically(path, text.encode(), durable=durable)
 
 
+def read_bytes(path: Path) -> bytes:
+    """Read a file that another process may be replacing at this moment.
+
+    Raises:
+        OSError: it is missing, or cannot be read now.
+    """
+    return _patiently(path.read_bytes)
+
+
 def read_json(path: Path) -> dict[str, Any]:
     """Read the JSON object at `path`.
 
@@ -69,7 +83,7 @@ def read_json(path: Path) -> dict[str, Any]:
         OSError: it cannot be read now; its content may be fine.
     """
     try:
-        value = json.loads(path.read_bytes())
+        value = json.loads(read_bytes(path))
     except (ValueError, RecursionError) as error:  # wrong bytes or syntax, huge numbers, deep nesting
         raise DamagedFile(f"{path.name}: not JSON ({error})") from error
     if not isinstance(value, dict):
@@ -122,22 +136,27 @@ def set_aside(path: Path) -> Path:
     stamp = to_datetime(now_ms()).strftime("%Y%m%dT%H%M%S%f")[:-3]
     target = path.with_name(f"{path.name}.damaged-{stamp}")
     for suffix in ("", "-wal", "-shm"):
+        part, new = path.with_name(path.name + suffix), target.with_name(target.name + suffix)
         with suppress(FileNotFoundError):
-            path.with_name(path.name + suffix).rename(target.with_name(target.name + suffix))
+            _patiently(partial(part.rename, new))
     _sync_folder(path.parent)
     return target
 
 
-def _replace(temporary: Path, path: Path) -> None:
-    """Rename over `path`; retry, because Windows refuses while a reader has the file open."""
-    for attempt in range(_REPLACE_TRIES):
+def _patiently(action: Callable[[], _Result]) -> _Result:
+    """Run `action`; on Windows retry for half a second while another process has the file open.
+
+    Windows neither replaces nor renames an open file, nor opens one that is being replaced. Readers, virus scanners
+    and backups hold a file for moments. On other systems a refusal is final.
+    """
+    for attempt in range(_TRIES - 1):
         try:
-            temporary.replace(path)
-            return
+            return action()
         except PermissionError:
-            if os.name != "nt" or attempt == _REPLACE_TRIES - 1:
+            if not _OPEN_FILES_REFUSE:
                 raise
             time.sleep(0.01 * 2 ** min(attempt, 3))
+    return action()
 
 
 def _sync_folder(folder: Path) -> None:

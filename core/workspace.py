@@ -13,7 +13,7 @@ from typing import Any, Final
 from pydantic import TypeAdapter, ValidationError
 
 from core.errors import ConfigurationError, DamagedFile, NotReady, WorkspaceMismatch
-from core.files import read_json, set_aside, write_atomically, write_json
+from core.files import read_bytes, read_json, set_aside, write_atomically, write_json
 from core.processes.lifecycle import hold_lock
 from core.settings import Settings, Source
 from core.times import iso, now_ms
@@ -145,7 +145,7 @@ def publish_source(settings: Settings, workspace: Workspace, notice: Message | N
 def source_choice(settings: Settings) -> SourceChoice | None:
     """Read the suite's choice of the source; None before it has decided or if the file is damaged."""
     try:
-        return _CHOICE.validate_json(_choice_file(settings).read_bytes())
+        return _CHOICE.validate_json(read_bytes(_choice_file(settings)))
     except (FileNotFoundError, ValidationError):
         return None
 

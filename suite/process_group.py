@@ -43,19 +43,20 @@ def ask_to_stop(process: subprocess.Popen[str]) -> None:
     """Ask the group of `process` to stop; do nothing if it has ended."""
     if process.poll() is not None:
         return
-    with suppress(ProcessLookupError, PermissionError):
-        if sys.platform == "win32":
+    if sys.platform == "win32":
+        with suppress(OSError):  # it has just ended, or there is no console to send the event through
             process.send_signal(signal.CTRL_BREAK_EVENT)
-        else:
+    else:
+        with suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGTERM)
 
 
 def kill_group(process: subprocess.Popen[str]) -> None:
     """Kill `process` and everything that it started, even if it has ended itself."""
     if sys.platform == "win32":
-        with suppress(psutil.NoSuchProcess):
+        with suppress(psutil.Error):  # gone, or ending just now, which Windows calls access denied
             for descendant in psutil.Process(process.pid).children(recursive=True):
-                with suppress(psutil.NoSuchProcess):
+                with suppress(psutil.Error):
                     descendant.kill()
         process.kill()
     else:

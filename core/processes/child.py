@@ -35,10 +35,10 @@ def child_command(
     real: str = getattr(sys, "_base_executable", sys.executable),
     platform: str = sys.platform,
 ) -> tuple[tuple[str, ...], dict[str, str]]:
-    """Command line and variables that start `module` as a child whose pid is the one that its parent sees.
+    """Build the command and the variables that start `module` as a child with the pid that its parent sees.
 
-    On Windows the python.exe of a virtual environment only starts the `real` one, as another process. Here that one is
-    started directly and told what the first would tell it, as `multiprocessing` does.
+    On Windows, python.exe of a virtual environment is a launcher that starts the `real` interpreter as another
+    process. This starts the interpreter directly and sets the launcher's variable, as `multiprocessing` does.
     """
     variables = {}
     if platform == "win32" and real != executable:

@@ -20,7 +20,7 @@ import psutil
 from pydantic import TypeAdapter, ValidationError
 
 from core.errors import ForecastingError
-from core.files import remove_temporaries, write_atomically
+from core.files import read_bytes, remove_temporaries, write_atomically
 from core.processes.health_schema import Process, ProcessState, ProgressT
 from core.times import iso, now_ms
 from core.wording import Message
@@ -214,7 +214,7 @@ def read_health(run_dir: Path, process: Process[ProgressT]) -> Health[ProgressT]
     The age is measured by the machine's monotonic clock, so a jump of the wall clock does not change it.
     """
     try:
-        record: _Record[ProgressT] = _adapter(process).validate_json((run_dir / f"{process.name}.json").read_bytes())
+        record: _Record[ProgressT] = _adapter(process).validate_json(read_bytes(run_dir / f"{process.name}.json"))
     except (FileNotFoundError, ValidationError):
         return Health(process.name, process.progress())
     age_s = time.monotonic() - record.heartbeat_monotonic

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import errno
+import io
 import logging
+import math
 import os
 import signal
 import sys
@@ -30,18 +32,31 @@ from core.errors import (
 from core.settings import PARENT_VARIABLE
 from core.wording import Message, message, say
 
-__all__ = ["hold_lock", "lower_priority", "run_main", "run_step", "stop_event", "watch_parent"]
+__all__ = ["WakingEvent", "hold_lock", "lower_priority", "run_main", "run_step", "stop_event", "watch_parent"]
 
 _PARENT_CHECK_S: Final = 1.0
 _STOP_GRACE_S: Final = 3.0
+_WAKE_S: Final = 0.2
 _DISK_ERRORS: Final = {errno.ENOSPC, errno.EROFS, errno.EACCES, errno.EDQUOT}
 
 _log = logging.getLogger(__name__)
 
 
+class WakingEvent(threading.Event):
+    """An event whose waits are short: Windows runs no signal handler while the main thread waits for a lock."""
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait until the event is set, or for `timeout` seconds; whether it is set."""
+        deadline = math.inf if timeout is None else time.monotonic() + timeout
+        while not super().wait(max(0.0, min(_WAKE_S, deadline - time.monotonic()))):
+            if time.monotonic() >= deadline:
+                return False
+        return True
+
+
 def stop_event() -> threading.Event:
     """Create an event that SIGINT, SIGTERM and (on Windows) SIGBREAK set; call from the main thread."""
-    stop = threading.Event()
+    stop = WakingEvent() if os.name == "nt" else threading.Event()
 
     def handle(_number: int, _frame: FrameType | None) -> None:
         stop.set()
@@ -83,7 +98,9 @@ def hold_lock(path: Path, what: Message) -> filelock.BaseFileLock:
 
 def lower_priority() -> None:
     """Lower the priority of this process, so that API and dashboard respond on a busy machine."""
-    if hasattr(os, "nice"):
+    if sys.platform == "win32":
+        psutil.Process().nice(psutil.BELOW_NORMAL_PRIORITY_CLASS)
+    else:
         os.nice(10)
 
 
@@ -91,8 +108,12 @@ def run_main(main: Callable[[], int]) -> int:
     """Run a process's `main`; an error that a person must act on becomes one line and an exit code.
 
     The exit code tells the supervisor what to do next. Files of the process are readable by this user only.
+    Characters that the encoding of the output lacks (a Windows code page has no arrow) become question marks.
     """
     os.umask(0o077)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     try:
         return main()
     except (ConfigurationError, BadInput) as error:

@@ -154,7 +154,10 @@ class ModelRegistry:
     def _forget_old(self, newest: str) -> None:
         files = sorted(path for path in self.folder.glob("model-*.joblib") if path.name != newest)
         for path in files[: max(0, len(files) - (KEEP_VERSIONS - 1))]:
-            path.unlink(missing_ok=True)
+            try:
+                path.unlink(missing_ok=True)
+            except OSError as error:
+                _log.warning("cannot delete %s yet: %s", path.name, error)
 
 
 def _refuse_other_format(value: Mapping[str, Any]) -> None:
