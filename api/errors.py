@@ -14,7 +14,8 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from api.parameters import InvalidParameter
-from core.errors import ConfigurationError, DamagedFile, ForecastingError, NotReady, UnknownCoin
+from core.errors import ConfigurationError, DamagedFile, NotReady, UnknownCoin, message_of
+from core.wording import say
 
 __all__ = ["add_error_answers"]
 
@@ -77,7 +78,7 @@ def _wait(detail: str) -> JSONResponse:
 
 
 def _words(error: Exception) -> str:
-    return error.in_words() if isinstance(error, ForecastingError) else str(error)
+    return say(message_of(error))
 
 
 def _unknown_coin(_: Request, error: Exception) -> Response:

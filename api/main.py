@@ -26,6 +26,7 @@ from core.processes.lifecycle import watch_parent
 from core.reading.readers import Readers
 from core.settings import Settings, load_settings
 from core.version import VERSION
+from core.wording import message, say
 
 __all__ = ["app", "create_app"]
 
@@ -96,6 +97,6 @@ def __getattr__(name: str) -> FastAPI:
     try:
         built = globals()["app"] = create_app()
     except ConfigurationError as error:
-        print(f"Erro: {error}", file=sys.stderr)  # noqa: T201 - a person started this command
+        print(say(message("command.error", problem=error.message)), file=sys.stderr)  # noqa: T201 - for a person
         raise SystemExit(EXIT_CONFIGURATION) from None
     return built

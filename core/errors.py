@@ -45,6 +45,7 @@ __all__ = [
     "StorageProblem",
     "UnknownCoin",
     "WorkspaceMismatch",
+    "message_of",
 ]
 
 EXIT_REFUSED = 2
@@ -138,3 +139,8 @@ class NotReady(ForecastingError):
 
 class BadInput(ForecastingError):
     """Refuse the input; the message says what is wrong and where."""
+
+
+def message_of(error: BaseException) -> Message | str:
+    """What an error says: a message for people if it is one of ours, otherwise plain text of Python or a library."""
+    return error.message if isinstance(error, ForecastingError) else str(error)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import Final
 
-from core.errors import ConfigurationError, DamagedFile, ForecastingError, StorageProblem
+from core.errors import ConfigurationError, DamagedFile, StorageProblem, message_of
 from core.price_store import PriceWriter
 from core.processes.command_line import CommandLine, run_command
 from core.processes.health_schema import COLLECTOR, CollectorProgress, ProcessState
@@ -78,7 +78,7 @@ def once(settings: Settings, stop: threading.Event) -> int:
             writer = stack.enter_context(PriceWriter(open_workspace(settings).database))
             collector = _resume(settings, writer, api)
         except (OSError, StorageProblem, DamagedFile) as error:
-            return _say(message("extract.store_closed", reason=_reason(error)), failed=True)
+            return _say(message("extract.store_closed", reason=message_of(error)), failed=True)
         while collector.polls.polled_ms is None and not stop.is_set():
             if collector.turn() > 0 or collector.polls.failures:
                 _, progress = collector_progress(collector)
@@ -115,7 +115,7 @@ def _open_collector(
         except (OSError, StorageProblem, DamagedFile) as error:
             attempt.close()
             health.error(error)
-            said = message("collector.store_closed", reason=_reason(error))
+            said = message("collector.store_closed", reason=message_of(error))
             health.state(ProcessState.STORAGE_REFUSED, CollectorProgress(message=said))
             if not complained:
                 _log.error("cannot open the price store: %s; trying every %.0f s", error, _DISK_RETRY_S)
@@ -171,10 +171,6 @@ class _HealthReporter:
 
 def _set_aside(name: str | None) -> Message:
     return message("collector.database_reset", file=name or "?")
-
-
-def _reason(error: Exception) -> Message | str:
-    return error.message if isinstance(error, ForecastingError) else str(error)
 
 
 def _summary(collector: Collector) -> int:

@@ -19,7 +19,7 @@ from typing import Final, TypeVar
 
 import pyarrow as pa
 
-from core.errors import DamagedFile, ForecastingError, NotReady
+from core.errors import DamagedFile, NotReady, message_of
 from core.forecast_schema import HORIZONS_MIN, KIND_MODEL
 from core.processes.command_line import CommandLine, run_command
 from core.processes.health_schema import PIPELINE, Headline, PipelineProgress, ProcessState, Step
@@ -198,7 +198,8 @@ def _headline(forecasts: pa.Table) -> Headline:
 
 
 def _reason(error: Exception) -> Message | str:
-    return error.message if isinstance(error, ForecastingError) else str(error)[:_MAX_REASON]
+    reason = message_of(error)
+    return reason[:_MAX_REASON] if isinstance(reason, str) else reason
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -19,7 +19,7 @@ from typing import Any, Final, Generic, Self, cast
 import psutil
 from pydantic import TypeAdapter, ValidationError
 
-from core.errors import ForecastingError
+from core.errors import message_of
 from core.files import read_bytes, remove_temporaries, write_atomically
 from core.processes.health_schema import Process, ProcessState, ProgressT
 from core.times import iso, now_ms
@@ -183,7 +183,7 @@ class Heartbeat(Generic[ProgressT]):
 
 
 def _text(error: BaseException) -> Message | str:
-    message = error.message if isinstance(error, ForecastingError) else str(error)
+    message = message_of(error)
     return message[:_MAX_ERROR_LENGTH] if isinstance(message, str) else message
 
 

@@ -41,7 +41,9 @@ def draw() -> None:
     try:
         settings = load_settings()
     except ConfigurationError as error:
-        st.error(f"{texts('errors.configuration')}\n\n```\n{error}\n```", icon=":material/settings_alert:")
+        st.error(
+            f"{texts('errors.configuration')}\n\n```\n{error.in_words(language)}\n```", icon=":material/settings_alert:"
+        )
         return
     if not admitted(settings.api_token, texts):
         return

@@ -90,6 +90,7 @@ def test_invalid_settings_end_it_with_one_line(
         command, cwd=PROJECT, env=environment, capture_output=True, text=True, timeout=60, check=False
     )
     assert done.returncode == EXIT_CONFIGURATION
+    assert done.stderr.startswith("Erro: Configuração inválida: ")
     assert said in done.stderr
     assert "Traceback" not in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1

@@ -89,9 +89,10 @@ def test_a_damaged_price_store_is_announced(running: SampleWorkspace) -> None:
 
 
 def test_invalid_settings_are_named(make_workspace: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The page names a variable with a wrong value."""
+    """The page names a variable with a wrong value, in its own language."""
     make_workspace()
     monkeypatch.setenv("CRYPTO_INTERVAL", "soon")
-    page = open_page()
-    assert not page.exception
-    assert "CRYPTO_INTERVAL=soon" in text_on(page)
+    for language, reason in (("pt", "deve ser um número"), ("en", "must be a number")):
+        page = open_page(idioma=language)
+        assert not page.exception
+        assert f"CRYPTO_INTERVAL=soon: {reason}" in text_on(page)
