@@ -28,7 +28,7 @@ WINDOWS_PATH = 259
 """Characters of a whole path that Windows takes without a change of its settings."""
 
 PROJECT_PATH = 120
-"""Characters that are left for the user's folder; the longest names of the installed packages leave as many."""
+"""Characters that our longest names leave for the folder of the project, at the least."""
 
 Refusals = Callable[[str, int], list[Path]]
 
