@@ -7,7 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import socket
 import sys
+from argparse import Namespace
+from collections.abc import Sequence
 from typing import Final
 
 import h11
@@ -16,8 +20,10 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from api.main import create_app
 from api.security import is_local, network
-from core.processes.lifecycle import run_main
-from core.settings import load_settings
+from core.errors import AlreadyRunning
+from core.processes.command_line import CommandLine, run_command
+from core.settings import Settings
+from core.wording import message
 
 __all__ = ["REQUEST_TIMEOUT_S", "RESPONSE_TIMEOUT_S", "TimeLimitedProtocol", "main"]
 
@@ -93,13 +99,16 @@ class TimeLimitedProtocol(H11Protocol):
         self._timer = self.loop.call_later(RESPONSE_TIMEOUT_S, self.transport.abort)
 
 
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Serve at the host and port of the settings until a stop signal."""
-    settings = load_settings()
-    uvicorn.run(
+    return run_command(CommandLine("api.server"), _serve, arguments)
+
+
+def _serve(settings: Settings, _given: Namespace) -> int:
+    """Serve on sockets that are bound before the application starts, so that a busy port touches no health file."""
+    listeners = _bind(settings.host, settings.api_port)
+    config = uvicorn.Config(
         create_app(settings),
-        host=settings.host,
-        port=settings.api_port,
         http=TimeLimitedProtocol,
         ws="none",
         backlog=_BACKLOG,
@@ -108,8 +117,33 @@ def main() -> int:
         log_level="warning",
         use_colors=False,
     )
+    uvicorn.Server(config).run(sockets=listeners)
     return 0
 
 
+def _bind(host: str, port: int) -> list[socket.socket]:
+    """Sockets at every address of `host`.
+
+    Raises:
+        AlreadyRunning: another process listens there, or the address cannot be used now.
+    """
+    listeners: list[socket.socket] = []
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        for family, kind, protocol, _, address in dict.fromkeys(found):
+            listeners.append(socket.socket(family, kind, protocol))
+            if os.name != "nt":  # there the option would let two servers share a port
+                listeners[-1].setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if family == socket.AF_INET6:
+                listeners[-1].setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            listeners[-1].bind(address)
+    except OSError as error:
+        for listener in listeners:
+            listener.close()
+        reason = error.strerror or str(error)
+        raise AlreadyRunning(message("port.refused", host=host, port=port, reason=reason)) from error
+    return listeners
+
+
 if __name__ == "__main__":
-    sys.exit(run_main(main))
+    sys.exit(main())

@@ -6,7 +6,7 @@ import os
 import re
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 import platformdirs
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
@@ -94,7 +94,7 @@ class Settings(BaseSettings):
     allowed_hosts: Annotated[tuple[str, ...], NoDecode] = ()
     retention_days: int = Field(90, ge=15, le=3650)
     train_days: int = Field(14, ge=1, le=60)
-    log_level: str = Field("INFO", pattern=r"^(DEBUG|INFO|WARNING|ERROR)$")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
     @field_validator("coins", "cors_origins", "allowed_hosts", mode="before")
     @classmethod
@@ -231,9 +231,14 @@ def _explain(detail: ErrorDetails) -> Message:
     return message("settings.invalid_variable", variable=f"CRYPTO_{name.upper()}", shown=shown, reason=reason)
 
 
+def _shown(value: object) -> Value:
+    """A limit without decimal zeros, alternatives in a row: pydantic's " or " suits no other language."""
+    return f"{value:g}" if isinstance(value, float) else str(value).replace(" or ", ", ")
+
+
 def _reason(detail: ErrorDetails) -> Message:
     code = detail["type"] if detail["type"].startswith("settings.") else f"settings.reason.{detail['type']}"
     if code not in sentences("en"):
         return message("settings.reason.other")
-    values: dict[str, Value] = {name: str(value) for name, value in detail.get("ctx", {}).items()}
+    values = {name: _shown(value) for name, value in detail.get("ctx", {}).items()}
     return Message(code, values)

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from core.errors import EXIT_CONFIGURATION
+from core.errors import EXIT_CONFIGURATION, EXIT_REFUSED
 from core.settings import PROJECT
 
 MAX_START_S = 30
@@ -83,13 +83,13 @@ def test_it_serves_an_empty_folder_and_stops_on_sigterm(tmp_path: Path, which: i
 def test_invalid_settings_end_it_with_one_line(
     tmp_path: Path, variables: dict[str, str], said: str, which: int
 ) -> None:
-    """The exit code is that of configuration errors, and the only line names the variable."""
+    """The exit code is that of a refusal, or of configuration errors under uvicorn; the only line names the variable."""
     command = _commands(_free_port())[which]
     environment = _environment(tmp_path, **variables)
     done = subprocess.run(
         command, cwd=PROJECT, env=environment, capture_output=True, text=True, timeout=60, check=False
     )
-    assert done.returncode == EXIT_CONFIGURATION
+    assert done.returncode == (EXIT_REFUSED, EXIT_CONFIGURATION)[which]
     assert done.stderr.startswith("Erro: Configuração inválida: ")
     assert said in done.stderr
     assert "Traceback" not in done.stderr
@@ -104,3 +104,31 @@ def test_importing_reads_no_settings_and_no_pandas(tmp_path: Path) -> None:
         [sys.executable, "-c", code], cwd=PROJECT, env=environment, capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == "[]"
+
+
+def test_a_second_api_leaves_the_first_one_alone(tmp_path: Path) -> None:
+    """On a port in use it ends with one sentence and exit code 2, and the health file of the first stays as it was."""
+    port = _free_port()
+    environment = _environment(tmp_path, CRYPTO_API_PORT=str(port))
+    command = [sys.executable, "-m", "api.server"]
+    with subprocess.Popen(command, cwd=PROJECT, env=environment) as first:
+        _status(port)
+        done = subprocess.run(
+            command, cwd=PROJECT, env=environment, capture_output=True, text=True, timeout=60, check=False
+        )
+        health = json.loads((tmp_path / "run" / "api.json").read_bytes())
+        first.terminate()
+    assert done.returncode == EXIT_REFUSED
+    assert done.stderr.startswith(f"Erro: não é possível atender em 127.0.0.1:{port}")
+    assert (health["pid"], health["state"]) == (first.pid, "serving")
+
+
+def test_the_command_explains_itself(tmp_path: Path) -> None:
+    """`--help` is Portuguese, and an unknown option is refused before anything is served."""
+    for option, code in (("--help", 0), ("--foo", EXIT_REFUSED)):
+        command = [sys.executable, "-m", "api.server", option]
+        done = subprocess.run(
+            command, cwd=PROJECT, env=_environment(tmp_path), capture_output=True, text=True, timeout=60, check=False
+        )
+        assert done.returncode == code
+        assert ("API REST com Swagger" in done.stdout) if code == 0 else ("opção desconhecida: --foo" in done.stderr)
