@@ -83,7 +83,7 @@ def test_it_serves_an_empty_folder_and_stops_on_sigterm(tmp_path: Path, which: i
 def test_invalid_settings_end_it_with_one_line(
     tmp_path: Path, variables: dict[str, str], said: str, which: int
 ) -> None:
-    """The exit code is that of a refusal, or of configuration errors under uvicorn; the only line names the variable."""
+    """The code is that of a refusal, or of configuration errors under uvicorn; the only line names the variable."""
     command = _commands(_free_port())[which]
     environment = _environment(tmp_path, **variables)
     done = subprocess.run(
