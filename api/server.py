@@ -12,6 +12,7 @@ import socket
 import sys
 from argparse import Namespace
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Final
 
 import h11
@@ -117,7 +118,8 @@ def _serve(settings: Settings, _given: Namespace) -> int:
         log_level="warning",
         use_colors=False,
     )
-    uvicorn.Server(config).run(sockets=listeners)
+    with suppress(KeyboardInterrupt):  # uvicorn raises Ctrl+C again after it has shut down in order
+        uvicorn.Server(config).run(sockets=listeners)
     return 0
 
 

@@ -132,3 +132,16 @@ def test_the_command_explains_itself(tmp_path: Path) -> None:
         )
         assert done.returncode == code
         assert ("API REST com Swagger" in done.stdout) if code == 0 else ("opção desconhecida: --foo" in done.stderr)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
+def test_ctrl_c_ends_it_without_a_traceback(tmp_path: Path) -> None:
+    """SIGINT ends the process with exit code 0 and no output."""
+    port = _free_port()
+    command = [sys.executable, "-m", "api.server"]
+    environment = _environment(tmp_path, CRYPTO_API_PORT=str(port))
+    with subprocess.Popen(command, cwd=PROJECT, env=environment, stderr=subprocess.PIPE, text=True) as process:
+        _status(port)
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=30)
+    assert (process.returncode, said) == (0, "")
