@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from core.errors import EXIT_ALREADY_RUNNING, EXIT_CONFIGURATION
+from core.errors import EXIT_CONFIGURATION, EXIT_REFUSED
 from core.price_store import PriceReader, PriceWriter
 from core.price_store.schema import SCHEMA_VERSION
 from core.settings import DEFAULT_COINS, PROJECT, Settings
@@ -133,7 +133,7 @@ def test_copies_of_a_running_suite_can_be_restored(runs: Start, tmp_path: Path, 
         assert done.returncode == 0, done.stderr
         time.sleep(1)
     refused = backup(tmp_path, "--restore", str(tmp_path / "copy 0"), data=run.data_dir, models=models)
-    assert refused.returncode == EXIT_ALREADY_RUNNING
+    assert refused.returncode == EXIT_REFUSED
     assert "pare o sistema" in refused.stderr
     assert run.end(signal.SIGTERM) == 0
     elsewhere = tmp_path / "elsewhere"
@@ -175,7 +175,7 @@ def test_single_steps_beside_a_running_suite_are_refused(runs: Start, tell: Tell
             timeout=60,
             check=False,
         )
-        assert done.returncode == EXIT_ALREADY_RUNNING, (words, done.stdout, done.stderr)
+        assert done.returncode == EXIT_REFUSED, (words, done.stdout, done.stderr)
         assert "já está em uso por outro processo" in done.stderr
         assert "Traceback" not in done.stderr
     assert {name: child.pid for name, child in run.children().items()} == pids
