@@ -1,0 +1,69 @@
+"""Probabilities between and beyond known quantiles, many distributions at once."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from statistics import NormalDist
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["TAIL_INDEX", "TAIL_SHARE", "FloatArray", "normal_cdf", "normal_scores", "scores_of", "tail_probability"]
+
+FloatArray = npt.NDArray[np.float64]
+
+TAIL_SHARE: Final = 0.025
+"""Probability beyond the outermost quantile."""
+
+TAIL_INDEX: Final = 4.0
+"""Beyond the outermost quantile, at distance d, a distance x has the probability 0.025 (d / x)⁴, a Pareto tail.
+
+It is heavier than the normal tail.
+"""
+
+_erfc = np.frompyfunc(math.erfc, 1, 1)
+
+
+def normal_cdf(scores: FloatArray) -> FloatArray:
+    """Probability that a standard normal variable is below each score."""
+    below: FloatArray = np.asarray(0.5 * _erfc(-scores / math.sqrt(2.0)), dtype=np.float64)
+    return below
+
+
+def normal_scores(probabilities: Sequence[float]) -> FloatArray:
+    """Quantiles of the standard normal distribution at probabilities within (0, 1)."""
+    return np.array([NormalDist().inv_cdf(probability) for probability in probabilities])
+
+
+def scores_of(values: FloatArray, knots: FloatArray, scores: FloatArray) -> FloatArray:
+    """Interpolate linearly, per row, from values between its knots to scores.
+
+    Args:
+        values: (n,); beyond the knots the score of the nearest one is meant.
+        knots: (n, k), not decreasing in a row. Of equal knots the last one counts at their value.
+        scores: (k,), increasing.
+
+    Returns:
+        Scores (n,).
+    """
+    right = np.clip((knots <= values[:, None]).sum(axis=1), 1, len(scores) - 1)
+    rows = np.arange(len(values))
+    low, high = knots[rows, right - 1], knots[rows, right]
+    width = np.where(high > low, high - low, 1.0)
+    share = np.clip((values - low) / width, 0.0, 1.0)
+    found: FloatArray = scores[right - 1] + share * (scores[right] - scores[right - 1])
+    return found
+
+
+def tail_probability(distances: FloatArray, outermost: FloatArray) -> FloatArray:
+    """Probability (n,) of a distance at least so large, beyond the outermost quantile.
+
+    Args:
+        distances: (n,) from the centre, at least `outermost`.
+        outermost: (n,) distance of the outermost quantile from the centre, not negative.
+    """
+    ratio = np.divide(outermost, distances, out=np.ones_like(distances), where=distances > 0)
+    probability: FloatArray = TAIL_SHARE * ratio**TAIL_INDEX
+    return probability

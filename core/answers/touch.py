@@ -1,0 +1,37 @@
+"""The probability that a price touches a level within the horizon, from the published quantiles of its reach."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+
+from core.answers.curves import FloatArray, normal_cdf, normal_scores, scores_of, tail_probability
+
+__all__ = ["REACH_LEVELS", "touching"]
+
+REACH_LEVELS: Final = (0.10, 0.25, 0.50, 0.75, 0.90, 0.95, 0.975)
+
+_SCORES: Final = normal_scores([0.5, *((1 + level) / 2 for level in REACH_LEVELS)])
+"""Half-normal scores, from a reach of zero on."""
+
+
+def touching(reach: FloatArray, distance: FloatArray) -> FloatArray:
+    """Probability that the price touches a level on one given side within the horizon.
+
+    Between quantiles the reach is linear in the half-normal score of the probability. That is exact for Brownian
+    motion, whose maximum is distributed like the absolute value of its end (reflection principle; Bachelier 1900).
+    Beyond the outermost one it has a Pareto tail, see `core.answers.curves.TAIL_INDEX`.
+
+    Args:
+        reach: (n, 7) quantiles, at `REACH_LEVELS`, of the largest log move to that side; not negative, not decreasing.
+        distance: (n,) |log(level / price at the origin)|.
+
+    Returns:
+        Probabilities (n,) within [0, 1], not increasing in the distance; 1 at distance 0, where the price is.
+    """
+    knots = np.column_stack([np.zeros(len(reach)), reach])
+    highest = reach[:, -1]
+    between = 2.0 * normal_cdf(-scores_of(distance, knots, _SCORES))
+    beyond = tail_probability(np.maximum(distance, highest), highest)
+    return np.select([distance <= 0, distance >= highest], [np.ones_like(distance), beyond], between)
