@@ -7,6 +7,7 @@ from typing import Final
 import pyarrow as pa
 
 __all__ = [
+    "ACTIVITY_PERCENTILE",
     "FORECAST_SCHEMA",
     "HORIZONS_MIN",
     "INTERVALS",
@@ -14,6 +15,10 @@ __all__ = [
     "KIND_MODEL",
     "QUANTILES",
     "QUANTILE_COLUMNS",
+    "REACH_COLUMNS",
+    "REACH_LEVELS",
+    "SCALED_HOURS_SCHEMA",
+    "SCALED_MOVE_COLUMNS",
     "current_kind",
 ]
 
@@ -30,6 +35,24 @@ INTERVALS: Final[dict[int, tuple[str, str]]] = {
     95: ("q025", "q975"),
 }
 """Central interval in percent → its lower and upper quantile column."""
+
+REACH_LEVELS: Final[tuple[float, ...]] = (0.10, 0.25, 0.50, 0.75, 0.90, 0.95, 0.975)
+REACH_COLUMNS: Final[tuple[str, ...]] = (
+    "reach10",
+    "reach25",
+    "reach50",
+    "reach75",
+    "reach90",
+    "reach95",
+    "reach975",
+)
+"""Quantiles of the reach: the largest log rise above the price at the origin at any time within the horizon.
+
+At least 0, monotone over levels and horizons. Falls have the same distribution.
+"""
+
+ACTIVITY_PERCENTILE: Final = "activity_percentile"
+"""Percent of the coin's own hours of the last 14 days for which a smaller move was predicted than now; may be null."""
 
 KIND_MODEL: Final = "model"
 KIND_BASELINE: Final = "baseline"
@@ -48,13 +71,28 @@ FORECAST_SCHEMA: Final = pa.schema(
         ("mean", pa.float64()),
         *((column, pa.float64()) for column in QUANTILE_COLUMNS),
         ("p_up", pa.float64()),
+        *((column, pa.float64()) for column in REACH_COLUMNS),
+        (ACTIVITY_PERCENTILE, pa.float64()),
         ("kind", pa.string()),
         ("model_version", pa.string()),
         ("created_at", _UTC_MS),
         ("source", pa.string()),
     ]
 )
-"""One row per coin, origin and horizon. Prices in the workspace's currency; quantiles positive and monotone."""
+"""One row per coin, origin and horizon. Prices in the workspace's currency; quantiles positive and monotone.
+
+Rows of version 0.1.0 lack reach and activity: readers take them as null.
+"""
+
+SCALED_MOVE_COLUMNS: Final[tuple[str, ...]] = tuple(f"move{horizon:02d}" for horizon in HORIZONS_MIN)
+
+SCALED_HOURS_SCHEMA: Final = pa.schema(
+    [("coin", pa.string()), ("origin", _UTC_MS), *((column, pa.float32()) for column in SCALED_MOVE_COLUMNS)]
+)
+"""What followed each half-hour: log moves from the origin to each horizon, in units of the scale predicted there.
+
+One row per coin and half-hour on the UTC grid whose twelve outcomes are known.
+"""
 
 
 def current_kind(kind: str) -> str:

@@ -8,7 +8,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pyarrow as pa
 
-from core.forecast_schema import FORECAST_SCHEMA, HORIZONS_MIN, KIND_BASELINE, KIND_MODEL, QUANTILE_COLUMNS
+from core.forecast_schema import (
+    ACTIVITY_PERCENTILE,
+    FORECAST_SCHEMA,
+    HORIZONS_MIN,
+    KIND_BASELINE,
+    KIND_MODEL,
+    QUANTILE_COLUMNS,
+    REACH_COLUMNS,
+)
 from etl.arrays import BoolArray, FloatArray, IntArray
 
 __all__ = ["Forecasts", "quantile_prices"]
@@ -79,6 +87,7 @@ class Forecasts:
             "mean": self.mean.ravel(),
             **{name: self.quantiles[..., n].ravel() for n, name in enumerate(QUANTILE_COLUMNS)},
             "p_up": self.p_up.ravel(),
+            **{name: pa.nulls(rows, pa.float64()) for name in (*REACH_COLUMNS, ACTIVITY_PERCENTILE)},
             "kind": np.repeat(kind.astype(object), steps),
             "model_version": np.full(rows, model_version, dtype=object),
             "created_at": pa.array(np.full(rows, created_ms)).cast(FORECAST_SCHEMA.field("created_at").type),

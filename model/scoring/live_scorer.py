@@ -166,8 +166,9 @@ class LiveScorer:
 
 
 def _joined(tables: Sequence[pa.Table]) -> pa.Table:
-    rows = pa.concat_tables([FORECAST_SCHEMA.empty_table(), *(table.select(FORECAST_SCHEMA.names) for table in tables)])
-    return rows.combine_chunks()
+    """One table in FORECAST_SCHEMA; columns that an earlier version did not write are null."""
+    rows = pa.concat_tables([FORECAST_SCHEMA.empty_table(), *tables], promote_options="default")
+    return rows.select(FORECAST_SCHEMA.names).combine_chunks()
 
 
 def _log_prices(prices: Prices, coin: str, until_ms: int) -> FloatArray:

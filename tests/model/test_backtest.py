@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.forecast_schema import HORIZONS_MIN, QUANTILE_COLUMNS
+from core.forecast_schema import ACTIVITY_PERCENTILE, HORIZONS_MIN, QUANTILE_COLUMNS, REACH_COLUMNS
 from core.price_store import Coin, Price, PriceWriter
 from etl.recordings.recording import read_recording
 from model import backtest
@@ -74,6 +74,8 @@ def test_forecasts_and_report_are_written(tmp_path: Path) -> None:
         "mean",
         *QUANTILE_COLUMNS,
         "p_up",
+        *REACH_COLUMNS,
+        ACTIVITY_PERCENTILE,
         "kind",
         "price_actual",
     ]

@@ -13,7 +13,7 @@ from typing import Any, Final
 import pyarrow as pa
 
 from core.accuracy.scores import SCORE_SCHEMA, SCORE_SUMS
-from core.forecast_schema import FORECAST_SCHEMA, HORIZONS_MIN, KIND_BASELINE, QUANTILE_COLUMNS
+from core.forecast_schema import FORECAST_SCHEMA, HORIZONS_MIN, KIND_BASELINE, QUANTILE_COLUMNS, REACH_COLUMNS
 from core.price_store import Coin, Price, PriceWriter
 from core.processes.health_schema import PROCESSES, ProcessState
 from core.processes.heartbeat import Heartbeat
@@ -39,6 +39,7 @@ _LEVELS: Final = {
     "shiba-inu": 0.00002431,
 }
 _NORMAL: Final = (-1.96, -1.645, -1.2816, -0.6745, 0.0, 0.6745, 1.2816, 1.645, 1.96)
+_HALF_NORMAL: Final = (0.1257, 0.3186, 0.6745, 1.1503, 1.6449, 1.96, 2.2414)
 _VOLATILITY: Final = 0.004
 
 
@@ -165,12 +166,13 @@ class SampleWorkspace:
 def forecast_rows(
     coin_id: str, origin_ms: int, price: float, source: str, kind: str = KIND_BASELINE
 ) -> list[dict[str, Any]]:
-    """Twelve rows of FORECAST_SCHEMA with log-normal quantiles around a small rise."""
+    """Twelve rows of FORECAST_SCHEMA: log-normal quantiles around a small rise, the reach of a Brownian motion."""
     shared: dict[str, Any] = {
         "coin": coin_id,
         "origin": to_datetime(origin_ms),
         "price_origin": price,
         "p_up": 0.53,
+        "activity_percentile": 62.5,
         "kind": kind,
         "model_version": "base-1",
         "created_at": to_datetime(origin_ms + 1500),
@@ -181,6 +183,7 @@ def forecast_rows(
         spread = _VOLATILITY * math.sqrt(horizon / 60)
         quantiles = (price * math.exp(z * spread) for z in _NORMAL)
         named = dict(zip(QUANTILE_COLUMNS, quantiles, strict=True))
+        named |= {name: z * spread for name, z in zip(REACH_COLUMNS, _HALF_NORMAL, strict=True)}
         rows.append({**shared, **named, "horizon_min": horizon, "mean": price * (1 + 0.0001 * horizon / 60)})
     return rows
 

@@ -13,7 +13,15 @@ import pytest
 
 from core.accuracy.scores import add_up, summarise
 from core.errors import EXIT_REFUSED
-from core.forecast_schema import FORECAST_SCHEMA, HORIZONS_MIN, KIND_BASELINE, KIND_MODEL, QUANTILE_COLUMNS
+from core.forecast_schema import (
+    ACTIVITY_PERCENTILE,
+    FORECAST_SCHEMA,
+    HORIZONS_MIN,
+    KIND_BASELINE,
+    KIND_MODEL,
+    QUANTILE_COLUMNS,
+    REACH_COLUMNS,
+)
 from core.price_store import Coin, Price, PriceReader, PriceWriter
 from core.processes.lifecycle import hold_lock
 from core.publishing.publisher import Publisher
@@ -138,6 +146,30 @@ def test_the_log_of_the_first_release_scores_the_same(world: World, kind: str, m
     world.forecast("bitcoin", NOON, kind)
     world.prices("bitcoin", NOON + GRID_STEP_MS, NOON + HOUR_MS)
     assert world.scorer.step(world.reader)["forest"].to_pylist() == [made] * len(HORIZONS_MIN)
+
+
+def test_a_log_without_reach_is_scored_and_merged_with_newer_parts(world: World) -> None:
+    """Parts that lack the columns of reach and activity give the same scores, alone and merged with parts that do."""
+    world.forecast("bitcoin", NOON)
+    (part,) = world.publisher.read("log")
+    old = part.drop_columns([*REACH_COLUMNS, ACTIVITY_PERCENTILE])
+    world.publisher.publish(appended={"log": (NOON + GRID_STEP_MS, NOON + GRID_STEP_MS, _moved(old, GRID_STEP_MS))})
+    world.prices("bitcoin", NOON + GRID_STEP_MS, NOON + 2 * HOUR_MS)
+    assert world.scorer.step(world.reader).num_rows == 12
+    world.forecast_log.tidy(NOON + 3 * HOUR_MS)
+    (merged,) = world.publisher.read("log")
+    assert merged.schema.names == FORECAST_SCHEMA.names
+    assert world.counts() == world.expected()
+
+
+def _moved(rows: pa.Table, later_ms: int) -> pa.Table:
+    """The rows with later origins."""
+    origin = pa.array([ts_ms + later_ms for ts_ms in rows["origin"].cast(pa.int64()).to_pylist()])
+    return rows.set_column(
+        rows.schema.get_field_index("origin"),
+        rows.schema.field("origin"),
+        origin.cast(rows.schema.field("origin").type),
+    )
 
 
 def test_a_restart_loses_no_score_and_repeats_none(world: World) -> None:
