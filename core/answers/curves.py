@@ -3,24 +3,34 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable
+from functools import lru_cache
 from statistics import NormalDist
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["TAIL_INDEX", "TAIL_SHARE", "FloatArray", "normal_cdf", "normal_scores", "scores_of", "tail_probability"]
+__all__ = [
+    "FloatArray",
+    "middle_scores",
+    "normal_cdf",
+    "normal_scores",
+    "scores_of",
+    "tail_distance",
+    "tail_probability",
+]
 
 FloatArray = npt.NDArray[np.float64]
 
-TAIL_SHARE: Final = 0.025
+_TAIL_SHARE: Final = 0.025
 """Probability beyond the outermost quantile."""
 
-TAIL_INDEX: Final = 4.0
-"""Beyond the outermost quantile, at distance d, a distance x has the probability 0.025 (d / x)⁴, a Pareto tail.
+_TAIL_INDEX: Final = 3.0
+"""Beyond the outermost quantile, at distance d, a distance x or more has the probability 0.025 (d / x)³.
 
-It is heavier than the normal tail.
+Source: the inverse cubic law of returns, Gopikrishnan et al. (1999), "Scaling of the distribution of fluctuations of
+financial market indices". Our own forecasts agree, see docs/forecasting.md.
 """
 
 _erfc = np.frompyfunc(math.erfc, 1, 1)
@@ -32,9 +42,17 @@ def normal_cdf(scores: FloatArray) -> FloatArray:
     return below
 
 
-def normal_scores(probabilities: Sequence[float]) -> FloatArray:
+def normal_scores(probabilities: Iterable[float]) -> FloatArray:
     """Quantiles of the standard normal distribution at probabilities within (0, 1)."""
     return np.array([NormalDist().inv_cdf(probability) for probability in probabilities])
+
+
+@lru_cache(maxsize=16)
+def middle_scores(count: int) -> FloatArray:
+    """Normal scores (count,) of the middles of `count` equal shares of probability, in increasing order."""
+    scores = normal_scores((place + 0.5) / count for place in range(count))
+    scores.flags.writeable = False
+    return scores
 
 
 def scores_of(values: FloatArray, knots: FloatArray, scores: FloatArray) -> FloatArray:
@@ -65,5 +83,11 @@ def tail_probability(distances: FloatArray, outermost: FloatArray) -> FloatArray
         outermost: (n,) distance of the outermost quantile from the centre, not negative.
     """
     ratio = np.divide(outermost, distances, out=np.ones_like(distances), where=distances > 0)
-    probability: FloatArray = TAIL_SHARE * ratio**TAIL_INDEX
+    probability: FloatArray = _TAIL_SHARE * ratio**_TAIL_INDEX
     return probability
+
+
+def tail_distance(probabilities: FloatArray, outermost: float) -> FloatArray:
+    """Distance (n,) from the centre that is exceeded with each probability (n,); inverse of `tail_probability`."""
+    distance: FloatArray = outermost * (_TAIL_SHARE / probabilities) ** (1.0 / _TAIL_INDEX)
+    return distance

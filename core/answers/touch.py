@@ -21,7 +21,7 @@ def touching(reach: FloatArray, distance: FloatArray) -> FloatArray:
 
     Between quantiles the reach is linear in the half-normal score of the probability. That is exact for Brownian
     motion, whose maximum is distributed like the absolute value of its end (reflection principle; Bachelier 1900).
-    Beyond the outermost one it has a Pareto tail, see `core.answers.curves.TAIL_INDEX`.
+    Beyond the outermost one it has a Pareto tail, see `core.answers.curves`.
 
     Args:
         reach: (n, 7) quantiles, at `REACH_LEVELS`, of the largest log move to that side; not negative, not decreasing.
