@@ -7,10 +7,9 @@ from typing import Final
 import numpy as np
 
 from core.answers.curves import FloatArray, normal_cdf, normal_scores, scores_of, tail_probability
+from core.forecast_schema import REACH_LEVELS
 
-__all__ = ["REACH_LEVELS", "touching"]
-
-REACH_LEVELS: Final = (0.10, 0.25, 0.50, 0.75, 0.90, 0.95, 0.975)
+__all__ = ["touching"]
 
 _SCORES: Final = normal_scores([0.5, *((1 + level) / 2 for level in REACH_LEVELS)])
 """Half-normal scores, from a reach of zero on."""

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from core.answers.touch import REACH_LEVELS, touching
+from core.answers.touch import touching
+from core.forecast_schema import REACH_LEVELS
 
 FloatArray = npt.NDArray[np.float64]
 
