@@ -6,28 +6,49 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Final
 
-from api.schemas import (
-    CoinQuote,
+from api.forecast_schemas import (
+    ChangeRange,
     Forecast,
     Interval,
-    LoggedForecastRow,
-    MetricsAnswer,
+    LevelAnswer,
     ModelInfo,
-    PriceRow,
-    ScoreBlock,
-    ScoreValues,
+    Position,
+    RegimeName,
+    ScenarioAnswer,
     TrajectoryStep,
+    UnusualHour,
 )
+from api.schemas import CoinQuote, LoggedForecastRow, MetricsAnswer, PriceRow, ScoreBlock, ScoreValues
 from core.accuracy.scores import Metrics, MetricsBlock, Score
+from core.answers import unusual
+from core.answers.portfolio import PortfolioRisk
+from core.answers.regime import Regime
 from core.forecast_schema import INTERVALS
 from core.price_store import Coin, Price
+from core.reading.answers import LevelChance, Outlook, PortfolioOutlook
 from core.reading.values import ForecastStep, ForecastView, LoggedForecast, Quote
-from core.times import iso
+from core.times import HOUR_MS, MINUTE_MS, iso
 from core.workspace import Workspace
 
-__all__ = ["coin_quote", "forecast", "iso_or_none", "kinds", "logged_row", "metrics_answer", "price_row"]
+__all__ = [
+    "coin_quote",
+    "forecast",
+    "iso_or_none",
+    "kinds",
+    "level_answer",
+    "logged_row",
+    "metrics_answer",
+    "price_row",
+    "scenario_answer",
+]
 
 _SHOWN_INTERVALS: Final = (50, 80, 95)
+_RISK_LEVEL: Final = 95.0
+_REGIMES: Final[Mapping[Regime, RegimeName]] = {
+    Regime.CALM: "calmo",
+    Regime.NORMAL: "normal",
+    Regime.AGITATED: "agitado",
+}
 
 
 def iso_or_none(ts_ms: int | None) -> str | None:
@@ -48,8 +69,9 @@ def coin_quote(quote: Quote, source: str) -> CoinQuote:
     )
 
 
-def forecast(coin: Coin, view: ForecastView, workspace: Workspace) -> Forecast:
+def forecast(coin: Coin, outlook: Outlook, workspace: Workspace) -> Forecast:
     """The newest forecast of a coin; its last step is one hour ahead."""
+    view = outlook.view
     last = view.steps[-1]
     return Forecast(
         moeda=coin.symbol,
@@ -61,11 +83,62 @@ def forecast(coin: Coin, view: ForecastView, workspace: Workspace) -> Forecast:
         variacao_percentual=100.0 * (last.mean / view.price_origin - 1.0),
         probabilidade_alta=last.p_up,
         intervalos={str(percent): _interval(last, percent) for percent in _SHOWN_INTERVALS},
+        movimento_esperado_percentual=100.0 * outlook.expected_move,
+        faixa_80_percentual=100.0 * outlook.band_80,
+        regime=None if outlook.regime is None else _REGIMES[outlook.regime],
+        regime_percentil=outlook.activity_percentile,
+        hora_incomum=None if outlook.last_hour is None else _last_hour(outlook.last_hour),
         trajetoria=[_step(step) for step in view.steps],
         modelo=ModelInfo(tipo=view.kind, versao=view.model_version, treinado_em=iso_or_none(view.trained_ms)),
         moeda_cotacao=workspace.currency,
         fonte=view.source,
         gerado_em=iso(view.created_ms),
+    )
+
+
+def level_answer(coin: Coin, chance: LevelChance, workspace: Workspace) -> LevelAnswer:
+    """Chance of a level at one of the horizons."""
+    view = chance.view
+    return LevelAnswer(
+        moeda=coin.symbol,
+        id=coin.id,
+        horario=iso(view.origin_ms),
+        horario_previsto=iso(view.origin_ms + chance.horizon_min * MINUTE_MS),
+        horizonte=chance.horizon_min,
+        preco_atual=view.price_origin,
+        nivel=chance.level,
+        probabilidade_acima=chance.above,
+        probabilidade_abaixo=chance.below,
+        probabilidade_toque=chance.touch,
+        moeda_cotacao=workspace.currency,
+        fonte=view.source,
+        gerado_em=iso(view.created_ms),
+    )
+
+
+def scenario_answer(units: Mapping[Coin, float], portfolio: PortfolioOutlook, workspace: Workspace) -> ScenarioAnswer:
+    """Risk of a portfolio of units of coins, in the order of its positions."""
+    risk, views = portfolio.risk, portfolio.views
+    at_risk, shortfall = risk.value_at_risk[_RISK_LEVEL], risk.expected_shortfall[_RISK_LEVEL]
+    oldest_ms = min(view.origin_ms for view in views)
+    positions = [
+        Position(moeda=coin.symbol, id=coin.id, quantidade=held, preco_atual=view.price_origin, valor=value)
+        for (coin, held), view, value in zip(units.items(), views, portfolio.values, strict=True)
+    ]
+    return ScenarioAnswer(
+        carteira=positions,
+        horario=iso(oldest_ms),
+        horario_previsto=iso(oldest_ms + HOUR_MS),
+        valor=risk.value,
+        cenarios=risk.scenarios,
+        faixas={str(percent): _change_range(risk, percent) for percent in _SHOWN_INTERVALS},
+        valor_em_risco_95=at_risk,
+        valor_em_risco_95_percentual=100.0 * at_risk / risk.value,
+        perda_esperada_95=shortfall,
+        perda_esperada_95_percentual=100.0 * shortfall / risk.value,
+        moeda_cotacao=workspace.currency,
+        fonte=views[0].source,
+        gerado_em=iso(max(view.created_ms for view in views)),
     )
 
 
@@ -125,6 +198,22 @@ def _step(step: ForecastStep) -> TrajectoryStep:
         previsao=step.mean,
         minimo_80=interval.minimo,
         maximo_80=interval.maximo,
+    )
+
+
+def _last_hour(hour: unusual.UnusualHour) -> UnusualHour:
+    return UnusualHour(
+        variacao_percentual=100.0 * hour.change, percentil=hour.percentile, probabilidade=hour.probability
+    )
+
+
+def _change_range(risk: PortfolioRisk, percent: int) -> ChangeRange:
+    low, high = risk.ranges[percent]
+    return ChangeRange(
+        minimo=low,
+        maximo=high,
+        minimo_percentual=100.0 * low / risk.value,
+        maximo_percentual=100.0 * high / risk.value,
     )
 
 

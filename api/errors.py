@@ -25,6 +25,10 @@ _REASONS: Final = {
     "int_parsing": "deve ser um número inteiro",
     "int_parsing_size": "é um número grande demais",
     "int_from_float": "deve ser um número inteiro",
+    "float_parsing": "deve ser um número",
+    "finite_number": "deve ser um número finito",
+    "multiple_of": "deve ser múltiplo de {multiple_of}",
+    "greater_than": "deve ser maior que {gt}",
     "greater_than_equal": "deve ser no mínimo {ge}",
     "less_than_equal": "deve ser no máximo {le}",
     "enum": "deve ser {expected}",
@@ -115,8 +119,12 @@ def _reason(detail: Mapping[str, Any]) -> str:
     context = detail.get("ctx", {})
     if detail["type"] == "value_error":
         return str(context["error"])
-    expected = {name: str(value).replace(" or ", " ou ") for name, value in context.items()}
+    expected = {name: _shown(value) for name, value in context.items()}
     return _REASONS.get(detail["type"], "não tem a forma esperada").format(**expected)
+
+
+def _shown(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value).replace(" or ", " ou ")
 
 
 def _http_error(_: Request, error: Exception) -> Response:

@@ -11,12 +11,19 @@ from pydantic import AfterValidator, BaseModel, Field
 
 from core.times import parse_iso
 
-__all__ = ["CoinName", "InvalidParameter", "OutputFormat", "TableQueryDep"]
+__all__ = ["CoinName", "InvalidParameter", "LevelQueryDep", "OutputFormat", "PortfolioQueryDep", "TableQueryDep"]
 
 _MAX_ROWS: Final = 50_000
 _MAX_MS: Final = 253_402_300_799_999
 """The last millisecond of the year 9999, the last that ISO 8601 and Python can name."""
 
+_MAX_LEVEL: Final = 1e15
+_MAX_POSITIONS: Final = 20
+_POSITION: Final = r"[^:,]{1,100}:[0-9]{1,15}(\.[0-9]{1,15})?"
+_PORTFOLIO: Final = rf"^{_POSITION}(,{_POSITION}){{0,{_MAX_POSITIONS - 1}}}$"
+_NOT_A_PORTFOLIO: Final = (
+    f"deve ter de 1 a {_MAX_POSITIONS} pares moeda:quantidade, com vírgulas entre eles (btc:0.5,eth:3)"
+)
 _SPACE_FOR_PLUS: Final = re.compile(r"(?<=[T ])([\d:.,]{2,15}) (?=\d{2}:?\d{2}$)")
 _NOT_A_TIME: Final = "deve ser uma data (2026-11-22) ou um horário ISO 8601 (2026-11-22T14:00:00-03:00)"
 
@@ -48,6 +55,24 @@ def _time_text(text: str) -> str:
     except ValueError:
         raise ValueError(_NOT_A_TIME) from None
     return restored
+
+
+def _portfolio_text(text: str) -> str:
+    """Accept `coin:units,coin:units`, each with a positive quantity.
+
+    Raises:
+        ValueError: the text has another form.
+    """
+    if not re.fullmatch(_PORTFOLIO, text):
+        raise ValueError(_NOT_A_PORTFOLIO)
+    if not all(units > 0 for _, units in _positions(text)):
+        raise ValueError("quantidades devem ser maiores que 0")
+    return text
+
+
+def _positions(text: str) -> list[tuple[str, float]]:
+    pairs = (position.rpartition(":") for position in text.split(","))
+    return [(coin, float(units)) for coin, _, units in pairs]
 
 
 CoinName = Annotated[
@@ -86,4 +111,34 @@ class TableQuery(BaseModel):
         return start_ms, end_ms
 
 
+class LevelQuery(BaseModel):
+    """A level of the price and a horizon."""
+
+    nivel: float = Field(
+        description="Preço, na moeda de cotação", examples=[68000], gt=0, le=_MAX_LEVEL, allow_inf_nan=False
+    )
+    horizonte: int = Field(60, description="Minutos, de 5 em 5", ge=5, le=60, multiple_of=5)
+
+
+class PortfolioQuery(BaseModel):
+    """A portfolio: units of each coin."""
+
+    carteira: Annotated[
+        str,
+        Field(
+            description=f"De 1 a {_MAX_POSITIONS} pares `moeda:quantidade`, com vírgulas entre eles",
+            examples=["btc:0.5,eth:3"],
+            max_length=3000,
+            json_schema_extra={"pattern": _PORTFOLIO},
+        ),
+        AfterValidator(_portfolio_text),
+    ]
+
+    def positions(self) -> list[tuple[str, float]]:
+        """Names of the coins and units held, in the given order."""
+        return _positions(self.carteira)
+
+
+LevelQueryDep = Annotated[LevelQuery, Query()]
+PortfolioQueryDep = Annotated[PortfolioQuery, Query()]
 TableQueryDep = Annotated[TableQuery, Query()]

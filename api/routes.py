@@ -6,14 +6,22 @@ from typing import Any, Final
 
 from fastapi import APIRouter, Request, Response
 
-from api.conversions import coin_quote, forecast, logged_row, metrics_answer, price_row
-from api.parameters import CoinName, OutputFormat, TableQueryDep
+from api.conversions import (
+    coin_quote,
+    forecast,
+    level_answer,
+    logged_row,
+    metrics_answer,
+    price_row,
+    scenario_answer,
+)
+from api.forecast_schemas import Forecast, LevelAnswer, ScenarioAnswer
+from api.parameters import CoinName, InvalidParameter, LevelQueryDep, OutputFormat, PortfolioQueryDep, TableQueryDep
 from api.request_context import ContextDep
 from api.schemas import (
     Alive,
     CoinQuote,
     ErrorAnswer,
-    Forecast,
     InvalidRequestAnswer,
     LoggedForecastRow,
     MetricsAnswer,
@@ -21,6 +29,8 @@ from api.schemas import (
     Status,
 )
 from api.state import StatusCache
+from core.price_store import Coin
+from core.reading.answers import level_chance, outlook, portfolio_outlook
 from core.reading.csv_export import file_name, forecasts_csv, prices_csv
 
 __all__ = ["TOKEN_ANSWERS", "data_router", "open_router"]
@@ -92,10 +102,52 @@ def get_coins(context: ContextDep) -> list[CoinQuote]:
     responses=_COIN_ANSWERS,
 )
 def get_forecast(context: ContextDep, moeda: CoinName) -> Forecast:
-    """A previsão mais nova: preço esperado, intervalos, probabilidade de alta e a trajetória de 5 em 5 minutos."""
+    """A previsão mais nova: preço esperado, intervalos, tamanho esperado do movimento e a trajetória de 5 em 5 minutos.
+
+    Diz também se se espera uma hora calma ou agitada, e quão incomum foi a última.
+    """
     coin = context.readers.resolve(moeda)
     context.set_cache_headers(context.readers.publication_version())
-    return forecast(coin, context.readers.forecast(coin.id), context.workspace)
+    return forecast(coin, outlook(context.readers, coin.id), context.workspace)
+
+
+@data_router.get(
+    "/probabilidade/{moeda}",
+    operation_id="probabilidade",
+    summary="Probabilidade de um nível de preço",
+    tags=["previsões"],
+    response_description="Os dados",
+    responses=_COIN_ANSWERS,
+)
+def get_level_chance(context: ContextDep, moeda: CoinName, query: LevelQueryDep) -> LevelAnswer:
+    """Com que probabilidade o preço termina acima ou abaixo de um nível, e com qual o toca até lá."""
+    coin = context.readers.resolve(moeda)
+    context.set_cache_headers(context.readers.publication_version())
+    chance = level_chance(context.readers.forecast(coin.id), query.nivel, query.horizonte)
+    return level_answer(coin, chance, context.workspace)
+
+
+@data_router.get(
+    "/cenarios",
+    operation_id="cenarios",
+    summary="Risco de uma carteira",
+    tags=["previsões"],
+    response_description="Os dados",
+    responses=_COIN_ANSWERS,
+)
+def get_scenarios(context: ContextDep, query: PortfolioQueryDep) -> ScenarioAnswer:
+    """O que uma carteira pode ganhar ou perder em uma hora.
+
+    Os cenários juntam as previsões de agora ao modo como as moedas se moveram juntas nas últimas duas semanas.
+    """
+    units: dict[Coin, float] = {}
+    for name, held in query.positions():
+        if (coin := context.readers.resolve(name)) in units:
+            raise InvalidParameter("carteira", f"repete a moeda '{coin.id}'")
+        units[coin] = held
+    context.set_cache_headers(context.readers.publication_version())
+    portfolio = portfolio_outlook(context.readers, {coin.id: held for coin, held in units.items()})
+    return scenario_answer(units, portfolio, context.workspace)
 
 
 @data_router.get(

@@ -14,19 +14,15 @@ __all__ = [
     "Alive",
     "CoinQuote",
     "ErrorAnswer",
-    "Forecast",
-    "Interval",
     "InvalidRequestAnswer",
     "LoggedForecastRow",
     "MetricsAnswer",
-    "ModelInfo",
     "ModelStatus",
     "PriceRow",
     "ProcessStatus",
     "ScoreBlock",
     "ScoreValues",
     "Status",
-    "TrajectoryStep",
 ]
 
 Timestamp = Annotated[str, Field(description="ISO 8601 com deslocamento (UTC)", examples=["2026-11-22T14:03:30+00:00"])]
@@ -39,11 +35,11 @@ SourceName = Annotated[
 Seconds = Annotated[float, Field(description="Segundos", examples=[12.4])]
 
 
-class _Body(BaseModel):
+class Body(BaseModel):
     model_config = ConfigDict(frozen=True)
 
 
-class ErrorAnswer(_Body):
+class ErrorAnswer(Body):
     """Por que não há resposta."""
 
     model_config = ConfigDict(title="Problema")
@@ -59,7 +55,7 @@ class InvalidRequestAnswer(ErrorAnswer):
     parametros: list[str] = Field(examples=[["limite"]])
 
 
-class Alive(_Body):
+class Alive(Body):
     """O processo da API responde."""
 
     model_config = ConfigDict(title="Saúde")
@@ -68,7 +64,7 @@ class Alive(_Body):
     versao: str = Field(examples=["0.1.0"])
 
 
-class CoinQuote(_Body):
+class CoinQuote(Body):
     """Uma moeda e seu preço mais novo."""
 
     model_config = ConfigDict(title="Moeda")
@@ -80,63 +76,6 @@ class CoinQuote(_Body):
     variacao_24h: float | None = Field(description="Em %, contra o preço de 24 horas antes", examples=[1.27])
     atualizado_em: Timestamp | None
     fonte: SourceName
-
-
-class Interval(_Body):
-    """Faixa em que o preço deve cair."""
-
-    model_config = ConfigDict(title="Intervalo")
-
-    minimo: Money
-    maximo: Money
-
-
-class TrajectoryStep(_Body):
-    """A previsão para um dos doze horizontes."""
-
-    model_config = ConfigDict(title="Passo da trajetória")
-
-    minutos: int = Field(examples=[5])
-    horario: Timestamp
-    previsao: Money
-    minimo_80: Money
-    maximo_80: Money
-
-
-class ModelInfo(_Body):
-    """Quem fez a previsão."""
-
-    model_config = ConfigDict(title="Modelo")
-
-    tipo: str = Field(
-        description="`model` (regressão ridge e floresta) ou `baseline` (o preço fica)", examples=["model"]
-    )
-    versao: str = Field(examples=["20261122T140325123"])
-    treinado_em: Timestamp | None
-
-
-class Forecast(_Body):
-    """A previsão mais nova de uma moeda para a próxima hora."""
-
-    model_config = ConfigDict(title="Previsão")
-
-    moeda: Symbol
-    id: CoinId
-    horario: Timestamp = Field(description="Origem: o horário do preço de que a previsão parte")
-    horario_previsto: Timestamp = Field(description="Uma hora depois da origem")
-    preco_atual: Money = Field(description="Preço na origem")
-    previsao_proxima_hora: Money = Field(description="Preço esperado uma hora depois da origem", examples=[67190.02])
-    variacao_percentual: float = Field(description="Da previsão contra o preço atual, em %", examples=[0.004])
-    probabilidade_alta: float = Field(description="De o preço subir em uma hora", examples=[0.513])
-    intervalos: dict[str, Interval] = Field(
-        description="Intervalos centrais de 50, 80 e 95 % para uma hora depois da origem",
-        examples=[{"80": {"minimo": 66900.0, "maximo": 67480.0}}],
-    )
-    trajetoria: list[TrajectoryStep] = Field(description="De 5 em 5 minutos até uma hora")
-    modelo: ModelInfo
-    moeda_cotacao: str = Field(examples=["usd"])
-    fonte: SourceName
-    gerado_em: Timestamp
 
 
 @with_config(ConfigDict(title="Previsão registrada"))
@@ -169,7 +108,7 @@ class PriceRow(TypedDict):
     fonte: SourceName
 
 
-class ScoreValues(_Body):
+class ScoreValues(Body):
     """O que um conjunto de previsões realizadas diz; razões abaixo de 1 são melhores do que "o preço fica"."""
 
     model_config = ConfigDict(title="Pontuação")
@@ -197,7 +136,7 @@ class ScoreValues(_Body):
     parte_do_modelo: float = Field(description="Parte das previsões que o modelo fez", examples=[0.8])
 
 
-class ScoreBlock(_Body):
+class ScoreBlock(Body):
     """Uma espécie de evidência: geral, por horizonte (minutos), por moeda (id) e por dia (UTC)."""
 
     model_config = ConfigDict(title="Bloco de métricas")
@@ -211,7 +150,7 @@ class ScoreBlock(_Body):
     )
 
 
-class MetricsAnswer(_Body):
+class MetricsAnswer(Body):
     """Acerto das previsões: ao vivo (registro) e no backtest da partida, nunca misturados."""
 
     model_config = ConfigDict(title="Métricas")
@@ -222,7 +161,7 @@ class MetricsAnswer(_Body):
     backtest: ScoreBlock | None
 
 
-class ProcessStatus(_Body):
+class ProcessStatus(Body):
     """Um processo, como o mostram seu arquivo de saúde e o sistema operacional."""
 
     model_config = ConfigDict(title="Processo")
@@ -245,7 +184,7 @@ class ProcessStatus(_Body):
     ultimo_erro_em: Timestamp | None
 
 
-class ModelStatus(_Body):
+class ModelStatus(Body):
     """O modelo das previsões publicadas."""
 
     model_config = ConfigDict(title="Estado do modelo")
@@ -261,7 +200,7 @@ class ModelStatus(_Body):
     ultimo_erro: str | None
 
 
-class Status(_Body):
+class Status(Body):
     """O sistema inteiro em um olhar."""
 
     model_config = ConfigDict(title="Estado do sistema")

@@ -31,6 +31,8 @@ _PATHS: Final = (
     "/status",
     "/moedas",
     "/prever/moeda0",
+    "/probabilidade/moeda0?nivel=1.01",
+    "/cenarios?carteira=moeda0:1,moeda1:2",
     "/previsoes/moeda0",
     "/previsoes/moeda0?limite=100",
     "/historico/moeda0",
@@ -91,6 +93,7 @@ def _fill(folder: Path, coins: int, hours: float) -> SampleWorkspace:
     sample.publish_backtest(int(max(hours, 1)))
     while sample.publisher.compact("log", sample.now, sorted_by("coin", "origin", "horizon_min")):
         pass
+    sample.publish_scaled_hours()
     sample.publish_forecasts()
     return sample
 

@@ -7,14 +7,24 @@ import math
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from functools import lru_cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from core.answers.distribution import PriceDistribution
+from core.answers.scenarios import ScaledHours
 from core.files import file_stamp
-from core.forecast_schema import QUANTILE_COLUMNS, current_kind
+from core.forecast_schema import (
+    ACTIVITY_PERCENTILE,
+    QUANTILE_COLUMNS,
+    REACH_COLUMNS,
+    SCALED_MOVE_COLUMNS,
+    current_kind,
+)
 from core.price_store import Coin, Price, PriceReader
 from core.publishing.manifest import Part
 from core.publishing.parquet import read_table
@@ -28,13 +38,18 @@ __all__ = [
     "forecast_views",
     "join_outcomes",
     "log_rows",
+    "nearest_forecast",
     "newest_parts",
     "parts_between",
     "quotes",
+    "scaled_hours",
+    "table_info",
     "unknown_coin",
 ]
 
 _LOG_COLUMNS: Final = ("coin", "origin", "horizon_min", "price_origin", "mean", "q10", "q90")
+_DISTRIBUTION_COLUMNS: Final = ("coin", "origin", "horizon_min", "price_origin", *QUANTILE_COLUMNS)
+_HOUR_MIN: Final = 60
 _CHANGE_TOLERANCE_MS: Final = 15 * MINUTE_MS
 
 
@@ -95,15 +110,17 @@ def newest_parts(parts: Iterable[Part], max_rows: int) -> list[Part]:
     return chosen[::-1]
 
 
-def log_rows(path: Path, part: Part, coin_id: str, horizon_min: int) -> list[dict[str, Any]]:
+def log_rows(
+    path: Path, part: Part, coin_id: str, horizon_min: int, columns: tuple[str, ...] = _LOG_COLUMNS
+) -> list[dict[str, Any]]:
     """Read the rows of one coin and horizon from one part of the log, newest origin first.
 
     Origins are in UTC milliseconds.
     """
     if part.level == "day":
-        table = _rows_of_coin(path, coin_id, horizon_min)
+        table = _rows_of_coin(path, coin_id, horizon_min, columns)
     else:
-        table = _rows_of_horizon(path, horizon_min)
+        table = _rows_of_horizon(path, horizon_min, columns)
         table = table.filter(pc.equal(table["coin"], coin_id))
     return sorted(table.to_pylist(), key=lambda row: row["origin"], reverse=True)
 
@@ -136,6 +153,45 @@ def join_outcomes(
     ]
 
 
+def nearest_forecast(
+    folder: Path, parts: Iterable[Part], coin_id: str, span_ms: tuple[int, int]
+) -> PriceDistribution | None:
+    """The logged forecast of one hour ahead whose origin is nearest to the middle of a span; None if none is within."""
+    start_ms, end_ms = span_ms
+    rows = [
+        row
+        for part in parts_between(parts, start_ms, end_ms)
+        for row in log_rows(folder / part.file, part, coin_id, _HOUR_MIN, _DISTRIBUTION_COLUMNS)
+        if start_ms <= row["origin"] <= end_ms
+    ]
+    if not rows:
+        return None
+    nearest = min(rows, key=lambda row: abs(2 * row["origin"] - start_ms - end_ms))
+    return PriceDistribution.of_prices(nearest["price_origin"], [nearest[column] for column in QUANTILE_COLUMNS])
+
+
+def scaled_hours(table: pa.Table, start_ms: int) -> dict[str, ScaledHours]:
+    """Group the rows of SCALED_HOURS_SCHEMA from `start_ms` on by coin, origins in order."""
+    table = table.sort_by([("coin", "ascending"), ("origin", "ascending")])
+    origins_ms = table["origin"].cast(pa.int64()).to_numpy()
+    moves = np.column_stack([table[column].to_numpy() for column in SCALED_MOVE_COLUMNS])
+    coins, firsts = np.unique(table["coin"].to_numpy(), return_index=True)
+    hours = {}
+    for coin, (first, end) in zip(coins.tolist(), pairwise([*firsts, table.num_rows]), strict=True):
+        newer = first + np.searchsorted(origins_ms[first:end], start_ms)
+        hours[coin] = ScaledHours(origins_ms[newer:end], moves[newer:end])
+    return hours
+
+
+def table_info(folder: Path, name: str, files: Sequence[tuple[str, int]]) -> FileInfo:
+    """Size and age of a published table; `files` names each of its files with its rows."""
+    stamps = [file_stamp(folder / file) for file, _ in files]
+    updated_ms = max((modified_ns for _, modified_ns, _ in stamps), default=0) // 1_000_000
+    return FileInfo(
+        name, len(files), sum(rows for _, rows in files), sum(size for *_, size in stamps), updated_ms or None
+    )
+
+
 def database_info(path: Path, rows: int | None) -> FileInfo:
     """Size and age of the price store; `rows` is the number of prices that the collector counts."""
     files = [path, path.with_name(path.name + "-wal")]
@@ -149,15 +205,15 @@ def _milliseconds(time: datetime) -> int:
 
 
 @lru_cache(maxsize=64)
-def _rows_of_horizon(path: Path, horizon_min: int) -> pa.Table:
+def _rows_of_horizon(path: Path, horizon_min: int, columns: tuple[str, ...]) -> pa.Table:
     """One horizon in a slot or hour of the log; cached, because parts never change."""
-    return _one_horizon(read_table(path, _LOG_COLUMNS), horizon_min)
+    return _one_horizon(read_table(path, columns), horizon_min)
 
 
 @lru_cache(maxsize=512)
-def _rows_of_coin(path: Path, coin_id: str, horizon_min: int) -> pa.Table:
+def _rows_of_coin(path: Path, coin_id: str, horizon_min: int, columns: tuple[str, ...]) -> pa.Table:
     """One coin and horizon in a day of the log, about 290 rows."""
-    return _one_horizon(read_table(path, _LOG_COLUMNS, coin_id), horizon_min)
+    return _one_horizon(read_table(path, columns, coin_id), horizon_min)
 
 
 def _one_horizon(table: pa.Table, horizon_min: int) -> pa.Table:
@@ -176,6 +232,7 @@ def _forecast_view(rows: list[dict[str, Any]], trained_ms: int | None) -> Foreca
             row["mean"],
             row["p_up"],
             {column: row[column] for column in QUANTILE_COLUMNS},
+            _reach(row),
         )
         for row in sorted(rows, key=lambda row: row["horizon_min"])
     )
@@ -189,4 +246,10 @@ def _forecast_view(rows: list[dict[str, Any]], trained_ms: int | None) -> Foreca
         trained_ms=trained_ms,
         created_ms=_milliseconds(first["created_at"]),
         source=first["source"],
+        activity_percentile=first.get(ACTIVITY_PERCENTILE),
     )
+
+
+def _reach(row: dict[str, Any]) -> tuple[float, ...] | None:
+    values = [value for column in REACH_COLUMNS if (value := row.get(column)) is not None]
+    return tuple(values) if len(values) == len(REACH_COLUMNS) else None

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import secrets
 import weakref
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import pyarrow as pa
 
 from core.accuracy.scores import SCORE_SCHEMA, Metrics, MetricsBlock, summarise
+from core.answers.distribution import PriceDistribution
+from core.answers.scenarios import ScaledHours
 from core.errors import ConfigurationError, DamagedFile, NotReady, UnknownCoin
 from core.files import file_stamp
+from core.forecast_schema import SCALED_HOURS_SCHEMA
 from core.price_store import Coin, Price, PriceReader
 from core.price_store.pool import PricePool
 from core.price_store.rows import PRICE_COUNT
@@ -23,15 +26,18 @@ from core.reading.queries import (
     forecast_views,
     join_outcomes,
     log_rows,
+    nearest_forecast,
     newest_parts,
     parts_between,
     quotes,
+    scaled_hours,
+    table_info,
     unknown_coin,
 )
 from core.reading.values import FileInfo, ForecastView, LoggedForecast, Quote
 from core.realised_price import PRICE_TOLERANCE_MS
 from core.settings import Settings
-from core.times import FOREVER_MS, MINUTE_MS
+from core.times import DAY_MS, FOREVER_MS, GRID_STEP_MS, MINUTE_MS
 from core.wording import message
 from core.workspace import META_FILE, Workspace, current_workspace
 
@@ -39,6 +45,8 @@ __all__ = ["MAX_SCORE_ROWS", "Readers"]
 
 MAX_SCORE_ROWS: Final = 300_000
 """Limits time (half a second) and memory of adding up scores: 90 days with 10 coins, 4 days with 250."""
+
+_SCENARIO_SPAN_MS: Final = 14 * DAY_MS
 
 _Value = TypeVar("_Value")
 
@@ -191,6 +199,28 @@ class Readers:
             last = prices.as_of(coin_id, FOREVER_MS)
         return join_outcomes(rows, known, last[0] if last else 0)
 
+    def logged_distribution(self, coin_id: str, origin_ms: int) -> PriceDistribution | None:
+        """The forecast of one hour ahead that was logged nearest to `origin_ms`; None without one within 5 minutes."""
+        folder, manifest = self._manifest()
+        span_ms = (origin_ms - GRID_STEP_MS, origin_ms + GRID_STEP_MS)
+        return nearest_forecast(folder, manifest.parts.get("log", ()), coin_id, span_ms)
+
+    def scaled_hours(self) -> Mapping[str, ScaledHours]:
+        """What followed the half-hours of the last 14 days, by coin; a coin without any is missing."""
+        folder, manifest = self._manifest()
+        newest_ms = manifest.newest_ms("scaled_hours", FOREVER_MS)
+        parts = parts_between(manifest.parts.get("scaled_hours", ()), newest_ms - _SCENARIO_SPAN_MS, FOREVER_MS)
+
+        def read() -> dict[str, ScaledHours]:
+            tables = [SCALED_HOURS_SCHEMA.empty_table(), *(read_table(folder / part.file) for part in parts)]
+            return scaled_hours(pa.concat_tables(tables), newest_ms - _SCENARIO_SPAN_MS)
+
+        return self._cached("scaled_hours", (folder, tuple(parts)), read)
+
+    def derived(self, name: str, make: Callable[[], _Value]) -> _Value:
+        """Give what `make` made of published data under this name, made again only after the next publication."""
+        return self._cached(name, self.publication_version(), make)
+
     def metrics(self, coin_id: str | None = None) -> Metrics:
         """Live scores, of the newest `MAX_SCORE_ROWS` rows, and scores of the backtest at the first start.
 
@@ -218,7 +248,7 @@ class Readers:
             return infos
         tables = {name: [(entry.file, entry.rows)] for name, entry in manifest.entries.items()}
         tables |= {name: [(part.file, part.rows) for part in parts] for name, parts in manifest.parts.items()}
-        return infos + [_table_info(folder, name, files) for name, files in sorted(tables.items())]
+        return infos + [table_info(folder, name, files) for name, files in sorted(tables.items())]
 
     def _price_count(self) -> int | None:
         try:
@@ -262,14 +292,6 @@ def _read_forecasts(path: Path) -> dict[str, ForecastView]:
     table = read_table(path)
     trained = (table.schema.metadata or {}).get(b"trained_ms")
     return forecast_views(table, int(trained) if trained else None)
-
-
-def _table_info(folder: Path, name: str, files: list[tuple[str, int]]) -> FileInfo:
-    stamps = [file_stamp(folder / file) for file, _ in files]
-    updated_ms = max((modified_ns for _, modified_ns, _ in stamps), default=0) // 1_000_000
-    return FileInfo(
-        name, len(files), sum(rows for _, rows in files), sum(size for *_, size in stamps), updated_ms or None
-    )
 
 
 def _hourly_before(prices: PriceReader, coin_id: str, start_ms: int) -> list[tuple[int, float]]:

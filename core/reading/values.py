@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from core.answers.distribution import PriceDistribution
+
 __all__ = ["FileInfo", "ForecastStep", "ForecastView", "LoggedForecast", "Quote"]
 
 
@@ -23,18 +25,27 @@ class Quote:
 
 @dataclass(frozen=True)
 class ForecastStep:
-    """The forecast for one horizon; `quantiles` maps q025 … q975 to prices."""
+    """The forecast for one horizon; `quantiles` maps q025 … q975 to prices.
+
+    `reach` holds the quantiles of the largest log rise (and of the largest log fall) at `REACH_LEVELS`; None in rows of
+    version 0.1.0.
+    """
 
     horizon_min: int
     target_ms: int
     mean: float
     p_up: float
     quantiles: Mapping[str, float]
+    reach: tuple[float, ...] | None = None
 
 
 @dataclass(frozen=True)
 class ForecastView:
-    """The newest forecast of one coin, with its horizons in order."""
+    """The newest forecast of one coin, with its horizons in order.
+
+    `activity_percentile` says which percent of the coin's own hours of two weeks were expected to be quieter than the
+    next one; None when unknown.
+    """
 
     coin_id: str
     origin_ms: int
@@ -45,6 +56,11 @@ class ForecastView:
     trained_ms: int | None
     created_ms: int
     source: str
+    activity_percentile: float | None = None
+
+    def distribution(self, step: ForecastStep) -> PriceDistribution:
+        """The distribution of the price at one of the horizons."""
+        return PriceDistribution.of_prices(self.price_origin, step.quantiles.values())
 
 
 @dataclass(frozen=True)

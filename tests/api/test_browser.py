@@ -51,7 +51,7 @@ def test_swagger_asks_the_api(page: Page, served: str) -> None:
     """The page names the source and its operations; `Execute` shows the forecast."""
     page.goto(f"{served}/docs")
     expect(page.locator(".fonte")).to_contain_text("DADOS SIMULADOS")
-    expect(page.locator(".opblock")).to_have_count(8)
+    expect(page.locator(".opblock")).to_have_count(10)
     page.locator("#operations-previsões-prever .opblock-summary-control").click()
     page.locator("#operations-previsões-prever input[placeholder=moeda]").fill("BTC")
     page.locator("#operations-previsões-prever button.execute").click()

@@ -12,7 +12,16 @@ from core.times import iso
 from tests.support.workspace import SampleWorkspace
 
 ClientFactory = Callable[..., TestClient]
-ADDRESSES = ("/moedas", "/prever/btc", "/previsoes/btc", "/historico/btc?formato=csv", "/metricas", "/metricas/btc")
+ADDRESSES = (
+    "/moedas",
+    "/prever/btc",
+    "/probabilidade/btc?nivel=68000",
+    "/cenarios?carteira=btc:1,eth:2",
+    "/previsoes/btc",
+    "/historico/btc?formato=csv",
+    "/metricas",
+    "/metricas/btc",
+)
 
 
 @pytest.mark.parametrize("address", ADDRESSES)
@@ -37,6 +46,8 @@ def test_an_unchanged_answer_is_not_sent_again(client: TestClient, address: str)
         ("/historico/btc", True),
         ("/previsoes/btc", True),
         ("/prever/btc", False),
+        ("/probabilidade/btc?nivel=68000", False),
+        ("/cenarios?carteira=btc:1", False),
         ("/metricas", False),
     ],
 )
@@ -57,7 +68,7 @@ def test_a_tag_changes_with_its_data(
 
 def test_a_refusal_is_never_cached(client: TestClient) -> None:
     """Answers to unknown coins and bad parameters have no tag and must not be stored."""
-    for address in ("/prever/nada", "/historico/btc?limite=0"):
+    for address in ("/prever/nada", "/historico/btc?limite=0", "/cenarios?carteira=nada:1"):
         answer = client.get(address, headers={"If-None-Match": "*"})
         assert answer.status_code in (404, 422)
         assert "etag" not in answer.headers

@@ -17,6 +17,8 @@ ADDRESSES = (
     "/status",
     "/moedas",
     "/prever/btc",
+    "/probabilidade/eth?nivel=3000",
+    "/cenarios?carteira=btc:1,eth:2",
     "/previsoes/eth",
     "/historico/doge",
     "/historico/btc?formato=csv",

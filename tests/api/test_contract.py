@@ -28,7 +28,14 @@ CHECKS = [
     unsupported_method,
 ]
 WITHOUT_PARAMETERS = ("/saude", "/status", "/moedas", "/metricas")
-WITH_PARAMETERS = ("/prever/{moeda}", "/previsoes/{moeda}", "/historico/{moeda}", "/metricas/{moeda}")
+WITH_PARAMETERS = (
+    "/prever/{moeda}",
+    "/probabilidade/{moeda}",
+    "/cenarios",
+    "/previsoes/{moeda}",
+    "/historico/{moeda}",
+    "/metricas/{moeda}",
+)
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import pytest
 from fastapi.testclient import TestClient
 from pydantic import TypeAdapter
 
-from api import schemas
+from api import forecast_schemas, schemas
 from api.main import create_app
 from core.settings import PROJECT, Source, load_settings
 from tests.support.workspace import SampleWorkspace
@@ -68,6 +68,8 @@ def test_operation_ids_are_stable() -> None:
         "/status": "status",
         "/moedas": "moedas",
         "/prever/{moeda}": "prever",
+        "/probabilidade/{moeda}": "probabilidade",
+        "/cenarios": "cenarios",
         "/previsoes/{moeda}": "previsoes",
         "/historico/{moeda}": "historico",
         "/metricas": "metricas",
@@ -90,10 +92,11 @@ def test_descriptions_are_in_portuguese() -> None:
     assert not re.search(r"Successful Response|Validation Error|Unauthorized", text)
 
 
-@pytest.mark.parametrize("name", schemas.__all__)
-def test_every_example_of_a_field_is_valid(name: str) -> None:
+@pytest.mark.parametrize(
+    "body", [getattr(module, name) for module in (schemas, forecast_schemas) for name in module.__all__]
+)
+def test_every_example_of_a_field_is_valid(body: type) -> None:
     """Each field accepts its examples, and each body has at least one field with an example."""
-    body = getattr(schemas, name)
     hints = get_type_hints(body, include_extras=True)
     described = TypeAdapter(body).json_schema()["properties"]
     examples = [(hints[field], item["examples"]) for field, item in described.items() if "examples" in item]

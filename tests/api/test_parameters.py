@@ -48,6 +48,48 @@ def test_a_bad_parameter_is_named(
     assert reason in answer.json()["detail"]
 
 
+@pytest.mark.parametrize(
+    ("address", "name", "reason"),
+    [
+        ("/probabilidade/btc", "nivel", "é obrigatório"),
+        ("/probabilidade/btc?nivel=caro", "nivel", "deve ser um número"),
+        ("/probabilidade/btc?nivel=0", "nivel", "maior que 0"),
+        ("/probabilidade/btc?nivel=-1", "nivel", "maior que 0"),
+        ("/probabilidade/btc?nivel=NaN", "nivel", "número finito"),
+        ("/probabilidade/btc?nivel=Infinity", "nivel", "número finito"),
+        ("/probabilidade/btc?nivel=1e16", "nivel", "no máximo 1e+15"),
+        ("/probabilidade/btc?nivel=1&horizonte=0", "horizonte", "no mínimo 5"),
+        ("/probabilidade/btc?nivel=1&horizonte=65", "horizonte", "no máximo 60"),
+        ("/probabilidade/btc?nivel=1&horizonte=12", "horizonte", "múltiplo de 5"),
+        ("/cenarios", "carteira", "é obrigatório"),
+        ("/cenarios?carteira=", "carteira", "pares moeda:quantidade"),
+        ("/cenarios?carteira=btc", "carteira", "pares moeda:quantidade"),
+        ("/cenarios?carteira=btc:1,", "carteira", "pares moeda:quantidade"),
+        ("/cenarios?carteira=btc:-1", "carteira", "pares moeda:quantidade"),
+        ("/cenarios?carteira=btc:nan", "carteira", "pares moeda:quantidade"),
+        ("/cenarios?carteira=btc:1%0A", "carteira", "pares moeda:quantidade"),
+        (f"/cenarios?carteira={','.join(['btc:1'] * 21)}", "carteira", "de 1 a 20 pares"),
+        (f"/cenarios?carteira={'b' * 3001}", "carteira", "no máximo 3000 caracteres"),
+        ("/cenarios?carteira=btc:0.0", "carteira", "maiores que 0"),
+        ("/cenarios?carteira=btc:1,eth:2,BITCOIN:1", "carteira", "repete a moeda 'bitcoin'"),
+    ],
+)
+def test_a_bad_level_or_portfolio_is_named(client: TestClient, address: str, name: str, reason: str) -> None:
+    """The answer is 422 with the parameter's name and the expected value."""
+    answer = client.get(address)
+    assert (answer.status_code, answer.json()["parametros"]) == (422, [name])
+    assert f"'{name}'" in answer.json()["detail"]
+    assert reason in answer.json()["detail"]
+
+
+@pytest.mark.parametrize("address", ["/probabilidade/bitconi?nivel=1", "/cenarios?carteira=btc:1,bitconi:2"])
+def test_an_unknown_coin_of_an_answer_is_unknown(client: TestClient, address: str) -> None:
+    """An unknown coin is 404 with the nearest names, also within a portfolio."""
+    answer = client.get(address)
+    assert answer.status_code == 404
+    assert "'bitconi'. Mais próximas: bitcoin" in answer.json()["detail"]
+
+
 def test_all_bad_parameters_are_named_at_once(client: TestClient) -> None:
     """One answer lists every bad parameter."""
     answer = client.get("/historico/btc", params={"limite": "x", "inicio": "y", "formato": "z"})

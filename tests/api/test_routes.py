@@ -36,6 +36,11 @@ def test_the_forecast_has_the_documented_fields(client: TestClient, filled: Samp
         "variacao_percentual",
         "probabilidade_alta",
         "intervalos",
+        "movimento_esperado_percentual",
+        "faixa_80_percentual",
+        "regime",
+        "regime_percentil",
+        "hora_incomum",
         "trajetoria",
         "modelo",
         "moeda_cotacao",
@@ -160,7 +165,18 @@ def test_metrics_keep_live_and_backtest_apart(client: TestClient) -> None:
 
 
 @pytest.mark.parametrize(
-    "address", ["/status", "/moedas", "/prever/btc", "/previsoes/btc", "/historico/btc", "/metricas", "/metricas/btc"]
+    "address",
+    [
+        "/status",
+        "/moedas",
+        "/prever/btc",
+        "/probabilidade/btc?nivel=1",
+        "/cenarios?carteira=btc:1",
+        "/previsoes/btc",
+        "/historico/btc",
+        "/metricas",
+        "/metricas/btc",
+    ],
 )
 def test_every_data_route_names_its_source(client: TestClient, address: str) -> None:
     """Header and body name the source, so that simulated data are never taken for real ones."""
@@ -257,6 +273,16 @@ def test_a_get_changes_no_file(sample: SampleWorkspace, make_client: ClientFacto
         return {str(path): path.read_bytes() for path in files if path.is_file()}
 
     before = content()
-    for address in ("/status", "/moedas", "/prever/btc", "/previsoes/btc", "/historico/btc", "/metricas"):
+    level, portfolio = "/probabilidade/btc?nivel=1", "/cenarios?carteira=btc:1"
+    for address in (
+        "/status",
+        "/moedas",
+        "/prever/btc",
+        level,
+        portfolio,
+        "/previsoes/btc",
+        "/historico/btc",
+        "/metricas",
+    ):
         assert client.get(address).status_code == 200
     assert content() == before

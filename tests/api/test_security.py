@@ -15,7 +15,17 @@ from tests.support.workspace import SampleWorkspace
 
 ClientFactory = Callable[..., TestClient]
 TOKEN = "um-segredo-bem-guardado"
-DATA = ("/status", "/moedas", "/prever/btc", "/previsoes/btc", "/historico/btc", "/metricas", "/metricas/btc")
+DATA = (
+    "/status",
+    "/moedas",
+    "/prever/btc",
+    "/probabilidade/btc?nivel=68000",
+    "/cenarios?carteira=btc:1,eth:2",
+    "/previsoes/btc",
+    "/historico/btc",
+    "/metricas",
+    "/metricas/btc",
+)
 OPEN = ("/saude", "/docs", "/redoc", "/openapi.json", "/estatico/swagger.js")
 
 

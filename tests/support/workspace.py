@@ -13,7 +13,15 @@ from typing import Any, Final
 import pyarrow as pa
 
 from core.accuracy.scores import SCORE_SCHEMA, SCORE_SUMS
-from core.forecast_schema import FORECAST_SCHEMA, HORIZONS_MIN, KIND_BASELINE, QUANTILE_COLUMNS, REACH_COLUMNS
+from core.forecast_schema import (
+    FORECAST_SCHEMA,
+    HORIZONS_MIN,
+    KIND_BASELINE,
+    QUANTILE_COLUMNS,
+    REACH_COLUMNS,
+    SCALED_HOURS_SCHEMA,
+    SCALED_MOVE_COLUMNS,
+)
 from core.price_store import Coin, Price, PriceWriter
 from core.processes.health_schema import PROCESSES, ProcessState
 from core.processes.heartbeat import Heartbeat
@@ -41,6 +49,7 @@ _LEVELS: Final = {
 _NORMAL: Final = (-1.96, -1.645, -1.2816, -0.6745, 0.0, 0.6745, 1.2816, 1.645, 1.96)
 _HALF_NORMAL: Final = (0.1257, 0.3186, 0.6745, 1.1503, 1.6449, 1.96, 2.2414)
 _VOLATILITY: Final = 0.004
+_HALF_HOUR_MS: Final = HOUR_MS // 2
 
 
 class SampleWorkspace:
@@ -115,6 +124,20 @@ class SampleWorkspace:
             rows = self._forecasts(origin, kind)
             self.publisher.publish(appended={"log": (origin, origin, pa.Table.from_pylist(rows, FORECAST_SCHEMA))})
 
+    def publish_scaled_hours(self, half_hours: int = 60, coins: Sequence[Coin] | None = None) -> None:
+        """Publish what followed the newest half-hours, of all coins or of these; coins move together in part."""
+        chance = random.Random(half_hours)
+        newest = (self.now - HOUR_MS) // _HALF_HOUR_MS * _HALF_HOUR_MS
+        origins = range(newest - (half_hours - 1) * _HALF_HOUR_MS, newest + 1, _HALF_HOUR_MS)
+        rows: list[dict[str, Any]] = []
+        for origin in origins:
+            market = chance.gauss(0, 1)
+            for coin in self.coins if coins is None else coins:
+                moves = dict.fromkeys(SCALED_MOVE_COLUMNS, market + chance.gauss(0, 1))
+                rows.append({"coin": coin.id, "origin": to_datetime(origin), **moves})
+        table = pa.Table.from_pylist(rows, SCALED_HOURS_SCHEMA)
+        self.publisher.publish(appended={"scaled_hours": (origins[0], newest, table)})
+
     def publish_scores(self, hours: int = 30) -> None:
         """Publish live scores of the last `hours`."""
         start = self.now - hours * HOUR_MS
@@ -125,9 +148,10 @@ class SampleWorkspace:
         self.publisher.publish({"backtest": self._scores(hours)})
 
     def fill(self) -> SampleWorkspace:
-        """Store and publish everything: 26 hours of prices, an hour of the log, 30 hours of scores."""
+        """Store and publish everything: 26 hours of prices, an hour of the log, 30 hours of scores and half-hours."""
         self.fill_prices()
         self.publish_log()
+        self.publish_scaled_hours()
         self.publish_scores()
         self.publish_backtest()
         self.publish_forecasts()

@@ -264,7 +264,7 @@ def test_the_files_page_counts_rows_and_sizes(sample: SampleWorkspace, readers: 
     """Every published table has an entry with its files, rows, size and last update."""
     sample.fill()
     infos = {info.name: info for info in readers.files()}
-    assert set(infos) == {"crypto.db", "latest", "backtest", "log", "scores"}
+    assert set(infos) == {"crypto.db", "latest", "backtest", "log", "scores", "scaled_hours"}
     assert infos["latest"].rows == 12 * len(COINS)
     assert infos["log"].files == 13
     assert all(info.size_bytes > 0 and info.updated_ms for info in infos.values())
