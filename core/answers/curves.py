@@ -51,7 +51,7 @@ def normal_scores(probabilities: Iterable[float]) -> FloatArray:
 def middle_scores(count: int) -> FloatArray:
     """Normal scores (count,) of the middles of `count` equal shares of probability, in increasing order."""
     scores = normal_scores((place + 0.5) / count for place in range(count))
-    scores.flags.writeable = False
+    scores.setflags(write=False)
     return scores
 
 
