@@ -70,7 +70,7 @@ def scores_of(values: FloatArray, knots: FloatArray, scores: FloatArray) -> Floa
     rows = np.arange(len(values))
     low, high = knots[rows, right - 1], knots[rows, right]
     width = np.where(high > low, high - low, 1.0)
-    share = np.clip((values - low) / width, 0.0, 1.0)
+    share = (np.clip(values, low, high) - low) / width
     found: FloatArray = scores[right - 1] + share * (scores[right] - scores[right - 1])
     return found
 
