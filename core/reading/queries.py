@@ -175,9 +175,9 @@ def scaled_hours(table: pa.Table, start_ms: int) -> dict[str, ScaledHours]:
     table = table.sort_by([("coin", "ascending"), ("origin", "ascending")])
     origins_ms = table["origin"].cast(pa.int64()).to_numpy()
     moves = np.column_stack([table[column].to_numpy() for column in SCALED_MOVE_COLUMNS])
-    coins, firsts = np.unique(table["coin"].to_numpy(), return_index=True)
+    runs = pc.run_end_encode(table["coin"].combine_chunks())
     hours = {}
-    for coin, (first, end) in zip(coins.tolist(), pairwise([*firsts, table.num_rows]), strict=True):
+    for coin, (first, end) in zip(runs.values.to_pylist(), pairwise([0, *runs.run_ends.to_pylist()]), strict=True):
         newer = first + np.searchsorted(origins_ms[first:end], start_ms)
         hours[coin] = ScaledHours(origins_ms[newer:end], moves[newer:end])
     return hours
