@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bench import library_rivals
+from bench import fracast_rival, library_rivals
 from core.forecast_schema import HORIZONS_MIN, QUANTILE_COLUMNS
 
 START = pd.Timestamp("2024-03-01T00:00:00Z")
@@ -59,19 +59,20 @@ def test_prices_count_from_their_moment_on(tmp_path: Path) -> None:
 def test_without_the_libraries_it_says_so_and_writes_nothing(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Both rivals are skipped by name, and the exit code is 1."""
+    """Every rival is skipped by name, and the exit code is 1."""
     prices = _prices()
     prices.melt(ignore_index=False, var_name="coin", value_name="price").rename_axis(
         "timestamp"
     ).reset_index().to_parquet(tmp_path / "data.parquet")
     _own(prices, pd.DatetimeIndex(prices.index[600:601])).to_parquet(tmp_path / "own.parquet")
-    for name in ("statsforecast.models", "lightgbm"):
+    fracast_rival._model.cache_clear()
+    for name in ("statsforecast.models", "lightgbm", "fracast"):
         monkeypatch.setitem(sys.modules, name, None)
     given = ["--data", "data.parquet", "--origins", "own.parquet", "--out", "made"]
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", ["library_rivals.py", *given])
     assert library_rivals.main() == 1
     said = capsys.readouterr().out
-    assert "statsforecast: skipped" in said
-    assert "lightgbm: skipped" in said
+    for name in ("statsforecast", "lightgbm", "fracast", "fracast_scale"):
+        assert f"{name}: skipped" in said
     assert list((tmp_path / "made").iterdir()) == []
