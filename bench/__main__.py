@@ -1,6 +1,7 @@
 """`python -m bench`: every benchmark, one table; `python -m bench NAME --help`: one of them.
 
-Names: cycle, store, api_latency, suite, soak, forecast_quality, forecast_prior, forecast_hash, screenshots.
+Names: cycle, store, api_latency, suite, soak, forecast_quality, forecast_prior, forecast_hash, synth_yardstick,
+screenshots.
 `cycle` and `store` need requirements.txt alone.
 """
 
@@ -22,6 +23,7 @@ _NAMES: Final = (
     "forecast_quality",
     "forecast_prior",
     "forecast_hash",
+    "synth_yardstick",
     "screenshots",
 )
 _AS_CALLED: Final = ("forecast_hash",)
