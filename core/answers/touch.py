@@ -20,6 +20,8 @@ def touching(reach: FloatArray, distance: FloatArray) -> FloatArray:
 
     Between quantiles the reach is linear in the half-normal score of the probability. That is exact for Brownian
     motion, whose maximum is distributed like the absolute value of its end (reflection principle; Bachelier 1900).
+    Observed now and then, a price may not rise at all: below the first positive quantile the line through the first
+    two goes on, at most up to the probability of the last quantile that is 0.
     Beyond the outermost one it has a Pareto tail, see `core.answers.curves`.
 
     Args:
@@ -31,6 +33,20 @@ def touching(reach: FloatArray, distance: FloatArray) -> FloatArray:
     """
     knots = np.column_stack([np.zeros(len(reach)), reach])
     highest = reach[:, -1]
-    between = 2.0 * normal_cdf(-scores_of(distance, knots, _SCORES))
+    first, near = _scores_near(reach, distance)
+    between = 2.0 * normal_cdf(-np.where(distance < first, near, scores_of(distance, knots, _SCORES)))
     beyond = tail_probability(np.maximum(distance, highest), highest)
     return np.select([distance <= 0, distance >= highest], [np.ones_like(distance), beyond], between)
+
+
+def _scores_near(reach: FloatArray, distance: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """First positive quantiles (n,), and half-normal scores (n,) that hold for distances below them."""
+    rows = np.arange(len(reach))
+    place = np.minimum((reach <= 0).sum(axis=1), len(REACH_LEVELS) - 2)
+    first, second = reach[rows, place], reach[rows, place + 1]
+    least, score, next_score = (_SCORES[place + step] for step in range(3))
+    rise = second - first
+    drop = np.divide(first * (next_score - score), rise, out=np.full_like(first, np.inf), where=rise > 0)
+    start = np.clip(score - drop, least, score)
+    share = np.divide(distance, first, out=np.ones_like(first), where=first > 0)
+    return first, start + np.minimum(share, 1.0) * (score - start)

@@ -56,3 +56,13 @@ def test_a_price_that_rarely_rises_touches_near_levels_rarely() -> None:
     reach = np.array([[0.0, 0.0, 0.0, 0.002, 0.004, 0.006, 0.008]])
     assert touching(reach, np.array([0.0])) == 1.0
     assert touching(reach, np.array([1e-12])) == pytest.approx(0.5)
+
+
+def test_levels_near_a_price_that_often_does_not_rise_are_exact_for_a_shifted_half_normal() -> None:
+    """Seen at intervals, a maximum is a half-normal one less a shift, or 0: the line through two quantiles finds it."""
+    shift, spread = 0.3, 0.005
+    reach = spread * np.maximum(stats.norm.ppf((1 + np.array(REACH_LEVELS)) / 2) - shift, 0.0)
+    assert (reach == 0).sum() == 1
+    distances = np.linspace(1e-9, reach[2], 40)
+    expected = 2 * stats.norm.sf(distances / spread + shift)
+    np.testing.assert_allclose(touching(np.tile(reach, (40, 1)), distances), expected, rtol=1e-6)
