@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["PRICE_TOLERANCE_MS", "is_outcome", "realised_prices"]
+__all__ = ["PRICE_TOLERANCE_MS", "extremes_within", "is_outcome", "realised_extremes", "realised_prices"]
 
 PRICE_TOLERANCE_MS: Final = 450_000
 """A price counts as current for at most 7.5 minutes after its event time; after that there is a gap."""
@@ -47,3 +47,32 @@ def realised_prices(
     rows = rows[is_outcome(times[place[rows]], target[rows], newest_ms)]
     outcomes[rows] = np.asarray(prices, dtype=np.float64)[place[rows]]
     return outcomes
+
+
+def realised_extremes(
+    ts_ms: npt.ArrayLike, prices: npt.ArrayLike, origin_ms: npt.ArrayLike, target_ms: npt.ArrayLike
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Highest and lowest prices (k,) of one coin after each origin, up to the target time; NaN without any.
+
+    Args:
+        ts_ms: event times (n,) in increasing order, in UTC milliseconds.
+        prices: prices (n,) at those times.
+        origin_ms: origins (k,).
+        target_ms: origins plus horizons (k,).
+    """
+    times = np.asarray(ts_ms, dtype=np.int64)
+    first, end = (np.searchsorted(times, np.asarray(moment), side="right") for moment in (origin_ms, target_ms))
+    return extremes_within(np.asarray(prices, dtype=np.float64), first, end)
+
+
+def extremes_within(
+    values: npt.NDArray[np.float64], first: npt.NDArray[np.int64], end: npt.NDArray[np.int64]
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Largest and smallest of `values[first:end]`, for many ranges of any shape; NaN for an empty range."""
+    order = np.argsort(first, axis=None, kind="stable")
+    bounds = np.stack([first.ravel()[order], end.ravel()[order]], axis=-1).ravel()
+    padded = np.append(values, np.nan)
+    high, low = np.empty(first.size), np.empty(first.size)
+    high[order], low[order] = np.fmax.reduceat(padded, bounds)[::2], np.fmin.reduceat(padded, bounds)[::2]
+    some = end > first
+    return np.where(some, high.reshape(some.shape), np.nan), np.where(some, low.reshape(some.shape), np.nan)

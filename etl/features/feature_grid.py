@@ -23,6 +23,7 @@ from etl.features.columns import (
     market_features,
 )
 from etl.features.raw_prices import RAW_KEEP_MS, STEPS_PER_DAY, RawPrices, ceil_grid, floor_grid
+from etl.features.step_extremes import StepExtremes
 
 __all__ = ["FeatureBlock", "FeatureGrid", "OriginRows"]
 
@@ -72,6 +73,7 @@ class OriginRows:
         price: price at the origin (k,); NaN without one.
         usable: rows fit for a model (k,).
         static: coins that hardly move (k,), see `columns.is_static`.
+        dense: coins with more than one price in most steps of the last hour (k,).
     """
 
     x: RowArray
@@ -80,6 +82,7 @@ class OriginRows:
     price: FloatArray
     usable: BoolArray
     static: BoolArray
+    dense: BoolArray
 
     def part(self, coins: IntArray) -> OriginRows:
         """The rows of the coins with these places."""
@@ -104,6 +107,7 @@ class FeatureGrid:
         self.log_price: FloatArray = np.zeros((0, 0))
         self.event_ms: IntArray = np.zeros((0, 0), dtype=np.int64)
         self.vol_mixed: FloatArray = np.zeros((0, 0))
+        self.extremes = StepExtremes.unknown(0, 0)
         self._handed_out: BoolArray = np.zeros((0, 0), dtype=bool)
         self._states: FloatArray = np.zeros((0, 0, volatility.STATE_WIDTH))
         self._market: RowArray = np.zeros((0, len(MARKET_FEATURES)), dtype=np.float32)
@@ -189,6 +193,8 @@ class FeatureGrid:
         self.ts_ms = np.concatenate([self.ts_ms, ts_ms])[-self._keep :]
         self.log_price = np.concatenate([self.log_price, log_price])[-self._keep :]
         self.event_ms = np.concatenate([self.event_ms, event_ms])[-self._keep :]
+        extremes = StepExtremes.of(self._raw, coins, ts_ms, log_price)
+        self.extremes = self.extremes.then(extremes).part(slice(-self._keep, None))
         self.vol_mixed = np.concatenate([self.vol_mixed, _vol_mixed(states)])[-self._keep :]
         self._market = np.concatenate([self._market, market])[-self._keep :]
         self._handed_out = np.concatenate([self._handed_out, usable])[-self._keep :]
@@ -204,6 +210,7 @@ class FeatureGrid:
         self.log_price = np.full((LOOKBACK, coins), np.nan)
         self.event_ms = np.full((LOOKBACK, coins), -1)
         self.vol_mixed = np.full((LOOKBACK, coins), np.nan)
+        self.extremes = StepExtremes.unknown(LOOKBACK, coins)
         self._handed_out = np.zeros((LOOKBACK, coins), dtype=bool)
         self._market = np.zeros((LOOKBACK, len(MARKET_FEATURES)), dtype=np.float32)
         self._states = np.repeat(self._initial(np.arange(coins))[None], _RECENT, axis=0)
@@ -213,6 +220,7 @@ class FeatureGrid:
         self.log_price = np.pad(self.log_price, ((0, 0), (0, 1)), constant_values=np.nan)
         self.event_ms = np.pad(self.event_ms, ((0, 0), (0, 1)), constant_values=-1)
         self.vol_mixed = np.pad(self.vol_mixed, ((0, 0), (0, 1)), constant_values=np.nan)
+        self.extremes = self.extremes.widened()
         self._handed_out = np.pad(self._handed_out, ((0, 0), (0, 1)))
         fresh = np.broadcast_to(volatility.initial_state(1), (len(self._states), 1, volatility.STATE_WIDTH))
         self._states = np.concatenate([self._states, fresh], axis=1)
@@ -234,6 +242,7 @@ class FeatureGrid:
         log_price, event_ms = self._lattice(coins, self.ts_ms[:, None])
         log_price[:LOOKBACK], event_ms[:LOOKBACK] = np.nan, -1
         self.log_price[:, coins], self.event_ms[:, coins] = log_price, event_ms
+        self.extremes.put(StepExtremes.of(self._raw, coins, self.ts_ms, log_price), coins)
         states = self._initial(coins)
         first, total = LOOKBACK, len(self.ts_ms)
         for start in range(first, total, _BLOCK):
@@ -280,6 +289,7 @@ class FeatureGrid:
             np.exp(log_price[-1]),
             _usable(states, log_price[-1]) & known,
             is_static(states),
+            self.extremes.dense_before(place, coins),
         )
 
 

@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from core.realised_price import PRICE_TOLERANCE_MS
+from core.realised_price import PRICE_TOLERANCE_MS, extremes_within
 from core.times import DAY_MS, GRID_STEP_MS, HOUR_MS
 from etl.arrays import FloatArray, IntArray, are_prices
 
@@ -120,6 +120,22 @@ class RawPrices:
         valid = (position >= 0) & (query - found <= PRICE_TOLERANCE_MS)
         price = np.where(valid, self._price[np.maximum(position, 0)], np.nan)
         return price, np.where(valid, found % _COIN_SHIFT, -1)
+
+    def extremes(self, coin: npt.ArrayLike, ts_ms: npt.ArrayLike) -> tuple[FloatArray, FloatArray, IntArray]:
+        """Look up the highest and lowest price of each coin within the five minutes that end at each time.
+
+        Args:
+            coin: coin numbers; broadcast against `ts_ms`.
+            ts_ms: times in UTC milliseconds.
+
+        Returns:
+            Highest and lowest prices, NaN without a price, and the numbers of prices.
+        """
+        self._merge()
+        end = np.asarray(ts_ms, dtype=np.int64) + np.asarray(coin, dtype=np.int64) * _COIN_SHIFT
+        first = np.searchsorted(self._key, end - GRID_STEP_MS, side="right")
+        last = np.searchsorted(self._key, end, side="right")
+        return *extremes_within(self._price, first, last), last - first
 
     def _merge(self) -> None:
         if not self._pending:

@@ -8,10 +8,11 @@ from typing import Final
 import numpy as np
 
 from core.forecast_schema import HORIZONS_MIN
-from etl.arrays import FloatArray, IntArray
+from etl.arrays import BoolArray, FloatArray, IntArray
 from etl.features import volatility
+from etl.features.step_extremes import StepExtremes
 
-__all__ = ["ACTIVITY_FLOOR", "STEPS", "STEP_ROOTS", "Outcomes", "outcomes"]
+__all__ = ["ACTIVITY_FLOOR", "STEPS", "STEP_ROOTS", "Outcomes", "Reached", "outcomes", "reached"]
 
 STEPS: Final = len(HORIZONS_MIN)
 """Horizons are 1, 2 … 12 grid steps."""
@@ -35,6 +36,22 @@ class Outcomes:
 
     activity: FloatArray
     move: FloatArray
+
+
+@dataclass(frozen=True)
+class Reached:
+    """How far the prices of k coins went after n rows.
+
+    Attributes:
+        rise: largest log distance of the price above the row's at any time within the horizon (n, k, STEPS), at least
+            0; NaN where unknown.
+        fall: the same below (n, k, STEPS).
+        dense: whether most steps of the hour after the row have more than one price (n, k).
+    """
+
+    rise: FloatArray
+    fall: FloatArray
+    dense: BoolArray
 
 
 def outcomes(log_price: FloatArray, event_ms: IntArray, vol_fast: FloatArray) -> Outcomes:
@@ -62,3 +79,29 @@ def outcomes(log_price: FloatArray, event_ms: IntArray, vol_fast: FloatArray) ->
         activity[..., ahead - 1] = np.log(mean / vol_fast + ACTIVITY_FLOOR)
         move[..., ahead - 1] = log_price[ahead : ahead + rows] - log_price[:rows]
     return Outcomes(activity, move)
+
+
+def reached(log_price: FloatArray, extremes: StepExtremes) -> Reached:
+    """Compute how far the prices went after the first n of n + STEPS consecutive grid rows.
+
+    Args:
+        log_price: log prices at the rows, shape (n + STEPS, k).
+        extremes: highest and lowest prices of the steps that end at the rows, the same shape.
+
+    Returns:
+        The extremes of the known steps; NaN where fewer than three quarters of them are known.
+    """
+    rise, fall = _largest_rise(log_price, extremes.log_high), _largest_rise(-log_price, -extremes.log_low)
+    return Reached(rise, fall, extremes.dense_after())
+
+
+def _largest_rise(log_price: FloatArray, log_high: FloatArray) -> FloatArray:
+    rows = len(log_price) - STEPS
+    start = log_price[:rows]
+    largest, best, count = np.empty((*start.shape, STEPS)), np.zeros_like(start), np.zeros_like(start)
+    for ahead in range(1, STEPS + 1):
+        rise = log_high[ahead : ahead + rows] - start
+        best = np.fmax(best, rise)
+        count = count + np.isfinite(rise)
+        largest[..., ahead - 1] = np.where(count >= _MIN_KNOWN * ahead, best, np.nan)
+    return largest

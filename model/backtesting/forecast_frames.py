@@ -10,7 +10,7 @@ import pandas as pd
 import pyarrow as pa
 
 from core.forecast_schema import HORIZONS_MIN, QUANTILE_COLUMNS
-from core.realised_price import realised_prices
+from core.realised_price import realised_extremes, realised_prices
 from core.times import GRID_STEP_MS, MINUTE_MS
 from etl.arrays import FloatArray, IntArray
 from etl.features.raw_prices import RawPrices
@@ -37,15 +37,21 @@ def forecast_frame(coins: Sequence[str], made: Sequence[Forecasts]) -> pd.DataFr
 
 
 def with_outcomes(frame: pd.DataFrame, recording: PriceHistory) -> pd.DataFrame:
-    """The frame with `price_actual`, the realised price at origin plus horizon; NaN where it is unknown."""
-    actual = np.full(len(frame), np.nan)
-    target_ms = _milliseconds(frame["origin"]) + frame["horizon_min"].to_numpy(dtype=np.int64) * MINUTE_MS
+    """The frame with what followed.
+
+    The added columns: `price_actual`, the realised price at origin plus horizon, NaN where it is unknown; `price_high`
+    and `price_low`, the highest and lowest price after the origin up to then.
+    """
+    actual, high, low = (np.full(len(frame), np.nan) for _ in range(3))
+    origin_ms = _milliseconds(frame["origin"])
+    target_ms = origin_ms + frame["horizon_min"].to_numpy(dtype=np.int64) * MINUTE_MS
     codes = frame["coin"].cat.codes.to_numpy()
     for code, coin in enumerate(frame["coin"].cat.categories):
         ts, price = recording[coin]
         rows = codes == code
         actual[rows] = realised_prices(ts, price, target_ms[rows], int(ts[-1]))
-    return frame.assign(price_actual=actual)
+        high[rows], low[rows] = realised_extremes(ts, price, origin_ms[rows], target_ms[rows])
+    return frame.assign(price_actual=actual, price_high=high, price_low=low)
 
 
 class RecordedBenchmark:

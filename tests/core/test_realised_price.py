@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.realised_price import PRICE_TOLERANCE_MS, realised_prices
+from core.realised_price import PRICE_TOLERANCE_MS, realised_extremes, realised_prices
 from tests.support.outcomes import plain_outcome
 
 NOON = 1_700_000_000_000
@@ -42,3 +42,20 @@ def test_every_target_meets_the_price_that_a_plain_loop_finds(
 def test_a_price_counts_for_seven_and_a_half_minutes(target_ms: int, newest_ms: int, known: bool) -> None:
     """The limit is exact; before the first price and after the newest one there is no outcome."""
     assert np.isfinite(realised_prices([NOON], [1.0], [target_ms], newest_ms)).tolist() == [known]
+
+
+@given(
+    st.dictionaries(st.integers(0, 3_000), st.floats(0.1, 10), max_size=40),
+    st.lists(st.tuples(st.integers(0, 3_000), st.integers(1, 3_600)), max_size=20),
+)
+def test_the_extremes_are_those_of_the_prices_after_the_origin(
+    known: dict[int, float], spans: list[tuple[int, int]]
+) -> None:
+    """Every span has the highest and lowest price after its start up to its end, NaN without any."""
+    times = sorted(known)
+    origins = [start for start, _ in spans]
+    targets = [start + length for start, length in spans]
+    high, low = realised_extremes(times, [known[time] for time in times], origins, targets)
+    for row, (origin, target) in enumerate(zip(origins, targets, strict=True)):
+        within = [price for time, price in known.items() if origin < time <= target]
+        np.testing.assert_array_equal([high[row], low[row]], [max(within), min(within)] if within else [np.nan] * 2)

@@ -78,6 +78,8 @@ def test_forecasts_and_report_are_written(tmp_path: Path) -> None:
         ACTIVITY_PERCENTILE,
         "kind",
         "price_actual",
+        "price_high",
+        "price_low",
     ]
     assert made.columns.tolist() == columns
     assert made["origin"].min() == START + pd.Timedelta(hours=24)
@@ -107,7 +109,7 @@ def test_prices_after_an_origin_change_no_forecast_up_to_it(tmp_path: Path) -> N
     later = changed["timestamp"] > cut
     changed.loc[later, "price"] *= np.random.default_rng(1).uniform(0.5, 2.0, int(later.sum()))
     before, after = _run(frame, tmp_path / "a"), _run(changed, tmp_path / "b")
-    columns = [column for column in before.columns if column != "price_actual"]
+    columns = [column for column in before.columns if column not in ("price_actual", "price_high", "price_low")]
     up_to = before["origin"] <= cut
     assert up_to.sum() > 20 * 36
     pd.testing.assert_frame_equal(before.loc[up_to, columns], after.loc[up_to, columns])

@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.realised_price import PRICE_TOLERANCE_MS
-from core.times import GRID_STEP_MS
+from core.times import GRID_STEP_MS, HOUR_MS, MINUTE_MS
+from etl.features.feature_grid import FeatureGrid
 from etl.features.raw_prices import RAW_KEEP_MS, RawPrices, ceil_grid, floor_grid
-from etl.features.targets import ACTIVITY_FLOOR, STEPS, outcomes
+from etl.features.targets import ACTIVITY_FLOOR, STEPS, outcomes, reached
 
 
 def test_outcomes_match_plain_loops() -> None:
@@ -37,6 +38,61 @@ def test_outcomes_match_plain_loops() -> None:
                 np.testing.assert_allclose(found.activity[row, coin, ahead - 1], expected, rtol=1e-9)
                 move = log_price[row + ahead, coin] - log_price[row, coin]
                 np.testing.assert_allclose(found.move[row, coin, ahead - 1], move)
+
+
+def _irregular_prices(seed: int, hours: int) -> dict[int, float]:
+    """Event time → price of polls about a minute apart, with a gap of 40 minutes and half an hour of few polls."""
+    rng = np.random.default_rng(seed)
+    times = 1_700_006_400_000 + np.cumsum(rng.integers(20_000, 100_000, hours * 60))
+    gap = int(times[len(times) // 3])
+    few = int(times[len(times) // 2])
+    kept = (times < gap) | (times > gap + 40 * MINUTE_MS)
+    kept &= (times < few) | (times > few + HOUR_MS // 2) | (np.arange(len(times)) % 6 == 0)
+    prices = 100.0 * np.exp(np.cumsum(rng.normal(0, 0.0005, len(times))))
+    return dict(zip(times[kept].tolist(), prices[kept].tolist(), strict=True))
+
+
+def test_the_reach_counts_every_price_within_the_horizon() -> None:
+    """Rises and falls of every row and horizon are those of the prices after it, by plain loops over all of them."""
+    coins = {f"coin{seed}": _irregular_prices(seed, hours=8) for seed in range(2)}
+    grid = FeatureGrid()
+    for coin, known in coins.items():
+        grid.observe(coin, list(known), list(known.values()))
+    end = min(max(known) for known in coins.values())
+    for until in (end - 3 * HOUR_MS, end - HOUR_MS, end):
+        list(grid.extend(until))
+    found = reached(grid.log_price, grid.extremes)
+    finite = np.isfinite(found.rise).sum()
+    assert 0.5 < finite / np.isfinite(grid.log_price[:-STEPS]).sum() / STEPS < 1
+    for row, ts_ms in enumerate(grid.ts_ms[:-STEPS].tolist()):
+        for column, known in enumerate(coins.values()):
+            for ahead in range(1, STEPS + 1):
+                steps = [ts_ms + GRID_STEP_MS * step for step in range(1, ahead + 1)]
+                priced = sum(any(0 <= step - time <= PRICE_TOLERANCE_MS for time in known) for step in steps)
+                past = [time for time in known if 0 <= ts_ms - time <= PRICE_TOLERANCE_MS]
+                if not past or priced < 0.75 * ahead:
+                    assert math.isnan(found.rise[row, column, ahead - 1])
+                    continue
+                start = known[max(past)]
+                within = [start, *(price for time, price in known.items() if ts_ms < time <= steps[-1])]
+                expected = math.log(max(within) / start), math.log(start / min(within))
+                rise, fall = found.rise[row, column, ahead - 1], found.fall[row, column, ahead - 1]
+                np.testing.assert_allclose((rise, fall), expected, atol=1e-12)
+
+
+def test_steps_with_several_prices_are_dense() -> None:
+    """An hour of polls is dense before and after, an hour of five-minute prices is not."""
+    times = 1_700_006_400_000 + np.concatenate(
+        [GRID_STEP_MS * np.arange(1, 25), 2 * HOUR_MS + MINUTE_MS * np.arange(1, 121)]
+    )
+    grid = FeatureGrid()
+    grid.observe("bitcoin", times, np.full(len(times), 100.0))
+    list(grid.extend(int(times[-1])))
+    first = int(np.searchsorted(grid.ts_ms, times[0]))
+    after = grid.extremes.dense_after()[first:, 0]
+    assert after.tolist() == [False] * 18 + [True] * (len(after) - 18)
+    rows = np.array([first + 23, first + 29, first + 30, first + 47])
+    assert grid.extremes.dense_before(rows, np.zeros(4, dtype=np.int64)).tolist() == [False, False, True, True]
 
 
 @given(
