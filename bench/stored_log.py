@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from core.forecast_schema import FORECAST_SCHEMA
+from core.forecast_schema import FORECAST_SCHEMA, REACH_LEVELS
 from core.price_store import Coin
 from core.publishing.parquet import sorted_by
 from core.publishing.publisher import Publisher
@@ -51,7 +51,10 @@ def _forecasts(coins: Sequence[Coin], origins: npt.NDArray[np.int64]) -> Forecas
         mean=price,
         quantiles=quantiles,
         p_up=np.full((count, STEPS), 0.5),
+        reach=np.tile(0.001 * np.arange(1, len(REACH_LEVELS) + 1), (count, STEPS, 1)),
+        activity_percentile=np.full(count, 50.0),
         is_model=np.zeros(count, dtype=bool),
         baseline_quantiles=quantiles,
+        baseline_reach=np.zeros((count, STEPS, len(REACH_LEVELS))),
         model_quantiles=quantiles,
     )

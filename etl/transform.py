@@ -18,7 +18,7 @@ from core.workspace import workspace_for_step
 from etl.features.feature_grid import FeatureGrid
 from etl.features.feature_table import feature_table
 from etl.features.price_feed import PriceFeed
-from etl.features.published import feature_part, not_yet_written, written_until
+from etl.features.published import NewRows
 
 __all__ = ["main"]
 
@@ -42,11 +42,12 @@ def _transform(settings: Settings, _given: Namespace) -> int:
     workspace, now = workspace_for_step(settings), now_ms()
     with workspace.hold_pipeline(), PriceReader(workspace.database) as prices:
         publisher = Publisher(workspace.processed)
-        known = written_until(publisher, now)
-        rows = not_yet_written(_features_of(prices, now, settings.train_days), known)
-        if rows.num_rows:
-            publisher.publish(appended={"features": feature_part(rows)})
-    _log.info("%d new feature rows", rows.num_rows)
+        new = NewRows(publisher, "features", "ts", now)
+        new.add(_features_of(prices, now, settings.train_days))
+        part = new.part()
+        if part is not None:
+            publisher.publish(appended={"features": part})
+    _log.info("%d new feature rows", 0 if part is None else part[2].num_rows)
     return 0
 
 

@@ -20,7 +20,7 @@ _log = logging.getLogger(__name__)
 
 
 def predict(session: Session, now: int) -> pa.Table:
-    """Forecast every coin with a price and publish the result with the newest feature rows.
+    """Forecast every coin with a price and publish the result with what the engine completed since.
 
     Returns:
         The forecasts, in FORECAST_SCHEMA.
@@ -30,7 +30,7 @@ def predict(session: Session, now: int) -> pa.Table:
         OSError: the disk refused; what was published before stays.
     """
     forecasts = session.forecast(now)
-    session.forecast_log.publish(forecasts, session.trained_ms, now, session.engine.take_feature_rows())
+    session.forecast_log.publish(forecasts, session.trained_ms, now, session.engine.take_rows())
     return forecasts
 
 

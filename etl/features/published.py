@@ -1,8 +1,8 @@
-"""Which feature rows are published already, and how new ones are appended: each row is written once."""
+"""Growing tables of one row per coin and grid point, as they are published: each row is written once."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from typing import Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -10,30 +10,51 @@ import pyarrow.compute as pc
 from core.publishing.publisher import Publisher
 from core.times import DAY_MS, HOUR_MS
 
-__all__ = ["feature_part", "newest_times", "not_yet_written", "written_until"]
+__all__ = ["NewRows", "newest_times"]
+
+_MAX_WAITING: Final = 288
+"""Tables that wait while the disk is full; older ones are dropped."""
 
 
-def written_until(publisher: Publisher, now_ms: int) -> dict[str, int]:
-    """The newest grid point of each coin in the features of the last day and hour that are published at `now_ms`."""
-    since_ms = publisher.manifest.newest_ms("features", now_ms) - DAY_MS - HOUR_MS
-    until: dict[str, int] = {}
-    for table in publisher.read("features", ["coin", "ts"], since_ms):
-        until |= {coin: max(ts_ms, until.get(coin, -1)) for coin, ts_ms in newest_times(table, "ts").items()}
-    return until
+class NewRows:
+    """The rows of a growing table that wait to be published, without those that an earlier process has written.
 
+    Args:
+        publisher: has the published parts.
+        name: of the table.
+        time: its column of times.
+        now_ms: UTC milliseconds.
+        days: rows offered are at most this much older than the newest published one.
+    """
 
-def not_yet_written(features: pa.Table, until: Mapping[str, int]) -> pa.Table:
-    """The rows later than what `written_until` found of their coin."""
-    if not features.num_rows or not until:
-        return features
-    limits = pa.array([until.get(coin, -1) for coin in features["coin"].to_pylist()], pa.int64())
-    return features.filter(pc.greater(features["ts"].cast(pa.int64()), limits))
+    def __init__(self, publisher: Publisher, name: str, time: str, now_ms: int, days: int = 1) -> None:
+        self._time = time
+        since_ms = publisher.manifest.newest_ms(name, now_ms) - days * DAY_MS - HOUR_MS
+        self._written: dict[str, int] = {}
+        for table in publisher.read(name, ["coin", time], since_ms):
+            for coin, ts_ms in newest_times(table, time).items():
+                self._written[coin] = max(ts_ms, self._written.get(coin, -1))
+        self._waiting: list[pa.Table] = []
 
+    def add(self, rows: pa.Table) -> None:
+        """Let rows wait, those later than what an earlier process has written of their coin."""
+        if rows.num_rows and self._written:
+            written = pa.array([self._written.get(coin, -1) for coin in rows["coin"].to_pylist()], pa.int64())
+            rows = rows.filter(pc.greater(rows[self._time].cast(pa.int64()), written))
+        if rows.num_rows:
+            self._waiting = [*self._waiting[1 - _MAX_WAITING :], rows]
 
-def feature_part(rows: pa.Table) -> tuple[int, int, pa.Table]:
-    """Feature rows (at least one) as `Publisher.publish` appends them: first and last grid point, rows."""
-    span = pc.min_max(rows["ts"].cast(pa.int64())).as_py()
-    return span["min"], span["max"], rows
+    def part(self) -> tuple[int, int, pa.Table] | None:
+        """What waits, as `Publisher.publish` appends it: first and last time, rows; None without any."""
+        if not self._waiting:
+            return None
+        rows = pa.concat_tables(self._waiting)
+        span = pc.min_max(rows[self._time].cast(pa.int64())).as_py()
+        return span["min"], span["max"], rows
+
+    def clear(self) -> None:
+        """Forget what waited: it is published."""
+        self._waiting.clear()
 
 
 def newest_times(table: pa.Table, column: str) -> dict[str, int]:

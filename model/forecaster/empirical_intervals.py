@@ -1,4 +1,4 @@
-"""Intervals from a coin's own moves, for stablecoins and other static coins that no pooled model fits."""
+"""Intervals and reach from a coin's own moves, for stablecoins and other static coins that no pooled model fits."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Final
 
 import numpy as np
 
+from core.forecast_schema import REACH_LEVELS
 from core.times import GRID_STEP_MS
 from etl.arrays import FloatArray, IntArray
 from etl.features.feature_grid import FeatureGrid
@@ -24,7 +25,7 @@ _MIN_MOVES: Final = 144
 
 
 class EmpiricalIntervals:
-    """Quantiles of |move| / (mixed volatility x root of the steps) of single coins over the last days.
+    """Quantiles of |move| and reach / (mixed volatility x root of the steps) of single coins over the last days.
 
     The mixed volatility is half fast, half slow: a stablecoin that loses its peg gets wide intervals within the hour,
     one that stands still for a night keeps those of its usual days.
@@ -38,23 +39,38 @@ class EmpiricalIntervals:
         self._renewed_ms: dict[int, int] = {}
         self._quantiles: dict[int, FloatArray] = {}
 
-    def get(self, grid: FeatureGrid, coins: IntArray) -> FloatArray:
-        """Quantiles (k, STEPS, LEVELS) of coins (k,); NaN where too few moves are known."""
+    def get(self, grid: FeatureGrid, coins: IntArray) -> tuple[FloatArray, FloatArray]:
+        """Quantiles of the moves (k, STEPS, LEVELS) and of the reach (k, STEPS, REACH_LEVELS) of coins (k,).
+
+        NaN where too few moves are known.
+        """
         now_ms = int(grid.ts_ms[-1])
         due = [coin for coin in coins.tolist() if now_ms - self._renewed_ms.get(coin, -_RENEWAL_MS) >= _RENEWAL_MS]
         if due:
             self._renewed_ms.update(dict.fromkeys(due, now_ms))
             self._quantiles.update(zip(due, self._measure(grid, np.array(due, np.int64)), strict=True))
-        return np.stack([self._quantiles[coin] for coin in coins.tolist()])
+        moves, reach = np.split(np.stack([self._quantiles[coin] for coin in coins.tolist()]), [len(LEVELS)], axis=-1)
+        return moves, reach
 
     def _measure(self, grid: FeatureGrid, coins: IntArray) -> FloatArray:
-        log_price = grid.log_price[-self._rows :, coins]
-        vol_mixed = grid.vol_mixed[-self._rows :, coins]
-        quantiles = np.full((len(coins), STEPS, len(LEVELS)), np.nan)
+        """Quantiles of the moves, then of the reach, on the last axis."""
+        recent = slice(-self._rows, None)
+        log_price, vol_mixed = grid.log_price[recent, coins], grid.vol_mixed[recent, coins]
+        extremes = grid.extremes.part(recent, coins)
+        rise, fall = np.zeros_like(log_price), np.zeros_like(log_price)
+        quantiles = np.full((len(coins), STEPS, len(LEVELS) + len(REACH_LEVELS)), np.nan)
         for ahead in range(1, STEPS + 1):
-            move = log_price[ahead:] - log_price[:-ahead]
-            enough = np.isfinite(move).sum(axis=0) >= _MIN_MOVES
+            start = log_price[:-ahead]
+            rise = np.fmax(rise[: len(start)], extremes.log_high[ahead:] - start)
+            fall = np.fmax(fall[: len(start)], start - extremes.log_low[ahead:])
+            move = log_price[ahead:] - start
+            known = np.isfinite(move)
+            enough = known.sum(axis=0) >= _MIN_MOVES
             if enough.any():
-                size = np.abs(move[:, enough]) / (vol_mixed[:-ahead, enough] * np.sqrt(ahead))
-                quantiles[enough, ahead - 1] = np.nanquantile(size, LEVELS, axis=0).T
+                scale = np.where(known, vol_mixed[:-ahead], np.nan)[:, enough] * np.sqrt(ahead)
+                reach = np.concatenate([rise[:, enough] / scale, fall[:, enough] / scale])
+                quantiles[enough, ahead - 1, : len(LEVELS)] = np.nanquantile(
+                    np.abs(move[:, enough]) / scale, LEVELS, axis=0
+                ).T
+                quantiles[enough, ahead - 1, len(LEVELS) :] = np.nanquantile(reach, REACH_LEVELS, axis=0).T
         return quantiles

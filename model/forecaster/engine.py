@@ -17,15 +17,17 @@ import numpy as np
 import pyarrow as pa
 
 from core.times import DAY_MS, GRID_STEP_MS
-from etl.arrays import FloatArray, IntArray
+from etl.arrays import IntArray
 from etl.features.feature_grid import FeatureBlock, FeatureGrid, OriginRows
 from etl.features.feature_table import feature_table
-from etl.features.targets import STEP_ROOTS, STEPS, outcomes
+from etl.features.targets import STEP_ROOTS, STEPS, outcomes, reached
 from model.forecaster.empirical_intervals import EmpiricalIntervals
-from model.forecaster.forecasts import Forecasts, quantile_prices
+from model.forecaster.forecasts import Forecasts, Spread, quantile_prices
 from model.forecaster.online_model import EngineOptions, FitReport, OnlineModel
 from model.forecaster.pending_rows import PendingRows
 from model.forecaster.prior import Prior
+from model.forecaster.reach import consistent_reach
+from model.forecaster.scaled_hours import ScaledHours, on_half_hours
 
 __all__ = ["EngineOptions", "EngineState", "FitReport", "ForecastEngine"]
 
@@ -37,7 +39,7 @@ _REFIT_MS: Final = DAY_MS
 """Age at which the models are refitted while `advance` walks through a long history."""
 
 _KEPT_ROWS_MS: Final = DAY_MS
-"""Completed feature rows wait this long for `take_feature_rows`."""
+"""Completed feature rows wait this long for `take_rows`."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,7 @@ class ForecastEngine:
         self._pending: PendingRows | None = None
         self._empirical = EmpiricalIntervals(self.options.train_days)
         self._blocks: deque[FeatureBlock] = deque()
+        self._scaled_hours = ScaledHours()
         self._learned_ms = -1
 
     # -- learning ----------------------------------------------------------------------------------------------------
@@ -112,8 +115,9 @@ class ForecastEngine:
         if known == len(block.ts_ms):
             return
         block = block.after(known)
-        scored = block.usable & self.model.in_turn(block.ts_ms, block.coins)
-        activity, drift = self.model.predict(block.x, scored)
+        wanted = self.model.in_turn(block.ts_ms, block.coins) | on_half_hours(block.ts_ms)[:, None]
+        activity, drift = self.model.predict(block.x, block.usable & wanted)
+        self.model.note_activity(block.ts_ms, block.coins, activity, block.vol_fast)
         rows = PendingRows(block.ts_ms, block.x, block.vol_fast, block.usable, activity, drift)
         pending, first_ms = self._pending, int(block.ts_ms[0])
         is_late = pending is not None and first_ms <= pending.ts_ms[-1]
@@ -124,12 +128,18 @@ class ForecastEngine:
         self._mature(ripe, block.coins)
 
     def _mature(self, rows: PendingRows, coins: IntArray) -> None:
-        if not rows.usable.any():
+        """Learn from rows whose outcomes are known, and keep what followed the half-hours among them."""
+        if not len(rows):
             return
-        first = int(rows.ts_ms[0] - self.grid.ts_ms[0]) // GRID_STEP_MS
+        grid = self.grid
+        first = int(rows.ts_ms[0] - grid.ts_ms[0]) // GRID_STEP_MS
         window = slice(first, first + len(rows) + STEPS)
-        matured = outcomes(self.grid.log_price[window, coins], self.grid.event_ms[window, coins], rows.vol_fast)
-        self.model.learn(rows, coins, matured)
+        log_price = grid.log_price[window, coins]
+        matured = outcomes(log_price, grid.event_ms[window, coins], rows.vol_fast)
+        scale = self.model.scale(rows.activity, rows.vol_fast, rows.x)
+        own = grid.vol_mixed[first : first + len(rows), coins, None] * STEP_ROOTS
+        self._scaled_hours.add(rows.ts_ms, coins, matured.move / np.where(np.isfinite(scale), scale, own))
+        self.model.learn(rows, coins, matured, reached(log_price, grid.extremes.part(window, coins)))
 
     # -- forecasting -------------------------------------------------------------------------------------------------
 
@@ -153,13 +163,17 @@ class ForecastEngine:
 
     def _assemble_forecasts(self, names: list[str], coins: IntArray, origin_ms: IntArray, at: OriginRows) -> Forecasts:
         model = self.model
-        baseline = np.maximum(self._baseline_widths(coins, at), _MIN_HALF_WIDTH)
-        widths = np.maximum(model.model_widths(at.x, at.vol_fast, coins, at.usable), _MIN_HALF_WIDTH)
+        by_baseline = self._baseline_spread(coins, at)
+        by_model, hour_scale = model.model_spread(at, coins)
+        baseline, widths = (np.maximum(spread.half_widths, _MIN_HALF_WIDTH) for spread in (by_baseline, by_model))
         is_model = np.isfinite(widths).all(axis=(1, 2)) & model.gate.passes(coins) & model.is_ready
         mean = np.where(is_model[:, None], model.point.mean(at.x, coins), 0.0)
         centre = at.price[:, None] * np.exp(mean * at.vol_fast[:, None] * STEP_ROOTS)
         stay = np.repeat(at.price[:, None], STEPS, axis=1)
         baseline_quantiles, model_quantiles = quantile_prices(stay, baseline), quantile_prices(centre, widths)
+        price = at.price[:, None, None]
+        baseline_reach = consistent_reach(by_baseline.reach, np.log(baseline_quantiles / price))
+        model_reach = consistent_reach(by_model.reach, np.log(model_quantiles / price))
         return Forecasts(
             coins=names,
             origin_ms=origin_ms,
@@ -168,26 +182,35 @@ class ForecastEngine:
             quantiles=np.where(is_model[:, None, None], model_quantiles, baseline_quantiles),
             p_up=model.point.p_up(mean),
             is_model=is_model,
+            reach=np.where(is_model[:, None, None], model_reach, baseline_reach),
+            activity_percentile=model.activity_history.percentile(origin_ms, coins, hour_scale),
             baseline_quantiles=baseline_quantiles,
+            baseline_reach=baseline_reach,
             model_quantiles=model_quantiles,
         )
 
-    def _baseline_widths(self, coins: IntArray, at: OriginRows) -> FloatArray:
-        """Half-widths (k, STEPS, LEVELS) without a model; static coins have those of their own moves, once known."""
-        widths = self.model.baseline_widths(at.vol_fast, coins)
+    def _baseline_spread(self, coins: IntArray, at: OriginRows) -> Spread:
+        """How far coins move without a model; static coins as far as they did themselves, once that is known."""
+        spread = self.model.baseline_spread(at, coins)
         if at.static.any():
-            quantiles = self._empirical.get(self.grid, coins[at.static])
-            own = np.maximum.accumulate(quantiles * (at.vol_mixed[at.static, None] * STEP_ROOTS)[..., None], axis=1)
-            widths[at.static] = np.where(np.isfinite(own), own, widths[at.static])
-        return widths
+            scale = at.vol_mixed[at.static, None] * STEP_ROOTS
+            measured = self._empirical.get(self.grid, coins[at.static])
+            for values, quantiles in zip((spread.half_widths, spread.reach), measured, strict=True):
+                own = np.maximum.accumulate(quantiles * scale[..., None], axis=1)
+                values[at.static] = np.where(np.isfinite(own), own, values[at.static])
+        return spread
 
     # -- what others read --------------------------------------------------------------------------------------------
 
-    def take_feature_rows(self) -> pa.Table:
-        """Rows in FEATURE_SCHEMA completed since the last call, at most those of the last day."""
-        table = feature_table(self._blocks, self.grid.coins)
+    def take_rows(self) -> dict[str, pa.Table]:
+        """New rows of the published tables since the last call: name → rows.
+
+        "features": completed rows in FEATURE_SCHEMA, at most those of the last day. "scaled_hours": half-hours whose
+        outcomes became known, in SCALED_HOURS_SCHEMA, at most those of 14 days.
+        """
+        features = feature_table(self._blocks, self.grid.coins)
         self._blocks.clear()
-        return table
+        return {"features": features, "scaled_hours": self._scaled_hours.take(self.grid.coins)}
 
     def _keep_block(self, block: FeatureBlock) -> None:
         self._blocks.append(block)

@@ -19,13 +19,21 @@ from core.forecast_schema import (
 )
 from etl.arrays import BoolArray, FloatArray, IntArray
 
-__all__ = ["Forecasts", "quantile_prices"]
+__all__ = ["Forecasts", "Spread", "quantile_prices"]
 
 
 def quantile_prices(centre: FloatArray, half_width: FloatArray) -> FloatArray:
     """Nine price quantiles (..., 9) around centre prices (...) with half-widths (..., 4) of the log move."""
     reach = np.concatenate([-half_width[..., ::-1], np.zeros((*half_width.shape[:-1], 1)), half_width], axis=-1)
     return np.asarray(centre[..., None] * np.exp(reach))
+
+
+@dataclass(frozen=True)
+class Spread:
+    """How far k coins may move: half-widths of the log move (k, 12, 4) and quantiles of the reach (k, 12, 7)."""
+
+    half_widths: FloatArray
+    reach: FloatArray
 
 
 @dataclass(frozen=True)
@@ -39,8 +47,11 @@ class Forecasts:
         mean: expected price (k, 12).
         quantiles: published price quantiles (k, 12, 9).
         p_up: probability of a rise (k, 12).
+        reach: quantiles at REACH_LEVELS of the largest log rise, or fall, within the horizon (k, 12, 7).
+        activity_percentile: percent of the coin's own hours that were calmer (k,); NaN where unknown.
         is_model: the model's forecast is published (k,), not the baseline's.
         baseline_quantiles: price quantiles of the baseline (k, 12, 9).
+        baseline_reach: reach according to the baseline (k, 12, 7).
         model_quantiles: price quantiles of the model (k, 12, 9); NaN where it cannot forecast.
     """
 
@@ -50,8 +61,11 @@ class Forecasts:
     mean: FloatArray
     quantiles: FloatArray
     p_up: FloatArray
+    reach: FloatArray
+    activity_percentile: FloatArray
     is_model: BoolArray
     baseline_quantiles: FloatArray
+    baseline_reach: FloatArray
     model_quantiles: FloatArray
 
     def __len__(self) -> int:
@@ -64,6 +78,7 @@ class Forecasts:
             self,
             mean=np.repeat(self.price_origin[:, None], steps, axis=1),
             quantiles=self.baseline_quantiles,
+            reach=self.baseline_reach,
             p_up=np.full((len(self), steps), 0.5),
             is_model=np.zeros(len(self), dtype=bool),
         )
@@ -87,7 +102,8 @@ class Forecasts:
             "mean": self.mean.ravel(),
             **{name: self.quantiles[..., n].ravel() for n, name in enumerate(QUANTILE_COLUMNS)},
             "p_up": self.p_up.ravel(),
-            **{name: pa.nulls(rows, pa.float64()) for name in (*REACH_COLUMNS, ACTIVITY_PERCENTILE)},
+            **{name: self.reach[..., n].ravel() for n, name in enumerate(REACH_COLUMNS)},
+            ACTIVITY_PERCENTILE: pa.array(np.repeat(self.activity_percentile, steps), from_pandas=True),
             "kind": np.repeat(kind.astype(object), steps),
             "model_version": np.full(rows, model_version, dtype=object),
             "created_at": pa.array(np.full(rows, created_ms)).cast(FORECAST_SCHEMA.field("created_at").type),

@@ -10,12 +10,16 @@ import numpy as np
 from core.times import GRID_STEP_MS
 from etl.arrays import BoolArray, FloatArray, IntArray, RowArray
 from etl.features.columns import FEATURE_NAMES
-from etl.features.targets import STEP_ROOTS, STEPS, Outcomes
+from etl.features.feature_grid import OriginRows
+from etl.features.targets import STEP_ROOTS, STEPS, Outcomes, Reached
+from model.forecaster.activity_history import ActivityHistory
 from model.forecaster.baseline_gate import BaselineGate, interval_loss
 from model.forecaster.calibration import Calibration, generic_shape
+from model.forecaster.forecasts import Spread
 from model.forecaster.pending_rows import PendingRows
 from model.forecaster.point_forecast import PointForecast
 from model.forecaster.prior import Prior
+from model.forecaster.reach import ReachCalibration
 from model.forecaster.training_data import TrainingStore
 from model.forecaster.volatility_models import RollingForest, VolatilityRidge
 
@@ -121,6 +125,9 @@ class OnlineModel:
         shape_rows = _GENERIC_ROWS if prior is None else _PRIOR_ROWS
         self._calibration = Calibration(options.train_days, shape, shape_rows, True, options.tracker_step)
         self._baseline = Calibration(options.train_days, baseline_shape, shape_rows, False, 0.0)
+        self._reach = ReachCalibration(options.train_days, shape)
+        self._baseline_reach = ReachCalibration(options.train_days, baseline_shape)
+        self.activity_history = ActivityHistory()
         self._ridge = None if prior is None else VolatilityRidge(prior=prior).fit_prior()
         self._forest: RollingForest | None = None
         self._forest_weight = 0.0
@@ -129,7 +136,7 @@ class OnlineModel:
     def widen(self, coins: int) -> None:
         """Make room for `coins` coins."""
         self._coins = coins
-        for part in (self._calibration, self._baseline, self.gate, self.point):
+        for part in (self._calibration, self._baseline, self.gate, self.point, self.activity_history):
             part.widen(coins)
 
     @property
@@ -183,7 +190,8 @@ class OnlineModel:
             activity = (1.0 - self._forest_weight) * activity + self._forest_weight * self._forest.predict(rows)
         return np.asarray(np.clip(activity, *_ACTIVITY_RANGE))
 
-    def _scale(self, activity: FloatArray, vol_fast: FloatArray, x: RowArray) -> FloatArray:
+    def scale(self, activity: FloatArray, vol_fast: FloatArray, x: RowArray) -> FloatArray:
+        """Predicted scales of the moves (..., STEPS), from predicted log activities (..., STEPS)."""
         return np.asarray(
             np.exp(activity)
             * vol_fast[..., None]
@@ -191,34 +199,45 @@ class OnlineModel:
             * self._calibration.phase_factor(x[..., _MINUTE_WEIGHTS])
         )
 
-    def baseline_widths(self, vol_fast: FloatArray, coins: IntArray) -> FloatArray:
-        """Half-widths of the baseline (k, STEPS, LEVELS)."""
-        return self._baseline.half_widths(vol_fast[:, None] * STEP_ROOTS, coins)
+    def note_activity(self, ts_ms: IntArray, coins: IntArray, activity: FloatArray, vol_fast: FloatArray) -> None:
+        """Remember the activity predicted on grid rows (n, k, STEPS), one an hour, with their volatilities (n, k)."""
+        self.activity_history.note(ts_ms, coins, _hour_scale(activity, vol_fast))
 
-    def model_widths(self, x: RowArray, vol_fast: FloatArray, coins: IntArray, wanted: BoolArray) -> FloatArray:
-        """Half-widths of the model (k, STEPS, LEVELS), NaN where not wanted or before a fit."""
-        activity, _ = self.predict(x, wanted)
-        return self._calibration.half_widths(self._scale(activity, vol_fast, x), coins)
+    def baseline_spread(self, at: OriginRows, coins: IntArray) -> Spread:
+        """How far the baseline lets k coins move."""
+        scale = at.vol_fast[:, None] * STEP_ROOTS
+        return Spread(self._baseline.half_widths(scale, coins), self._baseline_reach.quantiles(scale, at.dense))
 
-    def learn(self, rows: PendingRows, coins: IntArray, outcomes: Outcomes) -> None:
+    def model_spread(self, at: OriginRows, coins: IntArray) -> tuple[Spread, FloatArray]:
+        """How far the model lets k coins move, and the hour's scale (k,); NaN where it cannot tell or before a fit."""
+        activity, _ = self.predict(at.x, at.usable)
+        scale = self.scale(activity, at.vol_fast, at.x)
+        spread = Spread(self._calibration.half_widths(scale, coins), self._reach.quantiles(scale, at.dense))
+        return spread, _hour_scale(activity, at.vol_fast)
+
+    def learn(self, rows: PendingRows, coins: IntArray, outcomes: Outcomes, reached: Reached) -> None:
         """Learn from matured rows (n, k) in order of time: judge their predictions first, then add them to the data.
 
         Args:
             rows: grid rows with the predictions made on them.
             coins: column numbers (k,).
             outcomes: what followed the rows.
+            reached: how far the prices went after them.
         """
         row, column = np.nonzero(rows.usable & self.in_turn(rows.ts_ms, coins))
         if not len(row):
             return
         ts_ms, coin, x, vol_fast = rows.ts_ms[row], coins[column], rows.x[row, column], rows.vol_fast[row, column]
         move, base = outcomes.move[row, column], vol_fast[:, None] * STEP_ROOTS
-        scale = self._scale(rows.activity[row, column], vol_fast, x)
+        scale = self.scale(rows.activity[row, column], vol_fast, x)
         model = interval_loss(move, self._calibration.half_widths(scale, coin))
         baseline = interval_loss(move, self._baseline.half_widths(base, coin))
         self.gate.learn(ts_ms, coin, (model / base).mean(axis=-1), (baseline / base).mean(axis=-1))
         self._calibration.learn(ts_ms, coin, x[:, _MINUTE_WEIGHTS], scale, move)
         self._baseline.learn(ts_ms, coin, x[:, _MINUTE_WEIGHTS], base, move)
+        way = (reached.rise[row, column], reached.fall[row, column], reached.dense[row, column])
+        self._reach.learn(ts_ms, scale, *way)
+        self._baseline_reach.learn(ts_ms, base, *way)
         self._keep(ts_ms, coin, x, outcomes.activity[row, column])
         whole = np.isfinite(move).all(axis=-1)
         drift = rows.drift[row, column][whole]
@@ -267,3 +286,8 @@ class OnlineModel:
             ).fit(x, y, now_ms)
         else:
             self._forest.renew(x, y, now_ms, min(options.forest_lifetime_h, _LIFETIME_H_A_DAY * days))
+
+
+def _hour_scale(activity: FloatArray, vol_fast: FloatArray) -> FloatArray:
+    """Predicted scale of the hour (...), whatever the minute, from log activities (..., STEPS)."""
+    return np.asarray(np.exp(activity[..., -1]) * vol_fast * STEP_ROOTS[-1])

@@ -1,8 +1,9 @@
-"""Publishes what a cycle made: the latest forecasts, the log of the first one per coin and slot, and feature rows."""
+"""Publishes what a cycle made: the latest forecasts, the log of the first one per coin and slot, and grown tables."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Final
 
 import pyarrow as pa
@@ -13,18 +14,15 @@ from core.publishing.manifest import Manifest
 from core.publishing.parquet import sorted_by
 from core.publishing.publisher import Publisher
 from core.times import DAY_MS, GRID_STEP_MS
-from etl.features.published import feature_part, newest_times, not_yet_written, written_until
-from etl.features.raw_prices import STEPS_PER_DAY
+from etl.features.published import NewRows, newest_times
 from model.scoring.scorer_state import MAX_LOGGED_AGE_MS
 
 __all__ = ["ForecastLog"]
 
-_MAX_KEPT_TABLES: Final = STEPS_PER_DAY
-"""While the disk is full, the feature rows of the last day are kept in memory."""
-
 _ARRANGED: Final[Mapping[str, Callable[[pa.Table], pa.Table]]] = {
     "log": sorted_by("coin", "origin", "horizon_min"),
     "features": sorted_by("coin", "ts"),
+    "scaled_hours": sorted_by("coin", "origin"),
     "scores": add_up,
 }
 """How the parts of each growing table are merged; score rows of one cell become one."""
@@ -37,8 +35,10 @@ class ForecastLog:
         self._publisher = publisher
         self._retention_ms = retention_days * DAY_MS
         self._last_slot = self._restore_slots(publisher.manifest.newest_ms("log", now_ms) - MAX_LOGGED_AGE_MS)
-        self._features_until = written_until(publisher, now_ms)
-        self._features: list[pa.Table] = []
+        self._grown = {
+            "features": NewRows(publisher, "features", "ts", now_ms),
+            "scaled_hours": NewRows(publisher, "scaled_hours", "origin", now_ms, days=14),
+        }
 
     @property
     def logged_rows(self) -> int:
@@ -50,30 +50,33 @@ class ForecastLog:
         """Rows of sums in the live scores."""
         return self._rows("scores")
 
-    def publish(self, latest: pa.Table, trained_ms: int | None, now_ms: int, features: pa.Table) -> Manifest:
-        """Replace the latest forecasts, log those that are first in their slot, append feature rows; one visible step.
+    def publish(
+        self,
+        latest: pa.Table,
+        trained_ms: int | None,
+        now_ms: int,
+        grown: Mapping[str, pa.Table] = MappingProxyType({}),
+    ) -> Manifest:
+        """Replace the latest forecasts, log those that are first in their slot, append new rows; one visible step.
 
         Args:
             latest: rows of FORECAST_SCHEMA, twelve per coin.
             trained_ms: when the model behind them was last trained.
             now_ms: wall-clock time.
-            features: newly completed rows; those that an earlier process has written are left out.
+            grown: new rows of "features" and "scaled_hours"; those that an earlier process has written are left out.
 
         Raises:
-            OSError: the disk refused; slots and feature rows are kept for the next cycle.
+            OSError: the disk refused; slots and rows are kept for the next cycle.
         """
-        if features.num_rows:
-            self._features = [*self._features[-_MAX_KEPT_TABLES:], not_yet_written(features, self._features_until)]
+        for name, rows in grown.items():
+            self._grown[name].add(rows)
         origins = newest_times(latest, "origin")
         new_slots = {
             coin: origin // GRID_STEP_MS
             for coin, origin in origins.items()
             if now_ms - origin <= MAX_LOGGED_AGE_MS and origin // GRID_STEP_MS > self._last_slot.get(coin, -1)
         }
-        appended = {}
-        rows = pa.concat_tables(self._features) if self._features else features
-        if rows.num_rows:
-            appended["features"] = feature_part(rows)
+        appended = {name: part for name, new in self._grown.items() if (part := new.part()) is not None}
         if new_slots:
             rows = _ARRANGED["log"](latest.filter(pc.is_in(latest["coin"], pa.array(list(new_slots)))))
             logged_ms = [origins[coin] for coin in new_slots]
@@ -82,7 +85,8 @@ class ForecastLog:
             latest = latest.replace_schema_metadata({"trained_ms": str(trained_ms)})
         manifest = self._publisher.publish({"latest": latest}, appended)
         self._last_slot |= new_slots
-        self._features.clear()
+        for new in self._grown.values():
+            new.clear()
         return manifest
 
     def tidy(self, now_ms: int) -> None:

@@ -106,7 +106,7 @@ class Session:
         forecasts = engine.forecast(feed.origins)
         if len(forecasts):
             table = forecasts.to_table(_UNTRAINED, now, self.workspace.source.value)
-            self.forecast_log.publish(table, None, now, engine.take_feature_rows().slice(0, 0))
+            self.forecast_log.publish(table, None, now)
 
     def _open_prices(self) -> PriceReader:
         if self._prices is None or not self._prices.is_current():
@@ -147,6 +147,7 @@ class Session:
         self.engine, self.model_version, self.trained_ms = _resume(self.registry, engine_options(self.settings))
         self.saved_ms = self.trained_ms
         self.feed = PriceFeed(self.engine.grid, self.settings.train_days)
+        self.forecast_log = ForecastLog(self.publisher, now_ms(), self.settings.retention_days)
 
     def close(self) -> None:
         """Close the connection to the price store; safe to call twice."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from core.forecast_schema import REACH_LEVELS
 from core.times import GRID_STEP_MS
 from etl.features.feature_grid import FeatureGrid
 from model.forecaster.calibration import LEVELS
@@ -23,22 +24,33 @@ def grid_of(rows: int) -> FeatureGrid:
 
 
 def test_quantiles_are_those_of_the_scaled_moves() -> None:
-    """Each horizon's are numpy's, of |move| / (mixed volatility at its start x root of the steps)."""
+    """Each horizon's are numpy's, of |move| and of reach / (mixed volatility at its start x root of the steps)."""
     grid = grid_of(400)
-    quantiles = EmpiricalIntervals(days=2).get(grid, COIN)
+    quantiles, reach = EmpiricalIntervals(days=2).get(grid, COIN)
     assert quantiles.shape == (1, 12, len(LEVELS))
+    assert reach.shape == (1, 12, len(REACH_LEVELS))
     log_price, vol_mixed = grid.log_price[:, 0], grid.vol_mixed[:, 0]
     for steps in (1, 12):
         size = np.abs(log_price[steps:] - log_price[:-steps]) / (vol_mixed[:-steps] * np.sqrt(steps))
         np.testing.assert_allclose(quantiles[0, steps - 1], np.nanquantile(size, LEVELS))
+        rises, falls = (
+            [max(0.0, *(sign * (log_price[row + 1 : row + steps + 1] - log_price[row]))) for row in range(len(size))]
+            for sign in (1, -1)
+        )
+        sizes = np.concatenate([rises, falls]) / np.tile(vol_mixed[:-steps] * np.sqrt(steps), 2)
+        np.testing.assert_allclose(reach[0, steps - 1], np.nanquantile(sizes, REACH_LEVELS))
 
 
 def test_quantiles_need_half_a_day_of_moves() -> None:
     """With fewer than 144 moves over a horizon its quantiles are NaN."""
-    assert np.isnan(EmpiricalIntervals(days=2).get(grid_of(144), COIN)).all()
-    enough = EmpiricalIntervals(days=2).get(grid_of(146), COIN)
-    assert np.isfinite(enough[0, 0]).all()
-    assert np.isnan(enough[0, -1]).all()
+    for few, enough in zip(
+        EmpiricalIntervals(days=2).get(grid_of(144), COIN),
+        EmpiricalIntervals(days=2).get(grid_of(146), COIN),
+        strict=True,
+    ):
+        assert np.isnan(few).all()
+        assert np.isfinite(enough[0, 0]).all()
+        assert np.isnan(enough[0, -1]).all()
 
 
 def test_quantiles_are_renewed_once_an_hour() -> None:
@@ -49,4 +61,5 @@ def test_quantiles_are_renewed_once_an_hour() -> None:
     for steps, is_new in ((6, False), (12, True)):
         grid.observe("stable", last_ms + steps * GRID_STEP_MS, 1.001)
         list(grid.extend(last_ms + steps * GRID_STEP_MS))
-        assert np.array_equal(quantiles.get(grid, COIN), first) != is_new
+        same = [np.array_equal(now, then) for now, then in zip(quantiles.get(grid, COIN), first, strict=True)]
+        assert same == [not is_new, not is_new]

@@ -68,6 +68,11 @@ def _assert_sane(forecasts: Forecasts) -> None:
     width = np.log(forecasts.quantiles[..., -1] / forecasts.quantiles[..., 0])
     assert (np.diff(width, axis=1) >= -1e-12).all()
     assert ((forecasts.p_up >= 0) & (forecasts.p_up <= 1)).all()
+    assert (forecasts.reach >= 0).all()
+    assert (np.diff(forecasts.reach, axis=1) >= 0).all()
+    assert (np.diff(forecasts.reach, axis=2) >= 0).all()
+    move = np.log(forecasts.quantiles / forecasts.price_origin[:, None, None])
+    assert (forecasts.reach[..., -1] >= np.maximum(move[..., -1], -move[..., 0])).all()
 
 
 @pytest.mark.parametrize("cut_minutes", [0, 3])
@@ -82,9 +87,30 @@ def test_prices_after_an_origin_change_nothing_before_it(cut_minutes: int) -> No
     }
     origins = [*_origins(14, 46, 97), cut, *_origins(47, 50, 61)]
     for before, after in zip(_walk(market, origins), _walk(changed, origins), strict=True):
-        same = np.array_equal(before.quantiles, after.quantiles) and np.array_equal(before.is_model, after.is_model)
+        same = all(
+            np.array_equal(getattr(before, name), getattr(after, name), equal_nan=True)
+            for name in ("quantiles", "is_model", "reach", "activity_percentile")
+        )
         assert same == bool((before.origin_ms <= cut).all())
         _assert_sane(after)
+
+
+def test_prices_after_an_origin_change_no_activity_before_it() -> None:
+    """After three days, when percentiles are known: the same bits up to a cut with every later price changed."""
+    market = _market(seed=16, hours=80)
+    cut = START_MS + 72 * 3_600_000
+    rng = np.random.default_rng(3)
+    changed = {
+        coin: (ts, np.where(ts <= cut, price, price * rng.uniform(0.5, 2.0, len(ts))))
+        for coin, (ts, price) in market.items()
+    }
+    origins = [*_origins(16, 72, 197), cut, *_origins(74, 80, 61)]
+    whole, other = _walk(market, origins), _walk(changed, origins)
+    early = len(origins) - len(_origins(74, 80, 61))
+    assert np.isfinite(whole[early - 1].activity_percentile).all()
+    for before, after in zip(whole[:early], other[:early], strict=True):
+        np.testing.assert_array_equal(before.activity_percentile, after.activity_percentile)
+    assert not np.array_equal(whole[-1].activity_percentile, other[-1].activity_percentile)
 
 
 def test_the_same_seed_gives_the_same_forecasts_on_any_number_of_threads() -> None:
@@ -194,7 +220,21 @@ def test_the_baseline_is_published_for_a_coin_on_which_the_model_lost() -> None:
     assert made[0].is_model.all()
     assert made[1].is_model.tolist() == [False, True, True, True]
     np.testing.assert_array_equal(made[1].quantiles[0], made[0].baseline_quantiles[0])
+    np.testing.assert_array_equal(made[1].reach[0], made[0].baseline_reach[0])
     np.testing.assert_array_equal(made[1].quantiles[1:], made[0].quantiles[1:])
+
+
+def test_the_activity_of_a_coin_is_judged_by_its_own_hours() -> None:
+    """Unknown in the first two days, then low in calm hours and 100 after the greatest burst of all."""
+    market = _market(seed=15, hours=100, coins=2)
+    ts, price = market["coin0"]
+    agitated = np.where(np.arange(len(ts)) >= 98 * 12, 12.0, 1.0)
+    market["coin0"] = ts, 100 * np.exp(np.cumsum(agitated * np.diff(np.log(price), prepend=np.log(price[0]))))
+    first, calm, burst = _walk(market, [START_MS + hours * 3_600_000 - GRID_STEP_MS for hours in (50, 98, 100)])
+    assert np.isnan(first.activity_percentile).all()
+    assert 0 <= calm.activity_percentile[0] < 100
+    assert burst.activity_percentile[0] == 100
+    assert burst.activity_percentile[1] < 100
 
 
 def test_a_forest_of_few_days_has_little_weight() -> None:
@@ -251,7 +291,8 @@ def test_a_restored_engine_forecasts_like_one_that_never_stopped() -> None:
         engine.advance(end)
         engine.refit(end)
         made.append(engine.forecast(dict.fromkeys(market, end)))
-    np.testing.assert_array_equal(made[0].quantiles, made[1].quantiles)
+    for name in ("quantiles", "reach", "activity_percentile"):
+        np.testing.assert_array_equal(getattr(made[0], name), getattr(made[1], name))
 
 
 def _through_joblib(state: EngineState) -> EngineState:
@@ -271,14 +312,14 @@ def test_feature_rows_are_handed_over_once() -> None:
         engine.grid.observe(coin, ts, price)
     end = START_MS + 20 * 3_600_000 - GRID_STEP_MS
     engine.advance(end - 6 * GRID_STEP_MS)
-    first = engine.take_feature_rows()
+    first = engine.take_rows()["features"]
     engine.advance(end)
-    second = engine.take_feature_rows()
+    second = engine.take_rows()["features"]
     assert first.column_names[3:] == list(FEATURE_NAMES)
     assert second.num_rows == 6 * len(market)
     keys = [(row["coin"], row["ts"]) for table in (first, second) for row in table.select(["coin", "ts"]).to_pylist()]
     assert len(keys) == len(set(keys))
-    assert engine.take_feature_rows().num_rows == 0
+    assert engine.take_rows()["features"].num_rows == 0
 
 
 def test_a_back_filled_day_is_enough_with_a_prior() -> None:

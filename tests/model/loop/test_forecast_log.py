@@ -14,7 +14,6 @@ from core.times import DAY_MS, GRID_STEP_MS, HOUR_MS
 from etl.features.feature_table import FEATURE_SCHEMA
 from model.loop.forecast_log import ForecastLog
 
-NO_FEATURES = FEATURE_SCHEMA.empty_table()
 NOON = 20_000 * DAY_MS + 12 * HOUR_MS
 
 
@@ -43,26 +42,26 @@ def _book(folder: Path, now_ms: int = NOON) -> tuple[Publisher, ForecastLog]:
 def test_only_the_first_forecast_of_a_slot_is_logged(tmp_path: Path) -> None:
     """Later forecasts of the same coin and 5 minutes replace the latest one but not the logged one."""
     publisher, book = _book(tmp_path)
-    book.publish(_forecasts(1.0, bitcoin=NOON), None, NOON, NO_FEATURES)
-    book.publish(_forecasts(2.0, bitcoin=NOON + 30_000), None, NOON + 30_000, NO_FEATURES)
-    book.publish(_forecasts(3.0, bitcoin=NOON + GRID_STEP_MS), None, NOON + GRID_STEP_MS, NO_FEATURES)
+    book.publish(_forecasts(1.0, bitcoin=NOON), None, NOON)
+    book.publish(_forecasts(2.0, bitcoin=NOON + 30_000), None, NOON + 30_000)
+    book.publish(_forecasts(3.0, bitcoin=NOON + GRID_STEP_MS), None, NOON + GRID_STEP_MS)
     assert _log(publisher) == [("bitcoin", NOON, 1.0), ("bitcoin", NOON + GRID_STEP_MS, 3.0)]
 
 
 def test_each_coin_has_its_own_slots(tmp_path: Path) -> None:
     """A coin whose price came later in the slot is logged with its own origin."""
     publisher, book = _book(tmp_path)
-    book.publish(_forecasts(1.0, bitcoin=NOON), None, NOON, NO_FEATURES)
-    book.publish(_forecasts(2.0, bitcoin=NOON + 1, ethereum=NOON + 1), None, NOON, NO_FEATURES)
+    book.publish(_forecasts(1.0, bitcoin=NOON), None, NOON)
+    book.publish(_forecasts(2.0, bitcoin=NOON + 1, ethereum=NOON + 1), None, NOON)
     assert _log(publisher) == [("bitcoin", NOON, 1.0), ("ethereum", NOON + 1, 2.0)]
 
 
 def test_a_restart_logs_no_slot_twice(tmp_path: Path) -> None:
     """The next process reads from the log which slots have a forecast."""
     _, book = _book(tmp_path)
-    book.publish(_forecasts(1.0, bitcoin=NOON), None, NOON, NO_FEATURES)
+    book.publish(_forecasts(1.0, bitcoin=NOON), None, NOON)
     publisher, book = _book(tmp_path)
-    book.publish(_forecasts(2.0, bitcoin=NOON + 1000), None, NOON + 1000, NO_FEATURES)
+    book.publish(_forecasts(2.0, bitcoin=NOON + 1000), None, NOON + 1000)
     assert _log(publisher) == [("bitcoin", NOON, 1.0)]
 
 
@@ -71,9 +70,9 @@ def test_a_restart_under_a_wrong_clock_logs_no_slot_twice(tmp_path: Path, ahead_
     """Which slots are taken, and which feature rows are written, is read from the tables' own times."""
     features = pa.Table.from_pylist([{"coin": "bitcoin", "ts": NOON}], schema=FEATURE_SCHEMA)
     _, book = _book(tmp_path)
-    book.publish(_forecasts(1.0, bitcoin=NOON), None, NOON, features)
+    book.publish(_forecasts(1.0, bitcoin=NOON), None, NOON, {"features": features})
     publisher, book = _book(tmp_path, NOON + ahead_ms)
-    book.publish(_forecasts(2.0, bitcoin=NOON + 1000), None, NOON + 1000, features)
+    book.publish(_forecasts(2.0, bitcoin=NOON + 1000), None, NOON + 1000, {"features": features})
     assert _log(publisher) == [("bitcoin", NOON, 1.0)]
     assert sum(table.num_rows for table in publisher.read("features")) == 1
 
@@ -81,7 +80,7 @@ def test_a_restart_under_a_wrong_clock_logs_no_slot_twice(tmp_path: Path, ahead_
 def test_a_forecast_from_a_stale_price_is_shown_but_not_logged(tmp_path: Path) -> None:
     """A forecast from a price two hours old is not logged: its outcomes are already past."""
     publisher, book = _book(tmp_path)
-    book.publish(_forecasts(1.0, bitcoin=NOON), None, NOON + 3 * HOUR_MS, NO_FEATURES)
+    book.publish(_forecasts(1.0, bitcoin=NOON), None, NOON + 3 * HOUR_MS)
     assert "log" not in publisher.manifest.parts
     assert publisher.manifest.entries["latest"].rows == len(HORIZONS_MIN)
 
@@ -90,7 +89,7 @@ def test_a_clock_that_jumps_back_logs_nothing_twice(tmp_path: Path) -> None:
     """Origins are event times: a wall clock one hour behind changes nothing."""
     publisher, book = _book(tmp_path)
     for now in (NOON, NOON - HOUR_MS, NOON + HOUR_MS):
-        book.publish(_forecasts(1.0, bitcoin=NOON), None, now, NO_FEATURES)
+        book.publish(_forecasts(1.0, bitcoin=NOON), None, now)
     assert _log(publisher) == [("bitcoin", NOON, 1.0)]
 
 
@@ -102,10 +101,12 @@ def _feature_rows(*moments: int) -> pa.Table:
 def test_feature_rows_are_appended_once_also_over_a_restart(tmp_path: Path) -> None:
     """A process that completes the last day's rows again adds only those that are new."""
     _, book = _book(tmp_path)
-    book.publish(_forecasts(1.0, bitcoin=NOON), None, NOON, _feature_rows(NOON - GRID_STEP_MS, NOON))
+    book.publish(_forecasts(1.0, bitcoin=NOON), None, NOON, {"features": _feature_rows(NOON - GRID_STEP_MS, NOON)})
     publisher, book = _book(tmp_path)
     later = NOON + GRID_STEP_MS
-    book.publish(_forecasts(1.0, bitcoin=later), None, later, _feature_rows(NOON - GRID_STEP_MS, NOON, later))
+    book.publish(
+        _forecasts(1.0, bitcoin=later), None, later, {"features": _feature_rows(NOON - GRID_STEP_MS, NOON, later)}
+    )
     moments = pa.concat_tables(publisher.read("features"))["ts"].cast(pa.int64()).to_pylist()
     assert moments == [NOON - GRID_STEP_MS, NOON, later]
 
@@ -117,10 +118,10 @@ def test_feature_rows_are_kept_while_the_disk_refuses(tmp_path: Path) -> None:
     folder.rename(tmp_path / "away")
     folder.write_text("in the way")
     with pytest.raises(FileExistsError):
-        book.publish(_forecasts(1.0, bitcoin=NOON), None, NOON, _feature_rows(NOON))
+        book.publish(_forecasts(1.0, bitcoin=NOON), None, NOON, {"features": _feature_rows(NOON)})
     folder.unlink()
     (tmp_path / "away").rename(folder)
-    book.publish(_forecasts(1.0, bitcoin=NOON), None, NOON, NO_FEATURES)
+    book.publish(_forecasts(1.0, bitcoin=NOON), None, NOON)
     assert pa.concat_tables(publisher.read("features")).num_rows == 1
     assert len(_log(publisher)) == 1
 

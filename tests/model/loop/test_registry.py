@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from model.loop.registry import KEEP_VERSIONS, ModelRegistry
+from model.loop.registry import KEEP_VERSIONS, STATE_FORMAT, ModelRegistry
 
 FEATURES = ("volatility", "range")
 OPTIONS = {"train_days": 14, "seed": 0}
@@ -53,7 +53,7 @@ def test_at_most_five_versions_stay(tmp_path: Path) -> None:
         {"file": "missing"},
         {"unknown": 1},
         {"options": {"train_days": 3, "seed": 0}},
-        {"state_format": 3},
+        {"state_format": STATE_FORMAT + 1},
     ],
 )
 def test_a_model_that_does_not_match_its_manifest_is_not_loaded(tmp_path: Path, change: dict[str, Any]) -> None:

@@ -29,7 +29,6 @@ from core.settings import PROJECT, load_settings
 from core.times import DAY_MS, GRID_STEP_MS, HOUR_MS, MINUTE_MS
 from core.wording import Message
 from core.workspace import open_workspace
-from etl.features.feature_table import FEATURE_SCHEMA
 from model.loop.forecast_log import ForecastLog
 from model.score import main
 from model.scoring.live_scorer import GIVE_UP_MS, LiveScorer
@@ -77,7 +76,7 @@ class World:
         names = {"coin": coin, "kind": kind, "model_version": "1", "source": "demo", "created_at": origin_ms}
         rows = [{**numbers, **names, "origin": origin_ms, "horizon_min": horizon} for horizon in HORIZONS_MIN]
         latest = pa.Table.from_pylist(rows, schema=FORECAST_SCHEMA)
-        self.forecast_log.publish(latest, None, origin_ms, FEATURE_SCHEMA.empty_table())
+        self.forecast_log.publish(latest, None, origin_ms)
 
     def scores(self) -> pa.Table:
         """All published score rows, one per cell."""

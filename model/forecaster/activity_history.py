@@ -1,0 +1,67 @@
+"""How unusual the present activity of a coin is: the scales that were predicted for its hours of the last 14 days."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+
+from core.times import HOUR_MS
+from etl.arrays import FloatArray, IntArray, RowArray
+
+__all__ = ["ActivityHistory"]
+
+_HOURS: Final = 14 * 24
+_MIN_HOURS: Final = 48
+"""With fewer hours no percentile is given."""
+
+
+class ActivityHistory:
+    """One predicted scale per coin and full hour, for 14 days; an hour's place is its number modulo their count."""
+
+    def __init__(self) -> None:
+        self._hour: IntArray = np.full(_HOURS, -1)
+        self._scale: RowArray = np.full((_HOURS, 0), np.nan, dtype=np.float32)
+
+    def widen(self, coins: int) -> None:
+        """Make room for `coins` coins."""
+        missing = coins - self._scale.shape[1]
+        if missing:
+            self._scale = np.pad(self._scale, ((0, 0), (0, missing)), constant_values=np.nan)
+
+    def note(self, ts_ms: IntArray, coins: IntArray, scale: FloatArray) -> None:
+        """Remember the scales predicted at full hours; other times are passed over.
+
+        Args:
+            ts_ms: grid points (n,).
+            coins: column numbers (k,).
+            scale: scales of the hour (n, k); NaN where none was predicted.
+        """
+        for row in np.flatnonzero(ts_ms % HOUR_MS == 0):
+            hour = int(ts_ms[row]) // HOUR_MS
+            place = hour % _HOURS
+            if self._hour[place] < hour:
+                self._hour[place] = hour
+                self._scale[place] = np.nan
+            if self._hour[place] == hour:
+                known = np.isfinite(scale[row])
+                self._scale[place, coins[known]] = scale[row, known]
+
+    def percentile(self, origin_ms: IntArray, coins: IntArray, scale: FloatArray) -> FloatArray:
+        """Percent of a coin's hours up to the origin for which a smaller scale was predicted than now (k,).
+
+        Args:
+            origin_ms: origins (k,).
+            coins: column numbers (k,).
+            scale: scales of the hour predicted at the origins (k,); NaN where there is none.
+
+        Returns:
+            NaN with fewer than 48 hours or without a scale.
+        """
+        age = origin_ms // HOUR_MS - self._hour[:, None]
+        known = self._scale[:, coins]
+        counted = np.isfinite(known) & (age >= 0) & (age < _HOURS)
+        hours = counted.sum(axis=0)
+        smaller = (counted & (known < scale.astype(np.float32))).sum(axis=0)
+        enough = (hours >= _MIN_HOURS) & np.isfinite(scale)
+        return np.where(enough, 100.0 * smaller / np.maximum(hours, 1), np.nan)
