@@ -32,6 +32,11 @@ SCORE_SUMS: Final = (
     "hits",
     "rises",
     "forest",
+    "levels",
+    "beyond",
+    "beyond_brier",
+    "touched",
+    "touch_brier",
 )
 """Sums over the forecasts of a cell. Losses and widths are in simple returns (price / price at the origin − 1).
 
@@ -41,7 +46,11 @@ the 80 % interval. brier: (p_up − 1)² where the price rose, p_up² where it f
 moved: forecasts with a direction (p_up other than 1/2) whose price moved; the others are ties.
 hits: forecasts among them with the right direction. rises: those whose price rose.
 forest: forecasts made by the model (ridge and forest); published files since version 0.1.0 name the column so.
+levels: forecasts judged by two levels, the price at the origin times e^±s, where s is one standard deviation of the
+naive benchmark. beyond, touched: share of the two beyond which the price ended, and that it touched on the way.
+beyond_brier, touch_brier: mean over the two of (stated probability − 1 if it happened, 0 if not)².
 …_naive: the same for the naive benchmark "the price stays", with quantiles of recent returns.
+Files of version 0.1.0 lack the sums from `levels` on: they count as 0.
 """
 
 STABLE_MOVE: Final = 0.0004
@@ -80,6 +89,9 @@ class Score:
         better_p_value: one-sided p-value of "not better than the naive benchmark".
         model_share: share of forecasts made by the model; the others are the baseline's.
         ties: forecasts without a direction or without a move; `rise_share`: hit rate of "always up".
+        beyond_brier, touch_brier: mean squared error of the probabilities of ending beyond a level and of touching it,
+            one standard deviation of the naive benchmark above and below the price.
+        beyond_brier_constant, touch_brier_constant: those of always stating the coin's own share, known afterwards.
     """
 
     forecasts: int
@@ -101,6 +113,10 @@ class Score:
     model_share: float
     ties: int = 0
     rise_share: float | None = None
+    beyond_brier: float | None = None
+    beyond_brier_constant: float | None = None
+    touch_brier: float | None = None
+    touch_brier_constant: float | None = None
 
 
 @dataclass(frozen=True)
@@ -127,7 +143,7 @@ class Metrics:
 
 def add_up(table: pa.Table) -> pa.Table:
     """Add up rows of SCORE_SCHEMA to one row per cell, sorted by coin, hour and horizon."""
-    summed = _sum_by(table, _KEYS, SCORE_SUMS)
+    summed = _sum_by(_complete(table), _KEYS, SCORE_SUMS)
     return summed.select(SCORE_SCHEMA.names).cast(SCORE_SCHEMA).sort_by([(key, "ascending") for key in _KEYS])
 
 
@@ -140,7 +156,7 @@ def summarise(table: pa.Table, excluded_stable_coins: Sequence[str] | None = Non
     """
     if not table.num_rows:
         return None
-    cells = _with_gain(table)
+    cells = _with_gain(_complete(table))
     days = _sum_by(cells, ["coin", "day", "horizon_min"], SCORE_SUMS)
     excluded = _stable_coins(days) if excluded_stable_coins is None else tuple(excluded_stable_coins)
     hours = _sum_by(_without(cells, excluded), ["all", "day", "hour", "horizon_min"], _HOURLY)
@@ -153,6 +169,14 @@ def summarise(table: pa.Table, excluded_stable_coins: Sequence[str] | None = Non
         by_day={f"{to_datetime(day * DAY_MS):%Y-%m-%d}": score for day, score in by_day.items()},
         excluded_stable_coins=excluded,
     )
+
+
+def _complete(table: pa.Table) -> pa.Table:
+    """The table with every sum; those that an earlier version did not write are 0."""
+    whole = pa.concat_tables([SCORE_SCHEMA.empty_table(), table], promote_options="default")
+    for name in SCORE_SUMS:
+        whole = whole.set_column(whole.schema.get_field_index(name), name, pc.fill_null(whole[name], 0.0))
+    return whole
 
 
 def _sum_by(table: pa.Table, keys: Sequence[str], sums: Sequence[str]) -> pa.Table:
@@ -228,7 +252,24 @@ def _score(coins: Sequence[_Sums], hours: Sequence[_Sums]) -> Score:
         model_share=total["forest"] / n,
         ties=round(n - moved),
         rise_share=total["rises"] / moved if moved else None,
+        beyond_brier=_per_level(coins, "beyond_brier"),
+        beyond_brier_constant=_constant_brier(coins, "beyond"),
+        touch_brier=_per_level(coins, "touch_brier"),
+        touch_brier_constant=_constant_brier(coins, "touched"),
     )
+
+
+def _per_level(coins: Sequence[_Sums], name: str) -> float | None:
+    """Mean over the forecasts judged by levels; None without any."""
+    levels = sum(coin["levels"] for coin in coins)
+    return sum(coin[name] for coin in coins) / levels if levels else None
+
+
+def _constant_brier(coins: Sequence[_Sums], name: str) -> float | None:
+    """Mean squared error of stating, for each coin, the share of levels for which it happened: share x (1 - share)."""
+    known = [(coin[name] / coin["levels"], coin["levels"]) for coin in coins if coin["levels"]]
+    levels = sum(count for _, count in known)
+    return sum(count * share * (1 - share) for share, count in known) / levels if levels else None
 
 
 def _mean_ratio(coins: Sequence[_Sums], name: str) -> float | None:

@@ -279,7 +279,7 @@ class Readers:
     ) -> MetricsBlock | None:
         def make() -> MetricsBlock | None:
             tables = [read_table(folder / file.file, coin=coin_id) for file in files]
-            return summarise(pa.concat_tables(tables) if tables else SCORE_SCHEMA.empty_table())
+            return summarise(pa.concat_tables([SCORE_SCHEMA.empty_table(), *tables], promote_options="default"))
 
         return self._cached(name, (folder, tuple(files)), make)
 

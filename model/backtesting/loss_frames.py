@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
@@ -10,8 +11,9 @@ import pyarrow as pa
 
 from core.accuracy.scores import SCORE_SCHEMA, SCORE_SUMS
 from core.errors import BadInput
-from core.forecast_schema import KIND_MODEL, QUANTILE_COLUMNS, current_kind
+from core.forecast_schema import KIND_MODEL, QUANTILE_COLUMNS, REACH_COLUMNS, current_kind
 from core.wording import message
+from etl.arrays import FloatArray
 from model.scoring.losses import NAIVE_COLUMNS, loss_terms
 
 __all__ = ["FORECAST_COLUMNS", "FORECAST_KEY", "losses", "score_rows"]
@@ -35,6 +37,7 @@ def losses(frame: pd.DataFrame) -> pd.DataFrame:
 
     Args:
         frame: FORECAST_COLUMNS and NAIVE_COLUMNS; rows without `price_actual` or without a benchmark are left out.
+            With REACH_COLUMNS, `price_high` and `price_low` the probabilities for levels are judged too.
 
     Raises:
         BadInput: a column is missing.
@@ -49,10 +52,18 @@ def losses(frame: pd.DataFrame) -> pd.DataFrame:
         naive=known[list(NAIVE_COLUMNS)].to_numpy(dtype=np.float64),
         mean=known["mean"].to_numpy(dtype=np.float64),
         p_up=known["p_up"].to_numpy(dtype=np.float64),
+        reach=_optional(known, REACH_COLUMNS),
         is_model=(known["kind"].astype(str).map(current_kind) == KIND_MODEL).to_numpy(dtype=np.bool_),
         actual=known["price_actual"].to_numpy(dtype=np.float64),
+        high=_optional(known, ["price_high"])[:, 0],
+        low=_optional(known, ["price_low"])[:, 0],
     )
     return pd.concat([known[list(FORECAST_KEY)], pd.DataFrame(columns, index=known.index)], axis=1)
+
+
+def _optional(frame: pd.DataFrame, columns: Sequence[str]) -> FloatArray:
+    """Columns as an array (n, k); NaN where the frame has none, as the forecasts of other methods."""
+    return np.asarray(frame.reindex(columns=list(columns)).to_numpy(dtype=np.float64))
 
 
 def score_rows(losses_or_forecasts: pd.DataFrame) -> pa.Table:

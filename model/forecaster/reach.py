@@ -3,7 +3,7 @@
 As for the intervals, what followed each grid row is divided by the scale that was predicted there, and pooled over
 coins, both directions and the last days. Five-minute prices miss the peaks between them, so that rows with several
 prices a step (`dense`) and rows without have a distribution each. Before any outcome the reach is distributed like the
-size of the move, as that of a Brownian motion is (reflection principle: Bachelier, 1900, "Théorie de la spéculation").
+size of the move, as that of a Brownian motion is (reflection principle: Bachelier, 1900).
 """
 
 from __future__ import annotations

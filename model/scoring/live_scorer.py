@@ -16,9 +16,16 @@ import numpy as np
 import pyarrow as pa
 
 from core.accuracy.scores import SCORE_SCHEMA, add_up
-from core.forecast_schema import FORECAST_SCHEMA, HORIZONS_MIN, KIND_MODEL, QUANTILE_COLUMNS, current_kind
+from core.forecast_schema import (
+    FORECAST_SCHEMA,
+    HORIZONS_MIN,
+    KIND_MODEL,
+    QUANTILE_COLUMNS,
+    REACH_COLUMNS,
+    current_kind,
+)
 from core.publishing.publisher import Publisher
-from core.realised_price import is_outcome
+from core.realised_price import is_outcome, realised_extremes
 from core.times import FOREVER_MS, GRID_STEP_MS, HOUR_MS, MINUTE_MS
 from etl.arrays import FloatArray
 from etl.features.raw_prices import RawPrices
@@ -40,6 +47,9 @@ class Prices(Protocol):
 
     def as_of(self, coin_id: str, ts_ms: int) -> tuple[int, float] | None:
         """Event time and value of the last price at or before `ts_ms`, or None."""
+
+    def range(self, coin_id: str, start_ms: int, end_ms: int) -> list[tuple[int, float]]:
+        """Event times and prices within [start_ms, end_ms], in order."""
 
     def thinned(self, coin_id: str, start_ms: int, end_ms: int) -> list[tuple[int, float]]:
         """The last price of each 5-minute interval within [start_ms, end_ms), in order."""
@@ -151,14 +161,18 @@ class LiveScorer:
         known = np.isfinite(moves[:, 0])
         realised, moves, origin = realised.filter(pa.array(known)), moves[known], origin[known]
         price_origin = realised["price_origin"].to_numpy()
+        high, low = _extremes(realised, prices)
         terms = loss_terms(
             price_origin=price_origin,
             quantiles=np.stack([realised[name].to_numpy() for name in QUANTILE_COLUMNS], axis=1),
             naive=price_origin[:, None] * np.exp(moves),
             mean=realised["mean"].to_numpy(),
             p_up=realised["p_up"].to_numpy(),
+            reach=np.stack([realised[name].to_numpy() for name in REACH_COLUMNS], axis=1).astype(np.float64),
             is_model=np.array([current_kind(kind) == KIND_MODEL for kind in realised["kind"].to_pylist()], dtype=bool),
             actual=realised["price_actual"].to_numpy(),
+            high=high,
+            low=low,
         )
         hour = pa.array(origin - origin % HOUR_MS).cast(SCORE_SCHEMA.field("hour").type)
         columns = {"coin": realised["coin"], "hour": hour, "horizon_min": realised["horizon_min"], **terms}
@@ -169,6 +183,21 @@ def _joined(tables: Sequence[pa.Table]) -> pa.Table:
     """One table in FORECAST_SCHEMA; columns that an earlier version did not write are null."""
     rows = pa.concat_tables([FORECAST_SCHEMA.empty_table(), *tables], promote_options="default")
     return rows.select(FORECAST_SCHEMA.names).combine_chunks()
+
+
+def _extremes(realised: pa.Table, prices: Prices) -> tuple[FloatArray, FloatArray]:
+    """Highest and lowest stored prices after each origin up to its target; NaN without any."""
+    origin = origins_ms(realised)
+    target = origin + realised["horizon_min"].to_numpy().astype(np.int64) * MINUTE_MS
+    high, low = np.full(len(origin), np.nan), np.full(len(origin), np.nan)
+    places: dict[str, list[int]] = {}
+    for place, coin in enumerate(realised["coin"].to_pylist()):
+        places.setdefault(coin, []).append(place)
+    for coin, rows in places.items():
+        known = prices.range(coin, int(origin[rows].min()) + 1, int(target[rows].max()))
+        times, values = [ts_ms for ts_ms, _ in known], [price for _, price in known]
+        high[rows], low[rows] = realised_extremes(times, values, origin[rows], target[rows])
+    return high, low
 
 
 def _log_prices(prices: Prices, coin: str, until_ms: int) -> FloatArray:

@@ -1,6 +1,6 @@
-"""Losses of forecasts against their outcomes: pinball, Winkler, Brier, absolute error, and the direction.
+"""Losses of forecasts against their outcomes: pinball, Winkler, Brier, absolute error, direction and levels.
 
-All losses are in simple returns (price / price at the origin − 1), so that coins are comparable.
+Losses of prices are in simple returns (price / price at the origin − 1), so that coins are comparable.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import numpy as np
 from core.accuracy.scores import SCORE_SUMS
 from core.forecast_schema import INTERVALS, QUANTILE_COLUMNS, QUANTILES
 from etl.arrays import BoolArray, FloatArray
+from model.scoring.level_losses import level_terms
 
 __all__ = ["NAIVE_COLUMNS", "brier", "loss_terms", "pinball", "winkler"]
 
@@ -30,8 +31,11 @@ def loss_terms(
     naive: FloatArray,
     mean: FloatArray,
     p_up: FloatArray,
+    reach: FloatArray,
     is_model: BoolArray,
     actual: FloatArray,
+    high: FloatArray,
+    low: FloatArray,
 ) -> dict[str, FloatArray]:
     """The columns of SCORE_SUMS for n forecasts whose outcome is known.
 
@@ -41,8 +45,11 @@ def loss_terms(
         naive: price quantiles of the naive benchmark (n, 9).
         mean: expected prices (n,).
         p_up: probabilities of a rise (n,).
+        reach: quantiles of the reach (n, 7); NaN where none was forecast.
         is_model: the model made the forecast (n,), not the baseline.
         actual: realised prices (n,).
+        high: highest prices after the origin up to the target (n,); NaN without any.
+        low: lowest prices, likewise (n,).
 
     Returns:
         One array (n,) per column.
@@ -56,6 +63,15 @@ def loss_terms(
         "abs_error_naive": np.abs(move),
         **_direction(p_up, move),
         "forest": is_model.astype(np.float64),
+        **level_terms(
+            price_origin=price_origin,
+            quantiles=quantiles,
+            naive=naive,
+            reach=reach,
+            actual=actual,
+            high=high,
+            low=low,
+        ),
     }
     return {name: terms[name] for name in SCORE_SUMS}
 

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from core.forecast_schema import HORIZONS_MIN, QUANTILE_COLUMNS, QUANTILES
+from core.forecast_schema import HORIZONS_MIN, QUANTILE_COLUMNS, QUANTILES, REACH_COLUMNS, REACH_LEVELS
 from model.scoring.losses import NAIVE_COLUMNS
 
 MakeForecasts = Callable[..., pd.DataFrame]
@@ -45,7 +45,12 @@ def _forecasts(
         first = pd.Timestamp("2024-03-01", tz="UTC")
         rows["origin"] = first + pd.to_timedelta(np.repeat(step_min * np.arange(origins), 12), unit="min")
         rows["price_origin"] = rows["mean"] = price
-        rows["price_actual"] = walk[start[:, None] + np.arange(1, 13)].ravel()
+        way = walk[start[:, None] + np.arange(1, 13)]
+        rows["price_actual"] = way.ravel()
+        rows["price_high"] = np.maximum.accumulate(way, axis=1).ravel()
+        rows["price_low"] = np.minimum.accumulate(way, axis=1).ravel()
+        reach = width * scale * np.sqrt(np.arange(1, 13))[:, None] * stats.halfnorm.ppf(REACH_LEVELS)
+        rows[list(REACH_COLUMNS)] = np.tile(reach, (origins, 1))
         frames.append(rows)
     frame = pd.concat(frames, ignore_index=True)
     frame["p_up"] = rng.uniform(0.4, 0.6, len(frame))

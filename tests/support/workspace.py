@@ -224,6 +224,7 @@ def score_rows(coin_id: str, start_ms: int, hours: int) -> list[dict[str, Any]]:
             sums |= {"pinball": 0.97 * naive, "pinball_naive": naive, "abs_error": naive, "abs_error_naive": naive}
             sums |= {"inside_50": 6, "inside_80": 10, "inside_90": 11, "inside_95": 12, "width_80": 0.12}
             sums |= {"winkler_80": 0.2, "winkler_80_naive": 0.21}
+            sums |= {"levels": 12, "beyond": 1.9, "beyond_brier": 1.55, "touched": 3.4, "touch_brier": 2.3}
             starts = to_datetime((start_ms // HOUR_MS + hour) * HOUR_MS)
             rows.append({"coin": coin_id, "hour": starts, "horizon_min": horizon, **sums})
     return rows

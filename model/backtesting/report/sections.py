@@ -52,6 +52,13 @@ def figures(report: Report) -> list[Figure]:
         Figure(_text("figure.mae"), number(overall.mae_ratio, 4), _text("note.mae")),
         Figure(_text("figure.hit_rate"), percent(overall.hit_rate), hit_note),
         Figure(_text("figure.brier"), number(overall.brier, 4), _text("note.brier")),
+        *(
+            Figure(_text(f"figure.{name}"), number(own, 4), _text("note.constant", constant=number(constant, 4)))
+            for name, own, constant in (
+                ("beyond_brier", overall.beyond_brier, overall.beyond_brier_constant),
+                ("touch_brier", overall.touch_brier, overall.touch_brier_constant),
+            )
+        ),
         Figure(_text("figure.p_value"), number(overall.better_p_value, 4), _text("note.p_value")),
         Figure(_text("figure.model_share"), percent(overall.model_share), made),
     ]

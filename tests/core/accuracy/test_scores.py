@@ -124,6 +124,24 @@ def test_split_and_shuffled_rows_give_the_same_scores(hours: int, seed: int, cut
     assert list(_numbers(joint)) == pytest.approx(list(_numbers(_block(rows))), rel=1e-9, abs=1e-9)
 
 
+def test_files_without_levels_count_as_forecasts_that_were_not_judged_by_them() -> None:
+    """Cells of version 0.1.0 add nothing to the Brier scores of levels; alone they have none."""
+    levels = ["levels", "beyond", "beyond_brier", "touched", "touch_brier"]
+    judged = {"levels": 12.0, "beyond": 2.4, "beyond_brier": 1.5, "touched": 6.0, "touch_brier": 2.4}
+    old = _table([_row(hour=1)]).drop_columns(levels)
+    block = summarise(old)
+    assert block is not None
+    assert block.overall.touch_brier is None
+    assert block.overall.beyond_brier_constant is None
+    mixed = pa.concat_tables([old, _table([_row() | judged])], promote_options="default")
+    both = summarise(add_up(mixed))
+    assert both is not None
+    assert both.overall.forecasts == 24
+    assert (both.overall.beyond_brier, both.overall.touch_brier) == pytest.approx((1.5 / 12, 0.2))
+    assert both.overall.beyond_brier_constant == pytest.approx(0.2 * 0.8)
+    assert both.overall.touch_brier_constant == pytest.approx(0.25)
+
+
 def test_adding_up_leaves_one_row_per_cell_and_changes_no_score() -> None:
     """A table with one row per cell gives the same scores."""
     rows = _noisy_rows(5)

@@ -73,6 +73,7 @@ class World:
         assert known is not None
         numbers = {"price_origin": known[1], "mean": known[1], "p_up": 0.6}
         numbers |= {name: known[1] * (0.98 + 0.005 * k) for k, name in enumerate(QUANTILE_COLUMNS)}
+        numbers |= {name: 0.003 * (1 + k) for k, name in enumerate(REACH_COLUMNS)}
         names = {"coin": coin, "kind": kind, "model_version": "1", "source": "demo", "created_at": origin_ms}
         rows = [{**numbers, **names, "origin": origin_ms, "horizon_min": horizon} for horizon in HORIZONS_MIN]
         latest = pa.Table.from_pylist(rows, schema=FORECAST_SCHEMA)
@@ -139,6 +140,19 @@ def test_a_score_is_that_of_outcome_and_benchmark(world: World) -> None:
         assert rows[horizon]["winkler_80_naive"] == pytest.approx(naive[place, 6] - naive[place, 2] + width)
 
 
+def test_a_touched_level_is_seen_between_the_targets(world: World) -> None:
+    """One price far up, a minute after the origin, counts as touched at all horizons and as beyond at none."""
+    world.forecast("bitcoin", NOON)
+    price = dict(world.reader.range("bitcoin"))[NOON]
+    world.writer.store([Price("bitcoin", NOON + MINUTE_MS, 1.1 * price)])
+    world.writer.store([Price("bitcoin", NOON + MINUTE_MS * k, price) for k in range(2, 61)])
+    rows = world.scorer.step(world.reader)
+    assert rows["levels"].to_pylist() == [1.0] * 12
+    assert rows["touched"].to_pylist() == [0.5] * 12
+    assert rows["beyond"].to_pylist() == [0.0] * 12
+    assert min(rows["touch_brier"].to_pylist()) > 0
+
+
 @pytest.mark.parametrize(("kind", "made"), [("forest", 1.0), (KIND_MODEL, 1.0), (KIND_BASELINE, 0.0)])
 def test_the_log_of_the_first_release_scores_the_same(world: World, kind: str, made: float) -> None:
     """Rows of kind "forest", as version 0.1.0 logged them, count as forecasts of the model."""
@@ -154,7 +168,9 @@ def test_a_log_without_reach_is_scored_and_merged_with_newer_parts(world: World)
     old = part.drop_columns([*REACH_COLUMNS, ACTIVITY_PERCENTILE])
     world.publisher.publish(appended={"log": (NOON + GRID_STEP_MS, NOON + GRID_STEP_MS, _moved(old, GRID_STEP_MS))})
     world.prices("bitcoin", NOON + GRID_STEP_MS, NOON + 2 * HOUR_MS)
-    assert world.scorer.step(world.reader).num_rows == 12
+    rows = world.scorer.step(world.reader)
+    assert rows["n"].to_pylist() == [2.0] * 12
+    assert rows["levels"].to_pylist() == [1.0] * 12
     world.forecast_log.tidy(NOON + 3 * HOUR_MS)
     (merged,) = world.publisher.read("log")
     assert merged.schema.names == FORECAST_SCHEMA.names

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -14,8 +15,10 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from core.accuracy.scores import SCORE_SCHEMA, SCORE_SUMS, summarise
+from core.answers.distribution import ending_above
+from core.answers.touch import touching
 from core.errors import BadInput
-from core.forecast_schema import INTERVALS, QUANTILE_COLUMNS, QUANTILES
+from core.forecast_schema import INTERVALS, QUANTILE_COLUMNS, QUANTILES, REACH_COLUMNS
 from core.times import HOUR_MS
 from model.backtesting.loss_frames import losses, score_rows
 from model.scoring.losses import brier, pinball, winkler
@@ -66,7 +69,53 @@ def _plain_losses(row: Any) -> dict[str, float]:
         "hits": float(moved and ((row.p_up > 0.5) == (move > 0))),
         "rises": float(moved and move > 0),
         "forest": float(row.kind == "model"),
+        **_plain_levels(row),
     }
+
+
+def _plain_levels(row: Any) -> dict[str, float]:
+    """Events and Brier scores of the two levels, from the probabilities that a reader is told."""
+    deviation = (math.log(row.naive_q90) - math.log(row.naive_q10)) / 2 / 1.2816
+    log_quantiles = np.log([[getattr(row, name) / row.price_origin for name in QUANTILE_COLUMNS]])
+    reach = np.array([[getattr(row, name) for name in REACH_COLUMNS]])
+    touch = float(touching(reach, np.array([deviation]))[0])
+    above = float(ending_above(log_quantiles, np.array([deviation]))[0])
+    below = 1 - float(ending_above(log_quantiles, np.array([-deviation]))[0])
+    upper, lower = row.price_origin * math.exp(deviation), row.price_origin * math.exp(-deviation)
+    ended = [row.price_actual > upper, row.price_actual < lower]
+    touched = [max(row.price_high, row.price_actual) >= upper, min(row.price_low, row.price_actual) <= lower]
+    return {
+        "levels": 1.0,
+        "beyond": sum(ended) / 2,
+        "beyond_brier": ((above - ended[0]) ** 2 + (below - ended[1]) ** 2) / 2,
+        "touched": sum(touched) / 2,
+        "touch_brier": sum((touch - event) ** 2 for event in touched) / 2,
+    }
+
+
+def test_a_forecast_without_reach_is_not_judged_by_levels(make_forecasts: MakeForecasts) -> None:
+    """Rows of version 0.1.0, forecasts of other methods, and a benchmark without spread add nothing to the sums."""
+    frame = make_forecasts(3)
+    names = ["levels", "beyond", "beyond_brier", "touched", "touch_brier"]
+    other = losses(frame.drop(columns=[*REACH_COLUMNS, "price_high", "price_low"]))
+    assert (other[names] == 0).all(axis=None)
+    still = frame.assign(**{f"naive_{name}": frame["price_origin"] for name in QUANTILE_COLUMNS})
+    assert (losses(still)[names] == 0).all(axis=None)
+    assert (losses(frame)["levels"] == 1).all()
+    np.testing.assert_array_equal(other["pinball"], losses(frame)["pinball"])
+
+
+def test_the_true_probabilities_of_levels_have_the_lowest_brier_scores(make_forecasts: MakeForecasts) -> None:
+    """Over random walks the Brier scores are lowest with the true spread, and then those of the share that happened."""
+    scores = {}
+    for width in (0.4, 1.0, 2.5):
+        block = summarise(score_rows(make_forecasts(2_000, ("bitcoin",), width=width)))
+        assert block is not None
+        scores[width] = block.by_horizon[60]
+    for name in ("beyond_brier", "touch_brier"):
+        best = getattr(scores[1.0], name)
+        assert best < min(getattr(scores[0.4], name), getattr(scores[2.5], name))
+        assert best == pytest.approx(getattr(scores[1.0], f"{name}_constant"), abs=0.005)
 
 
 def test_every_loss_equals_plain_loops(make_forecasts: MakeForecasts) -> None:
