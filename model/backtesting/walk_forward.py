@@ -15,7 +15,7 @@ from model.forecaster.engine import EngineOptions, ForecastEngine
 from model.forecaster.forecasts import Forecasts
 from model.forecaster.prior import Prior
 
-__all__ = ["WalkOptions", "origins", "walk_forward"]
+__all__ = ["WalkOptions", "origins", "walk_engine", "walk_forward"]
 
 _WARM_UP_DAYS: Final = 2
 """Days before the training window that are fed too, so that slow averages and the first calibration have settled."""
@@ -52,7 +52,14 @@ def origins(recording: PriceHistory, options: WalkOptions) -> IntArray:
 def walk_forward(
     recording: PriceHistory, options: WalkOptions, engine_options: EngineOptions, prior: Prior | None
 ) -> Iterator[Forecasts]:
-    """Yield the forecasts of each origin, of the coins that have the minimal history and a price there.
+    """Yield the forecasts of each origin, of the coins that have the minimal history and a price there."""
+    return (forecasts for forecasts, _ in walk_engine(recording, options, ForecastEngine(engine_options, prior)))
+
+
+def walk_engine(
+    recording: PriceHistory, options: WalkOptions, engine: ForecastEngine
+) -> Iterator[tuple[Forecasts, ForecastEngine]]:
+    """Yield the forecasts of each origin with the engine as it is there.
 
     The engine is fed price by price as time goes by, so it cannot look ahead; models are refitted at the first origin
     and whenever `refit_min` have passed.
@@ -60,8 +67,7 @@ def walk_forward(
     times = origins(recording, options)
     if not len(times):
         return
-    engine = ForecastEngine(engine_options, prior)
-    since_ms = int(times[0]) - (engine_options.train_days + _WARM_UP_DAYS) * DAY_MS
+    since_ms = int(times[0]) - (engine.options.train_days + _WARM_UP_DAYS) * DAY_MS
     fed = {coin: int(np.searchsorted(ts, since_ms)) for coin, (ts, _) in recording.items()}
     first_ms = {coin: int(ts[0]) + int(options.min_history_hours * HOUR_MS) for coin, (ts, _) in recording.items()}
     refit_ms: int | None = None
@@ -75,4 +81,4 @@ def walk_forward(
         if refit_ms is None or origin_ms - refit_ms >= options.refit_min * MINUTE_MS:
             engine.refit(origin_ms)
             refit_ms = origin_ms
-        yield engine.forecast({coin: origin_ms for coin in recording if first_ms[coin] <= origin_ms})
+        yield engine.forecast({coin: origin_ms for coin in recording if first_ms[coin] <= origin_ms}), engine

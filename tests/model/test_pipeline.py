@@ -193,6 +193,22 @@ def test_a_repeating_error_is_retried_with_doubling_pauses(settings: Settings) -
         assert read_health(settings.run_dir, PIPELINE).progress.failed_steps == {}
 
 
+def test_rows_learned_again_after_a_failure_are_not_written_twice(settings: Settings) -> None:
+    """An engine that starts again from the stored prices offers its rows again: each one is published once."""
+    now = now_ms() // GRID_STEP_MS * GRID_STEP_MS + 30_000
+    _fill(settings, now)
+    with _pipeline(settings) as pipeline:
+        pipeline.cycle(now)
+        session = pipeline.session
+        for path in session.workspace.models.iterdir():
+            path.unlink()
+        session.restart_engine()
+        pipeline.cycle(now + 30_000)
+        for name, time in (("features", "ts"), ("scaled_hours", "origin")):
+            rows = [row for table in session.publisher.read(name, ["coin", time]) for row in table.to_pylist()]
+            assert len(rows) == len({(row["coin"], row[time]) for row in rows}) > 0
+
+
 def test_two_pipelines_never_share_a_folder(settings: Settings) -> None:
     """The second one is refused while the first one works."""
     with _pipeline(settings), pytest.raises(AlreadyRunning), _pipeline(settings):

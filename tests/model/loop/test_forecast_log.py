@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 
 from core.accuracy.scores import SCORE_SCHEMA
-from core.forecast_schema import FORECAST_SCHEMA, HORIZONS_MIN
+from core.forecast_schema import FORECAST_SCHEMA, HORIZONS_MIN, SCALED_HOURS_SCHEMA
 from core.publishing.publisher import Publisher
 from core.times import DAY_MS, GRID_STEP_MS, HOUR_MS
 from etl.features.feature_table import FEATURE_SCHEMA
@@ -109,6 +109,27 @@ def test_feature_rows_are_appended_once_also_over_a_restart(tmp_path: Path) -> N
     )
     moments = pa.concat_tables(publisher.read("features"))["ts"].cast(pa.int64()).to_pylist()
     assert moments == [NOON - GRID_STEP_MS, NOON, later]
+
+
+def _scaled_rows(*moments: int) -> pa.Table:
+    rows = [
+        {**dict.fromkeys(SCALED_HOURS_SCHEMA.names, 1.0), "coin": "bitcoin", "origin": moment} for moment in moments
+    ]
+    return pa.Table.from_pylist(rows, schema=SCALED_HOURS_SCHEMA)
+
+
+def test_scaled_hours_of_two_weeks_are_appended_once_also_over_a_restart(tmp_path: Path) -> None:
+    """A process that learns two weeks again adds only the half-hours that are new; merging keeps them all."""
+    fortnight = range(NOON - 14 * DAY_MS + HOUR_MS, NOON + 1, HOUR_MS // 2)
+    _, book = _book(tmp_path)
+    book.publish(_forecasts(1.0, bitcoin=NOON), None, NOON, {"scaled_hours": _scaled_rows(*fortnight)})
+    publisher, book = _book(tmp_path)
+    later = NOON + HOUR_MS // 2
+    book.publish(_forecasts(1.0, bitcoin=later), None, later, {"scaled_hours": _scaled_rows(*fortnight, later)})
+    for _ in range(5):
+        book.tidy(NOON + 2 * DAY_MS)
+    moments = pa.concat_tables(publisher.read("scaled_hours"))["origin"].cast(pa.int64()).to_pylist()
+    assert moments == [*fortnight, later]
 
 
 def test_feature_rows_are_kept_while_the_disk_refuses(tmp_path: Path) -> None:

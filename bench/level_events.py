@@ -1,0 +1,78 @@
+"""Probabilities of levels beside what happened, and whether they came true as often as they said."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import product
+from typing import Final
+
+import numpy as np
+import pandas as pd
+
+from core.answers.distribution import ending_above
+from core.answers.touch import touching
+from core.forecast_schema import QUANTILE_COLUMNS, REACH_COLUMNS
+from model.scoring.level_losses import naive_deviation
+from model.scoring.losses import NAIVE_COLUMNS
+
+__all__ = ["DISTANCES", "MIN_GROUP", "brier_scores", "largest_gap", "level_events", "reliability"]
+
+DISTANCES: Final = (0.25, 0.5, 1.0, 1.5, 2.0, 3.0)
+"""Distances of the levels from the price, in standard deviations of the naive benchmark."""
+
+MIN_GROUP: Final = 200
+"""Smaller groups say nothing."""
+
+_GROUP: Final = ["coin", "horizon_min", "distance", "side"]
+
+
+def level_events(forecasts: pd.DataFrame, kind: str) -> pd.DataFrame:
+    """Every probability of one kind that the forecasts give for a level, and whether it came true.
+
+    Args:
+        forecasts: with outcomes, extremes and naive benchmark; rows without an outcome or a benchmark are left out.
+        kind: "end", to end above the level, or "touch". Above and below the price levels lie at all `DISTANCES`.
+
+    Returns:
+        One row per forecast, distance and side: coin, horizon_min, distance (in standard deviations), side (1 above,
+        -1 below), `probability`, `happened`.
+    """
+    known = forecasts[forecasts["price_actual"].notna() & forecasts[NAIVE_COLUMNS[0]].notna()]
+    price = known["price_origin"].to_numpy()
+    quantiles = np.log(known[list(QUANTILE_COLUMNS)].to_numpy() / price[:, None])
+    reach = known[list(REACH_COLUMNS)].to_numpy()
+    deviation = naive_deviation(known[list(NAIVE_COLUMNS)].to_numpy())
+    end, rise, fall = (np.log(known[f"price_{name}"].to_numpy() / price) for name in ("actual", "high", "low"))
+    parts = []
+    for distance, (side, way) in product(DISTANCES, ((1, rise), (-1, -fall))):
+        far = distance * deviation
+        probability, happened = ending_above(quantiles, side * far), end > side * far
+        if kind == "touch":
+            probability = np.maximum(touching(reach, far), probability if side > 0 else 1.0 - probability)
+            happened = np.fmax(way, side * end) >= far
+        shared = {"distance": np.float32(distance), "side": np.int8(side)}
+        event = pd.DataFrame({"probability": probability, "happened": happened, **shared}, index=known.index)
+        parts.append(pd.concat([known[["coin", "horizon_min"]], event], axis=1))
+    return pd.concat(parts, ignore_index=True)
+
+
+def reliability(events: pd.DataFrame) -> pd.DataFrame:
+    """By tenth of the stated probability: number, mean stated, share that happened, and their gap in points."""
+    tenth = (events["probability"] * 10).astype(int).clip(upper=9)
+    grouped = events.groupby(tenth.rename("tenth"))
+    table = grouped.agg(
+        forecasts=("happened", "size"), stated=("probability", "mean"), happened=("happened", "mean")
+    ).reset_index()
+    return table.assign(gap=100 * (table["stated"] - table["happened"]))
+
+
+def largest_gap(table: pd.DataFrame) -> float:
+    """Largest gap in points among the groups that are large enough."""
+    return float(table.loc[table["forecasts"] >= MIN_GROUP, "gap"].abs().max())
+
+
+def brier_scores(events: pd.DataFrame, group: Sequence[str] = _GROUP) -> tuple[float, float]:
+    """Brier score of the probabilities, and that of stating each group's share, which is known only afterwards."""
+    own = float(((events["probability"] - events["happened"]) ** 2).mean())
+    share = events.groupby(list(group), observed=True)["happened"].transform("mean")
+    return own, float((share * (1 - share)).mean())
