@@ -1,8 +1,8 @@
 """`python -m bench answer_quality`: do the answers hold on the recordings in the folder CRYPTO_TEST_DATA?
 
-Prints how often the probabilities of ending above and of touching a level came true, tenth by tenth, their Brier scores
-beside those of stating the share that happened, and how often the value of five coins stayed within the ranges of the
-joint scenarios. The prior used on a recording is computed from the other one, never from itself.
+Prints how often the probabilities of ending beyond and of touching a level came true, tenth by tenth, their Brier
+scores beside those of stating the share that happened, and how often the value of five coins stayed within the ranges
+of the joint scenarios. The prior used on a recording is computed from the other one, never from itself.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Final
 import pandas as pd
 
 from bench.forecast_prior import compute
-from bench.level_events import brier_scores, largest_gap, level_events, reliability
+from bench.level_events import brier_scores, largest_gap, level_events, reliability, share_by
 from bench.portfolio_coverage import coverage, walk_portfolio
 from bench.quality_cases import run
 from core.times import DAY_MS, parse_iso
@@ -29,7 +29,7 @@ from model.forecaster.prior import Prior
 __all__ = ["main"]
 
 _FILES: Final = {"rally": "spot_5m_2024-02_2024-06.parquet", "crash": "spot_5m_2022-11_crash.parquet"}
-_KINDS: Final = {"end": "ending above a level", "touch": "touching a level"}
+_KINDS: Final = {"end": "ending beyond a level", "touch": "touching a level"}
 _PARTS: Final = ("levels", "portfolio")
 _COINS: Final = 5
 _TARGET: Final = "within 2 points"
@@ -86,13 +86,8 @@ def _levels(name: str, recording: PriceHistory, options: WalkOptions, engine: En
         _row(f"{what}: Brier score, of stating the share", name, f"{own:.4f}, {constant:.4f}", "lower")
         texts.append(f"\n{name}: {what}\n{_table(table)}")
         for column in ("horizon_min", "distance", "side"):
-            texts.append(f"\n{name}: {what}, by {column}\n{_table(_means(events, column))}")
+            texts.append(f"\n{name}: {what}, by {column}\n{_table(share_by(events, events[column]))}")
     return texts
-
-
-def _means(events: pd.DataFrame, column: str) -> pd.DataFrame:
-    means = events.groupby(column).agg(stated=("probability", "mean"), happened=("happened", "mean")).reset_index()
-    return means.assign(gap=100 * (means["stated"] - means["happened"]))
 
 
 def _table(rows: pd.DataFrame) -> str:

@@ -15,13 +15,13 @@ from core.forecast_schema import QUANTILE_COLUMNS, REACH_COLUMNS
 from model.scoring.level_losses import naive_deviation
 from model.scoring.losses import NAIVE_COLUMNS
 
-__all__ = ["DISTANCES", "MIN_GROUP", "brier_scores", "largest_gap", "level_events", "reliability"]
+__all__ = ["DISTANCES", "MIN_GROUP", "brier_scores", "largest_gap", "level_events", "reliability", "share_by"]
 
 DISTANCES: Final = (0.25, 0.5, 1.0, 1.5, 2.0, 3.0)
 """Distances of the levels from the price, in standard deviations of the naive benchmark."""
 
 MIN_GROUP: Final = 200
-"""Smaller groups say nothing."""
+"""Groups of fewer forecasts say nothing. A forecast is one coin at one origin: its horizons and levels share a fate."""
 
 _GROUP: Final = ["coin", "horizon_min", "distance", "side"]
 
@@ -31,11 +31,11 @@ def level_events(forecasts: pd.DataFrame, kind: str) -> pd.DataFrame:
 
     Args:
         forecasts: with outcomes, extremes and naive benchmark; rows without an outcome or a benchmark are left out.
-        kind: "end", to end above the level, or "touch". Above and below the price levels lie at all `DISTANCES`.
+        kind: "end", to end beyond the level, or "touch". Levels lie at all `DISTANCES` above and below the price.
 
     Returns:
-        One row per forecast, distance and side: coin, horizon_min, distance (in standard deviations), side (1 above,
-        -1 below), `probability`, `happened`.
+        One row per forecast, distance and side: coin, origin, horizon_min, distance (in standard deviations), side (1
+        above, -1 below), `probability`, `happened`.
     """
     known = forecasts[forecasts["price_actual"].notna() & forecasts[NAIVE_COLUMNS[0]].notna()]
     price = known["price_origin"].to_numpy()
@@ -44,26 +44,30 @@ def level_events(forecasts: pd.DataFrame, kind: str) -> pd.DataFrame:
     deviation = naive_deviation(known[list(NAIVE_COLUMNS)].to_numpy())
     end, rise, fall = (np.log(known[f"price_{name}"].to_numpy() / price) for name in ("actual", "high", "low"))
     parts = []
-    for distance, (side, way) in product(DISTANCES, ((1, rise), (-1, -fall))):
+    for distance, (side, ahead, way) in product(DISTANCES, ((1, quantiles, rise), (-1, -quantiles[:, ::-1], -fall))):
         far = distance * deviation
-        probability, happened = ending_above(quantiles, side * far), end > side * far
+        probability, happened = ending_above(ahead, far), side * end > far
         if kind == "touch":
-            probability = np.maximum(touching(reach, far), probability if side > 0 else 1.0 - probability)
-            happened = np.fmax(way, side * end) >= far
+            probability, happened = np.maximum(touching(reach, far), probability), np.fmax(way, side * end) >= far
         shared = {"distance": np.float32(distance), "side": np.int8(side)}
         event = pd.DataFrame({"probability": probability, "happened": happened, **shared}, index=known.index)
-        parts.append(pd.concat([known[["coin", "horizon_min"]], event], axis=1))
+        parts.append(pd.concat([known[["coin", "origin", "horizon_min"]], event], axis=1))
     return pd.concat(parts, ignore_index=True)
 
 
 def reliability(events: pd.DataFrame) -> pd.DataFrame:
-    """By tenth of the stated probability: number, mean stated, share that happened, and their gap in points."""
-    tenth = (events["probability"] * 10).astype(int).clip(upper=9)
-    grouped = events.groupby(tenth.rename("tenth"))
-    table = grouped.agg(
-        forecasts=("happened", "size"), stated=("probability", "mean"), happened=("happened", "mean")
-    ).reset_index()
-    return table.assign(gap=100 * (table["stated"] - table["happened"]))
+    """By tenth of the stated probability: forecasts, events, mean stated, share that happened, their gap in points."""
+    tenth = (events["probability"] * 10).astype(int).clip(upper=9).rename("tenth")
+    table = share_by(events, tenth)
+    forecasts = events[["coin", "origin"]].assign(tenth=tenth).drop_duplicates()["tenth"].value_counts()
+    return table.assign(forecasts=table["tenth"].map(forecasts))
+
+
+def share_by(events: pd.DataFrame, label: pd.Series) -> pd.DataFrame:
+    """By value of `label`: events, mean stated probability, share that happened, and their gap in points."""
+    grouped = events.groupby(label)
+    table = grouped.agg(events=("happened", "size"), stated=("probability", "mean"), happened=("happened", "mean"))
+    return table.assign(gap=100 * (table["stated"] - table["happened"])).reset_index()
 
 
 def largest_gap(table: pd.DataFrame) -> float:

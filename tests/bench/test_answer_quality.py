@@ -27,6 +27,7 @@ def _forecasts(rows: int, spread: float = 0.01) -> pd.DataFrame:
     frame[list(QUANTILE_COLUMNS)] = 50 * np.exp(np.tile(spread * normal, (rows, 1)))
     frame[list(NAIVE_COLUMNS)] = 50 * np.exp(np.tile(0.01 * normal, (rows, 1)))
     frame[list(REACH_COLUMNS)] = np.tile(spread * half, (rows, 1))
+    frame["origin"] = pd.Timestamp("2024-03-01", tz="UTC") + pd.to_timedelta(np.arange(rows), unit="h")
     frame["price_actual"] = 50 * np.exp(way[:, -1])
     frame["price_high"], frame["price_low"] = 50 * np.exp(way.max(axis=1)), 50 * np.exp(way.min(axis=1))
     return frame
@@ -37,7 +38,8 @@ def test_true_probabilities_are_reliable_and_others_are_not(kind: str) -> None:
     """With the true spread every tenth comes true as often as it says; with twice the spread it does not."""
     true, wide = (level_events(_forecasts(6_000, spread), kind) for spread in (0.01, 0.02))
     assert len(true) == 2 * len(DISTANCES) * 6_000
-    assert reliability(true)["forecasts"].sum() == len(true)
+    assert reliability(true)["events"].sum() == len(true)
+    assert (reliability(true)["forecasts"] == 6_000).all()
     assert largest_gap(reliability(true)) < 3.0
     assert largest_gap(reliability(wide)) > 10.0
     own, constant = brier_scores(true)
