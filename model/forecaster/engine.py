@@ -17,7 +17,7 @@ import numpy as np
 import pyarrow as pa
 
 from core.times import DAY_MS, GRID_STEP_MS
-from etl.arrays import IntArray
+from etl.arrays import FloatArray, IntArray
 from etl.features.feature_grid import FeatureBlock, FeatureGrid, OriginRows
 from etl.features.feature_table import feature_table
 from etl.features.targets import STEP_ROOTS, STEPS, outcomes, reached
@@ -165,15 +165,12 @@ class ForecastEngine:
         model = self.model
         by_baseline = self._baseline_spread(coins, at)
         by_model, hour_scale = model.model_spread(at, coins)
-        baseline, widths = (np.maximum(spread.half_widths, _MIN_HALF_WIDTH) for spread in (by_baseline, by_model))
-        is_model = np.isfinite(widths).all(axis=(1, 2)) & model.gate.passes(coins) & model.is_ready
+        is_model = np.isfinite(by_model.half_widths).all(axis=(1, 2)) & model.gate.passes(coins) & model.is_ready
         mean = np.where(is_model[:, None], model.point.mean(at.x, coins), 0.0)
         centre = at.price[:, None] * np.exp(mean * at.vol_fast[:, None] * STEP_ROOTS)
         stay = np.repeat(at.price[:, None], STEPS, axis=1)
-        baseline_quantiles, model_quantiles = quantile_prices(stay, baseline), quantile_prices(centre, widths)
-        price = at.price[:, None, None]
-        baseline_reach = consistent_reach(by_baseline.reach, np.log(baseline_quantiles / price))
-        model_reach = consistent_reach(by_model.reach, np.log(model_quantiles / price))
+        baseline_quantiles, baseline_reach = _quantiles_and_reach(by_baseline, stay, at.price)
+        model_quantiles, model_reach = _quantiles_and_reach(by_model, centre, at.price)
         return Forecasts(
             coins=names,
             origin_ms=origin_ms,
@@ -232,3 +229,9 @@ class ForecastEngine:
         engine._pending = state.pending
         engine._learned_ms = state.learned_ms
         return engine
+
+
+def _quantiles_and_reach(spread: Spread, centre: FloatArray, price: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Price quantiles (k, STEPS, 9) around centres (k, STEPS), and the reach that goes with them, from prices (k,)."""
+    quantiles = quantile_prices(centre, np.maximum(spread.half_widths, _MIN_HALF_WIDTH))
+    return quantiles, consistent_reach(spread.reach, np.log(quantiles / price[:, None, None]))
