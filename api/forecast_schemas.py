@@ -94,7 +94,7 @@ class Forecast(Body):
     )
     regime: RegimeName | None = Field(
         description="Quanto movimento se espera: `calmo` (o quarto mais baixo das horas das últimas duas semanas desta "
-        "moeda), `agitado` (o quarto mais alto) ou `normal`; nulo com menos de 48 horas de comparação",
+        "moeda), `agitado` (o quarto mais alto) ou `normal`; nulo com menos de 12 horas de comparação",
         examples=["normal"],
     )
     regime_percentil: float | None = Field(

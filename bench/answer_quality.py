@@ -16,9 +16,10 @@ from typing import Final
 
 import pandas as pd
 
-from bench.forecast_prior import compute
+from bench.forecast_prior import recordings_of, unseen_by
 from bench.level_events import brier_scores, largest_gap, level_events, reliability, share_by
 from bench.portfolio_coverage import coverage, walk_portfolio
+from bench.prior_rows import gather
 from bench.quality_cases import run
 from core.times import DAY_MS, parse_iso
 from etl.recordings.recording import PriceHistory, read_recording
@@ -49,10 +50,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not all(file.exists() for file in files.values()):
         parser.error("set CRYPTO_TEST_DATA to the folder with the recordings")
     print("| figure | recording | measured | target |\n|---|---|---|---|")
+    rows = [gather(file) for file in recordings_of(folder)]
     groups = []
     for name in given.recording or _FILES:
         recording = read_recording(files[name]).prices
-        prior = compute([file for other, file in files.items() if other != name])
+        prior = unseen_by(files[name].name, rows)
         start = parse_iso(given.start) if given.start else _first_origin(recording)
         end = parse_iso(given.end, end_of_day=True) if given.end else None
         if "levels" in (given.only or _PARTS):

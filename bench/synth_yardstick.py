@@ -26,6 +26,7 @@ from typing import Final
 import numpy as np
 
 from bench.forecast_prior import compute
+from bench.prior_rows import gather
 from bench.synth_score import MINUTES, PATHS, score
 from core.forecast_schema import QUANTILE_COLUMNS
 from core.times import DAY_MS, HOUR_MS, MINUTE_MS
@@ -183,7 +184,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     if not all(file.exists() for file in (*files, *teachers)):
         parser.error("set CRYPTO_TEST_DATA to the folder with the recordings, or name them")
-    prior = compute(teachers) if teachers else None
+    prior = compute([gather(file) for file in teachers]) if teachers else None
     columns = [*(f"{name}, bp" for name in ("ours", *_WINDOWS)), *(f"ours / {name}" for name in _WINDOWS)]
     print("| recording | coin | hours |", " | ".join(columns), "|\n" + "|---" * (3 + len(columns)) + "|")
     for file in files:

@@ -56,7 +56,7 @@ ACTIVITY_PERCENTILE: Final = "activity_percentile"
 
 KIND_MODEL: Final = "model"
 KIND_BASELINE: Final = "baseline"
-"""Which forecaster made a row: the blend of ridge and forest, or the EWMA baseline."""
+"""Which forecaster made a row: the learned model, or the EWMA baseline."""
 
 _KIND_MODEL_0_1: Final = "forest"
 

@@ -45,7 +45,7 @@ inside_X: outcomes within the central X % interval, its ends included. width_80,
 the 80 % interval. brier: (p_up − 1)² where the price rose, p_up² where it fell or stayed.
 moved: forecasts with a direction (p_up other than 1/2) whose price moved; the others are ties.
 hits: forecasts among them with the right direction. rises: those whose price rose.
-forest: forecasts made by the model (ridge and forest); published files since version 0.1.0 name the column so.
+forest: forecasts made by the model; published files since version 0.1.0 name the column so.
 levels: forecasts judged by two levels, the price at the origin times e^±s, where s is one standard deviation of the
 naive benchmark. beyond, touched: share of the two beyond which the price ended, and that it touched on the way.
 beyond_brier, touch_brier: mean over the two of (stated probability − 1 if it happened, 0 if not)².

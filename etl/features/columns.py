@@ -14,9 +14,12 @@ import numpy as np
 from core.times import DAY_MS, GRID_STEP_MS, HOUR_MS
 from etl.arrays import BoolArray, FloatArray, IntArray, RowArray
 from etl.features import volatility
+from etl.features.minute_columns import MARKET_MINUTE_FEATURES, MINUTE_FEATURES
+from etl.features.new_york_clock import NEW_YORK_FEATURES, new_york_columns
 from etl.features.raw_prices import STEPS_PER_DAY
 
 __all__ = [
+    "BASE_FEATURES",
     "CLOCK_FEATURES",
     "COIN_FEATURES",
     "FEATURE_NAMES",
@@ -45,6 +48,7 @@ COIN_FEATURES: Final[tuple[str, ...]] = (
     *(f"move_{n}" for n in _LAGS),
     *(f"abs_move_{n}" for n in _LAGS),
     *(f"range_{n}" for n in _RANGES),
+    "history",
 )
 MARKET_FEATURES: Final[tuple[str, ...]] = (
     *(f"market_log_abs_{n}" for n in _MARKET_HALF_LIVES),
@@ -57,9 +61,13 @@ CLOCK_FEATURES: Final[tuple[str, ...]] = (
     "day_sin_2",
     "day_cos_2",
     "weekend",
+    *NEW_YORK_FEATURES,
     *(f"minute_{5 * n:02d}" for n in range(12)),
 )
-FEATURE_NAMES: Final[tuple[str, ...]] = (*COIN_FEATURES, *MARKET_FEATURES, *CLOCK_FEATURES)
+BASE_FEATURES: Final[tuple[str, ...]] = (*COIN_FEATURES, *MARKET_FEATURES, *CLOCK_FEATURES)
+"""What 5-minute prices tell: the first columns of every row."""
+
+FEATURE_NAMES: Final[tuple[str, ...]] = (*BASE_FEATURES, *MARKET_MINUTE_FEATURES, *MINUTE_FEATURES)
 
 _MOVE_LIMIT: Final = 8.0
 _LOG_LIMIT: Final = 4.0
@@ -100,9 +108,10 @@ def coin_features(states: FloatArray, log_price: FloatArray) -> RowArray:
 
     Returns:
         Shape (n, coins, columns). A missing value (a gap, a young coin) becomes 0, an ordinary value of every column.
+        `history` is the weight behind the four-day averages: 0.16 with a day of prices, close to 1 after two weeks.
     """
     vol_fast = volatility.vol_fast(states)[..., None]
-    square, absolute, _ = volatility.split(states)
+    square, absolute, weight = volatility.split(states)
     log_square = 0.5 * np.log(square / vol_fast**2 + 1e-4)
     log_abs = np.log(absolute / vol_fast + 0.02)
     move = _moves(log_price) / vol_fast
@@ -114,6 +123,7 @@ def coin_features(states: FloatArray, log_price: FloatArray) -> RowArray:
             np.clip(move, -_MOVE_LIMIT, _MOVE_LIMIT),
             np.minimum(np.abs(move), _MOVE_LIMIT),
             np.clip(extent, -_LOG_LIMIT, _LOG_LIMIT),
+            weight[..., -1:],
         ],
         axis=-1,
         dtype=np.float32,
@@ -165,7 +175,7 @@ def market_features(columns: RowArray, member: BoolArray) -> RowArray:
 
 
 def clock_features(ts_ms: IntArray) -> RowArray:
-    """Compute the columns CLOCK_FEATURES: time of day, weekend and place within the hour, shape (..., columns).
+    """Compute the columns CLOCK_FEATURES: time of day and week in UTC and New York, place within the hour.
 
     The twelve `minute_` columns are weights of the full five minutes (hat functions): on a grid point one of them is 1,
     between two grid points the two neighbours share it in proportion to their distance.
@@ -176,13 +186,12 @@ def clock_features(ts_ms: IntArray) -> RowArray:
     distance = np.abs(place[..., None] - np.arange(12))
     minute_weights = np.maximum(1.0 - np.minimum(distance, 12 - distance), 0.0)
     waves = [np.sin(day), np.cos(day), np.sin(2 * day), np.cos(2 * day), np.where(weekday >= 5, 1.0, 0.0)]
-    return np.concatenate([np.stack(waves, axis=-1), minute_weights], axis=-1).astype(np.float32)
+    columns = [np.stack(waves, axis=-1), new_york_columns(ts_ms), minute_weights]
+    return np.concatenate(columns, axis=-1).astype(np.float32)
 
 
-def assemble(coin: RowArray, market: RowArray, clock: RowArray) -> RowArray:
+def assemble(coin: RowArray, *others: RowArray) -> RowArray:
     """Concatenate the groups: `coin` (n, coins, columns), the others the same or (n, columns) for all coins."""
     shape = coin.shape[:2]
-    wide = [
-        np.broadcast_to(part if part.ndim == 3 else part[:, None], (*shape, part.shape[-1])) for part in (market, clock)
-    ]
+    wide = [np.broadcast_to(part if part.ndim == 3 else part[:, None], (*shape, part.shape[-1])) for part in others]
     return np.concatenate([coin, *wide], axis=-1)

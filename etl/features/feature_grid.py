@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
 from typing import Final
 
 import numpy as np
@@ -22,10 +21,14 @@ from etl.features.columns import (
     is_warm,
     market_features,
 )
+from etl.features.feature_rows import FeatureBlock, OriginRows
+from etl.features.minute_columns import MARKET_MINUTE_FEATURES, market_minute_features, minute_features
+from etl.features.minute_lattice import MINUTE_REPLAY, minutes_at, minutes_on_grid
+from etl.features.minute_volatility import MINUTE_STATE_WIDTH, initial_minute_state
 from etl.features.raw_prices import RAW_KEEP_MS, STEPS_PER_DAY, RawPrices, ceil_grid, floor_grid
 from etl.features.step_extremes import StepExtremes
 
-__all__ = ["FeatureBlock", "FeatureGrid", "OriginRows"]
+__all__ = ["FeatureGrid"]
 
 
 _BLOCK: Final = STEPS_PER_DAY
@@ -37,56 +40,7 @@ _RECENT: Final = _REPLAY + _MAX_LAG + 1
 _HEAD_START: Final = 312
 """Steps (26 hours) that the grid begins at least before now, to leave room for a back-fill after the first poll."""
 _MAX_BLOCK_CELLS: Final = 24_000
-
-
-@dataclass(frozen=True)
-class FeatureBlock:
-    """Completed grid rows of k coins at n grid points.
-
-    Attributes:
-        ts_ms: grid points (n,).
-        coins: column numbers of the coins (k,).
-        x: features (n, k, features), float32.
-        vol_fast: fast volatility (n, k), the unit of the features.
-        usable: rows (n, k) fit for a model that no earlier block had.
-    """
-
-    ts_ms: IntArray
-    coins: IntArray
-    x: RowArray
-    vol_fast: FloatArray
-    usable: BoolArray
-
-    def after(self, rows: int) -> FeatureBlock:
-        """The block without its first `rows` rows."""
-        return FeatureBlock(self.ts_ms[rows:], self.coins, self.x[rows:], self.vol_fast[rows:], self.usable[rows:])
-
-
-@dataclass(frozen=True)
-class OriginRows:
-    """Rows of k coins, each as of its own origin.
-
-    Attributes:
-        x: features (k, features).
-        vol_fast: volatility of a 5-minute log return (k,), half-life 6 hours; the unit of the features.
-        vol_mixed: root of the mean of fast and slow variance (k,), for the intervals of static coins.
-        price: price at the origin (k,); NaN without one.
-        usable: rows fit for a model (k,).
-        static: coins that hardly move (k,), see `columns.is_static`.
-        dense: coins with more than one price in most steps of the last hour (k,).
-    """
-
-    x: RowArray
-    vol_fast: FloatArray
-    vol_mixed: FloatArray
-    price: FloatArray
-    usable: BoolArray
-    static: BoolArray
-    dense: BoolArray
-
-    def part(self, coins: IntArray) -> OriginRows:
-        """The rows of the coins with these places."""
-        return OriginRows(**{field.name: getattr(self, field.name)[coins] for field in fields(self)})
+_MARKET_WIDTH: Final = len(MARKET_FEATURES) + len(MARKET_MINUTE_FEATURES)
 
 
 class FeatureGrid:
@@ -110,7 +64,8 @@ class FeatureGrid:
         self.extremes = StepExtremes.unknown(0, 0)
         self._handed_out: BoolArray = np.zeros((0, 0), dtype=bool)
         self._states: FloatArray = np.zeros((0, 0, volatility.STATE_WIDTH))
-        self._market: RowArray = np.zeros((0, len(MARKET_FEATURES)), dtype=np.float32)
+        self._minute_states: FloatArray = np.zeros((0, 0, MINUTE_STATE_WIDTH))
+        self._market: RowArray = np.zeros((0, _MARKET_WIDTH), dtype=np.float32)
 
     # -- prices in ---------------------------------------------------------------------------------------------------
 
@@ -186,10 +141,13 @@ class FeatureGrid:
         if not len(self.ts_ms):
             self._start(int(ts_ms[0]))
         log_price, event_ms = self._lattice(coins, ts_ms[:, None])
-        states = _run(self._states[-1], log_price, event_ms, self.log_price[-1], self.event_ms[-1])
+        last = self.log_price[-1], self.event_ms[-1]
+        states = _run(self._states[-1], log_price, event_ms, *last)
+        minute_states = minutes_on_grid(self._raw, self._minute_states[-1], coins, ts_ms, last)
         columns = coin_features(states, np.concatenate([self.log_price[-LOOKBACK:], log_price]))
+        minute = minute_features(minute_states, states)
         usable = _usable(states, log_price)
-        market = market_features(columns, usable)
+        market = np.concatenate([market_features(columns, usable), market_minute_features(minute, usable)], axis=1)
         self.ts_ms = np.concatenate([self.ts_ms, ts_ms])[-self._keep :]
         self.log_price = np.concatenate([self.log_price, log_price])[-self._keep :]
         self.event_ms = np.concatenate([self.event_ms, event_ms])[-self._keep :]
@@ -199,8 +157,9 @@ class FeatureGrid:
         self._market = np.concatenate([self._market, market])[-self._keep :]
         self._handed_out = np.concatenate([self._handed_out, usable])[-self._keep :]
         self._states = np.concatenate([self._states, states])[-_RECENT:]
+        self._minute_states = np.concatenate([self._minute_states, minute_states])[-_RECENT:]
         self._raw.forget_before(int(ts_ms[-1]) - RAW_KEEP_MS)
-        x = assemble(columns, market, _clock(event_ms, ts_ms[:, None]))
+        x = _row(columns, market, _clock(event_ms, ts_ms[:, None]), minute)
         return FeatureBlock(ts_ms, coins, x, volatility.vol_fast(states), usable)
 
     def _start(self, first_ms: int) -> None:
@@ -212,8 +171,9 @@ class FeatureGrid:
         self.vol_mixed = np.full((LOOKBACK, coins), np.nan)
         self.extremes = StepExtremes.unknown(LOOKBACK, coins)
         self._handed_out = np.zeros((LOOKBACK, coins), dtype=bool)
-        self._market = np.zeros((LOOKBACK, len(MARKET_FEATURES)), dtype=np.float32)
+        self._market = np.zeros((LOOKBACK, _MARKET_WIDTH), dtype=np.float32)
         self._states = np.repeat(self._initial(np.arange(coins))[None], _RECENT, axis=0)
+        self._minute_states = np.zeros((_RECENT, coins, MINUTE_STATE_WIDTH))
 
     def _widen(self) -> None:
         """Add an empty column for a coin that joins late."""
@@ -224,6 +184,7 @@ class FeatureGrid:
         self._handed_out = np.pad(self._handed_out, ((0, 0), (0, 1)))
         fresh = np.broadcast_to(volatility.initial_state(1), (len(self._states), 1, volatility.STATE_WIDTH))
         self._states = np.concatenate([self._states, fresh], axis=1)
+        self._minute_states = np.pad(self._minute_states, ((0, 0), (0, 1), (0, 0)))
 
     def _initial(self, coins: IntArray) -> FloatArray:
         states = volatility.initial_state(len(coins))
@@ -243,19 +204,23 @@ class FeatureGrid:
         log_price[:LOOKBACK], event_ms[:LOOKBACK] = np.nan, -1
         self.log_price[:, coins], self.event_ms[:, coins] = log_price, event_ms
         self.extremes.put(StepExtremes.of(self._raw, coins, self.ts_ms, log_price), coins)
-        states = self._initial(coins)
+        states, minute_states = self._initial(coins), initial_minute_state(len(coins))
         first, total = LOOKBACK, len(self.ts_ms)
         for start in range(first, total, _BLOCK):
             rows = slice(start, min(start + _BLOCK, total))
-            block = _run(states, log_price[rows], event_ms[rows], log_price[start - 1], event_ms[start - 1])
-            states = block[-1]
+            last = log_price[start - 1], event_ms[start - 1]
+            block = _run(states, log_price[rows], event_ms[rows], *last)
+            minute_block = minutes_on_grid(self._raw, minute_states, coins, self.ts_ms[rows], last)
+            states, minute_states = block[-1], minute_block[-1]
             self.vol_mixed[rows, coins] = _vol_mixed(block)
             recent = max(total - len(self._states), rows.start)
             if recent < rows.stop:
                 kept = slice(recent - total + len(self._states), rows.stop - total + len(self._states))
                 self._states[kept, coins] = block[recent - rows.start :]
+                self._minute_states[kept, coins] = minute_block[recent - rows.start :]
             columns = coin_features(block, log_price[start - LOOKBACK : rows.stop])
-            x = assemble(columns, self._market[rows], _clock(event_ms[rows], self.ts_ms[rows, None]))
+            clock, minute = _clock(event_ms[rows], self.ts_ms[rows, None]), minute_features(minute_block, block)
+            x = _row(columns, self._market[rows], clock, minute)
             usable = _usable(block, log_price[rows])
             fresh = usable & ~self._handed_out[rows, coins]
             self._handed_out[rows, coins] |= usable
@@ -279,9 +244,12 @@ class FeatureGrid:
             states = volatility.step(
                 states, volatility.returns(news[row], event_ms[row], news[row - 1], event_ms[row - 1])
             )
-        columns = coin_features(states[None], log_price)[0]
+        columns = coin_features(states[None], log_price)
+        start = np.where(known, base + _REPLAY - MINUTE_REPLAY, -1).clip(max=len(self._minute_states) - 1)
+        minute_states = minutes_at(self._raw, self._minute_states[start, coins], coins, origin_ms, known)
+        minute = minute_features(minute_states, states)
         place = np.clip(origin_ms // GRID_STEP_MS - int(self.ts_ms[0]) // GRID_STEP_MS, 0, len(self.ts_ms) - 1)
-        x = assemble(columns[None], self._market[place][None], _clock(event_ms[-1:], origin_ms))[0]
+        x = _row(columns, self._market[place][None], _clock(event_ms[-1:], origin_ms), minute[None])[0]
         return OriginRows(
             x,
             volatility.vol_fast(states),
@@ -291,6 +259,12 @@ class FeatureGrid:
             is_static(states),
             self.extremes.dense_before(place, coins),
         )
+
+
+def _row(columns: RowArray, market: RowArray, clock: RowArray, minute: RowArray) -> RowArray:
+    """Whole rows in the order of FEATURE_NAMES."""
+    width = len(MARKET_FEATURES)
+    return assemble(columns, market[..., :width], clock, market[..., width:], minute)
 
 
 def _run(

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from etl.features.columns import FEATURE_NAMES
-from etl.features.feature_grid import FeatureBlock
+from etl.features.feature_rows import FeatureBlock
 
 __all__ = ["FEATURE_SCHEMA", "feature_table"]
 

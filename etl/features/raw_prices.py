@@ -61,6 +61,10 @@ class RawPrices:
         """Time of the coin's newest price in UTC milliseconds, or None."""
         return self._newest.get(coin)
 
+    def latest(self) -> int:
+        """Time of the newest price of all coins in UTC milliseconds, or -1."""
+        return max(self._newest.values(), default=-1)
+
     def append(self, coin: int, ts_ms: npt.ArrayLike, price: npt.ArrayLike) -> bool:
         """Append prices of one coin in event-time order; drop invalid ones and those not newer than the last.
 

@@ -21,6 +21,7 @@ __all__ = [
     "HALF_LIVES",
     "STATE_WIDTH",
     "initial_state",
+    "mean_square_fast",
     "returns",
     "seed_hourly",
     "split",
@@ -102,6 +103,11 @@ def vol_fast(state: FloatArray) -> FloatArray:
     fast = state[..., _FAST] / state[..., 2 * _N + _FAST]
     day = state[..., _DAY] / np.maximum(state[..., 2 * _N + _DAY], 1e-12)
     return np.maximum(np.sqrt(np.maximum(fast, 0.01 * day)), _MIN_VOL)
+
+
+def mean_square_fast(state: FloatArray) -> FloatArray:
+    """Mean square of a 5-minute log return, half-life 6 hours, shape (...)."""
+    return np.asarray(state[..., _FAST] / state[..., 2 * _N + _FAST])
 
 
 def vol_slow(state: FloatArray) -> FloatArray:

@@ -14,9 +14,9 @@ __all__ = ["BaselineGate", "interval_loss"]
 
 _TAIL: Final[FloatArray] = (1.0 - LEVELS) / 2
 
-_HEAD_START: Final = 0.02
+_HEAD_START: Final = 0.05
 _HEAD_START_ROWS: Final = 144
-"""A new coin begins as if the model had lost 2 % less than the baseline on half a day of rows.
+"""A new coin begins as if the model had lost 5 % less than the baseline on half a day of rows.
 
 Without it one coin in six was shut out by chance after a cold start (docs/forecasting.md).
 """

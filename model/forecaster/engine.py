@@ -18,12 +18,14 @@ import pyarrow as pa
 
 from core.times import DAY_MS, GRID_STEP_MS
 from etl.arrays import FloatArray, IntArray
-from etl.features.feature_grid import FeatureBlock, FeatureGrid, OriginRows
+from etl.features.feature_grid import FeatureGrid
+from etl.features.feature_rows import FeatureBlock, OriginRows
 from etl.features.feature_table import feature_table
 from etl.features.targets import STEP_ROOTS, STEPS, outcomes, reached
 from model.forecaster.empirical_intervals import EmpiricalIntervals
 from model.forecaster.forecasts import Forecasts, Spread, quantile_prices
-from model.forecaster.online_model import EngineOptions, FitReport, OnlineModel
+from model.forecaster.online_model import FitReport, OnlineModel
+from model.forecaster.options import EngineOptions
 from model.forecaster.pending_rows import PendingRows
 from model.forecaster.prior import Prior
 from model.forecaster.reach import consistent_reach
@@ -116,9 +118,9 @@ class ForecastEngine:
             return
         block = block.after(known)
         wanted = self.model.in_turn(block.ts_ms, block.coins) | on_half_hours(block.ts_ms)[:, None]
-        activity, drift = self.model.predict(block.x, block.usable & wanted)
-        self.model.note_activity(block.ts_ms, block.coins, activity, block.vol_fast)
-        rows = PendingRows(block.ts_ms, block.x, block.vol_fast, block.usable, activity, drift)
+        predicted = self.model.predict(block.x, block.coins, block.usable & wanted)
+        self.model.note_activity(block.ts_ms, block.coins, predicted.activity, block.vol_fast)
+        rows = PendingRows(block.ts_ms, block.x, block.vol_fast, block.usable, **predicted.stored())
         pending, first_ms = self._pending, int(block.ts_ms[0])
         is_late = pending is not None and first_ms <= pending.ts_ms[-1]
         if pending is not None and first_ms == pending.ts_ms[-1] + GRID_STEP_MS:
@@ -136,7 +138,7 @@ class ForecastEngine:
         window = slice(first, first + len(rows) + STEPS)
         log_price = grid.log_price[window, coins]
         matured = outcomes(log_price, grid.event_ms[window, coins], rows.vol_fast)
-        scale = self.model.scale(rows.activity, rows.vol_fast, rows.x)
+        scale = self.model.scale(rows.activity.astype(np.float64), rows.vol_fast, rows.x)
         own = grid.vol_mixed[first : first + len(rows), coins, None] * STEP_ROOTS
         self._scaled_hours.add(rows.ts_ms, coins, matured.move / np.where(np.isfinite(scale), scale, own))
         self.model.learn(rows, coins, matured, reached(log_price, grid.extremes.part(window, coins)))

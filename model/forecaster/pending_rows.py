@@ -3,17 +3,45 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import Final
+from typing import Final, Self
 
 import numpy as np
 
 from etl.arrays import BoolArray, FloatArray, IntArray, RowArray
 
-__all__ = ["PendingRows"]
+__all__ = ["PendingRows", "Prediction"]
 
 
 _PER_TIME: Final = "ts_ms"
 """The one field without an axis for coins."""
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What was predicted on rows, arrays (..., STEPS); NaN where nothing was.
+
+    Attributes:
+        activity: log activity.
+        base: log activity without the two corrections.
+        minutes: correction by prices a minute apart, before its share.
+        forest: correction by the forest, before its share.
+        drift: mean of the scaled moves.
+    """
+
+    activity: FloatArray
+    base: FloatArray
+    minutes: FloatArray
+    forest: FloatArray
+    drift: FloatArray
+
+    @classmethod
+    def unknown(cls, shape: tuple[int, ...]) -> Self:
+        """Nothing predicted yet."""
+        return cls(**{field.name: np.full(shape, np.nan) for field in fields(cls)})
+
+    def stored(self) -> dict[str, RowArray]:
+        """The arrays by name, in single precision."""
+        return {field.name: getattr(self, field.name).astype(np.float32) for field in fields(self)}
 
 
 @dataclass
@@ -25,19 +53,26 @@ class PendingRows:
         x: features (n, k, features), float32.
         vol_fast: volatility (n, k), the unit of the features.
         usable: rows fit for a model (n, k).
-        activity: predicted log activity (n, k, STEPS); NaN where none was predicted.
-        drift: predicted mean of the scaled moves (n, k, STEPS); NaN where none was predicted.
+        activity, base, minutes, forest, drift: what was predicted (n, k, STEPS), see `Prediction`.
     """
 
     ts_ms: IntArray
     x: RowArray
     vol_fast: FloatArray
     usable: BoolArray
-    activity: FloatArray
-    drift: FloatArray
+    activity: RowArray
+    base: RowArray
+    minutes: RowArray
+    forest: RowArray
+    drift: RowArray
 
     def __len__(self) -> int:
         return len(self.ts_ms)
+
+    def predicted(self, row: IntArray, column: IntArray) -> Prediction:
+        """What was predicted on some rows (m,), arrays (m, STEPS)."""
+        names = [field.name for field in fields(Prediction)]
+        return Prediction(**{name: getattr(self, name)[row, column].astype(np.float64) for name in names})
 
     def part(self, rows: slice) -> PendingRows:
         """Some of the rows."""
@@ -71,7 +106,7 @@ class PendingRows:
     def _widened(self, coins: int) -> PendingRows:
         """A copy with room for `coins` coins; the added columns are unusable."""
         missing = coins - self.x.shape[1]
-        fill = {"activity": np.nan, "drift": np.nan, "vol_fast": 1.0}
+        fill = {"vol_fast": 1.0} | {field.name: np.nan for field in fields(Prediction)}
         columns = {}
         for field in fields(self):
             array = getattr(self, field.name)

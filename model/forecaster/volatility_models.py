@@ -20,7 +20,7 @@ from sklearn.utils.validation import check_array, check_is_fitted, check_X_y
 
 from core.times import HOUR_MS
 from etl.arrays import FloatArray, RowArray
-from model.forecaster.prior import Prior
+from model.forecaster.prior import LinearModel
 from model.forecaster.training_data import SufficientStatistics
 
 __all__ = ["RollingForest", "VolatilityRidge"]
@@ -43,7 +43,7 @@ class VolatilityRidge(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # s
         prior_rows: how many rows the prior's level (intercept) is worth.
     """
 
-    def __init__(self, alpha: float = 0.1, prior: Prior | None = None, prior_rows: float = 0.0) -> None:
+    def __init__(self, alpha: float = 0.1, prior: LinearModel | None = None, prior_rows: float = 0.0) -> None:
         self.alpha = alpha
         self.prior = prior
         self.prior_rows = prior_rows

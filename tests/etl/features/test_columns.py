@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from core.times import DAY_MS, GRID_STEP_MS, HOUR_MS
 from etl.features import volatility
 from etl.features.columns import CLOCK_FEATURES, COIN_FEATURES, FEATURE_NAMES, clock_features, market_features
-from etl.features.feature_grid import FeatureBlock, FeatureGrid
+from etl.features.feature_grid import FeatureGrid
+from etl.features.feature_rows import FeatureBlock
 
 START_MS = 1_700_000_100_000
 Prices = dict[str, list[tuple[int, float]]]
@@ -238,7 +239,7 @@ def test_the_clock_of_a_row_is_that_of_its_price_record() -> None:
     blocks = list(grid.extend(int(ts[-1])))
     row = blocks[-1].x[-1, 0]
     place = int(ts[-2] // GRID_STEP_MS) % 12
-    minute_weights = row[-12:]
+    minute_weights = row[[FEATURE_NAMES.index(f"minute_{5 * n:02d}") for n in range(12)]]
     assert minute_weights[place] == pytest.approx(0.8)
     assert minute_weights[(place + 1) % 12] == pytest.approx(0.2)
     assert minute_weights.sum() == pytest.approx(1.0)

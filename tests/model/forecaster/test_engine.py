@@ -40,9 +40,15 @@ def _market(seed: int, hours: int, coins: int = 4, step_ms: int = GRID_STEP_MS) 
     return result
 
 
-def _walk(market: Market, origins: list[int], options: EngineOptions = SMALL, refit_h: int = 6) -> list[Forecasts]:
+def _walk(
+    market: Market,
+    origins: list[int],
+    options: EngineOptions = SMALL,
+    refit_h: int = 6,
+    engine: ForecastEngine | None = None,
+) -> list[Forecasts]:
     """Feed prices as time goes by; forecast at each origin."""
-    engine = ForecastEngine(options)
+    engine = engine or ForecastEngine(options)
     fed = dict.fromkeys(market, 0)
     made = []
     for origin in origins:
@@ -75,8 +81,8 @@ def _assert_sane(forecasts: Forecasts) -> None:
     assert (forecasts.reach[..., -1] >= np.maximum(move[..., -1], -move[..., 0])).all()
 
 
-@pytest.mark.parametrize("cut_minutes", [0, 3])
-def test_prices_after_an_origin_change_nothing_before_it(cut_minutes: int) -> None:
+@pytest.mark.parametrize(("cut_minutes", "prior"), [(0, None), (3, None), (0, Prior.load()), (3, Prior.load())])
+def test_prices_after_an_origin_change_nothing_before_it(cut_minutes: int, prior: Prior | None) -> None:
     """With every price after some time changed, all forecasts up to it are the same bits, refits included."""
     market = _market(seed=1, hours=60, step_ms=60_000)
     cut = START_MS + 46 * 3_600_000 + cut_minutes * 60_000
@@ -86,7 +92,8 @@ def test_prices_after_an_origin_change_nothing_before_it(cut_minutes: int) -> No
         for coin, (ts, price) in market.items()
     }
     origins = [*_origins(14, 46, 97), cut, *_origins(47, 50, 61)]
-    for before, after in zip(_walk(market, origins), _walk(changed, origins), strict=True):
+    walks = (_walk(prices, origins, engine=ForecastEngine(SMALL, prior)) for prices in (market, changed))
+    for before, after in zip(*walks, strict=True):
         same = all(
             np.array_equal(getattr(before, name), getattr(after, name), equal_nan=True)
             for name in ("quantiles", "is_model", "reach", "activity_percentile")
@@ -114,16 +121,17 @@ def test_prices_after_an_origin_change_no_activity_before_it() -> None:
 
 
 def test_the_same_seed_gives_the_same_forecasts_on_any_number_of_threads() -> None:
-    """One thread and two give bit-identical forecasts; another seed gives others."""
+    """One thread and two give bit-identical forecasts and corrections by the forest, another seed other corrections."""
     market = _market(seed=3, hours=40)
     origins = _origins(30, 36, 55)
-    first, second, other = (
-        _walk(market, origins, EngineOptions(train_days=2, n_trees=8, min_rows=300, n_jobs=jobs, seed=seed))[-1]
-        for jobs, seed in ((1, 0), (2, 0), (1, 1))
-    )
+    engines = [ForecastEngine(replace(SMALL, n_jobs=jobs, seed=seed)) for jobs, seed in ((1, 0), (2, 0), (1, 1))]
+    first, second, _ = (_walk(market, origins, engine=engine)[-1] for engine in engines)
     assert first.is_model.any()
     np.testing.assert_array_equal(first.quantiles, second.quantiles)
-    assert not np.array_equal(first.quantiles, other.quantiles)
+    corrections = [pending.forest for engine in engines if (pending := engine.state().pending)]
+    assert np.isfinite(corrections[0]).all()
+    np.testing.assert_array_equal(corrections[0], corrections[1])
+    assert not np.array_equal(corrections[0], corrections[2])
 
 
 def test_a_random_walk_gets_no_drift_and_calibrated_intervals() -> None:
@@ -237,15 +245,29 @@ def test_the_activity_of_a_coin_is_judged_by_its_own_hours() -> None:
     assert burst.activity_percentile[1] < 100
 
 
-def test_a_forest_of_few_days_has_little_weight() -> None:
-    """With far fewer days than it needs, the forest changes nothing: the ridge alone decides."""
-    market = _market(seed=14, hours=40, coins=2)
-    young, none, grown = (
-        _walk(market, _origins(36, 38, 60), options)[-1].model_quantiles
-        for options in (replace(SMALL, forest_full_days=1e9), replace(SMALL, forest_weight=0.0), SMALL)
-    )
-    np.testing.assert_allclose(young, none, rtol=1e-7)
-    assert not np.allclose(grown, none, rtol=1e-7)
+def test_a_forest_without_evidence_has_no_share() -> None:
+    """Just grown, the forest changes no forecast; with a share, as evidence would give it, it changes all of them."""
+    market = _market(seed=14, hours=20)
+    end = START_MS + 20 * 3_600_000 - GRID_STEP_MS
+    made = []
+    for use_forest, share in ((False, 0.0), (True, 0.0), (True, 0.5)):
+        engine = ForecastEngine(replace(SMALL, use_forest=use_forest))
+        _walk(market, [end], engine=engine)
+        engine.model.activity.forest_share.share += share
+        made.append(engine.forecast(dict.fromkeys(market, end)).model_quantiles)
+    assert np.isfinite(made[0]).all()
+    np.testing.assert_array_equal(made[0], made[1])
+    assert (made[1] != made[2]).any(axis=2).all()
+
+
+def test_prices_between_grid_points_change_forecasts_of_a_model_with_a_prior() -> None:
+    """With the same 5-minute prices but other ones in between, every model's interval differs, no baseline does."""
+    market = _market(seed=17, hours=20, step_ms=60_000)
+    end = START_MS + 19 * 3_600_000
+    calm = {coin: (ts, np.repeat(price[::5], 5)) for coin, (ts, price) in market.items()}
+    lively, still = (_walk(prices, [end], engine=ForecastEngine(SMALL, Prior.load()))[0] for prices in (market, calm))
+    np.testing.assert_array_equal(lively.baseline_quantiles, still.baseline_quantiles)
+    assert (lively.model_quantiles != still.model_quantiles).any(axis=2).all()
 
 
 def test_partly_known_outcomes_do_not_spoil_the_fit() -> None:
@@ -273,11 +295,17 @@ def test_training_rows_older_than_the_window_are_forgotten() -> None:
     assert max(days) <= 3.0
 
 
-def test_a_restored_engine_forecasts_like_one_that_never_stopped() -> None:
+@pytest.mark.parametrize(
+    ("prior", "step_ms", "stop_h"),
+    [(None, GRID_STEP_MS, 40), (Prior.load(), GRID_STEP_MS, 40), (Prior.load(), 60_000, 20)],
+)
+def test_a_restored_engine_forecasts_like_one_that_never_stopped(
+    prior: Prior | None, step_ms: int, stop_h: int
+) -> None:
     """Forecasts after a restart, with prices observed again, equal those of an engine that never stopped."""
-    market = _market(seed=8, hours=48)
-    middle, end = START_MS + 40 * 3_600_000, START_MS + 44 * 3_600_000
-    whole = ForecastEngine(SMALL)
+    market = _market(seed=8, hours=stop_h + 8, step_ms=step_ms)
+    middle, end = (START_MS + hours * 3_600_000 for hours in (stop_h, stop_h + 4))
+    whole = ForecastEngine(SMALL, prior)
     for coin, (ts, price) in market.items():
         whole.grid.observe(coin, ts[ts <= middle], price[ts <= middle])
     whole.advance(middle)

@@ -5,19 +5,21 @@ from __future__ import annotations
 import numpy as np
 
 from etl.features.targets import STEPS
-from model.forecaster.pending_rows import PendingRows
+from model.forecaster.pending_rows import PendingRows, Prediction
 
 
 def rows(times: list[int], coins: int, value: float, usable: bool = True) -> PendingRows:
     """PendingRows whose every number is `value`."""
     shape = (len(times), coins)
+    predicted = Prediction.unknown((*shape, STEPS))
+    for values in vars(predicted).values():
+        values[:] = value
     return PendingRows(
         ts_ms=np.array(times, dtype=np.int64),
         x=np.full((*shape, 3), value, dtype=np.float32),
         vol_fast=np.full(shape, value),
         usable=np.full(shape, usable),
-        activity=np.full((*shape, STEPS), value),
-        drift=np.full((*shape, STEPS), value),
+        **vars(predicted),
     )
 
 
@@ -35,7 +37,8 @@ def test_a_coin_that_joined_in_between_was_unusable_before() -> None:
     joined = rows([1, 2], 1, 1.0).then(rows([3], 2, 2.0))
     assert joined.ts_ms.tolist() == [1, 2, 3]
     assert joined.usable[:, 1].tolist() == [False, False, True]
-    assert np.isnan(joined.activity[:2, 1]).all()
+    early = joined.predicted(np.array([0, 1]), np.array([1, 1]))
+    assert all(np.isnan(values).all() for values in vars(early).values())
     assert (joined.vol_fast > 0).all()
 
 
@@ -52,3 +55,14 @@ def test_late_rows_are_merged_without_touching_other_columns() -> None:
     assert waiting.vol_fast[2, 1] == 1.0
     wider = waiting.put(late, np.array([3]))
     assert wider.usable[:, 3].tolist() == [False, False, True]
+
+
+def test_nothing_predicted_is_unknown_everywhere() -> None:
+    """Every field of an empty prediction is NaN; predictions of chosen rows are those of their row and column."""
+    empty = Prediction.unknown((2, STEPS))
+    assert all(values.shape == (2, STEPS) and np.isnan(values).all() for values in vars(empty).values())
+    pair = rows([1, 2], 2, 1.0)
+    pair.minutes[1, 0] = 7.0
+    chosen = pair.predicted(np.array([1, 1]), np.array([0, 1]))
+    assert chosen.minutes[:, 0].tolist() == [7.0, 1.0]
+    assert chosen.forest.tolist() == np.ones((2, STEPS)).tolist()

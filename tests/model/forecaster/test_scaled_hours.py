@@ -53,7 +53,7 @@ def test_rows_equal_a_slow_recomputation() -> None:
         engine.advance(now_ms)
         if now_ms % (30 * MINUTE_MS) == 0:
             at = engine.grid.at(np.arange(3), np.full(3, now_ms))
-            activity[now_ms], _ = engine.model.predict(at.x, at.usable)
+            activity[now_ms] = engine.model.predict(at.x, np.arange(3), at.usable).activity
         if place % 40 == 0:
             engine.refit(now_ms)
     rows = engine.take_rows()["scaled_hours"]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 from sklearn.base import clone
@@ -11,13 +9,13 @@ from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import Ridge
 from sklearn.preprocessing import StandardScaler
 
-from etl.features.columns import FEATURE_NAMES
+from etl.features.columns import BASE_FEATURES
 from etl.features.targets import STEPS
-from model.forecaster.prior import SHAPE_LEVELS, SHIPPED_PRIOR, Prior
+from model.forecaster.prior import LinearModel
 from model.forecaster.training_data import SufficientStatistics
 from model.forecaster.volatility_models import RollingForest, VolatilityRidge
 
-COLUMNS = len(FEATURE_NAMES)
+COLUMNS = len(BASE_FEATURES)
 
 
 def _rows(rows: int = 600, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -27,9 +25,8 @@ def _rows(rows: int = 600, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     return x, y
 
 
-def _prior(value: float = 0.25) -> Prior:
-    shape = np.tile(np.array(SHAPE_LEVELS) * 2, (STEPS, 1))
-    return Prior(np.full((COLUMNS, STEPS), value), np.full(STEPS, -0.5), shape, shape, {})
+def _prior() -> LinearModel:
+    return LinearModel(np.full((COLUMNS, STEPS), 0.25), np.full(STEPS, -0.5))
 
 
 def test_ridge_without_a_prior_is_scikit_learns_ridge_on_standardised_columns() -> None:
@@ -61,7 +58,7 @@ def test_few_rows_hardly_move_the_priors_level() -> None:
     x, y = _rows(rows=100)
     free = VolatilityRidge(alpha=1.0, prior=_prior()).fit(x, y + 7)
     bound = VolatilityRidge(alpha=1.0, prior=_prior(), prior_rows=300).fit(x, y + 7)
-    expected = x.mean(axis=0) @ _prior().coef + _prior().intercept
+    expected = _prior().predict(x.mean(axis=0, keepdims=True))[0]
     level = bound.predict(x).mean(axis=0)
     np.testing.assert_allclose(level, 0.25 * free.predict(x).mean(axis=0) + 0.75 * expected, atol=1e-8)
 
@@ -99,26 +96,3 @@ def test_a_renewal_costs_what_is_due() -> None:
     assert forest.renew(x, y, 40 * hour) == 8
     assert not set(map(id, first)) & set(map(id, forest.forest_.estimators_))
     assert len(forest.forest_.estimators_) == 8
-
-
-def test_a_prior_survives_its_file(tmp_path: Path) -> None:
-    """Saved and read again it is the same to five digits; one made for other features is not read."""
-    path = tmp_path / "prior.json"
-    prior = _prior(0.123456789)
-    prior.save(path)
-    again = Prior.load(path)
-    assert again is not None
-    np.testing.assert_allclose(again.coef, prior.coef, rtol=1e-4)
-    np.testing.assert_allclose(again.shape, prior.shape, rtol=1e-4)
-    path.write_text(path.read_text(encoding="utf-8").replace("log_square_1", "something_else", 1), encoding="utf-8")
-    assert Prior.load(path) is None
-    assert Prior.load(path.with_name("none.json")) is None
-
-
-def test_the_shipped_prior_fits_the_features_and_says_where_it_comes_from() -> None:
-    """model/forecaster/prior.json loads, is small, and names the recordings it was computed from."""
-    prior = Prior.load()
-    assert prior is not None
-    assert SHIPPED_PRIOR.stat().st_size < 100_000
-    assert prior.provenance["recordings"]
-    assert (np.diff(prior.shape, axis=1) >= 0).all()
