@@ -411,7 +411,7 @@ def test_a_damaged_database_is_replaced_as_soon_as_the_disk_allows(make_world: W
     path.rmdir()
     world.run(20)
     assert collector_progress(collector)[0] is ProcessState.COLLECTING
-    assert len(world.stored("bitcoin")) > 290
+    assert len(world.stored("bitcoin")) > 280
 
 
 @pytest.mark.parametrize(
