@@ -1,7 +1,7 @@
 """`python -m bench`: every benchmark, one table; `python -m bench NAME --help`: one of them.
 
-Names: cycle, store, api_latency, suite, soak, forecast_quality, answer_quality, forecast_prior, forecast_hash,
-synth_yardstick, screenshots.
+Names: cycle, store, api_latency, suite, soak, forecast_quality, answer_quality, forecast_prior, left_out,
+forecast_hash, synth_yardstick, screenshots.
 `cycle` and `store` need requirements.txt alone.
 """
 
@@ -23,6 +23,7 @@ _NAMES: Final = (
     "forecast_quality",
     "answer_quality",
     "forecast_prior",
+    "left_out",
     "forecast_hash",
     "synth_yardstick",
     "screenshots",
