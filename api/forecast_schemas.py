@@ -51,7 +51,7 @@ class ModelInfo(Body):
     model_config = ConfigDict(title="Modelo")
 
     tipo: str = Field(
-        description="`model` (regressão ridge e floresta) ou `baseline` (o preço fica)", examples=["model"]
+        description="`model` (redes pré-treinadas, ridge e floresta) ou `baseline` (o preço fica)", examples=["model"]
     )
     versao: str = Field(examples=["20261122T140325123"])
     treinado_em: Timestamp | None
@@ -94,7 +94,7 @@ class Forecast(Body):
     )
     regime: RegimeName | None = Field(
         description="Quanto movimento se espera: `calmo` (o quarto mais baixo das horas das últimas duas semanas desta "
-        "moeda), `agitado` (o quarto mais alto) ou `normal`; nulo com menos de 12 horas de comparação",
+        "moeda), `agitado` (o quarto mais alto) ou `normal`; nulo com menos de 8 horas de comparação",
         examples=["normal"],
     )
     regime_percentil: float | None = Field(

@@ -12,7 +12,7 @@ from etl.arrays import FloatArray, IntArray, RowArray
 __all__ = ["ActivityHistory"]
 
 _HOURS: Final = 14 * 24
-_MIN_HOURS: Final = 12
+_MIN_HOURS: Final = 8
 """With fewer hours no percentile is given."""
 
 
@@ -56,7 +56,7 @@ class ActivityHistory:
             scale: scales of the hour predicted at the origins (k,); NaN where there is none.
 
         Returns:
-            NaN with fewer than 12 hours or without a scale.
+            NaN with fewer than 8 hours or without a scale.
         """
         age = origin_ms // HOUR_MS - self._hour[:, None]
         known = self._scale[:, coins]

@@ -24,9 +24,9 @@ def _noted(rows: int, coins: int, seed: int = 0) -> tuple[ActivityHistory, np.nd
     return history, ts_ms, scale
 
 
-@pytest.mark.parametrize("days", [0.4, 1.5, 4, 20])
+@pytest.mark.parametrize("days", [0.3, 1.5, 4, 20])
 def test_the_percentile_is_that_of_plain_loops(days: float) -> None:
-    """Share of the coin's own full hours of the last 14 days with a smaller scale; NaN with fewer than 12."""
+    """Share of the coin's own full hours of the last 14 days with a smaller scale; NaN with fewer than 8."""
     history, ts_ms, scale = _noted(round(days * 288), coins=3)
     now_ms = int(ts_ms[-1]) + 3 * 60_000
     found = history.percentile(np.full(3, now_ms), np.arange(3), np.full(3, 1.2))
@@ -36,11 +36,11 @@ def test_the_percentile_is_that_of_plain_loops(days: float) -> None:
             for row, time in enumerate(ts_ms.tolist())
             if time % HOUR_MS == 0 and time // HOUR_MS > now_ms // HOUR_MS - 14 * 24 and np.isfinite(scale[row, coin])
         ]
-        if len(own) < 12:
+        if len(own) < 8:
             assert np.isnan(found[coin])
         else:
             assert found[coin] == pytest.approx(100 * sum(value < 1.2 for value in own) / len(own))
-    assert np.isnan(found).any() == (days < 0.5)
+    assert np.isnan(found).any() == (days < 0.4)
 
 
 def test_hours_after_the_origin_do_not_count() -> None:
