@@ -8,10 +8,8 @@ of the joint scenarios. The prior used on a recording is computed from the other
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Final
 
 import pandas as pd
@@ -20,7 +18,7 @@ from bench.forecast_prior import recordings_of, unseen_by
 from bench.level_events import brier_scores, largest_gap, level_events, reliability, share_by
 from bench.portfolio_coverage import coverage, walk_portfolio
 from bench.prior_rows import gather
-from bench.quality_cases import run
+from bench.quality_cases import JUDGED, judged_files, run
 from core.times import DAY_MS, parse_iso
 from etl.recordings.recording import PriceHistory, read_recording
 from model.backtesting.walk_forward import WalkOptions
@@ -29,7 +27,6 @@ from model.forecaster.prior import Prior
 
 __all__ = ["main"]
 
-_FILES: Final = {"rally": "spot_5m_2024-02_2024-06.parquet", "crash": "spot_5m_2022-11_crash.parquet"}
 _KINDS: Final = {"end": "ending beyond a level", "touch": "touching a level"}
 _PARTS: Final = ("levels", "portfolio")
 _COINS: Final = 5
@@ -39,20 +36,17 @@ _TARGET: Final = "within 2 points"
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print one table of figures, and the groups behind them."""
     parser = argparse.ArgumentParser(prog="python -m bench answer_quality", description=__doc__)
-    parser.add_argument("--recording", choices=_FILES, action="append")
+    parser.add_argument("--recording", choices=JUDGED, action="append")
     parser.add_argument("--start", help="first origin, ISO 8601; by default 15 days after the first price")
     parser.add_argument("--end", help="last origin")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--only", choices=_PARTS, action="append")
     given = parser.parse_args(arguments)
-    folder = Path(os.environ.get("CRYPTO_TEST_DATA", ""))
-    files = {name: folder / file for name, file in _FILES.items()}
-    if not all(file.exists() for file in files.values()):
-        parser.error("set CRYPTO_TEST_DATA to the folder with the recordings")
+    folder, files = judged_files(parser)
     print("| figure | recording | measured | target |\n|---|---|---|---|")
     rows = [gather(file) for file in recordings_of(folder)]
     groups = []
-    for name in given.recording or _FILES:
+    for name in given.recording or JUDGED:
         recording = read_recording(files[name]).prices
         prior = unseen_by(files[name].name, rows)
         start = parse_iso(given.start) if given.start else _first_origin(recording)

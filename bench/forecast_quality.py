@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -20,8 +19,9 @@ from typing import Any, Final
 import numpy as np
 
 from bench.forecast_prior import recordings_of, unseen_by
+from bench.polls import irregular
 from bench.prior_rows import gather
-from bench.quality_cases import Case, cold_starts, first_hours, irregular, run, worst_coverage
+from bench.quality_cases import Case, cold_starts, first_hours, judged_files, run, worst_coverage
 from core.accuracy.scores import Score
 from core.times import DAY_MS, MINUTE_MS
 from etl.features.columns import FEATURE_NAMES
@@ -34,7 +34,6 @@ from model.forecaster.prior import SHIPPED_PRIOR, Prior
 
 __all__ = ["main"]
 
-_FILES: Final = {"rally 2024": "spot_5m_2024-02_2024-06.parquet", "crash 2022": "spot_5m_2022-11_crash.parquet"}
 _MINUTE_FILE: Final = "spot_1m_2023-04.parquet"
 _COLD_EVERY_DAYS: Final = {"rally 2024": 6, "crash 2022": 2}
 _MANY_COINS: Final = 250
@@ -202,10 +201,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--json", type=Path)
     parser.add_argument("--only", choices=_PARTS, action="append")
     options = parser.parse_args(arguments)
-    folder = Path(os.environ.get("CRYPTO_TEST_DATA", ""))
-    files = {name: folder / file for name, file in _FILES.items()}
-    if not all(file.exists() for file in files.values()):
-        parser.error("set CRYPTO_TEST_DATA to the folder with the recordings")
+    folder, files = judged_files(parser)
     wanted = set(options.only or _PARTS)
     names = list(files)
     rows = [gather(file) for file in recordings_of(folder)]

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import os
+from argparse import ArgumentParser
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 import numpy as np
 import pandas as pd
 
+from bench.polls import first_start
 from core.accuracy.scores import Score
 from core.forecast_schema import INTERVALS
-from core.times import DAY_MS, HOUR_MS, MINUTE_MS
+from core.times import DAY_MS, HOUR_MS
 from etl.arrays import FloatArray, IntArray
 from etl.recordings.recording import PriceHistory
 from model.backtesting.evaluation import Evaluation, compare, evaluate, with_benchmark
@@ -20,11 +24,12 @@ from model.backtesting.walk_forward import WalkOptions, walk_forward
 from model.forecaster.engine import EngineOptions
 from model.forecaster.prior import Prior
 
-__all__ = ["Case", "cold_starts", "first_hours", "irregular", "merge", "run", "worst_coverage"]
+__all__ = ["JUDGED", "Case", "cold_starts", "first_hours", "judged_files", "merge", "run", "worst_coverage"]
 
 _TRAINING_MS: Final = 14 * DAY_MS
-_JITTER_MS: Final = 25_000
-"""Standard deviation around five minutes, as in the source's charts."""
+
+JUDGED: Final = {"rally 2024": "spot_5m_2024-02_2024-06.parquet", "crash 2022": "spot_5m_2022-11_crash.parquet"}
+"""The recordings on which the figures of the documentation are measured."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +47,15 @@ class Case:
     def against_baseline(self) -> float:
         """Relative pinball loss minus the baseline's."""
         return compare(self.forecasts, self.baseline).difference
+
+
+def judged_files(parser: ArgumentParser) -> tuple[Path, dict[str, Path]]:
+    """The folder named by CRYPTO_TEST_DATA, and the judged recordings in it; the parser's error without them."""
+    folder = Path(os.environ.get("CRYPTO_TEST_DATA", ""))
+    files = {name: folder / file for name, file in JUDGED.items()}
+    if not all(file.exists() for file in files.values()):
+        parser.error("set CRYPTO_TEST_DATA to the folder with the recordings")
+    return folder, files
 
 
 def run(
@@ -99,49 +113,16 @@ def first_hours(recording: PriceHistory, engine: EngineOptions, prior: Prior | N
     cases = []
     for number, day in enumerate(range(first, last, DAY_MS)):
         start = day + 5 * number % 24 * HOUR_MS
-        seen = {coin: _first_start(ts, price, start, rng) for coin, (ts, price) in coins.items()}
+        seen = {coin: first_start(ts, price, start, rng) for coin, (ts, price) in coins.items()}
         end = start + 3 * HOUR_MS
         options = WalkOptions(start_ms=start, end_ms=end, step_min=10, refit_min=10, min_history_hours=23.5)
         cases.append(run(seen, options, engine, prior, judge))
     return merge(cases)
 
 
-def _first_start(ts: IntArray, price: FloatArray, start: int, rng: np.random.Generator) -> tuple[IntArray, FloatArray]:
-    """The prices that a collector started at `start` has of a one-minute recording in its first five hours."""
-    filled = np.arange(start - DAY_MS, start, 5 * MINUTE_MS)
-    polls = start + np.cumsum(rng.integers(25_000, 75_000, 5 * 72))
-    jittered = filled + np.rint(rng.normal(0, _JITTER_MS, len(filled))).astype(np.int64)
-    times = np.unique(np.concatenate([jittered[jittered < start], polls]))
-    return times, price[np.searchsorted(ts, times, side="right") - 1]
-
-
 def _between(ts: IntArray, price: FloatArray, start: int, end: int) -> tuple[IntArray, FloatArray]:
     rows = (ts >= start) & (ts <= end)
     return ts[rows], price[rows]
-
-
-def irregular(recording: PriceHistory, poll_days: int = 6, seed: int = 0) -> PriceHistory:
-    """The prices that a collector would have stored of a one-minute recording.
-
-    A back-fill of one price in about five minutes; then, for the last `poll_days`, polls about a minute apart, one in
-    ten of which repeats the price before; gaps of 12 minutes to 5 hours in both.
-    """
-    rng = np.random.default_rng(seed)
-    result = {}
-    for coin, (ts, price) in recording.items():
-        change = int(ts[-1]) - poll_days * DAY_MS
-        filled = np.arange(int(ts[0]), change, 5 * MINUTE_MS) + rng.integers(
-            0, 90_000, -(-(change - int(ts[0])) // (5 * MINUTE_MS))
-        )
-        polls = change + np.cumsum(rng.integers(45_000, 75_000, poll_days * 1_440))
-        times = np.concatenate([filled, polls[polls < ts[-1]]])
-        for begin in rng.integers(int(ts[0]), int(ts[-1]), 24):
-            times = times[(times < begin) | (times > begin + rng.integers(12, 300) * MINUTE_MS)]
-        seen = price[np.searchsorted(ts, times, side="right") - 1]
-        repeats = np.flatnonzero((rng.random(len(times)) < 0.1) & (times > change))
-        seen[repeats] = seen[repeats - 1]
-        result[coin] = (times, seen)
-    return result
 
 
 def worst_coverage(scores: Mapping[str, Score]) -> str:

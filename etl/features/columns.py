@@ -15,7 +15,7 @@ from core.times import DAY_MS, GRID_STEP_MS, HOUR_MS
 from etl.arrays import BoolArray, FloatArray, IntArray, RowArray
 from etl.features import volatility
 from etl.features.minute_columns import MARKET_MINUTE_FEATURES, MINUTE_FEATURES
-from etl.features.new_york_clock import NEW_YORK_FEATURES, new_york_columns
+from etl.features.new_york_clock import NEW_YORK_FEATURES, SATURDAY, new_york_columns, weekdays
 from etl.features.raw_prices import STEPS_PER_DAY
 
 __all__ = [
@@ -74,9 +74,6 @@ _LOG_LIMIT: Final = 4.0
 _MARKET_SOURCE: Final = [COIN_FEATURES.index(f"log_abs_{n}") for n in _MARKET_HALF_LIVES] + [
     COIN_FEATURES.index(f"move_{n}") for n in _MARKET_LAGS
 ]
-
-_FIRST_WEEKDAY: Final = 3
-"""1 January 1970 was a Thursday; Monday is 0."""
 
 _STATIC_VOL: Final = 2e-4
 _STATIC_ZERO_SHARE: Final = 0.6
@@ -181,11 +178,16 @@ def clock_features(ts_ms: IntArray) -> RowArray:
     between two grid points the two neighbours share it in proportion to their distance.
     """
     day = ts_ms % DAY_MS / DAY_MS * 2 * np.pi
-    weekday = (ts_ms // DAY_MS + _FIRST_WEEKDAY) % 7
     place = ts_ms % HOUR_MS / GRID_STEP_MS
     distance = np.abs(place[..., None] - np.arange(12))
     minute_weights = np.maximum(1.0 - np.minimum(distance, 12 - distance), 0.0)
-    waves = [np.sin(day), np.cos(day), np.sin(2 * day), np.cos(2 * day), np.where(weekday >= 5, 1.0, 0.0)]
+    waves = [
+        np.sin(day),
+        np.cos(day),
+        np.sin(2 * day),
+        np.cos(2 * day),
+        np.where(weekdays(ts_ms) >= SATURDAY, 1.0, 0.0),
+    ]
     columns = [np.stack(waves, axis=-1), new_york_columns(ts_ms), minute_weights]
     return np.concatenate(columns, axis=-1).astype(np.float32)
 

@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 
 from core.times import GRID_STEP_MS, MINUTE_MS
-from etl.arrays import FloatArray, IntArray
+from etl.arrays import BoolArray, FloatArray, IntArray
 
 __all__ = [
     "MINUTES_A_STEP",
@@ -76,7 +76,7 @@ def run_minutes(
     return result
 
 
-def _step(state: FloatArray, size: FloatArray, elapsed: FloatArray, news: np.ndarray) -> FloatArray:
+def _step(state: FloatArray, size: FloatArray, elapsed: FloatArray, news: BoolArray) -> FloatArray:
     where = np.flatnonzero(news)
     if not len(where):
         return state

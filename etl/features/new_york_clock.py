@@ -14,7 +14,7 @@ import numpy as np
 from core.times import DAY_MS, HOUR_MS
 from etl.arrays import FloatArray, IntArray
 
-__all__ = ["NEW_YORK_FEATURES", "new_york_columns", "new_york_ms"]
+__all__ = ["NEW_YORK_FEATURES", "SATURDAY", "new_york_columns", "new_york_ms", "weekdays"]
 
 NEW_YORK_FEATURES: Final[tuple[str, ...]] = (
     *(f"{kind}_{wave}_{n}" for kind in ("new_york_day", "new_york_weekday") for n in (1, 2) for wave in ("sin", "cos")),
@@ -31,7 +31,8 @@ NEW_YORK_FEATURES: Final[tuple[str, ...]] = (
 _FIRST_WEEKDAY: Final = 3
 """1 January 1970 was a Thursday; Monday is 0."""
 
-_FRIDAY, _SATURDAY, _SUNDAY = 4, 5, 6
+SATURDAY: Final = 5
+_FRIDAY, _SUNDAY = SATURDAY - 1, SATURDAY + 1
 _WINDOWS: Final = ((8.5, 9.5), (9.0, 10.5), (13.5, 15.0), (15.0, 16.2))
 _YEARS: Final = range(2007, 2110)
 
@@ -51,6 +52,11 @@ _CHANGES_MS: Final[IntArray] = np.array(
 """UTC times at which daylight saving begins and ends, in turn."""
 
 
+def weekdays(ts_ms: IntArray) -> IntArray:
+    """Day of the week of times (...), Monday 0 to Sunday 6."""
+    return np.asarray((ts_ms // DAY_MS + _FIRST_WEEKDAY) % 7)
+
+
 def new_york_ms(ts_ms: IntArray) -> IntArray:
     """New York's wall clock, as milliseconds since 1970 of that clock, for UTC times from 2007 on."""
     is_summer = np.searchsorted(_CHANGES_MS, ts_ms, side="right") % 2 == 1
@@ -66,8 +72,8 @@ def new_york_columns(ts_ms: IntArray) -> FloatArray:
     """
     local = new_york_ms(ts_ms)
     hour = local % DAY_MS / HOUR_MS
-    day = (local // DAY_MS + _FIRST_WEEKDAY) % 7
-    at_work = day < _SATURDAY
+    day = weekdays(local)
+    at_work = day < SATURDAY
     angle = hour * (2 * np.pi / 24)
     waves = [wave(n * angle) for n in (1, 2) for wave in (np.sin, np.cos)]
     windows = [at_work & (hour >= start) & (hour < end) for start, end in _WINDOWS]

@@ -53,7 +53,7 @@ class ActivityHistory:
         Args:
             origin_ms: origins (k,).
             coins: column numbers (k,).
-            scale: scales of the hour predicted at the origins (k,); NaN where there is none.
+            scale: scale that was predicted at each origin for its hour (k,); NaN without a prediction.
 
         Returns:
             NaN with fewer than 8 hours or without a scale.

@@ -89,7 +89,7 @@ class EvidenceShare:
             correction: what was predicted (n, outputs), before it was multiplied by a share; NaN where nothing was.
             residual: outcome minus the forecast without the correction (n, outputs).
         """
-        known = np.isfinite(correction) & np.isfinite(residual) & (correction != 0.0)
+        known = np.isfinite(correction) & np.isfinite(residual)
         gain = np.where(known, correction * residual, 0.0).sum(axis=-1)
         cost = np.where(known, correction * correction, 0.0).sum(axis=-1)
         days = ts_ms // DAY_MS

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -89,6 +90,11 @@ class Prior:
         known = np.flatnonzero(share)
         result[known] = share[known] * self.minutes.predict(minute_inputs(x[known], self.minute_centre))
         return result
+
+    @staticmethod
+    def digest(path: Path = SHIPPED_PRIOR) -> str:
+        """First part of the SHA-256 of a prior's file, "none" without one: which prior a stored model was made with."""
+        return hashlib.sha256(path.read_bytes()).hexdigest()[:12] if path.exists() else "none"
 
     @classmethod
     def load(cls, path: Path = SHIPPED_PRIOR) -> Prior | None:

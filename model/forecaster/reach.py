@@ -23,7 +23,7 @@ _START_ROWS: Final = 250.0
 """Outcomes that the distribution before any outcome is worth."""
 
 _NO_MOVE: Final = 2.0**-13
-"""A reach of so small a part of the scale is none: the price never was above (or below) that of the origin."""
+"""A reach below this part of the scale counts as 0: the price did not pass that of the origin."""
 
 _LEVELS: Final = np.array(REACH_LEVELS)
 _ABOVE: Final = [QUANTILES.index(level) for level in REACH_LEVELS]

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
-from typing import Final
+from typing import Any, Final
 
 import pyarrow as pa
 
@@ -137,9 +137,9 @@ class Session:
     def save_model(self) -> None:
         """Store what the engine has learned as the newest version."""
         if self.trained_ms is not None:
-            self.model_version = self.registry.save(
-                self.engine.state(), FEATURE_NAMES, asdict(self.engine.options), self.trained_ms
-            ).version
+            made_with = _made_with(self.engine.options)
+            card = self.registry.save(self.engine.state(), FEATURE_NAMES, made_with, self.trained_ms)
+            self.model_version = card.version
             self.saved_ms = self.trained_ms
 
     def restart_engine(self) -> None:
@@ -192,9 +192,14 @@ def engine_options(settings: Settings) -> EngineOptions:
     return EngineOptions(train_days=settings.train_days, seed=settings.seed)
 
 
+def _made_with(options: EngineOptions) -> dict[str, Any]:
+    """What a stored model must agree with: a model learned from another prior is learned again."""
+    return {**asdict(options), "prior": Prior.digest()}
+
+
 def _resume(registry: ModelRegistry, options: EngineOptions) -> tuple[ForecastEngine, str, int | None]:
     """The engine that the stored model holds, or a new one if there is none made with these options."""
-    loaded = registry.load(FEATURE_NAMES, asdict(options))
+    loaded = registry.load(FEATURE_NAMES, _made_with(options))
     if loaded is None:
         return ForecastEngine(options, Prior.load()), _UNTRAINED, None
     card, state = loaded

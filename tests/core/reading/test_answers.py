@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -13,23 +10,8 @@ from core.forecast_schema import FORECAST_SCHEMA, SCALED_HOURS_SCHEMA, SCALED_MO
 from core.publishing.parquet import sorted_by
 from core.reading.answers import level_chance, outlook
 from core.reading.readers import Readers
-from core.settings import Source
 from core.times import DAY_MS, HOUR_MS, MINUTE_MS, to_datetime
 from tests.support.workspace import COINS, SampleWorkspace, forecast_rows
-
-
-@pytest.fixture
-def sample(tmp_path: Path) -> SampleWorkspace:
-    """An empty workspace."""
-    return SampleWorkspace.make(tmp_path)
-
-
-@pytest.fixture
-def readers(sample: SampleWorkspace) -> Iterator[Readers]:
-    """Readers of that workspace, which find it as the API does: through source.json."""
-    made = Readers(sample.settings.model_copy(update={"source": Source.AUTO}))
-    yield made
-    made.close()
 
 
 def _log(sample: SampleWorkspace, coin: str, **prices: int) -> None:

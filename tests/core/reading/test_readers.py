@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow as pa
@@ -22,20 +21,6 @@ from tests.support.refusals import refusal
 from tests.support.workspace import COINS, SampleWorkspace, forecast_rows
 
 FOREVER = 2**60
-
-
-@pytest.fixture
-def sample(tmp_path: Path) -> SampleWorkspace:
-    """An empty workspace."""
-    return SampleWorkspace.make(tmp_path)
-
-
-@pytest.fixture
-def readers(sample: SampleWorkspace) -> Iterator[Readers]:
-    """Readers of that workspace, which find it as the API does: through source.json."""
-    made = Readers(sample.settings.model_copy(update={"source": Source.AUTO}))
-    yield made
-    made.close()
 
 
 def _append_log(publisher: Publisher, *origins: tuple[str, int], price: float = 100.0) -> None:

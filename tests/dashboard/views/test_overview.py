@@ -20,7 +20,7 @@ def test_the_coin_of_the_address_is_shown(running: SampleWorkspace) -> None:
     cards = cards_on(page)
     assert cards["Preço agora"] == "US$\u00a03.312,45"
     assert cards["Chance de alta"] == "53%"
-    assert cards["Modelo"] == "Modelo treinado"
+    assert cards["Modelo"] == "Treinado"
     drawn = {trace["name"]: trace for trace in chart_on(page)["data"]}
     assert drawn["Preço"]["y"][-1] == running.prices["ethereum"]
     assert len(drawn["Previsão"]["x"]) == 13

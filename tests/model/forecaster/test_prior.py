@@ -109,3 +109,14 @@ def test_the_shipped_prior_fits_the_features_and_says_where_it_comes_from() -> N
     for found in _predictions(prior, rows):
         assert np.isfinite(found).all()
         assert (found != 0).any()
+
+
+def test_another_prior_has_another_digest(tmp_path: Path) -> None:
+    """A stored model can tell that the shipped prior changed; without a file the digest says so."""
+    path = tmp_path / "prior.npz"
+    assert Prior.digest(path) == "none"
+    path.write_bytes(b"one")
+    first = Prior.digest(path)
+    path.write_bytes(b"two")
+    assert Prior.digest(path) != first
+    assert Prior.digest() == Prior.digest()
