@@ -24,7 +24,7 @@ from model.forecaster.prior import Prior
 from model.loop.forecast_log import ForecastLog
 from model.loop.registry import ModelRegistry
 
-__all__ = ["Session", "engine_options", "open_session"]
+__all__ = ["Session", "engine_options", "made_with", "open_session"]
 
 _UNTRAINED: Final = "0"
 """Model version of forecasts made before a model was stored."""
@@ -137,8 +137,8 @@ class Session:
     def save_model(self) -> None:
         """Store what the engine has learned as the newest version."""
         if self.trained_ms is not None:
-            made_with = _made_with(self.engine.options)
-            card = self.registry.save(self.engine.state(), FEATURE_NAMES, made_with, self.trained_ms)
+            options = made_with(self.engine.options)
+            card = self.registry.save(self.engine.state(), FEATURE_NAMES, options, self.trained_ms)
             self.model_version = card.version
             self.saved_ms = self.trained_ms
 
@@ -192,14 +192,14 @@ def engine_options(settings: Settings) -> EngineOptions:
     return EngineOptions(train_days=settings.train_days, seed=settings.seed)
 
 
-def _made_with(options: EngineOptions) -> dict[str, Any]:
+def made_with(options: EngineOptions) -> dict[str, Any]:
     """What a stored model must agree with: a model learned from another prior is learned again."""
     return {**asdict(options), "prior": Prior.digest()}
 
 
 def _resume(registry: ModelRegistry, options: EngineOptions) -> tuple[ForecastEngine, str, int | None]:
     """The engine that the stored model holds, or a new one if there is none made with these options."""
-    loaded = registry.load(FEATURE_NAMES, _made_with(options))
+    loaded = registry.load(FEATURE_NAMES, made_with(options))
     if loaded is None:
         return ForecastEngine(options, Prior.load()), _UNTRAINED, None
     card, state = loaded

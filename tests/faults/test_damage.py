@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable, Iterator
-from dataclasses import asdict
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -24,6 +23,7 @@ from etl.local_market.market import price_at
 from etl.local_market.simulated import SimulatedMarket
 from model.forecaster.engine import EngineOptions
 from model.loop.registry import ModelRegistry
+from model.loop.session import made_with
 from tests.support.integrity import Poller, Witness
 from tests.support.running_suite import RunningSuite
 
@@ -144,7 +144,7 @@ def test_everything_damaged_at_rest_is_rebuilt_by_the_next_start(
     witness.look()
     assert witness.log
     witness.prices.clear()
-    model = models / ModelRegistry(models).save("a model", FEATURE_NAMES, asdict(EngineOptions()), now_ms()).file
+    model = models / ModelRegistry(models).save("a model", FEATURE_NAMES, made_with(EngineOptions()), now_ms()).file
     victims = [root / "crypto.db", model, root / "processed" / "manifest.json"]
     (root / "crypto.db-wal").write_bytes(GARBAGE)
     (root / "crypto.db-shm").write_bytes(GARBAGE)
