@@ -1,6 +1,6 @@
 """`python -m bench answer_quality`: do the answers hold on the recordings in the folder CRYPTO_TEST_DATA?
 
-Prints how often the probabilities of ending beyond and of touching a level came true, tenth by tenth, their Brier
+Prints how often the probabilities of ending beyond and of touching a level came true, decile by decile, their Brier
 scores beside those of stating the share that happened, and how often the value of five coins stayed within the ranges
 of the joint scenarios. The prior used on a recording is computed from the other one, never from itself.
 """
@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, Literal
 
 import pandas as pd
 
@@ -29,6 +29,7 @@ __all__ = ["main"]
 
 _KINDS: Final = {"end": "ending beyond a level", "touch": "touching a level"}
 _PARTS: Final = ("levels", "portfolio")
+_GROUPS: Final[tuple[Literal["decile", "tenth"], ...]] = ("decile", "tenth")
 _COINS: Final = 5
 _TARGET: Final = "within 2 points"
 
@@ -76,11 +77,13 @@ def _levels(name: str, recording: PriceHistory, options: WalkOptions, engine: En
     texts = []
     for kind, what in _KINDS.items():
         events = level_events(forecasts, kind)
-        table = reliability(events)
         own, constant = brier_scores(events)
-        _row(f"{what}: largest gap in a tenth", name, f"{largest_gap(table):.1f} points", _TARGET)
+        tables = {by: reliability(events, by) for by in _GROUPS}
+        for by, table in tables.items():
+            target = _TARGET if by == "decile" else ""
+            _row(f"{what}: largest gap in a {by}", name, f"{largest_gap(table):.1f} points", target)
         _row(f"{what}: Brier score, of stating the share", name, f"{own:.4f}, {constant:.4f}", "lower")
-        texts.append(f"\n{name}: {what}\n{_table(table)}")
+        texts += [f"\n{name}: {what}\n{_table(table)}" for table in tables.values()]
         for column in ("horizon_min", "distance", "side"):
             texts.append(f"\n{name}: {what}, by {column}\n{_table(share_by(events, events[column]))}")
     return texts

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import product
-from typing import Final
+from typing import Final, Literal
 
 import numpy as np
 import pandas as pd
@@ -55,12 +55,21 @@ def level_events(forecasts: pd.DataFrame, kind: str) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
-def reliability(events: pd.DataFrame) -> pd.DataFrame:
-    """By tenth of the stated probability: forecasts, events, mean stated, share that happened, their gap in points."""
-    tenth = (events["probability"] * 10).astype(int).clip(upper=9).rename("tenth")
-    table = share_by(events, tenth)
-    forecasts = events[["coin", "origin"]].assign(tenth=tenth).drop_duplicates()["tenth"].value_counts()
-    return table.assign(forecasts=table["tenth"].map(forecasts))
+def reliability(events: pd.DataFrame, by: Literal["decile", "tenth"] = "decile") -> pd.DataFrame:
+    """By group of events: forecasts, events, mean stated, share that happened, their gap in points.
+
+    Args:
+        events: of one kind.
+        by: "decile", ten equal groups from the smallest probability to the largest, or "tenth" of the probability,
+            whose last groups may hold few.
+    """
+    if by == "decile":
+        group = (events["probability"].rank(method="first", pct=True) * 10).apply(np.ceil).astype(int).rename(by)
+    else:
+        group = (events["probability"] * 10).astype(int).clip(upper=9).rename(by)
+    table = share_by(events, group)
+    forecasts = events[["coin", "origin"]].assign(group=group).drop_duplicates()["group"].value_counts()
+    return table.assign(forecasts=table[by].map(forecasts))
 
 
 def share_by(events: pd.DataFrame, label: pd.Series) -> pd.DataFrame:

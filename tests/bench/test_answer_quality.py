@@ -35,11 +35,12 @@ def _forecasts(rows: int, spread: float = 0.01) -> pd.DataFrame:
 
 @pytest.mark.parametrize("kind", ["end", "touch"])
 def test_true_probabilities_are_reliable_and_others_are_not(kind: str) -> None:
-    """With the true spread every tenth comes true as often as it says; with twice the spread it does not."""
+    """With the true spread every group comes true as often as it says; with twice the spread it does not."""
     true, wide = (level_events(_forecasts(6_000, spread), kind) for spread in (0.01, 0.02))
     assert len(true) == 2 * len(DISTANCES) * 6_000
-    assert reliability(true)["events"].sum() == len(true)
-    assert (reliability(true)["forecasts"] == 6_000).all()
+    assert (reliability(true, "tenth")["forecasts"] == 6_000).all()
+    assert reliability(true)["events"].tolist() == [len(true) // 10] * 10
+    assert largest_gap(reliability(true, "tenth")) < 3.0
     assert largest_gap(reliability(true)) < 3.0
     assert largest_gap(reliability(wide)) > 10.0
     own, constant = brier_scores(true)
