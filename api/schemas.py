@@ -25,7 +25,9 @@ __all__ = [
     "Status",
 ]
 
-Timestamp = Annotated[str, Field(description="ISO 8601 com deslocamento (UTC)", examples=["2026-11-22T14:03:30+00:00"])]
+Timestamp = Annotated[
+    str, Field(description="ISO 8601 com deslocamento (UTC)", examples=["2026-11-22T14:03:30.000+00:00"])
+]
 Symbol = Annotated[str, Field(description="Símbolo em minúsculas", examples=["btc"])]
 CoinId = Annotated[str, Field(description="Id da moeda no CoinGecko", examples=["bitcoin"])]
 Money = Annotated[float, Field(description="Preço em `moeda_cotacao`", examples=[67187.33])]

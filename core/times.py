@@ -39,8 +39,8 @@ def to_datetime(ts_ms: int) -> datetime:
 
 
 def iso(ts_ms: int) -> str:
-    """`ts_ms` as ISO 8601 with offset; milliseconds are shown only if they are not zero."""
-    return to_datetime(ts_ms).isoformat(timespec="milliseconds" if ts_ms % 1000 else "seconds")
+    """`ts_ms` as ISO 8601 with milliseconds and offset, all of one width, so that pandas parses whole columns."""
+    return to_datetime(ts_ms).isoformat(timespec="milliseconds")
 
 
 def month(ts_ms: int) -> str:

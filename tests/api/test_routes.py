@@ -239,7 +239,7 @@ def test_the_end_of_a_replay_is_shown(tmp_path: Path, make_client: ClientFactory
     with Heartbeat(sample.settings.run_dir, SIMULATOR) as beat:
         beat.state(ProcessState.RUNNING, SimulatorProgress(replay_ends_ms=1_800_000_000_000))
         body = make_client(sample.settings).get("/status").json()
-    assert (body["fonte"], body["termina_em"]) == ("replay", "2027-01-15T08:00:00+00:00")
+    assert (body["fonte"], body["termina_em"]) == ("replay", "2027-01-15T08:00:00.000+00:00")
     assert "não são de agora" in body["aviso"]
 
 

@@ -124,7 +124,7 @@ def test_start_end_and_coins_bound_the_origins(tmp_path: Path) -> None:
         "--start",
         "2024-03-02T10:30",
         "--end",
-        "2024-03-02T20:00:00+00:00",
+        "2024-03-02T20:00:00.000+00:00",
     )
     assert set(made["coin"]) == {"coin0", "coin2"}
     assert made["origin"].min() == pd.Timestamp("2024-03-02T11:00Z")

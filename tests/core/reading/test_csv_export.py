@@ -6,6 +6,7 @@ import csv
 import io
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -43,7 +44,7 @@ def test_forecasts_carry_outcome_and_error_once_known() -> None:
     first, second = _read(forecasts_csv(BITCOIN, [known, pending], DEMO))
     assert float(first["erro_percentual"]) == pytest.approx(-10.0)
     assert (second["preco_real"], second["erro_percentual"]) == ("", "")
-    assert second["horario_previsto"] == "1970-01-01T01:00:01+00:00"
+    assert second["horario_previsto"] == "1970-01-01T01:00:01.000+00:00"
     assert second["atribuicao"] == attribution(Source.DEMO)
 
 
@@ -83,3 +84,11 @@ def test_a_file_name_is_safe_and_names_the_source(coin_id: str, expected: str) -
     """A coin's id adds neither folders nor HTTP header lines to the name."""
     assert file_name("historico", Coin(coin_id, "x", "X"), DEMO) == expected
     assert file_name("precos", None, LIVE) == "precos-moedas-coingecko.csv"
+
+
+def test_pandas_reads_the_times_of_an_export() -> None:
+    """`read_csv(parse_dates=…)` gives times, not texts, for prices of whole and of broken seconds."""
+    prices = [Price("bitcoin", ts_ms, 1.0, fetched_ms=ts_ms) for ts_ms in (2000, 1123)]
+    read = pd.read_csv(io.StringIO(prices_csv(BITCOIN, prices, DEMO)), parse_dates=["horario", "coletado_em"])
+    assert read["horario"].to_list() == [pd.Timestamp(ts_ms, unit="ms", tz="UTC") for ts_ms in (2000, 1123)]
+    assert read["coletado_em"].dtype == read["horario"].dtype
