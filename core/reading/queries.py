@@ -38,6 +38,7 @@ __all__ = [
     "forecast_views",
     "join_outcomes",
     "log_rows",
+    "nearest_coins",
     "nearest_forecast",
     "newest_parts",
     "parts_between",
@@ -75,14 +76,21 @@ def _change_24h(prices: PriceReader, newest: Price) -> float | None:
     return 100.0 * (newest.price / before - 1.0)
 
 
-def unknown_coin(wanted: str, coins: Sequence[Coin]) -> Message:
-    """The message for an unknown coin, with the nearest ones by id, symbol or name."""
+def nearest_coins(wanted: str, coins: Sequence[Coin | Quote]) -> list[str]:
+    """Ids of at most five coins whose id, symbol or name is spelt most like `wanted`; the first five if none is."""
     names = {key.lower(): coin.id for coin in coins for key in (coin.id, coin.symbol, coin.name)}
-    nearest = dict.fromkeys(names[key] for key in difflib.get_close_matches(wanted, list(names), n=5, cutoff=0.5))
-    hint = ", ".join(nearest) if nearest else ", ".join(coin.id for coin in coins[:5])
-    if not hint:
+    nearest = dict.fromkeys(
+        names[key] for key in difflib.get_close_matches(wanted.lower(), list(names), n=5, cutoff=0.5)
+    )
+    return list(nearest) or [coin.id for coin in coins[:5]]
+
+
+def unknown_coin(wanted: str, coins: Sequence[Coin | Quote]) -> Message:
+    """The message for an unknown coin, with the nearest ones."""
+    near = ", ".join(nearest_coins(wanted, coins))
+    if not near:
         return message("coin.unknown", coin=wanted[:60])
-    return message("coin.unknown_but_near", coin=wanted[:60], near=hint)
+    return message("coin.unknown_but_near", coin=wanted[:60], near=near)
 
 
 def forecast_views(table: pa.Table, trained_ms: int | None) -> dict[str, ForecastView]:

@@ -17,9 +17,9 @@ from core.workspace import Workspace
 from dashboard.i18n.numbers import Formats, time_zone
 from dashboard.i18n.texts import LANGUAGES, Texts
 from dashboard.shell.banner import as_html, notices, watermark
-from dashboard.shell.context import ViewContext, readers_for
+from dashboard.shell.context import ViewContext, escape_markdown, readers_for, showing_errors
 from dashboard.shell.login import admitted
-from dashboard.shell.query_choices import query_choice, segmented
+from dashboard.shell.query_choices import query_choice, segmented, unknown_names
 from dashboard.shell.waiting import waiting_view
 from dashboard.views import VIEWS
 
@@ -102,20 +102,30 @@ def _watch(view: ViewContext, drawn: tuple[object, ...]) -> None:
 
 
 def _tabs(view: ViewContext) -> None:
-    _accept_symbol(view.readers)
+    _accept_symbols(view.readers)
     switch = partial(st.pills, view.texts("tabs.label"), label_visibility="collapsed", required=True)
     label = {name: f"{one.icon} {view.texts(f'tabs.{name}')}" for name, one in VIEWS.items()}
     name = query_choice("pagina", tuple(VIEWS), next(iter(VIEWS)), switch, label.__getitem__)
-    VIEWS[name].show(view)
+    remarks = st.container()
+    with showing_errors(view):
+        VIEWS[name].show(view)
+    for choice, given in unknown_names().items():
+        sentence = view.texts(f"unknown.{choice}" if choice in ("pagina", "moedas") else "unknown.choice", given=given)
+        remarks.warning(escape_markdown(sentence), icon=":material/search_off:")
 
 
-def _accept_symbol(readers: Readers) -> None:
-    """Replace a symbol in the address, in any case, by the id of its coin."""
-    name = st.query_params.get("moeda")
-    if name and "moeda" not in st.session_state:
-        try:
-            coin = readers.resolve(name)
-        except (UnknownCoin, NotReady, DamagedFile):
-            return
-        if coin.id != name:
-            st.query_params["moeda"] = coin.id
+def _accept_symbols(readers: Readers) -> None:
+    """Replace symbols in the address, in any case, by the ids of their coins."""
+    for choice in ("moeda", "moedas"):
+        given = st.query_params.get(choice)
+        if given and choice not in st.session_state:
+            coins = ",".join(_coin_id(readers, name) for name in given.split(","))
+            if coins != given:
+                st.query_params[choice] = coins
+
+
+def _coin_id(readers: Readers, name: str) -> str:
+    try:
+        return readers.resolve(name).id
+    except (UnknownCoin, NotReady, DamagedFile):
+        return name

@@ -1,17 +1,34 @@
-"""Choices of a visitor that live in the page's address, such as `?moeda=bitcoin&janela=6h`."""
+"""Choices of a visitor that live in the page's address, such as `?moeda=bitcoin&janela=6h`.
+
+A name in the address that is no option is remembered, so that the page can say so: nothing replaces it in silence.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from difflib import get_close_matches
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 import streamlit as st
 
+from core.errors import UnknownCoin
+from core.reading.queries import nearest_coins, unknown_coin
 from dashboard.charts.time_axis import WINDOWS
 from dashboard.shell.context import ViewContext
 
-__all__ = ["choose_coin", "choose_window", "query_choice", "query_choices", "segmented"]
+__all__ = [
+    "choose_coin",
+    "choose_window",
+    "nearest_option",
+    "query_choice",
+    "query_choices",
+    "segmented",
+    "unknown_names",
+]
+
+_UNKNOWN: Final = "unknown_names"
+_MAX_NAME: Final = 60
 
 
 def query_choice(
@@ -29,7 +46,7 @@ def query_choice(
     Args:
         name: Name of the choice in the address and in the session.
         options: What can be chosen.
-        default: The choice where the address names no option.
+        default: The choice where the address has none; where it names no option, the nearest one, if one is near.
         widget: Streamlit's widget, with everything but options, key and format bound.
         label: The text shown for an option; the option itself by default.
 
@@ -37,10 +54,14 @@ def query_choice(
         The option chosen.
     """
     if name not in st.session_state:
-        st.session_state[name] = st.query_params.get(name)
+        given = st.query_params.get(name)
+        if given is not None and given not in options:
+            _remember(name, given)
+            given = nearest_option(given, options)
+        st.session_state[name] = given
     if st.session_state[name] not in options:
         st.session_state[name] = default
-    choice = str(widget(options=options, key=name, format_func=label or str, persist_state="session") or default)
+    choice = str(_shown(widget, name, options, label) or default)
     _write_address(name, choice)
     return choice
 
@@ -62,14 +83,17 @@ def query_choices(
         label: The text shown for an option; the option itself by default.
 
     Returns:
-        The options chosen; names in the address that are no options are dropped.
+        The options chosen; names in the address that are no options are dropped, see `unknown_names`.
     """
     if name not in st.session_state:
         st.session_state[name] = st.query_params.get(name, ",".join(default)).split(",")
+        unknown = [given for given in st.session_state[name] if given and given not in options]
+        if unknown:
+            _remember(name, ", ".join(unknown))
     known = [option for option in st.session_state[name] if option in options]
     if known != st.session_state[name]:
         st.session_state[name] = known
-    choices = widget(options=options, key=name, format_func=label or str, persist_state="session")
+    choices: list[str] = _shown(widget, name, options, label)
     _write_address(name, ",".join(choices))
     return choices
 
@@ -79,11 +103,32 @@ def segmented(label: str, **options: Any) -> Any:
     return partial(st.segmented_control, label, required=True, **{"width": "content", **options})
 
 
+def unknown_names() -> Mapping[str, str]:
+    """What the address names although it is no option, by the name of the choice, until the visitor chooses."""
+    names: Mapping[str, str] = st.session_state.get(_UNKNOWN, {})
+    return names
+
+
+def nearest_option(given: str, options: Sequence[str]) -> str | None:
+    """The option spelt most like `given`; None if none is near."""
+    return next(iter(get_close_matches(given.lower(), options, n=1)), None)
+
+
 def choose_coin(view: ViewContext) -> str:
-    """Let the visitor choose a coin from a list that can be searched by name or symbol; its id."""
+    """Let the visitor choose a coin from a list that can be searched by name or symbol; its id.
+
+    Raises:
+        UnknownCoin: The address names a coin that is not here; the nearest ones are offered as buttons, none is shown.
+    """
     names = view.names
     box = partial(st.selectbox, view.texts("choices.coin"), width=260)
-    return query_choice("moeda", tuple(names), next(iter(names)), box, lambda coin: names.get(coin, coin))
+    given = st.session_state.get("moeda") or st.query_params.get("moeda")
+    if not given or given in names:
+        return query_choice("moeda", tuple(names), next(iter(names)), box, lambda coin: names.get(coin, coin))
+    box(options=tuple(names), index=None, format_func=names.get, key="outra_moeda", on_change=_take_coin)
+    for coin in nearest_coins(given, view.quotes):
+        st.button(names[coin], key=f"parecida_{coin}", on_click=_take_coin, args=(coin,))
+    raise UnknownCoin(unknown_coin(given, view.quotes))
 
 
 def choose_window(view: ViewContext, default: str = "6h") -> str:
@@ -91,6 +136,26 @@ def choose_window(view: ViewContext, default: str = "6h") -> str:
     return query_choice("janela", tuple(WINDOWS), default, segmented(view.texts("choices.window")))
 
 
+def _shown(widget: Callable[..., Any], name: str, options: Sequence[str], label: Callable[[str], str] | None) -> Any:
+    return widget(
+        options=options, key=name, format_func=label or str, persist_state="session", on_change=_forget, args=(name,)
+    )
+
+
+def _remember(name: str, given: str) -> None:
+    st.session_state[_UNKNOWN] = {**unknown_names(), name: given[:_MAX_NAME]}
+
+
+def _forget(name: str) -> None:
+    st.session_state[_UNKNOWN] = {known: given for known, given in unknown_names().items() if known != name}
+
+
+def _take_coin(coin: str | None = None) -> None:
+    """Take a coin that was offered or found in the list in place of the unknown one."""
+    st.session_state["moeda"] = coin or st.session_state["outra_moeda"]
+
+
 def _write_address(name: str, choice: str) -> None:
-    if st.query_params.get(name) != choice:
+    """Write a choice into the address, except in place of an unknown name that the page still speaks of."""
+    if name not in unknown_names() and st.query_params.get(name) != choice:
         st.query_params[name] = choice

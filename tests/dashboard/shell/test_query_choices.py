@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support.dashboard_page import open_page
+from dashboard.shell.query_choices import nearest_option
+from tests.support.dashboard_page import open_page, text_on
 from tests.support.workspace import SampleWorkspace
 
 
@@ -22,9 +23,50 @@ def test_choices_are_kept_in_the_address(running: SampleWorkspace) -> None:
     assert again.pills(key="pagina").value == "exportar"
 
 
-@pytest.mark.parametrize("address", [{"moeda": "nada"}, {"janela": "9y"}, {"pagina": "<b>"}, {"moedas": "x,,bitcoin"}])
-def test_an_invalid_address_means_the_default(running: SampleWorkspace, address: dict[str, str]) -> None:
-    """Nonsense in the address breaks nothing."""
-    page = open_page(**{"pagina": "comparacao" if "moedas" in address else "visao", **address})
+@pytest.mark.parametrize(
+    ("address", "sentence"),
+    [
+        ({"pagina": "precisoa"}, "A página “precisoa” não existe"),
+        ({"janela": "9y"}, "pede “9y”, que não existe"),
+        ({"pagina": "comparacao", "moedas": "x,,BTC"}, "Não acompanhamos: x."),
+    ],
+)
+def test_an_unknown_name_in_the_address_is_announced(
+    running: SampleWorkspace, address: dict[str, str], sentence: str
+) -> None:
+    """The page says what the address asks for in vain, shows what is nearest, and keeps the address."""
+    page = open_page(**address)
     assert not page.exception
     assert page.get("plotly_chart")
+    assert sentence in text_on(page)
+    kept = {name: value.replace("BTC", "bitcoin") for name, value in address.items()}
+    assert kept.items() <= dict(page.query_params).items()
+
+
+def test_the_remark_goes_with_the_next_choice(running: SampleWorkspace) -> None:
+    """Once the visitor chooses, the remark is gone and the address has the choice."""
+    page = open_page(janela="9y")
+    page.segmented_control(key="janela").set_value("1h").run()
+    assert "9y" not in text_on(page)
+    assert dict(page.query_params)["janela"] == "1h"
+
+
+@pytest.mark.parametrize("name", ["naoexiste", "bitcon", "<script>", "'; DROP TABLE prices"])
+def test_an_unknown_coin_is_never_replaced_in_silence(running: SampleWorkspace, name: str) -> None:
+    """No coin is shown for an unknown name: the page names it and offers the nearest as buttons."""
+    page = open_page(moeda=name)
+    assert not page.exception
+    assert not page.metric
+    assert not page.get("plotly_chart")
+    assert f"moeda desconhecida: '{name}'" in text_on(page)
+    page.button(key="parecida_bitcoin").click().run()
+    assert page.selectbox(key="moeda").value == "bitcoin"
+    assert page.metric
+    assert dict(page.query_params)["moeda"] == "bitcoin"
+
+
+def test_the_nearest_option_is_the_one_spelt_most_alike() -> None:
+    """A misspelt option has a nearest one; nonsense has none."""
+    options = ("visao", "precisao", "comparacao")
+    assert nearest_option("Precisoa", options) == "precisao"
+    assert nearest_option("<b>", options) is None
