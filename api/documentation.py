@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -10,6 +11,7 @@ from fastapi import FastAPI, Request
 from fastapi.responses import HTMLResponse, RedirectResponse
 from fastapi.staticfiles import StaticFiles
 
+from api.openapi_document import complete
 from core.errors import ConfigurationError, NotReady
 from core.reading.readers import Readers
 from core.settings import Source
@@ -25,7 +27,8 @@ Preços de criptomoedas e previsões para a próxima hora, com intervalos calibr
 - **Novidades**: as respostas trazem `ETag`; com `If-None-Match` a API responde 304, sem corpo, enquanto nada muda.
 - **Fonte**: o cabeçalho `X-Fonte` e o campo `fonte` dizem de onde são os preços.
 - **CSV**: `formato=csv` em `/historico` e `/previsoes`.
-- **Erros** trazem `detail`, uma frase em português. 503 com `Retry-After` quer dizer: os dados virão por si.
+- **Erros** são `application/problem+json` (RFC 9457), em português ou inglês (`Accept-Language`).
+  503 com `Retry-After` quer dizer: os dados virão por si.
 
 Previsões não são recomendação de investimento. O que elas valem está em `/metricas`.
 """
@@ -71,8 +74,12 @@ def describe_source(app: FastAPI, readers: Readers) -> Callable[[], dict[str, An
     """A replacement for `app.openapi` whose description begins with the current source of the prices."""
     generate = app.openapi
 
+    @cache
+    def completed() -> dict[str, Any]:
+        return complete(generate())
+
     def openapi() -> dict[str, Any]:
-        schema = generate()
+        schema = completed()
         description = f"**{_SOURCES[_source(readers)]}**\n\n{DESCRIPTION}"
         return {**schema, "info": {**schema["info"], "description": description}}
 

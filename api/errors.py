@@ -1,140 +1,137 @@
-"""Turn errors into answers: one Portuguese sentence each, never a traceback."""
+"""Turn errors into problem details: one sentence in the language of the request, never a traceback."""
 
 from __future__ import annotations
 
+import difflib
 import logging
-import time
-from collections.abc import Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, Final
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from api.parameters import InvalidParameter
+from api.problems import Problem, ProblemCode, problem_answer
 from core.errors import ConfigurationError, DamagedFile, NotReady, UnknownCoin, message_of
-from core.wording import say
+from core.logs import RepeatFilter
+from core.wording import Message, Value, message, sentences
 
 __all__ = ["add_error_answers"]
 
-RETRY_AFTER_S: Final = 5
-_REPEAT_AFTER_S: Final = 60.0
-_REASONS: Final = {
-    "int_parsing": "deve ser um número inteiro",
-    "int_parsing_size": "é um número grande demais",
-    "int_from_float": "deve ser um número inteiro",
-    "float_parsing": "deve ser um número",
-    "finite_number": "deve ser um número finito",
-    "multiple_of": "deve ser múltiplo de {multiple_of}",
-    "greater_than": "deve ser maior que {gt}",
-    "greater_than_equal": "deve ser no mínimo {ge}",
-    "less_than_equal": "deve ser no máximo {le}",
-    "enum": "deve ser {expected}",
-    "string_too_long": "deve ter no máximo {max_length} caracteres",
-    "missing": "é obrigatório",
-}
-_STANDARD: Final = {
-    404: "endereço não encontrado; os que existem estão em /docs",
-    405: "método não permitido: esta API só responde a GET",
-}
+_RETRY_AFTER: Final = {"Retry-After": "5"}
+_ALLOWED: Final = {"Allow": "GET, HEAD"}
+_COIN_PARAMETERS: Final = ("moeda", "moedas", "carteira")
+_MAX_SHOWN_PATH: Final = 60
 
 _log = logging.getLogger(__name__)
+_log.addFilter(RepeatFilter())  # while a file is damaged, every request reports it
 
-
-class _RepeatFilter(logging.Filter):
-    """Lets the same message pass once a minute: while a file is damaged, every request reports it."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._logged_at: dict[str, float] = {}
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        """Whether this message was not logged in the last minute."""
-        message, now = record.getMessage(), time.monotonic()
-        self._logged_at = {text: at for text, at in self._logged_at.items() if now - at < _REPEAT_AFTER_S}
-        return self._logged_at.setdefault(message, now) == now
-
-
-_log.addFilter(_RepeatFilter())
+_Handler = Callable[[Request, Exception], Coroutine[Any, Any, Response]]
 
 
 def add_error_answers(app: FastAPI) -> None:
     """Register an answer for each kind of error."""
-    app.add_exception_handler(UnknownCoin, _unknown_coin)
-    app.add_exception_handler(NotReady, _not_ready)
-    app.add_exception_handler(DamagedFile, _damaged)
-    app.add_exception_handler(ConfigurationError, _not_ready)
-    app.add_exception_handler(OSError, _unreadable)
-    app.add_exception_handler(InvalidParameter, _invalid_parameter)
-    app.add_exception_handler(RequestValidationError, _invalid_request)
+    makers: dict[type[Exception], Callable[[Request, Any], Problem]] = {
+        Problem: lambda _, problem: problem,
+        UnknownCoin: _unknown_coin,
+        NotReady: _not_ready,
+        ConfigurationError: _not_ready,
+        DamagedFile: _damaged,
+        OSError: _unreadable,
+        RequestValidationError: _invalid_request,
+        Exception: _unexpected,
+    }
+    for kind, make in makers.items():
+        app.add_exception_handler(kind, _handler(make))
     app.add_exception_handler(HTTPException, _http_error)
-    app.add_exception_handler(Exception, _unexpected)
 
 
-def _answer(status: int, detail: str, headers: Mapping[str, str] | None = None, **fields: Any) -> JSONResponse:
-    return JSONResponse({"detail": detail, **fields}, status, {"Cache-Control": "no-store", **(headers or {})})
+def _handler(make: Callable[[Request, Any], Problem]) -> _Handler:
+    async def handle(request: Request, error: Exception) -> Response:
+        return problem_answer(make(request, error), request.headers)
+
+    return handle
 
 
-def _wait(detail: str) -> JSONResponse:
-    return _answer(503, detail, {"Retry-After": str(RETRY_AFTER_S)})
+def _unknown_coin(request: Request, error: UnknownCoin) -> Problem:
+    given = {*request.path_params, *request.query_params}
+    parameters = [name for name in _COIN_PARAMETERS if name in given]
+    return Problem(ProblemCode.UNKNOWN_COIN, error.message, parameters=parameters, suggestions=error.near)
 
 
-def _words(error: Exception) -> str:
-    return say(message_of(error))
+def _not_ready(_: Request, error: Exception) -> Problem:
+    return Problem(ProblemCode.NOT_READY, message_of(error), headers=_RETRY_AFTER)
 
 
-def _unknown_coin(_: Request, error: Exception) -> Response:
-    return _answer(404, _words(error))
+def _damaged(request: Request, error: DamagedFile) -> Problem:
+    _log.error("damaged: %s", error, extra=_request_id(request))
+    reason = message("refusal.damaged_data", reason=error.message)
+    return Problem(ProblemCode.DAMAGED_DATA, reason, headers=_RETRY_AFTER)
 
 
-def _not_ready(_: Request, error: Exception) -> Response:
-    return _wait(_words(error))
+def _unreadable(request: Request, error: OSError) -> Problem:
+    _log.error("cannot read: %s", error, extra=_request_id(request))
+    return Problem(ProblemCode.UNREADABLE_DATA, headers=_RETRY_AFTER)
 
 
-def _damaged(_: Request, error: Exception) -> Response:
-    _log.error("damaged: %s", error)
-    return _wait(f"um arquivo de dados está danificado e será refeito: {_words(error)}")
+def _unexpected(request: Request, error: Exception) -> Problem:
+    _log.error("unexpected error: %r", error, exc_info=error, extra=_request_id(request))
+    return Problem(ProblemCode.INTERNAL_ERROR)
 
 
-def _unreadable(_: Request, error: Exception) -> Response:
-    _log.error("cannot read: %s", error)
-    return _wait("os dados não podem ser lidos agora; veja o log da API")
+def _invalid_request(_: Request, error: RequestValidationError) -> Problem:
+    details = error.errors()
+    names = dict.fromkeys(str(detail["loc"][-1]) for detail in details)
+    sentences = (message("parameter.named", name=str(detail["loc"][-1]), reason=_reason(detail)) for detail in details)
+    return Problem(ProblemCode.INVALID_PARAMETER, *sentences, parameters=tuple(names))
 
 
-def _invalid_parameter(_: Request, error: Exception) -> Response:
-    name = error.parameter if isinstance(error, InvalidParameter) else ""
-    return _answer(422, f"parâmetro '{name}': {error}", parametros=[name])
+def _reason(detail: Mapping[str, Any]) -> Message:
+    code = detail["type"] if detail["type"].startswith("parameter.") else f"parameter.{detail['type']}"
+    if code not in sentences("pt"):
+        return message("parameter.other")
+    return Message(code, {name: _shown(value) for name, value in detail.get("ctx", {}).items()})
 
 
-def _invalid_request(_: Request, error: Exception) -> Response:
-    details = error.errors() if isinstance(error, RequestValidationError) else []
-    names = list(dict.fromkeys(str(detail["loc"][-1]) for detail in details))
-    sentences = (f"parâmetro '{detail['loc'][-1]}': {_reason(detail)}" for detail in details)
-    return _answer(422, "; ".join(sentences), parametros=names)
+def _shown(value: Any) -> Value:
+    """A limit without decimal zeros; alternatives with the "or" of the language."""
+    if isinstance(value, float):
+        return f"{value:g}"
+    options, either, last = str(value).rpartition(" or ")
+    return message("parameter.either", options=options, last=last) if either else str(value)
 
 
-def _reason(detail: Mapping[str, Any]) -> str:
-    context = detail.get("ctx", {})
-    if detail["type"] == "value_error":
-        return str(context["error"])
-    expected = {name: _shown(value) for name, value in context.items()}
-    return _REASONS.get(detail["type"], "não tem a forma esperada").format(**expected)
-
-
-def _shown(value: Any) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value).replace(" or ", " ou ")
-
-
-def _http_error(_: Request, error: Exception) -> Response:
+async def _http_error(request: Request, error: Exception) -> Response:
     if not isinstance(error, HTTPException):
         raise error
     if error.status_code < 400:
         return Response(status_code=error.status_code, headers=error.headers)
-    return _answer(error.status_code, _STANDARD.get(error.status_code, error.detail), error.headers)
+    return problem_answer(_framework_problem(request, error), request.headers)
 
 
-def _unexpected(_: Request, error: Exception) -> Response:
-    _log.error("unexpected error", exc_info=error)
-    return _answer(500, "erro interno; a causa está no log da API")
+def _framework_problem(request: Request, error: HTTPException) -> Problem:
+    """The problem behind an error of the framework."""
+    if error.status_code == ProblemCode.METHOD_NOT_ALLOWED.status:
+        return Problem(ProblemCode.METHOD_NOT_ALLOWED, headers=_ALLOWED)
+    if error.status_code == ProblemCode.UNKNOWN_PATH.status:
+        return _unknown_path(request)
+    return Problem(ProblemCode.MALFORMED_REQUEST)
+
+
+def _unknown_path(request: Request) -> Problem:
+    """Suggests the documented paths whose first parts are similar."""
+    paths: dict[str, list[str]] = {}
+    for path in request.app.openapi()["paths"]:
+        paths.setdefault(path.split("/")[1], []).append(path)
+    wanted = request.url.path.strip("/").partition("/")[0][:_MAX_SHOWN_PATH]
+    near = [path for name in difflib.get_close_matches(wanted.lower(), list(paths), n=2) for path in paths[name]]
+    if not near:
+        return Problem(ProblemCode.UNKNOWN_PATH)
+    return Problem(
+        ProblemCode.UNKNOWN_PATH, message("refusal.unknown_path_but_near", near=", ".join(near)), suggestions=near
+    )
+
+
+def _request_id(request: Request) -> dict[str, str]:
+    return {"request_id": getattr(request.state, "request_id", "")}

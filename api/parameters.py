@@ -8,8 +8,11 @@ from typing import Annotated, Final
 
 from fastapi import Path, Query
 from pydantic import AfterValidator, BaseModel, Field
+from pydantic_core import PydanticCustomError
 
+from api.problems import Problem, ProblemCode
 from core.times import parse_iso
+from core.wording import Message, message
 
 __all__ = ["CoinName", "InvalidParameter", "LevelQueryDep", "OutputFormat", "PortfolioQueryDep", "TableQueryDep"]
 
@@ -21,19 +24,15 @@ _MAX_LEVEL: Final = 1e15
 _MAX_POSITIONS: Final = 20
 _POSITION: Final = r"[^:,]{1,100}:[0-9]{1,15}(\.[0-9]{1,15})?"
 _PORTFOLIO: Final = rf"^{_POSITION}(,{_POSITION}){{0,{_MAX_POSITIONS - 1}}}$"
-_NOT_A_PORTFOLIO: Final = (
-    f"deve ter de 1 a {_MAX_POSITIONS} pares moeda:quantidade, com vírgulas entre eles (btc:0.5,eth:3)"
-)
 _SPACE_FOR_PLUS: Final = re.compile(r"(?<=[T ])([\d:.,]{2,15}) (?=\d{2}:?\d{2}$)")
-_NOT_A_TIME: Final = "deve ser uma data (2026-11-22) ou um horário ISO 8601 (2026-11-22T14:00:00-03:00)"
 
 
-class InvalidParameter(Exception):
-    """A parameter that is valid by itself but not together with another."""
+class InvalidParameter(Problem):
+    """A parameter that is valid by itself but not together with another, or with the data."""
 
-    def __init__(self, parameter: str, reason: str) -> None:
-        super().__init__(reason)
-        self.parameter = parameter
+    def __init__(self, parameter: str, reason: Message) -> None:
+        sentence = message("parameter.named", name=parameter, reason=reason)
+        super().__init__(ProblemCode.INVALID_PARAMETER, sentence, parameters=(parameter,))
 
 
 class OutputFormat(StrEnum):
@@ -47,13 +46,13 @@ def _time_text(text: str) -> str:
     """Restore the plus sign of an offset that a form or an unescaped address turned into a space.
 
     Raises:
-        ValueError: The text is neither a date nor a time.
+        PydanticCustomError: The text is neither a date nor a time.
     """
     restored = _SPACE_FOR_PLUS.sub(r"\1+", text.strip())
     try:
         parse_iso(restored)
     except ValueError:
-        raise ValueError(_NOT_A_TIME) from None
+        raise PydanticCustomError("parameter.not_a_time", "neither a date nor a time") from None
     return restored
 
 
@@ -61,12 +60,12 @@ def _portfolio_text(text: str) -> str:
     """Accept `coin:units,coin:units`, each with a positive quantity.
 
     Raises:
-        ValueError: the text has another form.
+        PydanticCustomError: the text has another form.
     """
     if not re.fullmatch(_PORTFOLIO, text):
-        raise ValueError(_NOT_A_PORTFOLIO)
+        raise PydanticCustomError("parameter.not_a_portfolio", "not a portfolio", {"most": _MAX_POSITIONS})
     if not all(units > 0 for _, units in _positions(text)):
-        raise ValueError("quantidades devem ser maiores que 0")
+        raise PydanticCustomError("parameter.not_positive", "a quantity is 0")
     return text
 
 
@@ -107,7 +106,7 @@ class TableQuery(BaseModel):
         start_ms = 0 if self.inicio is None else parse_iso(self.inicio)
         end_ms = _MAX_MS if self.fim is None else parse_iso(self.fim, end_of_day=True)
         if start_ms > end_ms:
-            raise InvalidParameter("inicio", "deve ser anterior a fim")
+            raise InvalidParameter("inicio", message("parameter.start_after_end"))
         return start_ms, end_ms
 
 

@@ -6,14 +6,15 @@ import math
 from typing import Final
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from api.problems import Problem, ProblemCode, problem_answer
 from api.security import DEFAULT_RATE, allowed_hosts, host_name, is_local, network
 from core.errors import ConfigurationError, NotReady
 from core.rate_limit import RateLimiter
 from core.reading.readers import Readers
 from core.settings import Settings
+from core.wording import message
 
 __all__ = ["RequestFilter"]
 
@@ -56,7 +57,8 @@ class RequestFilter:
             await send(message)
 
         refusal = self._refusal(scope)
-        await (refusal or self._app)(scope, receive, send_with_headers)
+        answer = self._app if refusal is None else problem_answer(refusal, Headers(scope=scope))
+        await answer(scope, receive, send_with_headers)
 
     def _add_headers(self, path: str, headers: MutableHeaders) -> None:
         headers.update(_HEADERS)
@@ -70,20 +72,21 @@ class RequestFilter:
         except (NotReady, ConfigurationError, OSError):
             return "indefinida"
 
-    def _refusal(self, scope: Scope) -> Response | None:
-        """The answer to a request that is refused, or None."""
+    def _refusal(self, scope: Scope) -> Problem | None:
+        """Why the request is refused, or None."""
         client = scope["client"][0] if scope.get("client") else None
         local = client is None or is_local(client)
         if not local and not self._has_token:
-            return _refuse(403, "a API só responde a esta máquina: para abri-la à rede defina CRYPTO_API_TOKEN")
+            return Problem(ProblemCode.LOCAL_ONLY)
         if not self._is_allowed_host(scope):
-            return _refuse(400, "nome de host não permitido: acrescente-o a CRYPTO_ALLOWED_HOSTS")
+            return Problem(ProblemCode.UNKNOWN_HOST)
         if _has_large_body(Headers(scope=scope)):
-            return _refuse(413, "pedido grande demais: esta API não recebe corpo")
+            return Problem(ProblemCode.BODY_TOO_LARGE)
         if client is not None and (not local or self._limits_local) and scope["path"] != "/saude":
-            wait_s = self._limiter.wait_s(network(client))
+            wait_s = math.ceil(self._limiter.wait_s(network(client)))
             if wait_s:
-                return _refuse(429, "pedidos demais", {"Retry-After": str(math.ceil(wait_s))})
+                reason = message("refusal.too_many_requests", seconds=wait_s)
+                return Problem(ProblemCode.TOO_MANY_REQUESTS, reason, headers={"Retry-After": str(wait_s)})
         return None
 
     def _is_allowed_host(self, scope: Scope) -> bool:
@@ -93,10 +96,6 @@ class RequestFilter:
             return False
         server = scope["server"][0] if scope.get("server") else None
         return name in self._hosts or name == server or is_local(name)
-
-
-def _refuse(status: int, detail: str, headers: dict[str, str] | None = None) -> Response:
-    return JSONResponse({"detail": detail}, status, {"Cache-Control": "no-store", **(headers or {})})
 
 
 def _has_large_body(headers: Headers) -> bool:

@@ -21,17 +21,17 @@ from api.request_context import ContextDep
 from api.schemas import (
     Alive,
     CoinQuote,
-    ErrorAnswer,
-    InvalidRequestAnswer,
     LoggedForecastRow,
     MetricsAnswer,
     PriceRow,
+    ProblemAnswer,
     Status,
 )
 from api.state import StatusCache
 from core.price_store import Coin
 from core.reading.answers import level_chance, outlook, portfolio_outlook
 from core.reading.csv_export import file_name, forecasts_csv, prices_csv
+from core.wording import message
 
 __all__ = ["TOKEN_ANSWERS", "data_router", "open_router"]
 
@@ -39,15 +39,15 @@ _Answers = dict[int | str, dict[str, Any]]
 
 _ANSWERS: Final[_Answers] = {
     304: {"description": "Nada mudou desde a versão em `If-None-Match`"},
-    503: {"model": ErrorAnswer, "description": "Ainda não há dados; tente após `Retry-After` segundos"},
+    503: {"model": ProblemAnswer, "description": "Ainda não há dados; tente após `Retry-After` segundos"},
 }
 TOKEN_ANSWERS: Final[_Answers] = {
-    401: {"model": ErrorAnswer, "description": "Falta o cabeçalho `Authorization: Bearer …` com o token certo"}
+    401: {"model": ProblemAnswer, "description": "Falta o cabeçalho `Authorization: Bearer …` com o token certo"}
 }
 _COIN_ANSWERS: Final[_Answers] = {
     **_ANSWERS,
-    404: {"model": ErrorAnswer, "description": "Moeda desconhecida; `detail` diz as mais próximas"},
-    422: {"model": InvalidRequestAnswer, "description": "Um parâmetro não serve; `detail` diz qual e por quê"},
+    404: {"model": ProblemAnswer, "description": "Moeda desconhecida; `detail` diz as mais próximas"},
+    422: {"model": ProblemAnswer, "description": "Um parâmetro não serve; `detail` diz qual e por quê"},
 }
 _TABLE_ANSWERS: Final[_Answers] = {**_COIN_ANSWERS, 200: {"content": {"text/csv": {"schema": {"type": "string"}}}}}
 
@@ -143,7 +143,7 @@ def get_scenarios(context: ContextDep, query: PortfolioQueryDep) -> ScenarioAnsw
     units: dict[Coin, float] = {}
     for name, held in query.positions():
         if (coin := context.readers.resolve(name)) in units:
-            raise InvalidParameter("carteira", f"repete a moeda '{coin.id}'")
+            raise InvalidParameter("carteira", message("parameter.repeated_coin", coin=coin.id))
         units[coin] = held
     context.set_cache_headers(context.readers.publication_version())
     portfolio = portfolio_outlook(context.readers, {coin.id: held for coin, held in units.items()})

@@ -13,12 +13,11 @@ from typing_extensions import TypedDict  # pydantic wants this one below Python 
 __all__ = [
     "Alive",
     "CoinQuote",
-    "ErrorAnswer",
-    "InvalidRequestAnswer",
     "LoggedForecastRow",
     "MetricsAnswer",
     "ModelStatus",
     "PriceRow",
+    "ProblemAnswer",
     "ProcessStatus",
     "ScoreBlock",
     "ScoreValues",
@@ -41,20 +40,28 @@ class Body(BaseModel):
     model_config = ConfigDict(frozen=True)
 
 
-class ErrorAnswer(Body):
-    """Por que não há resposta."""
+class ProblemAnswer(Body):
+    """Por que não há resposta (RFC 9457)."""
 
     model_config = ConfigDict(title="Problema")
 
-    detail: str = Field(examples=["ainda não há previsões publicadas"])
-
-
-class InvalidRequestAnswer(ErrorAnswer):
-    """Quais parâmetros não servem, e por quê."""
-
-    model_config = ConfigDict(title="Recusa")
-
-    parametros: list[str] = Field(examples=[["limite"]])
+    type: str = Field(
+        description="URN da espécie de problema, termina em `codigo`",
+        examples=["urn:crypto-forecasting:problem:unknown_coin"],
+        json_schema_extra={"format": "uri"},
+    )
+    title: str = Field(description="A espécie, em poucas palavras", examples=["Moeda desconhecida"])
+    status: int = Field(description="O código HTTP da resposta", examples=[404])
+    detail: str = Field(
+        description="O que houve desta vez, no idioma que `Accept-Language` pede (pt ou en)",
+        examples=["moeda desconhecida: 'bitconi'. Mais próximas: bitcoin"],
+    )
+    codigo: str = Field(description="A espécie, para programas", examples=["unknown_coin"])
+    parametros: list[str] = Field(description="Os parâmetros que a causaram", examples=[["moeda"]])
+    sugestoes: list[str] = Field(
+        description="O que talvez se quisesse: moedas, parâmetros ou endereços, o mais próximo primeiro",
+        examples=[["bitcoin"]],
+    )
 
 
 class Alive(Body):

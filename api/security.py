@@ -7,9 +7,10 @@ import ipaddress
 import re
 from typing import Annotated, Final
 
-from fastapi import Depends, HTTPException, Request
+from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
+from api.problems import Problem, ProblemCode
 from core.settings import Settings
 
 __all__ = ["DEFAULT_RATE", "allowed_hosts", "host_name", "is_local", "network", "require_token"]
@@ -28,16 +29,12 @@ async def require_token(
     """Refuse requests without the configured bearer token.
 
     Raises:
-        HTTPException: 401, the token is missing or wrong.
+        Problem: the token is missing or wrong.
     """
     token = request.app.state.settings.api_token
     given = credentials.credentials if credentials else ""
     if token is None or not hmac.compare_digest(given.encode(), token.get_secret_value().encode()):
-        raise HTTPException(
-            401,
-            "falta o token certo: envie o cabeçalho 'Authorization: Bearer …' com o valor de CRYPTO_API_TOKEN",
-            {"WWW-Authenticate": "Bearer"},
-        )
+        raise Problem(ProblemCode.TOKEN_REQUIRED, headers={"WWW-Authenticate": "Bearer"})
 
 
 def allowed_hosts(settings: Settings) -> frozenset[str]:

@@ -6,7 +6,6 @@ uvicorn alone waits without limit for the end of a request and for the client to
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import socket
 import sys
@@ -20,6 +19,7 @@ import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from api.main import create_app
+from api.problems import PROBLEM_TYPE, Problem, ProblemCode, problem_body
 from api.security import is_local, network
 from core.errors import AlreadyRunning
 from core.processes.command_line import CommandLine, run_command
@@ -43,7 +43,7 @@ _BACKLOG: Final = 64
 accept thousands of times per second, and no file could be read.
 """
 
-_MALFORMED: Final = json.dumps({"detail": "pedido HTTP malformado"}).encode()
+_MALFORMED: Final = problem_body(Problem(ProblemCode.MALFORMED_REQUEST))
 
 
 class TimeLimitedProtocol(H11Protocol):
@@ -72,7 +72,7 @@ class TimeLimitedProtocol(H11Protocol):
     def send_400_response(self, msg: str) -> None:
         """Refuse malformed HTTP with the API's own error body; uvicorn logs `msg`."""
         del msg
-        headers = {"content-type": "application/json", "content-length": str(len(_MALFORMED)), "connection": "close"}
+        headers = {"content-type": PROBLEM_TYPE, "content-length": str(len(_MALFORMED)), "connection": "close"}
         events = (
             h11.Response(status_code=400, headers=list(headers.items())),
             h11.Data(_MALFORMED),

@@ -21,6 +21,8 @@ ForecastingError
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from core.wording import Message, say
 
 __all__ = [
@@ -118,7 +120,11 @@ class RequestRefused(SourceError):
 
 
 class UnknownCoin(RequestRefused):
-    """Leave this coin out and try again later: the source does not know the id."""
+    """Leave this coin out and try again later: it is not known here, or not to the source; `near` has similar ids."""
+
+    def __init__(self, message: Message | str, near: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.near = tuple(near)
 
 
 class RequestTooLong(RequestRefused):

@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 
 from core.answers.distribution import PriceDistribution
 from core.answers.scenarios import ScaledHours
+from core.errors import UnknownCoin
 from core.files import file_stamp
 from core.forecast_schema import (
     ACTIVITY_PERCENTILE,
@@ -31,7 +32,7 @@ from core.publishing.parquet import read_table
 from core.reading.values import FileInfo, ForecastStep, ForecastView, LoggedForecast, Quote
 from core.realised_price import realised_prices
 from core.times import DAY_MS, MINUTE_MS
-from core.wording import Message, message
+from core.wording import message
 
 __all__ = [
     "database_info",
@@ -85,12 +86,12 @@ def nearest_coins(wanted: str, coins: Sequence[Coin | Quote]) -> list[str]:
     return list(nearest) or [coin.id for coin in coins[:5]]
 
 
-def unknown_coin(wanted: str, coins: Sequence[Coin | Quote]) -> Message:
-    """The message for an unknown coin, with the nearest ones."""
-    near = ", ".join(nearest_coins(wanted, coins))
+def unknown_coin(wanted: str, coins: Sequence[Coin | Quote]) -> UnknownCoin:
+    """The error for an unknown coin, with the nearest ones."""
+    near = nearest_coins(wanted, coins)
     if not near:
-        return message("coin.unknown", coin=wanted[:60])
-    return message("coin.unknown_but_near", coin=wanted[:60], near=near)
+        return UnknownCoin(message("coin.unknown", coin=wanted[:60]))
+    return UnknownCoin(message("coin.unknown_but_near", coin=wanted[:60], near=", ".join(near)), near)
 
 
 def forecast_views(table: pa.Table, trained_ms: int | None) -> dict[str, ForecastView]:

@@ -13,7 +13,7 @@ import pyarrow as pa
 from core.accuracy.scores import SCORE_SCHEMA, Metrics, MetricsBlock, summarise
 from core.answers.distribution import PriceDistribution
 from core.answers.scenarios import ScaledHours
-from core.errors import ConfigurationError, DamagedFile, NotReady, UnknownCoin
+from core.errors import ConfigurationError, DamagedFile, NotReady
 from core.files import file_stamp
 from core.forecast_schema import SCALED_HOURS_SCHEMA
 from core.price_store import Coin, Price, PriceReader
@@ -132,7 +132,7 @@ class Readers:
         wanted = name.strip().lower()
         for coin in (*(c for c in coins if c.id == wanted), *(c for c in coins if c.symbol == wanted)):
             return coin
-        raise UnknownCoin(unknown_coin(wanted, coins))
+        raise unknown_coin(wanted, coins)
 
     def history(self, coin_id: str, start_ms: int, end_ms: int, limit: int) -> list[Price]:
         """At most `limit` stored prices within [start_ms, end_ms], newest first."""

@@ -12,7 +12,6 @@ from typing import Any, Final
 
 import streamlit as st
 
-from core.errors import UnknownCoin
 from core.reading.queries import nearest_coins, unknown_coin
 from dashboard.charts.time_axis import WINDOWS
 from dashboard.shell.context import ViewContext
@@ -128,7 +127,7 @@ def choose_coin(view: ViewContext) -> str:
     box(options=tuple(names), index=None, format_func=names.get, key="outra_moeda", on_change=_take_coin)
     for coin in nearest_coins(given, view.quotes):
         st.button(names[coin], key=f"parecida_{coin}", on_click=_take_coin, args=(coin,))
-    raise UnknownCoin(unknown_coin(given, view.quotes))
+    raise unknown_coin(given, view.quotes)
 
 
 def choose_window(view: ViewContext, default: str = "6h") -> str:

@@ -14,6 +14,7 @@ from pydantic import TypeAdapter
 
 from api import forecast_schemas, schemas
 from api.main import create_app
+from api.problems import ProblemCode
 from core.settings import PROJECT, Source, load_settings
 from tests.support.workspace import SampleWorkspace
 
@@ -104,6 +105,12 @@ def test_every_example_of_a_field_is_valid(body: type) -> None:
         for value in values:
             TypeAdapter(hint).validate_python(value)
     assert examples
+
+
+def test_the_guide_explains_every_problem_code() -> None:
+    """docs/api.md has a row with status and code for each kind of problem."""
+    rows = re.findall(r"^\| (\d+) \| `(\w+)` \|", GUIDE.read_text(encoding="utf-8"), re.MULTILINE)
+    assert [(int(status), code) for status, code in rows] == [(code.status, code.value) for code in ProblemCode]
 
 
 def _guide_examples() -> list[tuple[str, Any]]:

@@ -110,7 +110,7 @@ def test_a_strange_coin_name_is_unknown(client: TestClient, address: str, raw: s
     """Any bytes in the name lead to 404 and plain JSON."""
     answer = client.get(address + raw)
     assert answer.status_code == 404
-    assert answer.headers["content-type"] == "application/json"
+    assert answer.headers["content-type"] == "application/problem+json"
     assert "x-evil" not in answer.headers
     assert "moeda desconhecida" in answer.json()["detail"]
 
@@ -124,7 +124,7 @@ def test_an_unknown_address_and_another_method_are_refused_in_portuguese(client:
     """404 and 405 have a sentence; 405 also names the allowed method."""
     assert "endereço não encontrado" in client.get("/nada").json()["detail"]
     answer = client.post("/moedas")
-    assert (answer.status_code, answer.headers["allow"]) == (405, "GET")
+    assert (answer.status_code, answer.headers["allow"]) == (405, "GET, HEAD")
     assert "GET" in answer.json()["detail"]
 
 

@@ -10,6 +10,7 @@ import pytest
 from fastapi.testclient import TestClient
 from pydantic import SecretStr
 
+from api.schemas import ProblemAnswer
 from api.security import host_name, is_local
 from tests.support.workspace import SampleWorkspace
 
@@ -191,11 +192,11 @@ def test_other_origins_need_configuration(
 def test_a_body_is_refused(client: TestClient, method: str, address: str, headers: dict[str, str]) -> None:
     """A large body, or one of unknown size, is refused without reading it."""
     answer = client.request(method, address, headers=headers)
-    assert (answer.status_code, answer.json()) == (413, {"detail": "pedido grande demais: esta API não recebe corpo"})
+    assert (answer.status_code, answer.json()["codigo"]) == (413, "body_too_large")
 
 
 def test_all_refusals_have_one_shape(filled: SampleWorkspace, make_client: ClientFactory) -> None:
-    """Every refusal has `detail`, the source and the security headers, and must not be stored."""
+    """Every refusal is a problem document with the source and the security headers, and must not be stored."""
     update = {"api_token": SecretStr(TOKEN), "api_rate_limit": 7}
     client = make_client(filled.settings.model_copy(update=update))
     told = {"Authorization": f"Bearer {TOKEN}"}
@@ -212,7 +213,8 @@ def test_all_refusals_have_one_shape(filled: SampleWorkspace, make_client: Clien
     answers += [client.get("/moedas", headers=told) for _ in range(2)]
     assert [answer.status_code for answer in answers] == [401, 400, 413, 404, 405, 422, 404, 404, 200, 429]
     for answer in (answer for answer in answers if answer.is_error):
-        assert isinstance(answer.json()["detail"], str)
+        assert ProblemAnswer.model_validate_json(answer.content).status == answer.status_code
+        assert answer.headers["content-type"] == "application/problem+json"
         assert answer.headers["x-fonte"] == "demo"
         assert answer.headers["cache-control"] == "no-store"
         assert answer.headers["x-frame-options"] == "DENY"
@@ -235,7 +237,8 @@ def test_an_unexpected_error_reveals_no_details(
     with caplog.at_level(logging.ERROR):
         answer = client.get("/status")
     assert (answer.headers["x-fonte"], answer.headers["x-frame-options"]) == ("demo", "DENY")
-    assert (answer.status_code, answer.json()) == (500, {"detail": "erro interno; a causa está no log da API"})
+    assert (answer.status_code, answer.json()["codigo"]) == (500, "internal_error")
+    assert "Attribute" not in answer.text
     assert "AttributeError" in caplog.text
 
 

@@ -141,12 +141,12 @@ def test_a_client_that_does_not_read_is_cut_off(
 
 
 def test_malformed_http_gets_the_usual_error_body(serve: Serve, connections: Connections) -> None:
-    """The answer is 400 with one Portuguese sentence as JSON."""
+    """The answer is 400 with a problem document."""
     line = connections.connect(serve(), sent=b"\x00\x01\r\n\r\n")
     with line.makefile("rb") as stream:
         head, _, body = stream.read().partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 400")
-    assert json.loads(body) == {"detail": "pedido HTTP malformado"}
+    assert json.loads(body)["codigo"] == "malformed_request"
 
 
 def test_a_remote_client_has_at_most_64_connections(
