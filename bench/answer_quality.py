@@ -49,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     groups = []
     for name in given.recording or JUDGED:
         recording = read_recording(files[name]).prices
-        prior = unseen_by(files[name].name, rows)
+        prior = unseen_by([files[name].name], rows)
         start = parse_iso(given.start) if given.start else _first_origin(recording)
         end = parse_iso(given.end, end_of_day=True) if given.end else None
         if "levels" in (given.only or _PARTS):

@@ -53,18 +53,18 @@ def recordings_of(folder: Path) -> list[Path]:
     return sorted(folder.glob("*.parquet"))
 
 
-def strangers(judged: RecordingRows, others: Sequence[RecordingRows]) -> list[RecordingRows]:
-    """The recordings that share no day with `judged`, nor come within 14 days of it."""
+def strangers(judged: Sequence[RecordingRows], others: Sequence[RecordingRows]) -> list[RecordingRows]:
+    """The recordings that share no day with any of `judged`, nor come within 14 days of one."""
     return [
         other
         for other in others
-        if other.start_ms > judged.end_ms + _APART_MS or other.end_ms < judged.start_ms - _APART_MS
+        if all(other.start_ms > one.end_ms + _APART_MS or other.end_ms < one.start_ms - _APART_MS for one in judged)
     ]
 
 
-def unseen_by(judged: str, recordings: Sequence[RecordingRows]) -> Prior:
-    """The prior for judging a recording, named by its file: trained on the others that are strangers to it."""
-    return compute(strangers(next(one for one in recordings if one.name == judged), recordings))
+def unseen_by(judged: Sequence[str], recordings: Sequence[RecordingRows]) -> Prior:
+    """The prior for judging some recordings, named by their files: trained on those that are strangers to all."""
+    return compute(strangers([one for one in recordings if one.name in judged], recordings))
 
 
 def compute(recordings: Sequence[RecordingRows]) -> Prior:

@@ -205,7 +205,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     wanted = set(options.only or _PARTS)
     names = list(files)
     rows = [gather(file) for file in recordings_of(folder)]
-    priors = {name: unseen_by(file.name, rows) for name, file in files.items()}
+    priors = {name: unseen_by([file.name], rows) for name, file in files.items()}
     recordings = {name: read_recording(file).prices for name, file in files.items()}
     table = Table()
     print("| figure | recording | measured | target |\n|---|---|---|---|")
@@ -215,7 +215,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             if part in wanted:
                 step(table, name, recordings[name], priors[name], options.jobs)
     if "irregular" in wanted:
-        prior = unseen_by(_MINUTE_FILE, rows)
+        prior = unseen_by([_MINUTE_FILE], rows)
         minutes = read_recording(folder / _MINUTE_FILE).prices
         _irregular(table, minutes, prior, options.jobs)
         _first_hours(table, minutes, prior, options.jobs)

@@ -3,7 +3,9 @@
 The prior of a recording is trained on all others that share no day with it, nor come within 14 days of it. Ratios are
 those of the backtest (pinball loss per coin against "the price stays", then the mean over coins), the intervals at
 95 % over day blocks. One-minute recordings are replayed as polls of 60 and of 30 seconds, and as CoinGecko would tell
-them. `--save FOLDER` keeps the forecasts; `--against FOLDER` compares them with what another version saved.
+them. `--save FOLDER` keeps the forecasts; `--against FOLDER` compares them with what another version saved. With
+`--folds N` the recordings are judged in N groups of neighbours in time, each by one prior that is a stranger to all of
+the group: quicker, and harder, since every prior learns from fewer recordings.
 """
 
 from __future__ import annotations
@@ -30,7 +32,7 @@ from model.backtesting.walk_forward import WalkOptions
 from model.forecaster.engine import EngineOptions
 from model.forecaster.prior import Prior
 
-__all__ = ["Replay", "main", "replays"]
+__all__ = ["Replay", "folds", "main", "replays"]
 
 _COINS: Final = 10
 _STEP_MIN: Final = 65
@@ -121,8 +123,14 @@ class _Table:
             )
 
 
-def _judge(table: _Table, file: Path, rows: Sequence[RecordingRows], jobs: int) -> None:
-    prior = unseen_by(file.name, rows)
+def folds(files: Sequence[Path], rows: Sequence[RecordingRows], number: int) -> list[list[Path]]:
+    """Groups of recordings that follow one another in time, at most `number`."""
+    start_ms = {one.name: one.start_ms for one in rows}
+    in_order = sorted(files, key=lambda file: start_ms[file.name])
+    return [list(group) for group in np.array_split(np.array(in_order, dtype=object), number) if len(group)]
+
+
+def _judge(table: _Table, file: Path, prior: Prior, jobs: int) -> None:
     engine = EngineOptions(n_jobs=jobs)
     for replay in replays(read_recording(file).prices):
         without = _walked(replay, prior, replace(engine, use_minutes=False)) if replay.has_minutes else None
@@ -135,6 +143,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("files", nargs="*", type=Path, help="recordings to judge; none: all")
     parser.add_argument("--save", type=Path, metavar="FOLDER")
     parser.add_argument("--against", type=Path, metavar="FOLDER")
+    parser.add_argument("--folds", type=int, help="number of groups; default: every recording by itself")
     parser.add_argument("--jobs", type=int, default=1)
     options = parser.parse_args(arguments)
     teachers = recordings_of(Path(os.environ.get("CRYPTO_TEST_DATA", "-")))
@@ -144,8 +153,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options.save.mkdir(parents=True, exist_ok=True)
     rows = [gather(file) for file in teachers]
     table = _Table(options.save, options.against)
-    for file in options.files or teachers:
-        _judge(table, file, rows, options.jobs)
+    files = options.files or teachers
+    for group in folds(files, rows, options.folds or len(files)):
+        prior = unseen_by([file.name for file in group], rows)
+        for file in group:
+            _judge(table, file, prior, options.jobs)
     table.means()
     return 0
 

@@ -30,7 +30,7 @@ def test_strangers_keep_their_distance_in_time() -> None:
         _spanning(*days) for days in ((100, 130), (90, 110), (120, 150), (105, 106), (50, 200), (80, 87), (143, 170))
     ]
     far = [_spanning(*days) for days in ((10, 85), (145, 160))]
-    assert strangers(judged, [near[0], far[0], *near[1:], far[1], judged]) == far
+    assert strangers([judged], [near[0], far[0], *near[1:], far[1], judged]) == far
 
 
 def test_recordings_of_a_folder_come_by_name(tmp_path: Path) -> None:

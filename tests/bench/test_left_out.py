@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import numpy as np
 import pytest
 
-from bench.left_out import main, replays
+from bench.left_out import folds, main, replays
+from bench.prior_rows import RecordingRows
 from core.times import DAY_MS
 from etl.recordings.recording import PriceHistory
 from tests.bench.conftest import WriteWalks
@@ -40,6 +43,14 @@ def test_a_minute_recording_is_replayed_as_three_kinds_of_polls() -> None:
     assert often == pytest.approx(2 * seldom, rel=0.02)
     noisy = found["polls of 60 s, noise and repeats"].prices["coin0"][1]
     assert np.mean(np.diff(noisy) == 0) == pytest.approx(0.25, abs=0.02)
+
+
+def test_folds_group_recordings_that_follow_one_another() -> None:
+    """Three recordings in two folds: the earliest two together, whatever their names; no empty fold."""
+    rows = [SimpleNamespace(name=name, start_ms=start) for name, start in (("b", 3), ("a", 9), ("c", 1))]
+    files = [Path(one.name) for one in rows]
+    assert folds(files, cast(list[RecordingRows], rows), 2) == [[Path("c"), Path("b")], [Path("a")]]
+    assert folds(files, cast(list[RecordingRows], rows), 9) == [[Path("c")], [Path("b")], [Path("a")]]
 
 
 def test_a_version_differs_from_itself_by_nothing(
