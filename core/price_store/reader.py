@@ -120,6 +120,14 @@ class PriceReader:
             ).fetchall()
         return [Price(*row) for row in rows]
 
+    def count(self, coin_id: str, start_ms: int, end_ms: int) -> int:
+        """Number of prices of one coin within [start_ms, end_ms]."""
+        with reading():
+            row = self._connection.execute(
+                "SELECT count(*) FROM prices WHERE coin_id = ? AND ts_ms BETWEEN ? AND ?", (coin_id, start_ms, end_ms)
+            ).fetchone()
+        return int(row[0])
+
     def first_ms(self, coin_id: str) -> int | None:
         """Event time of the oldest price of one coin, or None without prices."""
         with reading():

@@ -19,7 +19,7 @@ from core.times import iso
 from core.wording import message, say
 from core.workspace import Workspace
 
-__all__ = ["Cell", "attribution", "csv_file", "file_name", "forecasts_csv", "prices_csv"]
+__all__ = ["Cell", "attribution", "csv_file", "file_name", "forecasts_csv", "neutralised", "prices_csv"]
 
 Cell = str | int | float | None
 
@@ -80,7 +80,7 @@ def csv_file(columns: Sequence[str], rows: Iterable[Sequence[Cell]], workspace: 
     buffer = io.StringIO()
     writer = csv.writer(buffer)
     writer.writerow((*columns, *_SOURCE_COLUMNS))
-    writer.writerows([_safe(cell) for cell in (*row, *origin)] for row in rows)
+    writer.writerows([neutralised(cell) for cell in (*row, *origin)] for row in rows)
     return buffer.getvalue()
 
 
@@ -90,7 +90,7 @@ def file_name(subject: str, coin: Coin | None, workspace: Workspace) -> str:
     return "-".join(re.sub(r"[^A-Za-z0-9._]+", "-", part)[:60].strip(".-") for part in parts) + ".csv"
 
 
-def _safe(cell: Cell) -> Cell:
+def neutralised(cell: Cell) -> Cell:
     """Put an apostrophe before text that a spreadsheet would run as a formula; numbers stay numbers."""
     if isinstance(cell, str) and cell.lstrip(" ").startswith(_FORMULA_STARTS):
         return f"'{cell}"

@@ -116,7 +116,7 @@ def _tabs(view: ViewContext) -> None:
 
 def _accept_symbols(readers: Readers) -> None:
     """Replace symbols in the address, in any case, by the ids of their coins."""
-    for choice in ("moeda", "moedas"):
+    for choice in ("moeda", "moedas", "baixar"):
         given = st.query_params.get(choice)
         if given and choice not in st.session_state:
             coins = ",".join(_coin_id(readers, name) for name in given.split(","))

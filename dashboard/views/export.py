@@ -1,114 +1,122 @@
-"""View for downloading prices and forecasts as CSV files, each made when its button is clicked."""
+"""View for downloading prices, forecasts, scores and features; a file is made when its button is clicked."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from functools import partial
+from functools import lru_cache, partial
 from typing import Final
 
+import pandas as pd
 import streamlit as st
 
-from core.forecast_schema import QUANTILE_COLUMNS
-from core.price_store import Coin
-from core.reading.csv_export import Cell, attribution, csv_file, file_name, forecasts_csv, prices_csv
+from core.reading.csv_export import attribution
 from core.reading.readers import Readers
-from core.times import DAY_MS, FOREVER_MS, iso, now_ms
+from core.times import DAY_MS, FOREVER_MS, MINUTE_MS, now_ms, to_datetime
 from core.workspace import Workspace
-from dashboard.shell.context import View, ViewContext, showing_errors
-from dashboard.shell.query_choices import choose_coin, query_choice, segmented
+from dashboard.exports.files import Format, csv_cells, export_name, write_csv, write_parquet
+from dashboard.exports.kinds import MAX_ROWS, Kind, Selection, count_rows, tables
+from dashboard.shell.context import View, ViewContext, escape_markdown, showing_errors
+from dashboard.shell.query_choices import query_choice, query_choices, segmented
 
-__all__ = ["VIEW", "forecasts_file", "latest_file", "prices_file", "show"]
+__all__ = ["VIEW", "file_for", "show"]
 
 _PERIODS: Final = {"24h": DAY_MS, "7d": 7 * DAY_MS, "30d": 30 * DAY_MS, "tudo": FOREVER_MS}
-_MAX_ROWS: Final = 1_000_000
-_LATEST_COLUMNS: Final = (
-    "horario",
-    "horario_previsto",
-    "minutos",
-    "moeda",
-    "id",
-    "preco_atual",
-    "previsao",
-    *QUANTILE_COLUMNS,
-    "probabilidade_alta",
-    "modelo",
-    "versao",
-)
+_PREVIEW_ROWS: Final = 8
 
 
 def show(view: ViewContext) -> None:
-    """Draw the choices of coin and period, and a card per file."""
+    """Draw the choices, the first rows of the file, and the button that makes it."""
     texts = view.texts
-    st.markdown(texts("export.intro"))
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        coin_id = choose_coin(view)
-        switch = segmented(texts("export.period"))
-        period = query_choice("periodo", tuple(_PERIODS), "7d", switch, lambda name: texts(f"period.{name}"))
+        kinds = segmented(texts("export.kind"))
+        kind = Kind(query_choice("dados", tuple(Kind), Kind.PRICES, kinds, lambda name: texts(f"kind.{name}")))
+        form = _format(view)
+        period = "tudo"
+        if kind.has_span:
+            spans = segmented(texts("export.period"))
+            period = query_choice("periodo", tuple(_PERIODS), "7d", spans, lambda name: texts(f"period.{name}"))
+    st.caption(texts(f"kind_about.{kind}"))
+    coins = _coins(view)
     with showing_errors(view):
-        _cards(view, view.readers.resolve(coin_id), view.readers.workspace(), _PERIODS[period])
+        end_ms = -(-now_ms() // MINUTE_MS) * MINUTE_MS
+        chosen = tuple(view.readers.resolve(coin) for coin in coins)
+        _file(view, Selection(kind, chosen, max(0, end_ms - _PERIODS[period])), form, period)
 
 
-def _cards(view: ViewContext, coin: Coin, workspace: Workspace, span_ms: int) -> None:
-    prices = partial(prices_file, view.readers, coin, span_ms)
-    log = partial(forecasts_file, view.readers, coin, span_ms)
-    with st.grid(3, min_column_width=260):
-        _card(view, "prices", file_name("historico", coin, workspace), prices)
-        _card(view, "log", file_name("previsoes", coin, workspace), log)
-        _card(view, "latest", file_name("previsoes-atuais", None, workspace), partial(latest_file, view.readers))
-    st.caption(view.texts("export.attribution", text=attribution(workspace.source, view.texts.language)))
+def file_for(readers: Readers, selection: Selection, form: Format) -> bytes:
+    """The file of a selection.
+
+    Raises:
+        NotReady: nothing of this kind is published yet.
+        DamagedFile: a file cannot be read.
+    """
+    workspace = readers.workspace()
+    parts = tables(readers, selection)
+    return write_parquet(parts, workspace) if form is Format.PARQUET else write_csv(parts, workspace, form)
 
 
-def prices_file(readers: Readers, coin: Coin, span_ms: int) -> str:
-    """CSV of the prices stored in the last `span_ms`, newest first."""
-    end_ms = now_ms() + DAY_MS
-    prices = readers.history(coin.id, max(0, now_ms() - span_ms), end_ms, _MAX_ROWS)
-    return prices_csv(coin, prices, readers.workspace())
+def _format(view: ViewContext) -> Format:
+    """The format of the file; at first the one that a spreadsheet in the page's language opens."""
+    default = Format.EXCEL if view.texts.language == "pt" else Format.CSV
+    choices = segmented(view.texts("export.format"))
+    return Format(query_choice("formato", tuple(Format), default, choices, lambda name: view.texts(f"format.{name}")))
 
 
-def forecasts_file(readers: Readers, coin: Coin, span_ms: int) -> str:
-    """CSV of the one-hour forecasts logged in the last `span_ms`, with outcomes, newest first."""
-    logged = readers.logged(coin.id, max(0, now_ms() - span_ms), now_ms() + DAY_MS, _MAX_ROWS)
-    return forecasts_csv(coin, logged, readers.workspace())
+def _coins(view: ViewContext) -> tuple[str, ...]:
+    """Ids of the coins chosen, at first the one of the other pages; all of them if none is chosen."""
+    names = view.names
+    here = st.session_state.get("moeda") or st.query_params.get("moeda")
+    first = here if here in names else next(iter(names))
+    box = partial(st.multiselect, view.texts("export.coins"), placeholder=view.texts("export.all_coins"))
+    return tuple(query_choices("baixar", tuple(names), (first,), box, lambda coin: names[coin]) or names)
 
 
-def latest_file(readers: Readers) -> str:
-    """CSV of the newest forecast of every coin, with all horizons and quantiles."""
-    symbols = {quote.id: quote.symbol for quote in readers.quotes()}
-    rows: Iterable[tuple[Cell, ...]] = (
-        (
-            iso(view.origin_ms),
-            iso(step.target_ms),
-            step.horizon_min,
-            symbols.get(view.coin_id, ""),
-            view.coin_id,
-            view.price_origin,
-            step.mean,
-            *(step.quantiles[name] for name in QUANTILE_COLUMNS),
-            step.p_up,
-            view.kind,
-            view.model_version,
-        )
-        for view in readers.forecasts().values()
-        for step in view.steps
-    )
-    return csv_file(_LATEST_COLUMNS, rows, readers.workspace())
+@lru_cache(maxsize=64)
+def _row_count(readers: Readers, _version: str, selection: Selection) -> int:
+    return count_rows(readers, selection)
 
 
-def _card(view: ViewContext, name: str, file: str, make: Callable[[], str]) -> None:
-    with st.container(border=True, height="stretch"):
-        st.markdown(f"**{view.texts(f'export.{name}')}**")
-        st.caption(view.texts(f"export.{name}_about"))
-        st.space("stretch")
+def _file(view: ViewContext, selection: Selection, form: Format, period: str) -> None:
+    readers, texts = view.readers, view.texts
+    workspace = readers.workspace()
+    count = _row_count(readers, readers.version(), selection)
+    name = _file_name(selection, form, period, workspace)
+    with st.container(border=True):
+        st.markdown(f"**{escape_markdown(name)}** · {texts('export.rows', rows=view.formats.number(count))}")
+        if count > MAX_ROWS:
+            st.warning(texts("export.too_many", most=view.formats.number(MAX_ROWS)), icon=":material/data_alert:")
         st.download_button(
-            view.texts("export.download"),
-            make,
-            file_name=file,
-            mime="text/csv",
-            key=f"download_{name}",
+            texts("export.download"),
+            partial(file_for, readers, selection, form),
+            file_name=name,
+            mime=form.mime,
+            key="download",
             on_click="ignore",
+            type="primary",
             icon=":material/download:",
-            width="stretch",
+            disabled=not 0 < count <= MAX_ROWS,
         )
+        if count:
+            _preview(view, selection, form)
+        else:
+            st.info(texts("export.nothing"), icon=":material/hourglass_empty:")
+    st.caption(texts(f"export.written_{form}"))
+    source = attribution(workspace.source, texts.language)
+    st.caption(f"{texts('export.language')} {texts('export.attribution', text=source)}")
+
+
+def _preview(view: ViewContext, selection: Selection, form: Format) -> None:
+    """The first rows, cell by cell as a CSV file has them."""
+    first = next(tables(view.readers, selection, _PREVIEW_ROWS))
+    shown = Format.CSV if form is Format.PARQUET else form
+    header, rows = csv_cells(first, view.readers.workspace(), shown)
+    st.caption(view.texts("export.preview"))
+    st.dataframe(pd.DataFrame(rows, columns=header), hide_index=True, key="export_preview")
+
+
+def _file_name(selection: Selection, form: Format, period: str, workspace: Workspace) -> str:
+    now = to_datetime(now_ms())
+    when = f"{now:%Y-%m-%d}-{period}" if selection.kind.has_span else f"{now:%Y-%m-%d-%H%M}"
+    return export_name(selection.kind.value, [coin.id for coin in selection.coins], when, workspace, form)
 
 
 VIEW: Final = View("exportar", ":material/download:", position=4, show=show)

@@ -1,56 +1,66 @@
-"""The files behind the download buttons."""
+"""The export page: choices, preview and the file behind its button."""
 
 from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Callable
 
+import pytest
 from streamlit.testing.v1 import AppTest
 
 from core.reading.readers import Readers
 from core.settings import load_settings
-from core.times import DAY_MS, HOUR_MS, iso, now_ms
-from dashboard.views.export import forecasts_file, latest_file, prices_file
+from dashboard.exports.files import Format
+from dashboard.exports.kinds import Kind, Selection
+from dashboard.views.export import file_for
+from tests.support.dashboard_page import open_page, text_on
 from tests.support.workspace import SampleWorkspace
 
 Make = Callable[..., SampleWorkspace]
 
 
-def rows_of(text: str) -> list[dict[str, str]]:
-    """The rows of a CSV text by column."""
-    return list(csv.DictReader(io.StringIO(text)))
+def test_the_page_shows_what_the_file_will_have(running: SampleWorkspace) -> None:
+    """Count, name and first rows of the file are on the page; the spreadsheet format comes first in Portuguese."""
+    page = open_page(pagina="exportar", moeda="bitcoin", periodo="24h")
+    assert not page.exception
+    button = page.get("download_button")[0].proto
+    assert not button.disabled
+    assert re.search(r"precos-bitcoin-\d{4}-\d\d-\d\d-24h-demo.csv\*\* · 1.4(39|40|41) linhas", text_on(page))
+    shown = page.dataframe[0].value
+    assert shown["preco"].iloc[0] == "67187,33"
+    assert set(shown["fonte"]) == {"demo"}
 
 
-def test_files_hold_what_is_stored(make_workspace: Make) -> None:
-    """Prices, log and newest forecasts come with their source, newest first, within the period."""
-    workspace = make_workspace()
-    workspace.fill_prices()
-    workspace.publish_log(7)
-    workspace.publish_forecasts()
+@pytest.mark.parametrize("kind", Kind)
+def test_every_kind_can_be_chosen_in_every_language(running: SampleWorkspace, kind: Kind) -> None:
+    """Each kind draws for all coins, in both languages; a kind without rows says so and offers no file."""
+    for language, nothing in (("pt", "Ainda não há linhas"), ("en", "There are no rows")):
+        page = open_page(pagina="exportar", dados=kind.value, baixar="", formato="csv", idioma=language)
+        assert not page.exception
+        assert (nothing in text_on(page)) == page.get("download_button")[0].proto.disabled == (kind is Kind.FEATURES)
+
+
+def test_the_file_equals_its_preview(running: SampleWorkspace) -> None:
+    """The first rows of the file are those that the page shows."""
+    page = open_page(pagina="exportar", dados="previsoes", moeda="bitcoin", formato="csv", idioma="en")
     readers = Readers(load_settings())
-    coin = readers.resolve("SHIB")
-    prices = rows_of(prices_file(readers, coin, DAY_MS))
-    assert float(prices[0]["preco"]) == workspace.prices["shiba-inu"]
-    assert {row["fonte"] for row in prices} == {"demo"}
-    assert prices[0]["horario"] > prices[-1]["horario"] >= iso(now_ms() - DAY_MS - 10_000)
-    log = rows_of(forecasts_file(readers, coin, 6 * HOUR_MS))
-    assert 60 <= len(log) <= 73
-    assert any(row["preco_real"] for row in log)
-    latest = rows_of(latest_file(readers))
-    assert len(latest) == 12 * len(workspace.prices)
-    assert {row["id"] for row in latest} == set(workspace.prices)
-    for row in latest:
-        assert float(row["q025"]) <= float(row["q50"]) <= float(row["q975"])
+    data = file_for(readers, Selection(Kind.CURRENT, (readers.resolve("btc"),), 0), Format.CSV)
     readers.close()
+    rows = list(csv.DictReader(io.StringIO(data.decode())))
+    assert len(rows) == 12
+    assert page.dataframe[0].value.to_dict("records") == rows[:8]
 
 
-def test_the_period_without_end_holds_every_price(make_workspace: Make) -> None:
-    """All six hours of minutely prices are in the file."""
-    make_workspace().fill_prices(hours=6)
-    readers = Readers(load_settings())
-    assert len(rows_of(prices_file(readers, readers.resolve("btc"), 2**62))) == 360
-    readers.close()
+def test_too_many_rows_are_refused_before_a_file_is_made(
+    running: SampleWorkspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file that no spreadsheet would open is not offered; the page says what to change."""
+    monkeypatch.setattr("dashboard.views.export.MAX_ROWS", 1000)
+    page = open_page(pagina="exportar", moeda="bitcoin", periodo="24h")
+    assert page.get("download_button")[0].proto.disabled
+    assert "no máximo 1.000" in text_on(page)
 
 
 def _export_without_prices() -> None:

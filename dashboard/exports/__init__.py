@@ -1,0 +1,1 @@
+"""Files for download: what each kind of data holds, and how it is written as CSV or Parquet. No Streamlit."""
