@@ -13,12 +13,13 @@ from fastapi import Depends, FastAPI
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp
 
+from api.answer_path import AnswerPath
 from api.documentation import DESCRIPTION, TAGS, TITLE, add_pages, describe_source
 from api.errors import add_error_answers
 from api.request_filter import RequestFilter
 from api.routes import TOKEN_ANSWERS, data_router, open_router
-from api.security import require_token
-from api.state import StatusCache
+from api.security import may_see, require_token
+from api.versions import LOOK_EVERY_S, VersionClock
 from core.errors import EXIT_CONFIGURATION, ConfigurationError
 from core.processes.event_loop_heartbeat import loop_heartbeat
 from core.processes.health_schema import API
@@ -40,11 +41,13 @@ class _FilteredApi(FastAPI):
     """An application whose request filter wraps everything, even the answers to unexpected errors."""
 
     def build_middleware_stack(self) -> ASGIApp:
-        return RequestFilter(super().build_middleware_stack(), self.state.settings, self.state.readers)
+        return RequestFilter(super().build_middleware_stack(), self.state.settings, self.state.clock)
 
 
-def create_app(settings: Settings | None = None) -> FastAPI:
+def create_app(settings: Settings | None = None, look_every_s: float = LOOK_EVERY_S) -> FastAPI:
     """Build the application over the data folder of `settings` (default: environment and `.env`).
+
+    It looks for new data at most every `look_every_s`.
 
     Raises:
         ConfigurationError: The settings are invalid; one line per problem.
@@ -61,7 +64,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         lifespan=_lifespan,
     )
     api.state.settings, api.state.readers = chosen, readers
-    api.state.status_cache = StatusCache(chosen, readers, VERSION)
+    api.state.clock = VersionClock(readers, chosen.interval, look_every_s)
     api.include_router(open_router)
     if chosen.api_token:
         api.include_router(data_router, dependencies=[Depends(require_token)], responses=TOKEN_ANSWERS)
@@ -70,6 +73,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     add_pages(api, readers)
     add_error_answers(api)
     api.openapi = describe_source(api, readers)  # type: ignore[method-assign]  # FastAPI's own way to extend it
+    is_allowed = may_see(chosen.api_token)
+    api.add_middleware(AnswerPath, api.state.clock, is_allowed, is_private=chosen.api_token is not None)
     if chosen.cors_origins:
         api.add_middleware(
             CORSMiddleware,
@@ -83,9 +88,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
 @asynccontextmanager
 async def _lifespan(api: FastAPI) -> AsyncIterator[None]:
-    """Write heartbeats while the API serves; end with the process that started it."""
+    """Write heartbeats and look for new data while the API serves; end with the process that started it."""
     watch_parent()
-    async with loop_heartbeat(api.state.settings.run_dir, API):
+    async with loop_heartbeat(api.state.settings.run_dir, API), api.state.clock.watching():
         yield
     api.state.readers.close()
 

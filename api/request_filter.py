@@ -10,9 +10,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.problems import Problem, ProblemCode, problem_answer
 from api.security import DEFAULT_RATE, allowed_hosts, host_name, is_local, network
-from core.errors import ConfigurationError, NotReady
+from api.versions import UNDECIDED, VersionClock
 from core.rate_limit import RateLimiter
-from core.reading.readers import Readers
 from core.settings import Settings
 from core.wording import message
 
@@ -37,9 +36,9 @@ _HEADERS: Final = {
 class RequestFilter:
     """ASGI middleware around the whole application; every answer gets security headers and X-Fonte."""
 
-    def __init__(self, app: ASGIApp, settings: Settings, readers: Readers) -> None:
+    def __init__(self, app: ASGIApp, settings: Settings, clock: VersionClock) -> None:
         self._app = app
-        self._readers = readers
+        self._clock = clock
         self._has_token = settings.api_token is not None
         self._hosts = allowed_hosts(settings)
         self._limits_local = settings.api_rate_limit is not None
@@ -64,13 +63,7 @@ class RequestFilter:
         headers.update(_HEADERS)
         headers["Content-Security-Policy"] = _PAGE_POLICY if path in _PAGES else _DATA_POLICY
         if "X-Fonte" not in headers:
-            headers["X-Fonte"] = self._source()
-
-    def _source(self) -> str:
-        try:
-            return self._readers.workspace().source.value
-        except (NotReady, ConfigurationError, OSError):
-            return "indefinida"
+            headers["X-Fonte"] = self._clock.versions().source or UNDECIDED
 
     def _refusal(self, scope: Scope) -> Problem | None:
         """Why the request is refused, or None."""

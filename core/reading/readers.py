@@ -85,10 +85,19 @@ class Readers:
         Each process has its own tokens, so an old token is not valid after a restart.
         """
         try:
-            prices = self._prices_version()
+            prices = self.price_version()
         except (NotReady, DamagedFile, ConfigurationError):
-            prices = (0, 0)
-        return "-".join([self._token, *(f"{number:x}" for number in prices), self.publication_version()])
+            prices = self._token
+        return f"{prices}-{self.publication_version()}"
+
+    def price_version(self) -> str:
+        """A token that changes with each commit to the prices, valid in this process only; costs microseconds.
+
+        Raises:
+            NotReady: no prices are stored yet.
+            DamagedFile: the price store cannot be read.
+        """
+        return "-".join([self._token, *(f"{number:x}" for number in self._prices_version())])
 
     def publication_version(self) -> str:
         """A token that changes only with each publication of the pipeline."""

@@ -233,7 +233,7 @@ def test_an_unexpected_error_reveals_no_details(
     """The answer is 500 with one sentence; the cause is in the log."""
     sample.fill()
     client = make_client(sample.settings, raise_server_exceptions=False)
-    client.app.state.status_cache = None  # type: ignore[attr-defined]  # break the inside
+    client.app.state.readers = None  # type: ignore[attr-defined]  # break the inside
     with caplog.at_level(logging.ERROR):
         answer = client.get("/status")
     assert (answer.headers["x-fonte"], answer.headers["x-frame-options"]) == ("demo", "DENY")
