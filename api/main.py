@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Final
 
 from fastapi import Depends, FastAPI
 from starlette.middleware.cors import CORSMiddleware
@@ -16,6 +17,7 @@ from starlette.types import ASGIApp
 from api.answer_path import AnswerPath
 from api.documentation import DESCRIPTION, TAGS, TITLE, add_pages, describe_source
 from api.errors import add_error_answers
+from api.head_requests import HeadRequests
 from api.request_filter import RequestFilter
 from api.routes import TOKEN_ANSWERS, data_router, open_router
 from api.security import may_see, require_token
@@ -31,17 +33,39 @@ from core.wording import message, say
 
 __all__ = ["app", "create_app"]
 
-_EXPOSED = ("ETag", "Retry-After", "X-Fonte", "Content-Disposition")
+_EXPOSED: Final = (
+    "ETag",
+    "Retry-After",
+    "RateLimit",
+    "RateLimit-Policy",
+    "X-Fonte",
+    "X-Request-Id",
+    "Content-Disposition",
+    "Link",
+    "Deprecation",
+    "Sunset",
+)
 
 app: FastAPI
 """Built on first access: importing this module reads no settings and no files."""
 
 
 class _FilteredApi(FastAPI):
-    """An application whose request filter wraps everything, even the answers to unexpected errors."""
+    """An application whose request filter wraps everything, even the answers to unexpected errors; CORS the filter."""
 
     def build_middleware_stack(self) -> ASGIApp:
-        return RequestFilter(super().build_middleware_stack(), self.state.settings, self.state.clock)
+        settings: Settings = self.state.settings
+        answers = HeadRequests(super().build_middleware_stack())
+        filtered = RequestFilter(answers, settings, self.state.clock)
+        if not settings.cors_origins:
+            return filtered
+        return CORSMiddleware(
+            filtered,
+            allow_origins=settings.cors_origins,
+            allow_methods=["GET", "HEAD"],
+            allow_headers=["Authorization", "If-None-Match", "Last-Event-ID", "X-Request-Id"],
+            expose_headers=_EXPOSED,
+        )
 
 
 def create_app(settings: Settings | None = None, look_every_s: float = LOOK_EVERY_S) -> FastAPI:
@@ -75,14 +99,6 @@ def create_app(settings: Settings | None = None, look_every_s: float = LOOK_EVER
     api.openapi = describe_source(api, readers)  # type: ignore[method-assign]  # FastAPI's own way to extend it
     is_allowed = may_see(chosen.api_token)
     api.add_middleware(AnswerPath, api.state.clock, is_allowed, is_private=chosen.api_token is not None)
-    if chosen.cors_origins:
-        api.add_middleware(
-            CORSMiddleware,
-            allow_origins=chosen.cors_origins,
-            allow_methods=["GET"],
-            allow_headers=["Authorization", "If-None-Match"],
-            expose_headers=_EXPOSED,
-        )
     return api
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 
 from api.conversions import (
     coin_quote,
@@ -13,9 +13,10 @@ from api.conversions import (
     logged_row,
     metrics_answer,
     price_row,
-    scenario_answer,
+    risk_answer,
 )
-from api.forecast_schemas import Forecast, LevelAnswer, ScenarioAnswer
+from api.declared_parameters import only_declared_parameters
+from api.forecast_schemas import Forecast, LevelAnswer, RiskAnswer
 from api.parameters import CoinName, InvalidParameter, LevelQueryDep, OutputFormat, PortfolioQueryDep, TableQueryDep
 from api.request_context import ContextDep
 from api.schemas import (
@@ -52,8 +53,10 @@ _COIN_ANSWERS: Final[_Answers] = {
 }
 _TABLE_ANSWERS: Final[_Answers] = {**_COIN_ANSWERS, 200: {"content": {"text/csv": {"schema": {"type": "string"}}}}}
 
-open_router = APIRouter(tags=["sistema"])
-data_router = APIRouter()
+_DECLARED_ONLY: Final = [Depends(only_declared_parameters)]
+
+open_router = APIRouter(tags=["sistema"], dependencies=_DECLARED_ONLY)
+data_router = APIRouter(dependencies=_DECLARED_ONLY)
 
 
 @open_router.get("/saude", operation_id="saude", summary="A API responde?", response_description="Responde")
@@ -131,15 +134,15 @@ def get_level_chance(context: ContextDep, moeda: CoinName, query: LevelQueryDep)
 
 
 @data_router.get(
-    "/cenarios",
-    operation_id="cenarios",
+    "/risco",
+    operation_id="risco",
     summary="Risco de uma carteira",
     tags=["previsões"],
     response_description="Os dados",
     responses=_COIN_ANSWERS,
-    response_model=ScenarioAnswer,
+    response_model=RiskAnswer,
 )
-def get_scenarios(context: ContextDep, query: PortfolioQueryDep) -> Response:
+def get_risk(context: ContextDep, query: PortfolioQueryDep) -> Response:
     """O que uma carteira pode ganhar ou perder em uma hora.
 
     Os cenários juntam as previsões de agora ao modo como as moedas se moveram juntas nas últimas duas semanas.
@@ -151,7 +154,7 @@ def get_scenarios(context: ContextDep, query: PortfolioQueryDep) -> Response:
         units[coin] = held
     context.depends_on(Basis.PUBLICATION)
     portfolio = portfolio_outlook(context.readers, {coin.id: held for coin, held in units.items()})
-    return context.json(scenario_answer(units, portfolio, context.workspace))
+    return context.json(risk_answer(units, portfolio, context.workspace))
 
 
 @data_router.get(

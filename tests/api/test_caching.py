@@ -16,7 +16,7 @@ ADDRESSES = (
     "/moedas",
     "/prever/btc",
     "/probabilidade/btc?nivel=68000",
-    "/cenarios?carteira=btc:1,eth:2",
+    "/risco?carteira=btc:1,eth:2",
     "/previsoes/btc",
     "/historico/btc?formato=csv",
     "/metricas",
@@ -47,7 +47,7 @@ def test_an_unchanged_answer_is_not_sent_again(client: TestClient, address: str)
         ("/previsoes/btc", False, False),
         ("/prever/btc", False, True),
         ("/probabilidade/btc?nivel=68000", False, True),
-        ("/cenarios?carteira=btc:1", False, True),
+        ("/risco?carteira=btc:1", False, True),
         ("/metricas", False, False),
     ],
 )
@@ -77,7 +77,7 @@ def test_a_restart_changes_no_tag(filled: SampleWorkspace, make_client: ClientFa
 
 def test_a_refusal_is_never_cached(client: TestClient) -> None:
     """Answers to unknown coins and bad parameters have no tag and must not be stored."""
-    for address in ("/prever/nada", "/historico/btc?limite=0", "/cenarios?carteira=nada:1"):
+    for address in ("/prever/nada", "/historico/btc?limite=0", "/risco?carteira=nada:1"):
         answer = client.get(address, headers={"If-None-Match": "*"})
         assert answer.status_code in (404, 422)
         assert "etag" not in answer.headers
