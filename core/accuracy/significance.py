@@ -11,6 +11,7 @@ from typing import Final
 __all__ = [
     "MINIMUM_LENGTH",
     "better_p_value",
+    "mean_margin",
     "standard_error",
     "student_t_below",
     "student_t_quantile",
@@ -78,12 +79,38 @@ def better_p_value(differences: Sequence[float]) -> float | None:
 
     Sources: Diebold and Mariano (1995), "Comparing predictive accuracy"; Coroneo and Iacone (2020).
     """
+    known = _error_of(differences)
+    if known is None:
+        return None
+    error, degrees = known
+    return student_t_below(math.fsum(differences) / len(differences) / error, degrees)
+
+
+def mean_margin(differences: Sequence[float]) -> float | None:
+    """Half the width of the 95 % confidence interval of the mean of `differences`, which are as for `better_p_value`.
+
+    Returns:
+        None with fewer than `MINIMUM_LENGTH` values or if they do not vary.
+    """
+    known = _error_of(differences)
+    if known is None:
+        return None
+    error, degrees = known
+    return error * _t_97_5(degrees)
+
+
+def _error_of(differences: Sequence[float]) -> tuple[float, int] | None:
     if len(differences) < MINIMUM_LENGTH:
         return None
     error, degrees = standard_error(differences)
     if error <= 1e-12 * max(abs(difference) for difference in differences):
         return None
-    return student_t_below(math.fsum(differences) / len(differences) / error, degrees)
+    return error, degrees
+
+
+@lru_cache(maxsize=64)
+def _t_97_5(even_degrees: int) -> float:
+    return student_t_quantile(0.975, even_degrees)
 
 
 def student_t_quantile(share: float, even_degrees: int) -> float:

@@ -13,6 +13,7 @@ from scipy import stats
 from core.accuracy.significance import (
     MINIMUM_LENGTH,
     better_p_value,
+    mean_margin,
     standard_error,
     student_t_below,
     student_t_quantile,
@@ -93,3 +94,19 @@ def test_p_values_are_uniform_if_neither_is_better(overlap: int) -> None:
     for level in (0.05, 0.25, 0.5, 0.75, 0.95):
         assert np.mean(np.array(p_values) < level) == pytest.approx(level, abs=0.045)
     assert np.mean(np.array(p_values) < 0.05) < 0.08
+
+
+def test_the_margin_holds_the_true_mean_19_times_of_20() -> None:
+    """Of 600 series of independent values around 0, about 95 % have 0 within the margin of their mean."""
+    rng = np.random.default_rng(9)
+    series = rng.normal(0, 1, (600, 64)).tolist()
+    held = [abs(np.mean(values)) <= (mean_margin(values) or 0.0) for values in series]
+    assert 0.92 <= np.mean(held) <= 0.98
+
+
+def test_the_margin_and_the_test_speak_from_the_same_length_on() -> None:
+    """With fewer than `MINIMUM_LENGTH` values neither is known; constant values have no margin either."""
+    values = np.random.default_rng(1).normal(0, 1, MINIMUM_LENGTH).tolist()
+    assert mean_margin(values[1:]) is None
+    assert (mean_margin(values) is None) == (better_p_value(values) is None)
+    assert mean_margin([0.1] * 48) is None
