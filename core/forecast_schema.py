@@ -13,6 +13,7 @@ __all__ = [
     "INTERVALS",
     "KIND_BASELINE",
     "KIND_MODEL",
+    "LOGGED_COLUMNS",
     "QUANTILES",
     "QUANTILE_COLUMNS",
     "REACH_COLUMNS",
@@ -83,6 +84,9 @@ FORECAST_SCHEMA: Final = pa.schema(
 
 Rows of version 0.1.0 lack reach and activity: readers take them as null.
 """
+
+LOGGED_COLUMNS: Final[tuple[str, ...]] = ("coin", "origin", "horizon_min", "price_origin", "mean", "q10", "q90")
+"""The columns that say how a past forecast turned out: its 80 % interval and its mean."""
 
 SCALED_MOVE_COLUMNS: Final[tuple[str, ...]] = tuple(f"move{horizon:02d}" for horizon in HORIZONS_MIN)
 

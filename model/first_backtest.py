@@ -1,7 +1,7 @@
 """A backtest over the prices of the first back-fill, so that the accuracy page is not empty on the first day.
 
-`python -m model.first_backtest --out FILE` is started by the pipeline as a process of its own, at the lowest
-priority; it reads the price store, writes score rows to FILE and touches nothing else.
+`python -m model.first_backtest --out FOLDER` is started by the pipeline as a process of its own, at the lowest
+priority; it reads the price store, writes two tables into FOLDER and touches nothing else.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from core.errors import BadInput
+from core.forecast_schema import FORECAST_SCHEMA, HORIZONS_MIN, LOGGED_COLUMNS
 from core.price_store import PriceReader
 from core.processes.command_line import CommandLine, run_command
 from core.processes.lifecycle import lower_priority
@@ -32,9 +33,10 @@ from model.backtesting.loss_frames import losses, score_rows
 from model.backtesting.walk_forward import WalkOptions
 from model.forecaster.engine import EngineOptions
 from model.forecaster.prior import Prior
+from model.loop.backtest_process import FORECASTS, SCORES
 from model.loop.session import engine_options
 
-__all__ = ["main", "score_history"]
+__all__ = ["backtest_history", "main"]
 
 _MIN_HISTORY_HOURS: Final = 8
 _DAYS: Final = 14
@@ -46,8 +48,11 @@ _MAX_COINS: Final = 50
 _log = logging.getLogger(__name__)
 
 
-def score_history(recording: PriceHistory, engine_options: EngineOptions) -> pa.Table:
-    """Score rows (SCORE_SCHEMA) of walk-forward forecasts, every half hour, or hourly over more than two days.
+def backtest_history(recording: PriceHistory, engine_options: EngineOptions) -> tuple[pa.Table, pa.Table]:
+    """Walk-forward forecasts, every half hour, or hourly over more than two days.
+
+    Returns:
+        Their score rows (SCORE_SCHEMA), and those of one hour ahead (`LOGGED_COLUMNS`).
 
     Raises:
         BadInput: no coin has eight hours of prices.
@@ -56,7 +61,10 @@ def score_history(recording: PriceHistory, engine_options: EngineOptions) -> pa.
     step_min = 30 if span_ms <= _SHORT_DAYS * DAY_MS else 60
     options = WalkOptions(step_min=step_min, refit_min=360, min_history_hours=_MIN_HISTORY_HOURS)
     result = run(recording, options, engine_options, Prior.load())
-    return score_rows(losses(result.scored))
+    hourly = result.forecasts.loc[result.forecasts["horizon_min"] == HORIZONS_MIN[-1], list(LOGGED_COLUMNS)]
+    forecasts = pa.Table.from_pandas(hourly, preserve_index=False)
+    forecasts = forecasts.cast(pa.schema([FORECAST_SCHEMA.field(name) for name in LOGGED_COLUMNS]))
+    return score_rows(losses(result.scored)), forecasts
 
 
 def _stored_prices(prices: PriceReader, since_ms: int) -> PriceHistory:
@@ -70,21 +78,22 @@ def _stored_prices(prices: PriceReader, since_ms: int) -> PriceHistory:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Score the stored history into a file."""
+    """Backtest the stored history into two files."""
     line = CommandLine("model.first_backtest")
-    line.options()("--out", type=Path, required=True, value="file")
-    return run_command(line, _score_into_file, arguments)
+    line.options()("--out", type=Path, required=True, value="folder")
+    return run_command(line, _backtest_into, arguments)
 
 
-def _score_into_file(settings: Settings, given: Namespace) -> int:
+def _backtest_into(settings: Settings, given: Namespace) -> int:
     lower_priority()
     with PriceReader(workspace_for_step(settings).database) as prices:
         recording = _stored_prices(prices, now_ms() - _DAYS * DAY_MS)
     if not recording:
         raise BadInput(message("backtest.too_young"))
-    rows = score_history(recording, engine_options(settings))
-    pq.write_table(rows, given.out)
-    _log.info("backtest of the stored history: %d score rows of %d coins", rows.num_rows, len(recording))
+    scores, forecasts = backtest_history(recording, engine_options(settings))
+    pq.write_table(scores, given.out / SCORES)
+    pq.write_table(forecasts, given.out / FORECASTS)
+    _log.info("backtest of the stored history: %d score rows of %d coins", scores.num_rows, len(recording))
     return 0
 
 

@@ -15,13 +15,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from core.accuracy.summary import CondensedScores, condense
 from core.answers.distribution import PriceDistribution
 from core.answers.scenarios import ScaledHours
 from core.errors import UnknownCoin
 from core.files import file_stamp
 from core.forecast_schema import (
     ACTIVITY_PERCENTILE,
+    LOGGED_COLUMNS,
     QUANTILE_COLUMNS,
     REACH_COLUMNS,
     SCALED_MOVE_COLUMNS,
@@ -32,13 +32,14 @@ from core.publishing.manifest import Part
 from core.publishing.parquet import read_table
 from core.reading.values import FileInfo, ForecastStep, ForecastView, LoggedForecast, Quote
 from core.realised_price import realised_prices
-from core.times import DAY_MS, MINUTE_MS
+from core.times import DAY_MS, HOUR_MS, MINUTE_MS
 from core.wording import message
 
 __all__ = [
-    "condensed_scores",
+    "backtest_rows",
     "database_info",
     "forecast_views",
+    "hourly_before",
     "join_outcomes",
     "log_rows",
     "nearest_coins",
@@ -46,33 +47,38 @@ __all__ = [
     "newest_parts",
     "parts_between",
     "quotes",
+    "read_forecasts",
     "scaled_hours",
     "table_info",
     "unknown_coin",
 ]
 
-_LOG_COLUMNS: Final = ("coin", "origin", "horizon_min", "price_origin", "mean", "q10", "q90")
 _DISTRIBUTION_COLUMNS: Final = ("coin", "origin", "horizon_min", "price_origin", *QUANTILE_COLUMNS)
 _HOUR_MIN: Final = 60
-_CHANGE_TOLERANCE_MS: Final = 15 * MINUTE_MS
+_CHANGES: Final = ((HOUR_MS, 5 * MINUTE_MS), (DAY_MS, 15 * MINUTE_MS))
+"""Spans of the changes of a price, and how far from its start the earlier price may lie."""
 
 
 def quotes(prices: PriceReader) -> list[Quote]:
-    """All coins by rank with their newest price and its change over 24 hours."""
+    """All coins by rank with their newest price and its changes over an hour and a day."""
     latest = prices.latest()
     result = []
     for coin in prices.coins():
         newest = latest.get(coin.id)
-        change = None if newest is None else _change_24h(prices, newest)
-        price, ts_ms = (None, None) if newest is None else (newest.price, newest.ts_ms)
-        result.append(Quote(coin.id, coin.symbol, coin.name, coin.rank, price, change, ts_ms))
+        if newest is None:
+            result.append(Quote(coin.id, coin.symbol, coin.name, coin.rank, None, None, None))
+            continue
+        change_1h, change_24h = (_change(prices, newest, span_ms, near_ms) for span_ms, near_ms in _CHANGES)
+        result.append(
+            Quote(coin.id, coin.symbol, coin.name, coin.rank, newest.price, change_24h, newest.ts_ms, change_1h)
+        )
     return result
 
 
-def _change_24h(prices: PriceReader, newest: Price) -> float | None:
-    """Change in percent against the price nearest to 24 hours before; None if none is within 15 minutes of it."""
-    target_ms = newest.ts_ms - DAY_MS
-    near = prices.range(newest.coin_id, target_ms - _CHANGE_TOLERANCE_MS, target_ms + _CHANGE_TOLERANCE_MS)
+def _change(prices: PriceReader, newest: Price, span_ms: int, tolerance_ms: int) -> float | None:
+    """Change in percent against the price nearest to `span_ms` before; None if none is within the tolerance of it."""
+    target_ms = newest.ts_ms - span_ms
+    near = prices.range(newest.coin_id, target_ms - tolerance_ms, target_ms + tolerance_ms)
     if not near:
         return None
     _, before = min(near, key=lambda row: abs(row[0] - target_ms))
@@ -104,6 +110,19 @@ def forecast_views(table: pa.Table, trained_ms: int | None) -> dict[str, Forecas
     return {coin: _forecast_view(rows, trained_ms) for coin, rows in grouped.items()}
 
 
+def read_forecasts(path: Path) -> dict[str, ForecastView]:
+    """The newest forecast of every coin, from the published table."""
+    table = read_table(path)
+    trained = (table.schema.metadata or {}).get(b"trained_ms")
+    return forecast_views(table, int(trained) if trained else None)
+
+
+def hourly_before(prices: PriceReader, coin_id: str, start_ms: int) -> list[tuple[int, float]]:
+    """Hourly prices from `start_ms` on that are older than the coin's first stored price."""
+    first_ms = prices.first_ms(coin_id)
+    return [(ts_ms, price) for ts_ms, price in prices.hourly(coin_id) if start_ms <= ts_ms < (first_ms or 0)]
+
+
 def parts_between(parts: Iterable[Part], start_ms: int, end_ms: int) -> list[Part]:
     """Select the parts that may hold times within [start_ms, end_ms], latest first."""
     chosen = [part for part in parts if part.start_ms <= end_ms and part.end_ms >= start_ms]
@@ -121,14 +140,8 @@ def newest_parts(parts: Iterable[Part], max_rows: int) -> list[Part]:
     return chosen[::-1]
 
 
-@lru_cache(maxsize=256)
-def condensed_scores(path: Path) -> CondensedScores:
-    """What a published file of scores says; cached, because files never change."""
-    return condense(read_table(path))
-
-
 def log_rows(
-    path: Path, part: Part, coin_id: str, horizon_min: int, columns: tuple[str, ...] = _LOG_COLUMNS
+    path: Path, part: Part, coin_id: str, horizon_min: int, columns: tuple[str, ...] = LOGGED_COLUMNS
 ) -> list[dict[str, Any]]:
     """Read the rows of one coin and horizon from one part of the log, newest origin first.
 
@@ -140,6 +153,13 @@ def log_rows(
         table = _rows_of_horizon(path, horizon_min, columns)
         table = table.filter(pc.equal(table["coin"], coin_id))
     return sorted(table.to_pylist(), key=lambda row: row["origin"], reverse=True)
+
+
+def backtest_rows(path: Path, coin_id: str) -> list[dict[str, Any]]:
+    """The backtest's forecasts of one hour ahead for one coin, newest origin first, as `log_rows` gives them."""
+    return sorted(
+        _rows_of_coin(path, coin_id, _HOUR_MIN, LOGGED_COLUMNS).to_pylist(), key=lambda row: row["origin"], reverse=True
+    )
 
 
 def join_outcomes(

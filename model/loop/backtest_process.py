@@ -10,20 +10,23 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-import pyarrow as pa
 import pyarrow.parquet as pq
 
-from core.accuracy.scores import SCORE_SCHEMA
 from core.processes.child import child_command
 from core.processes.health_schema import COLLECTOR
 from core.processes.heartbeat import read_health
 from core.settings import PARENT_VARIABLE, PROJECT
 from model.loop.session import Session
 
-__all__ = ["FirstBacktest"]
+__all__ = ["FORECASTS", "SCORES", "FirstBacktest"]
+
+SCORES: Final = "scores.parquet"
+FORECASTS: Final = "forecasts.parquet"
+"""Files of the process: rows of SCORE_SCHEMA, and the forecasts of one hour ahead with `LOGGED_COLUMNS`."""
 
 _ENTRY: Final = "backtest"
-"""Name of the published table."""
+_FORECASTS_ENTRY: Final = "backtest_forecasts"
+"""Names of the published tables: the scores, and the forecasts of one hour ahead."""
 
 _log = logging.getLogger(__name__)
 
@@ -71,22 +74,17 @@ class FirstBacktest:
         return progress.backfill_total > 0 and progress.backfill_done == progress.backfill_total
 
     def _start(self) -> subprocess.Popen[bytes]:
-        command, variables = child_command("model.first_backtest", "--out", str(self._result))
+        command, variables = child_command("model.first_backtest", "--out", self._folder.name)
         settings = self._session.settings.model_copy(update={"source": self._session.workspace.source})
         environment = {**os.environ, **settings.environment(), **variables, PARENT_VARIABLE: str(os.getpid())}
         return subprocess.Popen(command, cwd=PROJECT, env=environment, stdin=subprocess.DEVNULL)  # noqa: S603 - ourselves
 
     def _finish(self, exit_code: int) -> None:
-        rows = pq.read_table(self._result) if exit_code == 0 else SCORE_SCHEMA.empty_table()
-        if exit_code != 0:
+        if exit_code == 0:
+            folder = Path(self._folder.name)
+            tables = {_ENTRY: pq.read_table(folder / SCORES), _FORECASTS_ENTRY: pq.read_table(folder / FORECASTS)}
+            if tables[_ENTRY].num_rows:
+                self._session.publisher.publish(tables)
+        else:
             _log.warning("the first backtest ended with %d: the accuracy page waits for live scores", exit_code)
-        self._publish(rows)
         self._done = True
-
-    def _publish(self, rows: pa.Table) -> None:
-        if rows.num_rows:
-            self._session.publisher.publish({_ENTRY: rows})
-
-    @property
-    def _result(self) -> Path:
-        return Path(self._folder.name) / "scores.parquet"

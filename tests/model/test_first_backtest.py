@@ -15,7 +15,7 @@ from core.reading.readers import Readers
 from core.settings import load_settings
 from core.times import GRID_STEP_MS, now_ms
 from core.workspace import open_workspace
-from model.first_backtest import score_history
+from model.first_backtest import backtest_history
 from model.forecaster.engine import EngineOptions
 from model.loop.backtest_process import FirstBacktest
 from model.loop.session import open_session
@@ -28,10 +28,13 @@ def _walk(seed: int, steps: int) -> np.ndarray[tuple[int], np.dtype[np.float64]]
 def test_a_day_of_prices_is_scored_at_every_horizon() -> None:
     """From the ninth hour on each coin has forecasts with outcomes, at all twelve horizons."""
     times = now_ms() // GRID_STEP_MS * GRID_STEP_MS - GRID_STEP_MS * np.arange(288)[::-1]
-    rows = score_history({"bitcoin": (times, _walk(0, 288)), "solana": (times, _walk(1, 288))}, EngineOptions())
+    recording = {"bitcoin": (times, _walk(0, 288)), "solana": (times, _walk(1, 288))}
+    rows, forecasts = backtest_history(recording, EngineOptions())
     assert set(rows["coin"].to_pylist()) == {"bitcoin", "solana"}
     assert set(rows["horizon_min"].to_pylist()) == set(HORIZONS_MIN)
     assert sum(rows["n"].to_pylist()) > 2 * 12 * 20
+    assert set(forecasts["horizon_min"].to_pylist()) == {60}
+    assert forecasts.num_rows > 2 * 20
 
 
 def test_the_pipeline_runs_it_once_when_the_back_fill_is_complete(tmp_path: Path) -> None:
@@ -56,6 +59,10 @@ def test_the_pipeline_runs_it_once_when_the_back_fill_is_complete(tmp_path: Path
         assert metrics.live is None
         assert metrics.backtest is not None
         assert metrics.backtest.overall.forecasts > 100
+        past = Readers(settings).backtested("bitcoin", 0, now)
+        assert len(past) > 8
+        assert past[0].origin_ms > past[-1].origin_ms
+        assert any(forecast.actual is not None for forecast in past)
         with FirstBacktest(session) as again:
             again.step()
             assert again._process is None
