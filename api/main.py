@@ -8,20 +8,17 @@ from __future__ import annotations
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Final
 
 from fastapi import Depends, FastAPI
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp
 
-from api.answer_path import AnswerPath
 from api.documentation import DESCRIPTION, TAGS, TITLE, add_pages, describe_source
 from api.errors import add_error_answers
-from api.head_requests import HeadRequests
 from api.request_filter import RequestFilter
 from api.routes import TOKEN_ANSWERS, data_router, open_router
-from api.security import may_see, require_token
-from api.versions import LOOK_EVERY_S, VersionClock
+from api.security import require_token
+from api.state import StatusCache
 from core.errors import EXIT_CONFIGURATION, ConfigurationError
 from core.processes.event_loop_heartbeat import loop_heartbeat
 from core.processes.health_schema import API
@@ -33,45 +30,21 @@ from core.wording import message, say
 
 __all__ = ["app", "create_app"]
 
-_EXPOSED: Final = (
-    "ETag",
-    "Retry-After",
-    "RateLimit",
-    "RateLimit-Policy",
-    "X-Fonte",
-    "X-Request-Id",
-    "Content-Disposition",
-    "Link",
-    "Deprecation",
-    "Sunset",
-)
+_EXPOSED = ("ETag", "Retry-After", "X-Fonte", "Content-Disposition")
 
 app: FastAPI
 """Built on first access: importing this module reads no settings and no files."""
 
 
 class _FilteredApi(FastAPI):
-    """An application whose request filter wraps everything, even the answers to unexpected errors; CORS the filter."""
+    """An application whose request filter wraps everything, even the answers to unexpected errors."""
 
     def build_middleware_stack(self) -> ASGIApp:
-        settings: Settings = self.state.settings
-        answers = HeadRequests(super().build_middleware_stack())
-        filtered = RequestFilter(answers, settings, self.state.clock)
-        if not settings.cors_origins:
-            return filtered
-        return CORSMiddleware(
-            filtered,
-            allow_origins=settings.cors_origins,
-            allow_methods=["GET", "HEAD"],
-            allow_headers=["Authorization", "If-None-Match", "Last-Event-ID", "X-Request-Id"],
-            expose_headers=_EXPOSED,
-        )
+        return RequestFilter(super().build_middleware_stack(), self.state.settings, self.state.readers)
 
 
-def create_app(settings: Settings | None = None, look_every_s: float = LOOK_EVERY_S) -> FastAPI:
+def create_app(settings: Settings | None = None) -> FastAPI:
     """Build the application over the data folder of `settings` (default: environment and `.env`).
-
-    It looks for new data at most every `look_every_s`.
 
     Raises:
         ConfigurationError: The settings are invalid; one line per problem.
@@ -88,7 +61,7 @@ def create_app(settings: Settings | None = None, look_every_s: float = LOOK_EVER
         lifespan=_lifespan,
     )
     api.state.settings, api.state.readers = chosen, readers
-    api.state.clock = VersionClock(readers, chosen.interval, look_every_s)
+    api.state.status_cache = StatusCache(chosen, readers, VERSION)
     api.include_router(open_router)
     if chosen.api_token:
         api.include_router(data_router, dependencies=[Depends(require_token)], responses=TOKEN_ANSWERS)
@@ -97,16 +70,22 @@ def create_app(settings: Settings | None = None, look_every_s: float = LOOK_EVER
     add_pages(api, readers)
     add_error_answers(api)
     api.openapi = describe_source(api, readers)  # type: ignore[method-assign]  # FastAPI's own way to extend it
-    is_allowed = may_see(chosen.api_token)
-    api.add_middleware(AnswerPath, api.state.clock, is_allowed, is_private=chosen.api_token is not None)
+    if chosen.cors_origins:
+        api.add_middleware(
+            CORSMiddleware,
+            allow_origins=chosen.cors_origins,
+            allow_methods=["GET"],
+            allow_headers=["Authorization", "If-None-Match"],
+            expose_headers=_EXPOSED,
+        )
     return api
 
 
 @asynccontextmanager
 async def _lifespan(api: FastAPI) -> AsyncIterator[None]:
-    """Write heartbeats and look for new data while the API serves; end with the process that started it."""
+    """Write heartbeats while the API serves; end with the process that started it."""
     watch_parent()
-    async with loop_heartbeat(api.state.settings.run_dir, API), api.state.clock.watching():
+    async with loop_heartbeat(api.state.settings.run_dir, API):
         yield
     api.state.readers.close()
 

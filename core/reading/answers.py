@@ -23,9 +23,11 @@ from core.wording import message
 
 __all__ = [
     "MIN_HALF_HOURS",
+    "HourAhead",
     "LevelChance",
     "Outlook",
     "PortfolioOutlook",
+    "hours_ahead",
     "level_chance",
     "outlook",
     "portfolio_outlook",
@@ -51,6 +53,24 @@ class Outlook:
     activity_percentile: float | None
     regime: Regime | None
     last_hour: UnusualHour | None
+
+
+@dataclass(frozen=True)
+class HourAhead:
+    """What the newest forecast says of the next hour of one coin among all; the cheap part of an `Outlook`.
+
+    Attributes:
+        low_80, high_80: the 80 % interval of the price.
+        expected_move: absolute, as a fraction of the price.
+        activity_percentile, regime: None when unknown.
+    """
+
+    price_origin: float
+    low_80: float
+    high_80: float
+    expected_move: float
+    activity_percentile: float | None
+    regime: Regime | None
 
 
 @dataclass(frozen=True)
@@ -81,6 +101,17 @@ def outlook(readers: Readers, coin_id: str) -> Outlook:
         NotReady: the coin has no forecast yet.
     """
     return readers.derived(f"outlook {coin_id}", lambda: _outlook(readers, coin_id))
+
+
+def hours_ahead(readers: Readers) -> Mapping[str, HourAhead]:
+    """The next hour of every coin that has a forecast; computed once for each publication.
+
+    Raises:
+        NotReady: no forecasts are published yet.
+    """
+    return readers.derived(
+        "hours ahead", lambda: {coin: _hour_ahead(view) for coin, view in readers.forecasts().items()}
+    )
 
 
 def level_chance(view: ForecastView, level: float, horizon_min: int) -> LevelChance:
@@ -116,16 +147,28 @@ def portfolio_outlook(readers: Readers, units: Mapping[str, float]) -> Portfolio
     return PortfolioOutlook(views, values, portfolio_risk(np.array(values), log_moves))
 
 
-def _outlook(readers: Readers, coin_id: str) -> Outlook:
-    view = readers.forecast(coin_id)
+def _hour_ahead(view: ForecastView) -> HourAhead:
     hour = view.steps[-1]
     low, high = (hour.quantiles[column] for column in INTERVALS[80])
+    return HourAhead(
+        price_origin=view.price_origin,
+        low_80=low,
+        high_80=high,
+        expected_move=view.distribution(hour).expected_move(),
+        activity_percentile=view.activity_percentile,
+        regime=regime(view.activity_percentile),
+    )
+
+
+def _outlook(readers: Readers, coin_id: str) -> Outlook:
+    view = readers.forecast(coin_id)
+    hour = _hour_ahead(view)
     before = readers.logged_distribution(coin_id, view.origin_ms - HOUR_MS)
     return Outlook(
         view=view,
-        expected_move=view.distribution(hour).expected_move(),
-        band_80=(high - low) / (2 * view.price_origin),
-        activity_percentile=view.activity_percentile,
-        regime=regime(view.activity_percentile),
+        expected_move=hour.expected_move,
+        band_80=(hour.high_80 - hour.low_80) / (2 * view.price_origin),
+        activity_percentile=hour.activity_percentile,
+        regime=hour.regime,
         last_hour=None if before is None else unusual_hour(before, view.price_origin),
     )

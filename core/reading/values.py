@@ -21,6 +21,7 @@ class Quote:
     price: float | None
     change_24h_percent: float | None
     updated_ms: int | None
+    change_1h_percent: float | None = None
 
 
 @dataclass(frozen=True)

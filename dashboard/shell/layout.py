@@ -26,6 +26,8 @@ from dashboard.views import VIEWS
 __all__ = ["draw"]
 
 _WATCH_EVERY: Final = "2s"
+_MARKET: Final = "visao"
+_COIN: Final = "moeda"
 _ICON: Final = Path(__file__).with_name("icon.svg")
 
 
@@ -103,6 +105,7 @@ def _watch(view: ViewContext, drawn: tuple[object, ...]) -> None:
 
 def _tabs(view: ViewContext) -> None:
     _accept_symbols(view.readers)
+    _accept_coin_links()
     switch = partial(st.pills, view.texts("tabs.label"), label_visibility="collapsed", required=True)
     label = {name: f"{one.icon} {view.texts(f'tabs.{name}')}" for name, one in VIEWS.items()}
     name = query_choice("pagina", tuple(VIEWS), next(iter(VIEWS)), switch, label.__getitem__)
@@ -112,6 +115,13 @@ def _tabs(view: ViewContext) -> None:
     for choice, given in unknown_names().items():
         sentence = view.texts(f"unknown.{choice}" if choice in ("pagina", "moedas") else "unknown.choice", given=given)
         remarks.warning(escape_markdown(sentence), icon=":material/search_off:")
+
+
+def _accept_coin_links() -> None:
+    """Open the page of the coin that the address names, if it names no other page."""
+    address = st.query_params
+    if "pagina" not in st.session_state and "moeda" in address and address.get("pagina", _MARKET) == _MARKET:
+        address["pagina"] = _COIN
 
 
 def _accept_symbols(readers: Readers) -> None:

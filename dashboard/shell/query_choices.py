@@ -19,6 +19,8 @@ from dashboard.shell.context import ViewContext
 __all__ = [
     "choose_coin",
     "choose_window",
+    "keep_value",
+    "kept_value",
     "nearest_option",
     "query_choice",
     "query_choices",
@@ -95,6 +97,22 @@ def query_choices(
     choices: list[str] = _shown(widget, name, options, label)
     _write_address(name, ",".join(choices))
     return choices
+
+
+def kept_value(name: str, default: str = "") -> str:
+    """What the visitor did outside of widgets, such as the order of a table, as `keep_value` kept it."""
+    if name not in st.session_state:
+        st.session_state[name] = st.query_params.get(name, default)
+    return str(st.session_state[name])
+
+
+def keep_value(name: str, value: str) -> None:
+    """Keep a value in the session and in the address; an empty one leaves the address."""
+    st.session_state[name] = value
+    if value:
+        st.query_params[name] = value
+    elif name in st.query_params:
+        del st.query_params[name]
 
 
 def segmented(label: str, **options: Any) -> Any:

@@ -31,7 +31,7 @@ WITHOUT_PARAMETERS = ("/saude", "/status", "/moedas", "/metricas")
 WITH_PARAMETERS = (
     "/prever/{moeda}",
     "/probabilidade/{moeda}",
-    "/risco",
+    "/cenarios",
     "/previsoes/{moeda}",
     "/historico/{moeda}",
     "/metricas/{moeda}",

@@ -82,7 +82,7 @@ def publish(workspace: SampleWorkspace, page: Page) -> None:
 
 def test_the_chosen_coin_survives_refreshes(running: SampleWorkspace, visit: Callable[..., Page]) -> None:
     """A chosen coin and its chart are still there after two publications and two reloads."""
-    page = visit()
+    page = visit("?pagina=moeda")
     expect(page.locator(CHART).first).to_be_visible()
     expect(page.get_by_test_id("stSidebar")).to_have_count(0)
     expect(page.locator("[data-notice=simulated]")).to_contain_text("DADOS SIMULADOS")
@@ -121,7 +121,7 @@ def test_a_chart_is_redrawn_only_for_new_data(running: SampleWorkspace, visit: C
 
 def test_a_stopped_collector_is_announced(running: SampleWorkspace, visit: Callable[..., Page]) -> None:
     """When the collector stops, an alert appears without a reload; when it is back, the alert goes."""
-    page = visit()
+    page = visit("?pagina=moeda")
     expect(page.locator(CHART).first).to_be_visible()
     expect(page.get_by_role("alert")).to_have_count(0)
     running.stop("collector")
@@ -133,10 +133,10 @@ def test_a_stopped_collector_is_announced(running: SampleWorkspace, visit: Calla
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_a_phone_never_scrolls_sideways(visit: Callable[..., Page], theme: str) -> None:
     """Every view fits into 390 pixels, in light and dark, with its charts drawn."""
-    for view in ("visao", "precisao", "comparacao", "exportar", "diagnostico"):
+    for view in ("visao", "moeda", "precisao", "comparacao", "exportar", "diagnostico"):
         page = visit(f"?pagina={view}", width=390, height=844, theme=theme)
         expect(page.get_by_text("Powered by")).to_be_visible()
-        if view in ("visao", "precisao", "comparacao"):
+        if view in ("moeda", "precisao", "comparacao"):
             expect(page.locator(CHART).first).to_be_visible()
         main = page.get_by_test_id("stMain")
         widths = main.evaluate("node => [node.scrollWidth, node.clientWidth, document.documentElement.scrollWidth]")
@@ -144,9 +144,9 @@ def test_a_phone_never_scrolls_sideways(visit: Callable[..., Page], theme: str) 
 
 
 def test_every_view_opens_by_its_button(visit: Callable[..., Page]) -> None:
-    """All five views draw without an error message, and a file can be downloaded."""
-    page = visit()
-    for name in ("Precisão", "Comparação", "Exportar", "Diagnóstico", "Visão geral"):
+    """All six views draw without an error message, and a file can be downloaded."""
+    page = visit("?pagina=moeda")
+    for name in ("Precisão", "Comparação", "Exportar", "Diagnóstico", "Visão geral", "Moeda"):
         page.locator(".st-key-pagina").get_by_role("radio", name=name).click()
         expect(page.get_by_test_id("stSkeleton")).to_have_count(0)
         expect(page.get_by_test_id("stException")).to_have_count(0)
@@ -164,7 +164,7 @@ def test_the_first_visitor_sees_data_arrive(
     """A page opened before there are data shows the progress, then the chart, without a reload."""
     workspace = make_workspace()
     page = browser.new_page()
-    page.goto(serve(load_settings()).url)
+    page.goto(f"{serve(load_settings()).url}/?pagina=moeda")
     expect(page.get_by_text("Preparando os dados")).to_be_visible()
     workspace.beat("collector", backfill_done=1, backfill_total=8)
     expect(page.get_by_text("1 de 8")).to_be_visible()

@@ -41,7 +41,7 @@ def test_stale_prices_and_stopped_processes_are_announced(make_workspace: Make) 
     workspace.now -= 2 * HOUR_MS
     workspace.fill_prices()
     workspace.publish_forecasts()
-    text = text_on(page := open_page())
+    text = text_on(page := open_page(pagina="moeda"))
     assert "O processo coletor está parado." in text
     assert "Os preços estão parados há 120 min." in text
     assert page.get("plotly_chart")
@@ -50,7 +50,7 @@ def test_stale_prices_and_stopped_processes_are_announced(make_workspace: Make) 
 def test_live_data_have_no_banner(make_workspace: Make) -> None:
     """A healthy live suite has neither bar nor watermark."""
     make_workspace("coingecko").run()
-    page = open_page()
+    page = open_page(pagina="moeda")
     assert not page.html
     assert all(note["text"] != "DADOS SIMULADOS" for note in chart_on(page)["layout"]["annotations"])
 

@@ -29,7 +29,7 @@ def test_only_the_token_is_accepted(given_text: str, token: str) -> None:
 def test_nothing_is_shown_before_the_token(make_workspace: Make) -> None:
     """The page shows only the form until the right token is given, which then holds for the session."""
     make_workspace(api_token="open-sesame").run()
-    page = open_page()
+    page = open_page(pagina="moeda")
     assert not page.metric
     assert "DADOS" not in text_on(page)
     page.text_input[0].set_value("open-sesamE")
@@ -49,10 +49,10 @@ def test_guessing_the_token_is_slow(make_workspace: Make, monkeypatch: pytest.Mo
     monkeypatch.setattr(type(streamlit.context), "ip_address", "10.0.0.7")  # without a browser there is none
     make_workspace(api_token="open-sesame").run()
     for _ in range(3):
-        page = open_page()
+        page = open_page(pagina="moeda")
         page.text_input[0].set_value("1234")
         assert "incorreto" in text_on(page.button[0].click().run())
-    page = open_page()
+    page = open_page(pagina="moeda")
     page.text_input[0].set_value("open-sesame")
     assert "Tentativas demais" in text_on(page.button[0].click().run())
     assert not page.metric

@@ -228,4 +228,4 @@ def _delta(formats: Formats, change: float | None) -> _Delta:
     return {"delta": text, "delta_color": "normal", "delta_arrow": "up" if change > 0 else "down"}
 
 
-VIEW: Final = View("visao", ":material/show_chart:", position=1, show=show)
+VIEW: Final = View("moeda", ":material/show_chart:", position=1, show=show)

@@ -1,4 +1,4 @@
-"""The overview: one coin, its cards and its chart, from real files."""
+"""The page of one coin, its cards and its chart, from real files."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def test_the_coin_of_the_address_is_shown(running: SampleWorkspace) -> None:
 
 def test_unchanged_data_give_an_identical_chart(running: SampleWorkspace) -> None:
     """A rerun without new data sends the same figure under the same id; a new price changes it."""
-    page = open_page()
+    page = open_page(pagina="moeda")
     first = page.get("plotly_chart")[0].proto
     page.run()
     second = page.get("plotly_chart")[0].proto
@@ -41,14 +41,14 @@ def test_unchanged_data_give_an_identical_chart(running: SampleWorkspace) -> Non
 
 def test_times_are_those_of_the_browser(running: SampleWorkspace) -> None:
     """Browsers in two time zones see the same point at different local times."""
-    brazil, utc = (chart_on(open_page(timezone=zone)) for zone in ("America/Sao_Paulo", "UTC"))
+    brazil, utc = (chart_on(open_page(pagina="moeda", timezone=zone)) for zone in ("America/Sao_Paulo", "UTC"))
     assert brazil["data"][3]["y"] == utc["data"][3]["y"]
     assert brazil["data"][3]["x"][-1] != utc["data"][3]["x"][-1]
 
 
 def test_past_forecasts_can_be_shown(running: SampleWorkspace) -> None:
     """The switch adds the forecasts made an hour before."""
-    page = open_page()
+    page = open_page(pagina="moeda")
     assert len(chart_on(page)["data"]) == 5
     page.toggle(key="anteriores").set_value(True).run()
     drawn = {trace["name"]: trace for trace in chart_on(page)["data"]}
@@ -59,7 +59,7 @@ def test_past_forecasts_can_be_shown(running: SampleWorkspace) -> None:
 def test_prices_without_a_forecast(make_workspace: Make) -> None:
     """The history is drawn before the first forecast, with a sentence about what is missing."""
     make_workspace().fill_prices()
-    page = open_page()
+    page = open_page(pagina="moeda")
     assert not page.exception
     assert [trace["name"] for trace in chart_on(page)["data"]] == ["Preço"]
     assert "A primeira previsão desta moeda está a caminho" in text_on(page)
@@ -67,11 +67,11 @@ def test_prices_without_a_forecast(make_workspace: Make) -> None:
 
 def test_a_window_longer_than_the_history_says_so(running: SampleWorkspace) -> None:
     """26 hours of prices fill the window of a day; the window of a week shows since when there are prices."""
-    assert "Há preços guardados desde" in text_on(open_page(janela="7d"))
-    assert "Há preços guardados desde" not in text_on(open_page(janela="24h"))
+    assert "Há preços guardados desde" in text_on(open_page(pagina="moeda", janela="7d"))
+    assert "Há preços guardados desde" not in text_on(open_page(pagina="moeda", janela="24h"))
 
 
 def test_prices_carry_the_currency_of_the_workspace(make_workspace: Make) -> None:
     """A workspace in reais shows reais."""
     make_workspace(currency="brl").run()
-    assert cards_on(open_page())["Preço agora"].startswith("R$\u00a0")
+    assert cards_on(open_page(pagina="moeda"))["Preço agora"].startswith("R$\u00a0")
