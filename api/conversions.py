@@ -14,7 +14,7 @@ from api.forecast_schemas import (
     ModelInfo,
     Position,
     RegimeName,
-    ScenarioAnswer,
+    RiskAnswer,
     TrajectoryStep,
     UnusualHour,
 )
@@ -39,7 +39,7 @@ __all__ = [
     "logged_row",
     "metrics_answer",
     "price_row",
-    "scenario_answer",
+    "risk_answer",
 ]
 
 _SHOWN_INTERVALS: Final = (50, 80, 95)
@@ -116,7 +116,7 @@ def level_answer(coin: Coin, chance: LevelChance, workspace: Workspace) -> Level
     )
 
 
-def scenario_answer(units: Mapping[Coin, float], portfolio: PortfolioOutlook, workspace: Workspace) -> ScenarioAnswer:
+def risk_answer(units: Mapping[Coin, float], portfolio: PortfolioOutlook, workspace: Workspace) -> RiskAnswer:
     """Risk of a portfolio of units of coins, in the order of its positions."""
     risk, views = portfolio.risk, portfolio.views
     at_risk, shortfall = risk.value_at_risk[_RISK_LEVEL], risk.expected_shortfall[_RISK_LEVEL]
@@ -125,7 +125,7 @@ def scenario_answer(units: Mapping[Coin, float], portfolio: PortfolioOutlook, wo
         Position(moeda=coin.symbol, id=coin.id, quantidade=held, preco_atual=view.price_origin, valor=value)
         for (coin, held), view, value in zip(units.items(), views, portfolio.values, strict=True)
     ]
-    return ScenarioAnswer(
+    return RiskAnswer(
         carteira=positions,
         horario=iso(oldest_ms),
         horario_previsto=iso(oldest_ms + HOUR_MS),

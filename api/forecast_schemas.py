@@ -15,7 +15,7 @@ __all__ = [
     "LevelAnswer",
     "ModelInfo",
     "Position",
-    "ScenarioAnswer",
+    "RiskAnswer",
     "TrajectoryStep",
     "UnusualHour",
 ]
@@ -155,10 +155,10 @@ class ChangeRange(Body):
     maximo_percentual: float = Field(description="Em % do valor", examples=[0.79])
 
 
-class ScenarioAnswer(Body):
+class RiskAnswer(Body):
     """O que uma carteira pode ganhar ou perder em uma hora."""
 
-    model_config = ConfigDict(title="Cenários")
+    model_config = ConfigDict(title="Risco")
 
     carteira: list[Position]
     horario: Timestamp = Field(description="A mais antiga das origens das previsões")

@@ -8,17 +8,20 @@ from __future__ import annotations
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Final
 
 from fastapi import Depends, FastAPI
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp
 
+from api.answer_path import AnswerPath
 from api.documentation import DESCRIPTION, TAGS, TITLE, add_pages, describe_source
 from api.errors import add_error_answers
+from api.head_requests import HeadRequests
 from api.request_filter import RequestFilter
 from api.routes import TOKEN_ANSWERS, data_router, open_router
-from api.security import require_token
-from api.state import StatusCache
+from api.security import may_see, require_token
+from api.versions import LOOK_EVERY_S, VersionClock
 from core.errors import EXIT_CONFIGURATION, ConfigurationError
 from core.processes.event_loop_heartbeat import loop_heartbeat
 from core.processes.health_schema import API
@@ -30,21 +33,45 @@ from core.wording import message, say
 
 __all__ = ["app", "create_app"]
 
-_EXPOSED = ("ETag", "Retry-After", "X-Fonte", "Content-Disposition")
+_EXPOSED: Final = (
+    "ETag",
+    "Retry-After",
+    "RateLimit",
+    "RateLimit-Policy",
+    "X-Fonte",
+    "X-Request-Id",
+    "Content-Disposition",
+    "Link",
+    "Deprecation",
+    "Sunset",
+)
 
 app: FastAPI
 """Built on first access: importing this module reads no settings and no files."""
 
 
 class _FilteredApi(FastAPI):
-    """An application whose request filter wraps everything, even the answers to unexpected errors."""
+    """An application whose request filter wraps everything, even the answers to unexpected errors; CORS the filter."""
 
     def build_middleware_stack(self) -> ASGIApp:
-        return RequestFilter(super().build_middleware_stack(), self.state.settings, self.state.readers)
+        settings: Settings = self.state.settings
+        answers = HeadRequests(super().build_middleware_stack())
+        filtered = RequestFilter(answers, settings, self.state.clock)
+        if not settings.cors_origins:
+            return filtered
+        return CORSMiddleware(
+            filtered,
+            allow_origins=settings.cors_origins,
+            allow_methods=["GET", "HEAD"],
+            allow_headers=["Authorization", "If-None-Match", "Last-Event-ID", "X-Request-Id"],
+            expose_headers=_EXPOSED,
+        )
 
 
-def create_app(settings: Settings | None = None) -> FastAPI:
+def create_app(settings: Settings | None = None, look_every_s: float = LOOK_EVERY_S) -> FastAPI:
     """Build the application over the data folder of `settings` (default: environment and `.env`).
+
+    It looks for new data at most every `look_every_s`.
 
     Raises:
         ConfigurationError: The settings are invalid; one line per problem.
@@ -61,7 +88,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         lifespan=_lifespan,
     )
     api.state.settings, api.state.readers = chosen, readers
-    api.state.status_cache = StatusCache(chosen, readers, VERSION)
+    api.state.clock = VersionClock(readers, chosen.interval, look_every_s)
     api.include_router(open_router)
     if chosen.api_token:
         api.include_router(data_router, dependencies=[Depends(require_token)], responses=TOKEN_ANSWERS)
@@ -70,22 +97,16 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     add_pages(api, readers)
     add_error_answers(api)
     api.openapi = describe_source(api, readers)  # type: ignore[method-assign]  # FastAPI's own way to extend it
-    if chosen.cors_origins:
-        api.add_middleware(
-            CORSMiddleware,
-            allow_origins=chosen.cors_origins,
-            allow_methods=["GET"],
-            allow_headers=["Authorization", "If-None-Match"],
-            expose_headers=_EXPOSED,
-        )
+    is_allowed = may_see(chosen.api_token)
+    api.add_middleware(AnswerPath, api.state.clock, is_allowed, is_private=chosen.api_token is not None)
     return api
 
 
 @asynccontextmanager
 async def _lifespan(api: FastAPI) -> AsyncIterator[None]:
-    """Write heartbeats while the API serves; end with the process that started it."""
+    """Write heartbeats and look for new data while the API serves; end with the process that started it."""
     watch_parent()
-    async with loop_heartbeat(api.state.settings.run_dir, API):
+    async with loop_heartbeat(api.state.settings.run_dir, API), api.state.clock.watching():
         yield
     api.state.readers.close()
 

@@ -1,27 +1,30 @@
-"""What a data route needs of its request: the readers, the workspace, and the headers of the answer."""
+"""What a data route needs of its request: the readers, the workspace, and the answer it hands over."""
 
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
-from fastapi import Depends, HTTPException, Request, Response
+from fastapi import Depends, Request, Response
+from pydantic_core import to_json
 
+from api.answer_path import dependence_of
+from api.versions import Basis
 from core.reading.readers import Readers
 from core.workspace import Workspace
 
 __all__ = ["CSV_TYPE", "ContextDep", "RequestContext"]
 
 CSV_TYPE: Final = "text/csv; charset=utf-8"
+_JSON_TYPE: Final = "application/json"
 
 
 class RequestContext:
-    """Readers, workspace and headers of one request for data."""
+    """Readers and workspace of one request for data, and the ways to hand over its answer."""
 
-    def __init__(self, request: Request, response: Response) -> None:
+    def __init__(self, request: Request) -> None:
         self.readers: Readers = request.app.state.readers
-        self._request = request
-        self._response = response
+        self._dependence = dependence_of(request.scope)
 
     @cached_property
     def workspace(self) -> Workspace:
@@ -37,36 +40,23 @@ class RequestContext:
         """Where the prices come from: coingecko, demo or replay."""
         return self.workspace.source.value
 
-    def set_cache_headers(self, version: str) -> None:
-        """Set ETag, Cache-Control and X-Fonte; end the request early if the client has this version.
+    def depends_on(self, basis: Basis) -> None:
+        """Say what the answer depends on, which makes it one that is kept and has an ETag (api/answer_path.py)."""
+        self._dependence.basis = basis
 
-        Args:
-            version: Version of the data in the answer; a new one makes a new ETag.
-
-        Raises:
-            HTTPException: 304, the client's copy is up to date.
-        """
-        tag = f'W/"{self._request.app.version}-{version}"'
-        headers = {"ETag": tag, "Cache-Control": "no-cache", "X-Fonte": self.source}
-        if _etag_matches(self._request.headers.get("if-none-match", ""), tag):
-            raise HTTPException(304, headers=headers)
-        self._response.headers.update(headers)
+    def json(self, value: Any) -> Response:
+        """`value`, of models, mappings, lists and plain values, as JSON; NaN becomes null."""
+        return Response(to_json(value, inf_nan_mode="null"), media_type=_JSON_TYPE)
 
     def download(self, text: str, name: str) -> Response:
         """`text` as a CSV file that browsers save under `name`."""
-        headers = {**self._response.headers, "Content-Disposition": f'attachment; filename="{name}"'}
+        headers = {"Content-Disposition": f'attachment; filename="{name}"'}
         return Response(text, media_type=CSV_TYPE, headers=headers)
 
 
-async def _request_context(request: Request, response: Response) -> RequestContext:
+async def _request_context(request: Request) -> RequestContext:
     """Asynchronous, so that FastAPI needs no thread for it."""
-    return RequestContext(request, response)
+    return RequestContext(request)
 
 
 ContextDep = Annotated[RequestContext, Depends(_request_context)]
-
-
-def _etag_matches(header: str, tag: str) -> bool:
-    """Whether If-None-Match names the tag; the comparison is weak, as RFC 9110 wants it for GET."""
-    known = {part.strip().removeprefix("W/") for part in header.split(",")}
-    return header.strip() == "*" or tag.removeprefix("W/") in known

@@ -1,8 +1,10 @@
-"""Outermost layer: refuses unknown hosts, bodies, remote callers and floods; adds headers to answers."""
+"""Outer layer: refuses unknown hosts, bodies, remote callers and floods; adds headers to answers."""
 
 from __future__ import annotations
 
 import math
+import re
+import secrets
 from typing import Final
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -10,16 +12,18 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.problems import Problem, ProblemCode, problem_answer
 from api.security import DEFAULT_RATE, allowed_hosts, host_name, is_local, network
-from core.errors import ConfigurationError, NotReady
-from core.rate_limit import RateLimiter
-from core.reading.readers import Readers
+from api.versions import UNDECIDED, VersionClock
+from core.rate_limit import Allowance, RateLimiter
 from core.settings import Settings
 from core.wording import message
 
 __all__ = ["RequestFilter"]
 
 _MAX_BODY_BYTES: Final = 4096
+_VERSION_PREFIX: Final = "/v1"
 _PAGES: Final = ("/docs", "/redoc")
+_UNCOUNTED: Final = ("/saude", "/docs", "/redoc", "/estatico")
+_REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 _PAGE_POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self'; "
     "connect-src 'self'; worker-src blob:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -35,67 +39,109 @@ _HEADERS: Final = {
 
 
 class RequestFilter:
-    """ASGI middleware around the whole application; every answer gets security headers and X-Fonte."""
+    """ASGI middleware around the whole application except CORS.
 
-    def __init__(self, app: ASGIApp, settings: Settings, readers: Readers) -> None:
+    Every answer gets security headers, X-Fonte, X-Request-Id and, where a limit applies, the RateLimit headers.
+    """
+
+    def __init__(self, app: ASGIApp, settings: Settings, clock: VersionClock) -> None:
         self._app = app
-        self._readers = readers
+        self._clock = clock
         self._has_token = settings.api_token is not None
         self._hosts = allowed_hosts(settings)
         self._limits_local = settings.api_rate_limit is not None
-        self._limiter = RateLimiter(settings.api_rate_limit or DEFAULT_RATE)
+        self._per_minute = settings.api_rate_limit or DEFAULT_RATE
+        self._limiter = RateLimiter(self._per_minute)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Refuse the request or pass it on; either way the answer gets the headers."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        request_headers = Headers(scope=scope)
+        request_id = _request_id(request_headers)
+        scope = {**_unversioned(scope), "state": {**scope.get("state", {}), "request_id": request_id}}
+        refusal = self._refusal(scope, request_headers)
+        allowance = self._allowance(scope) if refusal is None else None
+        if allowance is not None and allowance.wait_s:
+            refusal = _too_many(math.ceil(allowance.wait_s))
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                self._add_headers(scope["path"], MutableHeaders(scope=message))
+                headers = MutableHeaders(scope=message)
+                headers["X-Request-Id"] = request_id
+                self._add_headers(scope["path"], headers)
+                self._add_limit(allowance, headers)
             await send(message)
 
-        refusal = self._refusal(scope)
-        answer = self._app if refusal is None else problem_answer(refusal, Headers(scope=scope))
+        answer = self._app if refusal is None else problem_answer(refusal, request_headers)
         await answer(scope, receive, send_with_headers)
 
     def _add_headers(self, path: str, headers: MutableHeaders) -> None:
         headers.update(_HEADERS)
         headers["Content-Security-Policy"] = _PAGE_POLICY if path in _PAGES else _DATA_POLICY
         if "X-Fonte" not in headers:
-            headers["X-Fonte"] = self._source()
+            headers["X-Fonte"] = self._clock.versions().source or UNDECIDED
 
-    def _source(self) -> str:
-        try:
-            return self._readers.workspace().source.value
-        except (NotReady, ConfigurationError, OSError):
-            return "indefinida"
+    def _add_limit(self, allowance: Allowance | None, headers: MutableHeaders) -> None:
+        """Say the limit and what is left of it, as draft-ietf-httpapi-ratelimit-headers-11 writes them."""
+        if allowance is not None:
+            headers["RateLimit-Policy"] = f'"default";q={self._per_minute};w=60'
+            headers["RateLimit"] = f'"default";r={allowance.remaining};t={math.ceil(allowance.full_in_s)}'
 
-    def _refusal(self, scope: Scope) -> Problem | None:
-        """Why the request is refused, or None."""
-        client = scope["client"][0] if scope.get("client") else None
-        local = client is None or is_local(client)
-        if not local and not self._has_token:
+    def _allowance(self, scope: Scope) -> Allowance | None:
+        """What is left of the client's requests after this one; None if it is not counted."""
+        client = _client(scope)
+        if client is None or (is_local(client) and not self._limits_local):
+            return None
+        is_counted = f"/{scope['path'].split('/')[1]}" not in _UNCOUNTED
+        return self._limiter.take(network(client)) if is_counted else None
+
+    def _refusal(self, scope: Scope, headers: Headers) -> Problem | None:
+        """Why the request is refused however few there are, or None."""
+        client = _client(scope)
+        if client is not None and not is_local(client) and not self._has_token:
             return Problem(ProblemCode.LOCAL_ONLY)
-        if not self._is_allowed_host(scope):
+        if not self._is_allowed_host(scope, headers):
             return Problem(ProblemCode.UNKNOWN_HOST)
-        if _has_large_body(Headers(scope=scope)):
+        if _has_large_body(headers):
             return Problem(ProblemCode.BODY_TOO_LARGE)
-        if client is not None and (not local or self._limits_local) and scope["path"] != "/saude":
-            wait_s = math.ceil(self._limiter.wait_s(network(client)))
-            if wait_s:
-                reason = message("refusal.too_many_requests", seconds=wait_s)
-                return Problem(ProblemCode.TOO_MANY_REQUESTS, reason, headers={"Retry-After": str(wait_s)})
         return None
 
-    def _is_allowed_host(self, scope: Scope) -> bool:
+    def _is_allowed_host(self, scope: Scope, headers: Headers) -> bool:
         """Whether the Host header has an allowed name, or the IP address at which the request arrived."""
-        name = host_name(Headers(scope=scope).get("host", ""))
+        name = host_name(headers.get("host", ""))
         if name is None:
             return False
         server = scope["server"][0] if scope.get("server") else None
         return name in self._hosts or name == server or is_local(name)
+
+
+def _client(scope: Scope) -> str | None:
+    return scope["client"][0] if scope.get("client") else None
+
+
+def _too_many(wait_s: int) -> Problem:
+    reason = message("refusal.too_many_requests", seconds=wait_s)
+    return Problem(ProblemCode.TOO_MANY_REQUESTS, reason, headers={"Retry-After": str(wait_s)})
+
+
+def _unversioned(scope: Scope) -> Scope:
+    """The request for `/v1/…` as one for the same path without the prefix."""
+    if not scope["path"].startswith(f"{_VERSION_PREFIX}/"):
+        return scope
+    raw_path = scope.get("raw_path") or b""
+    return {
+        **scope,
+        "path": scope["path"].removeprefix(_VERSION_PREFIX),
+        "raw_path": raw_path.removeprefix(_VERSION_PREFIX.encode()),
+    }
+
+
+def _request_id(headers: Headers) -> str:
+    """The client's own id of the request if it is well-formed, otherwise a new one."""
+    given = headers.get("x-request-id", "")
+    return given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
 
 
 def _has_large_body(headers: Headers) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 
 from api.conversions import (
     coin_quote,
@@ -13,9 +13,10 @@ from api.conversions import (
     logged_row,
     metrics_answer,
     price_row,
-    scenario_answer,
+    risk_answer,
 )
-from api.forecast_schemas import Forecast, LevelAnswer, ScenarioAnswer
+from api.declared_parameters import only_declared_parameters
+from api.forecast_schemas import Forecast, LevelAnswer, RiskAnswer
 from api.parameters import CoinName, InvalidParameter, LevelQueryDep, OutputFormat, PortfolioQueryDep, TableQueryDep
 from api.request_context import ContextDep
 from api.schemas import (
@@ -27,7 +28,8 @@ from api.schemas import (
     ProblemAnswer,
     Status,
 )
-from api.state import StatusCache
+from api.state import suite_state
+from api.versions import Basis
 from core.price_store import Coin
 from core.reading.answers import level_chance, outlook, portfolio_outlook
 from core.reading.csv_export import file_name, forecasts_csv, prices_csv
@@ -51,8 +53,10 @@ _COIN_ANSWERS: Final[_Answers] = {
 }
 _TABLE_ANSWERS: Final[_Answers] = {**_COIN_ANSWERS, 200: {"content": {"text/csv": {"schema": {"type": "string"}}}}}
 
-open_router = APIRouter(tags=["sistema"])
-data_router = APIRouter()
+_DECLARED_ONLY: Final = [Depends(only_declared_parameters)]
+
+open_router = APIRouter(tags=["sistema"], dependencies=_DECLARED_ONLY)
+data_router = APIRouter(dependencies=_DECLARED_ONLY)
 
 
 @open_router.get("/saude", operation_id="saude", summary="A API responde?", response_description="Responde")
@@ -67,16 +71,15 @@ async def alive(request: Request) -> Alive:
     summary="Estado do sistema",
     tags=["sistema"],
     response_description="O estado de agora",
+    response_model=Status,
 )
-def get_status(request: Request, response: Response) -> Status:
+def get_status(request: Request, context: ContextDep) -> Response:
     """Coletor, pipeline, modelo e painel: quem está vivo, de quando são os dados, o que há de errado.
 
     Responde sempre 200, também antes dos primeiros dados; `status` é `ok`, `degradado` ou `aguardando_dados`.
     """
-    cache: StatusCache = request.app.state.status_cache
-    body = cache.body()
-    response.headers.update({"Cache-Control": "no-store", "X-Fonte": body.fonte or "indefinida"})
-    return body
+    context.depends_on(Basis.MOMENT)
+    return context.json(suite_state(request.app.state.settings, context.readers, request.app.version))
 
 
 @data_router.get(
@@ -86,11 +89,12 @@ def get_status(request: Request, response: Response) -> Status:
     tags=["moedas"],
     response_description="Os dados",
     responses=_ANSWERS,
+    response_model=list[CoinQuote],
 )
-def get_coins(context: ContextDep) -> list[CoinQuote]:
+def get_coins(context: ContextDep) -> Response:
     """As moedas coletadas, da maior para a menor, com o preço mais novo; também antes da primeira previsão."""
-    context.set_cache_headers(context.readers.version())
-    return [coin_quote(quote, context.source) for quote in context.readers.quotes()]
+    context.depends_on(Basis.PRICES)
+    return context.json([coin_quote(quote, context.source) for quote in context.readers.quotes()])
 
 
 @data_router.get(
@@ -100,15 +104,16 @@ def get_coins(context: ContextDep) -> list[CoinQuote]:
     tags=["previsões"],
     response_description="Os dados",
     responses=_COIN_ANSWERS,
+    response_model=Forecast,
 )
-def get_forecast(context: ContextDep, moeda: CoinName) -> Forecast:
+def get_forecast(context: ContextDep, moeda: CoinName) -> Response:
     """A previsão mais nova: preço esperado, intervalos, tamanho esperado do movimento e a trajetória de 5 em 5 minutos.
 
     Diz também se se espera uma hora calma ou agitada, e quão incomum foi a última.
     """
     coin = context.readers.resolve(moeda)
-    context.set_cache_headers(context.readers.publication_version())
-    return forecast(coin, outlook(context.readers, coin.id), context.workspace)
+    context.depends_on(Basis.PUBLICATION)
+    return context.json(forecast(coin, outlook(context.readers, coin.id), context.workspace))
 
 
 @data_router.get(
@@ -118,24 +123,26 @@ def get_forecast(context: ContextDep, moeda: CoinName) -> Forecast:
     tags=["previsões"],
     response_description="Os dados",
     responses=_COIN_ANSWERS,
+    response_model=LevelAnswer,
 )
-def get_level_chance(context: ContextDep, moeda: CoinName, query: LevelQueryDep) -> LevelAnswer:
+def get_level_chance(context: ContextDep, moeda: CoinName, query: LevelQueryDep) -> Response:
     """Com que probabilidade o preço termina acima ou abaixo de um nível, e com qual o toca até lá."""
     coin = context.readers.resolve(moeda)
-    context.set_cache_headers(context.readers.publication_version())
+    context.depends_on(Basis.PUBLICATION)
     chance = level_chance(context.readers.forecast(coin.id), query.nivel, query.horizonte)
-    return level_answer(coin, chance, context.workspace)
+    return context.json(level_answer(coin, chance, context.workspace))
 
 
 @data_router.get(
-    "/cenarios",
-    operation_id="cenarios",
+    "/risco",
+    operation_id="risco",
     summary="Risco de uma carteira",
     tags=["previsões"],
     response_description="Os dados",
     responses=_COIN_ANSWERS,
+    response_model=RiskAnswer,
 )
-def get_scenarios(context: ContextDep, query: PortfolioQueryDep) -> ScenarioAnswer:
+def get_risk(context: ContextDep, query: PortfolioQueryDep) -> Response:
     """O que uma carteira pode ganhar ou perder em uma hora.
 
     Os cenários juntam as previsões de agora ao modo como as moedas se moveram juntas nas últimas duas semanas.
@@ -145,9 +152,9 @@ def get_scenarios(context: ContextDep, query: PortfolioQueryDep) -> ScenarioAnsw
         if (coin := context.readers.resolve(name)) in units:
             raise InvalidParameter("carteira", message("parameter.repeated_coin", coin=coin.id))
         units[coin] = held
-    context.set_cache_headers(context.readers.publication_version())
+    context.depends_on(Basis.PUBLICATION)
     portfolio = portfolio_outlook(context.readers, {coin.id: held for coin, held in units.items()})
-    return scenario_answer(units, portfolio, context.workspace)
+    return context.json(risk_answer(units, portfolio, context.workspace))
 
 
 @data_router.get(
@@ -159,22 +166,20 @@ def get_scenarios(context: ContextDep, query: PortfolioQueryDep) -> ScenarioAnsw
     responses=_TABLE_ANSWERS,
     response_model=list[LoggedForecastRow],
 )
-def get_logged_forecasts(
-    context: ContextDep, moeda: CoinName, query: TableQueryDep
-) -> list[LoggedForecastRow] | Response:
+def get_logged_forecasts(context: ContextDep, moeda: CoinName, query: TableQueryDep) -> Response:
     """As previsões de uma hora registradas (a primeira de cada 5 minutos), da mais nova para a mais antiga.
 
     `inicio` e `fim` limitam o horário de origem. `preco_real` e `erro_percentual` são nulos até se conhecer o preço.
     """
     start_ms, end_ms = query.span()
     coin = context.readers.resolve(moeda)
-    context.set_cache_headers(context.readers.version())
+    context.depends_on(Basis.BOTH)
     rows = context.readers.logged(coin.id, start_ms, end_ms, query.limite)
     if query.formato is OutputFormat.CSV:
         return context.download(
             forecasts_csv(coin, rows, context.workspace), file_name("previsoes", coin, context.workspace)
         )
-    return [logged_row(coin, row, context.source) for row in rows]
+    return context.json([logged_row(coin, row, context.source) for row in rows])
 
 
 @data_router.get(
@@ -186,17 +191,17 @@ def get_logged_forecasts(
     responses=_TABLE_ANSWERS,
     response_model=list[PriceRow],
 )
-def get_history(context: ContextDep, moeda: CoinName, query: TableQueryDep) -> list[PriceRow] | Response:
+def get_history(context: ContextDep, moeda: CoinName, query: TableQueryDep) -> Response:
     """Os preços guardados, do mais novo para o mais antigo, cada um no horário em que o CoinGecko o atualizou."""
     start_ms, end_ms = query.span()
     coin = context.readers.resolve(moeda)
-    context.set_cache_headers(context.readers.version())
+    context.depends_on(Basis.PRICES)
     prices = context.readers.history(coin.id, start_ms, end_ms, query.limite)
     if query.formato is OutputFormat.CSV:
         return context.download(
             prices_csv(coin, prices, context.workspace), file_name("historico", coin, context.workspace)
         )
-    return [price_row(coin, price, context.source) for price in prices]
+    return context.json([price_row(coin, price, context.source) for price in prices])
 
 
 @data_router.get(
@@ -206,11 +211,12 @@ def get_history(context: ContextDep, moeda: CoinName, query: TableQueryDep) -> l
     tags=["métricas"],
     response_description="Os dados",
     responses=_ANSWERS,
+    response_model=MetricsAnswer,
 )
-def get_metrics(context: ContextDep) -> MetricsAnswer:
+def get_metrics(context: ContextDep) -> Response:
     """Quanto as previsões acertaram, contra "o preço fica"; ao vivo e no backtest da partida, separados."""
-    context.set_cache_headers(context.readers.publication_version())
-    return metrics_answer(None, context.readers.metrics(), context.source)
+    context.depends_on(Basis.PUBLICATION)
+    return context.json(metrics_answer(None, context.readers.metrics(), context.source))
 
 
 @data_router.get(
@@ -220,9 +226,10 @@ def get_metrics(context: ContextDep) -> MetricsAnswer:
     tags=["métricas"],
     response_description="Os dados",
     responses=_COIN_ANSWERS,
+    response_model=MetricsAnswer,
 )
-def get_coin_metrics(context: ContextDep, moeda: CoinName) -> MetricsAnswer:
+def get_coin_metrics(context: ContextDep, moeda: CoinName) -> Response:
     """O mesmo que `/metricas`, de uma moeda só."""
     coin = context.readers.resolve(moeda)
-    context.set_cache_headers(context.readers.publication_version())
-    return metrics_answer(coin, context.readers.metrics(coin.id), context.source)
+    context.depends_on(Basis.PUBLICATION)
+    return context.json(metrics_answer(coin, context.readers.metrics(coin.id), context.source))

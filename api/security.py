@@ -5,15 +5,17 @@ from __future__ import annotations
 import hmac
 import ipaddress
 import re
+from collections.abc import Callable
 from typing import Annotated, Final
 
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from pydantic import SecretStr
 
 from api.problems import Problem, ProblemCode
 from core.settings import Settings
 
-__all__ = ["DEFAULT_RATE", "allowed_hosts", "host_name", "is_local", "network", "require_token"]
+__all__ = ["DEFAULT_RATE", "allowed_hosts", "host_name", "is_local", "may_see", "network", "require_token"]
 
 DEFAULT_RATE: Final = 120
 """Requests per minute for each client on another machine, unless configured."""
@@ -35,6 +37,19 @@ async def require_token(
     given = credentials.credentials if credentials else ""
     if token is None or not hmac.compare_digest(given.encode(), token.get_secret_value().encode()):
         raise Problem(ProblemCode.TOKEN_REQUIRED, headers={"WWW-Authenticate": "Bearer"})
+
+
+def may_see(token: SecretStr | None) -> Callable[[bytes], bool]:
+    """A check of Authorization headers: whether one carries the token; with None every one passes."""
+    if token is None:
+        return lambda _: True
+    expected = token.get_secret_value().encode()
+
+    def carries_token(header: bytes) -> bool:
+        scheme, _, given = header.partition(b" ")
+        return scheme.lower() == b"bearer" and hmac.compare_digest(given, expected)
+
+    return carries_token
 
 
 def allowed_hosts(settings: Settings) -> frozenset[str]:

@@ -6,6 +6,7 @@ uvicorn alone waits without limit for the end of a request and for the client to
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import socket
 import sys
@@ -22,6 +23,7 @@ from api.main import create_app
 from api.problems import PROBLEM_TYPE, Problem, ProblemCode, problem_body
 from api.security import is_local, network
 from core.errors import AlreadyRunning
+from core.logs import RepeatFilter
 from core.processes.command_line import CommandLine, run_command
 from core.settings import Settings
 from core.wording import message
@@ -108,6 +110,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _serve(settings: Settings, _given: Namespace) -> int:
     """Serve on sockets that are bound before the application starts, so that a busy port touches no health file."""
     listeners = _bind(settings.host, settings.api_port)
+    logging.getLogger("uvicorn.error").addFilter(RepeatFilter())  # each malformed request would write a line
     config = uvicorn.Config(
         create_app(settings),
         http=TimeLimitedProtocol,

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import threading
-import time
 from collections.abc import Mapping
 from dataclasses import asdict, fields, is_dataclass
-from typing import Any, Final
+from typing import Any
 
 from api.conversions import iso_or_none, kinds
 from api.schemas import ModelStatus, ProcessStatus, Status
@@ -18,33 +16,11 @@ from core.settings import Settings
 from core.times import iso, now_ms
 from core.wording import Message, message, say
 
-__all__ = ["StatusCache"]
-
-_LIFETIME_S: Final = 0.25
+__all__ = ["suite_state"]
 
 
-class StatusCache:
-    """Caches the body of /status for 0.25 s; thread-safe.
-
-    Processes write their health files every two seconds, so reading them more often shows nothing new.
-    """
-
-    def __init__(self, settings: Settings, readers: Readers, version: str) -> None:
-        self._settings = settings
-        self._readers = readers
-        self._version = version
-        self._lock = threading.Lock()
-        self._body: tuple[float, Status] | None = None
-
-    def body(self) -> Status:
-        """The body of /status, also while there are no data yet; at most 0.25 s old."""
-        with self._lock:
-            if self._body is None or time.monotonic() - self._body[0] > _LIFETIME_S:
-                self._body = (time.monotonic(), _status(self._settings, self._readers, self._version))
-            return self._body[1]
-
-
-def _status(settings: Settings, readers: Readers, version: str) -> Status:
+def suite_state(settings: Settings, readers: Readers, version: str) -> Status:
+    """The body of /status, also while there are no data yet."""
     verdict = assess_suite(settings, readers)
     processes = verdict.processes
     dashboard = processes.dashboard

@@ -1,6 +1,6 @@
 """`python -m bench`: every benchmark, one table; `python -m bench NAME --help`: one of them.
 
-Names: cycle, store, api_latency, suite, soak, forecast_quality, answer_quality, forecast_prior, left_out,
+Names: cycle, store, api_latency, suite, soak, cadence, forecast_quality, answer_quality, forecast_prior, left_out,
 forecast_hash, synth_yardstick, screenshots.
 `cycle` and `store` need requirements.txt alone.
 """
@@ -20,6 +20,7 @@ _NAMES: Final = (
     "api_latency",
     "suite",
     "soak",
+    "cadence",
     "forecast_quality",
     "answer_quality",
     "forecast_prior",

@@ -32,7 +32,7 @@ _PATHS: Final = (
     "/moedas",
     "/prever/moeda0",
     "/probabilidade/moeda0?nivel=1.01",
-    "/cenarios?carteira=moeda0:1,moeda1:2",
+    "/risco?carteira=moeda0:1,moeda1:2",
     "/previsoes/moeda0",
     "/previsoes/moeda0?limite=100",
     "/historico/moeda0",

@@ -5,11 +5,21 @@ from __future__ import annotations
 import threading
 import time
 from collections import OrderedDict
+from dataclasses import dataclass
 from typing import Final
 
-__all__ = ["RateLimiter"]
+__all__ = ["Allowance", "RateLimiter"]
 
 _MAX_CLIENTS: Final = 4096
+
+
+@dataclass(frozen=True)
+class Allowance:
+    """What a client may do after a request: 0.0 or the seconds to wait, requests left, seconds until all are back."""
+
+    wait_s: float
+    remaining: int
+    full_in_s: float
 
 
 class RateLimiter:
@@ -24,14 +34,19 @@ class RateLimiter:
         self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
         self._lock = threading.Lock()
 
-    def wait_s(self, client: str) -> float:
-        """Take one request from the client's bucket: 0.0, or the seconds to wait if it is empty."""
+    def take(self, client: str) -> Allowance:
+        """Take one request from the client's bucket, unless it is empty."""
         with self._lock:
             now = time.monotonic()
             level, at = self._buckets.pop(client, (self._size, now))
             level = min(self._size, level + (now - at) * self._per_second)
-            allowed = level >= 1
-            self._buckets[client] = (level - 1 if allowed else level, now)
+            wait_s = max(0.0, (1 - level) / self._per_second)
+            level = level if wait_s else level - 1
+            self._buckets[client] = (level, now)
             if len(self._buckets) > _MAX_CLIENTS:
                 self._buckets.popitem(last=False)
-        return 0.0 if allowed else (1 - level) / self._per_second
+        return Allowance(wait_s, int(level), (self._size - level) / self._per_second)
+
+    def wait_s(self, client: str) -> float:
+        """Take one request from the client's bucket: 0.0, or the seconds to wait if it is empty."""
+        return self.take(client).wait_s

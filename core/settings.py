@@ -41,6 +41,9 @@ DEFAULT_COINS: Final = (
     "chainlink",
     "polkadot",
 )
+_MIN_NETWORK_TOKEN: Final = 16
+"""Characters of a token that machines elsewhere may guess."""
+
 _LOOPBACK: Final = {"127.0.0.1", "localhost", "::1"}
 _TOP = re.compile(r"top:([1-9]\d{0,3})")
 
@@ -149,11 +152,19 @@ class Settings(BaseSettings):
             raise PydanticCustomError("settings.replay_file", "a replay needs a file")
         if self.api_port == self.dashboard_port:
             raise PydanticCustomError("settings.same_port", "one port for two servers", {"port": self.api_port})
-        if not self.is_loopback and self.api_token is None:
-            raise PydanticCustomError("settings.open_host", "a token is needed", {"host": self.host})
+        if not self.is_loopback:
+            self._check_network_token()
         if self.coingecko_plan in (Plan.DEMO_KEY, Plan.PRO_KEY) and self.coingecko_key is None:
             raise PydanticCustomError("settings.plan_key", "a key is needed", {"plan": self.coingecko_plan.value})
         return self
+
+    def _check_network_token(self) -> None:
+        """Refuse an address that other machines reach without a token that they cannot guess."""
+        if self.api_token is None:
+            raise PydanticCustomError("settings.open_host", "a token is needed", {"host": self.host})
+        if len(self.api_token.get_secret_value()) < _MIN_NETWORK_TOKEN:
+            values = {"host": self.host, "least": _MIN_NETWORK_TOKEN}
+            raise PydanticCustomError("settings.short_token", "the token is too short", values)
 
     @property
     def is_loopback(self) -> bool:

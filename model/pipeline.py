@@ -1,8 +1,9 @@
 """The 30-second loop: new prices → features → training → forecasts → scores → publication.
 
-`python -m model.pipeline` runs it until it is told to stop. A cycle never overlaps the next one: one that would
-overrun leaves out what can wait (training, scores, tidying, saving), never the forecasts. After a failed step the last
-good model, or the baseline, goes on forecasting, and the health file names the step.
+`python -m model.pipeline` runs it until it is told to stop. A cycle follows each complete poll of the collector, whose
+silence does not stop the cycles. They never overlap: one that would overrun leaves out what can wait (training, scores,
+tidying, saving), never the forecasts. After a failed step the last good model, or the baseline, goes on forecasting,
+and the health file names the step.
 """
 
 from __future__ import annotations
@@ -10,10 +11,9 @@ from __future__ import annotations
 import logging
 import sys
 import threading
-import time
 from argparse import Namespace
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from typing import Final, TypeVar
 
@@ -29,6 +29,8 @@ from core.settings import Settings
 from core.times import iso, now_ms
 from core.wording import Message
 from model.loop.backtest_process import FirstBacktest
+from model.loop.cycle_schedule import CycleSchedule
+from model.loop.poll_watch import PollWatch
 from model.loop.restart_backoff import RestartBackoff
 from model.loop.session import Session, open_session
 from model.loop.time_budget import TimeBudget
@@ -38,8 +40,8 @@ from model.train import SAVE_EVERY_MS, train
 
 __all__ = ["Pipeline", "main"]
 
-_WARM_UP_S: Final = 2.0
-"""Pause between cycles until every collected coin has its first forecast."""
+_LOOK_EVERY_S: Final = 0.2
+"""How often the loop looks for a new poll between two cycles."""
 
 _DISK_RETRY_S: Final = 5.0
 _MAX_REASON: Final = 300
@@ -67,13 +69,14 @@ class Pipeline:
         self.restarts = RestartBackoff(session.settings.interval)
 
     def run(self, stop: threading.Event) -> None:
-        """Run cycles until `stop`, one per interval; a long cycle shortens the pause and never overlaps the next."""
-        interval_s = self.session.settings.interval
-        due = time.monotonic()
-        while not stop.is_set():
-            complete = self.cycle(now_ms())
-            due = max(due + (interval_s if complete else min(_WARM_UP_S, interval_s)), time.monotonic())
-            stop.wait(due - time.monotonic())
+        """Run cycles until `stop`, when they are due; a long cycle shortens the pause and never overlaps the next."""
+        schedule = CycleSchedule(self.session.settings.interval)
+        with closing(PollWatch(self.session.workspace.database)) as polls:
+            while not stop.is_set():
+                schedule.begin(polls.newest())
+                schedule.end(complete=self.cycle(now_ms()))
+                while (wait_s := schedule.wait_s(polls.newest())) > 0 and not stop.wait(min(wait_s, _LOOK_EVERY_S)):
+                    self._heartbeat.progress()
         self._attempt(Step.SAVING, self.session.save_model)
 
     def cycle(self, now: int) -> bool:

@@ -6,7 +6,8 @@ import sys
 from argparse import Namespace
 from collections.abc import Sequence
 
-from core.accuracy.scores import MetricsBlock, summarise
+from core.accuracy.scores import MetricsBlock
+from core.accuracy.summary import summarise
 from core.price_store import PriceReader
 from core.processes.command_line import CommandLine, run_command
 from core.publishing.publisher import Publisher

@@ -27,6 +27,7 @@ class PortfolioRisk:
         ranges: percent → smallest and largest change of that central range.
         value_at_risk: percent → loss that is not exceeded with that confidence; negative where even that is a gain.
         expected_shortfall: percent → mean loss of the other, worst scenarios.
+        contributions: percent → what each position adds to the expected shortfall; negative where it lessens it.
     """
 
     value: float
@@ -34,6 +35,7 @@ class PortfolioRisk:
     ranges: Mapping[int, tuple[float, float]]
     value_at_risk: Mapping[float, float]
     expected_shortfall: Mapping[float, float]
+    contributions: Mapping[float, tuple[float, ...]]
 
 
 def portfolio_risk(values: FloatArray, log_moves: FloatArray) -> PortfolioRisk:
@@ -43,7 +45,10 @@ def portfolio_risk(values: FloatArray, log_moves: FloatArray) -> PortfolioRisk:
         values: (c,) present values of the positions; negative for a position sold short.
         log_moves: (n, c) equally probable joint log moves of the prices.
     """
-    changes = np.sort(np.expm1(log_moves) @ values)
+    moved = np.expm1(log_moves) * values
+    worst_first = moved[np.argsort(moved.sum(axis=1))]
+    changes = worst_first.sum(axis=1)
+    contributions = {level: _mean_losses(worst_first, 1 - level / 100) for level in RISK_LEVELS}
     return PortfolioRisk(
         value=float(values.sum()),
         scenarios=len(changes),
@@ -52,7 +57,8 @@ def portfolio_risk(values: FloatArray, log_moves: FloatArray) -> PortfolioRisk:
             for percent in INTERVALS
         },
         value_at_risk={level: -_quantile(changes, 100 - level) for level in RISK_LEVELS},
-        expected_shortfall={level: _expected_shortfall(changes, 1 - level / 100) for level in RISK_LEVELS},
+        expected_shortfall={level: sum(losses) for level, losses in contributions.items()},
+        contributions=contributions,
     )
 
 
@@ -61,11 +67,12 @@ def _quantile(changes: FloatArray, percent: float) -> float:
     return float(np.percentile(changes, percent, method="hazen"))
 
 
-def _expected_shortfall(changes: FloatArray, share: float) -> float:
-    """Mean loss within the worst `share` of sorted changes, the last of them in part.
+def _mean_losses(worst_first: FloatArray, share: float) -> tuple[float, ...]:
+    """Mean loss of each position (c) within the worst `share` of the scenarios (n, c), the last of them in part.
 
-    Source: Acerbi and Tasche (2002), "On the coherence of expected shortfall".
+    Source: Acerbi and Tasche (2002), "On the coherence of expected shortfall"; Tasche (1999), "Risk contributions and
+    performance measurement", for its split by position.
     """
-    worst = share * len(changes)
-    weights = np.clip(worst - np.arange(len(changes)), 0.0, 1.0)
-    return float(-(weights @ changes) / worst)
+    worst = share * len(worst_first)
+    weights = np.clip(worst - np.arange(len(worst_first)), 0.0, 1.0)
+    return tuple((-(weights @ worst_first) / worst).tolist())

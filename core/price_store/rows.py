@@ -12,6 +12,7 @@ from core.errors import DamagedFile, NotReady, StorageProblem
 from core.times import FOREVER_MS
 
 __all__ = [
+    "POLLED",
     "PRICE_COUNT",
     "Coin",
     "Price",
@@ -25,6 +26,9 @@ __all__ = [
 
 PRICE_COUNT: Final = "price_count"
 """Key of the number of stored prices in the table `meta`."""
+
+POLLED: Final = "polled"
+"""Key of the end of the last complete poll in the table `meta`."""
 
 _BROKEN: Final = "broken page"
 _UNREADABLE: Final = re.compile(r"unable to get the page\. error code=(\d+)")

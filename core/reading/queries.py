@@ -15,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from core.accuracy.summary import CondensedScores, condense
 from core.answers.distribution import PriceDistribution
 from core.answers.scenarios import ScaledHours
 from core.errors import UnknownCoin
@@ -37,6 +38,7 @@ from core.wording import message
 
 __all__ = [
     "backtest_rows",
+    "condensed_scores",
     "database_info",
     "forecast_views",
     "hourly_before",
@@ -138,6 +140,12 @@ def newest_parts(parts: Iterable[Part], max_rows: int) -> list[Part]:
             break
         chosen.append(part)
     return chosen[::-1]
+
+
+@lru_cache(maxsize=256)
+def condensed_scores(path: Path) -> CondensedScores:
+    """What a published file of scores says; cached, because files never change."""
+    return condense(read_table(path))
 
 
 def log_rows(

@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-import secrets
-import weakref
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import pyarrow as pa
 
-from core.accuracy.scores import SCORE_SCHEMA, Metrics, MetricsBlock, summarise
+from core.accuracy.scores import Metrics, MetricsBlock
+from core.accuracy.summary import join_condensed, summarise_condensed
 from core.answers.distribution import PriceDistribution
 from core.answers.scenarios import ScaledHours
-from core.errors import ConfigurationError, DamagedFile, NotReady
-from core.files import file_stamp
+from core.errors import DamagedFile, NotReady
 from core.forecast_schema import SCALED_HOURS_SCHEMA
 from core.price_store import Coin, Price
-from core.price_store.pool import PricePool
 from core.price_store.rows import PRICE_COUNT
-from core.publishing.manifest import MANIFEST, Entry, Manifest, ManifestReader, Part
+from core.publishing.manifest import Entry, Part
 from core.publishing.parquet import read_table
+from core.reading.published import PublishedData
 from core.reading.queries import (
     backtest_rows,
+    condensed_scores,
     database_info,
     hourly_before,
     join_outcomes,
@@ -38,10 +37,8 @@ from core.reading.queries import (
 )
 from core.reading.values import FileInfo, ForecastView, LoggedForecast, Quote
 from core.realised_price import PRICE_TOLERANCE_MS
-from core.settings import Settings
 from core.times import DAY_MS, FOREVER_MS, GRID_STEP_MS, MINUTE_MS
 from core.wording import message
-from core.workspace import META_FILE, Workspace, current_workspace
 
 __all__ = ["MAX_SCORE_ROWS", "Readers"]
 
@@ -51,56 +48,9 @@ MAX_SCORE_ROWS: Final = 300_000
 _SCENARIO_SPAN_MS: Final = 14 * DAY_MS
 _HOUR_MIN: Final = 60
 
-_Value = TypeVar("_Value")
 
-
-class Readers:
+class Readers(PublishedData):
     """Reads what collector and pipeline wrote, again only what has changed. Never writes. Thread-safe."""
-
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-        self._token = secrets.token_hex(4)
-        self._pool = PricePool()
-        weakref.finalize(self, self._pool.close)
-        self._workspace: tuple[object, Workspace] | None = None
-        self._manifests: dict[Path, ManifestReader] = {}
-        self._cache: dict[str, tuple[object, Any]] = {}
-
-    def workspace(self) -> Workspace:
-        """The workspace shown now.
-
-        Raises:
-            NotReady: the suite has not decided on a source yet.
-        """
-        choice = file_stamp(self._settings.run_dir / "source.json")
-        if self._workspace is None or self._workspace[0] != (choice, _workspace_stamp(self._workspace[1])):
-            workspace = current_workspace(self._settings)
-            self._workspace = ((choice, _workspace_stamp(workspace)), workspace)
-        return self._workspace[1]
-
-    def close(self) -> None:
-        """Close idle database connections; the readers can be used again."""
-        self._pool.close()
-
-    def version(self) -> str:
-        """A token that changes with each commit to the prices and each publication; costs microseconds.
-
-        Each process has its own tokens, so an old token is not valid after a restart.
-        """
-        try:
-            prices = self._prices_version()
-        except (NotReady, DamagedFile, ConfigurationError):
-            prices = (0, 0)
-        return "-".join([self._token, *(f"{number:x}" for number in prices), self.publication_version()])
-
-    def publication_version(self) -> str:
-        """A token that changes only with each publication of the pipeline."""
-        try:
-            workspace = self.workspace()
-        except (NotReady, ConfigurationError):
-            return "0"
-        published = file_stamp(workspace.processed / MANIFEST)
-        return "-".join([workspace.source.value, *(f"{number:x}" for number in published)])
 
     def quotes(self) -> list[Quote]:
         """All coins by rank with their newest price and change over 24 hours.
@@ -110,10 +60,10 @@ class Readers:
         """
 
         def read() -> list[Quote]:
-            with self._pool.borrow(self.workspace().database) as prices:
+            with self.prices() as prices:
                 return quotes(prices)
 
-        return self._cached("quotes", self._prices_version(), read)
+        return self.cached("quotes", self.price_version(), read)
 
     def resolve(self, name: str) -> Coin:
         """Find a coin by id or symbol, in upper or lower case.
@@ -126,10 +76,10 @@ class Readers:
         """
 
         def read() -> list[Coin]:
-            with self._pool.borrow(self.workspace().database) as prices:
+            with self.prices() as prices:
                 return prices.coins()
 
-        coins = self._cached("coins", self._prices_version(), read)
+        coins = self.cached("coins", self.price_version(), read)
         if not coins:
             raise NotReady(message("prices.no_coins"))
         wanted = name.strip().lower()
@@ -139,7 +89,7 @@ class Readers:
 
     def history(self, coin_id: str, start_ms: int, end_ms: int, limit: int) -> list[Price]:
         """At most `limit` stored prices within [start_ms, end_ms], newest first."""
-        with self._pool.borrow(self.workspace().database) as prices:
+        with self.prices() as prices:
             return prices.newest(coin_id, start_ms, end_ms, limit)
 
     def series(self, coin_id: str, start_ms: int, step_ms: int = 0) -> tuple[list[int], list[float]]:
@@ -147,7 +97,7 @@ class Readers:
 
         Hourly prices from the first start extend the series to before the first stored price, for charts of a week.
         """
-        with self._pool.borrow(self.workspace().database) as prices:
+        with self.prices() as prices:
             before = hourly_before(prices, coin_id, start_ms)
             rows: Iterable[tuple[int, float]] = [*before, *prices.range(coin_id, start_ms)]
         if step_ms:
@@ -161,11 +111,11 @@ class Readers:
         Raises:
             NotReady: no forecasts are published yet.
         """
-        folder, manifest = self._manifest()
+        folder, manifest = self.manifest()
         entry = manifest.entries.get("latest")
         if entry is None:
             raise NotReady(message("forecasts.none_published"))
-        return self._cached("latest", (folder, entry), lambda: read_forecasts(folder / entry.file))
+        return self.cached("latest", (folder, entry), lambda: read_forecasts(folder / entry.file))
 
     def forecast(self, coin_id: str) -> ForecastView:
         """The newest forecast of one coin.
@@ -185,7 +135,7 @@ class Readers:
 
         They carry the outcomes known by now.
         """
-        folder, manifest = self._manifest()
+        folder, manifest = self.manifest()
         rows: list[dict[str, Any]] = []
         for part in parts_between(manifest.parts.get("log", ()), start_ms, end_ms):
             if len(rows) == limit and rows[-1]["origin"] > part.end_ms:
@@ -201,20 +151,20 @@ class Readers:
         Origins lie within [start_ms, end_ms]. Unlike those of `logged`, they were made afterwards, each from what was
         known at its origin.
         """
-        folder, manifest = self._manifest()
+        folder, manifest = self.manifest()
         entry = manifest.entries.get("backtest_forecasts")
         rows = [] if entry is None else backtest_rows(folder / entry.file, coin_id)
         return self._with_outcomes(coin_id, [row for row in rows if start_ms <= row["origin"] <= end_ms], _HOUR_MIN)
 
     def logged_distribution(self, coin_id: str, origin_ms: int) -> PriceDistribution | None:
         """The forecast of one hour ahead that was logged nearest to `origin_ms`; None without one within 5 minutes."""
-        folder, manifest = self._manifest()
+        folder, manifest = self.manifest()
         span_ms = (origin_ms - GRID_STEP_MS, origin_ms + GRID_STEP_MS)
         return nearest_forecast(folder, manifest.parts.get("log", ()), coin_id, span_ms)
 
     def scaled_hours(self) -> Mapping[str, ScaledHours]:
         """What followed the half-hours of the last 14 days, by coin; a coin without any is missing."""
-        folder, manifest = self._manifest()
+        folder, manifest = self.manifest()
         newest_ms = manifest.newest_ms("scaled_hours", FOREVER_MS)
         parts = parts_between(manifest.parts.get("scaled_hours", ()), newest_ms - _SCENARIO_SPAN_MS, FOREVER_MS)
 
@@ -222,11 +172,7 @@ class Readers:
             tables = [SCALED_HOURS_SCHEMA.empty_table(), *(read_table(folder / part.file) for part in parts)]
             return scaled_hours(pa.concat_tables(tables), newest_ms - _SCENARIO_SPAN_MS)
 
-        return self._cached("scaled_hours", (folder, tuple(parts)), read)
-
-    def derived(self, name: str, make: Callable[[], _Value]) -> _Value:
-        """Give what `make` made of published data under this name, made again only after the next publication."""
-        return self._cached(name, self.publication_version(), make)
+        return self.cached("scaled_hours", (folder, tuple(parts)), read)
 
     def metrics(self, coin_id: str | None = None) -> Metrics:
         """Live scores, of the newest `MAX_SCORE_ROWS` rows, and scores of the backtest at the first start.
@@ -234,7 +180,7 @@ class Readers:
         Raises:
             NotReady: nothing is published yet.
         """
-        folder, manifest = self._manifest()
+        folder, manifest = self.manifest()
         live = newest_parts(manifest.parts.get("scores", ()), MAX_SCORE_ROWS)
         backtest = [entry for name, entry in manifest.entries.items() if name == "backtest"]
         return Metrics(
@@ -250,7 +196,7 @@ class Readers:
         """
         infos = [database_info(self.workspace().database, self._price_count())]
         try:
-            folder, manifest = self._manifest()
+            folder, manifest = self.manifest()
         except NotReady:
             return infos
         tables = {name: [(entry.file, entry.rows)] for name, entry in manifest.entries.items()}
@@ -262,44 +208,27 @@ class Readers:
             return []
         span_ms = horizon_min * MINUTE_MS
         oldest, newest = rows[-1]["origin"], rows[0]["origin"]
-        with self._pool.borrow(self.workspace().database) as prices:
+        with self.prices() as prices:
             known = prices.range(coin_id, oldest + span_ms - PRICE_TOLERANCE_MS, newest + span_ms)
             last = prices.as_of(coin_id, FOREVER_MS)
         return join_outcomes(rows, known, last[0] if last else 0)
 
     def _price_count(self) -> int | None:
         try:
-            with self._pool.borrow(self.workspace().database) as prices:
+            with self.prices() as prices:
                 count = prices.meta().get(PRICE_COUNT)
         except (NotReady, DamagedFile):
             return None
         return int(count) if count is not None and count.isdecimal() and len(count) < 16 else None
 
-    def _manifest(self) -> tuple[Path, Manifest]:
-        folder = self.workspace().processed
-        return folder, self._manifests.setdefault(folder, ManifestReader(folder)).current()
-
-    def _prices_version(self) -> tuple[int, int]:
-        return self._pool.version(self.workspace().database)
-
-    def _cached(self, name: str, key: object, make: Callable[[], _Value]) -> _Value:
-        """Give the cached value if `key` is unchanged, otherwise make it; two threads may make it twice."""
-        cached = self._cache.get(name)
-        if cached is None or cached[0] != key:
-            cached = (key, make())
-            self._cache[name] = cached
-        value: _Value = cached[1]
-        return value
-
     def _block(
         self, name: str, folder: Path, files: Sequence[Part | Entry], coin_id: str | None
     ) -> MetricsBlock | None:
         def make() -> MetricsBlock | None:
-            tables = [read_table(folder / file.file, coin=coin_id) for file in files]
-            return summarise(pa.concat_tables([SCORE_SCHEMA.empty_table(), *tables], promote_options="default"))
+            parts = [condensed_scores(folder / file.file) for file in files]
+            if not parts:
+                return None
+            scores = join_condensed(parts)
+            return summarise_condensed(scores if coin_id is None else scores.of_coin(coin_id))
 
-        return self._cached(name, (folder, tuple(files)), make)
-
-
-def _workspace_stamp(workspace: Workspace) -> tuple[int, int, int]:
-    return file_stamp(workspace.root / META_FILE)
+        return self.cached(name, (folder, tuple(files)), make)

@@ -195,4 +195,4 @@ def _versions() -> str:
     )
 
 
-VIEW: Final = View("diagnostico", ":material/monitor_heart:", position=5, show=show)
+VIEW: Final = View("diagnostico", ":material/monitor_heart:", position=6, show=show)

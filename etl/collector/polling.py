@@ -6,6 +6,7 @@ import logging
 from typing import Final
 
 from core.errors import BadReply, ConfigurationError, RequestRefused, RequestTooLong, SourceError
+from core.price_store.rows import POLLED
 from etl.coingecko.client import MarketsPage
 from etl.collector.context import STALE_CADENCES, CollectorContext
 
@@ -130,10 +131,12 @@ class Polls:
         context.buffer.flush()
 
     def _complete(self) -> None:
-        """Schedule the next poll one cadence after this one was due, or after now if that has passed."""
+        """Mark the poll as complete in the store; the next is one cadence after this one was due, or after now."""
         calls, cadence_s = self._context.calls, self._context.cadence_s
         calls.slowdown.went_well()
         self.polled_ms = calls.clock.wall_ms()
+        self._context.buffer.set_meta(**{POLLED: str(self.polled_ms)})
+        self._context.buffer.flush()
         now = calls.now()
         self._due_at += cadence_s
         if self._due_at <= now:

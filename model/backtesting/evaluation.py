@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from core.accuracy.scores import MetricsBlock, Score, summarise
+from core.accuracy.scores import MetricsBlock, Score
+from core.accuracy.summary import summarise
 from core.errors import BadInput
 from core.forecast_schema import QUANTILE_COLUMNS, QUANTILES
 from core.wording import message

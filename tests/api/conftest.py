@@ -32,7 +32,7 @@ def make_client() -> Iterator[ClientFactory]:
     with ExitStack() as stack:
 
         def make(settings: Settings, caller: str = "127.0.0.1", **options: Any) -> TestClient:
-            application = create_app(_follower(settings))
+            application = create_app(_follower(settings), look_every_s=0.0)
             client = TestClient(application, base_url="http://127.0.0.1:8000", client=(caller, 50_000), **options)
             return stack.enter_context(client)
 

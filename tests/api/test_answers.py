@@ -125,7 +125,7 @@ def test_the_present_price_is_touched_for_certain(client: TestClient, filled: Sa
 def test_a_portfolio_of_one_coin_has_the_risk_of_its_forecast(client: TestClient) -> None:
     """Ranges are the published intervals times the units, percentages are those of the value."""
     forecast = client.get("/prever/eth").json()
-    body = client.get("/cenarios?carteira=eth:3").json()
+    body = client.get("/risco?carteira=eth:3").json()
     assert body["valor"] == pytest.approx(3 * forecast["preco_atual"])
     assert body["cenarios"] == 120
     for percent, interval in forecast["intervalos"].items():
@@ -139,8 +139,8 @@ def test_a_portfolio_of_one_coin_has_the_risk_of_its_forecast(client: TestClient
 
 def test_coins_that_do_not_move_alike_lose_less_together(client: TestClient) -> None:
     """The risk of two coins is less than the sum of their risks, and positions come in the given order."""
-    both = client.get("/cenarios?carteira=eth:20,BTC:1").json()
-    alone = [client.get(f"/cenarios?carteira={position}").json() for position in ("eth:20", "btc:1")]
+    both = client.get("/risco?carteira=eth:20,BTC:1").json()
+    alone = [client.get(f"/risco?carteira={position}").json() for position in ("eth:20", "btc:1")]
     assert [position["id"] for position in both["carteira"]] == ["ethereum", "bitcoin"]
     assert both["valor"] == pytest.approx(sum(body["valor"] for body in alone))
     assert 0 < both["perda_esperada_95"] < 0.99 * sum(body["perda_esperada_95"] for body in alone)
@@ -153,7 +153,7 @@ def test_a_portfolio_waits_for_enough_half_hours(sample: SampleWorkspace, make_c
     client = make_client(sample.settings)
 
     def refusal(portfolio: str) -> Any:
-        answer = client.get(f"/cenarios?carteira={portfolio}")
+        answer = client.get(f"/risco?carteira={portfolio}")
         assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
         return answer.json()["detail"]
 
@@ -162,10 +162,10 @@ def test_a_portfolio_waits_for_enough_half_hours(sample: SampleWorkspace, make_c
     assert "até agora há 35" in refusal("btc:1,eth:1")
     assert "até agora há 0" in refusal("btc:1,doge:1")
     sample.publish_scaled_hours(36, COINS[:2])
-    assert client.get("/cenarios?carteira=btc:1,eth:1").status_code == 200
+    assert client.get("/risco?carteira=btc:1,eth:1").status_code == 200
 
 
-@pytest.mark.parametrize("address", ["/probabilidade/btc?nivel=1", "/cenarios?carteira=btc:1"])
+@pytest.mark.parametrize("address", ["/probabilidade/btc?nivel=1", "/risco?carteira=btc:1"])
 def test_answers_wait_for_the_first_forecast(sample: SampleWorkspace, make_client: ClientFactory, address: str) -> None:
     """Before a forecast is published the answer is 503 with Retry-After."""
     sample.fill_prices(1)

@@ -16,7 +16,7 @@ ADDRESSES = (
     "/moedas",
     "/prever/btc",
     "/probabilidade/btc?nivel=68000",
-    "/cenarios?carteira=btc:1,eth:2",
+    "/risco?carteira=btc:1,eth:2",
     "/previsoes/btc",
     "/historico/btc?formato=csv",
     "/metricas",
@@ -40,35 +40,44 @@ def test_an_unchanged_answer_is_not_sent_again(client: TestClient, address: str)
 
 
 @pytest.mark.parametrize(
-    ("address", "follows_prices"),
+    ("address", "by_prices", "by_publication"),
     [
-        ("/moedas", True),
-        ("/historico/btc", True),
-        ("/previsoes/btc", True),
-        ("/prever/btc", False),
-        ("/probabilidade/btc?nivel=68000", False),
-        ("/cenarios?carteira=btc:1", False),
-        ("/metricas", False),
+        ("/moedas", True, False),
+        ("/historico/btc", True, False),
+        ("/previsoes/btc", False, False),
+        ("/prever/btc", False, True),
+        ("/probabilidade/btc?nivel=68000", False, True),
+        ("/risco?carteira=btc:1", False, True),
+        ("/metricas", False, False),
     ],
 )
-def test_a_tag_changes_with_its_data(
-    sample: SampleWorkspace, make_client: ClientFactory, address: str, follows_prices: bool
+def test_a_tag_changes_with_the_body_alone(
+    sample: SampleWorkspace, make_client: ClientFactory, address: str, by_prices: bool, by_publication: bool
 ) -> None:
-    """A new price changes the tags of routes with prices; a publication changes every tag."""
+    """A new price or publication changes the tag of an answer exactly where it changes its body."""
     sample.fill()
     client = make_client(sample.settings)
-    tag = client.get(address).headers["etag"]
+    first = client.get(address)
     with PriceWriter(sample.workspace.database) as writer:
         writer.store([Price("bitcoin", sample.now + 1000, 5.0)])
-    priced = client.get(address).headers["etag"]
-    assert (priced != tag) is follows_prices
+    priced = client.get(address)
+    assert (priced.headers["etag"] != first.headers["etag"]) is (priced.content != first.content) is by_prices
     sample.publish_forecasts(sample.now + 1000)
-    assert client.get(address, headers={"If-None-Match": priced}).status_code == 200
+    published = client.get(address)
+    changed = published.content != priced.content
+    assert (published.headers["etag"] != priced.headers["etag"]) is changed is by_publication
+
+
+@pytest.mark.parametrize("address", ADDRESSES)
+def test_a_restart_changes_no_tag(filled: SampleWorkspace, make_client: ClientFactory, address: str) -> None:
+    """Two processes give the same tag to the same answer."""
+    before, after = (make_client(filled.settings).get(address).headers["etag"] for _ in range(2))
+    assert before == after
 
 
 def test_a_refusal_is_never_cached(client: TestClient) -> None:
     """Answers to unknown coins and bad parameters have no tag and must not be stored."""
-    for address in ("/prever/nada", "/historico/btc?limite=0", "/cenarios?carteira=nada:1"):
+    for address in ("/prever/nada", "/historico/btc?limite=0", "/risco?carteira=nada:1"):
         answer = client.get(address, headers={"If-None-Match": "*"})
         assert answer.status_code in (404, 422)
         assert "etag" not in answer.headers

@@ -18,7 +18,7 @@ ADDRESSES = (
     "/moedas",
     "/prever/btc",
     "/probabilidade/eth?nivel=3000",
-    "/cenarios?carteira=btc:1,eth:2",
+    "/risco?carteira=btc:1,eth:2",
     "/previsoes/eth",
     "/historico/doge",
     "/historico/btc?formato=csv",

@@ -31,7 +31,7 @@ WITHOUT_PARAMETERS = ("/saude", "/status", "/moedas", "/metricas")
 WITH_PARAMETERS = (
     "/prever/{moeda}",
     "/probabilidade/{moeda}",
-    "/cenarios",
+    "/risco",
     "/previsoes/{moeda}",
     "/historico/{moeda}",
     "/metricas/{moeda}",

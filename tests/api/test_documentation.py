@@ -70,7 +70,7 @@ def test_operation_ids_are_stable() -> None:
         "/moedas": "moedas",
         "/prever/{moeda}": "prever",
         "/probabilidade/{moeda}": "probabilidade",
-        "/cenarios": "cenarios",
+        "/risco": "risco",
         "/previsoes/{moeda}": "previsoes",
         "/historico/{moeda}": "historico",
         "/metricas": "metricas",

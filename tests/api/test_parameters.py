@@ -61,17 +61,17 @@ def test_a_bad_parameter_is_named(
         ("/probabilidade/btc?nivel=1&horizonte=0", "horizonte", "no mínimo 5"),
         ("/probabilidade/btc?nivel=1&horizonte=65", "horizonte", "no máximo 60"),
         ("/probabilidade/btc?nivel=1&horizonte=12", "horizonte", "múltiplo de 5"),
-        ("/cenarios", "carteira", "é obrigatório"),
-        ("/cenarios?carteira=", "carteira", "pares moeda:quantidade"),
-        ("/cenarios?carteira=btc", "carteira", "pares moeda:quantidade"),
-        ("/cenarios?carteira=btc:1,", "carteira", "pares moeda:quantidade"),
-        ("/cenarios?carteira=btc:-1", "carteira", "pares moeda:quantidade"),
-        ("/cenarios?carteira=btc:nan", "carteira", "pares moeda:quantidade"),
-        ("/cenarios?carteira=btc:1%0A", "carteira", "pares moeda:quantidade"),
-        (f"/cenarios?carteira={','.join(['btc:1'] * 21)}", "carteira", "de 1 a 20 pares"),
-        (f"/cenarios?carteira={'b' * 3001}", "carteira", "no máximo 3000 caracteres"),
-        ("/cenarios?carteira=btc:0.0", "carteira", "maiores que 0"),
-        ("/cenarios?carteira=btc:1,eth:2,BITCOIN:1", "carteira", "repete a moeda 'bitcoin'"),
+        ("/risco", "carteira", "é obrigatório"),
+        ("/risco?carteira=", "carteira", "pares moeda:quantidade"),
+        ("/risco?carteira=btc", "carteira", "pares moeda:quantidade"),
+        ("/risco?carteira=btc:1,", "carteira", "pares moeda:quantidade"),
+        ("/risco?carteira=btc:-1", "carteira", "pares moeda:quantidade"),
+        ("/risco?carteira=btc:nan", "carteira", "pares moeda:quantidade"),
+        ("/risco?carteira=btc:1%0A", "carteira", "pares moeda:quantidade"),
+        (f"/risco?carteira={','.join(['btc:1'] * 21)}", "carteira", "de 1 a 20 pares"),
+        (f"/risco?carteira={'b' * 3001}", "carteira", "no máximo 3000 caracteres"),
+        ("/risco?carteira=btc:0.0", "carteira", "maiores que 0"),
+        ("/risco?carteira=btc:1,eth:2,BITCOIN:1", "carteira", "repete a moeda 'bitcoin'"),
     ],
 )
 def test_a_bad_level_or_portfolio_is_named(client: TestClient, address: str, name: str, reason: str) -> None:
@@ -82,7 +82,7 @@ def test_a_bad_level_or_portfolio_is_named(client: TestClient, address: str, nam
     assert reason in answer.json()["detail"]
 
 
-@pytest.mark.parametrize("address", ["/probabilidade/bitconi?nivel=1", "/cenarios?carteira=btc:1,bitconi:2"])
+@pytest.mark.parametrize("address", ["/probabilidade/bitconi?nivel=1", "/risco?carteira=btc:1,bitconi:2"])
 def test_an_unknown_coin_of_an_answer_is_unknown(client: TestClient, address: str) -> None:
     """An unknown coin is 404 with the nearest names, also within a portfolio."""
     answer = client.get(address)

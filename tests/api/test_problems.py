@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from fastapi.testclient import TestClient
 
-from api.problems import ProblemCode, preferred_language
+from api.declared_parameters import check_parameters
+from api.problems import Problem, ProblemCode, preferred_language
 from core.wording import LANGUAGES, message, say
 
 
@@ -44,6 +45,11 @@ def test_every_code_has_a_title_in_each_language() -> None:
         ("/previsao/btc", "unknown_path", [], "/previsoes/{moeda}"),
         ("/xyz", "unknown_path", [], None),
         ("/historico/btc?limite=0", "invalid_parameter", ["limite"], None),
+        ("/historico/btc?limit=1", "unknown_parameter", ["limit"], "limite"),
+        ("/historico/btc?from=2020&limite=x", "unknown_parameter", ["from"], None),
+        ("/prever/btc?xyz=1", "unknown_parameter", ["xyz"], None),
+        ("/saude?x", "unknown_parameter", ["x"], None),
+        ("/previsoes/btc?limite=1&limite=2", "repeated_parameter", ["limite"], None),
         ("/historico/btc?inicio=2026-01-02&fim=2026-01-01", "invalid_parameter", ["inicio"], None),
     ],
 )
@@ -77,3 +83,26 @@ def test_a_refusal_speaks_the_language_of_the_request(
     assert answers["pt"].json()["codigo"] == answers["en"].json()["codigo"]
     assert {answer.headers["vary"] for answer in answers.values()} == {"Accept-Language"}
     assert answers["en"].headers["content-language"] == "en"
+
+
+def test_no_route_ignores_an_unknown_parameter(client: TestClient) -> None:
+    """Every documented path refuses a parameter that the document does not declare, even for an unknown coin."""
+    for path in client.get("/openapi.json").json()["paths"]:
+        answer = client.get(path.replace("{moeda}", "bitconi"), params={"desconhecido": "1"})
+        assert (answer.status_code, answer.json()["codigo"]) == (422, "unknown_parameter")
+
+
+@pytest.mark.parametrize(
+    ("given", "declared", "said"),
+    [
+        (["Limite"], ["limite"], "parâmetro 'Limite': não existe neste endereço; o mais próximo é 'limite'"),
+        (["z"], ["fim", "inicio"], "parâmetro 'z': não existe neste endereço, que tem: fim, inicio"),
+        (["z"], [], "parâmetro 'z': não existe: este endereço não tem parâmetros"),
+        (["fim", "fim"], ["fim"], "parâmetro 'fim': vem mais de uma vez"),
+    ],
+)
+def test_a_refused_parameter_is_explained(given: list[str], declared: list[str], said: str) -> None:
+    """The sentence names the nearest parameter, or those that exist."""
+    with pytest.raises(Problem) as caught:
+        check_parameters(given, declared)
+    assert [say(detail) for detail in caught.value.details] == [said]

@@ -172,7 +172,7 @@ def test_metrics_keep_live_and_backtest_apart(client: TestClient) -> None:
         "/moedas",
         "/prever/btc",
         "/probabilidade/btc?nivel=1",
-        "/cenarios?carteira=btc:1",
+        "/risco?carteira=btc:1",
         "/previsoes/btc",
         "/historico/btc",
         "/metricas",
@@ -274,7 +274,7 @@ def test_a_get_changes_no_file(sample: SampleWorkspace, make_client: ClientFacto
         return {str(path): path.read_bytes() for path in files if path.is_file()}
 
     before = content()
-    level, portfolio = "/probabilidade/btc?nivel=1", "/cenarios?carteira=btc:1"
+    level, portfolio = "/probabilidade/btc?nivel=1", "/risco?carteira=btc:1"
     for address in (
         "/status",
         "/moedas",

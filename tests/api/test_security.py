@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import time
 from collections.abc import Callable
 
@@ -21,7 +22,7 @@ DATA = (
     "/moedas",
     "/prever/btc",
     "/probabilidade/btc?nivel=68000",
-    "/cenarios?carteira=btc:1,eth:2",
+    "/risco?carteira=btc:1,eth:2",
     "/previsoes/btc",
     "/historico/btc",
     "/metricas",
@@ -105,12 +106,39 @@ def test_an_unknown_host_name_is_refused(
 
 
 def test_a_client_above_the_rate_must_wait(filled: SampleWorkspace, make_client: ClientFactory) -> None:
-    """Above the configured rate 429 has a Retry-After; only /saude still answers."""
+    """Above the configured rate 429 has a Retry-After; only health and documentation pages still answer."""
     client = make_client(filled.settings.model_copy(update={"api_rate_limit": 5}))
     assert [client.get("/moedas").status_code for _ in range(6)] == [200] * 5 + [429]
     answer = client.get("/openapi.json")
     assert 1 <= int(answer.headers["retry-after"]) <= 12
-    assert client.get("/saude").status_code == 200
+    for address in ("/saude", "/docs", "/estatico/swagger.js"):
+        answer = client.get(address)
+        assert answer.status_code == 200
+        assert "ratelimit" not in answer.headers
+
+
+def test_the_limit_is_told_before_it_is_reached(filled: SampleWorkspace, make_client: ClientFactory) -> None:
+    """RateLimit-Policy says the quota, RateLimit what remains, on refusals too; an unlimited client gets neither."""
+    client = make_client(filled.settings.model_copy(update={"api_rate_limit": 2}))
+    answers = [client.get("/moedas"), client.get("/nada"), client.get("/moedas")]
+    assert [answer.status_code for answer in answers] == [200, 404, 429]
+    assert {answer.headers["ratelimit-policy"] for answer in answers} == {'"default";q=2;w=60'}
+    assert [answer.headers["ratelimit"].split(";t=")[0] for answer in answers] == [
+        '"default";r=1',
+        '"default";r=0',
+        '"default";r=0',
+    ]
+    assert "ratelimit" not in make_client(filled.settings).get("/moedas").headers
+
+
+def test_every_answer_has_a_request_id(client: TestClient) -> None:
+    """A well-formed id of the client comes back, anything else is replaced; refusals have one too."""
+    own = {"X-Request-Id": "trace-7.a:b_1"}
+    assert client.get("/moedas", headers=own).headers["x-request-id"] == "trace-7.a:b_1"
+    assert client.get("/moedas", headers={**own, "Host": "evil.example"}).headers["x-request-id"] == "trace-7.a:b_1"
+    for malformed in ("", "a b", "x" * 65, "<script>"):
+        made = client.get("/moedas", headers={"X-Request-Id": malformed}).headers["x-request-id"]
+        assert re.fullmatch(r"[0-9a-f]{16}", made)
 
 
 def test_this_machine_is_not_limited_unless_configured(client: TestClient) -> None:
@@ -169,6 +197,26 @@ def test_every_answer_has_security_headers(client: TestClient) -> None:
     assert "script-src 'self';" in client.get("/docs").headers["content-security-policy"]
 
 
+def test_a_refused_page_can_read_the_refusal(filled: SampleWorkspace, make_client: ClientFactory) -> None:
+    """An allowed origin sees 400, 413, 404 and 429 with Retry-After; its preflights are not counted."""
+    allowed = "https://painel.exemplo.com"
+    update = {"cors_origins": (allowed,), "api_rate_limit": 2}
+    client = make_client(filled.settings.model_copy(update=update))
+    origin = {"Origin": allowed}
+    preflight = {**origin, "Access-Control-Request-Method": "GET", "Access-Control-Request-Headers": "Authorization"}
+    assert {client.options("/moedas", headers=preflight).status_code for _ in range(5)} == {200}
+    answers = [
+        client.get("/moedas", headers={**origin, "Host": "evil.example"}),
+        client.get("/moedas", headers={**origin, "Content-Length": "100000"}),
+        client.get("/nada", headers=origin),
+        client.get("/moedas", headers=origin),
+        client.get("/moedas", headers=origin),
+    ]
+    assert [answer.status_code for answer in answers] == [400, 413, 404, 200, 429]
+    assert {answer.headers["access-control-allow-origin"] for answer in answers} == {allowed}
+    assert "Retry-After" in answers[-1].headers["access-control-expose-headers"]
+
+
 def test_other_origins_need_configuration(
     client: TestClient, filled: SampleWorkspace, make_client: ClientFactory
 ) -> None:
@@ -197,7 +245,7 @@ def test_a_body_is_refused(client: TestClient, method: str, address: str, header
 
 def test_all_refusals_have_one_shape(filled: SampleWorkspace, make_client: ClientFactory) -> None:
     """Every refusal is a problem document with the source and the security headers, and must not be stored."""
-    update = {"api_token": SecretStr(TOKEN), "api_rate_limit": 7}
+    update = {"api_token": SecretStr(TOKEN), "api_rate_limit": 6}
     client = make_client(filled.settings.model_copy(update=update))
     told = {"Authorization": f"Bearer {TOKEN}"}
     answers = [
@@ -233,13 +281,14 @@ def test_an_unexpected_error_reveals_no_details(
     """The answer is 500 with one sentence; the cause is in the log."""
     sample.fill()
     client = make_client(sample.settings, raise_server_exceptions=False)
-    client.app.state.status_cache = None  # type: ignore[attr-defined]  # break the inside
+    client.app.state.settings = None  # type: ignore[attr-defined]  # break the inside
     with caplog.at_level(logging.ERROR):
-        answer = client.get("/status")
+        answer = client.get("/status", headers={"X-Request-Id": "trace-7"})
     assert (answer.headers["x-fonte"], answer.headers["x-frame-options"]) == ("demo", "DENY")
     assert (answer.status_code, answer.json()["codigo"]) == (500, "internal_error")
     assert "Attribute" not in answer.text
     assert "AttributeError" in caplog.text
+    assert [record.request_id for record in caplog.records if hasattr(record, "request_id")] == ["trace-7"]
 
 
 def test_damaged_data_are_503_with_retry_after(sample: SampleWorkspace, make_client: ClientFactory) -> None:

@@ -13,3 +13,12 @@ def test_rates_are_counted_per_client_and_clients_are_forgotten() -> None:
     for number in range(10_000):
         limiter.wait_s(str(number))
     assert limiter.wait_s("a") == 0
+
+
+def test_a_client_knows_what_is_left() -> None:
+    """Remaining requests fall to 0; the time until all are back grows with each one taken."""
+    limiter = RateLimiter(3)
+    taken = [limiter.take("a") for _ in range(4)]
+    assert [allowance.remaining for allowance in taken] == [2, 1, 0, 0]
+    assert [round(allowance.full_in_s) for allowance in taken] == [20, 40, 60, 60]
+    assert [allowance.wait_s > 0 for allowance in taken] == [False, False, False, True]

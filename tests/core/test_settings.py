@@ -40,7 +40,7 @@ def test_a_child_gets_the_same_settings_through_its_environment(
         coins="bitcoin,ethereum",
         coingecko_plan=Plan.DEMO_KEY,
         coingecko_key="CG-secret",
-        api_token="token",
+        api_token="um-segredo-bem-guardado",
         host="0.0.0.0",  # noqa: S104 - only a value to carry over
         interval=12.5,
     )
@@ -66,6 +66,7 @@ def test_a_child_gets_the_same_settings_through_its_environment(
         ({"source": "replay"}, "--replay"),
         ({"api_port": 9000, "dashboard_port": 9000}, "mesma porta"),
         ({"host": "0.0.0.0"}, "CRYPTO_API_TOKEN"),  # noqa: S104 - must be refused
+        ({"host": "0.0.0.0", "api_token": "x" * 15}, "16 caracteres"),  # noqa: S104 - must be refused
         ({"coingecko_plan": "demo-key"}, "CRYPTO_COINGECKO_KEY"),
     ],
 )

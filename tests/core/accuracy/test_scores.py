@@ -13,8 +13,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.accuracy.scores import SCORE_SCHEMA, SCORE_SUMS, MetricsBlock, Score, add_up, summarise
-from core.times import DAY_MS, HOUR_MS
+from core.accuracy.scores import SCORE_SCHEMA, SCORE_SUMS, MetricsBlock, Score, add_up
+from core.accuracy.significance import better_p_value
+from core.accuracy.summary import condense, join_condensed, summarise, summarise_condensed
+from core.times import DAY_MS, HOUR_MS, to_datetime
 
 START = 20_000 * DAY_MS
 Row = dict[str, Any]
@@ -75,29 +77,64 @@ def test_relative_pinball_is_the_mean_over_coins_of_each_coins_ratio() -> None:
     assert overall.winkler_ratio == pytest.approx(0.9)
 
 
-def test_the_score_agrees_with_plain_loops() -> None:
-    """Every figure equals what loops over the rows give."""
+def _slow_score(rows: Sequence[Row], scales: Mapping[str, float]) -> dict[str, Any]:
+    """The figures of a score by loops over its rows; `scales` are the mean naive losses of all rows of each coin."""
+    n = sum(row["n"] for row in rows)
+    total = {name: sum(row.get(name, 0.0) for row in rows) for name in SCORE_SUMS}
+    coins: dict[str, list[Row]] = {}
+    hours: dict[int, list[Row]] = {}
+    for row in rows:
+        coins.setdefault(row["coin"], []).append(row)
+        hours.setdefault(row["hour"], []).append(row)
+
+    def ratio(name: str) -> float:
+        ratios = [sum(r[name] for r in own) / sum(r[f"{name}_naive"] for r in own) for own in coins.values()]
+        return math.fsum(ratios) / len(ratios)
+
+    def gain(row: Row) -> float:
+        excess: float = row["pinball"] - row["pinball_naive"]
+        return excess / scales[row["coin"]]
+
+    gains = [sum(map(gain, hours[hour])) / sum(row["n"] for row in hours[hour]) for hour in sorted(hours)]
+    return {
+        "forecasts": n,
+        "hours": len(hours),
+        "start_ms": min(hours),
+        "end_ms": max(hours) + HOUR_MS,
+        "relative_pinball": ratio("pinball"),
+        "skill": 1 - ratio("pinball"),
+        "mae_ratio": ratio("abs_error"),
+        "winkler_ratio": ratio("winkler_80"),
+        "coverage": {percent: total[f"inside_{percent}"] / n for percent in (50, 80, 90, 95)},
+        "width_80_percent": 100 * total["width_80"] / n,
+        "mae_percent": 100 * total["abs_error"] / n,
+        "hit_rate": total["hits"] / total["moved"],
+        "rise_share": total["rises"] / total["moved"],
+        "ties": n - total["moved"],
+        "brier": total["brier"] / n,
+        "model_share": total["forest"] / n,
+        "better_p_value": better_p_value(gains),
+    }
+
+
+def test_every_score_agrees_with_plain_loops() -> None:
+    """Each figure of each score equals what loops over its rows give."""
     rows = _noisy_rows(30)
-    score = _block(rows).by_horizon[60]
-    chosen = [row for row in rows if row["horizon_min"] == 60]
-    n = sum(row["n"] for row in chosen)
-    ratios = []
-    for coin in ("bitcoin", "solana"):
-        own = sum(row["pinball"] for row in chosen if row["coin"] == coin)
-        ratios.append(own / sum(row["pinball_naive"] for row in chosen if row["coin"] == coin))
-    assert score.relative_pinball == pytest.approx(sum(ratios) / 2)
-    assert score.forecasts == n
-    assert score.hours == 30
-    assert (score.start_ms, score.end_ms) == (START, START + 30 * HOUR_MS)
-    assert score.coverage == pytest.approx({50: 0.5, 80: 0.75, 90: 0.875, 95: 1.0})
-    assert score.width_80_percent == pytest.approx(100 * sum(row["width_80"] for row in chosen) / n)
-    assert score.mae_percent == pytest.approx(100 * sum(row["abs_error"] for row in chosen) / n)
-    moved = sum(row["moved"] for row in chosen)
-    assert score.hit_rate == pytest.approx(sum(row["hits"] for row in chosen) / moved)
-    assert score.rise_share == pytest.approx(sum(row["rises"] for row in chosen) / moved)
-    assert score.ties == n - moved
-    assert score.brier == pytest.approx(0.25)
-    assert score.model_share == pytest.approx(0.5)
+    block = _block(rows)
+    naive = [(row["coin"], row["pinball_naive"], row["n"]) for row in rows]
+    scales = {
+        coin: sum(loss for name, loss, _ in naive if name == coin) / sum(n for name, _, n in naive if name == coin)
+        for coin in block.by_coin
+    }
+    day = [f"{to_datetime(row['hour']):%Y-%m-%d}" for row in rows]
+    chosen = [(block.overall, rows)]
+    chosen += [(score, [r for r in rows if r["horizon_min"] == key]) for key, score in block.by_horizon.items()]
+    chosen += [(score, [r for r in rows if r["coin"] == key]) for key, score in block.by_coin.items()]
+    chosen += [(score, [r for r, d in zip(rows, day, strict=True) if d == key]) for key, score in block.by_day.items()]
+    assert len(chosen) == 1 + 2 + 2 + 2
+    for score, own in chosen:
+        for name, expected in _slow_score(own, scales).items():
+            assert getattr(score, name) == (None if expected is None else pytest.approx(expected, rel=1e-9)), name
 
 
 def test_parts_of_the_block_hold_their_own_rows() -> None:
@@ -122,6 +159,16 @@ def test_split_and_shuffled_rows_give_the_same_scores(hours: int, seed: int, cut
     joint = summarise(pa.concat_tables([_table(halves[:cut]), _table(rows[:0]), _table(halves[cut:] + halves)]))
     assert joint is not None
     assert list(_numbers(joint)) == pytest.approx(list(_numbers(_block(rows))), rel=1e-9, abs=1e-9)
+
+
+def test_parts_condensed_one_by_one_give_the_scores_of_the_whole() -> None:
+    """Files may be condensed once each and joined later, and one coin taken from them."""
+    rows = _noisy_rows(30)
+    joined = join_condensed([condense(_table(rows[:50])), condense(_table([])), condense(_table(rows[50:]))])
+    assert list(_numbers(summarise_condensed(joined))) == pytest.approx(list(_numbers(_block(rows))), rel=1e-9)
+    one = summarise_condensed(joined.of_coin("solana"))
+    own = _block([row for row in rows if row["coin"] == "solana"])
+    assert list(_numbers(one)) == pytest.approx(list(_numbers(own)), rel=1e-9)
 
 
 def test_files_without_levels_count_as_forecasts_that_were_not_judged_by_them() -> None:

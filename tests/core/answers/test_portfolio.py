@@ -84,3 +84,15 @@ def test_opposite_positions_cancel() -> None:
     past = np.random.default_rng(7).standard_normal((100, 1)).repeat(2, axis=1)
     risk = portfolio_risk(np.array([10.0, -10.0]), joint_log_moves(past, [forecast, forecast]))
     assert risk.expected_shortfall[97.5] == pytest.approx(0.0)
+
+
+def test_contributions_add_up_and_follow_the_positions() -> None:
+    """Positions add up to the expected shortfall; twice the same coin costs twice as much, a hedge lessens the loss."""
+    move = 0.01 * np.random.default_rng(0).standard_t(3, 500)
+    risk = portfolio_risk(np.array([200.0, 100.0, -50.0]), np.column_stack([move, move, move]))
+    for level in RISK_LEVELS:
+        double, single, hedge = risk.contributions[level]
+        assert double + single + hedge == pytest.approx(risk.expected_shortfall[level])
+        assert double == pytest.approx(2 * single)
+        assert hedge == pytest.approx(-single / 2)
+        assert single > 0

@@ -26,7 +26,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_the_tabs_keep_their_order() -> None:
     """The overview comes first and opens by default."""
-    assert list(views.find_views()) == ["visao", "moeda", "precisao", "comparacao", "exportar", "diagnostico"]
+    assert list(views.find_views()) == [
+        "visao", "moeda", "precisao", "comparacao", "carteira", "exportar", "diagnostico",
+    ]  # fmt: skip
 
 
 def test_a_new_module_is_a_new_tab(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from core.accuracy.scores import add_up, summarise
+from core.accuracy.scores import add_up
+from core.accuracy.summary import summarise
 from core.errors import EXIT_REFUSED
 from core.forecast_schema import (
     ACTIVITY_PERCENTILE,

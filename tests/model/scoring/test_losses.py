@@ -14,7 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from core.accuracy.scores import SCORE_SCHEMA, SCORE_SUMS, summarise
+from core.accuracy.scores import SCORE_SCHEMA, SCORE_SUMS
+from core.accuracy.summary import summarise
 from core.answers.distribution import ending_above
 from core.answers.touch import touching
 from core.errors import BadInput

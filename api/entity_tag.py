@@ -1,0 +1,19 @@
+"""Entity tags: hashes of what an answer says, so that they survive a restart and change only with it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from hashlib import blake2b
+from typing import Final
+
+__all__ = ["entity_tag"]
+
+_DIGEST_BYTES: Final = 12
+
+
+def entity_tag(parts: Iterable[bytes]) -> bytes:
+    """The weak entity tag of some content; weak because every content coding of it has the same."""
+    digest = blake2b(digest_size=_DIGEST_BYTES)
+    for part in parts:
+        digest.update(part)
+    return b'W/"%s"' % digest.hexdigest().encode()

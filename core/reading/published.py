@@ -1,0 +1,116 @@
+"""Where API and dashboard read: the workspace of now, its price store and its published files, and how new they are."""
+
+from __future__ import annotations
+
+import secrets
+import weakref
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any, TypeVar
+
+from core.errors import ConfigurationError, DamagedFile, NotReady
+from core.files import file_stamp
+from core.price_store import PriceReader
+from core.price_store.pool import PricePool
+from core.publishing.manifest import MANIFEST, Manifest, ManifestReader
+from core.settings import Settings
+from core.workspace import META_FILE, Workspace, current_workspace
+
+__all__ = ["PublishedData"]
+
+_Value = TypeVar("_Value")
+
+
+class PublishedData:
+    """What collector and pipeline wrote, with a cache for what was made of it. Never writes. Thread-safe."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._token = secrets.token_hex(4)
+        self._pool = PricePool()
+        weakref.finalize(self, self._pool.close)
+        self._workspace: tuple[object, Workspace] | None = None
+        self._manifests: dict[Path, ManifestReader] = {}
+        self._cache: dict[str, tuple[object, Any]] = {}
+
+    def workspace(self) -> Workspace:
+        """The workspace shown now.
+
+        Raises:
+            NotReady: the suite has not decided on a source yet.
+        """
+        choice = file_stamp(self._settings.run_dir / "source.json")
+        if self._workspace is None or self._workspace[0] != (choice, _workspace_stamp(self._workspace[1])):
+            workspace = current_workspace(self._settings)
+            self._workspace = ((choice, _workspace_stamp(workspace)), workspace)
+        return self._workspace[1]
+
+    def close(self) -> None:
+        """Close idle database connections; the data can be read again."""
+        self._pool.close()
+
+    def version(self) -> str:
+        """A token that changes with each commit to the prices and each publication; costs microseconds.
+
+        Each process has its own tokens, so an old token is not valid after a restart.
+        """
+        try:
+            prices = self.price_version()
+        except (NotReady, DamagedFile, ConfigurationError):
+            prices = self._token
+        return f"{prices}-{self.publication_version()}"
+
+    def price_version(self) -> str:
+        """A token that changes with each commit to the prices, valid in this process only; costs microseconds.
+
+        Raises:
+            NotReady: no prices are stored yet.
+            DamagedFile: the price store cannot be read.
+        """
+        numbers = self._pool.version(self.workspace().database)
+        return "-".join([self._token, *(f"{number:x}" for number in numbers)])
+
+    def publication_version(self) -> str:
+        """A token that changes only with each publication of the pipeline."""
+        try:
+            workspace = self.workspace()
+        except (NotReady, ConfigurationError):
+            return "0"
+        published = file_stamp(workspace.processed / MANIFEST)
+        return "-".join([workspace.source.value, *(f"{number:x}" for number in published)])
+
+    def prices(self) -> AbstractContextManager[PriceReader]:
+        """Borrow a connection to the price store, for one thread at a time.
+
+        Raises:
+            NotReady: no prices are stored yet.
+            DamagedFile: the price store cannot be read.
+        """
+        return self._pool.borrow(self.workspace().database)
+
+    def manifest(self) -> tuple[Path, Manifest]:
+        """The folder of the published files, and the manifest that names them.
+
+        Raises:
+            NotReady: nothing is published yet.
+        """
+        folder = self.workspace().processed
+        return folder, self._manifests.setdefault(folder, ManifestReader(folder)).current()
+
+    def cached(self, name: str, key: object, make: Callable[[], _Value]) -> _Value:
+        """Give the cached value if `key` is unchanged, otherwise make it; two threads may make it twice."""
+        cached = self._cache.get(name)
+        if cached is None or cached[0] != key:
+            cached = (key, make())
+            self._cache[name] = cached
+        value: _Value = cached[1]
+        return value
+
+    def derived(self, name: str, make: Callable[[], _Value]) -> _Value:
+        """Give what `make` made of published data under this name, made again only after the next publication."""
+        return self.cached(name, self.publication_version(), make)
+
+
+def _workspace_stamp(workspace: Workspace) -> tuple[int, int, int]:
+    return file_stamp(workspace.root / META_FILE)

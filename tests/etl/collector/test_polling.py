@@ -1,0 +1,28 @@
+"""A poll is marked in the store when its last page is stored."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from core.price_store import PriceReader
+from core.price_store.rows import POLLED
+from etl.local_market.coin_names import coins_wanted
+
+
+def test_a_poll_of_several_pages_is_marked_once_all_are_stored(make_world: Callable[..., Any]) -> None:
+    """After the first of two pages there is no mark; after the second there is one, and all coins have prices."""
+    world = make_world(market="top:100")
+    collector = world.start(coins=",".join(coin.id for coin in coins_wanted("top:100")))
+    for _ in range(9):
+        collector.context.universe.shorten()
+    pages = len(collector.context.universe.batches())
+    assert pages > 1
+    marks = []
+    for _ in range(pages):
+        collector.turn()
+        with PriceReader(world.database) as reader:
+            marks.append(reader.meta().get(POLLED))
+            known = len(reader.latest())
+    assert marks == [None] * (pages - 1) + [str(world.wall_ms)]
+    assert known == 100
