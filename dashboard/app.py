@@ -26,6 +26,7 @@ from core.processes.event_loop_heartbeat import loop_heartbeat  # noqa: E402 - a
 from core.processes.health_schema import DASHBOARD  # noqa: E402 - as above
 from core.settings import load_settings  # noqa: E402 - as above
 from dashboard.i18n.texts import Texts  # noqa: E402 - as above
+from dashboard.shell.assets import asset_route  # noqa: E402 - as above
 
 _log = logging.getLogger("dashboard")
 
@@ -52,4 +53,9 @@ def show_unexpected_error(error: Exception) -> bool:
     return True
 
 
-app = App(Path(__file__).with_name("page_script.py"), lifespan=lifespan, on_script_error=show_unexpected_error)
+app = App(
+    Path(__file__).with_name("page_script.py"),
+    lifespan=lifespan,
+    routes=[asset_route()],
+    on_script_error=show_unexpected_error,
+)

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from itertools import cycle
 
-import plotly.graph_objects as go
-
-from dashboard.charts.palette import CATEGORIES, IDEAL
-from dashboard.charts.style import ChartStyle, add_watermark
-from dashboard.charts.time_axis import WINDOWS, Points, local_times, max_gap_ms, time_layout, with_gaps
+from dashboard.charts.figure import Figure, packed
+from dashboard.charts.palette import CATEGORIES
+from dashboard.charts.style import ChartStyle, add_horizontal_line, add_watermark
+from dashboard.charts.time_axis import WINDOWS, Points, max_gap_ms, thinned, time_layout, with_gaps
 
 __all__ = ["comparison_chart"]
 
@@ -21,7 +20,7 @@ def comparison_chart(
     *,
     as_index: bool,
     style: ChartStyle,
-) -> go.Figure:
+) -> Figure:
     """Compare coins by the change of each since its own first price in the window.
 
     Args:
@@ -34,26 +33,27 @@ def comparison_chart(
     Returns:
         A figure with one line per coin that has prices.
     """
-    formats = style.formats
-    figure = go.Figure(layout=time_layout(formats, 2))
+    figure: Figure = {"data": [], "layout": time_layout(style.formats, 2)}
     shown = {coin: points for coin, points in series.items() if points[0]}
     for colour, (coin, (times, values)) in zip(cycle(CATEGORIES), shown.items(), strict=False):
         scaled = [100.0 * (value / values[0] - (0.0 if as_index else 1.0)) for value in values]
-        spread_times, spread_values = with_gaps(times, scaled, max_gap_ms(window))
-        figure.add_scatter(
-            x=local_times(spread_times, formats),
-            y=spread_values,
-            name=names.get(coin, coin),
-            mode="lines",
-            line={"color": colour, "width": 2},
-            hovertemplate="%{y:,.2f}" if as_index else "%{y:+,.2f}%",
+        spread_times, spread_values = with_gaps(*thinned((times, scaled)), max_gap_ms(window))
+        figure["data"].append(
+            {
+                "type": "scatter",
+                "mode": "lines",
+                "x": packed(spread_times, -3),
+                "y": packed(spread_values, 4),
+                "name": names.get(coin, coin),
+                "line": {"color": colour, "width": 2},
+                "hovertemplate": "%{y:,.2f}" if as_index else "%{y:+,.2f}%",
+            }
         )
     if shown:
         end_ms = max(times[-1] for times, _ in shown.values())
         start_ms = max(end_ms - WINDOWS[window], min(times[0] for times, _ in shown.values()))
-        margin_ms = (end_ms - start_ms) // 50
-        figure.update_xaxes(range=local_times([start_ms, end_ms + margin_ms], formats))
-    figure.add_hline(y=100 if as_index else 0, line={"color": IDEAL, "width": 1, "dash": "dash"})
-    figure.update_yaxes(tickformat=",.1f" if as_index else "+,.1f", ticksuffix="" if as_index else "%")
+        figure["layout"]["xaxis"]["range"] = [start_ms, end_ms + (end_ms - start_ms) // 50]
+    add_horizontal_line(figure, 100 if as_index else 0)
+    figure["layout"]["yaxis"] |= {"tickformat": ",.1f" if as_index else "+,.1f", "ticksuffix": "" if as_index else "%"}
     add_watermark(figure, style.watermark)
     return figure

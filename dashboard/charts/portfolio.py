@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
+from dashboard.charts.figure import Figure
 from dashboard.charts.palette import RIGHT, WORSE
 from dashboard.charts.style import base_layout
 from dashboard.i18n.numbers import Formats
@@ -15,7 +16,7 @@ _ROW_PX: Final = 34
 _MARGINS_PX: Final = 90
 
 
-def contribution_chart(shares: Mapping[str, float], formats: Formats) -> dict[str, Any]:
+def contribution_chart(shares: Mapping[str, float], formats: Formats) -> Figure:
     """One bar per position, the largest on top; positions that lessen the loss point left, in green.
 
     Args:

@@ -3,29 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
-
-import plotly.graph_objects as go
+from typing import Any, Final
 
 from core.number_format import price_decimals
 from core.reading.values import ForecastStep, ForecastView, LoggedForecast
 from core.times import MINUTE_MS
+from dashboard.charts.figure import Figure, packed
 from dashboard.charts.palette import BAND_OPACITY, FORECAST, HISTORY, PAST, faded
 from dashboard.charts.style import ChartStyle, add_watermark
-from dashboard.charts.time_axis import (
-    GAP_MS,
-    WINDOWS,
-    Points,
-    local_time,
-    local_times,
-    max_gap_ms,
-    time_layout,
-    with_gaps,
-)
+from dashboard.charts.time_axis import GAP_MS, WINDOWS, Points, max_gap_ms, thinned, time_layout, with_gaps
 
 __all__ = ["price_chart"]
 
 _BANDS: Final = (("q025", "q975", 95), ("q10", "q90", 80), ("q25", "q75", 50))
+_SECONDS: Final = -3
+"""Decimals of times in milliseconds: a chart needs no finer ones than seconds."""
+
+_ROUND: Final = {"shape": "spline", "smoothing": 0.8}
+"""Rounds the corners between horizons: the intervals have one value each 5 minutes, not a turn there."""
 
 
 def price_chart(
@@ -34,7 +29,7 @@ def price_chart(
     past: Sequence[LoggedForecast],
     window: str,
     style: ChartStyle,
-) -> go.Figure:
+) -> Figure:
     """Draw the price history, the forecast of the next hour with its intervals, and past forecasts.
 
     Args:
@@ -50,100 +45,105 @@ def price_chart(
     times, values = history
     newest_ms = times[-1] if times else forecast.origin_ms if forecast else 0
     decimals = price_decimals(values[-1] if values else forecast.price_origin if forecast else 1.0)
-    formats, hover = style.formats, f"{style.formats.symbol} %{{y:,.{decimals}f}}"
-    figure = go.Figure(layout=time_layout(formats, decimals))
-    if past:
-        _add_past(figure, past, style, hover)
+    pen = _Pen(style, decimals)
+    figure: Figure = {"data": [], "layout": time_layout(style.formats, decimals)}
+    figure["data"] += pen.past(past) if past else []
+    figure["data"] += pen.bands(forecast) if forecast else []
+    figure["data"].append(pen.history(history, window))
     if forecast is not None:
-        _add_bands(figure, forecast, style)
-    _add_history(figure, history, window, style, hover)
-    if forecast is not None:
-        _add_forecast(figure, forecast, style, hover)
+        figure["data"].append(pen.forecast(forecast))
         _mark_origin(figure, forecast.origin_ms, style)
     end_ms = max(newest_ms, forecast.steps[-1].target_ms) if forecast else newest_ms
     start_ms = max(newest_ms - WINDOWS[window], times[0] if times else newest_ms)
     margin_ms = (end_ms - start_ms) // 50 + MINUTE_MS
-    figure.update_xaxes(range=local_times([start_ms, end_ms + margin_ms], formats))
+    figure["layout"]["xaxis"]["range"] = [start_ms, end_ms + margin_ms]
+    _name_unit(figure, style)
     add_watermark(figure, style.watermark)
     return figure
 
 
-def _add_history(figure: go.Figure, history: Points, window: str, style: ChartStyle, hover: str) -> None:
-    spread_times, spread_values = with_gaps(*history, max_gap_ms(window))
-    figure.add_scatter(
-        x=local_times(spread_times, style.formats),
-        y=spread_values,
-        name=style.texts("chart.history"),
-        legendrank=1,
-        mode="lines",
-        line={"color": HISTORY, "width": 2},
-        hovertemplate=hover,
-    )
+class _Pen:
+    """Makes the traces of one price chart: language, currency and decimals are the same in all of them."""
 
+    def __init__(self, style: ChartStyle, decimals: int) -> None:
+        self._style = style
+        self._decimals = decimals
+        self._hover = f"{style.formats.symbol} %{{y:,.{decimals}f}}"
 
-def _add_bands(figure: go.Figure, forecast: ForecastView, style: ChartStyle) -> None:
-    """Add one filled outline per interval, the widest first, all starting at the price of the origin."""
-    times = [forecast.origin_ms, *(step.target_ms for step in forecast.steps)]
-    for low, high, percent in _BANDS:
-        lower = [forecast.price_origin, *(step.quantiles[low] for step in forecast.steps)]
-        upper = [forecast.price_origin, *(step.quantiles[high] for step in forecast.steps)]
-        figure.add_scatter(
-            x=local_times([*times, *reversed(times)], style.formats),
-            y=[*upper, *reversed(lower)],
-            name=style.texts("chart.band", percent=percent),
-            mode="lines",
-            line={"width": 0},
-            legendrank=1000 + percent,
-            fill="toself",
-            fillcolor=faded(FORECAST, BAND_OPACITY[percent]),
-            hoverinfo="skip",
-        )
+    def history(self, history: Points, window: str) -> dict[str, Any]:
+        """The price line."""
+        times, values = with_gaps(*thinned(history), max_gap_ms(window))
+        return self._line(
+            times, values, name=self._style.texts("chart.history"), legendrank=1, hovertemplate=self._hover,
+            line={"color": HISTORY, "width": 2},
+        )  # fmt: skip
 
+    def bands(self, forecast: ForecastView) -> list[dict[str, Any]]:
+        """Two edges per interval with its colour between them, the widest first, from the price of the origin on."""
+        times = [forecast.origin_ms, *(step.target_ms for step in forecast.steps)]
+        traces = []
+        for low, high, percent in _BANDS:
+            name = self._style.texts("chart.band", percent=percent)
+            colour = faded(FORECAST, BAND_OPACITY[percent])
+            for edge in (low, high):
+                values = [forecast.price_origin, *(step.quantiles[edge] for step in forecast.steps)]
+                traces.append(
+                    self._line(
+                        times,
+                        values,
+                        name=name,
+                        legendgroup=name,
+                        legendrank=1000 + percent,
+                        hoverinfo="skip",
+                        showlegend=edge == high,
+                        line={"width": 0, "color": colour, **_ROUND},
+                        fill="tonexty" if edge == high else "none",
+                        fillcolor=colour,
+                    )
+                )
+        return traces
 
-def _add_forecast(figure: go.Figure, forecast: ForecastView, style: ChartStyle, hover: str) -> None:
-    figure.add_scatter(
-        x=local_times([forecast.origin_ms, *(step.target_ms for step in forecast.steps)], style.formats),
-        y=[forecast.price_origin, *(step.mean for step in forecast.steps)],
-        text=["", *(_describe(step, style) for step in forecast.steps)],
-        name=style.texts("chart.forecast"),
-        legendrank=2,
-        mode="lines",
-        line={"color": FORECAST, "width": 2.5},
-        hovertemplate=f"{hover}%{{text}}",
-    )
+    def forecast(self, forecast: ForecastView) -> dict[str, Any]:
+        """The mean of the forecast; its tooltip has the intervals."""
+        times = [forecast.origin_ms, *(step.target_ms for step in forecast.steps)]
+        return self._line(
+            times, [forecast.price_origin, *(step.mean for step in forecast.steps)],
+            text=["", *(self._describe(step) for step in forecast.steps)],
+            name=self._style.texts("chart.forecast"), legendrank=2, hovertemplate=f"{self._hover}%{{text}}",
+            line={"color": FORECAST, "width": 2.5, **_ROUND},
+        )  # fmt: skip
 
+    def past(self, past: Sequence[LoggedForecast]) -> list[dict[str, Any]]:
+        """Past one-hour forecasts at their target times: the 80 % interval and the mean."""
+        logged = sorted(past, key=lambda row: row.target_ms)
+        times = [row.target_ms for row in logged]
+        outline_times, outline_values = _outlines(logged)
+        band = self._line(
+            outline_times, outline_values, name=self._style.texts("chart.past_band"), line={"width": 0},
+            fill="toself", fillcolor=faded(PAST, 0.16), hoverinfo="skip",
+        )  # fmt: skip
+        spread_times, means = with_gaps(times, [row.mean for row in logged], GAP_MS)
+        mean = self._line(
+            spread_times, means, name=self._style.texts("chart.past"), hovertemplate=self._hover,
+            line={"color": PAST, "width": 1.5, "dash": "dot"},
+        )  # fmt: skip
+        return [band, mean]
 
-def _describe(step: ForecastStep, style: ChartStyle) -> str:
-    ranges = {
-        percent: style.formats.price_range(step.quantiles[low], step.quantiles[high]) for low, high, percent in _BANDS
-    }
-    return "<br>" + style.texts("chart.ranges", range_80=ranges[80], range_95=ranges[95])
+    def _line(self, times: Sequence[int], values: Sequence[float | None], **properties: Any) -> dict[str, Any]:
+        return {
+            "type": "scatter",
+            "mode": "lines",
+            "x": packed(times, _SECONDS),
+            "y": packed(values, self._decimals),
+            **properties,
+        }
 
-
-def _add_past(figure: go.Figure, past: Sequence[LoggedForecast], style: ChartStyle, hover: str) -> None:
-    """Add past one-hour forecasts at their target times: the 80 % interval and the mean."""
-    logged = sorted(past, key=lambda row: row.target_ms)
-    times = [row.target_ms for row in logged]
-    outline_times, outline_values = _outlines(logged)
-    figure.add_scatter(
-        x=local_times(outline_times, style.formats),
-        y=outline_values,
-        name=style.texts("chart.past_band"),
-        mode="lines",
-        line={"width": 0},
-        fill="toself",
-        fillcolor=faded(PAST, 0.16),
-        hoverinfo="skip",
-    )
-    spread_times, means = with_gaps(times, [row.mean for row in logged], GAP_MS)
-    figure.add_scatter(
-        x=local_times(spread_times, style.formats),
-        y=means,
-        name=style.texts("chart.past"),
-        mode="lines",
-        line={"color": PAST, "width": 1.5, "dash": "dot"},
-        hovertemplate=hover,
-    )
+    def _describe(self, step: ForecastStep) -> str:
+        ranges = {
+            percent: self._style.formats.price_range(step.quantiles[low], step.quantiles[high])
+            for low, high, percent in _BANDS
+        }
+        return "<br>" + self._style.texts("chart.ranges", range_80=ranges[80], range_95=ranges[95])
 
 
 def _outlines(logged: Sequence[LoggedForecast]) -> tuple[list[int], list[float | None]]:
@@ -162,13 +162,28 @@ def _outlines(logged: Sequence[LoggedForecast]) -> tuple[list[int], list[float |
     return times, values
 
 
-def _mark_origin(figure: go.Figure, origin_ms: int, style: ChartStyle) -> None:
-    origin = local_time(origin_ms, style.formats)
-    figure.add_shape(
-        type="line", x0=origin, x1=origin, y0=0, y1=1, yref="paper",
-        line={"color": FORECAST, "width": 1, "dash": "dot"}, opacity=0.7,
+def _mark_origin(figure: Figure, origin_ms: int, style: ChartStyle) -> None:
+    """Mark the price time from which the forecast starts; the browser marks the present time itself."""
+    figure["layout"]["shapes"].append(
+        {
+            "type": "line", "x0": origin_ms, "x1": origin_ms, "y0": 0, "y1": 1, "yref": "paper", "opacity": 0.7,
+            "line": {"color": FORECAST, "width": 1, "dash": "dot"},
+        }
     )  # fmt: skip
-    figure.add_annotation(
-        x=origin, y=1, yref="paper", yanchor="top", xanchor="right", showarrow=False,
-        text=style.texts("chart.origin"), font={"size": 11, "color": FORECAST},
+    figure["layout"]["annotations"].append(
+        {
+            "x": origin_ms, "y": 1, "yref": "paper", "yanchor": "top", "xanchor": "right", "showarrow": False,
+            "text": style.texts("chart.origin", clock=style.formats.clock(origin_ms)),
+            "font": {"size": 11, "color": FORECAST},
+        }
+    )  # fmt: skip
+
+
+def _name_unit(figure: Figure, style: ChartStyle) -> None:
+    """Write the currency above the axis of prices."""
+    figure["layout"]["annotations"].append(
+        {
+            "x": 1, "y": 1, "xref": "paper", "yref": "paper", "xanchor": "left", "yanchor": "bottom",
+            "showarrow": False, "text": style.formats.symbol, "font": {"size": 11},
+        }
     )  # fmt: skip

@@ -1,46 +1,53 @@
-"""The time axis of price charts: windows, gaps, and times in the visitor's time zone. Pure."""
+"""The time axis of price charts: windows, gaps and thinning. Pure; the browser draws times in its own zone."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any, Final
 
-from core.times import DAY_MS, GRID_STEP_MS, HOUR_MS, MINUTE_MS
+from core.times import DAY_MS, FOREVER_MS, GRID_STEP_MS, HOUR_MS
 from dashboard.charts.style import base_layout
 from dashboard.i18n.numbers import Formats
 
-__all__ = [
-    "GAP_MS",
-    "WINDOWS",
-    "Points",
-    "local_time",
-    "local_times",
-    "max_gap_ms",
-    "step_ms",
-    "time_layout",
-    "with_gaps",
-]
+__all__ = ["GAP_MS", "WINDOWS", "Points", "max_gap_ms", "thinned", "time_layout", "with_gaps"]
 
-WINDOWS: Final = {"1h": HOUR_MS, "6h": 6 * HOUR_MS, "24h": DAY_MS, "7d": 7 * DAY_MS}
-"""Windows that a visitor can choose, and how far back each looks."""
+WINDOWS: Final = {"1h": HOUR_MS, "6h": 6 * HOUR_MS, "24h": DAY_MS, "7d": 7 * DAY_MS, "tudo": FOREVER_MS}
+"""Windows that a visitor can choose, and how far back each looks; the last one shows everything stored."""
 
 GAP_MS: Final = 3 * GRID_STEP_MS
 """Points farther apart than this are not joined by a line."""
 
+_HOURLY_GAP_MS: Final = 5 * HOUR_MS // 2
+"""The same where the history before the first collected price has a point an hour."""
+
+_MOST_POINTS: Final = 800
+"""About one per pixel of a wide chart."""
+
 Points = tuple[Sequence[int], Sequence[float]]
 """Times in UTC milliseconds, ascending, and a value for each."""
-
-_STEPS: Final = {"1h": 0, "6h": 0, "24h": MINUTE_MS, "7d": 2 * GRID_STEP_MS}
-
-
-def step_ms(window: str) -> int:
-    """At most one price per this many milliseconds is drawn in `window`; 0 means all."""
-    return _STEPS[window]
 
 
 def max_gap_ms(window: str) -> int:
     """The longest time between two points of `window` that a line may bridge."""
-    return max(GAP_MS, 2 * step_ms(window))
+    return GAP_MS if WINDOWS[window] <= DAY_MS else _HOURLY_GAP_MS
+
+
+def thinned(points: Points, most: int = _MOST_POINTS) -> Points:
+    """At most about `most` points: the lowest and the highest of each of `most` / 2 equal spans, and the last one.
+
+    So a spike of a minute is still seen in a chart of a month.
+    """
+    times, values = points
+    if len(times) <= most:
+        return points
+    span_ms = (times[-1] - times[0]) // (most // 2) + 1
+    spans: dict[int, list[int]] = {}
+    for index, ts_ms in enumerate(times):
+        spans.setdefault((ts_ms - times[0]) // span_ms, []).append(index)
+    kept = {len(times) - 1}
+    for indices in spans.values():
+        kept |= {min(indices, key=values.__getitem__), max(indices, key=values.__getitem__)}
+    return [times[index] for index in sorted(kept)], [values[index] for index in sorted(kept)]
 
 
 def with_gaps(times: Sequence[int], values: Sequence[float], gap_ms: int) -> tuple[list[int], list[float | None]]:
@@ -66,10 +73,12 @@ def with_gaps(times: Sequence[int], values: Sequence[float], gap_ms: int) -> tup
 
 
 def time_layout(formats: Formats, decimals: int) -> dict[str, Any]:
-    """Layout of a chart over time whose values have `decimals` decimals."""
+    """Layout of a chart over time whose values have `decimals` decimals; dragging zooms into the time."""
     layout = base_layout(formats)
     day = formats.day_pattern
+    layout["dragmode"] = "zoom"
     layout["hovermode"] = "x unified"
+    layout["meta"] = {"decimals": decimals}
     layout["xaxis"] |= {
         "type": "date",
         "hoverformat": f"{formats.date_pattern} %H:%M:%S",
@@ -78,15 +87,5 @@ def time_layout(formats: Formats, decimals: int) -> dict[str, Any]:
             {"dtickrange": [DAY_MS, None], "value": day},
         ],
     }
-    layout["yaxis"] |= {"side": "right", "tickformat": f",.{decimals}f", "hoverformat": f",.{decimals}f"}
+    layout["yaxis"] |= {"side": "right", "tickformat": f",.{decimals}~f", "hoverformat": f",.{decimals}f"}
     return layout
-
-
-def local_time(ts_ms: int, formats: Formats) -> str:
-    """A time as Plotly wants it, in the visitor's time zone."""
-    return formats.local(ts_ms).isoformat(sep=" ", timespec="seconds")
-
-
-def local_times(times: Sequence[int], formats: Formats) -> list[str]:
-    """Times as Plotly wants them, in the visitor's time zone."""
-    return [local_time(ts_ms, formats) for ts_ms in times]

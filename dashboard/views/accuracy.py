@@ -10,9 +10,11 @@ from core.accuracy.scores import Metrics, MetricsBlock, Score
 from core.accuracy.significance import MINIMUM_LENGTH
 from core.errors import DamagedFile, NotReady
 from dashboard.charts.accuracy import by_coin_chart, by_day_chart, by_horizon_chart, interval_coverage_chart
+from dashboard.charts.figure import Chart, Figure, chart_json
 from dashboard.charts.tables import score_table
 from dashboard.i18n.numbers import Formats
 from dashboard.i18n.texts import Texts
+from dashboard.shell.chart import show_chart
 from dashboard.shell.context import View, ViewContext, escape_markdown, showing_errors
 from dashboard.shell.query_choices import choose_coin, query_choice, segmented
 
@@ -22,7 +24,6 @@ _EVERY: Final = "5s"
 _EVIDENCE: Final = ("ao_vivo", "backtest")
 _SCOPES: Final = ("todas", "moeda")
 _CONFIDENT: Final = 0.05
-_CHART_CONFIG: Final = {"displayModeBar": False}
 
 
 def show(view: ViewContext) -> None:
@@ -152,10 +153,12 @@ def _charts(view: ViewContext, block: MetricsBlock, coin: str | None) -> None:
             st.dataframe(score_table(block.by_coin, view.names, formats, texts), hide_index=True, key="score_table")
 
 
-def _chart_card(view: ViewContext, name: str, figure: object) -> None:
+def _chart_card(view: ViewContext, name: str, figure: Figure) -> None:
+    title = view.texts(f"accuracy.chart_{name}")
     with st.container(border=True, key=f"card_{name}"):
-        st.markdown(f"**{view.texts(f'accuracy.chart_{name}')}**", help=view.texts(f"accuracy.chart_{name}_help"))
-        st.plotly_chart(figure, key=name, config=_CHART_CONFIG, alt=view.texts(f"accuracy.chart_{name}"))
+        st.markdown(f"**{title}**", help=view.texts(f"accuracy.chart_{name}_help"))
+        around = Chart(title=title, file=f"precisao-{name}", alt=title, view=name)
+        show_chart(chart_json(figure, around, view.formats), key=name)
 
 
 VIEW: Final = View("precisao", ":material/target:", position=2, show=show)

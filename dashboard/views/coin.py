@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Final, TypedDict
 
-import plotly.graph_objects as go
 import streamlit as st
 from streamlit.elements.lib.grid_container import GridContainer
 from streamlit.elements.metric import DeltaArrow, DeltaColor
@@ -16,11 +15,14 @@ from core.number_format import price_decimals
 from core.reading.readers import Readers
 from core.reading.values import ForecastView, LoggedForecast, Quote
 from core.times import HOUR_MS, now_ms
+from core.workspace import Workspace
+from dashboard.charts.figure import Chart, chart_json
 from dashboard.charts.price import price_chart
 from dashboard.charts.style import ChartStyle
 from dashboard.charts.tables import steps_rows, text_table
-from dashboard.charts.time_axis import WINDOWS, step_ms
+from dashboard.charts.time_axis import WINDOWS
 from dashboard.i18n.numbers import Formats
+from dashboard.shell.chart import show_chart
 from dashboard.shell.context import View, ViewContext, escape_markdown, showing_errors
 from dashboard.shell.query_choices import choose_coin, choose_window
 
@@ -52,46 +54,51 @@ def show(view: ViewContext) -> None:
             persist_state="session",
             help=view.texts("overview.past_help"),
         )
-        live = st.toggle(
-            view.texts("overview.live"), value=True, key="ao_vivo", persist_state="session",
-            help=view.texts("overview.live_help"),
-        )  # fmt: skip
-    every = _LIVE_EVERY if live else None
-    st.fragment(_cards, run_every=every)(view, coin)
-    st.fragment(_chart, run_every=every)(view, coin, window, with_past)
+    st.fragment(_cards, run_every=_LIVE_EVERY)(view, coin)
+    st.fragment(_chart, run_every=_LIVE_EVERY)(view, coin, window, with_past)
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=8)
 def price_figure(
     readers: Readers, _version: str, coin: str, window: str, *, with_past: bool, style: ChartStyle
-) -> tuple[go.Figure, int | None]:
-    """The price chart for one version of the data; the browser keeps a figure while it stays the same.
+) -> tuple[bytes, int | None]:
+    """The price chart of one version of the data, as JSON for every visitor's browser.
 
     Returns:
-        The figure, and the time of the first price if the history does not fill the window yet, else None.
+        The chart, and the time of the first price if the history does not fill the window yet, else None.
     """
-    newest_ms = _newest_ms(readers, coin)
-    start_ms = newest_ms - WINDOWS[window]
-    history = readers.series(coin, start_ms, step_ms(window))
+    quotes = {quote.id: quote for quote in readers.quotes()}
+    newest_ms = (quotes[coin].updated_ms if coin in quotes else None) or now_ms()
+    start_ms = max(0, newest_ms - WINDOWS[window])
+    history = readers.series(coin, start_ms)
     past = _past(readers, coin, start_ms, newest_ms, window) if with_past else []
     first_ms = history[0][0] if history[0] else newest_ms
-    since_ms = first_ms if first_ms - start_ms > HOUR_MS // 4 else None
-    return price_chart(history, _forecast(readers, coin), past, window, style), since_ms
+    since_ms = first_ms if first_ms - start_ms > HOUR_MS // 4 and start_ms else None
+    figure = price_chart(history, _forecast(readers, coin), past, window, style)
+    name = f"{quotes[coin].name} ({quotes[coin].symbol.upper()})" if coin in quotes else coin
+    return chart_json(figure, _around(name, coin, window, readers.workspace(), style), style.formats), since_ms
+
+
+def _around(name: str, coin: str, window: str, workspace: Workspace, style: ChartStyle) -> Chart:
+    """Title, file name and text alternative of the price chart."""
+    title = style.texts("overview.chart_title", coin=name, currency=style.formats.symbol, window=window)
+    return Chart(
+        title=title if style.watermark is None else f"{title} · {style.watermark}",
+        file=f"{coin}-{window}-{workspace.currency}-{workspace.source.value}",
+        alt=style.texts("overview.chart_alt", coin=name, window=window),
+        view=f"{coin} {window}",
+        live=True,
+        clock=True,
+    )
 
 
 def _chart(view: ViewContext, coin: str, window: str, with_past: bool) -> None:
     with showing_errors(view):
-        figure, since_ms = price_figure(
+        chart, since_ms = price_figure(
             view.readers, view.readers.version(), coin, window, with_past=with_past, style=view.chart_style
         )
         with st.container(border=True, key="price_chart"):
-            name = view.names.get(coin, coin)
-            st.plotly_chart(
-                figure,
-                key=f"price_{coin}_{window}",
-                config={"displayModeBar": "hover", "displaylogo": False},
-                alt=view.texts("overview.chart_alt", coin=name, window=window),
-            )
+            show_chart(chart, key="price")
             if since_ms is not None:
                 st.caption(escape_markdown(view.texts("overview.since", moment=view.formats.date_time(since_ms))))
         forecast = _forecast(view.readers, coin)
@@ -209,11 +216,6 @@ def _past(readers: Readers, coin: str, start_ms: int, newest_ms: int, window: st
     except NotReady:
         return []
     return logged[::4] if window == "7d" else logged
-
-
-def _newest_ms(readers: Readers, coin: str) -> int:
-    newest = next((quote.updated_ms for quote in readers.quotes() if quote.id == coin), None)
-    return now_ms() if newest is None else newest
 
 
 def _age(formats: Formats, ts_ms: int) -> str:

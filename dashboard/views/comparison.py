@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import lru_cache, partial
 from typing import Final
 
-import plotly.graph_objects as go
 import streamlit as st
 from pandas.io.formats.style import Styler
 
@@ -13,12 +12,14 @@ from core.errors import NotReady
 from core.reading.readers import Readers
 from core.times import DAY_MS, MINUTE_MS, now_ms
 from dashboard.charts.comparison import comparison_chart
+from dashboard.charts.figure import Chart, chart_json
 from dashboard.charts.palette import CATEGORIES
 from dashboard.charts.style import ChartStyle
 from dashboard.charts.tables import coin_table
-from dashboard.charts.time_axis import WINDOWS, step_ms
+from dashboard.charts.time_axis import WINDOWS
 from dashboard.i18n.numbers import Formats
 from dashboard.i18n.texts import Texts
+from dashboard.shell.chart import show_chart
 from dashboard.shell.context import View, ViewContext, showing_errors
 from dashboard.shell.query_choices import choose_window, query_choice, query_choices, segmented
 
@@ -27,7 +28,6 @@ __all__ = ["VIEW", "coins_table", "comparison_figure", "show", "sparklines"]
 _EVERY: Final = "3s"
 _SCALES: Final = ("variacao", "indice")
 _FIRST_SHOWN: Final = 5
-_STEP_MS: Final = MINUTE_MS
 _SPARK_STEP_MS: Final = 30 * MINUTE_MS
 _SPARK_RENEWED_MS: Final = 5 * MINUTE_MS
 
@@ -51,15 +51,20 @@ def show(view: ViewContext) -> None:
     st.fragment(_table, run_every=_EVERY)(view)
 
 
-@lru_cache(maxsize=32)
+@lru_cache(maxsize=8)
 def comparison_figure(
     readers: Readers, _version: str, names: tuple[tuple[str, str], ...], *, window: str, scale: str, style: ChartStyle
-) -> go.Figure:
-    """The comparison chart for one version of the data; `names` has pairs of coin id and shown name."""
+) -> bytes:
+    """The comparison chart of one version of the data, as JSON; `names` has pairs of coin id and shown name."""
     newest_ms = max((quote.updated_ms or 0 for quote in readers.quotes()), default=0)
-    step = max(step_ms(window), _STEP_MS)
-    series = {coin: readers.series(coin, newest_ms - WINDOWS[window], step) for coin, _ in names}
-    return comparison_chart(series, dict(names), window, as_index=scale == "indice", style=style)
+    series = {coin: readers.series(coin, max(0, newest_ms - WINDOWS[window])) for coin, _ in names}
+    figure = comparison_chart(series, dict(names), window, as_index=scale == "indice", style=style)
+    alt = style.texts("comparison.alt", window=window)
+    around = Chart(
+        title=alt, file=f"comparacao-{window}-{readers.workspace().source.value}", alt=alt,
+        view=f"{window} {scale}", live=True,
+    )  # fmt: skip
+    return chart_json(figure, around, style.formats)
 
 
 @lru_cache(maxsize=4)
@@ -89,9 +94,7 @@ def _chart(view: ViewContext, coins: tuple[str, ...], window: str, scale: str) -
         figure = comparison_figure(
             view.readers, view.readers.version(), names, window=window, scale=scale, style=view.chart_style
         )
-        st.plotly_chart(
-            figure, key="comparison", config={"displayModeBar": False}, alt=view.texts("comparison.alt", window=window)
-        )
+        show_chart(figure, key="comparison")
         st.caption(view.texts(f"comparison.about_{scale}"))
 
 

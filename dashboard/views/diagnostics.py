@@ -29,7 +29,7 @@ from dashboard.shell.context import View, ViewContext, escape_markdown, showing_
 __all__ = ["HIDDEN", "VIEW", "facts", "log_state", "process_rows", "show"]
 
 _EVERY: Final = "3s"
-_PACKAGES: Final = ("streamlit", "plotly", "pandas", "pyarrow", "scikit-learn")
+_PACKAGES: Final = ("streamlit", "pandas", "pyarrow", "scikit-learn")
 HIDDEN: Final = ("headline", "children", "urls")
 """Progress values that are meant for programs or shown elsewhere on the page."""
 

@@ -16,10 +16,12 @@ from core.errors import DamagedFile, NotReady
 from core.reading.answers import PortfolioOutlook, portfolio_outlook
 from core.reading.readers import Readers
 from core.reading.values import Quote
+from dashboard.charts.figure import Chart, chart_json
 from dashboard.charts.portfolio import contribution_chart
 from dashboard.charts.tables import text_table
 from dashboard.holdings import Holdings, from_address, parse_holdings, to_address, typed_text
 from dashboard.portfolio_rows import CONFIDENCE, contribution_shares, money, position_rows, range_rows, worth
+from dashboard.shell.chart import show_chart
 from dashboard.shell.context import View, ViewContext, escape_markdown, showing_errors
 
 __all__ = ["VIEW", "show"]
@@ -134,7 +136,9 @@ def _risk(view: ViewContext, outlook: PortfolioOutlook) -> None:
     if len(shares) > 1:
         with st.container(border=True):
             st.markdown(f"**{texts('portfolio.contributions')}**", help=texts("portfolio.contributions_help"))
-            st.plotly_chart(contribution_chart(shares, formats), key="contributions", config={"displayModeBar": False})
+            title = texts("portfolio.contributions")
+            around = Chart(title=title, file="carteira", alt=title)
+            show_chart(chart_json(contribution_chart(shares, formats), around, formats), key="contributions")
 
 
 def _measured(readers: Readers, coin: str) -> Score | None:

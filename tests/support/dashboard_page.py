@@ -8,8 +8,10 @@ from typing import Any
 from streamlit.testing.v1 import AppTest
 
 from core.settings import PROJECT
+from dashboard.charts.figure import unpacked
+from dashboard.shell.chart import COMPONENT
 
-__all__ = ["cards_on", "chart_on", "open_page", "text_on"]
+__all__ = ["cards_on", "chart_on", "charts_on", "open_page", "text_on"]
 
 
 def open_page(timezone: str = "America/Sao_Paulo", **address: str) -> AppTest:
@@ -27,10 +29,20 @@ def text_on(page: AppTest) -> str:
     return "\n".join(str(element.value) for elements in parts for element in elements).replace("\\", "")
 
 
+def charts_on(page: AppTest) -> list[dict[str, Any]]:
+    """The charts of the page as the browser gets them, with the numbers of their lines unpacked."""
+    protos = [element.proto for element in page.get("bidi_component")]
+    found = [json.loads(proto.bytes) for proto in protos if proto.component_name == COMPONENT]
+    for chart in found:
+        for trace in chart["figure"]["data"]:
+            trace |= {axis: unpacked(trace[axis]) for axis in ("x", "y")}
+    return found
+
+
 def chart_on(page: AppTest, index: int = 0) -> dict[str, Any]:
-    """A chart of the page as the browser gets it."""
-    spec: dict[str, Any] = json.loads(page.get("plotly_chart")[index].proto.spec)
-    return spec
+    """The figure of one chart of the page."""
+    figure: dict[str, Any] = charts_on(page)[index]["figure"]
+    return figure
 
 
 def cards_on(page: AppTest) -> dict[str, str]:

@@ -23,30 +23,30 @@ SCORE = Score(
 
 def test_observed_coverage_is_drawn_against_the_nominal() -> None:
     """Each interval is a point in percent; the other trace is the diagonal."""
-    ideal, observed = interval_coverage_chart(SCORE, FORMATS, TEXTS).data
-    assert list(ideal.x) == list(ideal.y)
-    assert list(observed.x) == [50, 80, 90, 95]
-    assert list(observed.y) == pytest.approx([49, 81, 90, 94])
+    ideal, observed = interval_coverage_chart(SCORE, FORMATS, TEXTS)["data"]
+    assert ideal["x"] == ideal["y"]
+    assert observed["x"] == [50, 80, 90, 95]
+    assert observed["y"] == pytest.approx([49, 81, 90, 94])
 
 
 def test_horizons_show_the_difference_to_the_naive_forecast() -> None:
     """A relative loss of 0.97 is drawn as −3 %; a horizon without a loss is left out."""
     scores = {5: SCORE, 60: replace(SCORE, relative_pinball=1.02), 55: replace(SCORE, relative_pinball=None)}
-    (trace,) = by_horizon_chart(scores, FORMATS, TEXTS).data
-    assert dict(zip(trace.x, trace.y, strict=True)) == {5: pytest.approx(-3), 60: pytest.approx(2)}
+    (trace,) = by_horizon_chart(scores, FORMATS, TEXTS)["data"]
+    assert dict(zip(trace["x"], trace["y"], strict=True)) == {5: pytest.approx(-3), 60: pytest.approx(2)}
 
 
 def test_days_lie_on_a_date_axis() -> None:
     """Each day is a point; without days the chart is empty."""
-    (trace,) = by_day_chart({"2025-11-22": SCORE}, FORMATS, TEXTS).data
-    assert list(trace.x) == ["2025-11-22"]
-    assert list(by_day_chart({}, FORMATS, TEXTS).data[0].x) == []
+    (trace,) = by_day_chart({"2025-11-22": SCORE}, FORMATS, TEXTS)["data"]
+    assert trace["x"] == ["2025-11-22"]
+    assert by_day_chart({}, FORMATS, TEXTS)["data"][0]["x"] == []
 
 
 def test_coins_are_sorted_and_at_most_thirty() -> None:
     """Of many coins the best thirty are drawn, the best on top."""
     scores = {f"coin-{index}": replace(SCORE, relative_pinball=1.2 - index / 100) for index in range(40)}
-    (bars,) = by_coin_chart(scores, {"coin-39": "Best"}, FORMATS, TEXTS).data
-    assert len(bars.y) == 30
-    assert bars.y[0] == "Best"
-    assert list(bars.x) == sorted(bars.x)
+    (bars,) = by_coin_chart(scores, {"coin-39": "Best"}, FORMATS, TEXTS)["data"]
+    assert len(bars["y"]) == 30
+    assert bars["y"][0] == "Best"
+    assert bars["x"] == sorted(bars["x"])

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from datetime import UTC
-from typing import Any
 
 import pytest
 
 from core.times import MINUTE_MS
 from dashboard.charts.comparison import comparison_chart
+from dashboard.charts.figure import unpacked
 from dashboard.charts.style import ChartStyle
 from dashboard.i18n.numbers import Formats
 
@@ -21,14 +21,9 @@ def test_coins_share_one_scale() -> None:
     times = [ORIGIN_MS - 10 * MINUTE_MS, ORIGIN_MS]
     series = {"bitcoin": (times, [50_000.0, 100_000.0]), "shiba-inu": (times, [0.00001, 0.00002]), "new": ([], [])}
     percent = comparison_chart(series, {"bitcoin": "Bitcoin"}, "1h", as_index=False, style=STYLE)
-    assert {name: list(trace.y) for name, trace in _traces(percent).items()} == {
+    assert {trace["name"]: unpacked(trace["y"]) for trace in percent["data"]} == {
         "Bitcoin": [0.0, 100.0],
         "shiba-inu": [0.0, pytest.approx(100.0)],
     }
     index = comparison_chart(series, {}, "1h", as_index=True, style=STYLE)
-    assert [trace.y[-1] for trace in index.data] == [200.0, pytest.approx(200.0)]
-
-
-def _traces(figure: Any) -> dict[str, Any]:
-    """Traces by name."""
-    return {trace.name: trace for trace in figure.data}
+    assert [unpacked(trace["y"])[-1] for trace in index["data"]] == [200.0, pytest.approx(200.0)]

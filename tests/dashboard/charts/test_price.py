@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from typing import Any
+from datetime import UTC
+from types import SimpleNamespace
 
 import pytest
 
 from core.forecast_schema import HORIZONS_MIN, QUANTILE_COLUMNS
 from core.reading.values import ForecastStep, ForecastView, LoggedForecast
 from core.times import HOUR_MS, MINUTE_MS
+from dashboard.charts.figure import Figure, unpacked
 from dashboard.charts.price import price_chart
 from dashboard.charts.style import ChartStyle
 from dashboard.charts.time_axis import WINDOWS
@@ -40,34 +41,40 @@ def history(hours: float = 30) -> tuple[list[int], list[float]]:
     return times, [100.0 + index % 7 for index in range(len(times))]
 
 
-def traces(figure: Any) -> dict[str, Any]:
-    """Traces by name."""
-    return {trace.name: trace for trace in figure.data}
+def traces(figure: Figure) -> dict[str, SimpleNamespace]:
+    """The last trace of each name, with its numbers unpacked."""
+    return {
+        trace["name"]: SimpleNamespace(**trace | {axis: unpacked(trace[axis]) for axis in ("x", "y")})
+        for trace in figure["data"]
+    }
 
 
 def test_the_forecast_starts_where_the_history_ends() -> None:
     """Forecast and three intervals all start at the last price."""
     drawn = traces(price_chart(history(), forecast(), [], "6h", STYLE))
     assert list(drawn) == ["95%", "80%", "50%", "Preço", "Previsão"]
-    assert drawn["Preço"].x[-1] == drawn["Previsão"].x[0] == "2025-11-22 12:00:00"
+    assert drawn["Preço"].x[-1] == drawn["Previsão"].x[0] == ORIGIN_MS
     assert len(drawn["Previsão"].x) == 13
-    for name, low, high in (("95%", 96, 104), ("80%", 98, 102), ("50%", 99, 101)):
-        band = drawn[name]
-        assert (band.y[0], band.y[-1]) == (100, 100)
-        assert (band.y[12], band.y[13]) == (high, low)
-        assert band.fill == "toself"
+    edges = [unpacked(trace["y"]) for trace in price_chart(history(), forecast(), [], "6h", STYLE)["data"][:6]]
+    assert [edge[0] for edge in edges] == [100] * 6
+    assert [edge[-1] for edge in edges] == [96, 104, 98, 102, 99, 101]
+    assert [drawn[name].fill for name in ("95%", "80%", "50%")] == ["tonexty"] * 3
 
 
 @pytest.mark.parametrize("window", list(WINDOWS))
 def test_the_window_sets_the_range(window: str) -> None:
     """The axis begins at the start of the window, or of the data if later, and ends after the forecast."""
-    start, end = (
-        datetime.fromisoformat(text).replace(tzinfo=UTC)
-        for text in price_chart(history(), forecast(), [], window, STYLE).layout.xaxis.range
-    )
-    begin_ms = max(ORIGIN_MS - WINDOWS[window], history()[0][0])
-    assert start.timestamp() * 1000 == begin_ms
-    assert end.timestamp() * 1000 > ORIGIN_MS + HOUR_MS
+    start_ms, end_ms = price_chart(history(), forecast(), [], window, STYLE)["layout"]["xaxis"]["range"]
+    assert start_ms == max(ORIGIN_MS - WINDOWS[window], history()[0][0])
+    assert end_ms > ORIGIN_MS + HOUR_MS
+
+
+def test_hourly_history_is_joined_in_a_week() -> None:
+    """In the windows of a week and more a line joins prices that are an hour apart; in a day it does not."""
+    times = [ORIGIN_MS - hours * HOUR_MS for hours in range(100, -1, -1)]
+    for window, gaps in (("24h", 100), ("7d", 0), ("tudo", 0)):
+        drawn = traces(price_chart((times, [100.0] * len(times)), None, [], window, STYLE))
+        assert drawn["Preço"].y.count(None) == gaps
 
 
 def test_a_chart_without_forecast_shows_the_history() -> None:
@@ -85,27 +92,27 @@ def test_past_forecasts_are_drawn_at_their_targets() -> None:
     targets = [ORIGIN_MS - minutes * MINUTE_MS for minutes in (5, 10, 60, 65)]
     past = [LoggedForecast("bitcoin", t - HOUR_MS, t, 100.0, 101.0, 99.0, 103.0, None) for t in targets]
     drawn = traces(price_chart(history(), forecast(), past, "6h", STYLE))
-    assert drawn["Previsto 1 h antes"].x[0] == "2025-11-22 10:55:00"
+    assert drawn["Previsto 1 h antes"].x[0] == ORIGIN_MS - 65 * MINUTE_MS
     assert list(drawn["Previsto 1 h antes"].y) == [101.0, 101.0, None, 101.0, 101.0]
     assert list(drawn["Faixa de 80% de então"].y) == [103, 103, 99, 99, None] * 2
 
 
-def test_the_same_data_make_the_same_json() -> None:
-    """The same data give the same JSON, so that the browser keeps the chart."""
-    assert price_chart(history(), forecast(), [], "24h", STYLE).to_json() == (
-        price_chart(history(), forecast(), [], "24h", STYLE).to_json()
+def test_the_same_data_make_the_same_figure() -> None:
+    """The same data give the same figure, so that one JSON serves every visitor."""
+    assert price_chart(history(), forecast(), [], "24h", STYLE) == (
+        price_chart(history(), forecast(), [], "24h", STYLE)
     )
 
 
-@pytest.mark.parametrize(("price", "pattern"), [(67_187.33, ",.2f"), (0.00002431, ",.8f")])
+@pytest.mark.parametrize(("price", "pattern"), [(67_187.33, ",.2"), (0.00002431, ",.8")])
 def test_axis_and_hover_have_the_coins_decimals(price: float, pattern: str) -> None:
     """The axis of a cheap coin has enough decimals to show its moves."""
     figure = price_chart(([ORIGIN_MS], [price]), None, [], "1h", STYLE)
-    assert figure.layout.yaxis.tickformat == pattern
-    assert pattern in figure.data[0].hovertemplate
+    assert figure["layout"]["yaxis"]["tickformat"] == f"{pattern}~f"
+    assert f"{pattern}f" in figure["data"][0]["hovertemplate"]
 
 
 def test_simulated_prices_are_marked_on_the_chart() -> None:
     """The watermark is part of the figure, so that a saved picture has it too."""
     marked = price_chart(history(), forecast(), [], "6h", ChartStyle(STYLE.formats, "DADOS SIMULADOS"))
-    assert "DADOS SIMULADOS" in [note.text for note in marked.layout.annotations]
+    assert "DADOS SIMULADOS" in [note["text"] for note in marked["layout"]["annotations"]]

@@ -10,7 +10,7 @@ from core.processes.health_schema import Step
 from core.times import HOUR_MS
 from core.wording import message
 from dashboard.views import VIEWS
-from tests.support.dashboard_page import cards_on, chart_on, open_page, text_on
+from tests.support.dashboard_page import cards_on, chart_on, charts_on, open_page, text_on
 from tests.support.workspace import SampleWorkspace
 
 Make = Callable[..., SampleWorkspace]
@@ -44,7 +44,7 @@ def test_stale_prices_and_stopped_processes_are_announced(make_workspace: Make) 
     text = text_on(page := open_page(pagina="moeda"))
     assert "O processo coletor está parado." in text
     assert "Os preços estão parados há 120 min." in text
-    assert page.get("plotly_chart")
+    assert charts_on(page)
 
 
 def test_live_data_have_no_banner(make_workspace: Make) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from dashboard.shell.query_choices import nearest_option
-from tests.support.dashboard_page import open_page, text_on
+from tests.support.dashboard_page import charts_on, open_page, text_on
 from tests.support.workspace import SampleWorkspace
 
 
@@ -14,12 +14,12 @@ def test_choices_are_kept_in_the_address(running: SampleWorkspace) -> None:
     page = open_page(pagina="moeda")
     page.selectbox(key="moeda").select("shiba-inu").run()
     page.segmented_control(key="janela").set_value("1h").run()
-    page.pills(key="pagina").set_value("exportar").run()
+    page.pills(key="pagina").set_value("comparacao").run()
     address = dict(page.query_params)
-    assert (address["moeda"], address["janela"], address["pagina"]) == ("shiba-inu", "1h", "exportar")
+    assert (address["moeda"], address["janela"], address["pagina"]) == ("shiba-inu", "1h", "comparacao")
     again = open_page(**address)
     assert not again.exception
-    assert again.pills(key="pagina").value == "exportar"
+    assert again.segmented_control(key="janela").value == "1h"
     again.pills(key="pagina").set_value("moeda").run()
     assert again.selectbox(key="moeda").value == "shiba-inu"
 
@@ -38,7 +38,7 @@ def test_an_unknown_name_in_the_address_is_announced(
     """The page says what the address asks for in vain, shows what is nearest, and keeps the address."""
     page = open_page(**address)
     assert not page.exception
-    assert page.get("plotly_chart")
+    assert charts_on(page)
     assert sentence in text_on(page)
     kept = {name: value.replace("BTC", "bitcoin") for name, value in address.items()}
     assert kept.items() <= dict(page.query_params).items()
@@ -58,7 +58,7 @@ def test_an_unknown_coin_is_never_replaced_in_silence(running: SampleWorkspace, 
     page = open_page(moeda=name)
     assert not page.exception
     assert not page.metric
-    assert not page.get("plotly_chart")
+    assert not charts_on(page)
     assert f"moeda desconhecida: '{name}'" in text_on(page)
     page.button(key="parecida_bitcoin").click().run()
     assert page.selectbox(key="moeda").value == "bitcoin"

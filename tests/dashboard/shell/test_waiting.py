@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from core.wording import message
-from tests.support.dashboard_page import open_page, text_on
+from tests.support.dashboard_page import charts_on, open_page, text_on
 from tests.support.workspace import SampleWorkspace
 
 Make = Callable[..., SampleWorkspace]
@@ -20,7 +20,7 @@ def test_an_empty_folder_says_how_to_start(tmp_path: Path, monkeypatch: pytest.M
     page = open_page()
     assert not page.exception
     assert "python run_all.py" in text_on(page)
-    assert not page.get("plotly_chart")
+    assert not charts_on(page)
 
 
 def test_the_first_back_fill_shows_its_progress(make_workspace: Make) -> None:

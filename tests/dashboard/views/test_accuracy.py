@@ -12,7 +12,7 @@ from core.accuracy.scores import Score
 from dashboard.i18n.numbers import Formats
 from dashboard.i18n.texts import Texts
 from dashboard.views.accuracy import verdict
-from tests.support.dashboard_page import open_page, text_on
+from tests.support.dashboard_page import charts_on, open_page, text_on
 from tests.support.workspace import SampleWorkspace
 
 Make = Callable[..., SampleWorkspace]
@@ -55,9 +55,9 @@ def test_live_scores_and_backtest_are_kept_apart(make_workspace: Make) -> None:
     assert "em 60 h" in text_on(live)
     assert "em 200 h" in text_on(back)
     assert "Melhor que “o preço não muda”" in text_on(live)
-    assert len(live.get("plotly_chart")) == 4
+    assert len(charts_on(live)) == 4
     one = open_page(pagina="precisao", alcance="moeda", moeda="btc")
-    assert len(one.get("plotly_chart")) == 3
+    assert len(charts_on(one)) == 3
 
 
 def test_the_backtest_is_shown_while_nothing_live_is_scored(make_workspace: Make) -> None:

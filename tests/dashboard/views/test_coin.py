@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from core.forecast_schema import KIND_MODEL
+from core.times import HOUR_MS
 from tests.support.dashboard_page import cards_on, chart_on, open_page, text_on
 from tests.support.workspace import SampleWorkspace
 
@@ -27,29 +28,37 @@ def test_the_coin_of_the_address_is_shown(running: SampleWorkspace) -> None:
 
 
 def test_unchanged_data_give_an_identical_chart(running: SampleWorkspace) -> None:
-    """A rerun without new data sends the same figure under the same id; a new price changes it."""
+    """A rerun without new data sends the same chart; a new price changes it, but not the id that keeps its node."""
     page = open_page(pagina="moeda")
-    first = page.get("plotly_chart")[0].proto
+    first = page.get("bidi_component")[0].proto
     page.run()
-    second = page.get("plotly_chart")[0].proto
-    assert (first.id, first.spec) == (second.id, second.spec)
+    second = page.get("bidi_component")[0].proto
+    assert (first.id, first.bytes) == (second.id, second.bytes)
     running.tick()
     page.run()
-    third = page.get("plotly_chart")[0].proto
-    assert third.spec != first.spec
+    third = page.get("bidi_component")[0].proto
+    assert third.id == first.id
+    assert third.bytes != first.bytes
 
 
-def test_times_are_those_of_the_browser(running: SampleWorkspace) -> None:
-    """Browsers in two time zones see the same point at different local times."""
+def test_browsers_of_all_zones_share_a_chart(running: SampleWorkspace) -> None:
+    """Times are sent in UTC: the browser draws them in its own zone."""
     brazil, utc = (chart_on(open_page(pagina="moeda", timezone=zone)) for zone in ("America/Sao_Paulo", "UTC"))
-    assert brazil["data"][3]["y"] == utc["data"][3]["y"]
-    assert brazil["data"][3]["x"][-1] != utc["data"][3]["x"][-1]
+    assert brazil["data"] == utc["data"]
+
+
+def test_everything_stored_can_be_shown(running: SampleWorkspace) -> None:
+    """The last window begins with the first price and lacks nothing."""
+    page = open_page(pagina="moeda", janela="tudo")
+    drawn = {trace["name"]: trace for trace in chart_on(page)["data"]}
+    assert drawn["Preço"]["x"][-1] - drawn["Preço"]["x"][0] > 25 * HOUR_MS
+    assert "Há preços guardados desde" not in text_on(page)
 
 
 def test_past_forecasts_can_be_shown(running: SampleWorkspace) -> None:
     """The switch adds the forecasts made an hour before."""
     page = open_page(pagina="moeda")
-    assert len(chart_on(page)["data"]) == 5
+    assert len(chart_on(page)["data"]) == 8
     page.toggle(key="anteriores").set_value(True).run()
     drawn = {trace["name"]: trace for trace in chart_on(page)["data"]}
     assert "Faixa de 80% de então" in drawn

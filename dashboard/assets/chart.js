@@ -1,0 +1,303 @@
+// The chart of every page. Streamlit calls `draw` again for new data; the nodes stay, and so do zoom, legend, focus and tooltip.
+
+const NARROW_PX = 600;
+const CLOCK_EVERY_MS = 5_000;
+const TABLE_ROWS = 24;
+const KEYS = { ArrowLeft: [-0.2, -0.2], ArrowRight: [0.2, 0.2], "+": [0.2, -0.2], "-": [-0.2, 0.2] };
+
+const charts = new WeakMap();
+let plotly;
+
+/** Draws the chart that `bytes` describe into `parent`; the cleanup that it returns ends the chart once its node is gone. */
+export function draw(parent, bytes) {
+  const chart = charts.get(parent) ?? new Chart(parent);
+  charts.set(parent, chart);
+  chart.receive(JSON.parse(new TextDecoder().decode(bytes)));
+  return () => setTimeout(() => chart.root.isConnected || chart.end());
+}
+
+/** The time of the server: the browser's clock corrected by what the server last said. */
+export const now = () => Date.now() + (window.cryptoClockSkewMs ?? 0);
+
+/** `12 s`, `3 min`, `5 h` or `2 d`. */
+export function age(seconds) {
+  for (const [length, unit] of [[86_400, "d"], [3_600, "h"], [60, "min"]])
+    if (seconds >= length) return `${Math.floor(seconds / length)}\u00a0${unit}`;
+  return `${Math.max(0, Math.floor(seconds))}\u00a0s`;
+}
+
+function loadPlotly() {
+  plotly ??= new Promise((resolve, reject) => {
+    const style = Object.assign(document.createElement("link"), { rel: "stylesheet", href: new URL("chart.css", import.meta.url) });
+    const script = document.createElement("script");
+    script.src = new URL("plotly-basic-4.1.1.min.js", import.meta.url);
+    script.onload = () => resolve(window.Plotly);
+    script.onerror = () => reject(new Error("plotly.js cannot be loaded"));
+    document.head.append(style, script);
+  });
+  return plotly;
+}
+
+class Chart {
+  constructor(parent) {
+    this.parent = parent;
+    this.root = element("figure", "chart");
+    this.plot = element("div", "chart-plot", { tabIndex: 0 });
+    this.bar = element("figcaption", "chart-bar");
+    this.state = element("span", "chart-state", { role: "status" });
+    this.live = element("button", "chart-live", { type: "button" });
+    this.tableButton = element("button", "", { type: "button" });
+    this.table = element("div", "chart-table", { hidden: true, tabIndex: 0 });
+    this.pictures = ["png", "svg"].map((format) => element("button", "chart-picture", { type: "button", textContent: format.toUpperCase() }));
+    this.bar.append(this.state, this.live, this.tableButton, ...this.pictures);
+    this.root.append(this.plot, this.bar, this.table);
+    parent.append(this.root);
+    this.listen();
+    this.clock = setInterval(() => this.tick(), CLOCK_EVERY_MS);
+    this.sizes = new ResizeObserver(() => this.resize());
+    this.sizes.observe(this.root);
+  }
+
+  listen() {
+    this.live.onclick = () => this.pause(this.pausedAt === undefined);
+    this.tableButton.onclick = () => this.showTable(this.table.hidden);
+    this.pictures.forEach((button, index) => (button.onclick = () => this.save(["png", "svg"][index])));
+    this.plot.onkeydown = (event) => this.move(event);
+    this.plot.onmousemove = (event) => (this.mouse = event);
+    this.plot.onmouseleave = () => (this.mouse = undefined);
+  }
+
+  receive(data) {
+    this.latest = data;
+    this.plot.style.minHeight = `${data.figure.layout.height}px`;
+    if (this.shown?.view !== data.view) {
+      this.zoom = undefined;
+      this.pausedAt = undefined;
+    }
+    if (this.pausedAt === undefined) this.shown = data;
+    this.render();
+  }
+
+  async render() {
+    const Plotly = (this.Plotly ??= await loadPlotly());
+    if (!this.root.isConnected) return;
+    const { figure, view, texts } = this.shown;
+    registerLanguage(Plotly, texts);
+    this.narrow = this.root.clientWidth < NARROW_PX;
+    this.traces = figure.data.map((trace) => ({ ...trace, x: unpack(trace.x), y: unpack(trace.y) }));
+    this.home = figure.layout.xaxis.range;
+    await Plotly.react(this.plot, this.traces, this.layout(figure.layout, view), {
+      displayModeBar: false, doubleClick: false, locale: texts.locale, showTips: !this.narrow,
+    });
+    this.plot.setAttribute("role", "img");
+    this.plot.setAttribute("aria-label", this.shown.alt);
+    this.root.dataset.view = view;
+    this.root.dataset.drawn = Number(this.root.dataset.drawn ?? 0) + 1;
+    this.hear();
+    this.hoverAgain();
+    this.label();
+    if (!this.table.hidden) this.showTable(true);
+  }
+
+  layout(given, view) {
+    const style = getComputedStyle(this.parent);
+    const colour = (name, otherwise) => style.getPropertyValue(name).trim() || otherwise;
+    const grid = colour("--st-border-color", "#d5dbe3");
+    const layout = structuredClone(given);
+    layout.uirevision = view;
+    layout.autosize = true;
+    layout.paper_bgcolor = layout.plot_bgcolor = "rgba(0,0,0,0)";
+    layout.font = { color: style.color, family: style.fontFamily, size: 12 };
+    layout.dragmode = this.narrow || given.dragmode === false ? false : "zoom";
+    layout.hoverlabel = { bgcolor: colour("--st-background-color", "#fff"), bordercolor: grid, font: { color: style.color } };
+    for (const axis of [layout.xaxis, layout.yaxis]) axis.gridcolor ??= grid;
+    layout.yaxis.fixedrange = true;
+    layout.xaxis.fixedrange = layout.dragmode === false;
+    if (this.home) layout.xaxis.range = this.zoom ?? this.home;
+    if (layout.xaxis.type === "date") this.nameTimes(layout);
+    return layout;
+  }
+
+  nameTimes(layout) {
+    layout.xaxis.title = { text: zoneName(this.shown.texts.locale), font: { size: 11 }, standoff: 4, ...layout.xaxis.title };
+    if (!this.shown.clock) return;
+    const line = { color: layout.font.color, width: 1 };
+    layout.shapes = [...(layout.shapes ?? []), { type: "line", yref: "paper", y0: 0, y1: 1, line, opacity: 0.6, ...clockLine() }];
+    layout.annotations = [
+      ...(layout.annotations ?? []),
+      { text: ` ${this.shown.texts.now}`, x: now(), y: 1, yref: "paper", yanchor: "top", xanchor: "left", showarrow: false, font: { size: 11 } },
+    ];
+  }
+
+  hear() {
+    if (this.heard) return;
+    this.heard = true;
+    this.plot.on("plotly_relayout", (change) => {
+      if ("xaxis.range[0]" in change) this.zoom = [change["xaxis.range[0]"], change["xaxis.range[1]"]];
+      else if (change["xaxis.autorange"]) this.zoom = undefined;
+      this.root.dataset.zoomed = this.zoom !== undefined;
+    });
+    this.plot.on("plotly_doubleclick", () => this.reset());
+  }
+
+  reset() {
+    this.zoom = undefined;
+    this.root.dataset.zoomed = false;
+    this.Plotly.relayout(this.plot, this.home ? { "xaxis.range": this.home } : { "xaxis.autorange": true });
+  }
+
+  move(event) {
+    const axis = this.plot._fullLayout?.xaxis;
+    if (!axis || axis.fixedrange) return;
+    if (event.key === "0" || event.key === "Escape") return this.reset();
+    const shares = KEYS[event.key];
+    if (!shares) return;
+    event.preventDefault();
+    const [low, high] = axis.range.map((end) => axis.r2l(end));
+    const range = [low + shares[0] * (high - low), high + shares[1] * (high - low)].map((end) => axis.l2r(end));
+    this.Plotly.relayout(this.plot, { "xaxis.range[0]": range[0], "xaxis.range[1]": range[1] });
+  }
+
+  /** Opens the tooltip again where the mouse rests: drawing closes it. */
+  hoverAgain() {
+    const layer = this.plot.querySelector(".nsewdrag");
+    if (!this.mouse || !layer) return;
+    const { clientX, clientY } = this.mouse;
+    layer.dispatchEvent(new MouseEvent("mousemove", { clientX, clientY, bubbles: true, view: window }));
+  }
+
+  pause(paused) {
+    this.pausedAt = paused ? now() : undefined;
+    if (paused) return this.label();
+    this.shown = this.latest;
+    this.render();
+  }
+
+  label() {
+    const { texts } = this.shown;
+    const paused = this.pausedAt !== undefined;
+    this.root.dataset.paused = paused;
+    this.live.hidden = !this.shown.live;
+    setText(this.live, paused ? texts.resume : texts.pause);
+    setText(this.state, paused ? texts.paused.replace("{age}", age((now() - this.pausedAt) / 1000)) : "");
+    setText(this.tableButton, texts.table);
+    this.tableButton.setAttribute("aria-expanded", !this.table.hidden);
+    for (const button of this.pictures) button.title = `${texts.download} ${button.textContent}`;
+  }
+
+  tick() {
+    if (!this.shown) return;
+    this.label();
+    const shapes = this.plot.layout?.shapes;
+    if (!this.shown.clock || !shapes || document.hidden) return;
+    const place = clockLine();
+    this.Plotly.relayout(this.plot, {
+      [`shapes[${shapes.length - 1}].x0`]: place.x0,
+      [`shapes[${shapes.length - 1}].x1`]: place.x1,
+      [`annotations[${this.plot.layout.annotations.length - 1}].x`]: place.x0,
+    }).then(() => this.hoverAgain());
+  }
+
+  resize() {
+    if (!this.Plotly || !this.plot.layout || !this.root.clientWidth) return;
+    if (this.narrow !== this.root.clientWidth < NARROW_PX) this.render();
+    else this.Plotly.Plots.resize(this.plot);
+  }
+
+  showTable(open) {
+    this.table.hidden = !open;
+    this.label();
+    if (open) this.table.replaceChildren(dataTable(this.traces, this.shown));
+  }
+
+  save(format) {
+    const { title, file } = this.shown;
+    const style = getComputedStyle(this.parent);
+    const layout = { ...this.plot.layout, title: { text: title, font: { size: 15 } }, width: 1200, height: 675 };
+    layout.margin = { ...layout.margin, t: 80, l: 40, r: 40, b: 40 };
+    layout.paper_bgcolor = style.getPropertyValue("--st-background-color").trim() || "#fff";
+    const day = new Date(now() - new Date().getTimezoneOffset() * 60_000).toISOString().slice(0, 10);
+    this.Plotly.downloadImage(
+      { data: this.plot.data, layout, config: { locale: this.shown.texts.locale } },
+      { format, filename: `${file}-${day}`, width: 1200, height: 675, scale: format === "png" ? 2 : 1 },
+    );
+  }
+
+  end() {
+    clearInterval(this.clock);
+    this.sizes.disconnect();
+    this.Plotly?.purge(this.plot);
+    charts.delete(this.parent);
+  }
+}
+
+function element(tag, className, properties = {}) {
+  const { role, ...rest } = properties;
+  const node = Object.assign(document.createElement(tag), { className }, rest);
+  if (role) node.setAttribute("role", role);
+  return node;
+}
+
+function setText(node, text) {
+  if (node.textContent !== text) node.textContent = text;
+}
+
+function clockLine() {
+  return { x0: now(), x1: now() };
+}
+
+/** `Horário Padrão de Brasília (GMT-3)`. */
+function zoneName(locale) {
+  const part = (timeZoneName) =>
+    new Intl.DateTimeFormat(locale, { timeZoneName }).formatToParts().find(({ type }) => type === "timeZoneName")?.value ?? "UTC";
+  const [long, offset] = [part("long"), part("shortOffset")];
+  return long === offset ? long : `${long} (${offset})`;
+}
+
+/** Undoes `packed` of dashboard/charts/figure.py. */
+function unpack(values) {
+  if (values?.steps === undefined) return values;
+  const power = 10 ** Math.abs(values.decimals);
+  let sum = 0;
+  return values.steps.map((step) => {
+    if (step === null) return null;
+    sum += step;
+    return values.decimals < 0 ? sum * power : sum / power;
+  });
+}
+
+function registerLanguage(Plotly, { locale, thousands, decimal, zoomedOut, isolate }) {
+  const names = (kind, options, dates) => dates.map((date) => new Intl.DateTimeFormat(locale, { [kind]: options, timeZone: "UTC" }).format(date));
+  const months = Array.from({ length: 12 }, (_, month) => Date.UTC(2026, month, 1));
+  const days = Array.from({ length: 7 }, (_, day) => Date.UTC(2026, 1, 1 + day));
+  Plotly.register({
+    moduleType: "locale",
+    name: locale,
+    dictionary: { "Double-click to zoom back out": zoomedOut, "Double-click on legend to isolate one trace": isolate },
+    format: {
+      days: names("weekday", "long", days), shortDays: names("weekday", "short", days),
+      months: names("month", "long", months), shortMonths: names("month", "short", months),
+      decimal, thousands,
+    },
+  });
+}
+
+/** A table of at most `TABLE_ROWS` points a line, evenly chosen, the newest included. */
+function dataTable(traces, { title, texts, figure }) {
+  const table = document.createElement("table");
+  table.createCaption().textContent = title;
+  const isDate = figure.layout.xaxis.type === "date";
+  const when = new Intl.DateTimeFormat(texts.locale, { dateStyle: "short", timeStyle: "medium" });
+  const number = new Intl.NumberFormat(texts.locale, { maximumFractionDigits: figure.layout.meta?.decimals ?? 2 });
+  const show = (value, date) => (typeof value !== "number" ? value : date ? when.format(value) : number.format(value));
+  for (const trace of traces) {
+    if (trace.hoverinfo === "skip" || trace.visible === "legendonly") continue;
+    const step = Math.max(1, Math.ceil(trace.x.length / TABLE_ROWS));
+    trace.x.forEach((x, index) => {
+      if (trace.y[index] === null || (trace.x.length - 1 - index) % step) return;
+      const row = table.insertRow();
+      for (const text of [trace.name ?? "", show(x, isDate), show(trace.y[index], false)]) row.insertCell().textContent = text;
+    });
+  }
+  return table;
+}
