@@ -32,6 +32,10 @@ bench *words:
 docs:
     {{ python }} -m pytest tests/test_docs.py tests/api/test_documentation.py
 
+# write docs/openapi.json again, after a change of the API that is meant
+openapi:
+    {{ python }} -m tools.openapi
+
 # write requirement files and locks from pyproject.toml (--upgrade: the newest versions that are allowed)
 lock *words:
     {{ python }} -m tools.requirements --lock {{ words }}

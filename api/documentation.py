@@ -33,9 +33,9 @@ Preços de criptomoedas e previsões para a próxima hora, com intervalos calibr
 Previsões não são recomendação de investimento. O que elas valem está em `/metricas`.
 """
 TAGS: Final = [
-    {"name": "previsões", "description": "A próxima hora, e o que foi previsto antes"},
+    {"name": "previsoes", "description": "A próxima hora, e o que foi previsto antes"},
     {"name": "moedas", "description": "Preços de agora e de antes"},
-    {"name": "métricas", "description": 'Acerto contra "o preço fica"'},
+    {"name": "metricas", "description": 'Acerto contra "o preço fica"'},
     {"name": "sistema", "description": "Estado dos processos e dos dados"},
 ]
 

@@ -6,7 +6,8 @@ from typing import Literal
 
 from pydantic import ConfigDict, Field
 
-from api.schemas import Body, CoinId, Money, SourceName, Symbol, Timestamp
+from api.schemas import Body, CoinId, Currency, Money, SourceName, Symbol, Timestamp, one_of
+from core.forecast_schema import KIND_BASELINE, KIND_MODEL
 
 __all__ = [
     "ChangeRange",
@@ -36,7 +37,7 @@ class Interval(Body):
 class TrajectoryStep(Body):
     """A previsão para um dos doze horizontes."""
 
-    model_config = ConfigDict(title="Passo da trajetória")
+    model_config = ConfigDict(title="Passo da trajetoria")
 
     minutos: int = Field(examples=[5])
     horario: Timestamp
@@ -51,7 +52,9 @@ class ModelInfo(Body):
     model_config = ConfigDict(title="Modelo")
 
     tipo: str = Field(
-        description="`model` (redes pré-treinadas, ridge e floresta) ou `baseline` (o preço fica)", examples=["model"]
+        description="`model` (redes pré-treinadas, ridge e floresta) ou `baseline` (o preço fica)",
+        examples=["model"],
+        json_schema_extra=one_of(KIND_MODEL, KIND_BASELINE),
     )
     versao: str = Field(examples=["20261122T140325123"])
     treinado_em: Timestamp | None
@@ -60,7 +63,7 @@ class ModelInfo(Body):
 class UnusualHour(Body):
     """A última hora, medida pela previsão que tinha sido feita para ela."""
 
-    model_config = ConfigDict(title="Última hora")
+    model_config = ConfigDict(title="Ultima hora")
 
     variacao_percentual: float = Field(description="Do preço na última hora, em %", examples=[-0.61])
     percentil: float = Field(description="Onde o preço caiu na previsão: 0 no fundo, 100 no topo", examples=[6.2])
@@ -72,7 +75,7 @@ class UnusualHour(Body):
 class Forecast(Body):
     """A previsão mais nova de uma moeda para a próxima hora."""
 
-    model_config = ConfigDict(title="Previsão")
+    model_config = ConfigDict(title="Previsao")
 
     moeda: Symbol
     id: CoinId
@@ -105,7 +108,7 @@ class Forecast(Body):
     )
     trajetoria: list[TrajectoryStep] = Field(description="De 5 em 5 minutos até uma hora")
     modelo: ModelInfo
-    moeda_cotacao: str = Field(examples=["usd"])
+    moeda_cotacao: Currency
     fonte: SourceName
     gerado_em: Timestamp
 
@@ -127,7 +130,7 @@ class LevelAnswer(Body):
     probabilidade_toque: float | None = Field(
         description="De o preço tocar o nível em algum momento até lá; nulo enquanto não se sabe", examples=[0.0048]
     )
-    moeda_cotacao: str = Field(examples=["usd"])
+    moeda_cotacao: Currency
     fonte: SourceName
     gerado_em: Timestamp
 
@@ -135,7 +138,7 @@ class LevelAnswer(Body):
 class Position(Body):
     """Uma moeda da carteira."""
 
-    model_config = ConfigDict(title="Posição")
+    model_config = ConfigDict(title="Posicao")
 
     moeda: Symbol
     id: CoinId
@@ -147,7 +150,7 @@ class Position(Body):
 class ChangeRange(Body):
     """Faixa em que a variação do valor deve cair."""
 
-    model_config = ConfigDict(title="Faixa da variação")
+    model_config = ConfigDict(title="Faixa da variacao")
 
     minimo: float = Field(description="Em `moeda_cotacao`", examples=[-341.2])
     maximo: float = Field(description="Em `moeda_cotacao`", examples=[344.9])
@@ -177,6 +180,6 @@ class RiskAnswer(Body):
         description="Perda média nos 5 % piores cenários (expected shortfall), em `moeda_cotacao`", examples=[590.4]
     )
     perda_esperada_95_percentual: float = Field(description="O mesmo, em % do valor", examples=[1.36])
-    moeda_cotacao: str = Field(examples=["usd"])
+    moeda_cotacao: Currency
     fonte: SourceName
     gerado_em: Timestamp

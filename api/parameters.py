@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Annotated, Final
 
 from fastapi import Path, Query
-from pydantic import AfterValidator, BaseModel, Field
+from pydantic import AfterValidator, BaseModel, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from api.problems import Problem, ProblemCode
@@ -22,7 +22,8 @@ _MAX_MS: Final = 253_402_300_799_999
 
 _MAX_LEVEL: Final = 1e15
 _MAX_POSITIONS: Final = 20
-_POSITION: Final = r"[^:,]{1,100}:[0-9]{1,15}(\.[0-9]{1,15})?"
+_QUANTITY: Final = r"([0-9]{0,14}[1-9][0-9]{0,14}(\.[0-9]{1,15})?|[0-9]{1,15}\.[0-9]{0,14}[1-9][0-9]{0,14})"
+_POSITION: Final = rf"[^:,]{{1,100}}:{_QUANTITY}"
 _PORTFOLIO: Final = rf"^{_POSITION}(,{_POSITION}){{0,{_MAX_POSITIONS - 1}}}$"
 _SPACE_FOR_PLUS: Final = re.compile(r"(?<=[T ])([\d:.,]{2,15}) (?=\d{2}:?\d{2}$)")
 
@@ -64,35 +65,34 @@ def _portfolio_text(text: str) -> str:
     """
     if not re.fullmatch(_PORTFOLIO, text):
         raise PydanticCustomError("parameter.not_a_portfolio", "not a portfolio", {"most": _MAX_POSITIONS})
-    if not all(units > 0 for _, units in _positions(text)):
-        raise PydanticCustomError("parameter.not_positive", "a quantity is 0")
     return text
-
-
-def _positions(text: str) -> list[tuple[str, float]]:
-    pairs = (position.rpartition(":") for position in text.split(","))
-    return [(coin, float(units)) for coin, _, units in pairs]
 
 
 CoinName = Annotated[
     str,
     Path(description="Símbolo ou id da moeda, em maiúsculas ou minúsculas", examples=["btc"], max_length=100),
 ]
-_Time = Annotated[str, Field(max_length=50), AfterValidator(_time_text)]
+_Time = Annotated[
+    Annotated[str, Field(max_length=50), AfterValidator(_time_text)] | None,
+    WithJsonSchema(
+        {
+            "anyOf": [{"type": "string", "format": "date-time"}, {"type": "string", "format": "date"}],
+            "examples": ["2026-11-22T14:00:00-03:00", "2026-11-22"],
+        }
+    ),
+]
 
 
 class TableQuery(BaseModel):
     """The rows of a table that are asked for, and their format."""
 
-    inicio: _Time | None = Field(
+    inicio: _Time = Field(
         None,
         description="A partir de: data ou horário ISO 8601; sem deslocamento vale UTC",
-        examples=["2026-11-22"],
     )
-    fim: _Time | None = Field(
+    fim: _Time = Field(
         None,
         description="Até, inclusive: como `inicio`; uma data vale até o fim do dia",
-        examples=["2026-11-22T14:00:00-03:00"],
     )
     limite: int = Field(1000, description="No máximo quantas linhas, das mais novas", ge=1, le=_MAX_ROWS)
     formato: OutputFormat = Field(OutputFormat.JSON, description="`json`, ou `csv` para baixar uma tabela")
@@ -100,13 +100,10 @@ class TableQuery(BaseModel):
     def span(self) -> tuple[int, int]:
         """The interval asked for in UTC milliseconds, both ends included; open where an end is missing.
 
-        Raises:
-            InvalidParameter: The interval ends before it begins.
+        An interval that ends before it begins holds nothing.
         """
         start_ms = 0 if self.inicio is None else parse_iso(self.inicio)
         end_ms = _MAX_MS if self.fim is None else parse_iso(self.fim, end_of_day=True)
-        if start_ms > end_ms:
-            raise InvalidParameter("inicio", message("parameter.start_after_end"))
         return start_ms, end_ms
 
 
@@ -135,7 +132,8 @@ class PortfolioQuery(BaseModel):
 
     def positions(self) -> list[tuple[str, float]]:
         """Names of the coins and units held, in the given order."""
-        return _positions(self.carteira)
+        pairs = (position.rpartition(":") for position in self.carteira.split(","))
+        return [(coin, float(units)) for coin, _, units in pairs]
 
 
 LevelQueryDep = Annotated[LevelQuery, Query()]

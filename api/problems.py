@@ -6,13 +6,22 @@ from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Final
 
+from pydantic import ConfigDict, Field
 from starlette.datastructures import Headers
 from starlette.responses import Response
 
-from api.schemas import ProblemAnswer
+from api.schemas import Body, one_of
 from core.wording import LANGUAGES, Message, message, say
 
-__all__ = ["PROBLEM_TYPE", "Problem", "ProblemCode", "preferred_language", "problem_answer", "problem_body"]
+__all__ = [
+    "PROBLEM_TYPE",
+    "Problem",
+    "ProblemAnswer",
+    "ProblemCode",
+    "preferred_language",
+    "problem_answer",
+    "problem_body",
+]
 
 PROBLEM_TYPE: Final = "application/problem+json"
 _TYPE_PREFIX: Final = "urn:crypto-forecasting:problem:"
@@ -63,6 +72,32 @@ _STATUS: Final[Mapping[ProblemCode, int]] = {
     ProblemCode.DAMAGED_DATA: 503,
     ProblemCode.UNREADABLE_DATA: 503,
 }
+
+
+class ProblemAnswer(Body):
+    """Por que não há resposta (RFC 9457)."""
+
+    model_config = ConfigDict(title="Problema")
+
+    type: str = Field(
+        description="URN da espécie de problema, termina em `codigo`",
+        examples=["urn:crypto-forecasting:problem:unknown_coin"],
+        json_schema_extra={"format": "uri"},
+    )
+    title: str = Field(description="A espécie, em poucas palavras", examples=["Moeda desconhecida"])
+    status: int = Field(description="O código HTTP da resposta", examples=[404])
+    detail: str = Field(
+        description="O que houve desta vez, no idioma que `Accept-Language` pede (pt ou en)",
+        examples=["moeda desconhecida: 'bitconi'. Mais próximas: bitcoin"],
+    )
+    codigo: str = Field(
+        description="A espécie, para programas", examples=["unknown_coin"], json_schema_extra=one_of(*ProblemCode)
+    )
+    parametros: list[str] = Field(description="Os parâmetros que a causaram", examples=[["moeda"]])
+    sugestoes: list[str] = Field(
+        description="O que talvez se quisesse: moedas, parâmetros ou endereços, o mais próximo primeiro",
+        examples=[["bitcoin"]],
+    )
 
 
 class Problem(Exception):

@@ -17,7 +17,8 @@ from api.conversions import (
 )
 from api.declared_parameters import only_declared_parameters
 from api.forecast_schemas import Forecast, LevelAnswer, RiskAnswer
-from api.parameters import CoinName, InvalidParameter, LevelQueryDep, OutputFormat, PortfolioQueryDep, TableQueryDep
+from api.parameters import CoinName, LevelQueryDep, OutputFormat, PortfolioQueryDep, TableQueryDep
+from api.problems import ProblemAnswer
 from api.request_context import ContextDep
 from api.schemas import (
     Alive,
@@ -25,7 +26,6 @@ from api.schemas import (
     LoggedForecastRow,
     MetricsAnswer,
     PriceRow,
-    ProblemAnswer,
     Status,
 )
 from api.state import suite_state
@@ -33,7 +33,6 @@ from api.versions import Basis
 from core.price_store import Coin
 from core.reading.answers import level_chance, outlook, portfolio_outlook
 from core.reading.csv_export import file_name, forecasts_csv, prices_csv
-from core.wording import message
 
 __all__ = ["TOKEN_ANSWERS", "data_router", "open_router"]
 
@@ -101,7 +100,7 @@ def get_coins(context: ContextDep) -> Response:
     "/prever/{moeda}",
     operation_id="prever",
     summary="Previsão da próxima hora",
-    tags=["previsões"],
+    tags=["previsoes"],
     response_description="Os dados",
     responses=_COIN_ANSWERS,
     response_model=Forecast,
@@ -120,7 +119,7 @@ def get_forecast(context: ContextDep, moeda: CoinName) -> Response:
     "/probabilidade/{moeda}",
     operation_id="probabilidade",
     summary="Probabilidade de um nível de preço",
-    tags=["previsões"],
+    tags=["previsoes"],
     response_description="Os dados",
     responses=_COIN_ANSWERS,
     response_model=LevelAnswer,
@@ -137,7 +136,7 @@ def get_level_chance(context: ContextDep, moeda: CoinName, query: LevelQueryDep)
     "/risco",
     operation_id="risco",
     summary="Risco de uma carteira",
-    tags=["previsões"],
+    tags=["previsoes"],
     response_description="Os dados",
     responses=_COIN_ANSWERS,
     response_model=RiskAnswer,
@@ -149,9 +148,8 @@ def get_risk(context: ContextDep, query: PortfolioQueryDep) -> Response:
     """
     units: dict[Coin, float] = {}
     for name, held in query.positions():
-        if (coin := context.readers.resolve(name)) in units:
-            raise InvalidParameter("carteira", message("parameter.repeated_coin", coin=coin.id))
-        units[coin] = held
+        coin = context.readers.resolve(name)
+        units[coin] = units.get(coin, 0.0) + held
     context.depends_on(Basis.PUBLICATION)
     portfolio = portfolio_outlook(context.readers, {coin.id: held for coin, held in units.items()})
     return context.json(risk_answer(units, portfolio, context.workspace))
@@ -161,7 +159,7 @@ def get_risk(context: ContextDep, query: PortfolioQueryDep) -> Response:
     "/previsoes/{moeda}",
     operation_id="previsoes",
     summary="Histórico de previsões",
-    tags=["previsões"],
+    tags=["previsoes"],
     response_description="Os dados, os mais novos primeiro",
     responses=_TABLE_ANSWERS,
     response_model=list[LoggedForecastRow],
@@ -208,7 +206,7 @@ def get_history(context: ContextDep, moeda: CoinName, query: TableQueryDep) -> R
     "/metricas",
     operation_id="metricas",
     summary="Acerto das previsões",
-    tags=["métricas"],
+    tags=["metricas"],
     response_description="Os dados",
     responses=_ANSWERS,
     response_model=MetricsAnswer,
@@ -223,7 +221,7 @@ def get_metrics(context: ContextDep) -> Response:
     "/metricas/{moeda}",
     operation_id="metricas_da_moeda",
     summary="Acerto das previsões de uma moeda",
-    tags=["métricas"],
+    tags=["metricas"],
     response_description="Os dados",
     responses=_COIN_ANSWERS,
     response_model=MetricsAnswer,

@@ -5,10 +5,15 @@ Rows of long tables are typed dictionaries, which cost a fifth of a Pydantic mod
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
-from pydantic import BaseModel, ConfigDict, Field, with_config
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, with_config
 from typing_extensions import TypedDict  # pydantic wants this one below Python 3.12
+
+from core.forecast_schema import KIND_BASELINE, KIND_MODEL
+from core.reading.status import State
+from core.settings import Source
+from core.wording import sentences
 
 __all__ = [
     "Alive",
@@ -17,21 +22,43 @@ __all__ = [
     "MetricsAnswer",
     "ModelStatus",
     "PriceRow",
-    "ProblemAnswer",
     "ProcessStatus",
     "ScoreBlock",
     "ScoreValues",
     "Status",
 ]
 
+SOURCES: Final = tuple(source.value for source in Source if source is not Source.AUTO)
+"""Values of `fonte`."""
+
+
+_PROBLEMS: Final = [code.removeprefix("problem.") for code in sentences("pt") if code.startswith("problem.")]
+
+
+def one_of(*values: str) -> dict[str, JsonValue]:
+    """For the description of a text: the values that it can have."""
+    return {"enum": list(values)}
+
+
 Timestamp = Annotated[
-    str, Field(description="ISO 8601 com deslocamento (UTC)", examples=["2026-11-22T14:03:30.000+00:00"])
+    str,
+    Field(
+        description="ISO 8601 com milissegundos e deslocamento (UTC)",
+        examples=["2026-11-22T14:03:30.000+00:00"],
+        json_schema_extra={"format": "date-time"},
+    ),
 ]
 Symbol = Annotated[str, Field(description="Símbolo em minúsculas", examples=["btc"])]
 CoinId = Annotated[str, Field(description="Id da moeda no CoinGecko", examples=["bitcoin"])]
 Money = Annotated[float, Field(description="Preço em `moeda_cotacao`", examples=[67187.33])]
+Currency = Annotated[str, Field(description="Moeda dos preços", examples=["usd"])]
 SourceName = Annotated[
-    str, Field(description="Origem dos preços: `coingecko` (reais), `demo` (simulados) ou `replay`", examples=["demo"])
+    str,
+    Field(
+        description="Origem dos preços: `coingecko` (reais), `demo` (simulados) ou `replay` (gravação)",
+        examples=["demo"],
+        json_schema_extra=one_of(*SOURCES),
+    ),
 ]
 Seconds = Annotated[float, Field(description="Segundos", examples=[12.4])]
 
@@ -40,36 +67,12 @@ class Body(BaseModel):
     model_config = ConfigDict(frozen=True)
 
 
-class ProblemAnswer(Body):
-    """Por que não há resposta (RFC 9457)."""
-
-    model_config = ConfigDict(title="Problema")
-
-    type: str = Field(
-        description="URN da espécie de problema, termina em `codigo`",
-        examples=["urn:crypto-forecasting:problem:unknown_coin"],
-        json_schema_extra={"format": "uri"},
-    )
-    title: str = Field(description="A espécie, em poucas palavras", examples=["Moeda desconhecida"])
-    status: int = Field(description="O código HTTP da resposta", examples=[404])
-    detail: str = Field(
-        description="O que houve desta vez, no idioma que `Accept-Language` pede (pt ou en)",
-        examples=["moeda desconhecida: 'bitconi'. Mais próximas: bitcoin"],
-    )
-    codigo: str = Field(description="A espécie, para programas", examples=["unknown_coin"])
-    parametros: list[str] = Field(description="Os parâmetros que a causaram", examples=[["moeda"]])
-    sugestoes: list[str] = Field(
-        description="O que talvez se quisesse: moedas, parâmetros ou endereços, o mais próximo primeiro",
-        examples=[["bitcoin"]],
-    )
-
-
 class Alive(Body):
     """O processo da API responde."""
 
-    model_config = ConfigDict(title="Saúde")
+    model_config = ConfigDict(title="Saude")
 
-    status: str = Field(examples=["ok"])
+    status: str = Field(examples=["ok"], json_schema_extra=one_of("ok"))
     versao: str = Field(examples=["0.1.0"])
 
 
@@ -87,7 +90,7 @@ class CoinQuote(Body):
     fonte: SourceName
 
 
-@with_config(ConfigDict(title="Previsão registrada"))
+@with_config(ConfigDict(title="Previsao registrada"))
 class LoggedForecastRow(TypedDict):
     """Uma previsão registrada e, assim que conhecido, o preço que de fato veio."""
 
@@ -105,7 +108,7 @@ class LoggedForecastRow(TypedDict):
     fonte: SourceName
 
 
-@with_config(ConfigDict(title="Preço"))
+@with_config(ConfigDict(title="Preco"))
 class PriceRow(TypedDict):
     """Um preço guardado."""
 
@@ -120,7 +123,7 @@ class PriceRow(TypedDict):
 class ScoreValues(Body):
     """O que um conjunto de previsões realizadas diz; razões abaixo de 1 são melhores do que "o preço fica"."""
 
-    model_config = ConfigDict(title="Pontuação")
+    model_config = ConfigDict(title="Pontuacao")
 
     previsoes: int = Field(examples=[2880])
     horas: int = Field(examples=[24])
@@ -148,7 +151,7 @@ class ScoreValues(Body):
 class ScoreBlock(Body):
     """Uma espécie de evidência: geral, por horizonte (minutos), por moeda (id) e por dia (UTC)."""
 
-    model_config = ConfigDict(title="Bloco de métricas")
+    model_config = ConfigDict(title="Bloco de metricas")
 
     geral: ScoreValues
     por_horizonte: dict[str, ScoreValues]
@@ -162,7 +165,7 @@ class ScoreBlock(Body):
 class MetricsAnswer(Body):
     """Acerto das previsões: ao vivo (registro) e no backtest da partida, nunca misturados."""
 
-    model_config = ConfigDict(title="Métricas")
+    model_config = ConfigDict(title="Metricas")
 
     moeda: Symbol | None = Field(description="Nulo: todas as moedas")
     fonte: SourceName
@@ -198,7 +201,7 @@ class ModelStatus(Body):
 
     model_config = ConfigDict(title="Estado do modelo")
 
-    tipo: str | None = Field(
+    tipo: Annotated[str, Field(json_schema_extra=one_of(KIND_MODEL, KIND_BASELINE, "misto"))] | None = Field(
         description="`model`, `baseline`, ou `misto` onde cada moeda tem o melhor para ela", examples=["misto"]
     )
     versao: str | None = Field(examples=["20261122T140325123"])
@@ -214,7 +217,9 @@ class Status(Body):
 
     model_config = ConfigDict(title="Estado do sistema")
 
-    status: str = Field(description="`ok`, `degradado` ou `aguardando_dados`", examples=["ok"])
+    status: str = Field(
+        description="`ok`, `degradado` ou `aguardando_dados`", examples=["ok"], json_schema_extra=one_of(*State)
+    )
     horario_atual: Timestamp
     versao: str = Field(examples=["0.1.0"])
     fonte: SourceName | None = Field(description="Nulo enquanto a fonte não foi decidida")
@@ -222,7 +227,7 @@ class Status(Body):
     dados_reais: bool = Field(description="Se os preços são os do CoinGecko, de agora")
     aviso: str | None = Field(description="O que ninguém deve deixar de ler", examples=["Mercado simulado"])
     problemas: list[str] = Field(description="O pior primeiro", examples=[["o processo coletor está parado"]])
-    codigos_dos_problemas: list[str] = Field(
+    codigos_dos_problemas: list[Annotated[str, Field(json_schema_extra=one_of(*_PROBLEMS))]] = Field(
         description="Os mesmos, na mesma ordem, para programas", examples=[["collector_stopped"]]
     )
     termina_em: Timestamp | None = Field(description="Quando acaba a gravação repetida")

@@ -146,6 +146,12 @@ def test_coins_that_do_not_move_alike_lose_less_together(client: TestClient) -> 
     assert 0 < both["perda_esperada_95"] < 0.99 * sum(body["perda_esperada_95"] for body in alone)
 
 
+def test_units_of_one_coin_are_added(client: TestClient) -> None:
+    """A coin that a portfolio names twice, by whatever name, is one position."""
+    (position,) = client.get("/risco?carteira=btc:1,BITCOIN:0.5").json()["carteira"]
+    assert (position["id"], position["quantidade"]) == ("bitcoin", 1.5)
+
+
 def test_a_portfolio_waits_for_enough_half_hours(sample: SampleWorkspace, make_client: ClientFactory) -> None:
     """With 35 half-hours in common, or a coin without any, the answer is 503; the 36th makes the answer."""
     sample.fill_prices(1)

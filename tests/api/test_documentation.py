@@ -17,6 +17,7 @@ from api.main import create_app
 from api.problems import ProblemCode
 from core.settings import PROJECT, Source, load_settings
 from tests.support.workspace import SampleWorkspace
+from tools.openapi import DOCUMENT, document_text
 
 ClientFactory = Callable[..., TestClient]
 GUIDE = PROJECT / "docs" / "api.md"
@@ -155,3 +156,66 @@ def test_examples_in_the_guide_match_the_answers(client: TestClient, path: str, 
     """The examples have the same fields and kinds of values as real answers."""
     real = client.get(path).json()
     assert _fits(_shape(body), _shape(real)), real
+
+
+def test_the_stored_openapi_document_is_up_to_date() -> None:
+    """docs/openapi.json is what the API serves; `python -m tools.openapi` writes it anew."""
+    assert DOCUMENT.read_text(encoding="utf-8") == document_text()
+
+
+def _schemas(value: Any) -> Iterator[dict[str, Any]]:
+    """Every object in a document."""
+    if isinstance(value, dict):
+        yield value
+        for item in value.values():
+            yield from _schemas(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _schemas(item)
+
+
+def test_names_that_generators_use_have_no_accents() -> None:
+    """Titles, tags and operation ids become names of classes, modules and functions."""
+    document = json.loads(document_text())
+    titles = [item["title"] for item in _schemas(document["components"]) if isinstance(item.get("title"), str)]
+    tags = [tag for _, operation in _operations() for tag in operation["tags"]]
+    assert len(titles) > 100
+    assert [name for name in (*titles, *tags) if not name.isascii()] == []
+
+
+def test_types_say_which_texts_are_times_and_choices() -> None:
+    """Every time has `format: date-time`; source, states, kinds and codes list their values."""
+    schemas = json.loads(document_text())["components"]["schemas"]
+    times = [
+        (name, field)
+        for name, schema in schemas.items()
+        for field, item in schema.get("properties", {}).items()
+        if "ISO 8601" in json.dumps(item)
+    ]
+    assert len(times) > 10
+    for name, field in times:
+        assert '"date-time"' in json.dumps(schemas[name]["properties"][field]), (name, field)
+    for name, field in [
+        ("ProblemAnswer", "codigo"),
+        ("Forecast", "fonte"),
+        ("Forecast", "regime"),
+        ("ModelInfo", "tipo"),
+        ("ModelStatus", "tipo"),
+        ("Status", "status"),
+        ("Status", "codigos_dos_problemas"),
+    ]:
+        assert '"enum"' in json.dumps(schemas[name]["properties"][field]), (name, field)
+
+
+def test_every_operation_declares_what_it_answers() -> None:
+    """Each status code that can come, with its headers, and problem details as the body of each refusal."""
+    document = json.loads(document_text())
+    for path, operation in _operations():
+        answers = operation["responses"]
+        assert {"200", "400", "403", "413", "422", "500"} <= answers.keys()
+        assert ("429" in answers) is not path.startswith("/saude")
+        for status, answer in answers.items():
+            assert {"X-Request-Id", "X-Fonte"} <= answer["headers"].keys()
+            assert answer["headers"].keys() <= document["components"]["headers"].keys()
+            assert int(status) < 400 or list(answer["content"]) == ["application/problem+json"]
+    assert [server["url"] for server in document["servers"]] == ["/", "/v1"]

@@ -50,7 +50,6 @@ def test_every_code_has_a_title_in_each_language() -> None:
         ("/prever/btc?xyz=1", "unknown_parameter", ["xyz"], None),
         ("/saude?x", "unknown_parameter", ["x"], None),
         ("/previsoes/btc?limite=1&limite=2", "repeated_parameter", ["limite"], None),
-        ("/historico/btc?inicio=2026-01-02&fim=2026-01-01", "invalid_parameter", ["inicio"], None),
     ],
 )
 def test_a_refusal_says_its_kind_to_programs(

@@ -11,7 +11,7 @@ import pytest
 from fastapi.testclient import TestClient
 from pydantic import SecretStr
 
-from api.schemas import ProblemAnswer
+from api.problems import ProblemAnswer
 from api.security import host_name, is_local
 from tests.support.workspace import SampleWorkspace
 
