@@ -6,6 +6,9 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Final
 
+import numpy as np
+import pyarrow as pa
+
 from api.forecast_schemas import (
     ChangeRange,
     Forecast,
@@ -18,15 +21,15 @@ from api.forecast_schemas import (
     TrajectoryStep,
     UnusualHour,
 )
-from api.schemas import CoinQuote, LoggedForecastRow, MetricsAnswer, PriceRow, ScoreBlock, ScoreValues
+from api.schemas import CoinQuote, MetricsAnswer, ScoreBlock, ScoreValues
 from core.accuracy.scores import Metrics, MetricsBlock, Score
 from core.answers import unusual
 from core.answers.portfolio import PortfolioRisk
 from core.answers.regime import Regime
 from core.forecast_schema import INTERVALS
-from core.price_store import Coin, Price
+from core.price_store import Coin
 from core.reading.answers import LevelChance, Outlook, PortfolioOutlook
-from core.reading.values import ForecastStep, ForecastView, LoggedForecast, Quote
+from core.reading.values import ForecastStep, ForecastView, Quote
 from core.times import HOUR_MS, MINUTE_MS, iso
 from core.workspace import Workspace
 
@@ -36,9 +39,9 @@ __all__ = [
     "iso_or_none",
     "kinds",
     "level_answer",
-    "logged_row",
+    "logged_rows",
     "metrics_answer",
-    "price_row",
+    "price_rows",
     "risk_answer",
 ]
 
@@ -142,31 +145,43 @@ def risk_answer(units: Mapping[Coin, float], portfolio: PortfolioOutlook, worksp
     )
 
 
-def logged_row(coin: Coin, logged: LoggedForecast, source: str) -> LoggedForecastRow:
-    """A logged forecast with its outcome."""
-    return LoggedForecastRow(
-        horario=iso(logged.origin_ms),
-        horario_previsto=iso(logged.target_ms),
+def logged_rows(coin: Coin, logged: pa.Table, source: str) -> pa.Table:
+    """Logged forecasts with their outcomes, columns as in LoggedForecastRow; from a table of LOG_TABLE."""
+    return _table(
+        horario=logged["origin"],
+        horario_previsto=logged["target"],
         moeda=coin.symbol,
-        preco_atual=logged.price_origin,
-        previsao_proxima_hora=logged.mean,
-        minimo_80=logged.low_80,
-        maximo_80=logged.high_80,
-        preco_real=logged.actual,
-        erro_percentual=logged.error_percent,
+        preco_atual=logged["price_origin"],
+        previsao_proxima_hora=logged["mean"],
+        minimo_80=logged["low_80"],
+        maximo_80=logged["high_80"],
+        preco_real=logged["actual"],
+        erro_percentual=logged["error_percent"],
         fonte=source,
     )
 
 
-def price_row(coin: Coin, price: Price, source: str) -> PriceRow:
-    """A stored price."""
-    return PriceRow(
-        horario=iso(price.ts_ms),
+def price_rows(coin: Coin, prices: pa.Table, source: str) -> pa.Table:
+    """Stored prices, columns as in PriceRow; from a table of PRICE_TABLE."""
+    return _table(
+        horario=prices["time"],
         moeda=coin.symbol,
-        preco=price.price,
-        valor_de_mercado=price.market_cap,
-        volume=price.volume,
+        preco=prices["price"],
+        valor_de_mercado=prices["market_cap"],
+        volume=prices["volume"],
         fonte=source,
+    )
+
+
+def _table(**columns: pa.ChunkedArray | str) -> pa.Table:
+    """A table of these columns; a text stands in every row."""
+    rows = next(len(column) for column in columns.values() if not isinstance(column, str))
+    same = pa.array(np.zeros(rows, np.int8))
+    return pa.table(
+        {
+            name: pa.DictionaryArray.from_arrays(same, [column]) if isinstance(column, str) else column
+            for name, column in columns.items()
+        }
     )
 
 

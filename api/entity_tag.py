@@ -6,7 +6,9 @@ from collections.abc import Iterable
 from hashlib import blake2b
 from typing import Final
 
-__all__ = ["entity_tag"]
+import pyarrow as pa
+
+__all__ = ["entity_tag", "table_tag"]
 
 _DIGEST_BYTES: Final = 12
 
@@ -17,3 +19,11 @@ def entity_tag(parts: Iterable[bytes]) -> bytes:
     for part in parts:
         digest.update(part)
     return b'W/"%s"' % digest.hexdigest().encode()
+
+
+def table_tag(table: pa.Table, media_type: str) -> bytes:
+    """The tag of a table in some format, before it is written."""
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as stream:
+        stream.write_table(table)
+    return entity_tag([media_type.encode(), sink.getvalue()])

@@ -5,17 +5,25 @@ from __future__ import annotations
 from functools import cached_property
 from typing import Annotated, Any, Final
 
+import pyarrow as pa
 from fastapi import Depends, Request, Response
 from pydantic_core import to_json
 
 from api.answer_path import dependence_of
+from api.entity_tag import table_tag
+from api.json_rows import PART_ROWS, json_parts, json_rows
+from api.parts_response import PartsResponse
 from api.versions import Basis
 from core.reading.readers import Readers
+from core.times import HOUR_MS, now_ms
 from core.workspace import Workspace
 
 __all__ = ["CSV_TYPE", "ContextDep", "RequestContext"]
 
 CSV_TYPE: Final = "text/csv; charset=utf-8"
+_OPEN_MS: Final = 25 * HOUR_MS
+"""The collector's back-fill reaches 24 hours back; an hour more for what waits in its queue."""
+
 _JSON_TYPE: Final = "application/json"
 
 
@@ -44,9 +52,20 @@ class RequestContext:
         """Say what the answer depends on, which makes it one that is kept and has an ETag (api/answer_path.py)."""
         self._dependence.basis = basis
 
+    def depends_on_range(self, basis: Basis, end_ms: int) -> None:
+        """The same for rows up to a time in UTC milliseconds: once it is old, no price can join them any more."""
+        self.depends_on(Basis.CLOSED if end_ms < now_ms() - _OPEN_MS else basis)
+
     def json(self, value: Any) -> Response:
         """`value`, of models, mappings, lists and plain values, as JSON; NaN becomes null."""
         return Response(to_json(value, inf_nan_mode="null"), media_type=_JSON_TYPE)
+
+    def rows(self, table: pa.Table) -> Response:
+        """A table as a JSON list (api/json_rows.py); a long one is made in parts."""
+        if table.num_rows <= PART_ROWS:
+            return Response(json_rows(table), media_type=_JSON_TYPE)
+        self._dependence.tag = table_tag(table, _JSON_TYPE)
+        return PartsResponse(self._dependence, json_parts(table), _JSON_TYPE)
 
     def download(self, text: str, name: str) -> Response:
         """`text` as a CSV file that browsers save under `name`."""

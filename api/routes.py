@@ -10,9 +10,9 @@ from api.conversions import (
     coin_quote,
     forecast,
     level_answer,
-    logged_row,
+    logged_rows,
     metrics_answer,
-    price_row,
+    price_rows,
     risk_answer,
 )
 from api.declared_parameters import only_declared_parameters
@@ -33,6 +33,7 @@ from api.versions import Basis
 from core.price_store import Coin
 from core.reading.answers import level_chance, outlook, portfolio_outlook
 from core.reading.csv_export import file_name, forecasts_csv, prices_csv
+from core.times import HOUR_MS
 
 __all__ = ["TOKEN_ANSWERS", "data_router", "open_router"]
 
@@ -171,13 +172,14 @@ def get_logged_forecasts(context: ContextDep, moeda: CoinName, query: TableQuery
     """
     start_ms, end_ms = query.span()
     coin = context.readers.resolve(moeda)
-    context.depends_on(Basis.BOTH)
-    rows = context.readers.logged(coin.id, start_ms, end_ms, query.limite)
+    context.depends_on_range(Basis.BOTH, end_ms + HOUR_MS)
     if query.formato is OutputFormat.CSV:
+        rows = context.readers.logged(coin.id, start_ms, end_ms, query.limite)
         return context.download(
             forecasts_csv(coin, rows, context.workspace), file_name("previsoes", coin, context.workspace)
         )
-    return context.json([logged_row(coin, row, context.source) for row in rows])
+    logged = context.readers.log_table(coin.id, start_ms, end_ms, query.limite)
+    return context.rows(logged_rows(coin, logged, context.source))
 
 
 @data_router.get(
@@ -193,13 +195,14 @@ def get_history(context: ContextDep, moeda: CoinName, query: TableQueryDep) -> R
     """Os preços guardados, do mais novo para o mais antigo, cada um no horário em que o CoinGecko o atualizou."""
     start_ms, end_ms = query.span()
     coin = context.readers.resolve(moeda)
-    context.depends_on(Basis.PRICES)
-    prices = context.readers.history(coin.id, start_ms, end_ms, query.limite)
+    context.depends_on_range(Basis.PRICES, end_ms)
     if query.formato is OutputFormat.CSV:
+        prices = context.readers.history(coin.id, start_ms, end_ms, query.limite)
         return context.download(
             prices_csv(coin, prices, context.workspace), file_name("historico", coin, context.workspace)
         )
-    return context.json([price_row(coin, price, context.source) for price in prices])
+    table = context.readers.price_table(coin.id, start_ms, end_ms, query.limite)
+    return context.rows(price_rows(coin, table, context.source))
 
 
 @data_router.get(

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Self
+from typing import Final, Self
 
 from core.errors import NotReady
 from core.price_store.rows import Coin, Price, latest_prices, price_range, quick_check, reading
@@ -13,6 +14,8 @@ from core.times import GRID_STEP_MS
 from core.wording import message
 
 __all__ = ["PriceReader"]
+
+_BATCH_ROWS: Final = 1000
 
 
 class PriceReader:
@@ -112,13 +115,24 @@ class PriceReader:
 
     def newest(self, coin_id: str, start_ms: int, end_ms: int, limit: int) -> list[Price]:
         """At most `limit` prices of one coin within [start_ms, end_ms], newest first."""
+        batches = self.newest_batches(coin_id, start_ms, end_ms, limit)
+        return [Price(coin_id, *row) for batch in batches for row in batch]
+
+    def newest_batches(
+        self, coin_id: str, start_ms: int, end_ms: int, limit: int
+    ) -> Iterator[list[tuple[int, float, float | None, float | None, int]]]:
+        """The same as rows (event time, price, market cap, volume, fetch time), a thousand at a time.
+
+        Between two batches other threads run; take all of them at once, for the writer waits for open queries.
+        """
         with reading():
-            rows = self._connection.execute(
-                "SELECT coin_id, ts_ms, price, market_cap, volume, fetched_ms FROM prices "
+            cursor = self._connection.execute(
+                "SELECT ts_ms, price, market_cap, volume, fetched_ms FROM prices "
                 "WHERE coin_id = ? AND ts_ms BETWEEN ? AND ? ORDER BY ts_ms DESC LIMIT ?",
                 (coin_id, start_ms, end_ms, limit),
-            ).fetchall()
-        return [Price(*row) for row in rows]
+            )
+            while rows := cursor.fetchmany(_BATCH_ROWS):
+                yield rows
 
     def count(self, coin_id: str, start_ms: int, end_ms: int) -> int:
         """Number of prices of one coin within [start_ms, end_ms]."""

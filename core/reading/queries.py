@@ -43,6 +43,7 @@ __all__ = [
     "forecast_views",
     "hourly_before",
     "join_outcomes",
+    "log_part",
     "log_rows",
     "nearest_coins",
     "nearest_forecast",
@@ -148,6 +149,20 @@ def condensed_scores(path: Path) -> CondensedScores:
     return condense(read_table(path))
 
 
+@lru_cache(maxsize=2048)
+def log_part(
+    path: Path, level: str, coin_id: str, horizon_min: int, columns: tuple[str, ...] = LOGGED_COLUMNS
+) -> pa.Table:
+    """The rows of one coin and horizon in a part of the log, origins in UTC milliseconds.
+
+    Cached, because parts never change: a day has about 290 rows, an hour twelve, a slot one.
+    """
+    if level == "day":
+        return _one_horizon(read_table(path, columns, coin_id), horizon_min)
+    table = _rows_of_horizon(path, horizon_min, columns)
+    return table.filter(pc.equal(table["coin"], coin_id))
+
+
 def log_rows(
     path: Path, part: Part, coin_id: str, horizon_min: int, columns: tuple[str, ...] = LOGGED_COLUMNS
 ) -> list[dict[str, Any]]:
@@ -155,19 +170,13 @@ def log_rows(
 
     Origins are in UTC milliseconds.
     """
-    if part.level == "day":
-        table = _rows_of_coin(path, coin_id, horizon_min, columns)
-    else:
-        table = _rows_of_horizon(path, horizon_min, columns)
-        table = table.filter(pc.equal(table["coin"], coin_id))
+    table = log_part(path, part.level, coin_id, horizon_min, columns)
     return sorted(table.to_pylist(), key=lambda row: row["origin"], reverse=True)
 
 
 def backtest_rows(path: Path, coin_id: str) -> list[dict[str, Any]]:
     """The backtest's forecasts of one hour ahead for one coin, newest origin first, as `log_rows` gives them."""
-    return sorted(
-        _rows_of_coin(path, coin_id, _HOUR_MIN, LOGGED_COLUMNS).to_pylist(), key=lambda row: row["origin"], reverse=True
-    )
+    return sorted(log_part(path, "day", coin_id, _HOUR_MIN).to_pylist(), key=lambda row: row["origin"], reverse=True)
 
 
 def join_outcomes(
@@ -253,12 +262,6 @@ def _milliseconds(time: datetime) -> int:
 def _rows_of_horizon(path: Path, horizon_min: int, columns: tuple[str, ...]) -> pa.Table:
     """One horizon in a slot or hour of the log; cached, because parts never change."""
     return _one_horizon(read_table(path, columns), horizon_min)
-
-
-@lru_cache(maxsize=512)
-def _rows_of_coin(path: Path, coin_id: str, horizon_min: int, columns: tuple[str, ...]) -> pa.Table:
-    """One coin and horizon in a day of the log, about 290 rows."""
-    return _one_horizon(read_table(path, columns, coin_id), horizon_min)
 
 
 def _one_horizon(table: pa.Table, horizon_min: int) -> pa.Table:

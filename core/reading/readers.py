@@ -35,6 +35,7 @@ from core.reading.queries import (
     table_info,
     unknown_coin,
 )
+from core.reading.tables import LOG_TABLE, newest_log_rows, price_table, with_outcomes
 from core.reading.values import FileInfo, ForecastView, LoggedForecast, Quote
 from core.realised_price import PRICE_TOLERANCE_MS
 from core.times import DAY_MS, FOREVER_MS, GRID_STEP_MS, MINUTE_MS
@@ -91,6 +92,11 @@ class Readers(PublishedData):
         """At most `limit` stored prices within [start_ms, end_ms], newest first."""
         with self.prices() as prices:
             return prices.newest(coin_id, start_ms, end_ms, limit)
+
+    def price_table(self, coin_id: str, start_ms: int, end_ms: int, limit: int) -> pa.Table:
+        """The same as columns of PRICE_TABLE."""
+        with self.prices() as prices:
+            return price_table(prices.newest_batches(coin_id, start_ms, end_ms, limit))
 
     def series(self, coin_id: str, start_ms: int, step_ms: int = 0) -> tuple[list[int], list[float]]:
         """Event times in UTC milliseconds and prices from `start_ms` on, the last one of each `step_ms`.
@@ -155,6 +161,20 @@ class Readers(PublishedData):
         entry = manifest.entries.get("backtest_forecasts")
         rows = [] if entry is None else backtest_rows(folder / entry.file, coin_id)
         return self._with_outcomes(coin_id, [row for row in rows if start_ms <= row["origin"] <= end_ms], _HOUR_MIN)
+
+    def log_table(self, coin_id: str, start_ms: int, end_ms: int, limit: int, horizon_min: int = 60) -> pa.Table:
+        """The same as columns of LOG_TABLE."""
+        folder, manifest = self.manifest()
+        parts = manifest.parts.get("log", ())
+        rows = newest_log_rows(folder, parts, coin_id, horizon_min, span_ms=(start_ms, end_ms), limit=limit)
+        if not rows.num_rows:
+            return LOG_TABLE.empty_table()
+        span_ms = horizon_min * MINUTE_MS
+        newest_ms, oldest_ms = rows["origin"][0].as_py(), rows["origin"][-1].as_py()
+        with self.prices() as prices:
+            known = prices.range(coin_id, oldest_ms + span_ms - PRICE_TOLERANCE_MS, newest_ms + span_ms)
+            last = prices.as_of(coin_id, FOREVER_MS)
+        return with_outcomes(rows, horizon_min, known, last[0] if last else 0)
 
     def logged_distribution(self, coin_id: str, origin_ms: int) -> PriceDistribution | None:
         """The forecast of one hour ahead that was logged nearest to `origin_ms`; None without one within 5 minutes."""

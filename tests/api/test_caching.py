@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import pytest
 from fastapi.testclient import TestClient
 
 from core.price_store import Price, PriceWriter
-from core.times import iso
+from core.times import HOUR_MS, iso
 from tests.support.workspace import SampleWorkspace
 
 ClientFactory = Callable[..., TestClient]
@@ -73,6 +74,18 @@ def test_a_restart_changes_no_tag(filled: SampleWorkspace, make_client: ClientFa
     """Two processes give the same tag to the same answer."""
     before, after = (make_client(filled.settings).get(address).headers["etag"] for _ in range(2))
     assert before == after
+
+
+def test_a_range_that_has_closed_stays_as_it_is(sample: SampleWorkspace, make_client: ClientFactory) -> None:
+    """A range up to more than a day ago is immutable, one up to an hour ago is not; both say the same rows."""
+    sample.fill_prices(hours=30)
+    client = make_client(sample.settings)
+    newest = client.get("/historico/btc?limite=1")
+    old = client.get("/historico/btc", params={"limite": 1, "fim": iso(sample.now - 26 * HOUR_MS)})
+    recent = client.get("/historico/btc", params={"limite": 1, "fim": iso(sample.now - HOUR_MS)})
+    assert re.fullmatch("max-age=86[34][0-9]{2}, immutable", old.headers["cache-control"])
+    assert newest.headers["cache-control"] == recent.headers["cache-control"] == "no-cache"
+    assert old.json()[0]["horario"] < recent.json()[0]["horario"] < newest.json()[0]["horario"]
 
 
 def test_a_refusal_is_never_cached(client: TestClient) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from datetime import datetime
 from pathlib import Path
 
 import pyarrow as pa
@@ -203,6 +204,33 @@ def test_the_log_is_the_same_before_and_after_its_parts_are_merged(sample: Sampl
         pass
     assert {part.level for part in publisher.manifest.parts["log"]} == {"day"}
     assert {limit: readers.logged("ethereum", 0, FOREVER, limit) for limit in (1, 4, 100)} == before
+
+
+def _ms(time: datetime) -> int:
+    return round(time.timestamp() * 1000)
+
+
+@pytest.mark.parametrize("limit", [1, 4, 100])
+def test_tables_say_the_same_as_rows(sample: SampleWorkspace, readers: Readers, limit: int) -> None:
+    """Columns of prices and of the log have the values of the rows, in the same order, for any limit and span."""
+    sample.fill()
+    start, end = sample.now - 40 * MINUTE_MS, sample.now - 10 * MINUTE_MS
+    prices = readers.price_table("bitcoin", start, end, limit)
+    rows = readers.history("bitcoin", start, end, limit)
+    assert [(_ms(row["time"]), row["price"], row["volume"], _ms(row["fetched"])) for row in prices.to_pylist()] == [
+        (price.ts_ms, price.price, price.volume, price.fetched_ms) for price in rows
+    ]
+    logged = readers.log_table("ethereum", start, end, limit)
+    assert [
+        (_ms(row["origin"]), _ms(row["target"]), row["mean"], row["low_80"], row["high_80"], row["actual"])
+        for row in logged.to_pylist()
+    ] == [
+        (row.origin_ms, row.target_ms, row.mean, row.low_80, row.high_80, row.actual)
+        for row in readers.logged("ethereum", start, end, limit)
+    ]
+    assert (
+        readers.log_table("ethereum", 0, 1, limit).num_rows == readers.price_table("bitcoin", 0, 1, limit).num_rows == 0
+    )
 
 
 def test_a_coin_far_behind_the_others_hides_no_row(sample: SampleWorkspace, readers: Readers) -> None:

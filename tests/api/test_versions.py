@@ -1,0 +1,37 @@
+"""For how long data certainly stay as they are."""
+
+from __future__ import annotations
+
+from api.versions import Pace
+
+
+def test_regular_changes_are_expected_again() -> None:
+    """With a change every 30 s and a look every second, the next one is ruled out for nearly 0.9 times 30 s."""
+    pace = Pace(longest_s=30.0)
+    for second in range(100):
+        pace.look(str(second // 30), float(second))
+    assert 90 + 0.9 * 27 <= pace.fresh_until <= 90 + 0.9 * 30
+
+
+def test_nothing_is_certain_before_two_changes() -> None:
+    """One version, or the first change, says nothing of the next one."""
+    pace = Pace(longest_s=30.0)
+    for second, token in enumerate("aaabb"):
+        pace.look(token, float(second))
+        assert pace.fresh_until <= second
+
+
+def test_rare_looks_make_no_promise() -> None:
+    """Between two looks a minute apart anything can have happened."""
+    pace = Pace(longest_s=30.0)
+    for minute in range(5):
+        pace.look(str(minute), 60.0 * minute)
+        assert pace.fresh_until <= 60.0 * minute
+
+
+def test_quick_changes_shorten_the_promise() -> None:
+    """While a back-fill commits every two seconds, no answer is fresh for longer than that."""
+    pace = Pace(longest_s=30.0)
+    for second in range(60):
+        pace.look(str(second // 2), float(second))
+        assert pace.fresh_until - second <= 2
