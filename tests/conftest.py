@@ -1,8 +1,31 @@
-"""What all tests share: property tests may take their time on a busy machine."""
+"""What all tests share: property tests may take their time on a busy machine, and one worker runs on each core."""
 
 from __future__ import annotations
 
+import os
+from typing import Final
+
+import pytest
 from hypothesis import settings
 
 settings.register_profile("project", deadline=None)
 settings.load_profile("project")
+
+_GENTLE: Final = "not faults and not slow"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Keep each worker, and what it starts, to one thread per calculation: together they fill the cores."""
+    if config.option.numprocesses:
+        for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+            os.environ.setdefault(name, "1")
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
+    """Workers for `-n logical`: xdist's choice for the default tests as a whole, none for any other selection.
+
+    Tests that break or measure a running suite want the machine for themselves, and a few tests end sooner than
+    workers start.
+    """
+    whole = config.args_source is pytest.Config.ArgsSource.TESTPATHS and not config.option.keyword
+    return None if whole and _GENTLE in config.option.markexpr else 0

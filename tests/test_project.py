@@ -24,7 +24,7 @@ from packaging.utils import canonicalize_name
 
 from core.errors import EXIT_CONFIGURATION
 from core.version import VERSION
-from suite.ports import free_port
+from tests.support.ports import reserve_port
 from tools.requirements import PROJECT, declared, requirement_files
 
 PRODUCT = ("suite", "core", "etl", "model", "api", "dashboard")
@@ -114,7 +114,7 @@ def command(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def running(command: Path, tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], int, Path]]:
     """The installed command with a simulated market, started from an empty folder: process, API port, home."""
-    home, ports = tmp_path / "home", (free_port(set()), free_port(set()))
+    home, ports = tmp_path / "home", (reserve_port(), reserve_port())
     empty = tmp_path / "empty"
     empty.mkdir()
     words = ["--demo", "--no-browser", "--api-port", str(ports[0]), "--dashboard-port", str(ports[1])]

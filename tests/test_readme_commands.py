@@ -24,7 +24,7 @@ import pytest
 
 from core.errors import EXIT_REFUSED
 from core.settings import PROJECT
-from suite.ports import free_port
+from tests.support.ports import reserve_port
 
 pytestmark = [
     pytest.mark.slow,
@@ -60,7 +60,7 @@ class Copy:
             if name and not name.startswith("tests/") and (PROJECT / name).is_file():
                 (self.folder / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(PROJECT / name, self.folder / name)
-        self.api_port, self.dashboard_port = free_port(set()), free_port(set())
+        self.api_port, self.dashboard_port = reserve_port(), reserve_port()
         (self.folder / "precos.parquet").write_text(PRICES, encoding="utf-8")
         kept = {name: value for name, value in os.environ.items() if not name.startswith("CRYPTO_")}
         closed = "http://127.0.0.1:1"

@@ -27,8 +27,8 @@ from dashboard.views.diagnostics import HIDDEN
 from etl.local_market.coin_names import coins_wanted
 from etl.local_market.server import MarketServer
 from etl.local_market.simulated import SimulatedMarket
-from suite.ports import free_port
 from suite.source import BACK_NOTICE, FALLBACK_NOTICE
+from tests.support.ports import reserve_port
 from tests.support.running_suite import RunningSuite
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals and sessions of POSIX")
@@ -187,7 +187,7 @@ def test_nothing_reachable_means_a_simulated_market_that_says_so(runs: Callable[
 def test_coingecko_coming_back_is_announced_and_changes_nothing(runs: Callable[..., RunningSuite]) -> None:
     """In fallback the suite keeps asking CoinGecko; once it answers the notice changes, and the market stays."""
     market = SimulatedMarket(coins_wanted("bitcoin"))
-    port = free_port(set())
+    port = reserve_port()
     run = runs("--no-browser", code=IMPATIENT, COINGECKO_HERE=f"http://127.0.0.1:{port}/api/v3")
     run.wait(lambda: say(FALLBACK_NOTICE) in run.output)
     with MarketServer(market, port=port):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -17,6 +16,7 @@ import pytest
 
 from core.errors import EXIT_CONFIGURATION, EXIT_REFUSED
 from core.settings import PROJECT
+from tests.support.ports import reserve_port
 
 MAX_START_S = 30
 
@@ -24,12 +24,6 @@ MAX_START_S = 30
 def _environment(data_dir: Path, **variables: str) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("CRYPTO_")}
     return {**kept, "CRYPTO_DATA_DIR": str(data_dir), "PYTHONUTF8": "1", **variables}
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _status(port: int) -> dict[str, object]:
@@ -54,7 +48,7 @@ def _commands(port: int) -> list[list[str]]:
 @pytest.mark.parametrize("which", [0, 1])
 def test_it_serves_an_empty_folder_and_stops_on_sigterm(tmp_path: Path, which: int) -> None:
     """It answers /status before there are data; its health file records start and stop."""
-    port = _free_port()
+    port = reserve_port()
     data_dir = tmp_path / "dados com espaço é"
     environment = _environment(data_dir, CRYPTO_API_PORT=str(port))
     process = subprocess.Popen(_commands(port)[which], cwd=PROJECT, env=environment)
@@ -84,7 +78,7 @@ def test_invalid_settings_end_it_with_one_line(
     tmp_path: Path, variables: dict[str, str], said: str, which: int
 ) -> None:
     """The code is that of a refusal, or of configuration errors under uvicorn; the only line names the variable."""
-    command = _commands(_free_port())[which]
+    command = _commands(reserve_port())[which]
     environment = _environment(tmp_path, **variables)
     done = subprocess.run(
         command, cwd=PROJECT, env=environment, capture_output=True, text=True, timeout=60, check=False
@@ -108,7 +102,7 @@ def test_importing_reads_no_settings_and_no_pandas(tmp_path: Path) -> None:
 
 def test_a_second_api_leaves_the_first_one_alone(tmp_path: Path) -> None:
     """On a port in use it ends with one sentence and exit code 2, and the health file of the first stays as it was."""
-    port = _free_port()
+    port = reserve_port()
     environment = _environment(tmp_path, CRYPTO_API_PORT=str(port))
     command = [sys.executable, "-m", "api.server"]
     with subprocess.Popen(command, cwd=PROJECT, env=environment) as first:
@@ -137,7 +131,7 @@ def test_the_command_explains_itself(tmp_path: Path) -> None:
 @pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
 def test_ctrl_c_ends_it_without_a_traceback(tmp_path: Path) -> None:
     """SIGINT ends the process with exit code 0 and no output."""
-    port = _free_port()
+    port = reserve_port()
     command = [sys.executable, "-m", "api.server"]
     environment = _environment(tmp_path, CRYPTO_API_PORT=str(port))
     with subprocess.Popen(command, cwd=PROJECT, env=environment, stderr=subprocess.PIPE, text=True) as process:

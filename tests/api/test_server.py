@@ -26,7 +26,7 @@ from starlette.routing import Route
 
 import api.server
 from core.settings import PROJECT
-from suite.ports import free_port
+from tests.support.ports import reserve_port
 from tests.support.workspace import SampleWorkspace
 
 Serve = Callable[..., str]
@@ -187,7 +187,7 @@ def test_more_connections_than_open_files_do_no_harm(
     filled: SampleWorkspace, many_files: None, connections: Connections, tmp_path: Path
 ) -> None:
     """With 1100 slow clients and a limit of 1024 files, others are answered and the log stays clean."""
-    port, log = free_port(set()), tmp_path / "api.log"
+    port, log = reserve_port(), tmp_path / "api.log"
     environment = {**os.environ, **filled.settings.environment(), "CRYPTO_SOURCE": "auto", "CRYPTO_API_PORT": str(port)}
     server = f"ulimit -n 1024; exec {shlex.quote(sys.executable)} -m api.server"
     with log.open("wb") as output:

@@ -14,7 +14,7 @@ import pytest
 import requests
 
 from core.settings import PROJECT, Settings, load_settings
-from suite.ports import free_port
+from tests.support.ports import reserve_port
 from tests.support.workspace import MORE_COINS, SampleWorkspace
 
 
@@ -22,7 +22,7 @@ class Server:
     """The dashboard's server, started from a folder that is not the project's."""
 
     def __init__(self, settings: Settings, folder: Path, port: int | None = None) -> None:
-        self.port = port or free_port(set())
+        self.port = port or reserve_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.log = folder / "dashboard.log"
         environment = {**os.environ, **settings.environment(), "CRYPTO_SOURCE": "auto"}

@@ -15,7 +15,7 @@ import pytest
 
 from core.settings import PROJECT, Settings
 from core.times import MINUTE_MS
-from suite.ports import free_port
+from tests.support.ports import reserve_port
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(300)]
 
@@ -148,7 +148,7 @@ def test_an_invalid_recording_ends_the_suite(tmp_path: Path, tell: Tell) -> None
     """A recording that the market server refuses ends the suite; no price and no model is written."""
     path = tmp_path / "bad.csv"
     path.write_text("timestamp,coin,price\n2024-01-01,bitcoin,nan\n")
-    api_port, dashboard_port = str(free_port(set())), str(free_port(set()))
+    api_port, dashboard_port = str(reserve_port()), str(reserve_port())
     words = ("--replay", str(path), "--no-browser", "--api-port", api_port, "--dashboard-port", dashboard_port)
     code, text = run(tmp_path, "run_all.py", *words)
     assert code not in (0, 1)

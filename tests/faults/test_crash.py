@@ -22,8 +22,8 @@ from core.settings import DEFAULT_COINS, PROJECT
 from etl.local_market.coin_names import coins_wanted
 from etl.local_market.market import price_at
 from etl.local_market.simulated import SimulatedMarket
-from suite.ports import free_port
 from tests.support.integrity import Poller, Witness
+from tests.support.ports import reserve_port
 from tests.support.running_suite import RunningSuite
 
 pytestmark = [
@@ -105,7 +105,7 @@ def writers(tmp_path: Path) -> Iterator[Writers]:
     witness = Witness(
         tmp_path / "data" / "demo", tmp_path / "models" / "demo", lambda coin, ts_ms: price_at(market, coin, ts_ms)
     )
-    made = Writers(tmp_path, free_port(set()), witness)
+    made = Writers(tmp_path, reserve_port(), witness)
     yield made
     for name in tuple(made.running):
         made.kill(name)

@@ -19,8 +19,8 @@ from core.settings import PROJECT, Settings, Source
 from core.workspace import open_workspace, publish_source
 from suite import children
 from suite.console import Console
-from suite.ports import free_port
 from suite.supervisor import ChildSpec, Supervisor, Timings
+from tests.support.ports import reserve_port
 
 pytestmark = [
     pytest.mark.faults,
@@ -48,9 +48,9 @@ def test_processes_that_hang_are_restarted(tmp_path: Path, tell: Callable[..., N
         source=Source.COINGECKO,
         data_dir=tmp_path / "data",
         models_dir=tmp_path / "models",
-        coingecko_url=f"http://127.0.0.1:{free_port(set())}",
-        api_port=free_port(set()),
-        dashboard_port=free_port(set()),
+        coingecko_url=f"http://127.0.0.1:{reserve_port()}",
+        api_port=reserve_port(),
+        dashboard_port=reserve_port(),
         interval=5,
     )
     publish_source(settings, open_workspace(settings), None)

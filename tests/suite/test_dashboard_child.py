@@ -18,8 +18,8 @@ from websockets.typing import Subprotocol
 
 from core.settings import PROJECT, Settings
 from suite import children
-from suite.ports import free_port
 from suite.supervisor import ChildSpec
+from tests.support.ports import reserve_port
 
 NAME = "painel.exemplo.com"
 PATIENCE_S = 60.0
@@ -36,7 +36,7 @@ def opened(tmp_path_factory: pytest.TempPathFactory) -> Settings:
         allowed_hosts=(NAME,),
         data_dir=folder / "data",
         models_dir=folder / "models",
-        dashboard_port=free_port(set()),
+        dashboard_port=reserve_port(),
     )
 
 

@@ -15,12 +15,13 @@ from core.settings import Settings
 from core.wording import say
 from suite.ports import free_port, port_problem
 from suite.preflight import lock_data_dir, refuse_busy_ports
+from tests.support.ports import reserve_port
 from tests.support.refusals import refusal
 
 
 def test_a_busy_port_is_refused_and_a_free_one_is_not(settings: Callable[..., Settings]) -> None:
     """The message names the port, its owner and the option to change."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
+    with socket.create_server(("127.0.0.1", reserve_port())) as server:
         busy = int(server.getsockname()[1])
         said = port_problem("127.0.0.1", busy)
         assert said is not None

@@ -19,7 +19,8 @@ import psutil
 from core.processes.health_schema import PROCESSES, SUITE, ChildStatus
 from core.processes.heartbeat import read_health
 from core.settings import PROJECT, Settings
-from suite.ports import free_port, port_problem
+from suite.ports import port_problem
+from tests.support.ports import reserve_port
 
 __all__ = ["RunningSuite"]
 
@@ -42,7 +43,7 @@ class RunningSuite:
         wrapper: tuple[str, ...] = (),
         **variables: str,
     ) -> None:
-        self.api_port, self.dashboard_port = free_port(set()), free_port(set())
+        self.api_port, self.dashboard_port = reserve_port(), reserve_port()
         self.data_dir = folder / "dados de março"
         self.log = folder / f"saída {self.api_port}.txt"
         given = {"api-port": self.api_port, "dashboard-port": self.dashboard_port, "data-dir": self.data_dir}

@@ -21,6 +21,7 @@ from core.times import iso, now_ms
 from core.version import VERSION
 from etl.coingecko.client import CoinGecko, base_url
 from etl.coingecko.transport import Transport
+from tests.support.ports import reserve_port
 
 ROWS = [{"id": "bitcoin", "symbol": "btc", "name": "Bitcoin", "current_price": 1.5, "last_updated": iso(now_ms())}]
 BODY = json.dumps(ROWS).encode()
@@ -146,8 +147,7 @@ def test_a_cut_or_invalid_http_answer_means_that_the_source_is_unavailable(
 
 def test_a_closed_port_means_that_the_source_is_unavailable(collector_settings: Callable[..., Settings]) -> None:
     """A closed port is a failure like any other."""
-    with socket.create_server(("127.0.0.1", 0)) as closed:
-        url = f"http://127.0.0.1:{closed.getsockname()[1]}/api/v3"
+    url = f"http://127.0.0.1:{reserve_port()}/api/v3"
     with pytest.raises(SourceUnavailable, match="refused"):
         CoinGecko(collector_settings(url)).markets(["bitcoin"])
 
