@@ -10,7 +10,10 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,12 +21,22 @@ from core.errors import EXIT_CONFIGURATION, EXIT_REFUSED
 from core.settings import PROJECT
 from tests.support.ports import reserve_port
 
-MAX_START_S = 30
+MAX_START_S = 60
 
 
 def _environment(data_dir: Path, **variables: str) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("CRYPTO_")}
     return {**kept, "CRYPTO_DATA_DIR": str(data_dir), "PYTHONUTF8": "1", **variables}
+
+
+@contextmanager
+def _started(command: list[str], environment: dict[str, str], **options: Any) -> Iterator[subprocess.Popen[str]]:
+    """A process that ends with the block, also where the test fails."""
+    with subprocess.Popen(command, cwd=PROJECT, env=environment, text=True, **options) as process:
+        try:
+            yield process
+        finally:
+            process.terminate()
 
 
 def _status(port: int) -> dict[str, object]:
@@ -51,16 +64,12 @@ def test_it_serves_an_empty_folder_and_stops_on_sigterm(tmp_path: Path, which: i
     port = reserve_port()
     data_dir = tmp_path / "dados com espaço é"
     environment = _environment(data_dir, CRYPTO_API_PORT=str(port))
-    process = subprocess.Popen(_commands(port)[which], cwd=PROJECT, env=environment)
-    try:
+    with _started(_commands(port)[which], environment) as process:
         assert _status(port)["status"] == "aguardando_dados"
         health = json.loads((data_dir / "run" / "api.json").read_bytes())
         assert (health["pid"], health["state"]) == (process.pid, "serving")
         process.send_signal(signal.SIGTERM)
         process.wait(15)
-    finally:
-        process.kill()
-        process.wait()
     assert json.loads((data_dir / "run" / "api.json").read_bytes())["state"] == "stopped"
     assert [path.name for path in data_dir.rglob("*") if path.is_file()] == ["api.json"]
 
@@ -105,13 +114,12 @@ def test_a_second_api_leaves_the_first_one_alone(tmp_path: Path) -> None:
     port = reserve_port()
     environment = _environment(tmp_path, CRYPTO_API_PORT=str(port))
     command = [sys.executable, "-m", "api.server"]
-    with subprocess.Popen(command, cwd=PROJECT, env=environment) as first:
+    with _started(command, environment) as first:
         _status(port)
         done = subprocess.run(
             command, cwd=PROJECT, env=environment, capture_output=True, text=True, timeout=60, check=False
         )
         health = json.loads((tmp_path / "run" / "api.json").read_bytes())
-        first.terminate()
     assert done.returncode == EXIT_REFUSED
     assert done.stderr.startswith(f"Erro: não é possível atender em 127.0.0.1:{port}")
     assert (health["pid"], health["state"]) == (first.pid, "serving")
@@ -134,7 +142,7 @@ def test_ctrl_c_ends_it_without_a_traceback(tmp_path: Path) -> None:
     port = reserve_port()
     command = [sys.executable, "-m", "api.server"]
     environment = _environment(tmp_path, CRYPTO_API_PORT=str(port))
-    with subprocess.Popen(command, cwd=PROJECT, env=environment, stderr=subprocess.PIPE, text=True) as process:
+    with _started(command, environment, stderr=subprocess.PIPE) as process:
         _status(port)
         process.send_signal(signal.SIGINT)
         _, said = process.communicate(timeout=30)
