@@ -16,7 +16,7 @@ from tests.support.workspace import SampleWorkspace
 
 CHROMIUM = Path("/usr/bin/chromium")
 CHART = ".js-plotly-plot .main-svg"
-TIMEOUT_MS = 30_000
+TIMEOUT_MS = 60_000
 CHOICES = "[plot.layout.xaxis.range, plot.data.map((trace) => trace.visible ?? true)]"
 WATCH_FOR_EMPTY_FRAMES = """() => {
     window.watched = document.querySelector('.chart-plot');
