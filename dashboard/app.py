@@ -27,13 +27,14 @@ from core.processes.health_schema import DASHBOARD  # noqa: E402 - as above
 from core.settings import load_settings  # noqa: E402 - as above
 from dashboard.i18n.texts import Texts  # noqa: E402 - as above
 from dashboard.shell.assets import asset_route  # noqa: E402 - as above
+from dashboard.shell.run_history import sampling  # noqa: E402 - as above
 
 _log = logging.getLogger("dashboard")
 
 
 @asynccontextmanager
 async def lifespan(_app: App) -> AsyncIterator[None]:
-    """Write heartbeats while the server runs; import the views early to save the first visitor time."""
+    """Write heartbeats and sample the run while the server runs; import the views early for the first visitor."""
     threading.Thread(target=import_module, args=("dashboard.views",), name="warm-up", daemon=True).start()
     try:
         run_dir = load_settings().run_dir
@@ -41,8 +42,9 @@ async def lifespan(_app: App) -> AsyncIterator[None]:
         _log.error("%s", error)  # the page shows it too
         yield
         return
-    async with loop_heartbeat(run_dir, DASHBOARD):
-        yield
+    with sampling(run_dir):
+        async with loop_heartbeat(run_dir, DASHBOARD):
+            yield
 
 
 def show_unexpected_error(error: Exception) -> bool:

@@ -22,8 +22,8 @@ from core.processes.health_schema import SUITE, CollectorProgress, PipelineProgr
 from core.processes.heartbeat import read_health
 from core.settings import DEFAULT_COINS, PROJECT
 from core.wording import say
+from dashboard.diagnosis import HIDDEN
 from dashboard.i18n.texts import LANGUAGES, Texts
-from dashboard.views.diagnostics import HIDDEN
 from etl.local_market.coin_names import coins_wanted
 from etl.local_market.server import MarketServer
 from etl.local_market.simulated import SimulatedMarket

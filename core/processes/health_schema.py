@@ -73,7 +73,8 @@ class NoProgress:
 class CollectorProgress:
     """The record of the collector.
 
-    Times are ISO 8601 in UTC, durations in seconds; `missing`, `late` and `pending_jumps` name coins.
+    Times are ISO 8601 in UTC, durations in seconds; `missing`, `late` and `pending_jumps` name coins;
+    a limit of calls is None where there is none.
     """
 
     message: Message | None = None
@@ -94,6 +95,8 @@ class CollectorProgress:
     unsaved: int = 0
     calls_minute: int = 0
     calls_month: int = 0
+    calls_minute_limit: int | None = None
+    calls_month_limit: int | None = None
 
 
 @dataclass(frozen=True)

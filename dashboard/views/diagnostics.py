@@ -1,87 +1,44 @@
-"""View of the state of the system: processes, files, records, collector and model."""
+"""View of the state of the system: what is wrong and what to do, then times, calls, disk, processes and details."""
 
 from __future__ import annotations
 
 import importlib.metadata
 import platform
-from collections.abc import Mapping, Sequence
-from dataclasses import fields
-from datetime import datetime
+import shutil
+from collections.abc import Sequence
 from typing import Any, Final
 
 import streamlit as st
 
 from core.errors import NotReady
 from core.price_store import SQLITE_VERSION
-from core.processes.health_schema import Step
 from core.processes.heartbeat import Health
 from core.reading.readers import Readers
-from core.reading.status import SuiteStatus, assess_suite
+from core.reading.status import State, SuiteStatus, assess_suite
 from core.reading.values import FileInfo
 from core.times import now_ms
 from core.version import VERSION
-from core.wording import Message, message
 from dashboard.charts.tables import text_table
+from dashboard.diagnosis import facts, findings, process_rows, summary
 from dashboard.i18n.numbers import Formats
 from dashboard.i18n.texts import Texts
 from dashboard.shell.context import View, ViewContext, escape_markdown, showing_errors
+from dashboard.shell.run_history import history_of
 
-__all__ = ["HIDDEN", "VIEW", "facts", "log_state", "process_rows", "show"]
+__all__ = ["VIEW", "log_state", "show"]
 
 _EVERY: Final = "3s"
 _PACKAGES: Final = ("streamlit", "pandas", "pyarrow", "scikit-learn")
-HIDDEN: Final = ("headline", "children", "urls")
-"""Progress values that are meant for programs or shown elsewhere on the page."""
-
-_MAX_FACT_LENGTH: Final = 300
+_LEAST_POINTS: Final = 2
+"""Fewer values are not a line."""
 
 
 def show(view: ViewContext) -> None:
     """Draw the view; it refreshes every three seconds."""
     st.fragment(_state, run_every=_EVERY)(view)
-    with st.expander(view.texts("diagnostics.versions"), icon=":material/info:"):
+    with st.expander(view.texts("diagnostics.details"), icon=":material/build:", key="details"):
+        st.fragment(_details, run_every=_EVERY)(view)
         st.markdown(_versions())
-
-
-def process_rows(status: SuiteStatus, formats: Formats, texts: Texts) -> list[dict[str, str]]:
-    """One row per process: its state, the age of its heartbeat, and how often it was restarted."""
-    children = status.processes.suite.progress.children
-    rows = []
-    for name, health in status.processes.by_name().items():
-        if health.pid is None and name in ("suite", "simulator"):
-            continue
-        child = children.get(name)
-        rows.append(
-            {
-                texts("process.name"): texts(f"process.{name}"),
-                texts("process.state"): _state_of(health, texts),
-                texts("process.age"): "—" if health.age_s is None else formats.duration(health.age_s),
-                texts("process.pid"): "—" if health.pid is None else str(health.pid),
-                texts("process.since"): _local_time(health.started_at, formats),
-                texts("process.restarts"): "—" if child is None else str(child.restarts),
-                texts("process.errors"): str(health.counters.get("errors", 0)),
-            }
-        )
-    return rows
-
-
-def facts(health: Health[Any], formats: Formats, texts: Texts) -> list[tuple[str, str]]:
-    """Progress and counters of a process as pairs of label and value, with the last error at the end.
-
-    Empty values are left out.
-    """
-    said = {field.name: getattr(health.progress, field.name) for field in fields(health.progress)}
-    said |= {"damaged": health.damaged}
-    said |= {name: value for name, value in health.counters.items() if name != "errors"}
-    pairs = [
-        (texts(f"fact.{name}"), _fact(value, formats, texts))
-        for name, value in said.items()
-        if name not in HIDDEN and value not in (None, "", (), {})
-    ]
-    if health.last_error:
-        at = _local_time(health.last_error.at, formats)
-        pairs.append((texts("fact.last_error"), f"{at}: {texts.translate(health.last_error.message)}"))
-    return [(name, value[:_MAX_FACT_LENGTH]) for name, value in pairs]
 
 
 def log_state(files: Sequence[FileInfo], texts: Texts, formats: Formats) -> str:
@@ -98,11 +55,108 @@ def log_state(files: Sequence[FileInfo], texts: Texts, formats: Formats) -> str:
     )
 
 
+def _state(view: ViewContext) -> None:
+    texts, formats = view.texts, view.formats
+    status = assess_suite(view.settings, view.readers)
+    _verdict(view, status)
+    with showing_errors(view):
+        files = view.readers.files()
+        _cards(view, status, sum(file.size_bytes for file in files))
+        st.caption(escape_markdown(log_state(files, texts, formats)))
+    alarming = (texts("process.dead"), texts("process.unknown"))
+    rows = process_rows(status, formats, texts)
+    for row in rows:
+        del row[texts("process.pid")], row[texts("process.since")]
+    st.markdown(f"#### {texts('diagnostics.processes')}")
+    st.dataframe(text_table(rows, texts("process.state"), alarming), hide_index=True, key="process_table")
+    missing = _missing(view.readers)
+    if missing:
+        st.warning(escape_markdown(texts("diagnostics.missing", coins=", ".join(missing))), icon=":material/help:")
+
+
+def _verdict(view: ViewContext, status: SuiteStatus) -> None:
+    """One line: what is wrong, since when and what to do, or that all is in order; further problems below it."""
+    texts, at_ms = view.texts, now_ms()
+    found = [escape_markdown(summary(one, at_ms, view.formats, texts)) for one in findings(status, at_ms, texts)]
+    if found:
+        st.error(f"**{found[0]}**", icon=":material/error:")
+        for sentence in found[1:]:
+            st.markdown(f":red[:material/error:] {sentence}")
+    elif status.state is State.WAITING:
+        st.info(texts("diagnostics.starting"), icon=":material/hourglass_top:")
+    else:
+        st.success(f"**{texts('diagnostics.in_order')}**", icon=":material/check_circle:")
+
+
+def _cards(view: ViewContext, status: SuiteStatus, data_bytes: int) -> None:
+    texts, formats, processes = view.texts, view.formats, status.processes
+    history = history_of(view.settings.run_dir)
+    collector, pipeline = processes.collector.progress, processes.pipeline.progress
+    with st.grid(6, min_column_width=150, gap="small", key="diagnosis_cards"):
+        for name, age_s in (("price_age", status.price_age_s), ("forecast_age", status.forecast_age_s)):
+            _card(texts(f"diagnostics.{name}"), "—" if age_s is None else formats.duration(age_s))
+        took = pipeline.cycle_seconds
+        _card(
+            texts("diagnostics.cycle"),
+            "—" if took is None else f"{formats.number(took, 2)}\u00a0s",
+            texts("diagnostics.cycle_of", seconds=formats.number(view.settings.interval)),
+            list(history.cycle_seconds),
+        )
+        _card(
+            texts("diagnostics.calls_minute"),
+            _of_limit(collector.calls_minute, collector.calls_minute_limit, formats, texts),
+            points=list(history.calls_minute),
+        )
+        _card(
+            texts("diagnostics.calls_month"),
+            _of_limit(collector.calls_month, collector.calls_month_limit, formats, texts),
+        )
+        disk = shutil.disk_usage(view.settings.data_dir)
+        _card(
+            texts("diagnostics.disk"),
+            formats.size(disk.free),
+            texts("diagnostics.data_size", size=formats.size(data_bytes)),
+        )
+
+
+def _card(label: str, value: str, note: str | None = None, points: Sequence[float] = ()) -> None:
+    """A number with a note and, from two points on, how it went lately."""
+    st.metric(
+        label,
+        escape_markdown(value),
+        delta_description=note,
+        chart_data=points if len(points) >= _LEAST_POINTS else None,
+        chart_type="bar",
+        border=True,
+        height="stretch",
+    )
+
+
+def _of_limit(calls: int, limit: int | None, formats: Formats, texts: Texts) -> str:
+    if limit is None:
+        return formats.number(calls)
+    return texts("diagnostics.of_limit", calls=formats.number(calls), limit=formats.number(limit))
+
+
+def _details(view: ViewContext) -> None:
+    """Everything under its technical name."""
+    texts, formats = view.texts, view.formats
+    status = assess_suite(view.settings, view.readers)
+    st.dataframe(text_table(process_rows(status, formats, texts)), hide_index=True, key="process_details")
+    with showing_errors(view):
+        rows = _file_rows(view.readers.files(), now_ms(), formats, texts)
+        st.dataframe(text_table(rows), hide_index=True, key="file_table")
+    with st.grid(2, min_column_width=330):
+        _facts_card(view, "collector", status.processes.collector)
+        _facts_card(view, "pipeline", status.processes.pipeline)
+
+
 def _file_rows(files: Sequence[FileInfo], at_ms: int, formats: Formats, texts: Texts) -> list[dict[str, str]]:
-    """One row per published table: records, size, last update."""
+    """One row per published table: what it holds, its technical name, records, size, last update."""
     return [
         {
-            texts("table.file"): file.name,
+            texts("table.file"): texts.get(f"file.{file.name.replace('.', '_')}", file.name),
+            texts("table.technical_name"): file.name,
             texts("table.rows"): "—" if file.rows is None else formats.number(file.rows),
             texts("table.size"): formats.size(file.size_bytes),
             texts("table.files"): formats.number(file.files),
@@ -111,26 +165,6 @@ def _file_rows(files: Sequence[FileInfo], at_ms: int, formats: Formats, texts: T
         }
         for file in files
     ]
-
-
-def _state(view: ViewContext) -> None:
-    texts, formats = view.texts, view.formats
-    status = assess_suite(view.settings, view.readers)
-    st.markdown(f"#### {texts('diagnostics.processes')}")
-    alarming = (texts("process.dead"), texts("process.unknown"))
-    rows = process_rows(status, formats, texts)
-    st.dataframe(text_table(rows, texts("process.state"), alarming), hide_index=True, key="process_table")
-    st.markdown(f"#### {texts('diagnostics.files')}")
-    with showing_errors(view):
-        files = view.readers.files()
-        st.markdown(escape_markdown(log_state(files, texts, formats)))
-        st.dataframe(text_table(_file_rows(files, now_ms(), formats, texts)), hide_index=True, key="file_table")
-    with st.grid(2, min_column_width=330):
-        _facts_card(view, "collector", status.processes.collector)
-        _facts_card(view, "pipeline", status.processes.pipeline)
-    missing = _missing(view.readers)
-    if missing:
-        st.warning(escape_markdown(texts("diagnostics.missing", coins=", ".join(missing))), icon=":material/help:")
 
 
 def _facts_card(view: ViewContext, name: str, health: Health[Any]) -> None:
@@ -149,42 +183,6 @@ def _missing(readers: Readers) -> list[str]:
         return [quote.name for quote in readers.quotes() if quote.price is None]
     except NotReady:
         return []
-
-
-def _state_of(health: Health[Any], texts: Texts) -> str:
-    if health.pid is None:
-        return texts("process.unknown")
-    if not health.alive:
-        return texts("process.dead")
-    return texts.translate(message(f"state.{health.state}"))
-
-
-def _fact(value: object, formats: Formats, texts: Texts) -> str:
-    """A value as people read it; lists and tables become one line."""
-    match value:
-        case bool():
-            return "✓" if value else "✗"
-        case int() | float():
-            return formats.number(value, 0 if float(value).is_integer() else 2)
-        case tuple():
-            return ", ".join(_fact(item, formats, texts) for item in value)
-        case Step() | Message():
-            return texts.translate(value if isinstance(value, Message) else message(f"step.{value}"))
-        case Mapping():
-            pairs = value.items()
-            return " · ".join(f"{_fact(name, formats, texts)} {_fact(item, formats, texts)}" for name, item in pairs)
-    return _local_time(str(value), formats)
-
-
-def _local_time(text: str | None, formats: Formats) -> str:
-    """An ISO time in the visitor's time zone; any other text as it is."""
-    if not text:
-        return "—"
-    try:
-        instant = datetime.fromisoformat(text)
-    except ValueError:
-        return text
-    return formats.date_time(round(instant.timestamp() * 1000)) if instant.tzinfo else text
 
 
 def _versions() -> str:

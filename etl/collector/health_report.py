@@ -53,6 +53,8 @@ def collector_progress(collector: Collector) -> tuple[ProcessState, CollectorPro
         unsaved=context.buffer.waiting,
         calls_minute=budget.calls_minute,
         calls_month=budget.calls_month,
+        calls_minute_limit=budget.limits.calls,
+        calls_month_limit=budget.limits.per_month,
     )
     if context.buffer.storage_error:
         return ProcessState.STORAGE_REFUSED, progress
