@@ -1,8 +1,9 @@
 // The table of all coins. Rows keep their nodes while prices change, so that focus and pointer stay where they are.
 
+import { age as duration, now } from "./chart.js";
+
 const LIST = "crypto-favoritas";
 const COLUMNS = ["moeda", "preco", "1h", "24h", "dia", "faixa", "movimento", "regime", "idade"];
-const UNITS = [[86400, "d"], [3600, "h"], [60, "min"]];
 const states = new WeakMap();
 
 /** Draw the table, or bring it up to date; gives the function that ends it. */
@@ -19,6 +20,13 @@ export function draw({ parentElement, data, setTriggerValue }) {
     state.box.remove();
   };
 }
+
+/** The style sheet of the table, once for the page; drawing before it has come would show bare rows. */
+await new Promise((resolve) => {
+  const sheet = Object.assign(document.createElement("link"), { rel: "stylesheet", href: new URL("market.css", import.meta.url) });
+  sheet.onload = sheet.onerror = resolve;
+  document.head.append(sheet);
+});
 
 function begin(parent) {
   const box = element("div", "market-box");
@@ -162,9 +170,7 @@ function sparkline(heights) {
 }
 
 function age(row, texts) {
-  const seconds = Math.max(0, Math.round((Date.now() - row.updated_ms) / 1000));
-  const [length, unit] = UNITS.find(([length]) => seconds >= length) ?? [1, "s"];
-  const text = texts.ago.replace("{age}", `${Math.floor(seconds / length)}\u00a0${unit}`);
+  const text = texts.ago.replace("{age}", duration((now() - row.updated_ms) / 1000));
   if (row.cells.idade.textContent !== text) row.cells.idade.textContent = text;
 }
 

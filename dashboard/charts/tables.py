@@ -49,28 +49,25 @@ def coin_table(
 
 
 def score_table(scores: Mapping[str, Score], names: Mapping[str, str], formats: Formats, texts: Texts) -> Styler:
-    """One row per coin: its scores."""
-    frame = pd.DataFrame(
-        [
-            {
-                texts("table.coin"): names.get(coin, coin),
-                texts("table.count"): score.forecasts,
-                texts("table.skill"): None if score.skill is None else 100 * score.skill,
-                texts("table.mae"): score.mae_ratio,
-                texts("table.coverage"): 100 * score.coverage[80],
-                texts("table.width"): score.width_80_percent,
-                texts("table.hits"): None if score.hit_rate is None else 100 * score.hit_rate,
-            }
-            for coin, score in scores.items()
-        ]
-    )
-    percents = {texts(f"table.{name}"): formats.percent for name in ("coverage", "width", "hits")}
-    others = {
-        texts("table.count"): formats.number,
-        texts("table.skill"): _signed(formats),
-        texts("table.mae"): formats.ratio,
+    """One row per coin: its scores; error avoided only with enough hours, direction only if any was forecast."""
+    columns: dict[str, tuple[Any, Any]] = {
+        "count": (lambda score: score.forecasts, formats.number),
+        "skill": (lambda score: _percent(score.skill if score.skill_margin is not None else None), _signed(formats)),
+        "margin": (lambda score: _percent(score.skill_margin), formats.percent),
+        "coverage": (lambda score: 100 * score.coverage[80], formats.percent),
+        "width": (lambda score: score.width_80_percent, formats.percent),
+        "hits": (lambda score: _percent(score.hit_rate), formats.percent),
     }
-    return _styled(frame, {**percents, **others})
+    if all(score.hit_rate is None for score in scores.values()):
+        del columns["hits"]
+    rows = [
+        {
+            texts("table.coin"): names.get(coin, coin),
+            **{texts(f"table.{name}"): value(score) for name, (value, _) in columns.items()},
+        }
+        for coin, score in scores.items()
+    ]
+    return _styled(pd.DataFrame(rows), {texts(f"table.{name}"): text for name, (_, text) in columns.items()})
 
 
 def steps_rows(forecast: ForecastView, formats: Formats, texts: Texts) -> list[dict[str, str]]:
@@ -110,7 +107,13 @@ def _next_hour(forecast: ForecastView | None) -> tuple[float | None, float | Non
 
 
 def _styled(frame: pd.DataFrame, formatters: Mapping[str, Any]) -> Styler:
-    return frame.style.format(dict(formatters), na_rep="—")
+    """The frame with its numbers as text; a column of numbers stays one where none is known, or it would say `None`."""
+    numbers = frame.astype(dict.fromkeys(formatters, "float64")) if len(frame) else frame
+    return numbers.style.format(dict(formatters), na_rep="—")
+
+
+def _percent(share: float | None) -> float | None:
+    return None if share is None else 100 * share
 
 
 def _signed(formats: Formats) -> Any:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from pathlib import Path
 from typing import Final
 
 import streamlit as st
@@ -22,6 +21,7 @@ from dashboard.charts.market_table import (
     sorted_rows,
     table_data,
 )
+from dashboard.shell.assets import loader
 from dashboard.shell.context import View, ViewContext, escape_markdown, showing_errors
 from dashboard.shell.query_choices import keep_value, kept_value, query_choice, segmented
 
@@ -34,11 +34,7 @@ _LINE_RENEWED_MS: Final = 5 * MINUTE_MS
 _KEY: Final = "market"
 _LABELS: Final = (*COLUMNS, "dia", "star", "unknown", "ago", "faixa_help", "movimento_help", "regime_help")
 
-_ASSETS: Final = Path(__file__).resolve().parent.parent / "assets"
-_table = st.components.v2.component(
-    "market", js=(_ASSETS / "market.js").read_text("utf-8") + "\nexport default draw;",
-    css=(_ASSETS / "market.css").read_text("utf-8"), isolate_styles=False,
-)  # fmt: skip
+_table = st.components.v2.component("market", js=loader("market.js", "it.draw(component)"), isolate_styles=False)
 
 
 def show(view: ViewContext) -> None:

@@ -3,44 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
-from datetime import UTC
 
-import pytest
-
-from core.accuracy.scores import Score
-from dashboard.i18n.numbers import Formats
-from dashboard.i18n.texts import Texts
-from dashboard.views.accuracy import verdict
-from tests.support.dashboard_page import charts_on, open_page, text_on
+from tests.support.dashboard_page import cards_on, charts_on, open_page, text_on
 from tests.support.workspace import SampleWorkspace
 
 Make = Callable[..., SampleWorkspace]
-FORMATS = Formats("pt", UTC, "usd")
-TEXTS = Texts("pt")
-SCORE = Score(
-    forecasts=1200, hours=48, start_ms=1_763_812_800_000, end_ms=1_763_985_600_000, relative_pinball=0.97, skill=0.03,
-    coverage={50: 0.49, 80: 0.81, 90: 0.9, 95: 0.94}, width_80_percent=0.8, winkler_ratio=0.96, mae_percent=0.2,
-    mae_ratio=0.998, hit_rate=0.52, hit_low=0.45, hit_high=0.59, brier=0.249, better_p_value=0.01, model_share=1.0,
-)  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    ("changes", "colour", "words"),
-    [
-        ({}, "green", "Melhor que “o preço não muda”: erro 3,00% menor"),
-        ({"better_p_value": 0.0000004}, "green", "(p < 0,001)"),
-        ({"better_p_value": 0.98, "skill": -0.02}, "red", "erro 2,00% maior"),
-        ({"better_p_value": 0.4}, "orange", "pode ser acaso"),
-        ({"hours": 3}, "blue", "São só 3 h"),
-        ({"better_p_value": None}, "blue", "cedo demais"),
-    ],
-)
-def test_the_verdict_claims_no_more_than_the_test(changes: dict[str, float], colour: str, words: str) -> None:
-    """A gain is claimed only with enough hours and a small p-value."""
-    given, sentence = verdict(replace(SCORE, **changes), FORMATS, TEXTS)  # type: ignore[arg-type]  # fields by name
-    assert given == colour
-    assert words in sentence
 
 
 def test_live_scores_and_backtest_are_kept_apart(make_workspace: Make) -> None:
@@ -55,9 +22,9 @@ def test_live_scores_and_backtest_are_kept_apart(make_workspace: Make) -> None:
     assert "em 60 h" in text_on(live)
     assert "em 200 h" in text_on(back)
     assert "Melhor que “o preço não muda”" in text_on(live)
-    assert len(charts_on(live)) == 4
+    assert len(charts_on(live)) == 5
     one = open_page(pagina="precisao", alcance="moeda", moeda="btc")
-    assert len(charts_on(one)) == 3
+    assert len(charts_on(one)) == 4
 
 
 def test_the_backtest_is_shown_while_nothing_live_is_scored(make_workspace: Make) -> None:
@@ -76,5 +43,25 @@ def test_few_hours_allow_no_conclusion(make_workspace: Make) -> None:
     workspace = make_workspace()
     workspace.fill_prices()
     workspace.publish_scores(3)
-    assert "São só 3 h de resultados" in text_on(open_page(pagina="precisao"))
+    page = open_page(pagina="precisao")
+    assert "são só 3 h de resultados" in text_on(page)
+    assert cards_on(page)["Erro evitado"] == "—"
+    assert len(charts_on(page)) == 2
     assert "Ainda não há backtest" in text_on(open_page(pagina="precisao", prova="backtest"))
+
+
+def test_the_first_sentence_counts_the_ranges_that_held(running: SampleWorkspace) -> None:
+    """A layman reads first how many ranges were right and what was promised; dead numbers are not there."""
+    page = open_page(pagina="precisao")
+    assert page.success[0].value.startswith("De 1.800 faixas de 80% para dali a uma hora, 83,3%")
+    cards = cards_on(page)
+    assert "Erro relativo" not in cards
+    assert {"Terminar além de um nível", "Tocar um nível", "Direção certa"} <= cards.keys()
+
+
+def test_every_scored_coin_is_in_the_table(running: SampleWorkspace) -> None:
+    """The table has every coin with the error avoided and its interval, and never the word None."""
+    table = open_page(pagina="precisao").dataframe[0]
+    assert len(table.value) == len(running.prices)
+    assert table.value["± (95%)"].notna().all()
+    assert "None" not in str(table.proto.arrow_data.styler.display_values)
