@@ -55,7 +55,10 @@ class _FilteredApi(FastAPI):
 
     def build_middleware_stack(self) -> ASGIApp:
         settings: Settings = self.state.settings
-        answers = HeadRequests(super().build_middleware_stack())
+        token = settings.api_token
+        application = super().build_middleware_stack()
+        kept = AnswerPath(application, self.state.clock, may_see(token), is_private=token is not None)
+        answers = HeadRequests(kept)
         filtered = RequestFilter(answers, settings, self.state.clock)
         if not settings.cors_origins:
             return filtered
@@ -97,8 +100,6 @@ def create_app(settings: Settings | None = None, look_every_s: float = LOOK_EVER
     add_pages(api, readers)
     add_error_answers(api)
     api.openapi = describe_source(api, readers)  # type: ignore[method-assign]  # FastAPI's own way to extend it
-    is_allowed = may_see(chosen.api_token)
-    api.add_middleware(AnswerPath, api.state.clock, is_allowed, is_private=chosen.api_token is not None)
     return api
 
 

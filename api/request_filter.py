@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 import re
 import secrets
+from collections.abc import Iterable, Mapping
 from typing import Final
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.problems import Problem, ProblemCode, problem_answer
@@ -23,19 +24,23 @@ _MAX_BODY_BYTES: Final = 4096
 _VERSION_PREFIX: Final = "/v1"
 _PAGES: Final = ("/docs", "/redoc")
 _UNCOUNTED: Final = ("/saude", "/docs", "/redoc", "/estatico")
-_REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._:-]{1,64}")
+_REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9._:-]{1,64}")
 _PAGE_POLICY: Final = (
-    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self'; "
-    "connect-src 'self'; worker-src blob:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    b"default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self'; "
+    b"connect-src 'self'; worker-src blob:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
-_DATA_POLICY: Final = "default-src 'none'; frame-ancestors 'none'"
-_HEADERS: Final = {
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    "Referrer-Policy": "no-referrer",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
-}
+_DATA_POLICY: Final = b"default-src 'none'; frame-ancestors 'none'"
+_HEADERS: Final = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+)
+_PAGE_HEADERS: Final = (*_HEADERS, (b"content-security-policy", _PAGE_POLICY))
+_DATA_HEADERS: Final = (*_HEADERS, (b"content-security-policy", _DATA_POLICY))
+
+RawHeader = tuple[bytes, bytes]
 
 
 class RequestFilter:
@@ -58,8 +63,8 @@ class RequestFilter:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        request_headers = Headers(scope=scope)
-        request_id = _request_id(request_headers)
+        request_headers = dict(scope["headers"])
+        request_id = _request_id(request_headers.get(b"x-request-id", b""))
         scope = {**_unversioned(scope), "state": {**scope.get("state", {}), "request_id": request_id}}
         refusal = self._refusal(scope, request_headers)
         allowance = self._allowance(scope) if refusal is None else None
@@ -68,26 +73,28 @@ class RequestFilter:
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                headers["X-Request-Id"] = request_id
-                self._add_headers(scope["path"], headers)
-                self._add_limit(allowance, headers)
+                given = message.get("headers", [])
+                own = self._own_headers(scope["path"], request_id, given, allowance)
+                message = {**message, "headers": [*given, *own]}
             await send(message)
 
-        answer = self._app if refusal is None else problem_answer(refusal, request_headers)
+        answer = self._app if refusal is None else problem_answer(refusal, Headers(scope=scope))
         await answer(scope, receive, send_with_headers)
 
-    def _add_headers(self, path: str, headers: MutableHeaders) -> None:
-        headers.update(_HEADERS)
-        headers["Content-Security-Policy"] = _PAGE_POLICY if path in _PAGES else _DATA_POLICY
-        if "X-Fonte" not in headers:
-            headers["X-Fonte"] = self._clock.versions().source or UNDECIDED
+    def _own_headers(
+        self, path: str, request_id: str, given: Iterable[RawHeader], allowance: Allowance | None
+    ) -> list[RawHeader]:
+        """Headers that every answer gets; a route's own X-Fonte stays."""
+        headers = [*(_PAGE_HEADERS if path in _PAGES else _DATA_HEADERS), (b"x-request-id", request_id.encode())]
+        if not any(name == b"x-fonte" for name, _ in given):
+            headers.append((b"x-fonte", (self._clock.versions().source or UNDECIDED).encode()))
+        return headers if allowance is None else headers + self._limit_headers(allowance)
 
-    def _add_limit(self, allowance: Allowance | None, headers: MutableHeaders) -> None:
-        """Say the limit and what is left of it, as draft-ietf-httpapi-ratelimit-headers-11 writes them."""
-        if allowance is not None:
-            headers["RateLimit-Policy"] = f'"default";q={self._per_minute};w=60'
-            headers["RateLimit"] = f'"default";r={allowance.remaining};t={math.ceil(allowance.full_in_s)}'
+    def _limit_headers(self, allowance: Allowance) -> list[RawHeader]:
+        """The limit and what is left of it, as draft-ietf-httpapi-ratelimit-headers-11 writes them."""
+        left = f'"default";r={allowance.remaining};t={math.ceil(allowance.full_in_s)}'
+        policy = f'"default";q={self._per_minute};w=60'
+        return [(b"ratelimit-policy", policy.encode()), (b"ratelimit", left.encode())]
 
     def _allowance(self, scope: Scope) -> Allowance | None:
         """What is left of the client's requests after this one; None if it is not counted."""
@@ -97,20 +104,20 @@ class RequestFilter:
         is_counted = f"/{scope['path'].split('/')[1]}" not in _UNCOUNTED
         return self._limiter.take(network(client)) if is_counted else None
 
-    def _refusal(self, scope: Scope, headers: Headers) -> Problem | None:
+    def _refusal(self, scope: Scope, headers: Mapping[bytes, bytes]) -> Problem | None:
         """Why the request is refused however few there are, or None."""
         client = _client(scope)
         if client is not None and not is_local(client) and not self._has_token:
             return Problem(ProblemCode.LOCAL_ONLY)
-        if not self._is_allowed_host(scope, headers):
+        if not self._is_allowed_host(scope, headers.get(b"host", b"")):
             return Problem(ProblemCode.UNKNOWN_HOST)
         if _has_large_body(headers):
             return Problem(ProblemCode.BODY_TOO_LARGE)
         return None
 
-    def _is_allowed_host(self, scope: Scope, headers: Headers) -> bool:
+    def _is_allowed_host(self, scope: Scope, host: bytes) -> bool:
         """Whether the Host header has an allowed name, or the IP address at which the request arrived."""
-        name = host_name(headers.get("host", ""))
+        name = host_name(host.decode("latin-1"))
         if name is None:
             return False
         server = scope["server"][0] if scope.get("server") else None
@@ -138,14 +145,13 @@ def _unversioned(scope: Scope) -> Scope:
     }
 
 
-def _request_id(headers: Headers) -> str:
+def _request_id(given: bytes) -> str:
     """The client's own id of the request if it is well-formed, otherwise a new one."""
-    given = headers.get("x-request-id", "")
-    return given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
+    return given.decode() if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
 
 
-def _has_large_body(headers: Headers) -> bool:
+def _has_large_body(headers: Mapping[bytes, bytes]) -> bool:
     """Whether the headers announce a large body or one of unknown size."""
-    length = headers.get("content-length", "0")
-    is_small = length.isdecimal() and len(length) < 10 and int(length) <= _MAX_BODY_BYTES
-    return not is_small or "transfer-encoding" in headers
+    length = headers.get(b"content-length", b"0")
+    is_small = length.isdigit() and len(length) < 10 and int(length) <= _MAX_BODY_BYTES
+    return not is_small or b"transfer-encoding" in headers

@@ -6,6 +6,7 @@ import hmac
 import ipaddress
 import re
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Annotated, Final
 
 from fastapi import Depends, Request
@@ -19,6 +20,9 @@ __all__ = ["DEFAULT_RATE", "allowed_hosts", "host_name", "is_local", "may_see", 
 
 DEFAULT_RATE: Final = 120
 """Requests per minute for each client on another machine, unless configured."""
+
+_REMEMBERED: Final = 256
+"""Host headers and addresses whose meaning is remembered."""
 
 _HOST: Final = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9._-]+))(?::\d{1,5})?")
 
@@ -57,12 +61,14 @@ def allowed_hosts(settings: Settings) -> frozenset[str]:
     return frozenset({"localhost", settings.host.lower(), *(name.lower() for name in settings.allowed_hosts)})
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def host_name(header: str) -> str | None:
     """Name or address in a Host header, in lower case and without port; None if malformed."""
     match = _HOST.fullmatch(header)
     return (match[1] or match[2]).lower() if match else None
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def is_local(client: str) -> bool:
     """Whether an IP address is a loopback address, also as IPv6-mapped IPv4."""
     try:

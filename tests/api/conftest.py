@@ -14,7 +14,7 @@ import uvicorn
 from fastapi.testclient import TestClient
 
 from api.main import create_app
-from api.server import TimeLimitedProtocol
+from api.timed_connection import TimedConnection
 from core.settings import Settings, Source
 from tests.support.workspace import SampleWorkspace
 
@@ -89,6 +89,6 @@ def serve(filled: SampleWorkspace) -> Iterator[Callable[..., str]]:
 
         def start(settings: Settings = filled.settings, application: Any = None, **options: Any) -> str:
             served = application or create_app(_follower(settings))
-            return stack.enter_context(_serving(served, http=TimeLimitedProtocol, **options))
+            return stack.enter_context(_serving(served, http=TimedConnection, **options))
 
         yield start

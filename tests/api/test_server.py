@@ -24,14 +24,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-import api.server
+from api import timed_connection
 from core.settings import PROJECT
 from tests.support.ports import reserve_port
 from tests.support.workspace import SampleWorkspace
 
 Serve = Callable[..., str]
 SLOW = 200
-LARGE = 100_000_000
+LARGE = 10_000_000
 TIMEOUT_S = 20.0
 
 
@@ -82,7 +82,7 @@ def test_a_connection_without_a_request_is_closed(
     serve: Serve, connections: Connections, monkeypatch: pytest.MonkeyPatch, sent: bytes
 ) -> None:
     """A connection without a whole request is closed after the request timeout."""
-    monkeypatch.setattr(api.server, "REQUEST_TIMEOUT_S", 0.5)
+    monkeypatch.setattr(timed_connection, "REQUEST_TIMEOUT_S", 0.5)
     address = serve()
     slow = [connections.connect(address, sent=sent) for _ in range(SLOW)]
     assert all(_is_cut(line) for line in slow)
@@ -93,7 +93,7 @@ def test_single_bytes_do_not_extend_the_timeout(
     serve: Serve, connections: Connections, monkeypatch: pytest.MonkeyPatch, after: str
 ) -> None:
     """The request timeout runs from the connection or the last answer, not from the last byte."""
-    monkeypatch.setattr(api.server, "REQUEST_TIMEOUT_S", 1.0)
+    monkeypatch.setattr(timed_connection, "REQUEST_TIMEOUT_S", 1.0)
     line = connections.connect(serve(), sent=after.encode())
     with pytest.raises((ConnectionResetError, BrokenPipeError)):
         _send_byte_by_byte(line)
@@ -106,26 +106,55 @@ def _send_byte_by_byte(line: socket.socket) -> None:
         time.sleep(0.1)
 
 
-def test_a_reused_connection_outlives_the_timeout(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each request in time restarts the timeout, so that the connection stays open."""
-    monkeypatch.setattr(api.server, "REQUEST_TIMEOUT_S", 1.5)
-    line = http.client.HTTPConnection(serve().removeprefix("http://"), timeout=5)
+def test_a_connection_is_kept_between_requests(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pause longer than a request may take does no harm after an answer."""
+    monkeypatch.setattr(timed_connection, "REQUEST_TIMEOUT_S", 0.3)
+    line = http.client.HTTPConnection(serve(timeout_keep_alive=10).removeprefix("http://"), timeout=5)
     line.connect()
     first = line.sock
-    for _ in range(8):
+    for _ in range(3):
         line.request("GET", "/saude")
         assert line.getresponse().read()
-        time.sleep(0.3)
+        time.sleep(0.5)
     assert line.sock is first
     line.close()
+
+
+def test_an_idle_connection_ends(serve: Serve, connections: Connections, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody keeps a connection for ever."""
+    monkeypatch.setattr(timed_connection, "KEEP_ALIVE_S", 0.3)
+    line = connections.connect(serve(), sent=b"GET /saude HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    with line.makefile("rb") as stream:
+        assert stream.read().startswith(b"HTTP/1.1 200")
+
+
+def test_a_slow_honest_download_ends_whole(
+    serve: Serve, connections: Connections, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A client that goes on taking bytes gets all of them, also long after both time limits."""
+    monkeypatch.setattr(timed_connection, "REQUEST_TIMEOUT_S", 0.3)
+    monkeypatch.setattr(timed_connection, "PROGRESS_TIMEOUT_S", 0.6)
+
+    async def whole(_request: Request) -> Response:
+        return Response(bytes(3_000_000))
+
+    address = serve(application=Starlette(routes=[Route("/", whole)]))
+    request = b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+    line = connections.connect(address, sent=request, buffer=16_384)
+    began, received = time.monotonic(), 0
+    while part := line.recv(50_000):
+        received += len(part)
+        time.sleep(len(part) / 1_000_000)
+    assert received > 3_000_000
+    assert time.monotonic() - began > 2 * 0.6
 
 
 def test_a_client_that_does_not_read_is_cut_off(
     serve: Serve, connections: Connections, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A large answer is dropped if the client does not read it within the response timeout."""
-    monkeypatch.setattr(api.server, "REQUEST_TIMEOUT_S", 0.5)
-    monkeypatch.setattr(api.server, "RESPONSE_TIMEOUT_S", 0.5)
+    monkeypatch.setattr(timed_connection, "REQUEST_TIMEOUT_S", 0.5)
+    monkeypatch.setattr(timed_connection, "PROGRESS_TIMEOUT_S", 0.5)
 
     async def large(_request: Request) -> Response:
         return Response(bytes(LARGE))
