@@ -19,6 +19,7 @@ from dashboard.i18n.texts import LANGUAGES, Texts
 from dashboard.shell.banner import as_html, notices, watermark
 from dashboard.shell.context import ViewContext, escape_markdown, readers_for, showing_errors
 from dashboard.shell.login import admitted
+from dashboard.shell.page_title import NAME, footer, page_title
 from dashboard.shell.query_choices import query_choice, segmented, unknown_names
 from dashboard.shell.waiting import waiting_view
 from dashboard.views import VIEWS
@@ -28,15 +29,16 @@ __all__ = ["draw"]
 _WATCH_EVERY: Final = "2s"
 _MARKET: Final = "visao"
 _COIN: Final = "moeda"
+_TITLE: Final = "page_title"
 _ICON: Final = Path(__file__).with_name("icon.svg")
 
 
 def draw() -> None:
     """Draw the whole page once; its fragments then refresh themselves."""
-    st.set_page_config(page_title="Crypto Forecasting Pipeline", page_icon=_ICON, layout="wide")
+    st.set_page_config(page_title=st.session_state.get(_TITLE, NAME), page_icon=_ICON, layout="wide")
     banner_place = st.container(key="banner")
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
-        st.markdown("#### :material/query_stats: Crypto Forecasting Pipeline", width="content")
+        st.markdown(f"#### :material/query_stats: {NAME}", width="content")
         switch = segmented("Idioma / Language", label_visibility="collapsed")
         language = query_choice("idioma", LANGUAGES, "pt", switch, str.upper)
     texts = Texts(language)
@@ -56,7 +58,8 @@ def draw() -> None:
         _tabs(view)
     else:
         waiting_view(view)
-    st.caption(texts("footer.attribution"))
+    workspace = _workspace(view.readers)
+    st.caption(footer(workspace.source if workspace else None, texts))
 
 
 def _view(settings: Settings, texts: Texts) -> ViewContext:
@@ -101,6 +104,17 @@ def _watch(view: ViewContext, drawn: tuple[object, ...]) -> None:
     bars = notices(status, view.texts, view.formats)
     if bars:
         st.html(as_html(bars))
+    _name_tab(view)
+
+
+def _name_tab(view: ViewContext) -> None:
+    """Put the price of the coin looked at, or of the first one, into the title of the browser's tab."""
+    quotes = {quote.id: quote for quote in _quotes(view.readers)}
+    coin = str(st.session_state.get(_COIN) or st.query_params.get(_COIN) or next(iter(quotes), ""))
+    title = page_title(quotes.get(coin), view.watermark, view.formats)
+    if st.session_state.get(_TITLE) != title:
+        st.session_state[_TITLE] = title
+        st.set_page_config(page_title=title)
 
 
 def _tabs(view: ViewContext) -> None:

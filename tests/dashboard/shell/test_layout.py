@@ -55,10 +55,20 @@ def test_live_data_have_no_banner(make_workspace: Make) -> None:
     assert all(note["text"] != "DADOS SIMULADOS" for note in chart_on(page)["layout"]["annotations"])
 
 
-@pytest.mark.parametrize("view", VIEWS)
-def test_the_source_is_attributed(running: SampleWorkspace, view: str) -> None:
-    """CoinGecko is named with a link below every view."""
-    assert "Powered by [CoinGecko](https://www.coingecko.com)" in text_on(open_page(pagina=view))
+def test_simulated_prices_are_not_attributed_to_coingecko(running: SampleWorkspace) -> None:
+    """The footer says that prices are simulated, and so does the title of the tab, which has coin and price."""
+    page = open_page(moeda="bitcoin")
+    assert "Mercado simulado: nenhum preço é real · Previsões estatísticas" in text_on(page)
+    assert "Powered by" not in text_on(page)
+    assert page.session_state["page_title"].startswith("DADOS SIMULADOS · BTC US$\u00a067.187,33 · ")
+
+
+def test_live_prices_are_attributed(make_workspace: Make) -> None:
+    """CoinGecko is named with a link below live prices; the tab has coin and price alone."""
+    make_workspace("coingecko").run()
+    page = open_page(idioma="en", moeda="shiba-inu")
+    assert "Prices: Powered by [CoinGecko](https://www.coingecko.com)" in text_on(page)
+    assert page.session_state["page_title"].startswith("SHIB US$\u00a00.00002431 · ")
 
 
 @pytest.mark.parametrize("view", VIEWS)
