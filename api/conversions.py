@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import numpy as np
@@ -19,6 +19,8 @@ from api.forecast_schemas import (
     RegimeName,
     RiskAnswer,
     TrajectoryStep,
+    Trust,
+    UntestedReason,
     UnusualHour,
 )
 from api.schemas import CoinQuote, MetricsAnswer, ScoreBlock, ScoreValues
@@ -26,14 +28,20 @@ from core.accuracy.scores import Metrics, MetricsBlock, Score
 from core.answers import unusual
 from core.answers.portfolio import PortfolioRisk
 from core.answers.regime import Regime
-from core.forecast_schema import INTERVALS
+from core.forecast_schema import COLUMN_OF_QUANTILE, INTERVALS, forecast_id
 from core.price_store import Coin
 from core.reading.answers import LevelChance, Outlook, PortfolioOutlook
+from core.reading.trust import Trust as CoinTrust
+from core.reading.trust import Untested
 from core.reading.values import ForecastStep, ForecastView, Quote
+from core.realised_price import PRICE_TOLERANCE_MS
 from core.times import HOUR_MS, MINUTE_MS, iso
 from core.workspace import Workspace
 
 __all__ = [
+    "REGIMES",
+    "SHOWN_INTERVALS",
+    "UNTESTED",
     "coin_quote",
     "forecast",
     "iso_or_none",
@@ -45,9 +53,10 @@ __all__ = [
     "risk_answer",
 ]
 
-_SHOWN_INTERVALS: Final = (50, 80, 95)
+SHOWN_INTERVALS: Final = (50, 80, 95)
+UNTESTED: Final[Mapping[Untested, UntestedReason]] = {Untested.NO_SCORES: "sem_notas", Untested.TOO_FEW: "poucas"}
 _RISK_LEVEL: Final = 95.0
-_REGIMES: Final[Mapping[Regime, RegimeName]] = {
+REGIMES: Final[Mapping[Regime, RegimeName]] = {
     Regime.CALM: "calmo",
     Regime.NORMAL: "normal",
     Regime.AGITATED: "agitado",
@@ -72,30 +81,53 @@ def coin_quote(quote: Quote, source: str) -> CoinQuote:
     )
 
 
-def forecast(coin: Coin, outlook: Outlook, workspace: Workspace) -> Forecast:
-    """The newest forecast of a coin; its last step is one hour ahead."""
-    view = outlook.view
-    last = view.steps[-1]
+def forecast(
+    coin: Coin,
+    outlook: Outlook,
+    workspace: Workspace,
+    *,
+    trust: CoinTrust,
+    interval_s: float,
+    quantiles: Sequence[float] | None = None,
+) -> Forecast:
+    """The newest forecast of a coin, for the horizon of its outlook.
+
+    Args:
+        coin: whose forecast it is.
+        outlook: what the forecast says.
+        workspace: where it was published.
+        trust: what the scores say of this coin and horizon.
+        interval_s: seconds from one publication to the next.
+        quantiles: levels among QUANTILES that were asked for.
+    """
+    view, step = outlook.view, outlook.step
     return Forecast(
         moeda=coin.symbol,
         id=coin.id,
         horario=iso(view.origin_ms),
-        horario_previsto=iso(last.target_ms),
+        horario_previsto=iso(step.target_ms),
+        horizonte=step.horizon_min,
         preco_atual=view.price_origin,
-        previsao_proxima_hora=last.mean,
-        variacao_percentual=100.0 * (last.mean / view.price_origin - 1.0),
-        probabilidade_alta=last.p_up,
-        intervalos={str(percent): _interval(last, percent) for percent in _SHOWN_INTERVALS},
+        previsao_proxima_hora=view.steps[-1].mean,
+        previsao=step.mean,
+        variacao_percentual=100.0 * (step.mean / view.price_origin - 1.0),
+        probabilidade_alta=step.p_up,
+        intervalos={str(percent): _interval(step, percent) for percent in SHOWN_INTERVALS},
+        quantis=None if quantiles is None else {f"{q:g}": step.quantiles[COLUMN_OF_QUANTILE[q]] for q in quantiles},
         movimento_esperado_percentual=100.0 * outlook.expected_move,
         faixa_80_percentual=100.0 * outlook.band_80,
-        regime=None if outlook.regime is None else _REGIMES[outlook.regime],
+        regime=None if outlook.regime is None else REGIMES[outlook.regime],
         regime_percentil=outlook.activity_percentile,
         hora_incomum=None if outlook.last_hour is None else _last_hour(outlook.last_hour),
         trajetoria=[_step(step) for step in view.steps],
         modelo=ModelInfo(tipo=view.kind, versao=view.model_version, treinado_em=iso_or_none(view.trained_ms)),
+        confianca=_trust(trust),
         moeda_cotacao=workspace.currency,
         fonte=view.source,
         gerado_em=iso(view.created_ms),
+        valido_ate=iso(view.origin_ms + PRICE_TOLERANCE_MS),
+        proxima_em=iso(view.created_ms + round(1000 * interval_s)),
+        id_previsao=forecast_id(view.source, coin.id, view.origin_ms, step.horizon_min),
     )
 
 
@@ -134,7 +166,7 @@ def risk_answer(units: Mapping[Coin, float], portfolio: PortfolioOutlook, worksp
         horario_previsto=iso(oldest_ms + HOUR_MS),
         valor=risk.value,
         cenarios=risk.scenarios,
-        faixas={str(percent): _change_range(risk, percent) for percent in _SHOWN_INTERVALS},
+        faixas={str(percent): _change_range(risk, percent) for percent in SHOWN_INTERVALS},
         valor_em_risco_95=at_risk,
         valor_em_risco_95_percentual=100.0 * at_risk / risk.value,
         perda_esperada_95=shortfall,
@@ -203,6 +235,16 @@ def kinds(views: Mapping[str, ForecastView]) -> dict[str, int]:
 def _interval(step: ForecastStep, percent: int) -> Interval:
     low, high = INTERVALS[percent]
     return Interval(minimo=step.quantiles[low], maximo=step.quantiles[high])
+
+
+def _trust(trust: CoinTrust) -> Trust:
+    return Trust(
+        cobertura_80=trust.coverage_80,
+        ganho=trust.skill,
+        previsoes=trust.forecasts,
+        desde=iso_or_none(trust.since_ms),
+        motivo=None if trust.untested is None else UNTESTED[trust.untested],
+    )
 
 
 def _step(step: ForecastStep) -> TrajectoryStep:

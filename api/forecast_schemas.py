@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import ConfigDict, Field
 
@@ -11,6 +11,7 @@ from core.forecast_schema import KIND_BASELINE, KIND_MODEL
 
 __all__ = [
     "ChangeRange",
+    "ChosenForecast",
     "Forecast",
     "Interval",
     "LevelAnswer",
@@ -18,11 +19,13 @@ __all__ = [
     "Position",
     "RiskAnswer",
     "TrajectoryStep",
+    "Trust",
     "UnusualHour",
 ]
 
 
 RegimeName = Literal["calmo", "normal", "agitado"]
+UntestedReason = Literal["sem_notas", "poucas"]
 
 
 class Interval(Body):
@@ -72,6 +75,25 @@ class UnusualHour(Body):
     )
 
 
+class Trust(Body):
+    """O que as notas dos últimos 7 dias (UTC, até o da nota mais nova) dizem das previsões desta moeda e horizonte."""
+
+    model_config = ConfigDict(title="Confianca")
+
+    cobertura_80: float | None = Field(
+        description="Parte dos preços que caíram no intervalo de 80 %; o certo é 0,8", examples=[0.79]
+    )
+    ganho: float | None = Field(
+        description='1 − perda relativa à de "o preço fica"; acima de 0 é melhor', examples=[0.03]
+    )
+    previsoes: int = Field(description="Previsões conferidas", examples=[2016])
+    desde: Timestamp | None = Field(description="Primeiro dia que conta; nulo sem nenhuma nota")
+    motivo: UntestedReason | None = Field(
+        description="Por que `cobertura_80` e `ganho` são nulos: `sem_notas`, ou `poucas` (menos de 288, as de um dia)",
+        examples=[None],
+    )
+
+
 class Forecast(Body):
     """A previsão mais nova de uma moeda para a próxima hora."""
 
@@ -80,17 +102,24 @@ class Forecast(Body):
     moeda: Symbol
     id: CoinId
     horario: Timestamp = Field(description="Origem: o horário do preço de que a previsão parte")
-    horario_previsto: Timestamp = Field(description="Uma hora depois da origem")
+    horario_previsto: Timestamp = Field(description="Origem mais `horizonte`")
+    horizonte: int = Field(description="Minutos; 60 sem o parâmetro `horizonte`", examples=[60])
     preco_atual: Money = Field(description="Preço na origem")
     previsao_proxima_hora: Money = Field(description="Preço esperado uma hora depois da origem", examples=[67190.02])
-    variacao_percentual: float = Field(description="Da previsão contra o preço atual, em %", examples=[0.004])
-    probabilidade_alta: float = Field(description="De o preço subir em uma hora", examples=[0.513])
+    previsao: Money = Field(description="Preço esperado em `horario_previsto`", examples=[67190.02])
+    variacao_percentual: float = Field(description="De `previsao` contra o preço atual, em %", examples=[0.004])
+    probabilidade_alta: float = Field(description="De o preço estar mais alto em `horario_previsto`", examples=[0.513])
     intervalos: dict[str, Interval] = Field(
-        description="Intervalos centrais de 50, 80 e 95 % para uma hora depois da origem",
+        description="Intervalos centrais de 50, 80 e 95 % para `horario_previsto`",
         examples=[{"80": {"minimo": 66900.0, "maximo": 67480.0}}],
     )
+    quantis: dict[str, float] | None = Field(
+        description="Os quantis pedidos com `quantis`, como preços em `horario_previsto`; nulo sem o parâmetro",
+        examples=[{"0.1": 66902.8, "0.9": 67478.1}],
+    )
     movimento_esperado_percentual: float = Field(
-        description="Tamanho esperado do movimento em uma hora, para cima ou para baixo, em % do preço", examples=[0.29]
+        description="Tamanho esperado do movimento até `horario_previsto`, para cima ou para baixo, em % do preço",
+        examples=[0.29],
     )
     faixa_80_percentual: float = Field(
         description="O intervalo de 80 % como ± % do preço: metade da largura", examples=[0.43]
@@ -108,9 +137,28 @@ class Forecast(Body):
     )
     trajetoria: list[TrajectoryStep] = Field(description="De 5 em 5 minutos até uma hora")
     modelo: ModelInfo
+    confianca: Trust
     moeda_cotacao: Currency
     fonte: SourceName
     gerado_em: Timestamp
+    valido_ate: Timestamp = Field(
+        description="Até quando o preço da origem conta como atual: 7,5 minutos; depois disso não use a previsão"
+    )
+    proxima_em: Timestamp = Field(description="Quando se espera a próxima previsão")
+    id_previsao: str = Field(
+        description="O mesmo em toda parte: fonte, moeda, origem em milissegundos e horizonte. Chave contra repetições",
+        examples=["demo.bitcoin.1795356192000.60"],
+    )
+
+
+def _without_required(schema: dict[str, Any]) -> None:
+    schema.pop("required", None)
+
+
+class ChosenForecast(Forecast):
+    """Uma previsão com os campos pedidos em `campos`; sem o parâmetro, com todos."""
+
+    model_config = ConfigDict(title="Previsao de uma lista", json_schema_extra=_without_required)
 
 
 class LevelAnswer(Body):

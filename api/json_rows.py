@@ -22,8 +22,8 @@ def json_rows(table: pa.Table) -> bytes:
     """A JSON list with an object for each row, its keys in the order of the columns.
 
     Args:
-        table: columns of numbers, booleans, texts (plain or dictionary), times in milliseconds (read as UTC) and
-            structs of these; a number that is not finite becomes null.
+        table: columns of numbers, booleans, texts (plain or dictionary), times in milliseconds (read as UTC),
+            structs of these and lists of one length of these; a number that is not finite becomes null.
 
     Raises:
         TypeError: a column has another type.
@@ -60,7 +60,7 @@ def _objects(columns: dict[str, pa.Array]) -> pa.Array:
     return pc.binary_join_element_wise(*pieces, "}", "", null_handling="replace", null_replacement="null")
 
 
-def _texts(column: pa.Array) -> pa.Array:
+def _texts(column: pa.Array) -> pa.Array:  # noqa: PLR0911 - one kind of column after another
     """Each value as JSON text; null stays null."""
     kind = column.type
     if pa.types.is_floating(kind):
@@ -74,9 +74,24 @@ def _texts(column: pa.Array) -> pa.Array:
     if pa.types.is_string(kind) or pa.types.is_large_string(kind):
         return _quoted(column.dictionary_encode())
     if pa.types.is_struct(kind):
-        objects = _objects({field.name: column.field(place) for place, field in enumerate(kind)})
-        return pc.if_else(column.is_valid(), objects, None)
+        return _structs(column)
+    if pa.types.is_fixed_size_list(kind):
+        return _lists(column)
     raise TypeError(f"no JSON for a column of {kind}")
+
+
+def _structs(column: pa.StructArray) -> pa.Array:
+    """JSON objects."""
+    objects = _objects({field.name: column.field(place) for place, field in enumerate(column.type)})
+    return pc.if_else(column.is_valid(), objects, None)
+
+
+def _lists(column: pa.FixedSizeListArray) -> pa.Array:
+    """JSON lists, all of one length."""
+    size = column.type.list_size
+    offsets = pa.array(range(0, size * len(column) + 1, size), pa.int32())
+    joined = pc.binary_join(pa.ListArray.from_arrays(offsets, _texts(column.flatten())), ",")
+    return pc.binary_join_element_wise("[", joined, "]", "")
 
 
 def _numbers(column: pa.Array) -> pa.Array:

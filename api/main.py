@@ -15,11 +15,12 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp
 
 from api.answer_path import AnswerPath
+from api.described_answers import TOKEN_ANSWERS
 from api.documentation import DESCRIPTION, TAGS, TITLE, add_pages, describe_source
 from api.errors import add_error_answers
 from api.head_requests import HeadRequests
 from api.request_filter import RequestFilter
-from api.routes import TOKEN_ANSWERS, data_router, open_router
+from api.routes import data_router, open_router
 from api.security import may_see, require_token
 from api.versions import LOOK_EVERY_S, VersionClock
 from core.errors import EXIT_CONFIGURATION, ConfigurationError

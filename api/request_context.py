@@ -13,6 +13,7 @@ from api.answer_path import dependence_of
 from api.entity_tag import table_tag
 from api.json_rows import PART_ROWS, json_parts, json_rows
 from api.parts_response import PartsResponse
+from api.table_formats import MEDIA_TYPES, WRITERS, ListFormat, accepted_format, flat_table
 from api.versions import Basis
 from core.reading.readers import Readers
 from core.times import HOUR_MS, now_ms
@@ -33,6 +34,7 @@ class RequestContext:
     def __init__(self, request: Request) -> None:
         self.readers: Readers = request.app.state.readers
         self._dependence = dependence_of(request.scope)
+        self._accept = request.headers.get("accept", "")
 
     @cached_property
     def workspace(self) -> Workspace:
@@ -66,6 +68,15 @@ class RequestContext:
             return Response(json_rows(table), media_type=_JSON_TYPE)
         self._dependence.tag = table_tag(table, _JSON_TYPE)
         return PartsResponse(self._dependence, json_parts(table), _JSON_TYPE)
+
+    def table(self, table: pa.Table, wanted: ListFormat | None, name: str) -> Response:
+        """A list in the format that `formato` or `Accept` asks for; a file called `name` unless it is JSON."""
+        form = wanted or accepted_format(self._accept)
+        if form is ListFormat.JSON:
+            return self.rows(table)
+        disposition = f'attachment; filename="{name}.{form}"'
+        body = WRITERS[form](flat_table(table, self.workspace))
+        return Response(body, media_type=MEDIA_TYPES[form], headers={"Content-Disposition": disposition})
 
     def download(self, text: str, name: str) -> Response:
         """`text` as a CSV file that browsers save under `name`."""

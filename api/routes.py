@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 from fastapi import APIRouter, Depends, Request, Response
 
 from api.conversions import (
     coin_quote,
-    forecast,
     level_answer,
     logged_rows,
     metrics_answer,
@@ -16,9 +15,10 @@ from api.conversions import (
     risk_answer,
 )
 from api.declared_parameters import only_declared_parameters
-from api.forecast_schemas import Forecast, LevelAnswer, RiskAnswer
+from api.described_answers import ANSWERS, COIN_ANSWERS, TABLE_ANSWERS
+from api.forecast_routes import forecast_router
+from api.forecast_schemas import LevelAnswer, RiskAnswer
 from api.parameters import CoinName, LevelQueryDep, OutputFormat, PortfolioQueryDep, TableQueryDep
-from api.problems import ProblemAnswer
 from api.request_context import ContextDep
 from api.schemas import (
     Alive,
@@ -31,32 +31,17 @@ from api.schemas import (
 from api.state import suite_state
 from api.versions import Basis
 from core.price_store import Coin
-from core.reading.answers import level_chance, outlook, portfolio_outlook
+from core.reading.answers import level_chance, portfolio_outlook
 from core.reading.csv_export import file_name, forecasts_csv, prices_csv
 from core.times import HOUR_MS
 
-__all__ = ["TOKEN_ANSWERS", "data_router", "open_router"]
-
-_Answers = dict[int | str, dict[str, Any]]
-
-_ANSWERS: Final[_Answers] = {
-    304: {"description": "Nada mudou desde a versão em `If-None-Match`"},
-    503: {"model": ProblemAnswer, "description": "Ainda não há dados; tente após `Retry-After` segundos"},
-}
-TOKEN_ANSWERS: Final[_Answers] = {
-    401: {"model": ProblemAnswer, "description": "Falta o cabeçalho `Authorization: Bearer …` com o token certo"}
-}
-_COIN_ANSWERS: Final[_Answers] = {
-    **_ANSWERS,
-    404: {"model": ProblemAnswer, "description": "Moeda desconhecida; `detail` diz as mais próximas"},
-    422: {"model": ProblemAnswer, "description": "Um parâmetro não serve; `detail` diz qual e por quê"},
-}
-_TABLE_ANSWERS: Final[_Answers] = {**_COIN_ANSWERS, 200: {"content": {"text/csv": {"schema": {"type": "string"}}}}}
+__all__ = ["data_router", "open_router"]
 
 _DECLARED_ONLY: Final = [Depends(only_declared_parameters)]
 
 open_router = APIRouter(tags=["sistema"], dependencies=_DECLARED_ONLY)
 data_router = APIRouter(dependencies=_DECLARED_ONLY)
+data_router.include_router(forecast_router)
 
 
 @open_router.get("/saude", operation_id="saude", summary="A API responde?", response_description="Responde")
@@ -88,7 +73,7 @@ def get_status(request: Request, context: ContextDep) -> Response:
     summary="Lista de moedas",
     tags=["moedas"],
     response_description="Os dados",
-    responses=_ANSWERS,
+    responses=ANSWERS,
     response_model=list[CoinQuote],
 )
 def get_coins(context: ContextDep) -> Response:
@@ -98,31 +83,12 @@ def get_coins(context: ContextDep) -> Response:
 
 
 @data_router.get(
-    "/prever/{moeda}",
-    operation_id="prever",
-    summary="Previsão da próxima hora",
-    tags=["previsoes"],
-    response_description="Os dados",
-    responses=_COIN_ANSWERS,
-    response_model=Forecast,
-)
-def get_forecast(context: ContextDep, moeda: CoinName) -> Response:
-    """A previsão mais nova: preço esperado, intervalos, tamanho esperado do movimento e a trajetória de 5 em 5 minutos.
-
-    Diz também se se espera uma hora calma ou agitada, e quão incomum foi a última.
-    """
-    coin = context.readers.resolve(moeda)
-    context.depends_on(Basis.PUBLICATION)
-    return context.json(forecast(coin, outlook(context.readers, coin.id), context.workspace))
-
-
-@data_router.get(
     "/probabilidade/{moeda}",
     operation_id="probabilidade",
     summary="Probabilidade de um nível de preço",
     tags=["previsoes"],
     response_description="Os dados",
-    responses=_COIN_ANSWERS,
+    responses=COIN_ANSWERS,
     response_model=LevelAnswer,
 )
 def get_level_chance(context: ContextDep, moeda: CoinName, query: LevelQueryDep) -> Response:
@@ -139,7 +105,7 @@ def get_level_chance(context: ContextDep, moeda: CoinName, query: LevelQueryDep)
     summary="Risco de uma carteira",
     tags=["previsoes"],
     response_description="Os dados",
-    responses=_COIN_ANSWERS,
+    responses=COIN_ANSWERS,
     response_model=RiskAnswer,
 )
 def get_risk(context: ContextDep, query: PortfolioQueryDep) -> Response:
@@ -162,7 +128,7 @@ def get_risk(context: ContextDep, query: PortfolioQueryDep) -> Response:
     summary="Histórico de previsões",
     tags=["previsoes"],
     response_description="Os dados, os mais novos primeiro",
-    responses=_TABLE_ANSWERS,
+    responses=TABLE_ANSWERS,
     response_model=list[LoggedForecastRow],
 )
 def get_logged_forecasts(context: ContextDep, moeda: CoinName, query: TableQueryDep) -> Response:
@@ -188,7 +154,7 @@ def get_logged_forecasts(context: ContextDep, moeda: CoinName, query: TableQuery
     summary="Histórico de preços",
     tags=["moedas"],
     response_description="Os dados, os mais novos primeiro",
-    responses=_TABLE_ANSWERS,
+    responses=TABLE_ANSWERS,
     response_model=list[PriceRow],
 )
 def get_history(context: ContextDep, moeda: CoinName, query: TableQueryDep) -> Response:
@@ -211,7 +177,7 @@ def get_history(context: ContextDep, moeda: CoinName, query: TableQueryDep) -> R
     summary="Acerto das previsões",
     tags=["metricas"],
     response_description="Os dados",
-    responses=_ANSWERS,
+    responses=ANSWERS,
     response_model=MetricsAnswer,
 )
 def get_metrics(context: ContextDep) -> Response:
@@ -226,7 +192,7 @@ def get_metrics(context: ContextDep) -> Response:
     summary="Acerto das previsões de uma moeda",
     tags=["metricas"],
     response_description="Os dados",
-    responses=_COIN_ANSWERS,
+    responses=COIN_ANSWERS,
     response_model=MetricsAnswer,
 )
 def get_coin_metrics(context: ContextDep, moeda: CoinName) -> Response:

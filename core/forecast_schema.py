@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 import pyarrow as pa
 
 __all__ = [
     "ACTIVITY_PERCENTILE",
+    "COLUMN_OF_QUANTILE",
     "FORECAST_SCHEMA",
     "HORIZONS_MIN",
     "INTERVALS",
@@ -21,6 +23,7 @@ __all__ = [
     "SCALED_HOURS_SCHEMA",
     "SCALED_MOVE_COLUMNS",
     "current_kind",
+    "forecast_id",
 ]
 
 HORIZONS_MIN: Final[tuple[int, ...]] = tuple(range(5, 65, 5))
@@ -28,6 +31,7 @@ HORIZONS_MIN: Final[tuple[int, ...]] = tuple(range(5, 65, 5))
 
 QUANTILES: Final[tuple[float, ...]] = (0.025, 0.05, 0.10, 0.25, 0.50, 0.75, 0.90, 0.95, 0.975)
 QUANTILE_COLUMNS: Final[tuple[str, ...]] = ("q025", "q05", "q10", "q25", "q50", "q75", "q90", "q95", "q975")
+COLUMN_OF_QUANTILE: Final[Mapping[float, str]] = dict(zip(QUANTILES, QUANTILE_COLUMNS, strict=True))
 
 INTERVALS: Final[dict[int, tuple[str, str]]] = {
     50: ("q25", "q75"),
@@ -97,6 +101,11 @@ SCALED_HOURS_SCHEMA: Final = pa.schema(
 
 One row per coin and half-hour on the UTC grid whose twelve outcomes are known.
 """
+
+
+def forecast_id(source: str, coin_id: str, origin_ms: int, horizon_min: int) -> str:
+    """The name of a forecast: the same wherever it is read, also when the same origin is forecast again."""
+    return f"{source}.{coin_id}.{origin_ms}.{horizon_min}"
 
 
 def current_kind(kind: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
@@ -20,7 +21,7 @@ from core.answers.curves import (
 )
 from core.forecast_schema import QUANTILES
 
-__all__ = ["PriceDistribution", "ending_above"]
+__all__ = ["PriceDistribution", "ending_above", "expected_moves"]
 
 _SCORES: Final = normal_scores(QUANTILES)
 _MEDIAN: Final = QUANTILES.index(0.50)
@@ -47,6 +48,23 @@ def ending_above(log_quantiles: FloatArray, log_level: FloatArray) -> FloatArray
     above = tail_probability(np.maximum(log_level, highest) - median, highest - median)
     below = tail_probability(median - np.minimum(log_level, lowest), median - lowest)
     return np.select([log_level >= highest, log_level < lowest], [above, 1.0 - below], between)
+
+
+def expected_moves(log_quantiles: FloatArray) -> FloatArray:
+    """Expected absolute changes (n,) of prices, as fractions of the prices at the origin.
+
+    Args:
+        log_quantiles: (n, 9) log(quantile / price at the origin), not decreasing in a row.
+    """
+    moves: FloatArray = np.abs(np.expm1(log_quantiles @ _equally_probable_moves())).mean(axis=1)
+    return moves
+
+
+@lru_cache(maxsize=1)
+def _equally_probable_moves() -> FloatArray:
+    """What each of the nine quantiles adds to each of the equally probable log moves (9, `_MOVES`): they are linear."""
+    scores = middle_scores(_MOVES)
+    return np.stack([PriceDistribution(1.0, unit).log_moves(scores) for unit in np.eye(len(QUANTILES))])
 
 
 @dataclass(frozen=True)
@@ -89,7 +107,7 @@ class PriceDistribution:
 
     def expected_move(self) -> float:
         """Expected absolute change of the price, as a fraction of the price at the origin."""
-        return float(np.abs(np.expm1(self.log_moves(middle_scores(_MOVES)))).mean())
+        return float(expected_moves(self.log_quantiles[None, :])[0])
 
     def _log(self, level: float) -> float:
         return math.log(level) - math.log(self.price_origin)

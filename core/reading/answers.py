@@ -17,7 +17,7 @@ from core.answers.unusual import UnusualHour, unusual_hour
 from core.errors import NotReady
 from core.forecast_schema import HORIZONS_MIN, INTERVALS
 from core.reading.readers import Readers
-from core.reading.values import ForecastView
+from core.reading.values import ForecastStep, ForecastView
 from core.times import HOUR_MS
 from core.wording import message
 
@@ -30,6 +30,7 @@ __all__ = [
     "hours_ahead",
     "level_chance",
     "outlook",
+    "outlook_of",
     "portfolio_outlook",
 ]
 
@@ -39,15 +40,17 @@ MIN_HALF_HOURS: Final = 36
 
 @dataclass(frozen=True)
 class Outlook:
-    """What the newest forecast says of the next hour of a coin, and the last forecast of the hour before.
+    """What the newest forecast says of a coin at one horizon, and the last forecast of the hour before.
 
     Attributes:
+        step: the forecast for the horizon.
         expected_move: absolute, as a fraction of the price.
         band_80: half the width of the 80 % interval, as a fraction of the price.
         activity_percentile, regime, last_hour: None when unknown.
     """
 
     view: ForecastView
+    step: ForecastStep
     expected_move: float
     band_80: float
     activity_percentile: float | None
@@ -94,13 +97,30 @@ class PortfolioOutlook:
     risk: PortfolioRisk
 
 
-def outlook(readers: Readers, coin_id: str) -> Outlook:
+def outlook(readers: Readers, coin_id: str, horizon_min: int = HORIZONS_MIN[-1]) -> Outlook:
     """Outlook of a coin; computed once for each publication.
 
     Raises:
         NotReady: the coin has no forecast yet.
     """
-    return readers.derived(f"outlook {coin_id}", lambda: _outlook(readers, coin_id))
+    name = f"outlook {coin_id} {horizon_min}"
+    return readers.derived(name, lambda: outlook_of(readers, readers.forecast(coin_id), horizon_min))
+
+
+def outlook_of(readers: Readers, view: ForecastView, horizon_min: int = HORIZONS_MIN[-1]) -> Outlook:
+    """Outlook of a coin from one of its forecasts."""
+    step = view.step(horizon_min)
+    low, high = (step.quantiles[column] for column in INTERVALS[80])
+    before = readers.logged_distribution(view.coin_id, view.origin_ms - HOUR_MS)
+    return Outlook(
+        view=view,
+        step=step,
+        expected_move=view.distribution(step).expected_move(),
+        band_80=(high - low) / (2 * view.price_origin),
+        activity_percentile=view.activity_percentile,
+        regime=regime(view.activity_percentile),
+        last_hour=None if before is None else unusual_hour(before, view.price_origin),
+    )
 
 
 def hours_ahead(readers: Readers) -> Mapping[str, HourAhead]:
@@ -116,7 +136,7 @@ def hours_ahead(readers: Readers) -> Mapping[str, HourAhead]:
 
 def level_chance(view: ForecastView, level: float, horizon_min: int) -> LevelChance:
     """Chance of a positive level at one of the horizons; the price at the origin is touched for certain."""
-    step = next(step for step in view.steps if step.horizon_min == horizon_min)
+    step = view.step(horizon_min)
     forecast = view.distribution(step)
     above, below = forecast.above(level), forecast.below(level)
     if step.reach is None:
@@ -157,18 +177,4 @@ def _hour_ahead(view: ForecastView) -> HourAhead:
         expected_move=view.distribution(hour).expected_move(),
         activity_percentile=view.activity_percentile,
         regime=regime(view.activity_percentile),
-    )
-
-
-def _outlook(readers: Readers, coin_id: str) -> Outlook:
-    view = readers.forecast(coin_id)
-    hour = _hour_ahead(view)
-    before = readers.logged_distribution(coin_id, view.origin_ms - HOUR_MS)
-    return Outlook(
-        view=view,
-        expected_move=hour.expected_move,
-        band_80=(hour.high_80 - hour.low_80) / (2 * view.price_origin),
-        activity_percentile=hour.activity_percentile,
-        regime=hour.regime,
-        last_hour=None if before is None else unusual_hour(before, view.price_origin),
     )

@@ -66,6 +66,19 @@ class Readers(PublishedData):
 
         return self.cached("quotes", self.price_version(), read)
 
+    def coins(self) -> list[Coin]:
+        """The coins collected now, by rank; empty before the first poll.
+
+        Raises:
+            NotReady: no prices are stored yet.
+        """
+
+        def read() -> list[Coin]:
+            with self.prices() as prices:
+                return prices.coins()
+
+        return self.cached("coins", self.price_version(), read)
+
     def resolve(self, name: str) -> Coin:
         """Find a coin by id or symbol, in upper or lower case.
 
@@ -75,12 +88,7 @@ class Readers(PublishedData):
             UnknownCoin: there is no such coin; the message lists the nearest names.
             NotReady: no coin is known yet.
         """
-
-        def read() -> list[Coin]:
-            with self.prices() as prices:
-                return prices.coins()
-
-        coins = self.cached("coins", self.price_version(), read)
+        coins = self.coins()
         if not coins:
             raise NotReady(message("prices.no_coins"))
         wanted = name.strip().lower()
@@ -117,11 +125,19 @@ class Readers(PublishedData):
         Raises:
             NotReady: no forecasts are published yet.
         """
+        path = self.latest_file()
+        return self.cached("latest", path, lambda: read_forecasts(path))
+
+    def latest_file(self) -> Path:
+        """The file of the newest forecasts; each publication has another one.
+
+        Raises:
+            NotReady: no forecasts are published yet.
+        """
         folder, manifest = self.manifest()
-        entry = manifest.entries.get("latest")
-        if entry is None:
+        if (entry := manifest.entries.get("latest")) is None:
             raise NotReady(message("forecasts.none_published"))
-        return self.cached("latest", (folder, entry), lambda: read_forecasts(folder / entry.file))
+        return folder / entry.file
 
     def forecast(self, coin_id: str) -> ForecastView:
         """The newest forecast of one coin.

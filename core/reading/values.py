@@ -59,6 +59,10 @@ class ForecastView:
     source: str
     activity_percentile: float | None = None
 
+    def step(self, horizon_min: int) -> ForecastStep:
+        """The forecast for one of the horizons."""
+        return next(step for step in self.steps if step.horizon_min == horizon_min)
+
     def distribution(self, step: ForecastStep) -> PriceDistribution:
         """The distribution of the price at one of the horizons."""
         return PriceDistribution.of_prices(self.price_origin, step.quantiles.values())

@@ -31,6 +31,7 @@ CHECKS = [
 ]
 WITHOUT_PARAMETERS = ("/saude", "/status", "/moedas", "/metricas")
 WITH_PARAMETERS = (
+    "/prever",
     "/prever/{moeda}",
     "/probabilidade/{moeda}",
     "/risco",

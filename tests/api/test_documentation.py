@@ -69,6 +69,7 @@ def test_operation_ids_are_stable() -> None:
         "/saude": "saude",
         "/status": "status",
         "/moedas": "moedas",
+        "/prever": "prever_todas",
         "/prever/{moeda}": "prever",
         "/probabilidade/{moeda}": "probabilidade",
         "/risco": "risco",

@@ -31,11 +31,14 @@ def test_the_forecast_has_the_documented_fields(client: TestClient, filled: Samp
         "id",
         "horario",
         "horario_previsto",
+        "horizonte",
         "preco_atual",
         "previsao_proxima_hora",
+        "previsao",
         "variacao_percentual",
         "probabilidade_alta",
         "intervalos",
+        "quantis",
         "movimento_esperado_percentual",
         "faixa_80_percentual",
         "regime",
@@ -43,9 +46,13 @@ def test_the_forecast_has_the_documented_fields(client: TestClient, filled: Samp
         "hora_incomum",
         "trajetoria",
         "modelo",
+        "confianca",
         "moeda_cotacao",
         "fonte",
         "gerado_em",
+        "valido_ate",
+        "proxima_em",
+        "id_previsao",
     ]
     assert (body["moeda"], body["id"], body["fonte"], body["moeda_cotacao"]) == ("btc", "bitcoin", "demo", "usd")
     assert body["horario"] == iso(filled.now)
@@ -170,6 +177,7 @@ def test_metrics_keep_live_and_backtest_apart(client: TestClient) -> None:
     [
         "/status",
         "/moedas",
+        "/prever",
         "/prever/btc",
         "/probabilidade/btc?nivel=1",
         "/risco?carteira=btc:1",
