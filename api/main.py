@@ -18,6 +18,7 @@ from api.answer_path import AnswerPath
 from api.described_answers import TOKEN_ANSWERS
 from api.documentation import DESCRIPTION, TAGS, TITLE, add_pages, describe_source
 from api.errors import add_error_answers
+from api.events import event_hub
 from api.head_requests import HeadRequests
 from api.request_filter import RequestFilter
 from api.routes import data_router, open_router
@@ -93,6 +94,7 @@ def create_app(settings: Settings | None = None, look_every_s: float = LOOK_EVER
     )
     api.state.settings, api.state.readers = chosen, readers
     api.state.clock = VersionClock(readers, chosen.interval, look_every_s)
+    api.state.events = event_hub(chosen, readers)
     api.include_router(open_router)
     if chosen.api_token:
         api.include_router(data_router, dependencies=[Depends(require_token)], responses=TOKEN_ANSWERS)

@@ -28,7 +28,7 @@ _REFUSALS: Final[Mapping[int, str]] = {
     429: "Pedidos demais; tente após `Retry-After` segundos",
     500: "Erro da API; a causa está no log dela",
 }
-_UNCOUNTED_PREFIX: Final = "/saude"
+_UNCOUNTED: Final = ("/saude", "/eventos")
 
 
 def _header(description: str, example: str, kind: str = "string", **schema: Any) -> _Schema:
@@ -83,7 +83,7 @@ def complete(document: _Schema) -> _Schema:
     completed["servers"] = _SERVERS
     for path, operation in _operations(completed):
         for status, description in _REFUSALS.items():
-            if status != 429 or not path.startswith(_UNCOUNTED_PREFIX):
+            if status != 429 or not path.startswith(_UNCOUNTED):
                 operation["responses"].setdefault(str(status), {"description": description})
         for status, answer in operation["responses"].items():
             _complete_answer(answer, int(status), is_kept="304" in operation["responses"])

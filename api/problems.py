@@ -43,6 +43,7 @@ class ProblemCode(StrEnum):
     UNKNOWN_PARAMETER = "unknown_parameter"
     REPEATED_PARAMETER = "repeated_parameter"
     TOO_MANY_REQUESTS = "too_many_requests"
+    TOO_MANY_LISTENERS = "too_many_listeners"
     INTERNAL_ERROR = "internal_error"
     NOT_READY = "not_ready"
     DAMAGED_DATA = "damaged_data"
@@ -67,6 +68,7 @@ _STATUS: Final[Mapping[ProblemCode, int]] = {
     ProblemCode.UNKNOWN_PARAMETER: 422,
     ProblemCode.REPEATED_PARAMETER: 422,
     ProblemCode.TOO_MANY_REQUESTS: 429,
+    ProblemCode.TOO_MANY_LISTENERS: 503,
     ProblemCode.INTERNAL_ERROR: 500,
     ProblemCode.NOT_READY: 503,
     ProblemCode.DAMAGED_DATA: 503,

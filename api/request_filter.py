@@ -23,7 +23,7 @@ __all__ = ["RequestFilter"]
 _MAX_BODY_BYTES: Final = 4096
 _VERSION_PREFIX: Final = "/v1"
 _PAGES: Final = ("/docs", "/redoc")
-_UNCOUNTED: Final = ("/saude", "/docs", "/redoc", "/estatico")
+_UNCOUNTED: Final = ("/saude", "/eventos", "/docs", "/redoc", "/estatico")
 _REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9._:-]{1,64}")
 _PAGE_POLICY: Final = (
     b"default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self'; "

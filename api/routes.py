@@ -16,6 +16,7 @@ from api.conversions import (
 )
 from api.declared_parameters import only_declared_parameters
 from api.described_answers import ANSWERS, COIN_ANSWERS, TABLE_ANSWERS
+from api.events import events_router
 from api.forecast_routes import forecast_router
 from api.forecast_schemas import LevelAnswer, RiskAnswer
 from api.parameters import CoinName, LevelQueryDep, OutputFormat, PortfolioQueryDep, TableQueryDep
@@ -42,6 +43,7 @@ _DECLARED_ONLY: Final = [Depends(only_declared_parameters)]
 open_router = APIRouter(tags=["sistema"], dependencies=_DECLARED_ONLY)
 data_router = APIRouter(dependencies=_DECLARED_ONLY)
 data_router.include_router(forecast_router)
+data_router.include_router(events_router)
 
 
 @open_router.get("/saude", operation_id="saude", summary="A API responde?", response_description="Responde")

@@ -13,6 +13,7 @@ from typing import Final
 
 import uvicorn
 
+from api.event_hub import EventHub
 from api.main import create_app
 from api.timed_connection import KEEP_ALIVE_S, TimedConnection
 from core.errors import AlreadyRunning
@@ -21,13 +22,26 @@ from core.processes.command_line import CommandLine, run_command
 from core.settings import Settings
 from core.wording import message
 
-__all__ = ["main"]
+__all__ = ["ApiServer", "main"]
 
 _BACKLOG: Final = 64
 """`MAX_CONNECTIONS` and backlog together stay below the usual limit of 1024 open files.
 
 Beyond it asyncio would log a failed accept thousands of times per second, and no file could be read.
 """
+
+
+class ApiServer(uvicorn.Server):
+    """A server that ends the streams of events before it waits for open connections."""
+
+    def __init__(self, config: uvicorn.Config, events: EventHub) -> None:
+        super().__init__(config)
+        self._events = events
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End the streams, then shut down in order."""
+        self._events.close()
+        await super().shutdown(sockets)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -39,8 +53,9 @@ def _serve(settings: Settings, _given: Namespace) -> int:
     """Serve on sockets that are bound before the application starts, so that a busy port touches no health file."""
     listeners = _bind(settings.host, settings.api_port)
     logging.getLogger("uvicorn.error").addFilter(RepeatFilter())  # each malformed request would write a line
+    application = create_app(settings)
     config = uvicorn.Config(
-        create_app(settings),
+        application,
         http=TimedConnection,
         ws="none",
         backlog=_BACKLOG,
@@ -51,7 +66,7 @@ def _serve(settings: Settings, _given: Namespace) -> int:
         use_colors=False,
     )
     with suppress(KeyboardInterrupt):  # uvicorn raises Ctrl+C again after it has shut down in order
-        uvicorn.Server(config).run(sockets=listeners)
+        ApiServer(config, application.state.events).run(sockets=listeners)
     return 0
 
 

@@ -93,6 +93,7 @@ class Settings(BaseSettings):
     contact: str | None = Field(None, max_length=200)
     api_token: SecretStr | None = None
     api_rate_limit: int | None = Field(None, ge=1)
+    event_listeners: int = Field(500, ge=0, le=600)
     cors_origins: Annotated[tuple[str, ...], NoDecode] = ()
     allowed_hosts: Annotated[tuple[str, ...], NoDecode] = ()
     retention_days: int = Field(90, ge=15, le=3650)

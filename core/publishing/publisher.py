@@ -205,7 +205,7 @@ class Publisher:
         return manifest
 
     def _recover(self) -> Manifest:
-        """Read the manifest, or its copy if it is damaged or missing."""
+        """Read the manifest, or its copy if it is damaged or missing; no version is given out twice."""
         for name in (MANIFEST, _COPY):
             try:
                 manifest = Manifest.from_json(read_json(self.folder / name))
@@ -216,8 +216,14 @@ class Publisher:
             else:
                 if name == MANIFEST:
                     self._stamps[MANIFEST] = file_stamp(self.folder / MANIFEST)
-                return manifest
+                    return manifest
+                return replace(manifest, version=max(manifest.version, self._newest_version()))
         return Manifest()
+
+    def _newest_version(self) -> int:
+        """The highest version in the name of a file; a manifest that is older has lost its successors."""
+        versions = (path.stem.rpartition("-")[2] for path in self.folder.rglob("*.parquet"))
+        return max((int(version) for version in versions if version.isdecimal()), default=0)
 
     def _inspected(self, check: Callable[[Path], None], max_unchanged: int | None = None) -> dict[str, Exception]:
         """Check all changed files and up to `max_unchanged` others in turn; map failures to their error."""

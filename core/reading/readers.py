@@ -79,6 +79,15 @@ class Readers(PublishedData):
 
         return self.cached("coins", self.price_version(), read)
 
+    def latest_prices(self) -> Mapping[str, Price]:
+        """The newest price of each collected coin that has one."""
+
+        def read() -> dict[str, Price]:
+            with self.prices() as prices:
+                return prices.latest()
+
+        return self.cached("latest prices", self.price_version(), read)
+
     def resolve(self, name: str) -> Coin:
         """Find a coin by id or symbol, in upper or lower case.
 

@@ -13,6 +13,8 @@ from fastapi.testclient import TestClient
 from pydantic import TypeAdapter
 
 from api import forecast_schemas, schemas
+from api.event_batch import GAP
+from api.event_schemas import EventKind
 from api.main import create_app
 from api.problems import ProblemCode
 from core.settings import PROJECT, Source, load_settings
@@ -75,6 +77,7 @@ def test_operation_ids_are_stable() -> None:
         "/risco": "risco",
         "/previsoes/{moeda}": "previsoes",
         "/historico/{moeda}": "historico",
+        "/eventos": "eventos",
         "/metricas": "metricas",
         "/metricas/{moeda}": "metricas_da_moeda",
     }
@@ -147,9 +150,11 @@ def _fits(documented: Any, real: Any) -> bool:
 
 
 def test_the_guide_documents_every_operation() -> None:
-    """Every route has an example in docs/api.md."""
+    """Every route has an example in docs/api.md, and of the stream every kind of event is named."""
     documented = {path.split("?")[0].replace("/btc", "/{moeda}") for path, _ in _guide_examples()}
-    assert {path for path, _ in _operations()} <= documented
+    assert {path for path, _ in _operations()} - {"/eventos"} <= documented
+    guide = (PROJECT / "docs" / "api.md").read_text(encoding="utf-8")
+    assert all(f"| `{name}` |" in guide for name in (*EventKind, GAP))
 
 
 @pytest.mark.parametrize(("path", "body"), _guide_examples(), ids=[path for path, _ in _guide_examples()])
@@ -214,7 +219,7 @@ def test_every_operation_declares_what_it_answers() -> None:
     for path, operation in _operations():
         answers = operation["responses"]
         assert {"200", "400", "403", "413", "422", "500"} <= answers.keys()
-        assert ("429" in answers) is not path.startswith("/saude")
+        assert ("429" in answers) is not path.startswith(("/saude", "/eventos"))
         for status, answer in answers.items():
             assert {"X-Request-Id", "X-Fonte"} <= answer["headers"].keys()
             assert answer["headers"].keys() <= document["components"]["headers"].keys()

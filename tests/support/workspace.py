@@ -109,7 +109,7 @@ class SampleWorkspace:
         self.now = now_ms()
         self.prices = {coin: price * moves.get(coin, 1.0001) for coin, price in self.prices.items()}
         with PriceWriter(self.workspace.database) as writer:
-            writer.store(Price(coin, self.now, price) for coin, price in self.prices.items())
+            writer.store(Price(coin, self.now, price, fetched_ms=self.now + 900) for coin, price in self.prices.items())
 
     def publish_forecasts(self, origin_ms: int | None = None, kind: str = KIND_BASELINE) -> None:
         """Publish the latest forecast of every coin, made at `origin_ms` (default: at the newest price)."""

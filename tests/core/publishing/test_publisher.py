@@ -127,6 +127,15 @@ def test_readers_never_fail_while_the_publisher_rewrites(tmp_path: Path) -> None
     assert failures == []
 
 
+def test_no_version_is_given_out_twice_after_a_manifest_was_lost(tmp_path: Path) -> None:
+    """The copy is older than the manifest: the next publication has a higher number than any file."""
+    publisher = Publisher(tmp_path)
+    for _ in range(3):
+        publisher.publish({"latest": pa.table({"value": [1.0]})})
+    (tmp_path / "manifest.json").unlink()
+    assert Publisher(tmp_path).publish({"latest": pa.table({"value": [2.0]})}).version == 4
+
+
 def test_a_lost_manifest_comes_back_from_its_copy(tmp_path: Path) -> None:
     """If the manifest is damaged or missing, all parts stay published and none is deleted."""
     for content in (b"{", b"", b"[1]", None):

@@ -1,0 +1,117 @@
+"""Bodies of the events of /eventos that no other route has, and the parameters of that route."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Final, Literal
+
+from fastapi import Header, Query
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from api.schemas import Body, SourceName, Timestamp
+
+__all__ = ["EventKind", "EventsQuery", "EventsQueryDep", "Gap", "GapReason", "LastEventId", "SuiteState"]
+
+_MAX_COINS: Final = 300
+_KINDS_TEXT: Final = "preco, previsao, acerto, status"
+
+
+class EventKind(StrEnum):
+    """What an event tells."""
+
+    PRICE = "preco"
+    FORECAST = "previsao"
+    SCORE = "acerto"
+    STATUS = "status"
+
+
+class GapReason(StrEnum):
+    """Why events in between cannot be sent."""
+
+    TOO_OLD = "antigo_demais"
+    OTHER_DATA = "outros_dados"
+    AHEAD = "adiante"
+    UNREADABLE = "id_ilegivel"
+
+
+class Gap(Body):
+    """Eventos que faltam, e onde buscá-los."""
+
+    model_config = ConfigDict(title="Lacuna")
+
+    tipo: EventKind = Field(description="O que falta")
+    motivo: GapReason = Field(
+        description="`antigo_demais`: já não se guarda; `outros_dados`: a fonte mudou; `adiante`: os dados voltaram a "
+        "um estado anterior; `id_ilegivel`: `Last-Event-ID` não é daqui"
+    )
+    desde: Timestamp | None = Field(description="A partir de quando; nulo se não se sabe")
+    buscar: str = Field(
+        description="Endereço em que está o que falta, com `{moeda}` no lugar de cada moeda",
+        examples=["/previsoes/{moeda}?inicio=2026-11-22T14:03:30.000Z"],
+    )
+
+
+class SuiteState(Body):
+    """Estado do sistema, quando muda."""
+
+    model_config = ConfigDict(title="Estado")
+
+    status: Literal["ok", "degradado", "aguardando_dados"]
+    codigos_dos_problemas: list[str] = Field(examples=[["collector_stopped"]])
+    fonte: SourceName | None
+    dados_reais: bool
+
+
+class EventsQuery(BaseModel):
+    """Which events are asked for."""
+
+    moedas: Annotated[
+        str | None,
+        Field(
+            description="Só destas moedas, ids ou símbolos com vírgulas entre eles; sem ele, de todas",
+            examples=["btc,eth"],
+            min_length=1,
+            max_length=30_000,
+        ),
+    ] = None
+    tipos: Annotated[
+        str | None,
+        Field(
+            description=f"Só destes tipos, com vírgulas entre eles: {_KINDS_TEXT}",
+            examples=["previsao"],
+            max_length=100,
+            json_schema_extra={"pattern": "^(preco|previsao|acerto|status)(,(preco|previsao|acerto|status))*$"},
+        ),
+    ] = None
+
+    @field_validator("tipos")
+    @classmethod
+    def _check_kinds(cls, value: str | None) -> str | None:
+        if value is not None:
+            for kind in value.split(","):
+                EventKind(kind)
+        return value
+
+    @property
+    def kinds(self) -> frozenset[EventKind]:
+        """The kinds asked for."""
+        return (
+            frozenset(EventKind) if self.tipos is None else frozenset(EventKind(kind) for kind in self.tipos.split(","))
+        )
+
+    @property
+    def names(self) -> tuple[str, ...] | None:
+        """The names of the coins asked for; None for all."""
+        return None if self.moedas is None else tuple(dict.fromkeys(self.moedas.split(",")))
+
+
+EventsQueryDep = Annotated[EventsQuery, Query()]
+LastEventId = Annotated[
+    str | None,
+    Header(
+        alias="Last-Event-ID",
+        description="O `id` do último evento recebido: a resposta continua depois dele",
+        max_length=100,
+        examples=["1234.1795356984123.9f3c21"],
+    ),
+]

@@ -1,0 +1,148 @@
+"""What collector and pipeline have added since a known moment, read from what they stored.
+
+Nothing is remembered from one call to the next, so the answers stay the same over restarts of every process.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from core.errors import NotReady
+from core.publishing.parquet import read_table
+from core.reading.queries import forecast_views, parts_between
+from core.reading.readers import Readers
+from core.reading.values import ForecastView
+from core.times import FOREVER_MS, HOUR_MS
+
+__all__ = ["Moment", "NewPrices", "moment", "new_outcomes", "new_prices", "new_publications", "published_forecasts"]
+
+_LATEST: Final = re.compile(r"latest-(\d+)\.parquet")
+_PRICE_LIMITS: Final = (8, 64, 2_000)
+_HOUR_MIN: Final = 60
+
+
+@dataclass(frozen=True, order=True)
+class Moment:
+    """A moment in what is stored; both numbers are 0 before there is anything.
+
+    Attributes:
+        publication: number of the newest published forecasts; it only grows.
+        fetched_ms: when the newest price was fetched, in UTC milliseconds.
+    """
+
+    publication: int
+    fetched_ms: int
+
+
+@dataclass(frozen=True)
+class NewPrices:
+    """Rows of PRICE_TABLE of one coin, oldest first, and the event time of the price before them, if there is one."""
+
+    before_ms: int | None
+    rows: pa.Table
+
+
+def moment(readers: Readers) -> Moment:
+    """The present moment.
+
+    Raises:
+        NotReady: the suite has not decided on a source yet.
+    """
+    try:
+        latest = readers.manifest()[1].entries.get("latest")
+        publication = 0 if latest is None else _number(latest.file)
+    except NotReady:
+        publication = 0
+    try:
+        fetched_ms = max((price.fetched_ms for price in readers.latest_prices().values()), default=0)
+    except NotReady:
+        fetched_ms = 0
+    readers.workspace()
+    return Moment(publication, fetched_ms)
+
+
+def new_publications(folder: Path, start: int, end: int) -> list[int] | None:
+    """Numbers of the forecasts that were published after `start`, up to `end`; None if some may be deleted already.
+
+    Superseded files live on for a while. They are deleted from the oldest on, so that none is missing after one that
+    is still there.
+    """
+    if start == end:
+        return []
+    kept = sorted(_number(path.name) for path in folder.glob("latest-*.parquet"))
+    is_whole = start in kept or (start == 0 and kept[:1] == [1])
+    return [number for number in kept if start < number <= end] if is_whole else None
+
+
+def published_forecasts(folder: Path, number: int) -> Mapping[str, ForecastView]:
+    """Forecasts of one publication, by coin.
+
+    Raises:
+        NotReady: they were deleted.
+    """
+    table = read_table(folder / f"latest-{number:09d}.parquet")
+    trained = (table.schema.metadata or {}).get(b"trained_ms")
+    return forecast_views(table, int(trained) if trained else None)
+
+
+def new_prices(readers: Readers, coin_id: str, start_ms: int, end_ms: int) -> NewPrices | None:
+    """Newest prices of a coin that were fetched within (start_ms, end_ms]; None if they are too many.
+
+    Prices that a back-fill added before the newest known one are no news.
+    """
+    for limit in _PRICE_LIMITS:
+        table = readers.price_table(coin_id, 0, FOREVER_MS, limit)
+        times, fetched = (_milliseconds(table[name]) for name in ("time", "fetched"))
+        known = np.flatnonzero(fetched <= start_ms)
+        if known.size or len(times) < limit:
+            count = int(known[0]) if known.size else len(times)
+            fresh = np.flatnonzero(fetched[:count] <= end_ms)[::-1]
+            return NewPrices(int(times[count]) if known.size else None, table.take(pa.array(fresh)))
+    return None
+
+
+def new_outcomes(readers: Readers, prices: Mapping[str, NewPrices]) -> Mapping[str, pa.Table]:
+    """Logged one-hour forecasts whose outcome became known with these prices: rows of LOG_TABLE, oldest first."""
+    spans = {
+        coin: (new.before_ms - HOUR_MS + 1, int(_milliseconds(new.rows["time"])[-1]) - HOUR_MS)
+        for coin, new in prices.items()
+        if new.rows.num_rows and new.before_ms is not None
+    }
+    if not spans:
+        return {}
+    due = _logged_coins(readers, min(first for first, _ in spans.values()), max(last for _, last in spans.values()))
+    found = {coin: readers.log_table(coin, *spans[coin], _PRICE_LIMITS[-1]) for coin in spans if coin in due}
+    return {coin: rows.filter(pc.is_valid(rows["actual"])).sort_by("origin") for coin, rows in found.items()}
+
+
+def _logged_coins(readers: Readers, start_ms: int, end_ms: int) -> set[str]:
+    """Coins with a logged one-hour forecast whose origin lies within [start_ms, end_ms]."""
+    try:
+        folder, manifest = readers.manifest()
+    except NotReady:
+        return set()
+    coins: set[str] = set()
+    for part in parts_between(manifest.parts.get("log", ()), start_ms, end_ms):
+        table = read_table(folder / part.file, ["coin", "origin", "horizon_min"])
+        origin = _milliseconds(table["origin"])
+        is_due = (origin >= start_ms) & (origin <= end_ms) & (table["horizon_min"].to_numpy() == _HOUR_MIN)
+        coins.update(table["coin"].filter(pa.array(is_due)).unique().to_pylist())
+    return coins
+
+
+def _milliseconds(times: pa.ChunkedArray) -> npt.NDArray[np.int64]:
+    return np.asarray(times.cast(pa.int64()).to_numpy(), dtype=np.int64)
+
+
+def _number(file: str) -> int:
+    match = _LATEST.fullmatch(file)
+    return int(match[1]) if match else 0
