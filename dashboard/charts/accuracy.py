@@ -144,7 +144,7 @@ def miss_chart(miss: LoggedForecast, prices: Points, style: ChartStyle) -> Figur
         "type": "scatter", "mode": "lines", "x": [miss.origin_ms, miss.target_ms, miss.target_ms, miss.origin_ms],
         "y": [miss.price_origin, miss.high_80, miss.low_80, miss.price_origin], "fill": "toself",
         "fillcolor": faded(PAST, 0.25), "line": {"width": 0}, "hoverinfo": "skip",
-        "name": style.texts("chart.past_band"),
+        "name": style.texts("chart.past_live"),
     }  # fmt: skip
     line = {
         "type": "scatter", "mode": "lines", "x": list(prices[0]), "y": list(prices[1]),

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from core.number_format import price_decimals
+from core.reading.track_record import PastForecasts
 from core.reading.values import ForecastStep, ForecastView, LoggedForecast
-from core.times import MINUTE_MS
+from core.times import HOUR_MS, MINUTE_MS
 from dashboard.charts.figure import Figure, packed
-from dashboard.charts.palette import BAND_OPACITY, FORECAST, HISTORY, PAST, faded
+from dashboard.charts.palette import BAND_OPACITY, FORECAST, HISTORY, PAST, WORSE, faded
 from dashboard.charts.style import ChartStyle, add_watermark
 from dashboard.charts.time_axis import GAP_MS, WINDOWS, Points, max_gap_ms, thinned, time_layout, with_gaps
 
@@ -19,6 +20,9 @@ _BANDS: Final = (("q025", "q975", 95), ("q10", "q90", 80), ("q25", "q75", 50))
 _SECONDS: Final = -3
 """Decimals of times in milliseconds: a chart needs no finer ones than seconds."""
 
+_BACKTEST_GAP_MS: Final = 3 * HOUR_MS // 2
+"""The backtest forecasts at most once an hour."""
+
 _ROUND: Final = {"shape": "spline", "smoothing": 0.8}
 """Rounds the corners between horizons: the intervals have one value each 5 minutes, not a turn there."""
 
@@ -26,7 +30,7 @@ _ROUND: Final = {"shape": "spline", "smoothing": 0.8}
 def price_chart(
     history: Points,
     forecast: ForecastView | None,
-    past: Sequence[LoggedForecast],
+    past: PastForecasts,
     window: str,
     style: ChartStyle,
 ) -> Figure:
@@ -35,7 +39,7 @@ def price_chart(
     Args:
         history: Prices up to now.
         forecast: The newest forecast, or None before the first one.
-        past: Past one-hour forecasts to draw at their target times; may be empty.
+        past: Past one-hour forecasts to draw at their target times, and which of them failed; may be empty.
         window: A key of `WINDOWS`: how far back the axis reaches.
         style: Formats and watermark.
 
@@ -47,9 +51,10 @@ def price_chart(
     decimals = price_decimals(values[-1] if values else forecast.price_origin if forecast else 1.0)
     pen = _Pen(style, decimals)
     figure: Figure = {"data": [], "layout": time_layout(style.formats, decimals)}
-    figure["data"] += pen.past(past) if past else []
+    figure["data"] += pen.past(past.live, "live", GAP_MS) + pen.past(past.backtest, "backtest", _BACKTEST_GAP_MS)
     figure["data"] += pen.bands(forecast) if forecast else []
     figure["data"].append(pen.history(history, window))
+    figure["data"] += pen.misses((*past.backtest, *past.live))
     if forecast is not None:
         figure["data"].append(pen.forecast(forecast))
         _mark_origin(figure, forecast.origin_ms, style)
@@ -113,21 +118,31 @@ class _Pen:
             line={"color": FORECAST, "width": 2.5, **_ROUND},
         )  # fmt: skip
 
-    def past(self, past: Sequence[LoggedForecast]) -> list[dict[str, Any]]:
-        """Past one-hour forecasts at their target times: the 80 % interval and the mean."""
-        logged = sorted(past, key=lambda row: row.target_ms)
-        times = [row.target_ms for row in logged]
-        outline_times, outline_values = _outlines(logged)
-        band = self._line(
-            outline_times, outline_values, name=self._style.texts("chart.past_band"), line={"width": 0},
-            fill="toself", fillcolor=faded(PAST, 0.16), hoverinfo="skip",
-        )  # fmt: skip
-        spread_times, means = with_gaps(times, [row.mean for row in logged], GAP_MS)
-        mean = self._line(
-            spread_times, means, name=self._style.texts("chart.past"), hovertemplate=self._hover,
-            line={"color": PAST, "width": 1.5, "dash": "dot"},
-        )  # fmt: skip
-        return [band, mean]
+    def past(self, past: Sequence[LoggedForecast], kind: str, gap_ms: int) -> list[dict[str, Any]]:
+        """The 80 % intervals of past one-hour forecasts of a kind (live or backtest) at their target times."""
+        if not past:
+            return []
+        times, values = _outlines(past, gap_ms)
+        return [
+            self._line(
+                times, values, name=self._style.texts(f"chart.past_{kind}"), line={"width": 0}, fill="toself",
+                fillcolor=faded(PAST, 0.2 if kind == "live" else 0.1), hoverinfo="skip",
+            )
+        ]  # fmt: skip
+
+    def misses(self, past: Sequence[LoggedForecast]) -> list[dict[str, Any]]:
+        """Prices that fell outside the 80 % interval forecast an hour before."""
+        missed = [
+            (row.target_ms, row.actual)
+            for row in past
+            if row.actual is not None and not row.low_80 <= row.actual <= row.high_80
+        ]
+        if not missed:
+            return []
+        times, values = zip(*missed, strict=True)
+        name = self._style.texts("chart.missed")
+        marks = {"mode": "markers", "marker": {"color": WORSE, "size": 5}, "hoverinfo": "skip"}
+        return [self._line(times, values, name=name, **marks)]
 
     def _line(self, times: Sequence[int], values: Sequence[float | None], **properties: Any) -> dict[str, Any]:
         return {
@@ -146,14 +161,14 @@ class _Pen:
         return "<br>" + self._style.texts("chart.ranges", range_80=ranges[80], range_95=ranges[95])
 
 
-def _outlines(logged: Sequence[LoggedForecast]) -> tuple[list[int], list[float | None]]:
+def _outlines(logged: Sequence[LoggedForecast], gap_ms: int) -> tuple[list[int], list[float | None]]:
     """The 80 % intervals as closed outlines, one per stretch without a gap, parted by empty points."""
     times: list[int] = []
     values: list[float | None] = []
     stretch: list[LoggedForecast] = []
     for row, following in zip(logged, (*logged[1:], None), strict=True):
         stretch.append(row)
-        if following is None or following.target_ms - row.target_ms > GAP_MS:
+        if following is None or following.target_ms - row.target_ms > gap_ms:
             times += [*(piece.target_ms for piece in stretch), *(piece.target_ms for piece in reversed(stretch))]
             values += [*(piece.high_80 for piece in stretch), *(piece.low_80 for piece in reversed(stretch))]
             times.append(times[-1])

@@ -25,7 +25,7 @@ def catalogue(language: str) -> dict[str, str]:
 
 
 class Texts:
-    """The texts of one language: `texts("overview.price_now")`."""
+    """The texts of one language: `texts("coin.price_now")`."""
 
     def __init__(self, language: str) -> None:
         self.language = language

@@ -12,19 +12,24 @@ from streamlit.elements.metric import DeltaArrow, DeltaColor
 from core.errors import NotReady
 from core.forecast_schema import KIND_MODEL
 from core.number_format import price_decimals
+from core.reading.answers import outlook
 from core.reading.readers import Readers
-from core.reading.values import ForecastView, LoggedForecast, Quote
+from core.reading.track_record import PastForecasts, RangeCount, count_inside, past_forecasts
+from core.reading.values import ForecastView, Quote
 from core.times import HOUR_MS, now_ms
 from core.workspace import Workspace
+from dashboard.charts.coin_words import window_sentence
 from dashboard.charts.figure import Chart, chart_json
 from dashboard.charts.price import price_chart
 from dashboard.charts.style import ChartStyle
 from dashboard.charts.tables import steps_rows, text_table
 from dashboard.charts.time_axis import WINDOWS
 from dashboard.i18n.numbers import Formats
+from dashboard.panels.coin_outlook import draw_outlook, draw_reasons
+from dashboard.panels.level_calculator import draw_calculator
 from dashboard.shell.chart import show_chart
 from dashboard.shell.context import View, ViewContext, escape_markdown, showing_errors
-from dashboard.shell.query_choices import choose_coin, choose_window
+from dashboard.shell.query_choices import choose_coin, choose_window, keep_value, kept_value
 
 __all__ = ["VIEW", "price_figure", "show"]
 
@@ -36,9 +41,6 @@ class _Delta(TypedDict):
 
 
 _LIVE_EVERY: Final = "2s"
-_PAST_LIMIT: Final = 2100
-"""More than the logged forecasts of a week, one every 5 minutes."""
-
 _VISIBLE: Final = 0.005
 """Smaller changes, in percent, round to 0,00 % and have neither colour nor arrow."""
 
@@ -48,14 +50,35 @@ def show(view: ViewContext) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom", key="controls"):
         coin = choose_coin(view)
         window = choose_window(view)
-        with_past = st.toggle(
-            view.texts("overview.past"),
-            key="anteriores",
-            persist_state="session",
-            help=view.texts("overview.past_help"),
-        )
+        with_past = _choose_past(view)
+    st.fragment(_outlook, run_every=_LIVE_EVERY)(view, coin)
     st.fragment(_cards, run_every=_LIVE_EVERY)(view, coin)
     st.fragment(_chart, run_every=_LIVE_EVERY)(view, coin, window, with_past)
+    st.fragment(_answers, run_every=_LIVE_EVERY)(view, coin)
+
+
+def _choose_past(view: ViewContext) -> bool:
+    """Whether past forecasts are laid over the prices; kept in the address as `?anteriores=`."""
+    shown = st.toggle(
+        view.texts("coin.past"),
+        value=kept_value("anteriores", "sim") == "sim",
+        key="ver_anteriores",
+        persist_state="session",
+        help=view.texts("coin.past_help"),
+    )
+    keep_value("anteriores", "sim" if shown else "nao")
+    return shown
+
+
+def _outlook(view: ViewContext, coin: str) -> None:
+    with showing_errors(view):
+        draw_outlook(view, coin)
+
+
+def _answers(view: ViewContext, coin: str) -> None:
+    with showing_errors(view):
+        draw_calculator(view, coin)
+        draw_reasons(view, coin)
 
 
 @lru_cache(maxsize=8)
@@ -71,7 +94,7 @@ def price_figure(
     newest_ms = (quotes[coin].updated_ms if coin in quotes else None) or now_ms()
     start_ms = max(0, newest_ms - WINDOWS[window])
     history = readers.series(coin, start_ms)
-    past = _past(readers, coin, start_ms, newest_ms, window) if with_past else []
+    past = past_forecasts(readers, coin, start_ms, newest_ms) if with_past else PastForecasts((), ())
     first_ms = history[0][0] if history[0] else newest_ms
     since_ms = first_ms if first_ms - start_ms > HOUR_MS // 4 and start_ms else None
     figure = price_chart(history, _forecast(readers, coin), past, window, style)
@@ -81,11 +104,11 @@ def price_figure(
 
 def _around(name: str, coin: str, window: str, workspace: Workspace, style: ChartStyle) -> Chart:
     """Title, file name and text alternative of the price chart."""
-    title = style.texts("overview.chart_title", coin=name, currency=style.formats.symbol, window=window)
+    title = style.texts("coin.chart_title", coin=name, currency=style.formats.symbol, window=window)
     return Chart(
         title=title if style.watermark is None else f"{title} · {style.watermark}",
         file=f"{coin}-{window}-{workspace.currency}-{workspace.source.value}",
-        alt=style.texts("overview.chart_alt", coin=name, window=window),
+        alt=style.texts("coin.chart_alt", coin=name, window=window),
         view=f"{coin} {window}",
         live=True,
         clock=True,
@@ -99,15 +122,29 @@ def _chart(view: ViewContext, coin: str, window: str, with_past: bool) -> None:
         )
         with st.container(border=True, key="price_chart"):
             show_chart(chart, key="price")
+            if with_past:
+                st.caption(escape_markdown(_counted(view, coin, window)))
             if since_ms is not None:
-                st.caption(escape_markdown(view.texts("overview.since", moment=view.formats.date_time(since_ms))))
+                st.caption(escape_markdown(view.texts("coin.since", moment=view.formats.date_time(since_ms))))
         forecast = _forecast(view.readers, coin)
         if forecast is None:
             st.info(view.texts("waiting.forecast"), icon=":material/hourglass_top:")
         else:
-            with st.expander(view.texts("overview.steps"), icon=":material/table_rows:"):
+            with st.expander(view.texts("coin.steps"), icon=":material/table_rows:"):
                 rows = steps_rows(forecast, view.formats, view.texts)
                 st.dataframe(text_table(rows), hide_index=True, key="steps_table")
+
+
+def _counted(view: ViewContext, coin: str, window: str) -> str:
+    """How many of the past forecasts in the chart were right."""
+    newest_ms = next((quote.updated_ms for quote in view.readers.quotes() if quote.id == coin), None) or now_ms()
+
+    def count() -> tuple[RangeCount, RangeCount]:
+        past = past_forecasts(view.readers, coin, max(0, newest_ms - WINDOWS[window]), newest_ms)
+        return count_inside(past.live), count_inside(past.backtest)
+
+    live, backtest = view.readers.cached(f"counted {coin} {window}", view.readers.version(), count)
+    return window_sentence(live, backtest, view.formats, view.texts)
 
 
 def _cards(view: ViewContext, coin: str) -> None:
@@ -126,9 +163,9 @@ def _cards(view: ViewContext, coin: str) -> None:
 def _price_card(view: ViewContext, quote: Quote) -> None:
     change = quote.change_24h_percent
     st.metric(
-        view.texts("overview.price_now"),
+        view.texts("coin.price_now"),
         escape_markdown(view.formats.price(quote.price)),
-        delta_description=view.texts("overview.in_24h"),
+        delta_description=view.texts("coin.in_24h"),
         border=True,
         height="stretch",
         **_delta(view.formats, change),
@@ -136,27 +173,43 @@ def _price_card(view: ViewContext, quote: Quote) -> None:
 
 
 def _forecast_cards(view: ViewContext, grid: GridContainer, forecast: ForecastView, decimals: int) -> None:
+    """The cards of the next hour; forecast and chance of a rise only where they differ from price and one half."""
     texts, formats = view.texts, view.formats
     step = forecast.steps[-1]
-    change = 100.0 * (step.mean / forecast.price_origin - 1.0)
-    st.metric(
-        texts("overview.forecast_at", clock=escape_markdown(formats.clock(step.target_ms))),
-        escape_markdown(formats.price(step.mean, decimals)),
-        help=texts("overview.forecast_help"),
-        border=True,
-        height="stretch",
-        **_delta(formats, change),
-    )
     with grid.cell(column_span=2):
         _range_card(view, forecast)
-    st.metric(
-        texts("overview.p_up"),
-        formats.percent(100 * step.p_up, 0),
-        help=texts("overview.p_up_help"),
-        border=True,
-        height="stretch",
-    )
+    _activity_cards(view, forecast)
+    if formats.price(step.mean, decimals) != formats.price(forecast.price_origin, decimals):
+        st.metric(
+            texts("coin.forecast_at", clock=escape_markdown(formats.clock(step.target_ms))),
+            escape_markdown(formats.price(step.mean, decimals)),
+            help=texts("coin.forecast_help"),
+            border=True,
+            height="stretch",
+            **_delta(formats, 100.0 * (step.mean / forecast.price_origin - 1.0)),
+        )
+    if formats.percent(100 * step.p_up, 0) != formats.percent(50.0, 0):
+        chance = formats.percent(100 * step.p_up, 0)
+        st.metric(texts("coin.p_up"), chance, help=texts("coin.p_up_help"), border=True, height="stretch")
     _model_card(view, forecast)
+
+
+def _activity_cards(view: ViewContext, forecast: ForecastView) -> None:
+    texts, formats = view.texts, view.formats
+    known = outlook(view.readers, forecast.coin_id)
+    move = f"±\u00a0{formats.percent(100 * known.expected_move)}"
+    st.metric(texts("coin.move"), move, help=texts("market.movimento_help"), border=True, height="stretch")
+    if known.regime is not None and known.activity_percentile is not None:
+        st.metric(
+            texts("coin.activity"),
+            texts(f"regime.{known.regime}"),
+            texts("coin.busier_than", percentile=formats.percent(known.activity_percentile, 0)),
+            delta_color="off",
+            delta_arrow="off",
+            help=texts("market.regime_help"),
+            border=True,
+            height="stretch",
+        )
 
 
 def _range_card(view: ViewContext, forecast: ForecastView) -> None:
@@ -164,13 +217,13 @@ def _range_card(view: ViewContext, forecast: ForecastView) -> None:
     quantiles = forecast.steps[-1].quantiles
     low, high = quantiles["q10"], quantiles["q90"]
     st.metric(
-        texts("overview.range"),
+        texts("coin.range"),
         escape_markdown(f"{formats.symbol}\u00a0{formats.price_range(low, high)}"),
         f"± {formats.percent(50.0 * (high - low) / forecast.price_origin)}",
         delta_color="off",
         delta_arrow="off",
-        delta_description=texts("overview.range_chance"),
-        help=texts("overview.range_help"),
+        delta_description=texts("coin.range_chance"),
+        help=texts("coin.range_help"),
         border=True,
         height="stretch",
     )
@@ -179,9 +232,9 @@ def _range_card(view: ViewContext, forecast: ForecastView) -> None:
 def _model_card(view: ViewContext, forecast: ForecastView) -> None:
     trained = forecast.trained_ms if forecast.kind == KIND_MODEL else None
     st.metric(
-        view.texts("overview.model"),
+        view.texts("coin.model"),
         view.texts(f"model.{forecast.kind}"),
-        None if trained is None else view.texts("overview.trained", age=_age(view.formats, trained)),
+        None if trained is None else view.texts("coin.trained", age=_age(view.formats, trained)),
         delta_color="off",
         delta_arrow="off",
         help=view.texts(f"model.{forecast.kind}_help"),
@@ -197,9 +250,9 @@ def _ages(view: ViewContext, quote: Quote, forecast: ForecastView | None) -> str
         return ""
     price = {"price_clock": formats.seconds(quote.updated_ms), "price_age": _age(formats, quote.updated_ms)}
     if forecast is None:
-        return view.texts("overview.age_only", **price)
+        return view.texts("coin.age_only", **price)
     made = {"forecast_clock": formats.seconds(forecast.created_ms), "forecast_age": _age(formats, forecast.created_ms)}
-    return view.texts("overview.ages", **price, **made)
+    return view.texts("coin.ages", **price, **made)
 
 
 def _forecast(readers: Readers, coin: str) -> ForecastView | None:
@@ -207,15 +260,6 @@ def _forecast(readers: Readers, coin: str) -> ForecastView | None:
         return readers.forecast(coin)
     except NotReady:
         return None
-
-
-def _past(readers: Readers, coin: str, start_ms: int, newest_ms: int, window: str) -> list[LoggedForecast]:
-    """One-hour forecasts whose target lies in the window; every fourth of them for a week."""
-    try:
-        logged = readers.logged(coin, start_ms - HOUR_MS, newest_ms - HOUR_MS, _PAST_LIMIT)
-    except NotReady:
-        return []
-    return logged[::4] if window == "7d" else logged
 
 
 def _age(formats: Formats, ts_ms: int) -> str:

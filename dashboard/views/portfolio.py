@@ -107,7 +107,7 @@ def _value_card(
         view.texts("portfolio.value_now"),
         escape_markdown(money(now.value, view.formats)),
         view.formats.percent(now.change_24h_percent, signed=True) if now.change_24h_percent is not None else None,
-        delta_description=view.texts("overview.in_24h"),
+        delta_description=view.texts("coin.in_24h"),
         border=True,
     )
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from core.forecast_schema import KIND_MODEL
+import pyarrow as pa
+
+from core.forecast_schema import FORECAST_SCHEMA, KIND_MODEL
 from core.times import HOUR_MS
 from tests.support.dashboard_page import cards_on, chart_on, open_page, text_on
 from tests.support.workspace import SampleWorkspace
@@ -55,14 +57,63 @@ def test_everything_stored_can_be_shown(running: SampleWorkspace) -> None:
     assert "Há preços guardados desde" not in text_on(page)
 
 
-def test_past_forecasts_can_be_shown(running: SampleWorkspace) -> None:
-    """The switch adds the forecasts made an hour before."""
+def test_past_forecasts_are_laid_over_the_prices(running: SampleWorkspace) -> None:
+    """They are there by default, counted below the chart; the choice against them is kept in the address."""
     page = open_page(pagina="moeda")
-    assert len(chart_on(page)["data"]) == 8
-    page.toggle(key="anteriores").set_value(True).run()
     drawn = {trace["name"]: trace for trace in chart_on(page)["data"]}
-    assert "Faixa de 80% de então" in drawn
-    assert max(drawn["Previsto 1 h antes"]["x"]) <= max(drawn["Preço"]["x"])
+    targets = [target for target in drawn["Faixa de 80% prevista 1 h antes"]["x"] if target is not None]
+    assert max(targets) <= max(drawn["Preço"]["x"])
+    assert "dentro da faixa de 80%" in text_on(page)
+    page.toggle(key="ver_anteriores").set_value(False).run()
+    assert "Faixa de 80% prevista 1 h antes" not in {trace["name"] for trace in chart_on(page)["data"]}
+    assert dict(page.query_params)["anteriores"] == "nao"
+    again = open_page(pagina="moeda", anteriores="nao")
+    assert not again.toggle(key="ver_anteriores").value
+
+
+def test_without_past_forecasts_the_page_says_why(make_workspace: Make) -> None:
+    """Before the first hour is over there is a sentence in their place."""
+    workspace = make_workspace()
+    workspace.fill_prices()
+    workspace.publish_forecasts()
+    text = text_on(open_page(pagina="moeda"))
+    assert "a primeira vence uma hora depois de feita" in text
+    assert "Ainda não se sabe o quanto confiar" in text
+
+
+def test_the_forecast_is_said_in_words(running: SampleWorkspace) -> None:
+    """A sentence gives the range, one the record of the week, and others say why the range is as wide as it is."""
+    running.publish_log(3)
+    text = text_on(open_page(pagina="moeda", moeda="btc"))
+    assert "Em 8 de cada 10 vezes, Bitcoin (BTC) deve estar entre US$" in text
+    assert "faixas como esta acertaram" in text
+    assert "mais movimento do que em 62% das suas horas" in text
+    assert "A última hora foi" in text
+
+
+def test_the_chance_of_a_level_is_computed(running: SampleWorkspace) -> None:
+    """A level far above is hardly reached; above and below make 100 %; the level of the address is taken."""
+    page = open_page(pagina="moeda", moeda="bitcoin", nivel="bitcoin:67187.33", minutos="30")
+    cards = cards_on(page)
+    assert (cards["Terminar acima"], cards["Terminar abaixo"]) == ("50,0%", "50,0%")
+    assert cards["Tocar o nível"] == "100,0%"
+    page.number_input(key="nivel_bitcoin").set_value(69_000.0).run()
+    assert float(cards_on(page)["Terminar acima"].removesuffix("%").replace(",", ".")) < 1
+    assert dict(page.query_params)["nivel"] == "bitcoin:69000.00"
+    other = open_page(pagina="moeda", moeda="bitcoin", nivel="ethereum:1").number_input(key="nivel_bitcoin")
+    assert float(other.value or 0) > 67_000
+
+
+def test_numbers_that_say_nothing_are_not_shown(running: SampleWorkspace) -> None:
+    """A forecast that is the price, and a chance of one half, have no card."""
+    rows = running._forecasts(running.now, KIND_MODEL)
+    for row in rows:
+        row |= {"p_up": 0.5, "mean": row["price_origin"]}
+    running.publisher.publish({"latest": pa.Table.from_pylist(rows, FORECAST_SCHEMA)})
+    cards = cards_on(open_page(pagina="moeda"))
+    assert "Chance de alta" not in cards
+    assert not any(name.startswith("Previsão às") for name in cards)
+    assert {"Preço agora", "Faixa provável em 1 h", "Movimento esperado em 1 h", "Agitação"} <= cards.keys()
 
 
 def test_prices_without_a_forecast(make_workspace: Make) -> None:
