@@ -195,9 +195,9 @@ def test_a_stopped_collector_is_announced(running: SampleWorkspace, visit: Calla
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_a_phone_never_scrolls_sideways(visit: Callable[..., Page], theme: str) -> None:
     """Every view fits into 390 pixels, in light and dark, with its charts drawn."""
-    for view in ("visao", "moeda", "precisao", "comparacao", "exportar", "diagnostico"):
+    for view in ("visao", "moeda", "precisao", "comparacao", "carteira", "exportar", "diagnostico"):
         page = visit(f"?pagina={view}", width=390, height=844, theme=theme)
-        expect(page.get_by_text("Powered by")).to_be_visible()
+        expect(page.get_by_text("recomendação de investimento")).to_be_visible()
         if view in ("moeda", "precisao", "comparacao"):
             expect(page.locator(CHART).first).to_be_visible()
         main = page.get_by_test_id("stMain")
