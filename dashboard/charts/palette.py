@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from typing import Final
+from zlib import crc32
+
+from core.settings import DEFAULT_COINS
 
 __all__ = [
     "BAND_OPACITY",
@@ -13,6 +16,7 @@ __all__ = [
     "PAST",
     "RIGHT",
     "WORSE",
+    "coin_colour",
     "faded",
 ]
 
@@ -27,7 +31,14 @@ BAND_OPACITY: Final = {95: 0.12, 80: 0.18, 50: 0.28}
 """Opacity of each interval; the intervals overlap, so that the colour is strongest in the middle."""
 
 CATEGORIES: Final = ("#2f81f7", "#e8730c", "#1a9e77", "#a371f7", "#d1495b", "#c9a50b", "#17a2b8", "#8b949e")
-"""Colours of the comparison, one per coin; it takes at most as many coins."""
+"""Colours of coins; a comparison takes at most as many coins."""
+
+_OWN: Final = {coin: CATEGORIES[place % len(CATEGORIES)] for place, coin in enumerate(DEFAULT_COINS)}
+
+
+def coin_colour(coin_id: str) -> str:
+    """The colour of a coin, the same on every page and beside any other coins."""
+    return _OWN.get(coin_id, CATEGORIES[crc32(coin_id.encode()) % len(CATEGORIES)])
 
 
 def faded(colour: str, opacity: float) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -10,42 +12,48 @@ from pandas.io.formats.style import Styler
 
 from core.accuracy.scores import Score
 from core.number_format import price_decimals
-from core.reading.values import ForecastView, Quote
-from dashboard.charts.palette import RIGHT, WORSE
+from core.reading.values import ForecastView
+from dashboard.charts.co_movement import Liveliness
+from dashboard.charts.palette import HISTORY, RIGHT, WORSE, faded
 from dashboard.i18n.numbers import Formats
 from dashboard.i18n.texts import Texts
 
-__all__ = ["coin_table", "score_table", "steps_rows", "text_table"]
+__all__ = ["correlation_table", "liveliness_table", "score_table", "steps_rows", "text_table"]
 
 
-def coin_table(
-    quotes: Sequence[Quote],
-    forecasts: Mapping[str, ForecastView],
-    sparklines: Mapping[str, Sequence[float]],
-    formats: Formats,
-    texts: Texts,
+def correlation_table(
+    found: Mapping[tuple[str, str], float | None], labels: Mapping[str, str], formats: Formats
 ) -> Styler:
-    """One row per coin: price, its last day, and the forecast of the next hour."""
-    rows = []
-    for quote in quotes:
-        mean, expected, width, p_up = _next_hour(forecasts.get(quote.id))
-        rows.append(
+    """One row and one column per coin: how closely their hourly changes go together, from -1 to 1, in colour too."""
+    rows = {
+        label: {other_label: found[coin, other] for other, other_label in labels.items()}
+        for coin, label in labels.items()
+    }
+    frame = pd.DataFrame.from_dict(rows, orient="index", dtype=float)
+    text: Any = partial(formats.ratio, decimals=2)
+    return frame.style.format(text, na_rep="—").map(_correlation_colour)
+
+
+def liveliness_table(rows: Sequence[Liveliness], names: Mapping[str, str], formats: Formats, texts: Texts) -> Styler:
+    """One row per coin: expected move, recent move, how many times the usual that is, and percentile of activity."""
+    frame = pd.DataFrame(
+        [
             {
-                texts("table.coin"): f"{quote.name} ({quote.symbol.upper()})",
-                texts("table.price"): quote.price,
-                texts("table.change"): quote.change_24h_percent,
-                texts("table.last_day"): list(sparklines.get(quote.id, ())),
-                texts("table.forecast"): mean,
-                texts("table.expected"): expected,
-                texts("table.width"): width,
-                texts("table.p_up"): p_up,
+                texts("table.coin"): names.get(row.coin, row.coin),
+                texts("table.times_normal"): row.times_normal,
+                texts("comparison.expected"): 100 * row.expected,
+                texts("comparison.recent"): _percent(row.recent),
+                texts("table.percentile"): row.percentile,
             }
-        )
-    frame = pd.DataFrame(rows)
-    prices = {texts(f"table.{name}"): formats.price for name in ("price", "forecast")}
-    changes = {texts(f"table.{name}"): _signed(formats) for name in ("change", "expected")}
-    shares = {texts("table.width"): formats.percent, texts("table.p_up"): _whole(formats)}
-    return _styled(frame, {**prices, **changes, **shares})
+            for row in rows
+        ]
+    )
+    percents = {texts(f"comparison.{name}"): formats.percent for name in ("expected", "recent")}
+    others = {
+        texts("table.times_normal"): lambda value: f"{formats.ratio(value, 1)}×",
+        texts("table.percentile"): formats.number,
+    }
+    return _styled(frame.astype(dict.fromkeys(frame.columns[1:], float)), {**percents, **others})
 
 
 def score_table(scores: Mapping[str, Score], names: Mapping[str, str], formats: Formats, texts: Texts) -> Styler:
@@ -97,13 +105,11 @@ def text_table(
     return frame.style.map(lambda text: f"color: {WORSE if text in alarming else RIGHT}", subset=[judged])
 
 
-def _next_hour(forecast: ForecastView | None) -> tuple[float | None, float | None, float | None, float | None]:
-    """Mean price in one hour; its change, the 80 % width and the chance of a rise in percent."""
-    if forecast is None:
-        return None, None, None, None
-    step, price = forecast.steps[-1], forecast.price_origin
-    width = step.quantiles["q90"] - step.quantiles["q10"]
-    return step.mean, 100 * (step.mean / price - 1), 100 * width / price, 100 * step.p_up
+def _correlation_colour(value: Any) -> str:
+    """Blue for coins that move together, red for opposite ones, the stronger the more."""
+    if math.isnan(value):
+        return ""
+    return f"background-color: {faded(HISTORY if value >= 0 else WORSE, round(0.6 * abs(value), 3))}"
 
 
 def _styled(frame: pd.DataFrame, formatters: Mapping[str, Any]) -> Styler:
@@ -118,7 +124,3 @@ def _percent(share: float | None) -> float | None:
 
 def _signed(formats: Formats) -> Any:
     return lambda value: formats.percent(value, signed=True)
-
-
-def _whole(formats: Formats) -> Any:
-    return lambda value: formats.percent(value, 0)

@@ -1,39 +1,40 @@
-"""View that compares coins on one scale and lists every coin in a table."""
+"""View that compares coins: on one scale, by correlation, and by how much they are expected to move."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import lru_cache, partial
 from typing import Final
 
 import streamlit as st
-from pandas.io.formats.style import Styler
 
 from core.errors import NotReady
+from core.reading.answers import HourAhead, hours_ahead
 from core.reading.readers import Readers
-from core.times import DAY_MS, MINUTE_MS, now_ms
-from dashboard.charts.comparison import comparison_chart
+from core.times import DAY_MS, GRID_STEP_MS, HOUR_MS, now_ms
+from dashboard.charts.co_movement import Liveliness, correlations, default_coins, hourly_changes, liveliness
+from dashboard.charts.comparison import comparison_chart, moves_chart
 from dashboard.charts.figure import Chart, chart_json
 from dashboard.charts.palette import CATEGORIES
 from dashboard.charts.style import ChartStyle
-from dashboard.charts.tables import coin_table
+from dashboard.charts.tables import correlation_table, liveliness_table
 from dashboard.charts.time_axis import WINDOWS
-from dashboard.i18n.numbers import Formats
-from dashboard.i18n.texts import Texts
 from dashboard.shell.chart import show_chart
 from dashboard.shell.context import View, ViewContext, showing_errors
 from dashboard.shell.query_choices import choose_window, query_choice, query_choices, segmented
 
-__all__ = ["VIEW", "coins_table", "comparison_figure", "show", "sparklines"]
+__all__ = ["VIEW", "comparison_figure", "lively_coins", "moves_figure", "show"]
 
 _EVERY: Final = "3s"
 _SCALES: Final = ("variacao", "indice")
 _FIRST_SHOWN: Final = 5
-_SPARK_STEP_MS: Final = 30 * MINUTE_MS
-_SPARK_RENEWED_MS: Final = 5 * MINUTE_MS
+_CORRELATED_MS: Final = 7 * DAY_MS
+_USUAL_MS: Final = DAY_MS
+_MAX_RANKED: Final = 250
 
 
 def show(view: ViewContext) -> None:
-    """Draw the choices of coins, window and scale, the chart, and the table."""
+    """Draw the choices of coins, window and scale, and the four comparisons."""
     texts, names = view.texts, view.names
     with st.container(horizontal=True, vertical_alignment="bottom"):
         window = choose_window(view)
@@ -46,43 +47,47 @@ def show(view: ViewContext) -> None:
         max_selections=len(CATEGORIES),
         placeholder=texts("comparison.choose"),
     )
-    coins = query_choices("moedas", tuple(names), tuple(names)[:_FIRST_SHOWN], box, lambda coin: names[coin])
-    st.fragment(_chart, run_every=_EVERY)(view, tuple(coins), window, scale)
-    st.fragment(_table, run_every=_EVERY)(view)
+    first = default_coins(view.quotes, _hours(view.readers), _FIRST_SHOWN)
+    coins = tuple(query_choices("moedas", tuple(names), first, box, lambda coin: names[coin]))
+    st.fragment(_chart, run_every=_EVERY)(view, coins, window, scale)
+    st.fragment(_correlations, run_every=_EVERY)(view, coins)
+    st.fragment(_moves, run_every=_EVERY)(view, coins)
 
 
 @lru_cache(maxsize=8)
 def comparison_figure(
-    readers: Readers, _version: str, names: tuple[tuple[str, str], ...], *, window: str, scale: str, style: ChartStyle
+    readers: Readers, _version: str, coins: tuple[str, ...], *, window: str, scale: str, style: ChartStyle
 ) -> bytes:
-    """The comparison chart of one version of the data, as JSON; `names` has pairs of coin id and shown name."""
-    newest_ms = max((quote.updated_ms or 0 for quote in readers.quotes()), default=0)
-    series = {coin: readers.series(coin, max(0, newest_ms - WINDOWS[window])) for coin, _ in names}
-    figure = comparison_chart(series, dict(names), window, as_index=scale == "indice", style=style)
+    """The comparison chart of one version of the data, as JSON."""
+    quotes = {quote.id: quote for quote in readers.quotes()}
+    newest_ms = max((quote.updated_ms or 0 for quote in quotes.values()), default=0)
+    series = {coin: readers.series(coin, max(0, newest_ms - WINDOWS[window])) for coin in coins}
+    names = {coin: f"{quotes[coin].name} ({quotes[coin].symbol.upper()})" for coin in coins if coin in quotes}
+    figure = comparison_chart(series, names, _symbols(readers), window, as_index=scale == "indice", style=style)
     alt = style.texts("comparison.alt", window=window)
-    around = Chart(
-        title=alt, file=f"comparacao-{window}-{readers.workspace().source.value}", alt=alt,
-        view=f"{window} {scale}", live=True,
-    )  # fmt: skip
-    return chart_json(figure, around, style.formats)
+    return chart_json(figure, _around(readers, alt, f"comparacao-{window}", f"{window} {scale}"), style.formats)
+
+
+@lru_cache(maxsize=256)
+def changes_of(readers: Readers, coin: str, until_ms: int, span_ms: int) -> Mapping[int, float]:
+    """Hourly changes of a coin; callers round `until_ms` to save work."""
+    return hourly_changes(readers.series(coin, until_ms - span_ms, HOUR_MS))
 
 
 @lru_cache(maxsize=4)
-def sparklines(readers: Readers, coins: tuple[str, ...], until_ms: int) -> dict[str, list[float]]:
-    """Half-hourly prices of each coin's last day; callers round `until_ms` to 5 minutes to save work."""
-    return {coin: readers.series(coin, until_ms - DAY_MS, _SPARK_STEP_MS)[1] for coin in coins}
+def lively_coins(readers: Readers, _publication: str, until_ms: int) -> tuple[Liveliness, ...]:
+    """Expected and recent moves of the coins with a forecast, for one publication."""
+    hours = dict(list(_hours(readers).items())[:_MAX_RANKED])
+    return tuple(liveliness(hours, {coin: changes_of(readers, coin, until_ms, _USUAL_MS) for coin in hours}))
 
 
 @lru_cache(maxsize=8)
-def coins_table(readers: Readers, _version: str, until_ms: int, formats: Formats) -> Styler:
-    """The table of all coins for one version of the data."""
-    quotes = readers.quotes()
-    try:
-        forecasts = readers.forecasts()
-    except NotReady:
-        forecasts = {}
-    lines = sparklines(readers, tuple(quote.id for quote in quotes), until_ms)
-    return coin_table(quotes, forecasts, lines, formats, Texts(formats.language))
+def moves_figure(readers: Readers, publication: str, until_ms: int, coins: tuple[str, ...], style: ChartStyle) -> bytes:
+    """The chart of expected against recent moves, as JSON."""
+    rows = [row for row in lively_coins(readers, publication, until_ms) if row.coin in coins]
+    title = style.texts("comparison.moves")
+    figure = moves_chart(rows, _symbols(readers), style)
+    return chart_json(figure, _around(readers, title, "comparacao-movimentos", ",".join(coins)), style.formats)
 
 
 def _chart(view: ViewContext, coins: tuple[str, ...], window: str, scale: str) -> None:
@@ -90,25 +95,66 @@ def _chart(view: ViewContext, coins: tuple[str, ...], window: str, scale: str) -
         if not coins:
             st.info(view.texts("comparison.none"), icon=":material/touch_app:")
             return
-        names = tuple((coin, view.names[coin]) for coin in coins)
         figure = comparison_figure(
-            view.readers, view.readers.version(), names, window=window, scale=scale, style=view.chart_style
+            view.readers, view.readers.version(), coins, window=window, scale=scale, style=view.chart_style
         )
         show_chart(figure, key="comparison")
         st.caption(view.texts(f"comparison.about_{scale}"))
 
 
-def _table(view: ViewContext) -> None:
-    with showing_errors(view):
-        st.markdown(f"**{view.texts('comparison.table')}**")
-        until_ms = now_ms() // _SPARK_RENEWED_MS * _SPARK_RENEWED_MS
-        table = coins_table(view.readers, view.readers.version(), until_ms, view.formats)
-        st.dataframe(
-            table,
-            hide_index=True,
-            key="coins_table",
-            column_config={view.texts("table.last_day"): st.column_config.LineChartColumn()},
-        )
+def _correlations(view: ViewContext, coins: tuple[str, ...]) -> None:
+    """How closely the hourly changes of the chosen coins go together."""
+    if len(coins) < 2:
+        return
+    texts = view.texts
+    with showing_errors(view), st.container(border=True, key="correlation_card"):
+        st.markdown(f"**{texts('comparison.correlation')}**", help=texts("comparison.correlation_help"))
+        changes = {coin: changes_of(view.readers, coin, _until_ms(), _CORRELATED_MS) for coin in coins}
+        symbols = _symbols(view.readers)
+        labels = {coin: symbols.get(coin, coin) for coin in coins}
+        st.dataframe(correlation_table(correlations(changes), _distinct(labels), view.formats), key="correlation_table")
+        st.caption(texts("comparison.hours", count=view.formats.number(max(map(len, changes.values())))))
+
+
+def _moves(view: ViewContext, coins: tuple[str, ...]) -> None:
+    """Expected against recent moves: the chosen coins as points, all coins as a ranking."""
+    texts = view.texts
+    with showing_errors(view), st.container(border=True, key="moves_card"):
+        st.markdown(f"**{texts('comparison.moves')}**", help=texts("comparison.moves_help"))
+        publication = view.readers.publication_version()
+        rows = lively_coins(view.readers, publication, _until_ms())
+        if not rows:
+            st.info(texts("waiting.forecast"), icon=":material/hourglass_top:")
+            return
+        if coins:
+            show_chart(moves_figure(view.readers, publication, _until_ms(), coins, view.chart_style), key="moves")
+        st.dataframe(liveliness_table(rows, view.names, view.formats, texts), hide_index=True, key="liveliness_table")
+
+
+def _hours(readers: Readers) -> Mapping[str, HourAhead]:
+    """The next hour of every coin; empty before the first forecast."""
+    try:
+        return hours_ahead(readers)
+    except NotReady:
+        return {}
+
+
+def _until_ms() -> int:
+    return now_ms() // GRID_STEP_MS * GRID_STEP_MS
+
+
+def _symbols(readers: Readers) -> dict[str, str]:
+    return {quote.id: quote.symbol.upper() for quote in readers.quotes()}
+
+
+def _distinct(labels: Mapping[str, str]) -> dict[str, str]:
+    """Labels of which no two are the same: coins that share a symbol go by their id."""
+    shown = list(labels.values())
+    return {coin: label if shown.count(label) == 1 else coin for coin, label in labels.items()}
+
+
+def _around(readers: Readers, title: str, file: str, shown: str) -> Chart:
+    return Chart(title=title, file=f"{file}-{readers.workspace().source.value}", alt=title, view=shown, live=True)
 
 
 VIEW: Final = View("comparacao", ":material/stacked_line_chart:", position=3, show=show)
