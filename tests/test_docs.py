@@ -6,6 +6,7 @@ import ast
 import re
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -18,21 +19,26 @@ MODULES = sorted({name for text in TEXT.values() for name in re.findall(r"python
 OPTIONS = sorted({name for text in TEXT.values() for name in re.findall(r"run_all\.py[^\n`]*?(--[a-z-]+)", text)})
 
 
+@cache
+def explained(*command: str) -> str:
+    """What the command says of itself."""
+    words = [sys.executable, *command, "--help"]
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
 @pytest.mark.parametrize("module", MODULES)
 def test_every_step_named_in_the_docs_explains_itself(module: str) -> None:
     """`python -m … --help` answers in words, with exit code 0, from any folder of the project."""
-    command = [sys.executable, "-m", module, "--help"]
-    answer = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
-    assert answer.returncode == 0, answer.stderr
-    assert module in answer.stdout
+    assert module in explained("-m", module)
 
 
 def test_every_option_of_run_all_named_in_the_docs_exists() -> None:
     """An option in a page is an option of the command."""
-    command = [sys.executable, "run_all.py", "--help"]
-    answer = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=True)
+    said = explained("run_all.py")
     assert OPTIONS
-    assert [option for option in OPTIONS if option not in answer.stdout] == []
+    assert [option for option in OPTIONS if option not in said] == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
@@ -113,9 +119,8 @@ def test_the_architecture_opens_with_where_to_look() -> None:
 
 def test_the_backtest_options_named_in_the_docs_exist() -> None:
     """What a page passes to the backtest is an option of it."""
-    command = [sys.executable, "-m", "model.backtest", "--help"]
-    answer = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=True)
+    said = explained("-m", "model.backtest")
     calls = [call for text in TEXT.values() for call in re.findall(r"model\.backtest(?:[^\n`]|\\\n)*", text)]
     options = {option for call in calls for option in re.findall(r"--[a-z-]+", call)}
     assert {"--data", "--out"} < options
-    assert [option for option in sorted(options) if option not in answer.stdout] == []
+    assert [option for option in sorted(options) if option not in said] == []

@@ -1,10 +1,8 @@
-"""Runs `python -m bench` as a person would, and generates recordings for what trains on them."""
+"""Runs benchmarks in this process, and generates recordings for what trains on them."""
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
+import importlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,29 +10,22 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from core.settings import PROJECT, Settings
+from core.settings import Settings
 
-RunBench = Callable[..., subprocess.CompletedProcess[str]]
+RunBench = Callable[..., str]
 WriteWalks = Callable[..., Path]
 
 
-@pytest.fixture(scope="session")
-def run_bench() -> RunBench:
-    """A function that runs `python -m bench ARG…` without settings of this machine; it must succeed."""
-    blank = {f"CRYPTO_{name.upper()}": "" for name in Settings.model_fields}
+@pytest.fixture
+def run_bench(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> RunBench:
+    """A function that runs `bench.NAME` without settings of this machine and returns what it prints."""
+    for name in Settings.model_fields:
+        monkeypatch.setenv(f"CRYPTO_{name.upper()}", "")
 
-    def run(*arguments: str, code: int = 0) -> subprocess.CompletedProcess[str]:
-        done = subprocess.run(
-            [sys.executable, "-m", "bench", *arguments],
-            cwd=PROJECT,
-            env={**os.environ, **blank},
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=300,
-        )
-        assert done.returncode == code, done.stderr
-        return done
+    def run(name: str, *arguments: str, code: int = 0) -> str:
+        assert importlib.import_module(f"bench.{name}").main(arguments) == code
+        said = capfd.readouterr()
+        return said.err if code else said.out
 
     return run
 

@@ -107,13 +107,19 @@ def _forecasts(data: Path, out: Path) -> pd.DataFrame:
     return pd.read_parquet(out / "forecasts.parquet")
 
 
+@pytest.fixture(scope="module")
+def expected(tmp_path_factory: pytest.TempPathFactory) -> pd.DataFrame:
+    """Forecasts of the recording with timestamps."""
+    folder = tmp_path_factory.mktemp("timestamps")
+    return _forecasts(timestamps(folder), folder / "out")
+
+
 @pytest.mark.parametrize("kind", [milliseconds, duplicates, own_export, data_folder])
-def test_a_backtest_gives_the_same_forecasts_from_every_kind(kind: Callable[[Path], Path], tmp_path: Path) -> None:
+def test_a_backtest_gives_the_same_forecasts_from_every_kind(
+    kind: Callable[[Path], Path], expected: pd.DataFrame, tmp_path: Path
+) -> None:
     """The kind of file changes no bit of a forecast."""
-    (tmp_path / "one").mkdir()
-    (tmp_path / "other").mkdir()
-    expected = _forecasts(timestamps(tmp_path / "one"), tmp_path / "out")
-    found = _forecasts(kind(tmp_path / "other"), tmp_path / "out")
+    found = _forecasts(kind(tmp_path), tmp_path / "out")
     pd.testing.assert_frame_equal(found, expected, check_exact=True)
 
 
