@@ -17,9 +17,9 @@ from core.errors import ConfigurationError, DamagedFile, NotReady, UnknownCoin, 
 from core.logs import RepeatFilter
 from core.wording import Message, Value, message, sentences
 
-__all__ = ["add_error_answers"]
+__all__ = ["RETRY_AFTER", "add_error_answers"]
 
-_RETRY_AFTER: Final = {"Retry-After": "5"}
+RETRY_AFTER: Final = {"Retry-After": "5"}
 _ALLOWED: Final = {"Allow": "GET, HEAD"}
 _COIN_PARAMETERS: Final = ("moeda", "moedas", "carteira")
 _MAX_SHOWN_PATH: Final = 60
@@ -61,18 +61,18 @@ def _unknown_coin(request: Request, error: UnknownCoin) -> Problem:
 
 
 def _not_ready(_: Request, error: Exception) -> Problem:
-    return Problem(ProblemCode.NOT_READY, message_of(error), headers=_RETRY_AFTER)
+    return Problem(ProblemCode.NOT_READY, message_of(error), headers=RETRY_AFTER)
 
 
 def _damaged(request: Request, error: DamagedFile) -> Problem:
     _log.error("damaged: %s", error, extra=_request_id(request))
     reason = message("refusal.damaged_data", reason=error.message)
-    return Problem(ProblemCode.DAMAGED_DATA, reason, headers=_RETRY_AFTER)
+    return Problem(ProblemCode.DAMAGED_DATA, reason, headers=RETRY_AFTER)
 
 
 def _unreadable(request: Request, error: OSError) -> Problem:
     _log.error("cannot read: %s", error, extra=_request_id(request))
-    return Problem(ProblemCode.UNREADABLE_DATA, headers=_RETRY_AFTER)
+    return Problem(ProblemCode.UNREADABLE_DATA, headers=RETRY_AFTER)
 
 
 def _unexpected(request: Request, error: Exception) -> Problem:

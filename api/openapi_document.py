@@ -31,7 +31,7 @@ _REFUSALS: Final[Mapping[int, str]] = {
 _UNCOUNTED: Final = ("/saude", "/eventos")
 
 
-def _header(description: str, example: str, kind: str = "string", **schema: Any) -> _Schema:
+def _header(description: str, example: str | int, kind: str = "string", **schema: Any) -> _Schema:
     return {"description": description, "schema": {"type": kind, **schema}, "example": example}
 
 
@@ -47,7 +47,7 @@ _HEADERS: Final[Mapping[str, _Schema]] = {
         "Nome do arquivo, fora de JSON", 'attachment; filename="historico-bitcoin-demo.csv"'
     ),
     "Content-Language": _header("Idioma das frases", "pt", enum=["pt", "en"]),
-    "Retry-After": _header("Segundos até valer a pena repetir o pedido", "5", kind="integer", minimum=1),
+    "Retry-After": _header("Segundos até valer a pena repetir o pedido", 5, kind="integer", minimum=1),
     "WWW-Authenticate": _header("Como mandar o token", "Bearer"),
 }
 _ON_EVERY_ANSWER: Final = ("X-Request-Id", "X-Fonte", "RateLimit", "RateLimit-Policy")
@@ -89,8 +89,9 @@ def complete(document: _Schema) -> _Schema:
             _complete_answer(answer, int(status), is_kept="304" in operation["responses"])
         operation["responses"] = dict(sorted(operation["responses"].items()))
         _add_request_headers(operation)
+    used = {name for _, operation in _operations(completed) for name in _header_names(operation)}
     components = completed["components"]
-    components["headers"] = dict(_HEADERS)
+    components["headers"] = {name: header for name, header in _HEADERS.items() if name in used}
     components["schemas"] = {
         name: schema for name, schema in components["schemas"].items() if name not in _FRAMEWORK_SCHEMAS
     }
@@ -120,6 +121,11 @@ def _complete_answer(answer: _Schema, status: int, *, is_kept: bool) -> None:
     if "text/csv" in answer.get("content", {}):
         names.append("Content-Disposition")
     answer["headers"] = {name: {"$ref": f"#/components/headers/{name}"} for name in names}
+
+
+def _header_names(operation: _Schema) -> Iterator[str]:
+    for answer in operation["responses"].values():
+        yield from answer["headers"]
 
 
 def _add_request_headers(operation: _Schema) -> None:

@@ -16,10 +16,12 @@ from api.conversions import (
 )
 from api.declared_parameters import only_declared_parameters
 from api.described_answers import ANSWERS, COIN_ANSWERS, TABLE_ANSWERS
+from api.errors import RETRY_AFTER
 from api.events import events_router
 from api.forecast_routes import forecast_router
 from api.forecast_schemas import LevelAnswer, RiskAnswer
 from api.parameters import CoinName, LevelQueryDep, OutputFormat, PortfolioQueryDep, TableQueryDep
+from api.problems import Problem, ProblemCode
 from api.request_context import ContextDep
 from api.schemas import (
     Alive,
@@ -34,6 +36,7 @@ from api.versions import Basis
 from core.price_store import Coin
 from core.reading.answers import level_chance, portfolio_outlook
 from core.reading.csv_export import file_name, forecasts_csv, prices_csv
+from core.reading.status import assess_suite
 from core.times import HOUR_MS
 
 __all__ = ["data_router", "open_router"]
@@ -47,8 +50,24 @@ data_router.include_router(events_router)
 
 
 @open_router.get("/saude", operation_id="saude", summary="A API responde?", response_description="Responde")
+@open_router.get("/saude/vivo", operation_id="saude_vivo", summary="O processo vive?", response_description="Responde")
 async def alive(request: Request) -> Alive:
     """Diz apenas que o processo da API responde; o estado do sistema está em `/status`."""
+    return Alive(status="ok", versao=request.app.version)
+
+
+@open_router.get(
+    "/saude/pronto",
+    operation_id="saude_pronto",
+    summary="Há dados atuais?",
+    response_description="Há preços e previsões de agora",
+    responses={503: {"description": "Ainda não há dados, ou estão parados há alguns ciclos; `detail` diz quais"}},
+)
+def ready(request: Request) -> Alive:
+    """Diz se há preços e previsões, e se são de agora: 503 antes dos primeiros e depois de alguns ciclos sem novos."""
+    reasons = assess_suite(request.app.state.settings, request.app.state.readers).unready
+    if reasons:
+        raise Problem(ProblemCode.NOT_READY, *reasons, headers=RETRY_AFTER)
     return Alive(status="ok", versao=request.app.version)
 
 

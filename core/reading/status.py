@@ -35,6 +35,7 @@ __all__ = ["Processes", "State", "SuiteStatus", "assess_suite"]
 
 _MIN_STALE_S: Final = 180.0
 _MAX_LENGTH: Final = 300
+_UNREADY: Final = frozenset({"problem.prices_stale", "problem.forecasts_stale"})
 
 
 class State(StrEnum):
@@ -91,6 +92,13 @@ class SuiteStatus:
     newest_price_ms: int | None
     forecast_ms: int | None
     stale_after_s: float
+
+    @property
+    def unready(self) -> tuple[Message, ...]:
+        """Why there are no current data to serve; empty if there are."""
+        if self.state is State.WAITING:
+            return (message("refusal.not_ready"),)
+        return tuple(problem for problem in self.problems if problem.code in _UNREADY)
 
     @property
     def is_live(self) -> bool:

@@ -235,7 +235,8 @@ class FeatureGrid:
         is the grid's last.
         """
         ts = origin_ms + GRID_STEP_MS * np.arange(-LOOKBACK, 1)[:, None]
-        log_price, event_ms = self._lattice(coins, ts)
+        price, event_ms = self._raw.as_of(coins, ts)
+        log_price = np.log(price)
         base = (origin_ms // GRID_STEP_MS - int(self.ts_ms[-1]) // GRID_STEP_MS) - 1 - _REPLAY + len(self._states)
         known = (base >= 0) & (base < len(self._states))
         states = self._states[np.where(known, base, len(self._states) - 1), coins]
@@ -254,7 +255,7 @@ class FeatureGrid:
             x,
             volatility.vol_fast(states),
             _vol_mixed(states),
-            np.exp(log_price[-1]),
+            price[-1],
             _usable(states, log_price[-1]) & known,
             is_static(states),
             self.extremes.dense_before(place, coins),

@@ -29,7 +29,10 @@ CHECKS = [
     positive_data_acceptance,
     unsupported_method,
 ]
-WITHOUT_PARAMETERS = ("/saude", "/status", "/moedas", "/metricas")
+READY = "/saude/pronto"
+"""Answers 503 on purpose as soon as the sample's data are old."""
+
+WITHOUT_PARAMETERS = ("/saude", "/saude/vivo", READY, "/status", "/moedas", "/metricas")
 WITH_PARAMETERS = (
     "/prever",
     "/prever/{moeda}",
@@ -53,7 +56,7 @@ def test_answers_are_as_described(served: str, path: str, mode: GenerationMode) 
     @settings(max_examples=30 if path in WITH_PARAMETERS else 3, deadline=None, suppress_health_check=list(HealthCheck))
     @given(case=operation.as_strategy(generation_mode=mode))
     def ask(case: schemathesis.Case[Any]) -> None:
-        case.call_and_validate(checks=CHECKS)
+        case.call_and_validate(checks=[check for check in CHECKS if check is not not_a_server_error or path != READY])
 
     ask()
 

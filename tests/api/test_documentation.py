@@ -69,6 +69,8 @@ def test_operation_ids_are_stable() -> None:
     """Generated clients depend on these names."""
     assert {path: operation["operationId"] for path, operation in _operations()} == {
         "/saude": "saude",
+        "/saude/vivo": "saude_vivo",
+        "/saude/pronto": "saude_pronto",
         "/status": "status",
         "/moedas": "moedas",
         "/prever": "prever_todas",

@@ -196,6 +196,27 @@ def test_every_data_route_names_its_source(client: TestClient, address: str) -> 
     assert all(item["fonte"] == "demo" for item in (body if isinstance(body, list) else [body]))
 
 
+def test_ready_means_that_there_are_data(sample: SampleWorkspace, make_client: ClientFactory) -> None:
+    """/saude/pronto is 503 before the first data, then 200 as /saude and /saude/vivo."""
+    client = make_client(sample.settings)
+    answer = client.get("/saude/pronto")
+    assert (answer.status_code, answer.json()["codigo"]) == (503, "not_ready")
+    assert int(answer.headers["retry-after"]) > 0
+    sample.fill()
+    assert client.get("/saude/pronto").json() == client.get("/saude/vivo").json() == client.get("/saude").json()
+
+
+def test_old_data_are_not_ready(sample: SampleWorkspace, make_client: ClientFactory) -> None:
+    """Data of an hour ago give 503, and the sentence says how old they are; the process lives."""
+    sample.now -= HOUR_MS
+    sample.fill()
+    client = make_client(sample.settings)
+    answer = client.get("/saude/pronto")
+    assert answer.status_code == 503
+    assert answer.json()["detail"] == "os preços estão parados há 60 min; as previsões estão paradas há 60 min"
+    assert client.get("/saude/vivo").status_code == 200
+
+
 def test_status_before_any_data(sample: SampleWorkspace, make_client: ClientFactory) -> None:
     """/status answers 200 with every block before the source is decided."""
     (sample.settings.run_dir / "source.json").unlink()

@@ -28,7 +28,7 @@ DATA = (
     "/metricas",
     "/metricas/btc",
 )
-OPEN = ("/saude", "/docs", "/redoc", "/openapi.json", "/estatico/swagger.js")
+OPEN = ("/saude", "/saude/vivo", "/docs", "/redoc", "/openapi.json", "/estatico/swagger.js")
 
 
 @pytest.fixture
@@ -65,7 +65,11 @@ def test_documentation_and_health_are_open(guarded: TestClient, address: str) ->
 def test_every_data_route_documents_the_token(guarded: TestClient) -> None:
     """Every operation except /saude has the token in the OpenAPI description."""
     paths = guarded.get("/openapi.json").json()["paths"]
-    assert {path for path, item in paths.items() if "security" not in item["get"]} == {"/saude"}
+    assert {path for path, item in paths.items() if "security" not in item["get"]} == {
+        "/saude",
+        "/saude/vivo",
+        "/saude/pronto",
+    }
 
 
 def test_remote_callers_need_a_configured_token(
