@@ -31,6 +31,7 @@ from core.answers.regime import Regime
 from core.forecast_schema import COLUMN_OF_QUANTILE, INTERVALS, forecast_id
 from core.price_store import Coin
 from core.reading.answers import LevelChance, Outlook, PortfolioOutlook
+from core.reading.csv_export import attribution
 from core.reading.trust import Trust as CoinTrust
 from core.reading.trust import Untested
 from core.reading.values import ForecastStep, ForecastView, Quote
@@ -68,7 +69,7 @@ def iso_or_none(ts_ms: int | None) -> str | None:
     return None if ts_ms is None else iso(ts_ms)
 
 
-def coin_quote(quote: Quote, source: str) -> CoinQuote:
+def coin_quote(quote: Quote, workspace: Workspace) -> CoinQuote:
     """A coin with its newest price."""
     return CoinQuote(
         moeda=quote.symbol,
@@ -77,7 +78,9 @@ def coin_quote(quote: Quote, source: str) -> CoinQuote:
         preco_atual=quote.price,
         variacao_24h=quote.change_24h_percent,
         atualizado_em=iso_or_none(quote.updated_ms),
-        fonte=source,
+        moeda_cotacao=workspace.currency,
+        fonte=workspace.source.value,
+        atribuicao=attribution(workspace.source),
     )
 
 
@@ -177,36 +180,52 @@ def risk_answer(units: Mapping[Coin, float], portfolio: PortfolioOutlook, worksp
     )
 
 
-def logged_rows(coin: Coin, logged: pa.Table, source: str) -> pa.Table:
+def logged_rows(coin: Coin, logged: pa.Table, workspace: Workspace) -> pa.Table:
     """Logged forecasts with their outcomes, columns as in LoggedForecastRow; from a table of LOG_TABLE."""
     return _table(
+        workspace,
+        id_previsao=_forecast_ids(coin, logged, workspace),
         horario=logged["origin"],
         horario_previsto=logged["target"],
         moeda=coin.symbol,
+        id=coin.id,
         preco_atual=logged["price_origin"],
         previsao_proxima_hora=logged["mean"],
         minimo_80=logged["low_80"],
         maximo_80=logged["high_80"],
         preco_real=logged["actual"],
         erro_percentual=logged["error_percent"],
-        fonte=source,
     )
 
 
-def price_rows(coin: Coin, prices: pa.Table, source: str) -> pa.Table:
+def _forecast_ids(coin: Coin, logged: pa.Table, workspace: Workspace) -> pa.Array:
+    times = zip(*(logged[name].cast(pa.int64()).to_pylist() for name in ("origin", "target")), strict=True)
+    source = workspace.source.value
+    return pa.array(
+        [forecast_id(source, coin.id, origin, (target - origin) // MINUTE_MS) for origin, target in times], pa.string()
+    )
+
+
+def price_rows(coin: Coin, prices: pa.Table, workspace: Workspace) -> pa.Table:
     """Stored prices, columns as in PriceRow; from a table of PRICE_TABLE."""
     return _table(
+        workspace,
         horario=prices["time"],
         moeda=coin.symbol,
+        id=coin.id,
         preco=prices["price"],
         valor_de_mercado=prices["market_cap"],
         volume=prices["volume"],
-        fonte=source,
     )
 
 
-def _table(**columns: pa.ChunkedArray | str) -> pa.Table:
-    """A table of these columns; a text stands in every row."""
+def _table(workspace: Workspace, **columns: pa.ChunkedArray | str) -> pa.Table:
+    """A table of these columns and of currency, source and attribution; a text stands in every row."""
+    columns |= {
+        "moeda_cotacao": workspace.currency,
+        "fonte": workspace.source.value,
+        "atribuicao": attribution(workspace.source),
+    }
     rows = next(len(column) for column in columns.values() if not isinstance(column, str))
     same = pa.array(np.zeros(rows, np.int8))
     return pa.table(
@@ -217,11 +236,14 @@ def _table(**columns: pa.ChunkedArray | str) -> pa.Table:
     )
 
 
-def metrics_answer(coin: Coin | None, metrics: Metrics, source: str) -> MetricsAnswer:
+def metrics_answer(coin: Coin | None, metrics: Metrics, workspace: Workspace) -> MetricsAnswer:
     """Live and backtest scores of one coin, or of all if `coin` is None."""
     return MetricsAnswer(
         moeda=coin.symbol if coin else None,
-        fonte=source,
+        id=coin.id if coin else None,
+        moeda_cotacao=workspace.currency,
+        fonte=workspace.source.value,
+        atribuicao=attribution(workspace.source),
         ao_vivo=_block(metrics.live),
         backtest=_block(metrics.backtest),
     )

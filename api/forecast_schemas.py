@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import ConfigDict, Field
 
-from api.schemas import Body, CoinId, Currency, Money, SourceName, Symbol, Timestamp, one_of
+from api.schemas import Body, CoinId, Currency, ForecastId, Money, SourceName, Symbol, Timestamp, one_of
 from core.forecast_schema import KIND_BASELINE, KIND_MODEL
 
 __all__ = [
@@ -145,10 +145,7 @@ class Forecast(Body):
         description="Até quando o preço da origem conta como atual: 7,5 minutos; depois disso não use a previsão"
     )
     proxima_em: Timestamp = Field(description="Quando se espera a próxima previsão")
-    id_previsao: str = Field(
-        description="O mesmo em toda parte: fonte, moeda, origem em milissegundos e horizonte. Chave contra repetições",
-        examples=["demo.bitcoin.1795356192000.60"],
-    )
+    id_previsao: ForecastId
 
 
 def _without_required(schema: dict[str, Any]) -> None:

@@ -100,7 +100,7 @@ def get_status(request: Request, context: ContextDep) -> Response:
 def get_coins(context: ContextDep) -> Response:
     """As moedas coletadas, da maior para a menor, com o preço mais novo; também antes da primeira previsão."""
     context.depends_on(Basis.PRICES)
-    return context.json([coin_quote(quote, context.source) for quote in context.readers.quotes()])
+    return context.json([coin_quote(quote, context.workspace) for quote in context.readers.quotes()])
 
 
 @data_router.get(
@@ -166,7 +166,7 @@ def get_logged_forecasts(context: ContextDep, moeda: CoinName, query: TableQuery
             forecasts_csv(coin, rows, context.workspace), file_name("previsoes", coin, context.workspace)
         )
     logged = context.readers.log_table(coin.id, start_ms, end_ms, query.limite)
-    return context.rows(logged_rows(coin, logged, context.source))
+    return context.rows(logged_rows(coin, logged, context.workspace))
 
 
 @data_router.get(
@@ -189,7 +189,7 @@ def get_history(context: ContextDep, moeda: CoinName, query: TableQueryDep) -> R
             prices_csv(coin, prices, context.workspace), file_name("historico", coin, context.workspace)
         )
     table = context.readers.price_table(coin.id, start_ms, end_ms, query.limite)
-    return context.rows(price_rows(coin, table, context.source))
+    return context.rows(price_rows(coin, table, context.workspace))
 
 
 @data_router.get(
@@ -204,7 +204,7 @@ def get_history(context: ContextDep, moeda: CoinName, query: TableQueryDep) -> R
 def get_metrics(context: ContextDep) -> Response:
     """Quanto as previsões acertaram, contra "o preço fica"; ao vivo e no backtest da partida, separados."""
     context.depends_on(Basis.PUBLICATION)
-    return context.json(metrics_answer(None, context.readers.metrics(), context.source))
+    return context.json(metrics_answer(None, context.readers.metrics(), context.workspace))
 
 
 @data_router.get(
@@ -220,4 +220,4 @@ def get_coin_metrics(context: ContextDep, moeda: CoinName) -> Response:
     """O mesmo que `/metricas`, de uma moeda só."""
     coin = context.readers.resolve(moeda)
     context.depends_on(Basis.PUBLICATION)
-    return context.json(metrics_answer(coin, context.readers.metrics(coin.id), context.source))
+    return context.json(metrics_answer(coin, context.readers.metrics(coin.id), context.workspace))

@@ -60,6 +60,20 @@ SourceName = Annotated[
         json_schema_extra=one_of(*SOURCES),
     ),
 ]
+Attribution = Annotated[
+    str,
+    Field(
+        description="A quem creditar os preços, ou que não são reais",
+        examples=["Mercado simulado: nenhum preço é real"],
+    ),
+]
+ForecastId = Annotated[
+    str,
+    Field(
+        description="O mesmo em toda parte: fonte, moeda, origem em milissegundos e horizonte. Chave contra repetições",
+        examples=["demo.bitcoin.1795356192345.60"],
+    ),
+]
 Seconds = Annotated[float, Field(description="Segundos", examples=[12.4])]
 
 
@@ -87,25 +101,32 @@ class CoinQuote(Body):
     preco_atual: Money | None
     variacao_24h: float | None = Field(description="Em %, contra o preço de 24 horas antes", examples=[1.27])
     atualizado_em: Timestamp | None
+    moeda_cotacao: Currency
     fonte: SourceName
+    atribuicao: Attribution
 
 
 @with_config(ConfigDict(title="Previsao registrada"))
 class LoggedForecastRow(TypedDict):
     """Uma previsão registrada e, assim que conhecido, o preço que de fato veio."""
 
+    id_previsao: ForecastId
     horario: Timestamp
     horario_previsto: Timestamp
     moeda: Symbol
+    id: CoinId
     preco_atual: Money
     previsao_proxima_hora: Money
     minimo_80: Money
     maximo_80: Money
     preco_real: Money | None
     erro_percentual: Annotated[
-        float | None, Field(description="Da previsão contra o preço real, em %", examples=[-0.12])
+        float | None,
+        Field(description="(previsão − preço real) ÷ preço na origem, em %; nulo até se conhecer", examples=[-0.12]),
     ]
+    moeda_cotacao: Currency
     fonte: SourceName
+    atribuicao: Attribution
 
 
 @with_config(ConfigDict(title="Preco"))
@@ -114,10 +135,13 @@ class PriceRow(TypedDict):
 
     horario: Timestamp
     moeda: Symbol
+    id: CoinId
     preco: Money
     valor_de_mercado: Annotated[float | None, Field(examples=[1.3e12])]
     volume: Annotated[float | None, Field(description="Das últimas 24 horas", examples=[2.1e10])]
+    moeda_cotacao: Currency
     fonte: SourceName
+    atribuicao: Attribution
 
 
 class ScoreValues(Body):
@@ -138,7 +162,10 @@ class ScoreValues(Body):
     )
     largura_80_percentual: float | None = Field(description="Do intervalo de 80 %, em % do preço", examples=[0.9])
     winkler_relativo: float | None = Field(examples=[0.96])
-    erro_medio_percentual: float | None = Field(description="Erro absoluto médio, em %", examples=[0.31])
+    erro_medio_percentual: float | None = Field(
+        description="Média de |previsão − preço real| ÷ preço na origem, em %: a base de `erro_percentual`",
+        examples=[0.31],
+    )
     erro_relativo: float | None = Field(description='Erro absoluto dividido pelo de "o preço fica"', examples=[0.998])
     acerto_de_direcao: float | None = Field(examples=[0.52])
     acerto_minimo: float | None = Field(description="Intervalo de 95 % do acerto, de baixo", examples=[0.49])
@@ -168,7 +195,10 @@ class MetricsAnswer(Body):
     model_config = ConfigDict(title="Metricas")
 
     moeda: Symbol | None = Field(description="Nulo: todas as moedas")
+    id: CoinId | None = Field(description="Nulo: todas as moedas")
+    moeda_cotacao: Currency
     fonte: SourceName
+    atribuicao: Attribution
     ao_vivo: ScoreBlock | None
     backtest: ScoreBlock | None
 

@@ -12,10 +12,11 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Final
 
+from core.forecast_schema import forecast_id
 from core.price_store import Coin, Price
 from core.reading.values import LoggedForecast
 from core.settings import Source
-from core.times import iso
+from core.times import MINUTE_MS, iso
 from core.wording import message, say
 from core.workspace import Workspace
 
@@ -35,6 +36,7 @@ _FORECAST_COLUMNS: Final = (
     "maximo_80",
     "preco_real",
     "erro_percentual",
+    "id_previsao",
 )
 _SOURCE_COLUMNS: Final = ("moeda_cotacao", "fonte", "atribuicao")
 _FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
@@ -68,6 +70,7 @@ def forecasts_csv(coin: Coin, forecasts: Iterable[LoggedForecast], workspace: Wo
             f.high_80,
             f.actual,
             f.error_percent,
+            forecast_id(workspace.source.value, coin.id, f.origin_ms, (f.target_ms - f.origin_ms) // MINUTE_MS),
         )
         for f in forecasts
     )

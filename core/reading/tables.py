@@ -33,7 +33,7 @@ LOG_TABLE: Final = pa.schema(
         "error_percent": pa.float64(),
     }
 )
-"""`actual` and `error_percent` (of the outcome) are null while the outcome is unknown."""
+"""`actual` and `error_percent` (of the price at the origin) are null while the outcome is unknown."""
 
 _NO_LOG_ROWS: Final = pa.schema(
     {
@@ -86,7 +86,7 @@ def with_outcomes(rows: pa.Table, horizon_min: int, known: Sequence[tuple[int, f
     times_ms, prices = zip(*known, strict=True) if known else ((), ())
     actual = realised_prices(times_ms, prices, targets_ms, newest_ms)
     unknown = np.isnan(actual)
-    error_percent = 100.0 * (rows["mean"].to_numpy() / actual - 1.0)
+    error_percent = 100.0 * (rows["mean"].to_numpy() - actual) / rows["price_origin"].to_numpy()
     stored = [rows[name].combine_chunks() for name in ("price_origin", "mean", "q10", "q90")]
     times = [pa.array(column).cast(_TIME) for column in (rows["origin"].to_numpy(), targets_ms)]
     realised = [pa.array(column, mask=unknown) for column in (actual, error_percent)]

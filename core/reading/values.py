@@ -83,8 +83,8 @@ class LoggedForecast:
 
     @property
     def error_percent(self) -> float | None:
-        """Error of the forecast in percent of the outcome; None while it is unknown."""
-        return None if self.actual is None else 100.0 * (self.mean / self.actual - 1.0)
+        """Forecast minus outcome in percent of the price at the origin; None while the outcome is unknown."""
+        return None if self.actual is None else 100.0 * (self.mean - self.actual) / self.price_origin
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from fastapi.testclient import TestClient
 
@@ -119,10 +120,13 @@ def test_the_log_has_outcomes_once_known(sample: SampleWorkspace, make_client: C
     oldest = rows[-1]
     actual = sample.price(COINS[2], sample.now - HOUR_MS)
     assert oldest["preco_real"] == actual
-    assert oldest["erro_percentual"] == pytest.approx(100 * (oldest["previsao_proxima_hora"] / actual - 1))
+    assert oldest["erro_percentual"] == pytest.approx(
+        100 * (oldest["previsao_proxima_hora"] - actual) / oldest["preco_atual"]
+    )
     assert set(oldest) == {
         *("horario", "horario_previsto", "moeda", "preco_atual", "previsao_proxima_hora"),
         *("minimo_80", "maximo_80", "preco_real", "erro_percentual", "fonte"),
+        *("id_previsao", "id", "moeda_cotacao", "atribuicao"),
     }
 
 
@@ -133,11 +137,22 @@ def test_history_is_newest_first_and_limited(client: TestClient, filled: SampleW
     assert rows[0] == {
         "horario": iso(filled.now),
         "moeda": "eth",
+        "id": "ethereum",
         "preco": filled.price(COINS[1], filled.now),
         "valor_de_mercado": 1e9,
         "volume": 1e6,
+        "moeda_cotacao": "usd",
         "fonte": "demo",
+        "atribuicao": "Mercado simulado: nenhum preço é real",
     }
+
+
+def test_a_forecast_has_one_id_everywhere(client: TestClient, filled: SampleWorkspace) -> None:
+    """The newest forecast, its row in the log and its line of CSV are recognised as the same."""
+    given = client.get("/prever/btc").json()["id_previsao"]
+    (row,) = client.get("/previsoes/btc?limite=1").json()
+    table = pd.read_csv(io.StringIO(client.get("/previsoes/btc?limite=1&formato=csv").text))
+    assert given == row["id_previsao"] == table["id_previsao"][0] == f"demo.bitcoin.{filled.now}.60"
 
 
 @pytest.mark.parametrize("address", ["/historico/btc", "/previsoes/btc"])

@@ -42,7 +42,8 @@ def test_forecasts_carry_outcome_and_error_once_known() -> None:
     known = LoggedForecast("bitcoin", 0, 3_600_000, 100.0, 99.0, 90.0, 110.0, 110.0)
     pending = LoggedForecast("bitcoin", 1000, 3_601_000, 100.0, 101.0, 90.0, 110.0, None)
     first, second = _read(forecasts_csv(BITCOIN, [known, pending], DEMO))
-    assert float(first["erro_percentual"]) == pytest.approx(-10.0)
+    assert float(first["erro_percentual"]) == pytest.approx(-11.0)
+    assert [row["id_previsao"] for row in (first, second)] == ["demo.bitcoin.0.60", "demo.bitcoin.1000.60"]
     assert (second["preco_real"], second["erro_percentual"]) == ("", "")
     assert second["horario_previsto"] == "1970-01-01T01:00:01.000+00:00"
     assert second["atribuicao"] == attribution(Source.DEMO)

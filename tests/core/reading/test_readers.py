@@ -185,7 +185,7 @@ def test_the_log_joins_forecasts_with_their_outcomes(sample: SampleWorkspace, re
     pending, in_gap, known = readers.logged("bitcoin", 0, FOREVER, 10)
     assert [row.origin_ms for row in (pending, in_gap, known)] == origins[::-1]
     assert (pending.actual, in_gap.actual, known.actual) == (None, None, 80.0)
-    assert known.error_percent == pytest.approx(100 * (100.01 / 80 - 1))
+    assert known.error_percent == pytest.approx(100 * (100.01 - 80) / known.price_origin)
     assert pending.error_percent is None
 
 
