@@ -100,7 +100,7 @@ class EventFeed:
         """Prices and the outcomes that became known with them."""
         if start.fetched_ms == end.fetched_ms:
             return
-        coins, source = {coin.id: coin for coin in self._readers.coins()}, self._readers.workspace().source.value
+        coins, workspace = {coin.id: coin for coin in self._readers.coins()}, self._readers.workspace()
         found = {coin: new_prices(self._readers, coin, start.fetched_ms, end.fetched_ms) for coin in coins}
         known: dict[str, NewPrices] = {coin: prices for coin, prices in found.items() if prices is not None}
         if len(known) < len(found):
@@ -109,9 +109,9 @@ class EventFeed:
             yield from self._newest_prices(end)
             return
         for coin, prices in known.items():
-            yield from row_events(EventKind.PRICE, coin, price_rows(coins[coin], prices.rows, source))
+            yield from row_events(EventKind.PRICE, coin, price_rows(coins[coin], prices.rows, workspace))
         for coin, logged in new_outcomes(self._readers, known).items():
-            yield from row_events(EventKind.SCORE, coin, logged_rows(coins[coin], logged, source))
+            yield from row_events(EventKind.SCORE, coin, logged_rows(coins[coin], logged, workspace))
 
     def _forecast_events(self, start: Moment, end: Moment) -> Iterator[Event]:
         numbers = new_publications(self._readers.workspace().processed, start.publication, end.publication)
@@ -138,12 +138,12 @@ class EventFeed:
         """The newest price of every coin that has none after `end`."""
         if not end.fetched_ms:
             return
-        source, latest = self._readers.workspace().source.value, self._readers.latest_prices()
+        workspace, latest = self._readers.workspace(), self._readers.latest_prices()
         for coin in self._readers.coins():
             if coin.id in latest and latest[coin.id].fetched_ms <= end.fetched_ms:
                 ts_ms = latest[coin.id].ts_ms
                 rows = self._readers.price_table(coin.id, ts_ms, ts_ms, 1)
-                yield from row_events(EventKind.PRICE, coin.id, price_rows(coin, rows, source))
+                yield from row_events(EventKind.PRICE, coin.id, price_rows(coin, rows, workspace))
 
 
 def _gap(kind: EventKind, reason: GapReason, start: Moment | None) -> Event:

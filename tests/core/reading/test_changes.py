@@ -41,6 +41,7 @@ def test_prices_are_told_once_and_a_back_fill_is_no_news(world: SampleWorkspace)
         assert found is not None
         told += found.rows["time"].to_pylist()
     assert [round(time.timestamp() * 1000) - world.now for time in told] == [3 * MINUTE_MS, 6 * MINUTE_MS]
+    assert found is not None
     assert found.before_ms == world.now + 3 * MINUTE_MS
 
 
