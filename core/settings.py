@@ -45,6 +45,7 @@ _MIN_NETWORK_TOKEN: Final = 16
 """Characters of a token that machines elsewhere may guess."""
 
 _LOOPBACK: Final = {"127.0.0.1", "localhost", "::1"}
+_ORIGIN = re.compile(r"https?://(?:\*\.)?[A-Za-z0-9.-]+(?::\d{1,5})?")
 _TOP = re.compile(r"top:([1-9]\d{0,3})")
 
 
@@ -96,11 +97,12 @@ class Settings(BaseSettings):
     event_listeners: int = Field(500, ge=0, le=600)
     cors_origins: Annotated[tuple[str, ...], NoDecode] = ()
     allowed_hosts: Annotated[tuple[str, ...], NoDecode] = ()
+    embed_origins: Annotated[tuple[str, ...], NoDecode] = ()
     retention_days: int = Field(90, ge=15, le=3650)
     train_days: int = Field(14, ge=1, le=60)
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
-    @field_validator("coins", "cors_origins", "allowed_hosts", mode="before")
+    @field_validator("coins", "cors_origins", "allowed_hosts", "embed_origins", mode="before")
     @classmethod
     def _split_list(cls, value: object) -> object:
         if isinstance(value, str):
@@ -119,6 +121,15 @@ class Settings(BaseSettings):
             if not COIN_ID.fullmatch(coin):
                 raise PydanticCustomError("settings.coin_id", "no id of CoinGecko", {"coin": coin[:60]})
         return ids
+
+    @field_validator("embed_origins")
+    @classmethod
+    def _check_origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        """Refuse what would say something else in a policy of frames."""
+        for origin in value:
+            if not _ORIGIN.fullmatch(origin):
+                raise PydanticCustomError("settings.origin", "no origin", {"origin": origin[:60]})
+        return value
 
     @field_validator("replay_start")
     @classmethod

@@ -19,6 +19,7 @@ if str(PROJECT) not in sys.path:
     sys.path.insert(0, str(PROJECT))
 
 import streamlit as st  # noqa: E402 - after the project's folder is on the path
+from starlette.middleware import Middleware  # noqa: E402 - as above
 from streamlit.starlette import App  # noqa: E402 - as above
 
 from core.errors import ConfigurationError  # noqa: E402 - as above
@@ -27,6 +28,7 @@ from core.processes.health_schema import DASHBOARD  # noqa: E402 - as above
 from core.settings import load_settings  # noqa: E402 - as above
 from dashboard.i18n.texts import Texts  # noqa: E402 - as above
 from dashboard.shell.assets import asset_route  # noqa: E402 - as above
+from dashboard.shell.framing import Framing  # noqa: E402 - as above
 from dashboard.shell.run_history import sampling  # noqa: E402 - as above
 
 _log = logging.getLogger("dashboard")
@@ -55,9 +57,18 @@ def show_unexpected_error(error: Exception) -> bool:
     return True
 
 
+def embed_origins() -> tuple[str, ...]:
+    """The sites that may frame the dashboard; none while the settings are wrong, which the page shows."""
+    try:
+        return load_settings().embed_origins
+    except ConfigurationError:
+        return ()
+
+
 app = App(
     Path(__file__).with_name("page_script.py"),
     lifespan=lifespan,
     routes=[asset_route()],
+    middleware=[Middleware(Framing, origins=embed_origins())],
     on_script_error=show_unexpected_error,
 )

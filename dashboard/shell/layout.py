@@ -20,7 +20,7 @@ from dashboard.shell.banner import as_html, notices, watermark
 from dashboard.shell.context import ViewContext, escape_markdown, readers_for, showing_errors
 from dashboard.shell.login import admitted
 from dashboard.shell.page_title import NAME, footer, page_title
-from dashboard.shell.query_choices import query_choice, segmented, unknown_names
+from dashboard.shell.query_choices import query_choice, segmented, unknown_names, unseen
 from dashboard.shell.waiting import waiting_view
 from dashboard.views import VIEWS
 
@@ -37,10 +37,7 @@ def draw() -> None:
     """Draw the whole page once; its fragments then refresh themselves."""
     st.set_page_config(page_title=st.session_state.get(_TITLE, NAME), page_icon=_ICON, layout="wide")
     banner_place = st.container(key="banner")
-    with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
-        st.markdown(f"#### :material/query_stats: {NAME}", width="content")
-        switch = segmented("Idioma / Language", label_visibility="collapsed")
-        language = query_choice("idioma", LANGUAGES, "pt", switch, str.upper)
+    language = _heading()
     texts = Texts(language)
     try:
         settings = load_settings()
@@ -60,6 +57,16 @@ def draw() -> None:
         waiting_view(view)
     workspace = _workspace(view.readers)
     st.caption(footer(workspace.source if workspace else None, texts))
+
+
+def _heading() -> str:
+    """Draw the name of the page and the switch of its language, unless it is in another page's frame; the language."""
+    if st.context.is_embedded:
+        return query_choice("idioma", LANGUAGES, LANGUAGES[0], unseen)
+    with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
+        st.markdown(f"#### :material/query_stats: {NAME}", width="content")
+        switch = segmented("Idioma / Language", label_visibility="collapsed")
+        return query_choice("idioma", LANGUAGES, LANGUAGES[0], switch, str.upper)
 
 
 def _view(settings: Settings, texts: Texts) -> ViewContext:
@@ -120,7 +127,8 @@ def _name_tab(view: ViewContext) -> None:
 def _tabs(view: ViewContext) -> None:
     _accept_symbols(view.readers)
     _accept_coin_links()
-    switch = partial(st.pills, view.texts("tabs.label"), label_visibility="collapsed", required=True)
+    pills = partial(st.pills, view.texts("tabs.label"), label_visibility="collapsed", required=True)
+    switch = unseen if st.context.is_embedded else pills
     label = {name: f"{one.icon} {view.texts(f'tabs.{name}')}" for name, one in VIEWS.items()}
     name = query_choice("pagina", tuple(VIEWS), next(iter(VIEWS)), switch, label.__getitem__)
     remarks = st.container()

@@ -26,6 +26,7 @@ __all__ = [
     "query_choices",
     "segmented",
     "unknown_names",
+    "unseen",
 ]
 
 _UNKNOWN: Final = "unknown_names"
@@ -118,6 +119,11 @@ def keep_value(name: str, value: str) -> None:
 def segmented(label: str, **options: Any) -> Any:
     """A row of buttons of which exactly one is pressed."""
     return partial(st.segmented_control, label, required=True, **{"width": "content", **options})
+
+
+def unseen(*, key: str, **_: object) -> Any:
+    """In place of a widget, where the address alone chooses: draws nothing."""
+    return st.session_state[key]
 
 
 def unknown_names() -> Mapping[str, str]:

@@ -101,3 +101,13 @@ def test_the_largest_coins_are_asked_for_by_number(text: str, count: int) -> Non
     """`top:N` gives a number and no ids."""
     settings = load_settings(coins=text)
     assert (settings.top, settings.coin_ids) == (count, ())
+
+
+def test_only_origins_may_frame_the_dashboard(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sites are named by scheme and host; what would add another rule to the policy is refused by name."""
+    monkeypatch.setenv("CRYPTO_EMBED_ORIGINS", "https://blog.example, http://127.0.0.1:9000")
+    assert load_settings().embed_origins == ("https://blog.example", "http://127.0.0.1:9000")
+    for wrong in ("blog.example", "https://a.example; script-src *", "*"):
+        monkeypatch.setenv("CRYPTO_EMBED_ORIGINS", wrong)
+        with pytest.raises(ConfigurationError, match="CRYPTO_EMBED_ORIGINS"):
+            load_settings()
