@@ -1,7 +1,7 @@
 """`python -m bench`: every benchmark, one table; `python -m bench NAME --help`: one of them.
 
-Names: cycle, store, api_latency, suite, soak, cadence, forecast_quality, answer_quality, forecast_prior, left_out,
-forecast_hash, synth_yardstick, screenshots.
+Names: cycle, store, api_latency, suite, soak, cadence, following, listeners, forecast_quality, answer_quality,
+forecast_prior, left_out, forecast_hash, synth_yardstick, screenshots.
 `cycle` and `store` need requirements.txt alone.
 """
 
@@ -21,6 +21,8 @@ _NAMES: Final = (
     "suite",
     "soak",
     "cadence",
+    "following",
+    "listeners",
     "forecast_quality",
     "answer_quality",
     "forecast_prior",

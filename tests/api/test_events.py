@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
-import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
-import uvicorn
 from fastapi.testclient import TestClient
 
 import api.event_hub
@@ -20,36 +17,14 @@ from api.event_batch import Event, EventBatch, Selection
 from api.event_feed import EventFeed, Place
 from api.event_hub import EventHub, Listener, TooManyListeners
 from api.event_schemas import EventKind, SuiteState
-from api.main import create_app
-from api.server import ApiServer
-from api.timed_connection import TimedConnection
 from core.reading.readers import Readers
-from core.settings import Settings, Source
 from core.times import MINUTE_MS
 from tests.support.event_stream import EventReader, ReceivedEvent
 from tests.support.running_suite import DIRECT
+from tests.support.served_api import served_api
 from tests.support.workspace import SampleWorkspace
 
 FORECASTS_OF_BTC = "/eventos?moedas=btc&tipos=previsao"
-
-
-@contextmanager
-def _api(settings: Settings) -> Iterator[str]:
-    """A server as run_all.py starts it; leaving the block stops it within three seconds."""
-    application = create_app(settings.model_copy(update={"source": Source.AUTO}))
-    config = uvicorn.Config(application, port=0, log_level="warning", ws="none", http=TimedConnection)
-    server = ApiServer(config, application.state.events)
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    while not server.started:
-        thread.join(0.01)
-        assert thread.is_alive()
-    try:
-        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-    finally:
-        server.should_exit = True
-        thread.join(10)
-        assert not thread.is_alive()
 
 
 @pytest.fixture
@@ -63,7 +38,7 @@ def world(tmp_path: Path) -> SampleWorkspace:
 @pytest.fixture
 def address(world: SampleWorkspace) -> Iterator[str]:
     """Address of an API over that workspace."""
-    with _api(world.settings) as found:
+    with served_api(world.settings) as found:
         yield found
 
 
@@ -105,17 +80,17 @@ def test_bodies_are_those_of_the_other_routes(address: str) -> None:
         assert price.data == _get(address, "/historico/btc?limite=1")[0]
 
 
-def test_a_listener_goes_on_after_its_last_id_over_a_restart_of_the_api(world: SampleWorkspace) -> None:
+def test_a_listener_goes_on_after_its_last_id_over_a_restart_of_theserved_api(world: SampleWorkspace) -> None:
     """Everything published in between comes once and in order; nothing comes twice."""
     path = "/eventos?moedas=btc&tipos=preco,previsao"
-    with _api(world.settings) as address, EventReader(address, path) as stream:
+    with served_api(world.settings) as address, EventReader(address, path) as stream:
         stream.take(2)
         last_id = stream.last_id
     world.tick()
     for _ in range(3):
         world.publish_forecasts()
     world.tick()
-    with _api(world.settings) as address, EventReader(address, path, last_id) as stream:
+    with served_api(world.settings) as address, EventReader(address, path, last_id) as stream:
         assert [name for name, _ in _named(stream.take(5))] == ["preco", "preco", "previsao", "previsao", "previsao"]
         last_id = stream.last_id
         assert stream.rest(0.5) == []
@@ -183,7 +158,7 @@ def test_a_quiet_stream_gives_signs_of_life_and_outlives_the_time_limits(
     monkeypatch.setattr(api.event_hub, "HEARTBEAT_S", 0.2)
     monkeypatch.setattr(api.timed_connection, "REQUEST_TIMEOUT_S", 1.0)
     monkeypatch.setattr(api.timed_connection, "PROGRESS_TIMEOUT_S", 0.5)
-    with _api(filled.settings) as address, EventReader(address, FORECASTS_OF_BTC) as stream:
+    with served_api(filled.settings) as address, EventReader(address, FORECASTS_OF_BTC) as stream:
         stream.take(1)
         place = stream.last_id
         while stream.comments < 25:
@@ -193,7 +168,7 @@ def test_a_quiet_stream_gives_signs_of_life_and_outlives_the_time_limits(
 
 def test_streams_end_when_the_server_stops(filled: SampleWorkspace) -> None:
     """Open streams are ended in order, so that the server stops without waiting for its time limit."""
-    with _api(filled.settings) as address:
+    with served_api(filled.settings) as address:
         streams = [EventReader(address, FORECASTS_OF_BTC) for _ in range(5)]
         for stream in streams:
             stream.take(1)

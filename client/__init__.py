@@ -1,0 +1,1 @@
+"""A client of the API in one module, to copy into other projects."""
