@@ -151,8 +151,10 @@ class ScoreValues(Body):
 
     previsoes: int = Field(examples=[2880])
     horas: int = Field(examples=[24])
-    inicio: Timestamp
-    fim: Timestamp
+    inicio: Timestamp = Field(
+        description="Primeira origem, se o registro começa nessa hora; senão, o começo da primeira hora com origens"
+    )
+    fim: Timestamp = Field(description="Fim da última hora com origens; nunca depois da publicação das pontuações")
     pinball_relativo: float | None = Field(
         description='Perda de quantis (pinball) dividida pela de "o preço fica"', examples=[0.97]
     )

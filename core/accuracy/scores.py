@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
+
+from core.times import HOUR_MS
 
 __all__ = [
     "SCORE_SCHEMA",
@@ -19,6 +21,7 @@ __all__ = [
     "add_up",
     "complete_sums",
     "sum_by",
+    "trimmed",
 ]
 
 SCORE_SUMS: Final = (
@@ -82,7 +85,8 @@ class Score:
     """Scores of a set of forecasts with outcomes; ratios below 1 are better than the naive benchmark.
 
     Attributes:
-        forecasts: their number; `hours`: number of hours with origins, from `start_ms` to `end_ms`.
+        forecasts: their number; `hours`: number of hours with origins.
+        start_ms, end_ms: beginning of the first hour with origins, end of the last one; `trimmed` moves them inwards.
         relative_pinball: mean over the coins of (pinball loss / that of the naive benchmark); `skill` is 1 minus it.
         coverage: percent of a central interval → share of outcomes inside it.
         width_80_percent: mean width of the 80 % interval in percent of the price.
@@ -139,6 +143,30 @@ class MetricsBlock:
     by_day: Mapping[str, Score] = field(default_factory=dict)
     by_hour_of_day: Mapping[int, Score] = field(default_factory=dict)
     excluded_stable_coins: tuple[str, ...] = ()
+
+
+def trimmed(block: MetricsBlock, first_ms: int, last_ms: int) -> MetricsBlock:
+    """The block with spans that begin at the first origin, where it lies in their first hour, and end by `last_ms`.
+
+    Args:
+        block: scores whose spans are whole hours.
+        first_ms: the first origin that may be scored.
+        last_ms: when the scores were published; no outcome is later.
+    """
+
+    def trim(score: Score) -> Score:
+        begins_later = score.start_ms < first_ms < min(score.start_ms + HOUR_MS, last_ms)
+        start_ms = first_ms if begins_later else score.start_ms
+        return replace(score, start_ms=start_ms, end_ms=max(start_ms, min(score.end_ms, last_ms)))
+
+    return replace(
+        block,
+        overall=trim(block.overall),
+        by_horizon={minutes: trim(score) for minutes, score in block.by_horizon.items()},
+        by_coin={coin: trim(score) for coin, score in block.by_coin.items()},
+        by_day={day: trim(score) for day, score in block.by_day.items()},
+        by_hour_of_day={hour: trim(score) for hour, score in block.by_hour_of_day.items()},
+    )
 
 
 @dataclass(frozen=True)

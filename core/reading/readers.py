@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import pyarrow as pa
 
-from core.accuracy.scores import Metrics, MetricsBlock
+from core.accuracy.scores import Metrics, MetricsBlock, trimmed
 from core.accuracy.summary import join_condensed, summarise_condensed
 from core.answers.distribution import PriceDistribution
 from core.answers.scenarios import ScaledHours
@@ -225,13 +225,7 @@ class Readers(PublishedData):
         Raises:
             NotReady: nothing is published yet.
         """
-        folder, manifest = self.manifest()
-        live = newest_parts(manifest.parts.get("scores", ()), MAX_SCORE_ROWS)
-        backtest = [entry for name, entry in manifest.entries.items() if name == "backtest"]
-        return Metrics(
-            live=self._block(f"live {coin_id}", folder, live, coin_id),
-            backtest=self._block(f"backtest {coin_id}", folder, backtest, coin_id),
-        )
+        return self.derived(f"metrics {coin_id}", lambda: self._metrics(coin_id))
 
     def files(self) -> list[FileInfo]:
         """Size, rows and last update of the price store and all published tables.
@@ -265,6 +259,18 @@ class Readers(PublishedData):
         except (NotReady, DamagedFile):
             return None
         return int(count) if count is not None and count.isdecimal() and len(count) < 16 else None
+
+    def _metrics(self, coin_id: str | None) -> Metrics:
+        folder, manifest = self.manifest()
+        live = newest_parts(manifest.parts.get("scores", ()), MAX_SCORE_ROWS)
+        backtest = [entry for name, entry in manifest.entries.items() if name == "backtest"]
+        first_ms = min((part.start_ms for part in manifest.parts.get("log", ())), default=0)
+        live_block = self._block(f"live {coin_id}", folder, live, coin_id)
+        backtest_block = self._block(f"backtest {coin_id}", folder, backtest, coin_id)
+        return Metrics(
+            live=None if live_block is None else trimmed(live_block, first_ms, manifest.published_ms),
+            backtest=None if backtest_block is None else trimmed(backtest_block, 0, manifest.published_ms),
+        )
 
     def _block(
         self, name: str, folder: Path, files: Sequence[Part | Entry], coin_id: str | None

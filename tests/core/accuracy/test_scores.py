@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.accuracy.scores import SCORE_SCHEMA, SCORE_SUMS, MetricsBlock, Score, add_up
+from core.accuracy.scores import SCORE_SCHEMA, SCORE_SUMS, MetricsBlock, Score, add_up, trimmed
 from core.accuracy.significance import better_p_value
 from core.accuracy.summary import condense, join_condensed, summarise, summarise_condensed
 from core.times import DAY_MS, HOUR_MS, to_datetime
@@ -285,3 +285,13 @@ def test_the_margin_of_the_skill_needs_a_day() -> None:
     assert score.skill is not None
     assert score.skill_margin is not None
     assert score.skill - score.skill_margin < 0.1 < score.skill + score.skill_margin
+
+
+def test_spans_are_trimmed_to_what_happened() -> None:
+    """The first hour begins at the first origin that lies in it, the last one ends with the publication."""
+    block = summarise(_table([_row(hour=0), _row(hour=1)]))
+    assert block is not None
+    inside = trimmed(block, START + 1000, START + 2 * HOUR_MS - 5000).overall
+    assert (inside.start_ms, inside.end_ms) == (START + 1000, START + 2 * HOUR_MS - 5000)
+    outside = trimmed(block, START + HOUR_MS + 1000, START + 9 * HOUR_MS).overall
+    assert (outside.start_ms, outside.end_ms) == (block.overall.start_ms, block.overall.end_ms)

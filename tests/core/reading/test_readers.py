@@ -16,7 +16,7 @@ from core.publishing.parquet import sorted_by
 from core.publishing.publisher import Publisher
 from core.reading.readers import Readers
 from core.settings import Source, load_settings
-from core.times import DAY_MS, HOUR_MS, MINUTE_MS
+from core.times import DAY_MS, HOUR_MS, MINUTE_MS, now_ms
 from core.workspace import open_workspace, publish_source
 from tests.support.refusals import refusal
 from tests.support.workspace import COINS, SampleWorkspace, forecast_rows
@@ -271,6 +271,22 @@ def test_metrics_keep_live_and_backtest_apart(sample: SampleWorkspace, readers: 
     assert (metrics.live.overall.forecasts, metrics.backtest.overall.forecasts) == (2 * 3 * 4 * 144, 3 * 4 * 144)
     assert one.live.overall.forecasts == 2 * 4 * 144
     assert list(one.live.by_coin) == ["bitcoin"]
+
+
+def test_the_spans_of_scores_lie_within_what_happened(sample: SampleWorkspace, readers: Readers) -> None:
+    """They begin with the first forecast, not with its hour, and end by the publication, not after it."""
+    sample.publish_log(1)
+    sample.publish_scores(1)
+    sample.publish_backtest(1)
+    before_ms = now_ms()
+    metrics = readers.metrics()
+    assert metrics.live is not None
+    assert metrics.backtest is not None
+    first_ms = min(part.start_ms for part in readers.manifest()[1].parts["log"])
+    for score in (metrics.live.overall, *metrics.live.by_coin.values()):
+        assert score.start_ms == first_ms
+        assert first_ms < score.end_ms <= before_ms
+    assert metrics.backtest.overall.end_ms <= before_ms
 
 
 def test_the_files_page_counts_rows_and_sizes(sample: SampleWorkspace, readers: Readers) -> None:

@@ -156,3 +156,13 @@ def test_an_origin_ahead_of_the_grid_has_a_row(hours: float) -> None:
     np.testing.assert_array_equal(found.vol_fast, expected.vol_fast)
     own = [FEATURE_NAMES.index(name) for name in MINUTE_FEATURES]
     np.testing.assert_allclose(found.x[:, own], expected.x[:, own], atol=0.2)
+
+
+def test_the_price_at_the_origin_is_the_stored_one() -> None:
+    """It keeps every bit: what the API shows as the price of a forecast is in the price history too."""
+    market = _market("uneven")
+    grid = _fill(market)
+    _rows(grid, END_MS - HOUR_MS)
+    origin_ms = END_MS - HOUR_MS + 37_000
+    stored = [price[np.searchsorted(ts, origin_ms, side="right") - 1] for ts, price in market.values()]
+    assert _at(grid, origin_ms).price.tolist() == stored
