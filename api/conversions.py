@@ -6,9 +6,6 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-import numpy as np
-import pyarrow as pa
-
 from api.forecast_schemas import (
     ChangeRange,
     Forecast,
@@ -48,9 +45,7 @@ __all__ = [
     "iso_or_none",
     "kinds",
     "level_answer",
-    "logged_rows",
     "metrics_answer",
-    "price_rows",
     "risk_answer",
 ]
 
@@ -177,62 +172,6 @@ def risk_answer(units: Mapping[Coin, float], portfolio: PortfolioOutlook, worksp
         moeda_cotacao=workspace.currency,
         fonte=views[0].source,
         gerado_em=iso(max(view.created_ms for view in views)),
-    )
-
-
-def logged_rows(coin: Coin, logged: pa.Table, workspace: Workspace) -> pa.Table:
-    """Logged forecasts with their outcomes, columns as in LoggedForecastRow; from a table of LOG_TABLE."""
-    return _table(
-        workspace,
-        id_previsao=_forecast_ids(coin, logged, workspace),
-        horario=logged["origin"],
-        horario_previsto=logged["target"],
-        moeda=coin.symbol,
-        id=coin.id,
-        preco_atual=logged["price_origin"],
-        previsao_proxima_hora=logged["mean"],
-        minimo_80=logged["low_80"],
-        maximo_80=logged["high_80"],
-        preco_real=logged["actual"],
-        erro_percentual=logged["error_percent"],
-    )
-
-
-def _forecast_ids(coin: Coin, logged: pa.Table, workspace: Workspace) -> pa.Array:
-    times = zip(*(logged[name].cast(pa.int64()).to_pylist() for name in ("origin", "target")), strict=True)
-    source = workspace.source.value
-    return pa.array(
-        [forecast_id(source, coin.id, origin, (target - origin) // MINUTE_MS) for origin, target in times], pa.string()
-    )
-
-
-def price_rows(coin: Coin, prices: pa.Table, workspace: Workspace) -> pa.Table:
-    """Stored prices, columns as in PriceRow; from a table of PRICE_TABLE."""
-    return _table(
-        workspace,
-        horario=prices["time"],
-        moeda=coin.symbol,
-        id=coin.id,
-        preco=prices["price"],
-        valor_de_mercado=prices["market_cap"],
-        volume=prices["volume"],
-    )
-
-
-def _table(workspace: Workspace, **columns: pa.ChunkedArray | str) -> pa.Table:
-    """A table of these columns and of currency, source and attribution; a text stands in every row."""
-    columns |= {
-        "moeda_cotacao": workspace.currency,
-        "fonte": workspace.source.value,
-        "atribuicao": attribution(workspace.source),
-    }
-    rows = next(len(column) for column in columns.values() if not isinstance(column, str))
-    same = pa.array(np.zeros(rows, np.int8))
-    return pa.table(
-        {
-            name: pa.DictionaryArray.from_arrays(same, [column]) if isinstance(column, str) else column
-            for name, column in columns.items()
-        }
     )
 
 

@@ -26,7 +26,7 @@ Preços de criptomoedas e previsões para a próxima hora, com intervalos calibr
 - **Horários** saem em ISO 8601 com deslocamento (UTC). `inicio` e `fim` aceitam data ou horário; sem deslocamento: UTC.
 - **Novidades**: as respostas trazem `ETag`; com `If-None-Match` a API responde 304, sem corpo, enquanto nada muda.
 - **Fonte**: o cabeçalho `X-Fonte` e o campo `fonte` dizem de onde são os preços.
-- **CSV**: `formato=csv` em `/historico` e `/previsoes`.
+- **Listas** vêm em páginas (`Link`), também como CSV, Parquet ou Arrow (`formato`, ou `Accept`).
 - **Erros** são `application/problem+json` (RFC 9457), em português ou inglês (`Accept-Language`).
   503 com `Retry-After` quer dizer: os dados virão por si.
 

@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from api.conversions import forecast, logged_rows, price_rows
+from api.conversions import forecast
 from api.event_batch import GAP, Event, EventBatch, make_event, row_events
 from api.event_schemas import EventKind, Gap, GapReason
+from api.table_rows import logged_rows, price_rows
 from core.forecast_schema import HORIZONS_MIN
 from core.reading.answers import outlook_of
 from core.reading.changes import (
@@ -23,6 +24,7 @@ from core.reading.changes import (
     published_forecasts,
 )
 from core.reading.readers import Readers
+from core.reading.tables import Page
 from core.reading.trust import Trust, trust_by_coin
 from core.times import iso
 from core.workspace import Workspace
@@ -111,7 +113,7 @@ class EventFeed:
         for coin, prices in known.items():
             yield from row_events(EventKind.PRICE, coin, price_rows(coins[coin], prices.rows, workspace))
         for coin, logged in new_outcomes(self._readers, known).items():
-            yield from row_events(EventKind.SCORE, coin, logged_rows(coins[coin], logged, workspace))
+            yield from row_events(EventKind.SCORE, coin, logged_rows(coins[coin], logged, HORIZONS_MIN[-1], workspace))
 
     def _forecast_events(self, start: Moment, end: Moment) -> Iterator[Event]:
         numbers = new_publications(self._readers.workspace().processed, start.publication, end.publication)
@@ -142,7 +144,7 @@ class EventFeed:
         for coin in self._readers.coins():
             if coin.id in latest and latest[coin.id].fetched_ms <= end.fetched_ms:
                 ts_ms = latest[coin.id].ts_ms
-                rows = self._readers.price_table(coin.id, ts_ms, ts_ms, 1)
+                rows = self._readers.price_table(coin.id, Page(ts_ms, ts_ms, 1))
                 yield from row_events(EventKind.PRICE, coin.id, price_rows(coin, rows, workspace))
 
 

@@ -13,6 +13,7 @@ from api.parameters import CoinName
 from api.request_context import ContextDep
 from api.versions import Basis
 from core.reading.answers import outlook
+from core.reading.csv_export import file_name
 from core.reading.forecast_columns import forecast_columns, last_hours
 from core.reading.trust import Trust, trust_by_coin
 
@@ -48,7 +49,7 @@ def get_forecasts(request: Request, context: ContextDep, query: ForecastsQueryDe
         workspace=context.workspace,
         interval_s=request.app.state.settings.interval,
     )
-    return context.table(table.select(query.fields()), query.formato, f"prever-{context.source}")
+    return context.table(table.select(query.fields()), query.formato, file_name("prever", None, context.workspace))
 
 
 @forecast_router.get(

@@ -10,7 +10,7 @@ from typing import Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
-__all__ = ["PART_ROWS", "json_parts", "json_rows"]
+__all__ = ["PART_ROWS", "json_parts", "json_rows", "number_texts"]
 
 PART_ROWS: Final = 2000
 
@@ -64,7 +64,7 @@ def _texts(column: pa.Array) -> pa.Array:  # noqa: PLR0911 - one kind of column 
     """Each value as JSON text; null stays null."""
     kind = column.type
     if pa.types.is_floating(kind):
-        return _numbers(pc.if_else(pc.is_finite(column), column, None))
+        return number_texts(pc.if_else(pc.is_finite(column), column, None))
     if pa.types.is_integer(kind) or pa.types.is_boolean(kind) or pa.types.is_null(kind):
         return column.cast(pa.string())
     if pa.types.is_timestamp(kind):
@@ -94,7 +94,7 @@ def _lists(column: pa.FixedSizeListArray) -> pa.Array:
     return pc.binary_join_element_wise("[", joined, "]", "")
 
 
-def _numbers(column: pa.Array) -> pa.Array:
+def number_texts(column: pa.Array) -> pa.Array:
     """Floating-point numbers as the shortest text that is the same number; whole ones keep their `.0`."""
     texts = column.cast(pa.string())
     whole = pc.and_(pc.equal(pc.floor(column), column), pc.invert(pc.match_substring(texts, "e")))

@@ -11,10 +11,21 @@ from pydantic import AfterValidator, BaseModel, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from api.problems import Problem, ProblemCode
-from core.times import parse_iso
+from api.table_formats import ListFormat
+from core.reading.tables import Page
+from core.times import DAY_MS, HOUR_MS, MINUTE_MS, parse_iso
 from core.wording import Message, message
 
-__all__ = ["CoinName", "InvalidParameter", "LevelQueryDep", "OutputFormat", "PortfolioQueryDep", "TableQueryDep"]
+__all__ = [
+    "CoinName",
+    "HistoryQueryDep",
+    "InvalidParameter",
+    "LevelQueryDep",
+    "LogQueryDep",
+    "PortfolioQueryDep",
+    "TableQuery",
+    "TimeForm",
+]
 
 _MAX_ROWS: Final = 50_000
 _MAX_MS: Final = 253_402_300_799_999
@@ -36,11 +47,33 @@ class InvalidParameter(Problem):
         super().__init__(ProblemCode.INVALID_PARAMETER, sentence, parameters=(parameter,))
 
 
-class OutputFormat(StrEnum):
-    """Format of a table."""
+class Order(StrEnum):
+    """Order of the rows of a table."""
 
-    JSON = "json"
-    CSV = "csv"
+    NEWEST_FIRST = "desc"
+    OLDEST_FIRST = "asc"
+
+
+class TimeForm(StrEnum):
+    """How times are written."""
+
+    ISO = "iso"
+    UNIX = "unix"
+
+
+class PriceInterval(StrEnum):
+    """Length of the intervals in which prices are put together."""
+
+    MINUTE = "1m"
+    FIVE_MINUTES = "5m"
+    QUARTER = "15m"
+    HOUR = "1h"
+    DAY = "1d"
+
+    @property
+    def step_ms(self) -> int:
+        """Length in milliseconds."""
+        return int(self[:-1]) * {"m": MINUTE_MS, "h": HOUR_MS, "d": DAY_MS}[self[-1]]
 
 
 def _time_text(text: str) -> str:
@@ -76,8 +109,12 @@ _Time = Annotated[
     Annotated[str, Field(max_length=50), AfterValidator(_time_text)] | None,
     WithJsonSchema(
         {
-            "anyOf": [{"type": "string", "format": "date-time"}, {"type": "string", "format": "date"}],
-            "examples": ["2026-11-22T14:00:00-03:00", "2026-11-22"],
+            "anyOf": [
+                {"type": "string", "format": "date-time"},
+                {"type": "string", "format": "date"},
+                {"type": "string", "pattern": "^[0-9]{10}([0-9]{3})?$"},
+            ],
+            "examples": ["2026-11-22T14:00:00-03:00", "2026-11-22", "1795356192"],
         }
     ),
 ]
@@ -88,23 +125,56 @@ class TableQuery(BaseModel):
 
     inicio: _Time = Field(
         None,
-        description="A partir de: data ou horário ISO 8601; sem deslocamento vale UTC",
+        description="A partir de: data ou horário ISO 8601 (sem deslocamento vale UTC), ou segundos ou milissegundos "
+        "desde 1970",
     )
     fim: _Time = Field(
         None,
         description="Até, inclusive: como `inicio`; uma data vale até o fim do dia",
     )
-    limite: int = Field(1000, description="No máximo quantas linhas, das mais novas", ge=1, le=_MAX_ROWS)
-    formato: OutputFormat = Field(OutputFormat.JSON, description="`json`, ou `csv` para baixar uma tabela")
+    limite: int = Field(1000, description="No máximo quantas linhas por página", ge=1, le=_MAX_ROWS)
+    formato: ListFormat | None = Field(None, description="Como a tabela vem; sem ele decide o cabeçalho `Accept`")
+    ordem: Order = Field(
+        Order.NEWEST_FIRST, description="`desc`: as mais novas primeiro; `asc`: as mais antigas primeiro, para seguir"
+    )
+    apos: Annotated[
+        str | None,
+        Field(
+            description="Só as linhas que vêm depois desta posição, na ordem pedida; vem do cabeçalho `Link`",
+            examples=["1795356192000"],
+            pattern=r"^[0-9]{1,15}$",
+        ),
+    ] = None
+    tempo: TimeForm = Field(
+        TimeForm.ISO, description="`iso`: ISO 8601 em UTC; `unix`: milissegundos desde 1970, como números inteiros"
+    )
 
-    def span(self) -> tuple[int, int]:
-        """The interval asked for in UTC milliseconds, both ends included; open where an end is missing.
+    def page(self) -> Page:
+        """The page asked for; times in UTC milliseconds, both ends included.
 
-        An interval that ends before it begins holds nothing.
+        A span that ends before it begins holds nothing.
         """
         start_ms = 0 if self.inicio is None else parse_iso(self.inicio)
         end_ms = _MAX_MS if self.fim is None else parse_iso(self.fim, end_of_day=True)
-        return start_ms, end_ms
+        ascending = self.ordem is Order.OLDEST_FIRST
+        if self.apos is not None:
+            start_ms = max(start_ms, int(self.apos) + 1) if ascending else start_ms
+            end_ms = end_ms if ascending else min(end_ms, int(self.apos) - 1)
+        return Page(start_ms, end_ms, self.limite, ascending)
+
+
+class LogQuery(TableQuery):
+    """The logged forecasts that are asked for."""
+
+    horizonte: int = Field(60, description="Minutos, de 5 em 5", ge=5, le=60, multiple_of=5)
+
+
+class HistoryQuery(TableQuery):
+    """The stored prices that are asked for, one by one or by interval."""
+
+    intervalo: PriceInterval | None = Field(
+        None, description="Junta os preços por intervalo (abertura, máximo, mínimo, fechamento); sem ele, cada preço"
+    )
 
 
 class LevelQuery(BaseModel):
@@ -138,4 +208,5 @@ class PortfolioQuery(BaseModel):
 
 LevelQueryDep = Annotated[LevelQuery, Query()]
 PortfolioQueryDep = Annotated[PortfolioQuery, Query()]
-TableQueryDep = Annotated[TableQuery, Query()]
+LogQueryDep = Annotated[LogQuery, Query()]
+HistoryQueryDep = Annotated[HistoryQuery, Query()]

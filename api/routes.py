@@ -9,35 +9,30 @@ from fastapi import APIRouter, Depends, Request, Response
 from api.conversions import (
     coin_quote,
     level_answer,
-    logged_rows,
     metrics_answer,
-    price_rows,
     risk_answer,
 )
 from api.declared_parameters import only_declared_parameters
-from api.described_answers import ANSWERS, COIN_ANSWERS, TABLE_ANSWERS
+from api.described_answers import ANSWERS, COIN_ANSWERS
 from api.errors import RETRY_AFTER
 from api.events import events_router
 from api.forecast_routes import forecast_router
 from api.forecast_schemas import LevelAnswer, RiskAnswer
-from api.parameters import CoinName, LevelQueryDep, OutputFormat, PortfolioQueryDep, TableQueryDep
+from api.parameters import CoinName, LevelQueryDep, PortfolioQueryDep
 from api.problems import Problem, ProblemCode
 from api.request_context import ContextDep
 from api.schemas import (
     Alive,
     CoinQuote,
-    LoggedForecastRow,
     MetricsAnswer,
-    PriceRow,
     Status,
 )
 from api.state import suite_state
+from api.table_routes import table_router
 from api.versions import Basis
 from core.price_store import Coin
 from core.reading.answers import level_chance, portfolio_outlook
-from core.reading.csv_export import file_name, forecasts_csv, prices_csv
 from core.reading.status import assess_suite
-from core.times import HOUR_MS
 
 __all__ = ["data_router", "open_router"]
 
@@ -47,6 +42,7 @@ open_router = APIRouter(tags=["sistema"], dependencies=_DECLARED_ONLY)
 data_router = APIRouter(dependencies=_DECLARED_ONLY)
 data_router.include_router(forecast_router)
 data_router.include_router(events_router)
+data_router.include_router(table_router)
 
 
 @open_router.get("/saude", operation_id="saude", summary="A API responde?", response_description="Responde")
@@ -141,55 +137,6 @@ def get_risk(context: ContextDep, query: PortfolioQueryDep) -> Response:
     context.depends_on(Basis.PUBLICATION)
     portfolio = portfolio_outlook(context.readers, {coin.id: held for coin, held in units.items()})
     return context.json(risk_answer(units, portfolio, context.workspace))
-
-
-@data_router.get(
-    "/previsoes/{moeda}",
-    operation_id="previsoes",
-    summary="Histórico de previsões",
-    tags=["previsoes"],
-    response_description="Os dados, os mais novos primeiro",
-    responses=TABLE_ANSWERS,
-    response_model=list[LoggedForecastRow],
-)
-def get_logged_forecasts(context: ContextDep, moeda: CoinName, query: TableQueryDep) -> Response:
-    """As previsões de uma hora registradas (a primeira de cada 5 minutos), da mais nova para a mais antiga.
-
-    `inicio` e `fim` limitam o horário de origem. `preco_real` e `erro_percentual` são nulos até se conhecer o preço.
-    """
-    start_ms, end_ms = query.span()
-    coin = context.readers.resolve(moeda)
-    context.depends_on_range(Basis.BOTH, end_ms + HOUR_MS)
-    if query.formato is OutputFormat.CSV:
-        rows = context.readers.logged(coin.id, start_ms, end_ms, query.limite)
-        return context.download(
-            forecasts_csv(coin, rows, context.workspace), file_name("previsoes", coin, context.workspace)
-        )
-    logged = context.readers.log_table(coin.id, start_ms, end_ms, query.limite)
-    return context.rows(logged_rows(coin, logged, context.workspace))
-
-
-@data_router.get(
-    "/historico/{moeda}",
-    operation_id="historico",
-    summary="Histórico de preços",
-    tags=["moedas"],
-    response_description="Os dados, os mais novos primeiro",
-    responses=TABLE_ANSWERS,
-    response_model=list[PriceRow],
-)
-def get_history(context: ContextDep, moeda: CoinName, query: TableQueryDep) -> Response:
-    """Os preços guardados, do mais novo para o mais antigo, cada um no horário em que o CoinGecko o atualizou."""
-    start_ms, end_ms = query.span()
-    coin = context.readers.resolve(moeda)
-    context.depends_on_range(Basis.PRICES, end_ms)
-    if query.formato is OutputFormat.CSV:
-        prices = context.readers.history(coin.id, start_ms, end_ms, query.limite)
-        return context.download(
-            prices_csv(coin, prices, context.workspace), file_name("historico", coin, context.workspace)
-        )
-    table = context.readers.price_table(coin.id, start_ms, end_ms, query.limite)
-    return context.rows(price_rows(coin, table, context.workspace))
 
 
 @data_router.get(

@@ -13,10 +13,11 @@ import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
+from api.json_rows import number_texts
 from core.reading.csv_export import attribution, neutralised
 from core.workspace import Workspace
 
-__all__ = ["MEDIA_TYPES", "WRITERS", "ListFormat", "accepted_format", "flat_table"]
+__all__ = ["MEDIA_TYPES", "WRITERS", "ListFormat", "accepted_format", "flat_table", "unix_times"]
 
 
 class ListFormat(StrEnum):
@@ -55,6 +56,14 @@ def accepted_format(accept: str) -> ListFormat:
 def _weight(parameters: str) -> float:
     found = _WEIGHT.search(parameters)
     return float(found[1]) if found else 1.0
+
+
+def unix_times(table: pa.Table) -> pa.Table:
+    """The table with its times as milliseconds since 1970."""
+    for place, field in enumerate(table.schema):
+        if pa.types.is_timestamp(field.type):
+            table = table.set_column(place, field.name, table[field.name].cast(pa.int64()))
+    return table
 
 
 def flat_table(table: pa.Table, workspace: Workspace) -> pa.Table:
@@ -109,16 +118,16 @@ def _flat(name: str, column: pa.Array) -> Iterator[tuple[str, pa.Array]]:
         yield name, column
 
 
-def _cells(column: pa.ChunkedArray) -> pa.ChunkedArray:
+def _cells(column: pa.ChunkedArray) -> pa.Array:
     if pa.types.is_timestamp(column.type):
         return pc.binary_join_element_wise(pc.strftime(column, "%Y-%m-%dT%H:%M:%S"), _UTC, "")
     if pa.types.is_floating(column.type):
-        return pc.if_else(pc.is_finite(column), column, None)
+        return number_texts(pc.if_else(pc.is_finite(column), column, None))
     if not pa.types.is_string(column.type):
         return column
     coded = column.combine_chunks().dictionary_encode()
     return pa.chunked_array(
-        [pa.array([str(neutralised(text)) for text in coded.dictionary.to_pylist()], pa.string()).take(coded.indices)]
+        [pa.array([neutralised(text) for text in coded.dictionary.to_pylist()], pa.string()).take(coded.indices)]
     )
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import time
 from datetime import UTC, date, datetime, timedelta
+from typing import Final
 
 __all__ = [
     "DAY_MS",
@@ -23,6 +25,9 @@ HOUR_MS = 60 * MINUTE_MS
 DAY_MS = 24 * HOUR_MS
 GRID_STEP_MS = 5 * MINUTE_MS
 """The fixed UTC grid on which training rows lie."""
+
+_EPOCH: Final = re.compile(r"[0-9]{10}([0-9]{3})?", re.ASCII)
+_MS_DIGITS: Final = 13
 
 FOREVER_MS = 2**62
 """Later than any time and longer than any period."""
@@ -51,12 +56,15 @@ def month(ts_ms: int) -> str:
 def parse_iso(text: str, *, end_of_day: bool = False) -> int:
     """Parse an ISO 8601 time or date into UTC milliseconds; without an offset it is UTC.
 
-    A date alone means its first millisecond, or its last one with `end_of_day`.
+    A date alone means its first millisecond, or its last one with `end_of_day`. Ten digits are seconds since 1970,
+    thirteen are milliseconds.
 
     Raises:
         ValueError: the text is neither a date nor a time, or lies outside the calendar.
     """
     text = text.strip()
+    if _EPOCH.fullmatch(text):
+        return int(text.ljust(_MS_DIGITS, "0"))
     try:
         day = date.fromisoformat(text)
     except ValueError:

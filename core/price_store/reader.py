@@ -17,6 +17,12 @@ __all__ = ["PriceReader"]
 
 _BATCH_ROWS: Final = 1000
 
+_NEWEST: Final = (
+    "SELECT ts_ms, price, market_cap, volume, fetched_ms FROM prices "
+    "WHERE coin_id = ? AND ts_ms BETWEEN ? AND ? ORDER BY ts_ms DESC LIMIT ?"
+)
+_OLDEST: Final = _NEWEST.replace("DESC", "ASC")
+
 
 class PriceReader:
     """A read-only connection; never creates, locks or changes the database. For one thread at a time.
@@ -115,22 +121,19 @@ class PriceReader:
 
     def newest(self, coin_id: str, start_ms: int, end_ms: int, limit: int) -> list[Price]:
         """At most `limit` prices of one coin within [start_ms, end_ms], newest first."""
-        batches = self.newest_batches(coin_id, start_ms, end_ms, limit)
+        batches = self.batches(coin_id, start_ms, end_ms, limit)
         return [Price(coin_id, *row) for batch in batches for row in batch]
 
-    def newest_batches(
-        self, coin_id: str, start_ms: int, end_ms: int, limit: int
+    def batches(
+        self, coin_id: str, start_ms: int, end_ms: int, limit: int, *, ascending: bool = False
     ) -> Iterator[list[tuple[int, float, float | None, float | None, int]]]:
         """The same as rows (event time, price, market cap, volume, fetch time), a thousand at a time.
 
-        Between two batches other threads run; take all of them at once, for the writer waits for open queries.
+        Ascending, they are the oldest ones, oldest first. Between two batches other threads run; take all of them at
+        once, for the writer waits for open queries.
         """
         with reading():
-            cursor = self._connection.execute(
-                "SELECT ts_ms, price, market_cap, volume, fetched_ms FROM prices "
-                "WHERE coin_id = ? AND ts_ms BETWEEN ? AND ? ORDER BY ts_ms DESC LIMIT ?",
-                (coin_id, start_ms, end_ms, limit),
-            )
+            cursor = self._connection.execute(_OLDEST if ascending else _NEWEST, (coin_id, start_ms, end_ms, limit))
             while rows := cursor.fetchmany(_BATCH_ROWS):
                 yield rows
 

@@ -20,6 +20,7 @@ from core.errors import NotReady
 from core.publishing.parquet import read_table
 from core.reading.queries import forecast_views, parts_between
 from core.reading.readers import Readers
+from core.reading.tables import Page
 from core.reading.values import ForecastView
 from core.times import FOREVER_MS, HOUR_MS
 
@@ -100,7 +101,7 @@ def new_prices(readers: Readers, coin_id: str, start_ms: int, end_ms: int) -> Ne
     Prices that a back-fill added before the newest known one are no news.
     """
     for limit in _PRICE_LIMITS:
-        table = readers.price_table(coin_id, 0, FOREVER_MS, limit)
+        table = readers.price_table(coin_id, Page(0, FOREVER_MS, limit))
         times, fetched = (_milliseconds(table[name]) for name in ("time", "fetched"))
         known = np.flatnonzero(fetched <= start_ms)
         if known.size or len(times) < limit:
@@ -120,7 +121,7 @@ def new_outcomes(readers: Readers, prices: Mapping[str, NewPrices]) -> Mapping[s
     if not spans:
         return {}
     due = _logged_coins(readers, min(first for first, _ in spans.values()), max(last for _, last in spans.values()))
-    found = {coin: readers.log_table(coin, *spans[coin], _PRICE_LIMITS[-1]) for coin in spans if coin in due}
+    found = {coin: readers.log_table(coin, Page(*spans[coin], _PRICE_LIMITS[-1])) for coin in spans if coin in due}
     return {coin: rows.filter(pc.is_valid(rows["actual"])).sort_by("origin") for coin, rows in found.items()}
 
 

@@ -18,6 +18,7 @@ from core.price_store import Coin, Price
 from core.price_store.rows import PRICE_COUNT
 from core.publishing.manifest import Entry, Part
 from core.publishing.parquet import read_table
+from core.reading.candles import candle_page
 from core.reading.published import PublishedData
 from core.reading.queries import (
     backtest_rows,
@@ -35,7 +36,7 @@ from core.reading.queries import (
     table_info,
     unknown_coin,
 )
-from core.reading.tables import LOG_TABLE, newest_log_rows, price_table, with_outcomes
+from core.reading.tables import LOG_TABLE, Page, log_page, price_table, with_outcomes
 from core.reading.values import FileInfo, ForecastView, LoggedForecast, Quote
 from core.realised_price import PRICE_TOLERANCE_MS
 from core.times import DAY_MS, FOREVER_MS, GRID_STEP_MS, MINUTE_MS
@@ -110,10 +111,19 @@ class Readers(PublishedData):
         with self.prices() as prices:
             return prices.newest(coin_id, start_ms, end_ms, limit)
 
-    def price_table(self, coin_id: str, start_ms: int, end_ms: int, limit: int) -> pa.Table:
-        """The same as columns of PRICE_TABLE."""
+    def price_table(self, coin_id: str, page: Page) -> pa.Table:
+        """A page of stored prices as columns of PRICE_TABLE."""
         with self.prices() as prices:
-            return price_table(prices.newest_batches(coin_id, start_ms, end_ms, limit))
+            batches = prices.batches(coin_id, page.start_ms, page.end_ms, page.limit, ascending=page.ascending)
+            return price_table(batches)
+
+    def candle_table(self, coin_id: str, step_ms: int, page: Page) -> pa.Table:
+        """A page of price intervals as columns of CANDLE_TABLE; `page` is about their starts.
+
+        Ascending, the interval that is not closed yet is left out: its figures would still change.
+        """
+        with self.prices() as prices:
+            return candle_page(prices, coin_id, step_ms, page)
 
     def series(self, coin_id: str, start_ms: int, step_ms: int = 0) -> tuple[list[int], list[float]]:
         """Event times in UTC milliseconds and prices from `start_ms` on, the last one of each `step_ms`.
@@ -187,15 +197,14 @@ class Readers(PublishedData):
         rows = [] if entry is None else backtest_rows(folder / entry.file, coin_id)
         return self._with_outcomes(coin_id, [row for row in rows if start_ms <= row["origin"] <= end_ms], _HOUR_MIN)
 
-    def log_table(self, coin_id: str, start_ms: int, end_ms: int, limit: int, horizon_min: int = 60) -> pa.Table:
-        """The same as columns of LOG_TABLE."""
+    def log_table(self, coin_id: str, page: Page, horizon_min: int = _HOUR_MIN) -> pa.Table:
+        """A page of logged forecasts, by origin, with the outcomes known by now, as columns of LOG_TABLE."""
         folder, manifest = self.manifest()
-        parts = manifest.parts.get("log", ())
-        rows = newest_log_rows(folder, parts, coin_id, horizon_min, span_ms=(start_ms, end_ms), limit=limit)
+        rows = log_page(folder, manifest.parts.get("log", ()), coin_id, horizon_min, page)
         if not rows.num_rows:
             return LOG_TABLE.empty_table()
         span_ms = horizon_min * MINUTE_MS
-        newest_ms, oldest_ms = rows["origin"][0].as_py(), rows["origin"][-1].as_py()
+        oldest_ms, newest_ms = sorted((rows["origin"][0].as_py(), rows["origin"][-1].as_py()))
         with self.prices() as prices:
             known = prices.range(coin_id, oldest_ms + span_ms - PRICE_TOLERANCE_MS, newest_ms + span_ms)
             last = prices.as_of(coin_id, FOREVER_MS)

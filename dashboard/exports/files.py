@@ -144,7 +144,7 @@ def _column(column: pa.ChunkedArray, dialect: _Dialect) -> list[str]:
 
 
 def _text(value: Any) -> str:
-    return "" if value is None else str(neutralised(value))
+    return "" if value is None else neutralised(value) if isinstance(value, str) else str(value)
 
 
 def _number(value: float | None) -> str:

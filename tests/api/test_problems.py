@@ -66,7 +66,11 @@ def test_a_refusal_says_its_kind_to_programs(
 @pytest.mark.parametrize(
     ("address", "portuguese", "english"),
     [
-        ("/historico/btc?formato=xml", "deve ser 'json' ou 'csv'", "must be 'json' or 'csv'"),
+        (
+            "/historico/btc?formato=xml",
+            "deve ser 'json', 'csv', 'parquet' ou 'arrow'",
+            "must be 'json', 'csv', 'parquet' or 'arrow'",
+        ),
         ("/historico/btc?inicio=ontem", "deve ser uma data", "must be a date"),
         ("/prever/bitconi", "moeda desconhecida", "unknown coin"),
         ("/nada", "endereço não encontrado", "path not found"),

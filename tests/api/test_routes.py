@@ -124,9 +124,18 @@ def test_the_log_has_outcomes_once_known(sample: SampleWorkspace, make_client: C
         100 * (oldest["previsao_proxima_hora"] - actual) / oldest["preco_atual"]
     )
     assert set(oldest) == {
-        *("horario", "horario_previsto", "moeda", "preco_atual", "previsao_proxima_hora"),
-        *("minimo_80", "maximo_80", "preco_real", "erro_percentual", "fonte"),
-        *("id_previsao", "id", "moeda_cotacao", "atribuicao"),
+        *(
+            "horario",
+            "horario_previsto",
+            "horizonte",
+            "moeda",
+            "id",
+            "preco_atual",
+            "previsao",
+            "previsao_proxima_hora",
+        ),
+        *("minimo_80", "maximo_80", "quantis", "probabilidade_alta", "modelo", "preco_real", "erro_percentual"),
+        *("moeda_cotacao", "fonte", "atribuicao", "gerado_em", "id_previsao"),
     }
 
 
@@ -141,6 +150,7 @@ def test_history_is_newest_first_and_limited(client: TestClient, filled: SampleW
         "preco": filled.price(COINS[1], filled.now),
         "valor_de_mercado": 1e9,
         "volume": 1e6,
+        "coletado_em": iso(filled.now + 900),
         "moeda_cotacao": "usd",
         "fonte": "demo",
         "atribuicao": "Mercado simulado: nenhum preço é real",

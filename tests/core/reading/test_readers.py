@@ -15,6 +15,7 @@ from core.price_store import Coin, Price, PriceWriter
 from core.publishing.parquet import sorted_by
 from core.publishing.publisher import Publisher
 from core.reading.readers import Readers
+from core.reading.tables import Page
 from core.settings import Source, load_settings
 from core.times import DAY_MS, HOUR_MS, MINUTE_MS, now_ms
 from core.workspace import open_workspace, publish_source
@@ -215,22 +216,21 @@ def test_tables_say_the_same_as_rows(sample: SampleWorkspace, readers: Readers, 
     """Columns of prices and of the log have the values of the rows, in the same order, for any limit and span."""
     sample.fill()
     start, end = sample.now - 40 * MINUTE_MS, sample.now - 10 * MINUTE_MS
-    prices = readers.price_table("bitcoin", start, end, limit)
+    prices = readers.price_table("bitcoin", Page(start, end, limit))
     rows = readers.history("bitcoin", start, end, limit)
     assert [(_ms(row["time"]), row["price"], row["volume"], _ms(row["fetched"])) for row in prices.to_pylist()] == [
         (price.ts_ms, price.price, price.volume, price.fetched_ms) for price in rows
     ]
-    logged = readers.log_table("ethereum", start, end, limit)
+    logged = readers.log_table("ethereum", Page(start, end, limit))
     assert [
-        (_ms(row["origin"]), _ms(row["target"]), row["mean"], row["low_80"], row["high_80"], row["actual"])
+        (_ms(row["origin"]), _ms(row["target"]), row["mean"], row["q10"], row["q90"], row["actual"])
         for row in logged.to_pylist()
     ] == [
         (row.origin_ms, row.target_ms, row.mean, row.low_80, row.high_80, row.actual)
         for row in readers.logged("ethereum", start, end, limit)
     ]
-    assert (
-        readers.log_table("ethereum", 0, 1, limit).num_rows == readers.price_table("bitcoin", 0, 1, limit).num_rows == 0
-    )
+    nothing = Page(0, 1, limit)
+    assert readers.log_table("ethereum", nothing).num_rows == readers.price_table("bitcoin", nothing).num_rows == 0
 
 
 def test_a_coin_far_behind_the_others_hides_no_row(sample: SampleWorkspace, readers: Readers) -> None:

@@ -12,8 +12,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from api.table_formats import WRITERS, ListFormat, flat_table
+from api.table_rows import price_rows
 from core.price_store import Coin, Price, PriceWriter
-from core.reading.csv_export import prices_csv
+from core.reading.tables import price_table
 from core.settings import Source
 from core.times import DAY_MS, MINUTE_MS
 from core.workspace import Workspace
@@ -67,11 +69,12 @@ def csv(folder: Path) -> Path:
 
 
 def own_export(folder: Path) -> Path:
-    """What the dashboard lets people download."""
+    """What the API lets people download."""
     workspace = Workspace(Source.COINGECKO, "usd", folder, folder, epoch_ms=0)
-    rows = [Price(COIN.id, ts_ms, price) for ts_ms, price in zip(TIMES.tolist(), PRICES.tolist(), strict=True)]
+    rows = [(ts_ms, price, None, None, ts_ms) for ts_ms, price in zip(TIMES.tolist(), PRICES.tolist(), strict=True)]
     path = folder / "export.csv"
-    path.write_text(prices_csv(COIN, rows, workspace), encoding="utf-8")
+    table = flat_table(price_rows(COIN, price_table([rows]), workspace), workspace)
+    path.write_bytes(WRITERS[ListFormat.CSV](table))
     return path
 
 

@@ -1,0 +1,103 @@
+"""Routes of the long lists: logged forecasts and stored prices, page by page."""
+
+from __future__ import annotations
+
+from typing import Final
+from urllib.parse import urlencode
+
+import pyarrow as pa
+from fastapi import APIRouter, Request, Response
+
+from api.described_answers import TABLE_ANSWERS
+from api.parameters import CoinName, HistoryQueryDep, LogQueryDep, TableQuery, TimeForm
+from api.request_context import ContextDep
+from api.schemas import CandleRow, LoggedForecastRow, PriceRow
+from api.table_formats import unix_times
+from api.table_rows import candle_rows, logged_rows, price_rows
+from api.versions import Basis
+from core.reading.csv_export import file_name
+from core.reading.tables import Page
+from core.times import HOUR_MS
+
+__all__ = ["table_router"]
+
+_FIRST: Final = "horario"
+
+table_router = APIRouter()
+
+
+@table_router.get(
+    "/previsoes/{moeda}",
+    operation_id="previsoes",
+    summary="Histórico de previsões",
+    tags=["previsoes"],
+    response_description="Uma página; `Link` leva à próxima",
+    responses=TABLE_ANSWERS,
+    response_model=list[LoggedForecastRow],
+)
+def get_logged_forecasts(request: Request, context: ContextDep, moeda: CoinName, query: LogQueryDep) -> Response:
+    """As previsões registradas (a primeira de cada 5 minutos) de um horizonte, com todos os quantis.
+
+    `inicio` e `fim` limitam o horário de origem. `preco_real` e `erro_percentual` são nulos até se conhecer o preço.
+    """
+    page = query.page()
+    coin = context.readers.resolve(moeda)
+    context.depends_on_range(Basis.BOTH, page.end_ms + HOUR_MS)
+    logged = context.readers.log_table(coin.id, _one_more(page), query.horizonte)
+    rows = logged_rows(coin, logged, query.horizonte, context.workspace)
+    name = file_name("previsoes", coin, context.workspace)
+    return _page_answer(request, context, query, rows, name)
+
+
+@table_router.get(
+    "/historico/{moeda}",
+    operation_id="historico",
+    summary="Histórico de preços",
+    tags=["moedas"],
+    response_description="Uma página; `Link` leva à próxima",
+    responses=TABLE_ANSWERS,
+    response_model=list[PriceRow] | list[CandleRow],
+)
+def get_history(request: Request, context: ContextDep, moeda: CoinName, query: HistoryQueryDep) -> Response:
+    """Os preços guardados, cada um no horário em que o CoinGecko o atualizou, ou juntos por `intervalo`."""
+    page = query.page()
+    coin = context.readers.resolve(moeda)
+    step_ms = 0 if query.intervalo is None else query.intervalo.step_ms
+    context.depends_on_range(Basis.PRICES, page.end_ms + step_ms)
+    if query.intervalo is None:
+        rows = price_rows(coin, context.readers.price_table(coin.id, _one_more(page)), context.workspace)
+    else:
+        candles = context.readers.candle_table(coin.id, step_ms, _one_more(page))
+        rows = candle_rows(coin, candles, context.workspace)
+    name = file_name("historico", coin, context.workspace)
+    return _page_answer(request, context, query, rows, name)
+
+
+def _one_more(page: Page) -> Page:
+    """The page with one row of the next one, which tells whether there is a next one."""
+    return Page(page.start_ms, page.end_ms, page.limit + 1, page.ascending)
+
+
+def _page_answer(request: Request, context: ContextDep, query: TableQuery, rows: pa.Table, name: str) -> Response:
+    """The rows of the page in the format asked for, with links to the first page and, where there is one, the next.
+
+    Ascending there always is a next one: it begins where new rows will come.
+    """
+    times_ms = rows[_FIRST].cast(pa.int64())
+    has_more = rows.num_rows > query.limite
+    rows = rows.slice(0, query.limite)
+    last = str(times_ms[rows.num_rows - 1].as_py()) if rows.num_rows else query.apos
+    links = [_link(request, None, "first")]
+    if last is not None and (has_more or query.page().ascending):
+        links.append(_link(request, last, "next"))
+    shown = unix_times(rows) if query.tempo is TimeForm.UNIX else rows
+    answer = context.table(shown, query.formato, name)
+    answer.headers["Link"] = ", ".join(links)
+    return answer
+
+
+def _link(request: Request, after: str | None, relation: str) -> str:
+    """A link (RFC 8288) to the same path and query, relative to its address, that begins after a position."""
+    items = [(name, value) for name, value in request.query_params.multi_items() if name != "apos"]
+    query = urlencode(items if after is None else [*items, ("apos", after)])
+    return f'<?{query}>; rel="{relation}"'
