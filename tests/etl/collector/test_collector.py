@@ -270,7 +270,7 @@ def test_the_n_largest_are_looked_up_once_a_day(make_world: Worlds) -> None:
     """300 coins are two pages; the list is kept over a restart and renewed after a day; polls then ask by ids."""
     world = make_world(market="top:300")
     collector = world.start(coins="top:260")
-    world.run(20)
+    world.run(2)
     ids = collector.context.universe.ids
     assert len(set(ids)) == 260
     asked = [request for request in world.server.requests if request.path.endswith("/coins/markets")]
