@@ -6,6 +6,7 @@ dashboard is alive, and a sentence instead of a traceback for unexpected errors.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import sys
 import threading
@@ -28,15 +29,25 @@ from core.processes.health_schema import DASHBOARD  # noqa: E402 - as above
 from core.settings import load_settings  # noqa: E402 - as above
 from dashboard.i18n.texts import Texts  # noqa: E402 - as above
 from dashboard.shell.assets import asset_route  # noqa: E402 - as above
+from dashboard.shell.change_feed import ChangeFeed  # noqa: E402 - as above
 from dashboard.shell.framing import Framing  # noqa: E402 - as above
+from dashboard.shell.page_frame import PageFrame  # noqa: E402 - as above
 from dashboard.shell.run_history import sampling  # noqa: E402 - as above
 
 _log = logging.getLogger("dashboard")
 
 
+def _stamp() -> str:
+    """Name the state of the data; what this imports is heavy, so it waits until a page asks."""
+    return str(import_module("dashboard.shell.live").state_stamp(load_settings()))
+
+
+changes = ChangeFeed(_stamp)
+
+
 @asynccontextmanager
 async def lifespan(_app: App) -> AsyncIterator[None]:
-    """Write heartbeats and sample the run while the server runs; import the views early for the first visitor."""
+    """Write heartbeats, sample the run and look for changes; import the views early for the first visitor."""
     threading.Thread(target=import_module, args=("dashboard.views",), name="warm-up", daemon=True).start()
     try:
         run_dir = load_settings().run_dir
@@ -46,7 +57,9 @@ async def lifespan(_app: App) -> AsyncIterator[None]:
         return
     with sampling(run_dir):
         async with loop_heartbeat(run_dir, DASHBOARD):
+            watch = asyncio.create_task(changes.watch())
             yield
+            watch.cancel()
 
 
 def show_unexpected_error(error: Exception) -> bool:
@@ -68,7 +81,7 @@ def embed_origins() -> tuple[str, ...]:
 app = App(
     Path(__file__).with_name("page_script.py"),
     lifespan=lifespan,
-    routes=[asset_route()],
-    middleware=[Middleware(Framing, origins=embed_origins())],
+    routes=[asset_route(), changes.route()],
+    middleware=[Middleware(Framing, origins=embed_origins()), Middleware(PageFrame)],
     on_script_error=show_unexpected_error,
 )

@@ -1,5 +1,7 @@
 // The chart of every page. Streamlit calls `draw` again for new data; the nodes stay, and so do zoom, legend, focus and tooltip.
 
+import { age, now } from "./clock.js";
+
 const NARROW_PX = 600;
 const CLOCK_EVERY_MS = 5_000;
 const TABLE_ROWS = 24;
@@ -16,24 +18,14 @@ export function draw(parent, bytes) {
   return () => setTimeout(() => chart.root.isConnected || chart.end());
 }
 
-/** The time of the server: the browser's clock corrected by what the server last said. */
-export const now = () => Date.now() + (window.cryptoClockSkewMs ?? 0);
-
-/** `12 s`, `3 min`, `5 h` or `2 d`. */
-export function age(seconds) {
-  for (const [length, unit] of [[86_400, "d"], [3_600, "h"], [60, "min"]])
-    if (seconds >= length) return `${Math.floor(seconds / length)}\u00a0${unit}`;
-  return `${Math.max(0, Math.floor(seconds))}\u00a0s`;
-}
-
-function loadPlotly() {
+/** Loads plotly.js ahead of the first chart. */
+export function loadPlotly() {
   plotly ??= new Promise((resolve, reject) => {
-    const style = Object.assign(document.createElement("link"), { rel: "stylesheet", href: new URL("chart.css", import.meta.url) });
     const script = document.createElement("script");
     script.src = new URL("plotly-basic-4.1.1.min.js", import.meta.url);
     script.onload = () => resolve(window.Plotly);
     script.onerror = () => reject(new Error("plotly.js cannot be loaded"));
-    document.head.append(style, script);
+    document.head.append(script);
   });
   return plotly;
 }

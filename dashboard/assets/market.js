@@ -14,11 +14,13 @@ export function draw({ parentElement, data, setTriggerValue }) {
   remember(state);
   drawHead(state);
   drawBody(state);
-  return () => {
-    clearInterval(state.timer);
-    states.delete(parentElement);
-    state.box.remove();
-  };
+  return () => setTimeout(() => state.box.isConnected || end(state, parentElement));
+}
+
+/** Streamlit asks for the end of an outdated run too, so a table that is still on the page goes on. */
+function end(state, parent) {
+  clearInterval(state.timer);
+  states.delete(parent);
 }
 
 /** The style sheet of the table, once for the page; drawing before it has come would show bare rows. */

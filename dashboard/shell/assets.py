@@ -12,7 +12,7 @@ from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
-__all__ = ["ASSETS", "FOLDER", "asset_route", "loader"]
+__all__ = ["ASSETS", "FOLDER", "asset_route", "asset_url", "loader"]
 
 FOLDER: Final = Path(__file__).resolve().parent.parent / "assets"
 ASSETS: Final = "assets"
@@ -40,12 +40,17 @@ def asset_route() -> Mount:
     return Mount(f"/{ASSETS}/{version()}", _Unchanging(directory=FOLDER), name=ASSETS)
 
 
+def asset_url(name: str) -> str:
+    """Address of a file, relative to the page."""
+    return f"{ASSETS}/{version()}/{name}"
+
+
 def loader(module: str, call: str) -> str:
     """JavaScript of a Streamlit component that runs `call` with the exports of `module` as `it`.
 
     Streamlit sends this text with every message of the component: so it is short, and the browser keeps the module.
     """
     return (
-        f'const module = import(new URL("{ASSETS}/{version()}/{module}", document.baseURI));\n'
+        f'const module = import(new URL("{asset_url(module)}", document.baseURI));\n'
         f"export default async (component) => {{ const it = await module; return {call}; }};\n"
     )

@@ -65,11 +65,12 @@ def _sentence(text: str) -> str:
 
 
 def _bar(bar: Notice) -> str:
+    """One line; a click or Enter opens it where the words need more."""
     background, colour = _STYLES[bar.kind]
     role = "alert" if bar.kind == "problem" else "status"
-    lines = "".join(f'<div style="font-size:0.95rem;margin-top:0.15rem">{escape(line)}</div>' for line in bar.lines)
+    lines = "".join(f" <span>{escape(line)}</span>" for line in bar.lines)
+    style = f"background:{background};color:{colour}"
     return (
-        f'<div role="{role}" data-notice="{bar.kind}" style="background:{background};color:{colour};'
-        'padding:0.65rem 1rem;border-radius:0.5rem;margin-bottom:0.5rem;overflow-wrap:anywhere">'
-        f'<div style="font-weight:700;font-size:1.15rem;letter-spacing:0.02em">{escape(bar.title)}</div>{lines}</div>'
+        f'<div class="notice" role="{role}" data-notice="{bar.kind}" style="{style}"><details>'
+        f"<summary><strong>{escape(bar.title)}</strong>{lines}</summary></details></div>"
     )

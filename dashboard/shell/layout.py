@@ -18,7 +18,9 @@ from dashboard.i18n.numbers import Formats, time_zone
 from dashboard.i18n.texts import LANGUAGES, Texts
 from dashboard.shell.banner import as_html, notices, watermark
 from dashboard.shell.context import ViewContext, escape_markdown, readers_for, showing_errors
+from dashboard.shell.live import keep_current, live, start_page
 from dashboard.shell.login import admitted
+from dashboard.shell.page_frame import first_language
 from dashboard.shell.page_title import NAME, footer, page_title
 from dashboard.shell.query_choices import query_choice, segmented, unknown_names, unseen
 from dashboard.shell.waiting import waiting_view
@@ -26,7 +28,6 @@ from dashboard.views import VIEWS
 
 __all__ = ["draw"]
 
-_WATCH_EVERY: Final = "2s"
 _MARKET: Final = "visao"
 _COIN: Final = "moeda"
 _TITLE: Final = "page_title"
@@ -36,8 +37,9 @@ _ICON: Final = Path(__file__).with_name("icon.svg")
 def draw() -> None:
     """Draw the whole page once; its fragments then refresh themselves."""
     st.set_page_config(page_title=st.session_state.get(_TITLE, NAME), page_icon=_ICON, layout="wide")
-    banner_place = st.container(key="banner")
+    start_page()
     language = _heading()
+    banner_place = st.container(key="banner")
     texts = Texts(language)
     try:
         settings = load_settings()
@@ -50,7 +52,7 @@ def draw() -> None:
         return
     view = _view(settings, texts)
     with banner_place:
-        st.fragment(_watch, run_every=_WATCH_EVERY)(view, _outline(view.readers))
+        live(_watch, "banner")(view, _outline(view.readers))
     if view.quotes:
         _tabs(view)
     else:
@@ -61,12 +63,13 @@ def draw() -> None:
 
 def _heading() -> str:
     """Draw the name of the page and the switch of its language, unless it is in another page's frame; the language."""
+    first = first_language(st.context.locale)
     if st.context.is_embedded:
-        return query_choice("idioma", LANGUAGES, LANGUAGES[0], unseen)
-    with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
-        st.markdown(f"#### :material/query_stats: {NAME}", width="content")
+        return query_choice("idioma", LANGUAGES, first, unseen)
+    with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center", key="head"):
+        st.markdown(f"# :material/query_stats: {NAME}", width="content")
         switch = segmented("Idioma / Language", label_visibility="collapsed")
-        return query_choice("idioma", LANGUAGES, LANGUAGES[0], switch, str.upper)
+        return query_choice("idioma", LANGUAGES, first, switch, str.upper)
 
 
 def _view(settings: Settings, texts: Texts) -> ViewContext:
@@ -104,9 +107,10 @@ def _outline(readers: Readers) -> tuple[object, ...]:
 
 
 def _watch(view: ViewContext, drawn: tuple[object, ...]) -> None:
-    """Draw the banner, every two seconds; rerun the page if its outline has changed."""
+    """Draw the banner; rerun the page if its outline has changed."""
     if _outline(view.readers) != drawn:
         st.rerun()
+    keep_current(view)
     status: SuiteStatus = assess_suite(view.settings, view.readers)
     bars = notices(status, view.texts, view.formats)
     if bars:

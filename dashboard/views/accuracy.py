@@ -31,11 +31,11 @@ from dashboard.charts.verdicts import (
 )
 from dashboard.shell.chart import show_chart
 from dashboard.shell.context import View, ViewContext, escape_markdown, showing_errors
+from dashboard.shell.live import live
 from dashboard.shell.query_choices import choose_coin, query_choice, segmented
 
 __all__ = ["VIEW", "show"]
 
-_EVERY: Final = "5s"
 _EVIDENCE: Final = ("ao_vivo", "backtest")
 _SCOPES: Final = ("todas", "moeda")
 _MISSES: Final = 4
@@ -45,7 +45,7 @@ _VISIBLE: Final = 0.0005
 
 
 def show(view: ViewContext) -> None:
-    """Draw the choices of evidence and coins; the scores below them refresh every five seconds."""
+    """Draw the choices of evidence and coins; the scores below them follow the data."""
     texts = view.texts
     with st.container(horizontal=True, vertical_alignment="bottom"):
         switch = segmented(texts("evidence.label"))
@@ -55,7 +55,7 @@ def show(view: ViewContext) -> None:
         switch = segmented(texts("scope.label"))
         scope = query_choice("alcance", _SCOPES, _SCOPES[0], switch, lambda name: texts(f"scope.{name}"))
         coin = choose_coin(view) if scope == "moeda" else None
-    st.fragment(_scores, run_every=_EVERY)(view, evidence, coin)
+    live(_scores, "scores")(view, evidence, coin)
 
 
 def _first_evidence(view: ViewContext) -> str:

@@ -29,6 +29,7 @@ from dashboard.panels.coin_outlook import draw_outlook, draw_reasons
 from dashboard.panels.level_calculator import draw_calculator
 from dashboard.shell.chart import show_chart
 from dashboard.shell.context import View, ViewContext, escape_markdown, showing_errors
+from dashboard.shell.live import age, live
 from dashboard.shell.query_choices import choose_coin, choose_window, keep_value, kept_value
 
 __all__ = ["VIEW", "price_figure", "show"]
@@ -40,7 +41,6 @@ class _Delta(TypedDict):
     delta_arrow: DeltaArrow
 
 
-_LIVE_EVERY: Final = "2s"
 _VISIBLE: Final = 0.005
 """Smaller changes, in percent, round to 0,00 % and have neither colour nor arrow."""
 
@@ -51,10 +51,10 @@ def show(view: ViewContext) -> None:
         coin = choose_coin(view)
         window = choose_window(view)
         with_past = _choose_past(view)
-    st.fragment(_outlook, run_every=_LIVE_EVERY)(view, coin)
-    st.fragment(_cards, run_every=_LIVE_EVERY)(view, coin)
-    st.fragment(_chart, run_every=_LIVE_EVERY)(view, coin, window, with_past)
-    st.fragment(_answers, run_every=_LIVE_EVERY)(view, coin)
+    live(_outlook, "outlook")(view, coin)
+    live(_cards, "cards")(view, coin)
+    live(_chart, "chart")(view, coin, window, with_past)
+    live(_answers, "answers")(view, coin)
 
 
 def _choose_past(view: ViewContext) -> bool:
@@ -153,11 +153,11 @@ def _cards(view: ViewContext, coin: str) -> None:
         if quote is None or quote.price is None:
             raise NotReady(view.texts("waiting.price", coin=view.names.get(coin, coin)))
         forecast = _forecast(view.readers, coin)
-        with st.grid(6, min_column_width=150, gap="small", key="cards") as grid:
+        with st.grid(6, min_column_width=140, gap="small", key="cards") as grid:
             _price_card(view, quote)
             if forecast is not None:
                 _forecast_cards(view, grid, forecast, price_decimals(quote.price))
-        st.caption(escape_markdown(_ages(view, quote, forecast)))
+        st.html(f'<div class="quiet">{_ages(view, quote, forecast)}</div>')
 
 
 def _price_card(view: ViewContext, quote: Quote) -> None:
@@ -234,7 +234,7 @@ def _model_card(view: ViewContext, forecast: ForecastView) -> None:
     st.metric(
         view.texts("coin.model"),
         view.texts(f"model.{forecast.kind}"),
-        None if trained is None else view.texts("coin.trained", age=_age(view.formats, trained)),
+        None if trained is None else escape_markdown(view.texts("coin.trained", clock=view.formats.clock(trained))),
         delta_color="off",
         delta_arrow="off",
         help=view.texts(f"model.{forecast.kind}_help"),
@@ -244,14 +244,14 @@ def _model_card(view: ViewContext, forecast: ForecastView) -> None:
 
 
 def _ages(view: ViewContext, quote: Quote, forecast: ForecastView | None) -> str:
-    """One line on the age of price and forecast."""
+    """One line of HTML on the age of price and forecast."""
     formats = view.formats
     if quote.updated_ms is None:
         return ""
-    price = {"price_clock": formats.seconds(quote.updated_ms), "price_age": _age(formats, quote.updated_ms)}
+    price = {"price_clock": formats.seconds(quote.updated_ms), "price_age": age(quote.updated_ms, formats)}
     if forecast is None:
         return view.texts("coin.age_only", **price)
-    made = {"forecast_clock": formats.seconds(forecast.created_ms), "forecast_age": _age(formats, forecast.created_ms)}
+    made = {"forecast_clock": formats.seconds(forecast.created_ms), "forecast_age": age(forecast.created_ms, formats)}
     return view.texts("coin.ages", **price, **made)
 
 
@@ -260,10 +260,6 @@ def _forecast(readers: Readers, coin: str) -> ForecastView | None:
         return readers.forecast(coin)
     except NotReady:
         return None
-
-
-def _age(formats: Formats, ts_ms: int) -> str:
-    return formats.duration((now_ms() - ts_ms) / 1000)
 
 
 def _delta(formats: Formats, change: float | None) -> _Delta:

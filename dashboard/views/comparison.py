@@ -21,11 +21,11 @@ from dashboard.charts.tables import correlation_table, liveliness_table
 from dashboard.charts.time_axis import WINDOWS
 from dashboard.shell.chart import show_chart
 from dashboard.shell.context import View, ViewContext, showing_errors
+from dashboard.shell.live import live
 from dashboard.shell.query_choices import choose_window, query_choice, query_choices, segmented
 
 __all__ = ["VIEW", "comparison_figure", "lively_coins", "moves_figure", "show"]
 
-_EVERY: Final = "3s"
 _SCALES: Final = ("variacao", "indice")
 _FIRST_SHOWN: Final = 5
 _CORRELATED_MS: Final = 7 * DAY_MS
@@ -49,9 +49,9 @@ def show(view: ViewContext) -> None:
     )
     first = default_coins(view.quotes, _hours(view.readers), _FIRST_SHOWN)
     coins = tuple(query_choices("moedas", tuple(names), first, box, lambda coin: names[coin]))
-    st.fragment(_chart, run_every=_EVERY)(view, coins, window, scale)
-    st.fragment(_correlations, run_every=_EVERY)(view, coins)
-    st.fragment(_moves, run_every=_EVERY)(view, coins)
+    live(_chart, "chart")(view, coins, window, scale)
+    live(_correlations, "correlations")(view, coins)
+    live(_moves, "moves")(view, coins)
 
 
 @lru_cache(maxsize=8)

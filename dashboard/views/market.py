@@ -23,11 +23,11 @@ from dashboard.charts.market_table import (
 )
 from dashboard.shell.assets import loader
 from dashboard.shell.context import View, ViewContext, escape_markdown, showing_errors
+from dashboard.shell.live import live
 from dashboard.shell.query_choices import keep_value, kept_value, query_choice, segmented
 
 __all__ = ["VIEW", "market_rows", "show", "sparkline"]
 
-_EVERY: Final = "2s"
 _SHOWN: Final = ("todas", "favoritas")
 _LINE_STEP_MS: Final = 30 * MINUTE_MS
 _LINE_RENEWED_MS: Final = 5 * MINUTE_MS
@@ -46,7 +46,7 @@ def show(view: ViewContext) -> None:
         switch = segmented(texts("market.shown"))
         shown = query_choice("mostrar", _SHOWN, _SHOWN[0], switch, lambda name: texts(f"market.shown_{name}"))
         wanted = st.text_input(texts("market.search"), key="busca", width=260, persist_state="session", max_chars=60)
-    st.fragment(_market, run_every=_EVERY)(view, shown, wanted)
+    live(_market, "market")(view, shown, wanted)
 
 
 @lru_cache(maxsize=2)

@@ -23,10 +23,10 @@ from dashboard.holdings import Holdings, from_address, parse_holdings, to_addres
 from dashboard.portfolio_rows import CONFIDENCE, contribution_shares, money, position_rows, range_rows, worth
 from dashboard.shell.chart import show_chart
 from dashboard.shell.context import View, ViewContext, escape_markdown, showing_errors
+from dashboard.shell.live import live
 
 __all__ = ["VIEW", "show"]
 
-_EVERY: Final = "3s"
 _HOUR_MIN: Final = 60
 _ADDRESS: Final = "carteira"
 
@@ -44,7 +44,7 @@ def show(view: ViewContext) -> None:
     _write_address(holdings)
     _remarks(view, holdings)
     if holdings.units:
-        st.fragment(_outlook, run_every=_EVERY)(view, dict(holdings.units))
+        live(_outlook, "outlook")(view, dict(holdings.units))
     else:
         st.info(texts("portfolio.none"), icon=":material/account_balance_wallet:")
     st.caption(texts("portfolio.private"))

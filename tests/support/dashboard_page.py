@@ -11,13 +11,13 @@ from core.settings import PROJECT
 from dashboard.charts.figure import unpacked
 from dashboard.shell.chart import COMPONENT
 
-__all__ = ["cards_on", "chart_on", "charts_on", "open_page", "text_on"]
+__all__ = ["cards_on", "chart_on", "chart_protos", "charts_on", "open_page", "text_on"]
 
 
-def open_page(timezone: str = "America/Sao_Paulo", **address: str) -> AppTest:
-    """Run the page for a visitor with this time zone and these parameters in the address."""
+def open_page(timezone: str = "America/Sao_Paulo", locale: str | None = "pt-BR", **address: str) -> AppTest:
+    """Run the page for a visitor with this time zone and locale, and these parameters in the address."""
     page = AppTest.from_file(str(PROJECT / "dashboard" / "page_script.py"), default_timeout=30)
-    page.context = {"timezone": timezone, "locale": "pt-BR", "theme": "light"}
+    page.context = {"timezone": timezone, "locale": locale, "theme": "light"}
     for name, value in address.items():
         page.query_params[name] = value
     return page.run()
@@ -29,10 +29,15 @@ def text_on(page: AppTest) -> str:
     return "\n".join(str(element.value) for elements in parts for element in elements).replace("\\", "")
 
 
+def chart_protos(page: AppTest) -> list[Any]:
+    """The charts of the page as messages of Streamlit, with their ids."""
+    protos = [element.proto for element in page.get("bidi_component")]
+    return [proto for proto in protos if proto.component_name == COMPONENT]
+
+
 def charts_on(page: AppTest) -> list[dict[str, Any]]:
     """The charts of the page as the browser gets them, with the numbers of their lines unpacked."""
-    protos = [element.proto for element in page.get("bidi_component")]
-    found = [json.loads(proto.bytes) for proto in protos if proto.component_name == COMPONENT]
+    found = [json.loads(proto.bytes) for proto in chart_protos(page)]
     for chart in found:
         for trace in chart["figure"]["data"]:
             trace |= {axis: unpacked(trace[axis]) for axis in ("x", "y")}

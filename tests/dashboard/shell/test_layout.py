@@ -23,6 +23,13 @@ def test_english(running: SampleWorkspace) -> None:
     assert "SIMULATED DATA" in text_on(page)
 
 
+@pytest.mark.parametrize(("locale", "card"), [("pt-PT", "Preço agora"), ("de-DE", "Price now"), (None, "Preço agora")])
+def test_the_browser_chooses_the_first_language(running: SampleWorkspace, locale: str | None, card: str) -> None:
+    """Portuguese for its readers and for the unknown, English for all others; the address decides over both."""
+    assert card in cards_on(open_page(locale=locale, pagina="moeda"))
+    assert "Price now" in cards_on(open_page(locale=locale, pagina="moeda", idioma="en"))
+
+
 def test_the_english_page_translates_problems_and_facts(make_workspace: Make) -> None:
     """Banner and facts show in English what the processes report as codes."""
     workspace = make_workspace()
@@ -51,7 +58,7 @@ def test_live_data_have_no_banner(make_workspace: Make) -> None:
     """A healthy live suite has neither bar nor watermark."""
     make_workspace("coingecko").run()
     page = open_page(pagina="moeda")
-    assert not page.html
+    assert not any("data-notice" in str(html.value) for html in page.html)
     assert all(note["text"] != "DADOS SIMULADOS" for note in chart_on(page)["layout"]["annotations"])
 
 

@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from core.forecast_schema import FORECAST_SCHEMA, KIND_MODEL
 from core.times import HOUR_MS
-from tests.support.dashboard_page import cards_on, chart_on, open_page, text_on
+from tests.support.dashboard_page import cards_on, chart_on, chart_protos, open_page, text_on
 from tests.support.workspace import SampleWorkspace
 
 Make = Callable[..., SampleWorkspace]
@@ -32,13 +32,13 @@ def test_the_coin_of_the_address_is_shown(running: SampleWorkspace) -> None:
 def test_unchanged_data_give_an_identical_chart(running: SampleWorkspace) -> None:
     """A rerun without new data sends the same chart; a new price changes it, but not the id that keeps its node."""
     page = open_page(pagina="moeda")
-    first = page.get("bidi_component")[0].proto
+    first = chart_protos(page)[0]
     page.run()
-    second = page.get("bidi_component")[0].proto
+    second = chart_protos(page)[0]
     assert (first.id, first.bytes) == (second.id, second.bytes)
     running.tick()
     page.run()
-    third = page.get("bidi_component")[0].proto
+    third = chart_protos(page)[0]
     assert third.id == first.id
     assert third.bytes != first.bytes
 

@@ -1,0 +1,47 @@
+// What belongs to the whole page: its language, ages that grow, and news of changed data.
+
+import { loadPlotly } from "./chart.js";
+import { age, now, setClock } from "./clock.js";
+
+const TICK_MS = 1_000;
+const IDLE_MS = 3_000;
+const [FIRST_RETRY_MS, LAST_RETRY_MS] = [1_000, 15_000];
+
+let seen;
+let tell;
+let started = false;
+
+/** Runs with each run of the page: `stamp` names the state of the data that it shows, `changed` asks for a newer one. */
+export function keepCurrent({ language, stamp }, changed) {
+  document.documentElement.lang = language;
+  seen = stamp;
+  tell = changed;
+  if (started) return;
+  started = true;
+  setInterval(showAges, TICK_MS);
+  new MutationObserver(showAges).observe(document.body, { childList: true, subtree: true });
+  listen(FIRST_RETRY_MS);
+  (window.requestIdleCallback ?? setTimeout)(loadPlotly, { timeout: IDLE_MS });
+}
+
+function showAges() {
+  for (const node of document.querySelectorAll("time[data-since]")) {
+    const text = age((now() - Number(node.dataset.since)) / 1000);
+    if (node.textContent !== text) node.textContent = text;
+  }
+}
+
+function listen(retryMs) {
+  const address = new URL("changes", document.baseURI);
+  address.protocol = address.protocol.replace("http", "ws");
+  const socket = new WebSocket(address);
+  socket.onmessage = ({ data }) => {
+    const news = JSON.parse(data);
+    retryMs = FIRST_RETRY_MS;
+    setClock(news.now);
+    if (news.stamp === seen) return;
+    seen = news.stamp;
+    tell(seen);
+  };
+  socket.onclose = () => setTimeout(() => listen(Math.min(2 * retryMs, LAST_RETRY_MS)), retryMs);
+}

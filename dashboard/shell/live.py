@@ -1,0 +1,66 @@
+"""Parts of the page that draw themselves anew when the data change, and only then."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from html import escape
+from typing import Final, ParamSpec
+
+import streamlit as st
+
+from core.reading.status import assess_suite
+from core.settings import Settings
+from core.times import iso, now_ms
+from dashboard.i18n.numbers import Formats
+from dashboard.shell.assets import loader
+from dashboard.shell.context import ViewContext, readers_for
+
+__all__ = ["age", "keep_current", "live", "start_page", "state_stamp"]
+
+_KEYS: Final = "live_parts"
+_Arguments = ParamSpec("_Arguments")
+
+_page = st.components.v2.component(
+    "page",
+    js=loader("page.js", 'it.keepCurrent(component.data, (stamp) => component.setTriggerValue("changed", stamp))'),
+    isolate_styles=False,
+)
+
+
+def state_stamp(settings: Settings) -> str:
+    """Name the state of everything that pages show: prices, publications, problems of the suite."""
+    readers = readers_for(settings)
+    status = assess_suite(settings, readers)
+    state = (readers.version(), status.source, status.notice, status.problems)
+    return hashlib.sha256(repr(state).encode()).hexdigest()[:16]
+
+
+def start_page() -> None:
+    """Forget the live parts of the last run; each run of the whole page begins with this."""
+    st.session_state[_KEYS] = []
+
+
+def live(part: Callable[_Arguments, None], key: str) -> Callable[_Arguments, None]:
+    """A part of the page that runs again, alone, whenever the data change; `key` tells it from the others."""
+    st.session_state[_KEYS].append(key)
+    return st.fragment(part, key=key)
+
+
+def keep_current(view: ViewContext) -> None:
+    """Let the browser count ages, name the page's language, and ask for the live parts when the data change."""
+    _page(
+        key="page",
+        data={"language": view.texts.language, "stamp": state_stamp(view.settings)},
+        on_changed_change=_draw_live_parts,
+    )
+
+
+def age(ts_ms: int, formats: Formats) -> str:
+    """The age of a moment as HTML, which the browser keeps right."""
+    text = escape(formats.duration((now_ms() - ts_ms) / 1000))
+    return f'<time data-since="{ts_ms}" datetime="{iso(ts_ms)}">{text}</time>'
+
+
+def _draw_live_parts() -> None:
+    st.rerun(scope=st.session_state[_KEYS])
