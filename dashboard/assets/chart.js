@@ -14,7 +14,7 @@ let plotly;
 export function draw(parent, bytes) {
   const chart = charts.get(parent) ?? new Chart(parent);
   charts.set(parent, chart);
-  chart.receive(JSON.parse(new TextDecoder().decode(bytes)));
+  chart.receive(bytes);
   return () => setTimeout(() => chart.root.isConnected || chart.end());
 }
 
@@ -59,7 +59,10 @@ class Chart {
     this.plot.onmouseleave = () => (this.mouse = undefined);
   }
 
-  receive(data) {
+  async receive(bytes) {
+    const turn = (this.turn = (this.turn ?? 0) + 1);
+    const data = await inflated(bytes);
+    if (turn !== this.turn) return; // newer data came in the meantime
     this.latest = data;
     this.plot.style.minHeight = `${data.figure.layout.height}px`;
     if (this.shown?.view !== data.view) {
@@ -221,6 +224,11 @@ class Chart {
     this.Plotly?.purge(this.plot);
     charts.delete(this.parent);
   }
+}
+
+/** Undoes `chart_json` of dashboard/charts/figure.py. */
+function inflated(bytes) {
+  return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"))).json();
 }
 
 function element(tag, className, properties = {}) {

@@ -7,6 +7,7 @@ full garbage collection, and validating them takes longer than making the JSON.
 from __future__ import annotations
 
 import json
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -48,9 +49,9 @@ class Chart:
 
 
 def chart_json(figure: Figure, chart: Chart, formats: Formats) -> bytes:
-    """A chart as JSON for the browser; made once per version of the data, for all visitors."""
+    """A chart as deflated JSON for the browser; made once per version of the data, for all visitors."""
     texts = Texts(formats.language)
-    return json.dumps(
+    text = json.dumps(
         {
             "figure": figure,
             "title": chart.title,
@@ -68,7 +69,8 @@ def chart_json(figure: Figure, chart: Chart, formats: Formats) -> bytes:
         },
         ensure_ascii=False,
         separators=(",", ":"),
-    ).encode()
+    )
+    return zlib.compress(text.encode(), level=9)
 
 
 def packed(values: Sequence[float | None], decimals: int) -> dict[str, Any]:

@@ -130,9 +130,16 @@ def _chart(view: ViewContext, coin: str, window: str, with_past: bool) -> None:
         if forecast is None:
             st.info(view.texts("waiting.forecast"), icon=":material/hourglass_top:")
         else:
-            with st.expander(view.texts("coin.steps"), icon=":material/table_rows:"):
-                rows = steps_rows(forecast, view.formats, view.texts)
-                st.dataframe(text_table(rows), hide_index=True, key="steps_table")
+            _steps(view, forecast)
+
+
+def _steps(view: ViewContext, forecast: ForecastView) -> None:
+    """The next hour as a table, which is sent only while it is open."""
+    label = view.texts("coin.steps")
+    with st.expander(label, icon=":material/table_rows:", key="steps", on_change="rerun") as steps:
+        if steps.open:
+            rows = steps_rows(forecast, view.formats, view.texts)
+            st.dataframe(text_table(rows), hide_index=True, key="steps_table")
 
 
 def _counted(view: ViewContext, coin: str, window: str) -> str:

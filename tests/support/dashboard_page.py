@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zlib
 from typing import Any
 
 from streamlit.testing.v1 import AppTest
@@ -37,7 +38,7 @@ def chart_protos(page: AppTest) -> list[Any]:
 
 def charts_on(page: AppTest) -> list[dict[str, Any]]:
     """The charts of the page as the browser gets them, with the numbers of their lines unpacked."""
-    found = [json.loads(proto.bytes) for proto in chart_protos(page)]
+    found = [json.loads(zlib.decompress(proto.bytes)) for proto in chart_protos(page)]
     for chart in found:
         for trace in chart["figure"]["data"]:
             trace |= {axis: unpacked(trace[axis]) for axis in ("x", "y")}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zlib
 from datetime import UTC
 
 import pytest
@@ -32,7 +33,7 @@ def test_a_chart_speaks_the_readers_language(language: str, locale: str, decimal
     """Texts, locale and decimal separator of the reader come with the chart."""
     chart = Chart(title="Bitcoin", file="bitcoin-6h-usd-demo", alt="…", view="bitcoin 6h", live=True)
     figure: Figure = {"data": [], "layout": {}}
-    sent = json.loads(chart_json(figure, chart, Formats(language, UTC, "usd")))
+    sent = json.loads(zlib.decompress(chart_json(figure, chart, Formats(language, UTC, "usd"))))
     assert (sent["texts"]["locale"], sent["texts"]["decimal"]) == (locale, decimal)
     assert sent["figure"] == figure
     assert "{age}" in sent["texts"]["paused"]
