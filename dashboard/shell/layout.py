@@ -18,6 +18,7 @@ from dashboard.i18n.numbers import Formats, time_zone
 from dashboard.i18n.texts import LANGUAGES, Texts
 from dashboard.shell.banner import as_html, notices, watermark
 from dashboard.shell.context import ViewContext, escape_markdown, readers_for, showing_errors
+from dashboard.shell.kiosk import is_kiosk, kiosk_view
 from dashboard.shell.live import keep_current, live, start_page
 from dashboard.shell.login import admitted
 from dashboard.shell.page_frame import first_language
@@ -54,7 +55,7 @@ def draw() -> None:
     with banner_place:
         live(_watch, "banner")(view, _outline(view.readers))
     if view.quotes:
-        _tabs(view)
+        _content(view)
     else:
         waiting_view(view)
     workspace = _workspace(view.readers)
@@ -62,9 +63,9 @@ def draw() -> None:
 
 
 def _heading() -> str:
-    """Draw the name of the page and the switch of its language, unless it is in another page's frame; the language."""
+    """Draw the name of the page and the switch of its language, unless it is framed or on a wall; the language."""
     first = first_language(st.context.locale)
-    if st.context.is_embedded:
+    if st.context.is_embedded or is_kiosk():
         return query_choice("idioma", LANGUAGES, first, unseen)
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center", key="head"):
         st.markdown(f"# :material/query_stats: {NAME}", width="content")
@@ -128,8 +129,16 @@ def _name_tab(view: ViewContext) -> None:
         st.set_page_config(page_title=title)
 
 
-def _tabs(view: ViewContext) -> None:
+def _content(view: ViewContext) -> None:
     _accept_symbols(view.readers)
+    if is_kiosk():
+        with showing_errors(view):
+            kiosk_view(view)
+    else:
+        _tabs(view)
+
+
+def _tabs(view: ViewContext) -> None:
     _accept_coin_links()
     pills = partial(st.pills, view.texts("tabs.label"), label_visibility="collapsed", required=True)
     switch = unseen if st.context.is_embedded else pills
@@ -152,7 +161,7 @@ def _accept_coin_links() -> None:
 
 def _accept_symbols(readers: Readers) -> None:
     """Replace symbols in the address, in any case, by the ids of their coins."""
-    for choice in ("moeda", "moedas", "baixar"):
+    for choice in ("moeda", "moedas", "baixar", "favoritas"):
         given = st.query_params.get(choice)
         if given and choice not in st.session_state:
             coins = ",".join(_coin_id(readers, name) for name in given.split(","))

@@ -32,7 +32,7 @@ from dashboard.shell.context import View, ViewContext, escape_markdown, showing_
 from dashboard.shell.live import age, live
 from dashboard.shell.query_choices import choose_coin, choose_window, keep_value, kept_value
 
-__all__ = ["VIEW", "price_figure", "show"]
+__all__ = ["VIEW", "price_figure", "show", "show_coin"]
 
 
 class _Delta(TypedDict):
@@ -51,10 +51,15 @@ def show(view: ViewContext) -> None:
         coin = choose_coin(view)
         window = choose_window(view)
         with_past = _choose_past(view)
+    show_coin(view, coin, window, with_past=with_past)
+    live(_answers, "answers")(view, coin)
+
+
+def show_coin(view: ViewContext, coin: str, window: str, *, with_past: bool = False) -> None:
+    """Draw sentence, cards and chart of a coin, which stay current."""
     live(_outlook, "outlook")(view, coin)
     live(_cards, "cards")(view, coin)
     live(_chart, "chart")(view, coin, window, with_past)
-    live(_answers, "answers")(view, coin)
 
 
 def _choose_past(view: ViewContext) -> bool:
