@@ -37,7 +37,7 @@ def outlook_sentence(name: str, view: ForecastView, formats: Formats, texts: Tex
     """What the forecast of the next hour means, in words."""
     hour = view.steps[-1]
     low, high = formats.price_range(hour.quantiles["q10"], hour.quantiles["q90"]).split(" – ")
-    ends = {"low": f"{formats.symbol}\u00a0{low}", "high": f"{formats.symbol}\u00a0{high}"}
+    ends = {"low": formats.amount(low), "high": formats.amount(high)}
     sentence = texts("coin.outlook", coin=name, clock=formats.clock(hour.target_ms), **ends)
     is_undecided = formats.percent(100 * hour.p_up, 0) == formats.percent(50.0, 0)
     return f"{sentence} {texts('coin.no_direction')}" if is_undecided else sentence

@@ -73,7 +73,7 @@ class _Pen:
     def __init__(self, style: ChartStyle, decimals: int) -> None:
         self._style = style
         self._decimals = decimals
-        self._hover = f"{style.formats.symbol} %{{y:,.{decimals}f}}"
+        self._hover = style.formats.amount(f"%{{y:,.{decimals}f}}")
 
     def history(self, history: Points, window: str) -> dict[str, Any]:
         """The price line."""

@@ -52,8 +52,15 @@ class Formats:
 
     @property
     def symbol(self) -> str:
-        """Symbol of the currency, or its code in capitals."""
+        """Symbol of the currency, or its code in capitals; in English the dollar of the United States is `$`."""
+        if self.language == "en" and self.currency == "usd":
+            return "$"
         return _SYMBOLS.get(self.currency, self.currency.upper())
+
+    def amount(self, number: str) -> str:
+        """A number with its currency: `US$ 67.187,33`, and `$67,187.33` in English."""
+        joint = "" if self.language == "en" and len(self.symbol) == 1 else _NO_BREAK
+        return f"{self.symbol}{joint}{number}"
 
     def number(self, value: float, decimals: int = 0) -> str:
         """`1234.5` with one decimal as `1.234,5` (pt) or `1,234.5` (en)."""
@@ -64,7 +71,7 @@ class Formats:
         if value is None:
             return "—"
         digits = price_decimals(value) if decimals is None else decimals
-        return f"{self.symbol}{_NO_BREAK}{self.number(value, digits)}"
+        return self.amount(self.number(value, digits))
 
     def price_range(self, low: float, high: float) -> str:
         """Two prices as a range, with enough decimals to tell them apart and without the currency."""
@@ -130,4 +137,4 @@ class Formats:
     @property
     def day_pattern(self) -> str:
         """Pattern of a date on an axis, without the year."""
-        return "%d/%m" if self.language == "pt" else "%m-%d"
+        return "%d/%m" if self.language == "pt" else "%b %d"

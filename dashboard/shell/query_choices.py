@@ -156,7 +156,9 @@ def choose_coin(view: ViewContext) -> str:
 
 def choose_window(view: ViewContext, default: str = "6h") -> str:
     """Let the visitor choose how far back charts look; a key of `WINDOWS`."""
-    return query_choice("janela", tuple(WINDOWS), default, segmented(view.texts("choices.window")))
+    texts = view.texts
+    switch = segmented(texts("choices.window"))
+    return query_choice("janela", tuple(WINDOWS), default, switch, lambda name: texts(f"window.{name}"))
 
 
 def _shown(widget: Callable[..., Any], name: str, options: Sequence[str], label: Callable[[str], str] | None) -> Any:

@@ -109,11 +109,13 @@ def price_figure(
 
 def _around(name: str, coin: str, window: str, workspace: Workspace, style: ChartStyle) -> Chart:
     """Title, file name and text alternative of the price chart."""
-    title = style.texts("coin.chart_title", coin=name, currency=style.formats.symbol, window=window)
+    title = style.texts(
+        "coin.chart_title", coin=name, currency=style.formats.symbol, window=style.texts(f"window.{window}")
+    )
     return Chart(
         title=title if style.watermark is None else f"{title} · {style.watermark}",
         file=f"{coin}-{window}-{workspace.currency}-{workspace.source.value}",
-        alt=style.texts("coin.chart_alt", coin=name, window=window),
+        alt=style.texts("coin.chart_alt", coin=name, window=style.texts(f"window.{window}")),
         view=f"{coin} {window}",
         live=True,
         clock=True,
@@ -193,7 +195,7 @@ def _forecast_cards(view: ViewContext, grid: GridContainer, forecast: ForecastVi
     _activity_cards(view, forecast)
     if formats.price(step.mean, decimals) != formats.price(forecast.price_origin, decimals):
         st.metric(
-            texts("coin.forecast_at", clock=escape_markdown(formats.clock(step.target_ms))),
+            texts("coin.forecast_at", clock=formats.clock(step.target_ms)),
             escape_markdown(formats.price(step.mean, decimals)),
             help=texts("coin.forecast_help"),
             border=True,
@@ -230,7 +232,7 @@ def _range_card(view: ViewContext, forecast: ForecastView) -> None:
     low, high = quantiles["q10"], quantiles["q90"]
     st.metric(
         texts("coin.range"),
-        escape_markdown(f"{formats.symbol}\u00a0{formats.price_range(low, high)}"),
+        escape_markdown(formats.amount(formats.price_range(low, high))),
         f"± {formats.percent(50.0 * (high - low) / forecast.price_origin)}",
         delta_color="off",
         delta_arrow="off",

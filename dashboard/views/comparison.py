@@ -64,7 +64,7 @@ def comparison_figure(
     series = {coin: readers.series(coin, max(0, newest_ms - WINDOWS[window])) for coin in coins}
     names = {coin: f"{quotes[coin].name} ({quotes[coin].symbol.upper()})" for coin in coins if coin in quotes}
     figure = comparison_chart(series, names, _symbols(readers), window, as_index=scale == "indice", style=style)
-    alt = style.texts("comparison.alt", window=window)
+    alt = style.texts("comparison.alt", window=style.texts(f"window.{window}"))
     return chart_json(figure, _around(readers, alt, f"comparacao-{window}", f"{window} {scale}"), style.formats)
 
 

@@ -100,7 +100,7 @@ def test_the_chosen_coin_survives_refreshes(running: SampleWorkspace, visit: Cal
     box.fill("ether")
     page.get_by_role("option", name="Ethereum (ETH)").click()
     expect(page.get_by_test_id("stMetricValue").first).to_contain_text("3.3")
-    page.locator(".st-key-janela").get_by_text("1h").click()
+    page.locator(".st-key-janela").get_by_text("1 h").click()
     for _ in range(2):
         publish(running, page)
         expect(box).to_have_value("Ethereum (ETH)")
@@ -208,7 +208,7 @@ def test_a_phone_never_scrolls_sideways(visit: Callable[..., Page], theme: str) 
 def test_every_view_opens_by_its_button(visit: Callable[..., Page]) -> None:
     """All six views draw without an error message, and a file can be downloaded."""
     page = visit("?pagina=moeda")
-    for name in ("Precisão", "Comparação", "Exportar", "Diagnóstico", "Visão geral", "Moeda"):
+    for name in ("Acurácia", "Comparação", "Exportar", "Diagnóstico", "Visão geral", "Moeda"):
         page.locator(".st-key-pagina").get_by_role("radio", name=name).click()
         expect(page.get_by_test_id("stSkeleton")).to_have_count(0)
         expect(page.get_by_test_id("stException")).to_have_count(0)

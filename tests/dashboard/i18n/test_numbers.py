@@ -97,3 +97,10 @@ def test_durations(seconds: float, text: str) -> None:
 def test_sizes(size: int, text: str) -> None:
     """Bytes use decimal units."""
     assert BRAZIL.size(size) == text
+
+
+def test_english_writes_the_dollar_as_english_does() -> None:
+    """On an English page a dollar sign stands before the number; longer symbols keep a space that does not break."""
+    assert Formats("en", UTC, "usd").price(67_187.33) == "$67,187.33"
+    assert ENGLISH.price(148.21) == "R$\u00a0148.21"
+    assert BRAZIL.price(148.21) == "US$\u00a0148,21"

@@ -113,7 +113,7 @@ def test_numbers_that_say_nothing_are_not_shown(running: SampleWorkspace) -> Non
     cards = cards_on(open_page(pagina="moeda"))
     assert "Chance de alta" not in cards
     assert not any(name.startswith("Previsão às") for name in cards)
-    assert {"Preço agora", "Faixa provável em 1 h", "Movimento esperado em 1 h", "Agitação"} <= cards.keys()
+    assert {"Preço agora", "Faixa provável em 1 h", "Movimento esperado", "Agitação"} <= cards.keys()
 
 
 def test_prices_without_a_forecast(make_workspace: Make) -> None:
