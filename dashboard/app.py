@@ -30,6 +30,7 @@ from core.settings import load_settings  # noqa: E402 - as above
 from dashboard.i18n.texts import Texts  # noqa: E402 - as above
 from dashboard.shell.assets import asset_route  # noqa: E402 - as above
 from dashboard.shell.change_feed import ChangeFeed  # noqa: E402 - as above
+from dashboard.shell.compression import CompressedFiles  # noqa: E402 - as above
 from dashboard.shell.framing import Framing  # noqa: E402 - as above
 from dashboard.shell.page_frame import PageFrame  # noqa: E402 - as above
 from dashboard.shell.run_history import sampling  # noqa: E402 - as above
@@ -82,6 +83,6 @@ app = App(
     Path(__file__).with_name("page_script.py"),
     lifespan=lifespan,
     routes=[asset_route(), changes.route()],
-    middleware=[Middleware(Framing, origins=embed_origins()), Middleware(PageFrame)],
+    middleware=[Middleware(Framing, origins=embed_origins()), Middleware(PageFrame), Middleware(CompressedFiles)],
     on_script_error=show_unexpected_error,
 )

@@ -1,6 +1,6 @@
 // The table of all coins. Rows keep their nodes while prices change, so that focus and pointer stay where they are.
 
-import { age as duration, now } from "./chart.js";
+import { age as duration, now } from "./clock.js";
 
 const LIST = "crypto-favoritas";
 const COLUMNS = ["moeda", "preco", "1h", "24h", "dia", "faixa", "movimento", "regime", "idade"];

@@ -16,7 +16,7 @@ from dashboard.i18n.texts import Texts
 
 __all__ = ["ChartStyle", "add_horizontal_line", "add_watermark", "base_layout"]
 
-_HEIGHT: Final = 400
+_HEIGHT: Final = 380
 
 
 @dataclass(frozen=True)

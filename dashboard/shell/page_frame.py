@@ -75,7 +75,7 @@ class _Completion:
 
 
 def _links() -> str:
-    styles = [f'<link rel="stylesheet" href="{asset_url(name)}">' for name in ("page.css", "chart.css", "market.css")]
+    styles = [f'<link rel="stylesheet" href="{asset_url(name)}">' for name in ("page.css", "chart.css")]
     scripts = [f'<link rel="modulepreload" href="{asset_url(name)}">' for name in _SCRIPTS]
     return "".join([*styles, *scripts])
 
