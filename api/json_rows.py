@@ -7,12 +7,15 @@ from collections.abc import Callable
 from functools import partial
 from typing import Final
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 __all__ = ["PART_ROWS", "json_parts", "json_rows", "number_texts"]
 
 PART_ROWS: Final = 2000
+_LEAST_WITH_EXPONENT: Final = 1e10
+"""Larger numbers have an exponent, or a decimal point, in the texts of pyarrow."""
 
 _DATE_END: Final = 10
 _UTC_SUFFIX: Final = '+00:00"'
@@ -46,25 +49,38 @@ def _joined(table: pa.Table) -> bytes:
     """The rows as JSON objects with commas between them."""
     if not table.num_rows:
         return b""
-    rows = _objects({name: table[name].combine_chunks() for name in table.column_names})
-    one_list = pa.ListArray.from_arrays(pa.array([0, len(rows)], pa.int32()), rows)
-    joined: bytes = pc.binary_join(one_list, ",")[0].as_buffer().to_pybytes()
-    return joined
+    columns = {name: table[name].combine_chunks() for name in table.column_names}
+    _, offsets, texts = _objects(columns, ",").buffers()  # the texts lie one after another
+    end = np.frombuffer(offsets, np.int32)[table.num_rows]
+    following: bytes = texts.slice(1, end - 1).to_pybytes()
+    return following
 
 
-def _objects(columns: dict[str, pa.Array]) -> pa.Array:
-    """One JSON object per row as text."""
-    pieces: list[pa.Array | str] = []
-    for name, column in columns.items():
-        pieces += [f"{',' if pieces else '{'}{json.dumps(name)}:", _texts(column)]
-    return pc.binary_join_element_wise(*pieces, "}", "", null_handling="replace", null_replacement="null")
+def _objects(columns: dict[str, pa.Array], before: str = "") -> pa.Array:
+    """One JSON object per row as text, each with `before` in front of it."""
+    pieces: list[pa.Array | str] = [before + "{"]
+    for place, (name, column) in enumerate(columns.items()):
+        _append(pieces, f"{',' if place else ''}{json.dumps(name)}:")
+        _append(pieces, _texts(column))
+    _append(pieces, "}")
+    if len(pieces) == 1:
+        return pa.repeat(pieces[0], len(next(iter(columns.values()))))
+    return pc.binary_join_element_wise(*pieces, "", null_handling="replace", null_replacement="null")
 
 
-def _texts(column: pa.Array) -> pa.Array:  # noqa: PLR0911 - one kind of column after another
-    """Each value as JSON text; null stays null."""
+def _append(pieces: list[pa.Array | str], piece: pa.Array | str) -> None:
+    """Add a piece; texts that are the same in every row join the text before them."""
+    if isinstance(piece, str) and isinstance(pieces[-1], str):
+        pieces[-1] += piece
+    else:
+        pieces.append(piece)
+
+
+def _texts(column: pa.Array) -> pa.Array | str:  # noqa: PLR0911 - one kind of column after another
+    """Each value as JSON text; null stays null. One text for a column that says the same in every row."""
     kind = column.type
     if pa.types.is_floating(kind):
-        return number_texts(pc.if_else(pc.is_finite(column), column, None))
+        return number_texts(column)
     if pa.types.is_integer(kind) or pa.types.is_boolean(kind) or pa.types.is_null(kind):
         return column.cast(pa.string())
     if pa.types.is_timestamp(kind):
@@ -90,17 +106,24 @@ def _lists(column: pa.FixedSizeListArray) -> pa.Array:
     """JSON lists, all of one length."""
     size = column.type.list_size
     offsets = pa.array(range(0, size * len(column) + 1, size), pa.int32())
-    joined = pc.binary_join(pa.ListArray.from_arrays(offsets, _texts(column.flatten())), ",")
+    values = column.flatten()
+    texts = _texts(values)
+    texts = pa.repeat(texts, len(values)) if isinstance(texts, str) else texts
+    joined = pc.binary_join(pa.ListArray.from_arrays(offsets, texts), ",")
     return pc.binary_join_element_wise("[", joined, "]", "")
 
 
 def number_texts(column: pa.Array) -> pa.Array:
     """Floating-point numbers as the shortest text that is the same number; whole ones keep their `.0`."""
+    values = column.to_numpy(zero_copy_only=False)
+    finite = np.isfinite(values)
+    if not finite.all():
+        column = pc.if_else(pa.array(finite), column, None)
     texts = column.cast(pa.string())
-    whole = pc.and_(pc.equal(pc.floor(column), column), pc.invert(pc.match_substring(texts, "e")))
-    if not pc.any(whole).as_py():
+    whole = (np.floor(values) == values) & (np.abs(values) < _LEAST_WITH_EXPONENT)
+    if not whole.any():
         return texts
-    return pc.if_else(whole, pc.binary_join_element_wise(texts, ".0", ""), texts)
+    return pc.if_else(pa.array(whole), pc.binary_join_element_wise(texts, ".0", ""), texts)
 
 
 def _times(column: pa.Array) -> pa.Array:
@@ -110,7 +133,9 @@ def _times(column: pa.Array) -> pa.Array:
     return pc.binary_join_element_wise('"', with_t, _UTC_SUFFIX, "")
 
 
-def _quoted(column: pa.DictionaryArray) -> pa.Array:
+def _quoted(column: pa.DictionaryArray) -> pa.Array | str:
     """JSON strings, each different text escaped once."""
-    escaped = pa.array([json.dumps(text, ensure_ascii=False) for text in column.dictionary.to_pylist()], pa.string())
-    return escaped.take(column.indices)
+    escaped = [json.dumps(text, ensure_ascii=False) for text in column.dictionary.to_pylist()]
+    if len(escaped) == 1 and not column.null_count:
+        return escaped[0]
+    return pa.array(escaped, pa.string()).take(column.indices)

@@ -1,6 +1,6 @@
 """`python -m bench`: every benchmark, one table; `python -m bench NAME --help`: one of them.
 
-Names: cycle, store, api_latency, suite, soak, cadence, following, listeners, forecast_quality, answer_quality,
+Names: cycle, store, api, suite, soak, cadence, following, listeners, forecast_quality, answer_quality,
 forecast_prior, left_out, forecast_hash, synth_yardstick, screenshots.
 `cycle` and `store` need requirements.txt alone.
 """
@@ -17,7 +17,7 @@ from suite.children import RESOURCE_LIMITS
 _NAMES: Final = (
     "cycle",
     "store",
-    "api_latency",
+    "api",
     "suite",
     "soak",
     "cadence",

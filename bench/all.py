@@ -71,7 +71,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         f"cycle {cycles}",
         f"cycle --coins 250 --rows 4032 --history-days 14 {cycles}",
         "store",
-        "api_latency",
+        "api",
         f"suite --coins 10 --minutes {3 if given.quick else 7}",
         f"suite --coins 250 --minutes {3 if given.quick else 21}",
     ]

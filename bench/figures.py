@@ -13,7 +13,8 @@ __all__ = ["Figure", "table"]
 class Figure:
     """One measured value, its yardstick from the same run, and its limit.
 
-    `limit` bounds the ratio if there is a yardstick, else the value; None for a figure without a target.
+    `limit` bounds the ratio if there is a yardstick, else the value, from above or with `at_least` from below; None for
+    a figure without a target.
     """
 
     name: str
@@ -22,6 +23,7 @@ class Figure:
     limit: float | None = None
     yardstick: str = ""
     yardstick_value: float | None = None
+    at_least: bool = False
 
     @property
     def ratio(self) -> float | None:
@@ -33,7 +35,8 @@ class Figure:
         """Whether the target is met; None without a target."""
         if self.limit is None:
             return None
-        return (self.value if self.ratio is None else self.ratio) <= self.limit
+        measured = self.value if self.ratio is None else self.ratio
+        return measured >= self.limit if self.at_least else measured <= self.limit
 
     def to_json(self) -> dict[str, Any]:
         """Fields, ratio and verdict."""
@@ -47,7 +50,7 @@ def table(figures: Sequence[Figure]) -> str:
     for figure in figures:
         yardstick = "" if figure.yardstick_value is None else f"{figure.yardstick} {_number(figure.yardstick_value)}"
         ratio = "" if figure.ratio is None else _number(figure.ratio)
-        limit = "" if figure.limit is None else f"≤ {_number(figure.limit)}"
+        limit = "" if figure.limit is None else f"{'≥' if figure.at_least else '≤'} {_number(figure.limit)}"
         verdict = {None: "", True: "met", False: "MISSED"}[figure.met]
         value = f"{_number(figure.value)} {figure.unit}"
         lines.append(f"{figure.name:{width}} {value:>14}  {yardstick:40} {ratio:>8} {limit:>8} {verdict}".rstrip())

@@ -1,4 +1,4 @@
-"""Runs a web application in a separate process; the empty application is the yardstick of the API's answers."""
+"""Runs a web application in a separate process."""
 
 from __future__ import annotations
 
@@ -7,32 +7,55 @@ import subprocess
 import sys
 import time
 import urllib.error
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Final
+from typing import Final, NamedTuple
 
 from core.settings import PROJECT
 from suite.ports import free_port
 from tests.support.running_suite import DIRECT
 
-__all__ = ["EMPTY_APP", "serve"]
+__all__ = ["EMPTY_APP", "FLOOR_APP", "Served", "serve", "serve_api"]
 
-EMPTY_APP: Final = "bench.empty_api:app"
+EMPTY_APP: Final = "bench.floor_app:empty"
+FLOOR_APP: Final = "bench.floor_app:floor"
+
+
+class Served(NamedTuple):
+    """A server on this machine, and the seconds from process start to its first answer."""
+
+    port: int
+    pid: int
+    started_s: float
 
 
 @contextmanager
-def serve(application: str, variables: Mapping[str, str]) -> Iterator[tuple[int, float]]:
-    """Run an application with uvicorn; gives its port and the seconds from process start to the first answer."""
+def serve(application: str, variables: Mapping[str, str]) -> Iterator[Served]:
+    """Run an application or its factory with uvicorn."""
     port = free_port(set())
-    command = [sys.executable, "-m", "uvicorn", application, "--port", str(port), "--no-access-log"]
+    options = ["--factory"] if application == FLOOR_APP else []
+    command = ["uvicorn", application, *options, "--port", str(port), "--no-access-log", "--log-level", "warning"]
+    with _running(command, variables, port) as served:
+        yield served
+
+
+@contextmanager
+def serve_api(variables: Mapping[str, str]) -> Iterator[Served]:
+    """Run the API as run_all.py does."""
+    port = free_port(set())
+    with _running(["api.server"], {**variables, "CRYPTO_API_PORT": str(port)}, port) as served:
+        yield served
+
+
+@contextmanager
+def _running(command: Sequence[str], variables: Mapping[str, str], port: int) -> Iterator[Served]:
     began = time.perf_counter()
-    environment = {**os.environ, **variables}
-    process = subprocess.Popen([*command, "--log-level", "warning"], env=environment, cwd=PROJECT)
+    process = subprocess.Popen([sys.executable, "-m", *command], env={**os.environ, **variables}, cwd=PROJECT)
     try:
         while not _answers(port):
-            assert process.poll() is None, f"{application} ended"
+            assert process.poll() is None, f"{command[0]} ended"
             time.sleep(0.01)
-        yield port, time.perf_counter() - began
+        yield Served(port, process.pid, time.perf_counter() - began)
     finally:
         process.terminate()
         process.wait(10)
@@ -40,9 +63,9 @@ def serve(application: str, variables: Mapping[str, str]) -> Iterator[tuple[int,
 
 def _answers(port: int) -> bool:
     try:
-        DIRECT.open(f"http://127.0.0.1:{port}/status", timeout=5).close()
+        DIRECT.open(f"http://127.0.0.1:{port}/saude", timeout=5).close()
     except urllib.error.HTTPError as error:
-        error.close()  # an answer too: the empty application has no such route
+        error.close()  # an answer too: the yardsticks have no such route
     except OSError:
         return False
     return True

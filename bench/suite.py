@@ -64,7 +64,8 @@ def measure_suite(folder: Path, *, coins: int, minutes: float, interval_s: float
         `paged` as the system counts whole pages; processors kept busy; milliseconds of the API's answers.
     """
     with watched_suite(folder, coins, interval_s, history_days) as watch:
-        with serve(EMPTY_APP, {}) as (watch.empty_port, _):
+        with serve(EMPTY_APP, {}) as empty:
+            watch.empty_port = empty.port
             watch.wait(2 * interval_s)
             first = watch.read()
             watch.wait(60 * minutes)

@@ -127,7 +127,7 @@ def log_page(folder: Path, parts: Iterable[Part], coin_id: str, horizon_min: int
         if rows >= page.limit:
             so_far = _first_rows(found, page)
             if so_far.num_rows == page.limit and _is_beyond(part, so_far["origin"][-1].as_py(), page):
-                break
+                return so_far
         found.append(log_part(folder / part.file, part.level, coin_id, horizon_min, _LOG_COLUMNS))
         rows += found[-1].num_rows
     return _first_rows(found, page) if found else LOG_TABLE.empty_table()
@@ -166,7 +166,7 @@ def _is_beyond(part: Part, edge_ms: int, page: Page) -> bool:
 
 
 def _first_rows(tables: Sequence[pa.Table], page: Page) -> pa.Table:
-    rows = pa.concat_tables(tables)
+    rows = pa.concat_tables(tables).combine_chunks()
     origins_ms = rows["origin"].to_numpy()
     inside = np.flatnonzero((origins_ms >= page.start_ms) & (origins_ms <= page.end_ms))
     order = np.argsort(origins_ms[inside] if page.ascending else -origins_ms[inside], kind="stable")

@@ -77,5 +77,7 @@ def test_repeated_texts_and_unknown_types() -> None:
     """Dictionary columns are written as their texts; a type without a JSON form is refused."""
     column = pa.array(["a", "b", "a"]).dictionary_encode()
     assert json.loads(json_rows.json_rows(pa.table({"x": column}))) == [{"x": "a"}, {"x": "b"}, {"x": "a"}]
+    same = pa.table({"x": pa.array(["a", "a"]), "y": pa.array(["b", "b"])})
+    assert json.loads(json_rows.json_rows(same)) == [{"x": "a", "y": "b"}] * 2
     with pytest.raises(TypeError, match="no JSON for a column of"):
         json_rows.json_rows(pa.table({"x": [datetime(2026, 1, 1, tzinfo=UTC).date()]}))

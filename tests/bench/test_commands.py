@@ -11,7 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from bench.api import figures
 from bench.figures import Figure, table
+from bench.load import wrk_is_there
 from bench.market import Market
 from bench.naive_loop import naive_loop_cpu_s
 from bench.soak import slope_per_hour
@@ -77,12 +79,19 @@ def test_store_prints_one_json_list() -> None:
     assert all(cost["poll_ms"] > 0 and min(cost["query_ms"].values()) > 0 for cost in costs)
 
 
-def test_api_latency_is_compared_with_an_empty_route() -> None:
-    """Every path has its median and its 95th percentile beside those of the empty route."""
-    lines = _command("api_latency", "--coins", "2", "--hours", "1", "--requests", "20").stdout.splitlines()
-    answers = [line for line in lines if line.startswith("GET ")]
-    assert [sum(kind in line for line in answers) for kind in (", p50", ", p95")] == [12, 12]
-    assert all("empty async route" in line for line in answers)
+def test_the_api_is_compared_with_the_same_bytes() -> None:
+    """Each kind of request has its rate, processor time and p99 beside those of the yardstick; no answer is refused."""
+    if not wrk_is_there():
+        pytest.skip("wrk is not installed")
+    size = ("--coins", "4", "--rows", "300", "--hours", "1", "--rounds", "1", "--only", "/historico")
+    measured = json.loads(_command("api", *size, "--json").stdout.splitlines()[-1])
+    assert list(measured["cases"]) == ["/historico, 1,000 rows", "/historico, 1,000 rows, cold"]
+    for loads in (loads for by_connections in measured["cases"].values() for loads in by_connections.values()):
+        assert (loads["api"]["refused"], loads["api"]["failed"]) == (0, 0)
+        assert min(loads["api"]["per_s"], loads["floor"]["per_s"], loads["api"]["cpu_us"]) > 0
+    assert measured["bytes"]["zstd"] < measured["bytes"]["identity"] / 3
+    lines = table(figures(measured)).splitlines()
+    assert sum("same bytes" in line for line in lines) == 6 * len(measured["cases"])
 
 
 def test_an_unknown_benchmark_is_refused_with_the_names() -> None:
