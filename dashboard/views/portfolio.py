@@ -6,6 +6,7 @@ The amounts live in the address and in the session's memory; nothing writes them
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import lru_cache
 from typing import Final
 
@@ -85,58 +86,66 @@ def _remarks(view: ViewContext, holdings: Holdings) -> None:
 
 
 def _outlook(view: ViewContext, units: Mapping[str, float]) -> None:
+    """Value and risk as cards, the ranges, what weighs in a loss, and the positions; what is not known is left out."""
     with showing_errors(view):
         quotes = {quote.id: quote for quote in view.readers.quotes() if quote.price is not None}
         held = {coin: amount for coin, amount in units.items() if coin in quotes}
-        cards = st.container()
-        rest = st.container()
-        _value_card(view, cards, held, quotes)
+        with st.grid(4, min_column_width=200, gap="small", key="portfolio_cards"):
+            _value_card(view, held, quotes)
+            with showing_errors(view):
+                _risk_cards(view, _risk(view, held))
+        with suppress(NotReady):  # the cards have said it
+            _ranges(view, _risk(view, held))
         scores = {coin: _measured(view.readers, coin) for coin in held}
         rows = position_rows(held, quotes, scores, view.formats, view.texts)
-        rest.markdown(f"**{view.texts('portfolio.positions')}**", help=view.texts("portfolio.coverage_help"))
-        rest.dataframe(text_table(rows), hide_index=True, key="position_table")
-        outlook = risk_of(view.readers, view.readers.publication_version(), tuple(held.items()))
-        _risk(view, outlook)
+        st.markdown(f"**{view.texts('portfolio.positions')}**", help=view.texts("portfolio.coverage_help"))
+        st.dataframe(text_table(rows), hide_index=True, key="position_table")
 
 
-def _value_card(
-    view: ViewContext, place: st.delta_generator.DeltaGenerator, units: Mapping[str, float], quotes: Mapping[str, Quote]
-) -> None:
+def _risk(view: ViewContext, units: Mapping[str, float]) -> PortfolioOutlook:
+    return risk_of(view.readers, view.readers.publication_version(), tuple(units.items()))
+
+
+def _value_card(view: ViewContext, units: Mapping[str, float], quotes: Mapping[str, Quote]) -> None:
     now = worth(units, quotes)
-    place.metric(
+    st.metric(
         view.texts("portfolio.value_now"),
         escape_markdown(money(now.value, view.formats)),
         view.formats.percent(now.change_24h_percent, signed=True) if now.change_24h_percent is not None else None,
         delta_description=view.texts("coin.in_24h"),
         border=True,
+        height="stretch",
     )
 
 
-def _risk(view: ViewContext, outlook: PortfolioOutlook) -> None:
+def _risk_cards(view: ViewContext, outlook: PortfolioOutlook) -> None:
     texts, formats, risk = view.texts, view.formats, outlook.risk
     low, high = risk.ranges[80]
-    with st.grid(3, min_column_width=200, gap="small", key="risk_cards"):
+    st.metric(
+        texts("portfolio.range_80"),
+        escape_markdown(f"{money(risk.value + low, formats)} – {money(risk.value + high, formats)}"),
+        help=texts("portfolio.range_help", scenarios=formats.number(risk.scenarios)),
+        border=True,
+        height="stretch",
+    )
+    for name, losses in (("value_at_risk", risk.value_at_risk), ("shortfall", risk.expected_shortfall)):
         st.metric(
-            texts("portfolio.range_80"),
-            escape_markdown(f"{money(risk.value + low, formats)} – {money(risk.value + high, formats)}"),
-            help=texts("portfolio.range_help", scenarios=formats.number(risk.scenarios)),
+            texts(f"portfolio.{name}"),
+            escape_markdown(money(losses[CONFIDENCE], formats)),
+            help=texts(f"portfolio.{name}_help"),
             border=True,
             height="stretch",
         )
-        for name, losses in (("value_at_risk", risk.value_at_risk), ("shortfall", risk.expected_shortfall)):
-            st.metric(
-                texts(f"portfolio.{name}"),
-                escape_markdown(money(losses[CONFIDENCE], formats)),
-                help=texts(f"portfolio.{name}_help"),
-                border=True,
-                height="stretch",
-            )
+
+
+def _ranges(view: ViewContext, outlook: PortfolioOutlook) -> None:
+    texts, formats = view.texts, view.formats
     st.dataframe(text_table(range_rows(outlook, formats, texts)), hide_index=True, key="range_table")
     shares = contribution_shares(outlook, [view.names[one.coin_id] for one in outlook.views])
     if len(shares) > 1:
+        title = texts("portfolio.contributions")
         with st.container(border=True):
-            st.markdown(f"**{texts('portfolio.contributions')}**", help=texts("portfolio.contributions_help"))
-            title = texts("portfolio.contributions")
+            st.markdown(f"**{title}**", help=texts("portfolio.contributions_help"))
             around = Chart(title=title, file="carteira", alt=title)
             show_chart(chart_json(contribution_chart(shares, formats), around, formats), key="contributions")
 

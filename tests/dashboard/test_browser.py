@@ -250,3 +250,24 @@ def test_an_open_page_survives_a_restart(running: SampleWorkspace, serve: Callab
     expect(page.get_by_test_id("stMetricValue").first).not_to_have_text(before)
     expect(page.locator(".st-key-moeda").get_by_role("combobox")).to_have_value("Solana (SOL)")
     expect(page.locator(CHART).first).to_be_visible()
+
+
+def test_a_download_holds_what_the_page_announced(visit: Callable[..., Page]) -> None:
+    """The button makes the file that the page names, and a spreadsheet in Portuguese reads its prices."""
+    page = visit("?pagina=exportar&baixar=bitcoin&periodo=24h")
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Baixar arquivo").click()
+    name = download.value.suggested_filename
+    assert re.fullmatch(r"precos-bitcoin-\d{4}-\d\d-\d\d-24h-demo\.csv", name)
+    expect(page.get_by_text(name)).to_be_visible()
+    header, newest, *_ = Path(download.value.path()).read_text(encoding="utf-8").splitlines()
+    assert header.startswith("\ufeffhorario_utc;moeda;id;preco;")
+    assert newest.split(";")[1:4] == ["btc", "bitcoin", "67187,33"]
+
+
+def test_a_frame_shows_the_page_without_tabs(visit: Callable[..., Page]) -> None:
+    """`?embed=1` leaves out title, language and tabs; the banner and the choice of the coin stay."""
+    page = visit("?embed=1&pagina=moeda&moeda=bitcoin")
+    expect(page.locator(CHART).first).to_be_visible()
+    expect(page.get_by_text("DADOS SIMULADOS").first).to_be_visible()
+    expect(page.get_by_text("Diagnóstico")).to_have_count(0)

@@ -30,7 +30,7 @@ def test_typed_amounts_are_valued_and_their_risk_is_shown(running: SampleWorkspa
     low, high = cards["Faixa de 80% em 1 h"].split(" – ")
     assert _amount(low) < 16_703 < _amount(high)
     assert 0 < _amount(cards["Valor em risco (95%)"]) < _amount(cards["Perda média nas 5% piores"])
-    positions, ranges = (table.value for table in page.dataframe)
+    ranges, positions = (table.value for table in page.dataframe)
     assert list(positions["Parte"]) == ["60,3%", "39,7%"]
     assert list(ranges["Chance"]) == ["50%", "80%", "95%"]
     assert sum(chart_on(page)["data"][0]["x"]) == pytest.approx(100)
@@ -57,7 +57,7 @@ def test_what_is_not_understood_is_named(running: SampleWorkspace) -> None:
 
 def test_only_what_was_measured_here_is_claimed(running: SampleWorkspace) -> None:
     """The coverage is that of this folder's live scores of one-hour forecasts: 10 of 12 in each of 30 hours."""
-    table = open_page(pagina="carteira", carteira="bitcoin:1").dataframe[0].value
+    table = open_page(pagina="carteira", carteira="bitcoin:1").dataframe[-1].value
     assert list(table["Acerto da faixa de 80%"]) == ["83% de 360"]
 
 
