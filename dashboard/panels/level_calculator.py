@@ -31,7 +31,7 @@ def draw_calculator(view: ViewContext, coin: str) -> None:
         st.markdown(f"**{texts('coin.calculator')}**", help=texts("coin.calculator_help"))
         with st.container(horizontal=True, vertical_alignment="bottom"):
             level = _level(view, coin, forecast)
-            box = partial(st.selectbox, texts("coin.horizon"), width=140)
+            box = partial(st.selectbox, texts("coin.horizon"), width=110)
             horizon = query_choice("minutos", _HORIZONS, _HORIZONS[-1], box, lambda name: f"{name}\u00a0min")
         _chances(view, forecast, level, int(horizon))
 
@@ -50,7 +50,7 @@ def _level(view: ViewContext, coin: str, forecast: ForecastView) -> float:
         st.session_state[key] = (_positive(kept) if of_coin == coin else None) or first_level(forecast)
     return st.number_input(
         view.texts("coin.level", symbol=view.formats.symbol), key=key, min_value=10.0**-decimals,
-        step=10.0**-decimals, format=f"%.{decimals}f", width=220, persist_state="session",
+        step=10.0**-decimals, format=f"%.{decimals}f", width=190, persist_state="session",
         on_change=_keep_level, args=(coin, decimals),
     )  # fmt: skip
 
@@ -58,7 +58,7 @@ def _level(view: ViewContext, coin: str, forecast: ForecastView) -> float:
 def _chances(view: ViewContext, forecast: ForecastView, level: float, horizon_min: int) -> None:
     chance = level_chance(forecast, level, horizon_min)
     shares = {"above": chance.above, "below": chance.below, "touch": chance.touch}
-    with st.grid(3, min_column_width=120, gap="small"):
+    with st.grid(3, min_column_width=90, gap="small"):
         for name, share in shares.items():
             text = view.formats.percent(None if share is None else 100 * share, 1)
             st.metric(view.texts(f"coin.{name}"), escape_markdown(text), border=True, height="stretch")

@@ -205,6 +205,30 @@ def test_a_phone_never_scrolls_sideways(visit: Callable[..., Page], theme: str) 
         assert max(widths) <= 390, view
 
 
+def test_the_market_sorts_keeps_stars_and_opens_coins(visit: Callable[..., Page]) -> None:
+    """A star is kept in the address and in the browser; a header sorts and keeps the focus; a row opens its coin."""
+    page = visit()
+    rows = page.locator(".market tbody tr")
+    expect(rows).to_have_count(5)
+    star = page.get_by_role("button", name="Favorita: Dogecoin")
+    star.click()
+    expect(star).to_have_attribute("aria-pressed", "true")
+    header = page.locator(".market th.preco button")
+    header.click()
+    expect(rows.first).to_contain_text("BTC")
+    header.click()
+    expect(rows.first).to_contain_text("SHIB")
+    expect(header).to_be_focused()
+    expect(page).to_have_url(re.compile("favoritas=dogecoin.*ordem=preco"))
+    again = page.context.new_page()
+    again.goto(page.url.partition("?")[0])
+    expect(again.get_by_role("button", name="Favorita: Dogecoin")).to_have_attribute("aria-pressed", "true")
+    page.close()
+    again.locator(".market tbody tr").nth(1).click()
+    expect(again.locator(".st-key-moeda").get_by_role("combobox")).to_have_value("Ethereum (ETH)")
+    expect(again).to_have_url(re.compile("pagina=moeda.*moeda=ethereum"))
+
+
 def test_every_view_opens_by_its_button(visit: Callable[..., Page]) -> None:
     """All six views draw without an error message, and a file can be downloaded."""
     page = visit("?pagina=moeda")
