@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from pydantic_core import to_json
 
 from api.event_schemas import EventKind
-from api.json_rows import json_rows
+from api.json_rows import json_objects
 
 __all__ = ["GAP", "Event", "EventBatch", "Selection", "make_event", "row_events"]
 
@@ -44,10 +44,9 @@ def make_event(kind: EventKind, coin_id: str | None, body: BaseModel, name: str 
     return _event(kind, coin_id, to_json(body, inf_nan_mode="null"), name or kind.value)
 
 
-def row_events(kind: EventKind, coin_id: str, rows: pa.Table) -> Iterator[Event]:
-    """An event for each row of a table, its columns as the fields of the body."""
-    for number in range(rows.num_rows):
-        yield _event(kind, coin_id, json_rows(rows.slice(number, 1))[1:-1], kind.value)
+def row_events(kind: EventKind, coin_ids: Iterable[str], rows: pa.Table) -> list[Event]:
+    """An event for each row of a table, its columns as the fields of the body; `coin_ids` says whose rows they are."""
+    return [_event(kind, coin, data, kind.value) for coin, data in zip(coin_ids, json_objects(rows), strict=True)]
 
 
 def _event(kind: EventKind, coin_id: str | None, data: bytes, name: str) -> Event:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from api.conversions import forecast
+import pyarrow as pa
+
 from api.event_batch import GAP, Event, EventBatch, make_event, row_events
 from api.event_schemas import EventKind, Gap, GapReason
+from api.forecast_rows import Wanted, forecast_rows
 from api.table_rows import logged_rows, price_rows
 from core.forecast_schema import HORIZONS_MIN
-from core.reading.answers import outlook_of
 from core.reading.changes import (
     Moment,
     NewPrices,
@@ -23,9 +24,10 @@ from core.reading.changes import (
     new_publications,
     published_forecasts,
 )
+from core.reading.forecast_columns import last_hours
 from core.reading.readers import Readers
 from core.reading.tables import Page
-from core.reading.trust import Trust, trust_by_coin
+from core.reading.trust import trust_by_coin
 from core.times import iso
 from core.workspace import Workspace
 
@@ -110,10 +112,11 @@ class EventFeed:
             yield _gap(EventKind.SCORE, GapReason.TOO_OLD, start)
             yield from self._newest_prices(end)
             return
-        for coin, prices in known.items():
-            yield from row_events(EventKind.PRICE, coin, price_rows(coins[coin], prices.rows, workspace))
-        for coin, logged in new_outcomes(self._readers, known).items():
-            yield from row_events(EventKind.SCORE, coin, logged_rows(coins[coin], logged, HORIZONS_MIN[-1], workspace))
+        priced = {coin: price_rows(coins[coin], new.rows, workspace) for coin, new in known.items()}
+        yield from _table_events(EventKind.PRICE, priced)
+        logged = new_outcomes(self._readers, known).items()
+        scored = {coin: logged_rows(coins[coin], rows, HORIZONS_MIN[-1], workspace) for coin, rows in logged}
+        yield from _table_events(EventKind.SCORE, scored)
 
     def _forecast_events(self, start: Moment, end: Moment) -> Iterator[Event]:
         numbers = new_publications(self._readers.workspace().processed, start.publication, end.publication)
@@ -123,29 +126,49 @@ class EventFeed:
         for number in numbers:
             yield from self._forecasts(number)
 
-    def _forecasts(self, number: int) -> Iterator[Event]:
+    def _forecasts(self, number: int) -> list[Event]:
         """The forecasts of one publication, in the order of the coins."""
         if not number:
-            return
+            return []
         workspace = self._readers.workspace()
-        views = published_forecasts(workspace.processed, number)
-        trusts = trust_by_coin(self._readers, HORIZONS_MIN[-1])
-        for coin in self._readers.coins():
-            if coin.id in views:
-                outlook, trust = outlook_of(self._readers, views[coin.id]), trusts.get(coin.id, Trust())
-                body = forecast(coin, outlook, workspace, trust=trust, interval_s=self._interval_s)
-                yield make_event(EventKind.FORECAST, coin.id, body)
+        forecasts = published_forecasts(workspace.processed, number)
+        rows = forecast_rows(
+            self._readers.coins(),
+            Wanted(HORIZONS_MIN[-1]),
+            forecasts=forecasts,
+            hours=last_hours(self._readers, forecasts),
+            trust=trust_by_coin(self._readers, HORIZONS_MIN[-1]),
+            workspace=workspace,
+            interval_s=self._interval_s,
+        )
+        return row_events(EventKind.FORECAST, rows["id"].to_pylist(), rows)
 
-    def _newest_prices(self, end: Moment) -> Iterator[Event]:
+    def _newest_prices(self, end: Moment) -> list[Event]:
         """The newest price of every coin that has none after `end`."""
         if not end.fetched_ms:
-            return
+            return []
         workspace, latest = self._readers.workspace(), self._readers.latest_prices()
+        tables: dict[str, pa.Table] = {}
         for coin in self._readers.coins():
             if coin.id in latest and latest[coin.id].fetched_ms <= end.fetched_ms:
                 ts_ms = latest[coin.id].ts_ms
-                rows = self._readers.price_table(coin.id, Page(ts_ms, ts_ms, 1))
-                yield from row_events(EventKind.PRICE, coin.id, price_rows(coin, rows, workspace))
+                tables[coin.id] = price_rows(coin, self._readers.price_table(coin.id, Page(ts_ms, ts_ms, 1)), workspace)
+        return _table_events(EventKind.PRICE, tables)
+
+
+def _table_events(kind: EventKind, tables: Mapping[str, pa.Table]) -> list[Event]:
+    """An event for each row of the tables, which are by coin."""
+    if not tables:
+        return []
+    coins = [coin for coin, table in tables.items() for _ in range(table.num_rows)]
+    return row_events(kind, coins, pa.concat_tables([_with_plain_texts(table) for table in tables.values()]))
+
+
+def _with_plain_texts(table: pa.Table) -> pa.Table:
+    """The same without dictionaries, whose numbers are too small for the texts of many coins."""
+    types = ((field.name, field.type) for field in table.schema)
+    plain = [(name, kind.value_type if pa.types.is_dictionary(kind) else kind) for name, kind in types]
+    return table.cast(pa.schema(plain))
 
 
 def _gap(kind: EventKind, reason: GapReason, start: Moment | None) -> Event:

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-__all__ = ["PART_ROWS", "json_parts", "json_rows", "number_texts"]
+__all__ = ["PART_ROWS", "json_objects", "json_parts", "json_rows", "number_texts"]
 
 PART_ROWS: Final = 2000
 _LEAST_WITH_EXPONENT: Final = 1e10
@@ -32,6 +32,12 @@ def json_rows(table: pa.Table) -> bytes:
         TypeError: a column has another type.
     """
     return b"[" + _joined(table) + b"]"
+
+
+def json_objects(table: pa.Table) -> list[bytes]:
+    """The rows one by one: a JSON object for each."""
+    rows = _objects({name: table[name].combine_chunks() for name in table.column_names})
+    return [text.encode() for text in rows.to_pylist()]
 
 
 def json_parts(table: pa.Table) -> list[Callable[[], bytes]]:

@@ -68,12 +68,12 @@ class _Publications:
             if number in self._read:
                 continue
             try:
-                views = published_forecasts(folder, number)
+                forecasts = published_forecasts(folder, number)
             except NotReady:
                 continue
             self._read.add(number)
-            for coin, view in views.items():
-                self.first_seen.setdefault((coin, view.origin_ms), time.monotonic())
+            for forecast in zip(forecasts.coins, forecasts.origin_ms.tolist(), strict=True):
+                self.first_seen.setdefault(forecast, time.monotonic())
 
 
 def measure_following(folder: Path, *, coins: str, interval_s: float, cycles: int) -> dict[str, Any]:

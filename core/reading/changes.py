@@ -18,10 +18,10 @@ import pyarrow.compute as pc
 
 from core.errors import NotReady
 from core.publishing.parquet import read_table
-from core.reading.queries import forecast_views, parts_between
+from core.reading.forecast_columns import ForecastColumns, read_columns
+from core.reading.queries import parts_between
 from core.reading.readers import Readers
 from core.reading.tables import Page
-from core.reading.values import ForecastView
 from core.times import FOREVER_MS, HOUR_MS
 
 __all__ = ["Moment", "NewPrices", "moment", "new_outcomes", "new_prices", "new_publications", "published_forecasts"]
@@ -84,15 +84,13 @@ def new_publications(folder: Path, start: int, end: int) -> list[int] | None:
     return [number for number in kept if start < number <= end] if is_whole else None
 
 
-def published_forecasts(folder: Path, number: int) -> Mapping[str, ForecastView]:
-    """Forecasts of one publication, by coin.
+def published_forecasts(folder: Path, number: int) -> ForecastColumns:
+    """Forecasts of one publication.
 
     Raises:
         NotReady: they were deleted.
     """
-    table = read_table(folder / f"latest-{number:09d}.parquet")
-    trained = (table.schema.metadata or {}).get(b"trained_ms")
-    return forecast_views(table, int(trained) if trained else None)
+    return read_columns(read_table(folder / f"latest-{number:09d}.parquet"))
 
 
 def new_prices(readers: Readers, coin_id: str, start_ms: int, end_ms: int) -> NewPrices | None:

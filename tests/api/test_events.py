@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from api.event_batch import Event, EventBatch, Selection
 from api.event_feed import EventFeed, Place
 from api.event_hub import EventHub, Listener, TooManyListeners
 from api.event_schemas import EventKind, SuiteState
+from core.price_store import Coin
 from core.reading.readers import Readers
 from core.times import MINUTE_MS
 from tests.support.event_stream import EventReader, ReceivedEvent
@@ -80,7 +82,19 @@ def test_bodies_are_those_of_the_other_routes(address: str) -> None:
         assert price.data == _get(address, "/historico/btc?limite=1")[0]
 
 
-def test_a_listener_goes_on_after_its_last_id_over_a_restart_of_theserved_api(world: SampleWorkspace) -> None:
+def test_many_coins_come_in_one_batch(tmp_path: Path) -> None:
+    """With 250 coins a new listener gets 250 prices and 250 forecasts, by the rank of the coins."""
+    coins = [Coin(f"coin-{number}", f"c{number}", f"Coin {number}", number + 1, 1) for number in range(250)]
+    world = SampleWorkspace.make(tmp_path, coins)
+    world.fill_prices(hours=0.1)
+    world.publish_forecasts()
+    feed = EventFeed(Readers(world.settings), 30.0)
+    text = feed.opening(feed.place()).text(Selection(None, frozenset(EventKind))).decode()
+    assert text.count("event: preco\n") == text.count("event: previsao\n") == len(coins)
+    assert re.findall(r'"moeda":"(c\d+)"', text) == 2 * [coin.symbol for coin in coins]
+
+
+def test_a_listener_goes_on_after_its_last_id_over_a_restart_of_the_api(world: SampleWorkspace) -> None:
     """Everything published in between comes once and in order; nothing comes twice."""
     path = "/eventos?moedas=btc&tipos=preco,previsao"
     with served_api(world.settings) as address, EventReader(address, path) as stream:

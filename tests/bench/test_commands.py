@@ -94,6 +94,13 @@ def test_the_api_is_compared_with_the_same_bytes() -> None:
     assert sum("same bytes" in line for line in lines) == 6 * len(measured["cases"])
 
 
+def test_listeners_are_counted_from_publication_to_shutdown(run_bench: Any) -> None:
+    """Memory, both times to the last listener, and the end, of a few listeners; nobody is cut off."""
+    cost = json.loads(run_bench("listeners", "--listeners", "5", "--coins", "2", "--json").splitlines()[-1])
+    assert (cost["listeners"], len(cost["delays_s"])) == (5, 5)
+    assert min(cost["with_mb"], cost["shutdown_s"], *cost["delays_s"]) > 0
+
+
 def test_an_unknown_benchmark_is_refused_with_the_names() -> None:
     """The exit code is 2 and the message lists what there is."""
     done = _command("nonsense")

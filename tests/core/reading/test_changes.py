@@ -77,6 +77,6 @@ def test_publications_are_told_while_the_last_known_one_is_still_there(world: Sa
     end = moment(readers).publication
     assert new_publications(folder, start, end) == [start + 1, start + 2, start + 3]
     assert new_publications(folder, end, end) == []
-    assert set(published_forecasts(folder, start + 2)) == {coin.id for coin in world.coins}
+    assert set(published_forecasts(folder, start + 2).coins) == {coin.id for coin in world.coins}
     (folder / f"latest-{start:09d}.parquet").unlink()
     assert new_publications(folder, start, end) is None
