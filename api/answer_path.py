@@ -32,6 +32,9 @@ from api.versions import Basis, VersionClock, Versions
 
 __all__ = ["AnswerPath", "dependence_of"]
 
+_PIECE_BYTES: Final = 256 * 1024
+"""What waits in memory for each client that takes a long answer slowly; the answer itself is there once."""
+
 _DEPENDENCE: Final = "crypto.dependence"
 
 
@@ -114,7 +117,10 @@ class AnswerPath:
             return
         length = (b"content-length", b"%d" % len(answer.body))
         await send({"type": "http.response.start", "status": 200, "headers": [*answer.headers, cache_control, length]})
-        await send({"type": "http.response.body", "body": answer.body})
+        size = len(answer.body)
+        for start in range(0, max(1, size), _PIECE_BYTES):  # no faster than the client takes them
+            end = start + _PIECE_BYTES
+            await send({"type": "http.response.body", "body": answer.body[start:end], "more_body": end < size})
 
     def _cache_control(self, basis: Basis, versions: Versions) -> RawHeader:
         if basis is Basis.MOMENT:

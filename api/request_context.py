@@ -19,9 +19,8 @@ from core.reading.readers import Readers
 from core.times import HOUR_MS, now_ms
 from core.workspace import Workspace
 
-__all__ = ["CSV_TYPE", "ContextDep", "RequestContext"]
+__all__ = ["ContextDep", "RequestContext"]
 
-CSV_TYPE: Final = "text/csv; charset=utf-8"
 _OPEN_MS: Final = 25 * HOUR_MS
 """The collector's back-fill reaches 24 hours back; an hour more for what waits in its queue."""
 
@@ -77,11 +76,6 @@ class RequestContext:
         disposition = f'attachment; filename="{name}.{form}"'
         body = WRITERS[form](flat_table(table, self.workspace))
         return Response(body, media_type=MEDIA_TYPES[form], headers={"Content-Disposition": disposition})
-
-    def download(self, text: str, name: str) -> Response:
-        """`text` as a CSV file that browsers save under `name`."""
-        headers = {"Content-Disposition": f'attachment; filename="{name}"'}
-        return Response(text, media_type=CSV_TYPE, headers=headers)
 
 
 async def _request_context(request: Request) -> RequestContext:

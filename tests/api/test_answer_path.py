@@ -222,6 +222,20 @@ def test_a_long_answer_comes_in_parts_unless_it_is_compressed() -> None:
     _run(story)
 
 
+def test_a_large_body_leaves_in_pieces() -> None:
+    """Kept once, it waits for each client by pieces alone; its length is known, and an empty one is an answer too."""
+    large = Application(body=bytes(600_000))
+
+    async def story() -> None:
+        for _ in range(2):
+            answer = await _get(_path(large, SetClock()))
+            assert [len(part) for part in answer.parts] == [262_144, 262_144, 75_712]
+            assert answer.headers[b"content-length"] == b"600000"
+        assert (await _get(_path(Application(body=b""), SetClock()))).parts == [b""]
+
+    _run(story)
+
+
 def test_freshness_is_told_in_whole_seconds() -> None:
     """Known to stay for 7.9 s means `max-age=7`; private where a token is needed; `no-store` for the moment."""
     clock = SetClock()
