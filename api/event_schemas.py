@@ -8,11 +8,11 @@ from typing import Annotated, Final, Literal
 from fastapi import Header, Query
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from api.parameters import MAX_LIST_LENGTH
 from api.schemas import Body, SourceName, Timestamp
 
 __all__ = ["EventKind", "EventsQuery", "EventsQueryDep", "Gap", "GapReason", "LastEventId", "SuiteState"]
 
-_MAX_COINS: Final = 300
 _KINDS_TEXT: Final = "preco, previsao, acerto, status"
 
 
@@ -71,7 +71,7 @@ class EventsQuery(BaseModel):
             description="Só destas moedas, ids ou símbolos com vírgulas entre eles; sem ele, de todas",
             examples=["btc,eth"],
             min_length=1,
-            max_length=30_000,
+            max_length=MAX_LIST_LENGTH,
         ),
     ] = None
     tipos: Annotated[

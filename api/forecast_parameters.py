@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BaseModel, Field
 from pydantic_core import PydanticCustomError
 
 from api.forecast_schemas import Forecast
+from api.parameters import MAX_LIST_LENGTH
 from api.table_formats import ListFormat
 from core.forecast_schema import QUANTILES
 
@@ -72,8 +73,8 @@ class ForecastsQuery(ForecastQuery):
         Field(
             description=f"Só estas moedas, ids ou símbolos com vírgulas entre eles, até {_MAX_COINS}; sem ele, todas",
             examples=["btc,eth"],
-            max_length=30_000,
-            json_schema_extra={"pattern": r"^[^,]*[^,\s][^,]*(,[^,]*[^,\s][^,]*)*$"},
+            max_length=MAX_LIST_LENGTH,
+            json_schema_extra={"pattern": rf"^[^,]*[^,\s][^,]*(,[^,]*[^,\s][^,]*){{0,{_MAX_COINS - 1}}}$"},
         ),
         AfterValidator(_coin_names),
     ] = None

@@ -10,16 +10,14 @@ from fastapi import Path, Query
 from pydantic import AfterValidator, BaseModel, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from api.problems import Problem, ProblemCode
 from api.table_formats import ListFormat
 from core.reading.tables import Page
 from core.times import DAY_MS, HOUR_MS, MINUTE_MS, parse_iso
-from core.wording import Message, message
 
 __all__ = [
+    "MAX_LIST_LENGTH",
     "CoinName",
     "HistoryQueryDep",
-    "InvalidParameter",
     "LevelQueryDep",
     "LogQueryDep",
     "PortfolioQueryDep",
@@ -31,20 +29,15 @@ _MAX_ROWS: Final = 50_000
 _MAX_MS: Final = 253_402_300_799_999
 """The last millisecond of the year 9999, the last that ISO 8601 and Python can name."""
 
+MAX_LIST_LENGTH: Final = 5_000
+"""Characters of a list of coins: percent-encoded they fit into the 64 KiB that a request line may have."""
+
 _MAX_LEVEL: Final = 1e15
 _MAX_POSITIONS: Final = 20
 _QUANTITY: Final = r"([0-9]{0,14}[1-9][0-9]{0,14}(\.[0-9]{1,15})?|[0-9]{1,15}\.[0-9]{0,14}[1-9][0-9]{0,14})"
 _POSITION: Final = rf"[^:,]{{1,100}}:{_QUANTITY}"
 _PORTFOLIO: Final = rf"^{_POSITION}(,{_POSITION}){{0,{_MAX_POSITIONS - 1}}}$"
 _SPACE_FOR_PLUS: Final = re.compile(r"(?<=[T ])([\d:.,]{2,15}) (?=\d{2}:?\d{2}$)")
-
-
-class InvalidParameter(Problem):
-    """A parameter that is valid by itself but not together with another, or with the data."""
-
-    def __init__(self, parameter: str, reason: Message) -> None:
-        sentence = message("parameter.named", name=parameter, reason=reason)
-        super().__init__(ProblemCode.INVALID_PARAMETER, sentence, parameters=(parameter,))
 
 
 class Order(StrEnum):
