@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -147,3 +148,20 @@ def test_ctrl_c_ends_it_without_a_traceback(tmp_path: Path) -> None:
         process.send_signal(signal.SIGINT)
         _, said = process.communicate(timeout=30)
     assert (process.returncode, said) == (0, "")
+
+
+def test_malformed_requests_do_not_fill_the_log(tmp_path: Path) -> None:
+    """Ten of them within a minute leave one line."""
+    port = reserve_port()
+    log = tmp_path / "log.txt"
+    with log.open("w") as output:
+        command, environment = _commands(port)[0], _environment(tmp_path, CRYPTO_API_PORT=str(port))
+        with _started(command, environment, stdout=output, stderr=subprocess.STDOUT) as process:
+            _status(port)
+            for _ in range(10):
+                with socket.create_connection(("127.0.0.1", port), timeout=10) as line:
+                    line.sendall(b"\x00\x01\r\n\r\n")
+                    assert line.recv(100).startswith(b"HTTP/1.1 400")
+            process.send_signal(signal.SIGTERM)
+            process.wait(15)
+    assert log.read_text(encoding="utf-8").count("Invalid HTTP request") == 1
