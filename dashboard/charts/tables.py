@@ -15,7 +15,7 @@ from core.number_format import price_decimals
 from core.reading.values import ForecastView
 from dashboard.charts.co_movement import Liveliness
 from dashboard.charts.palette import HISTORY, RIGHT, WORSE, faded
-from dashboard.i18n.numbers import Formats
+from dashboard.i18n.numbers import Formats, range_decimals
 from dashboard.i18n.texts import Texts
 
 __all__ = ["correlation_table", "liveliness_table", "score_table", "steps_rows", "text_table"]
@@ -79,20 +79,33 @@ def score_table(scores: Mapping[str, Score], names: Mapping[str, str], formats: 
 
 
 def steps_rows(forecast: ForecastView, formats: Formats, texts: Texts) -> list[dict[str, str]]:
-    """One row per horizon of a forecast, formatted as text."""
-    decimals = price_decimals(forecast.price_origin)
-    return [
+    """One row per horizon of a forecast, formatted as text; all prices have the same decimals.
+
+    A column that only repeats the price, no change, or a chance of one half is left out.
+    """
+    decimals = max(
+        price_decimals(forecast.price_origin),
+        *(range_decimals(step.quantiles["q10"], step.quantiles["q90"]) for step in forecast.steps),
+    )
+    rows = [
         {
             texts("table.ahead"): f"{step.horizon_min} min",
             texts("table.at"): formats.clock(step.target_ms),
             texts("table.forecast_of"): formats.price(step.mean, decimals),
             texts("table.expected"): formats.percent(100 * (step.mean / forecast.price_origin - 1), signed=True),
-            texts("table.range_80"): formats.price_range(step.quantiles["q10"], step.quantiles["q90"]),
-            texts("table.range_95"): formats.price_range(step.quantiles["q025"], step.quantiles["q975"]),
+            texts("table.range_80"): formats.price_range(step.quantiles["q10"], step.quantiles["q90"], decimals),
+            texts("table.range_95"): formats.price_range(step.quantiles["q025"], step.quantiles["q975"], decimals),
             texts("table.p_up"): formats.percent(100 * step.p_up, 0),
         }
         for step in forecast.steps
     ]
+    silent = {
+        texts("table.forecast_of"): formats.price(forecast.price_origin, decimals),
+        texts("table.expected"): formats.percent(0.0),
+        texts("table.p_up"): formats.percent(50.0, 0),
+    }
+    dead = {name for name, text in silent.items() if all(row[name] == text for row in rows)}
+    return [{name: text for name, text in row.items() if name not in dead} for row in rows]
 
 
 def text_table(

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from core.number_format import MAX_DECIMALS, format_number, price_decimals
 from core.times import to_datetime
 
-__all__ = ["Formats", "time_zone"]
+__all__ = ["Formats", "range_decimals", "time_zone"]
 
 _SYMBOLS: Final = {
     "usd": "US$",
@@ -35,6 +35,13 @@ def time_zone(name: str | None) -> tzinfo:
         return ZoneInfo(name) if name else UTC
     except (ZoneInfoNotFoundError, ValueError, OSError):  # OSError: the name of a folder, or too long for a file
         return UTC
+
+
+def range_decimals(low: float, high: float) -> int:
+    """Number of decimals that tell the two ends of a range apart, with two digits of its width."""
+    width = high - low
+    enough = 1 - math.floor(math.log10(width)) if width > 0 else price_decimals(high)
+    return min(max(enough, 0), MAX_DECIMALS)
 
 
 @dataclass(frozen=True)
@@ -73,12 +80,10 @@ class Formats:
         digits = price_decimals(value) if decimals is None else decimals
         return self.amount(self.number(value, digits))
 
-    def price_range(self, low: float, high: float) -> str:
-        """Two prices as a range, with enough decimals to tell them apart and without the currency."""
-        width = high - low
-        enough = 1 - math.floor(math.log10(width)) if width > 0 else price_decimals(high)
-        decimals = min(max(enough, 0), MAX_DECIMALS)
-        return f"{self.number(low, decimals)} – {self.number(high, decimals)}"
+    def price_range(self, low: float, high: float, decimals: int | None = None) -> str:
+        """Two prices as a range without the currency; by default with just enough decimals to tell them apart."""
+        digits = range_decimals(low, high) if decimals is None else decimals
+        return f"{self.number(low, digits)} – {self.number(high, digits)}"
 
     def percent(self, value: float | None, decimals: int = 2, *, signed: bool = False) -> str:
         """A percentage; what rounds to zero has no sign."""

@@ -146,7 +146,7 @@ def _steps(view: ViewContext, forecast: ForecastView) -> None:
     with st.expander(label, icon=":material/table_rows:", key="steps", on_change="rerun") as steps:
         if steps.open:
             rows = steps_rows(forecast, view.formats, view.texts)
-            st.dataframe(text_table(rows), hide_index=True, key="steps_table")
+            st.dataframe(text_table(rows), hide_index=True, height="content", key="steps_table")
 
 
 def _counted(view: ViewContext, coin: str, window: str) -> str:
