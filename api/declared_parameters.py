@@ -8,6 +8,8 @@ from collections.abc import Collection, Sequence
 from typing import Final
 
 from fastapi import Request
+from fastapi.dependencies.models import Dependant
+from pydantic import BaseModel
 
 from api.problems import Problem, ProblemCode
 from core.wording import Message, message
@@ -24,9 +26,20 @@ async def only_declared_parameters(request: Request) -> None:
         Problem: the first kind of trouble, with all parameters that have it.
     """
     if request.scope["query_string"]:
-        operation = request.app.openapi()["paths"][request.scope["route"].path]["get"]
-        declared = [item["name"] for item in operation.get("parameters", ()) if item["in"] == "query"]
+        declared = _query_names(request.scope["route"].dependant)
         check_parameters([name for name, _ in request.query_params.multi_items()], declared)
+
+
+def _query_names(dependant: Dependant) -> list[str]:
+    """Names of the query parameters of a route, those of models included; costs less than the OpenAPI document."""
+    names: list[str] = []
+    for field in dependant.query_params:
+        kind = field.field_info.annotation
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            names += [inner.alias or name for name, inner in kind.model_fields.items()]
+        else:
+            names.append(field.alias)
+    return names + [name for inner in dependant.dependencies for name in _query_names(inner)]
 
 
 def check_parameters(given: Sequence[str], declared: Collection[str]) -> None:
