@@ -28,7 +28,7 @@ _REFUSALS: Final[Mapping[int, str]] = {
     429: "Pedidos demais; tente após `Retry-After` segundos",
     500: "Erro da API; a causa está no log dela",
 }
-_UNCOUNTED: Final = ("/saude", "/eventos")
+_UNCOUNTED: Final = ("/saude",)
 
 
 def _header(description: str, example: str | int, kind: str = "string", **schema: Any) -> _Schema:

@@ -12,7 +12,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.problems import Problem, ProblemCode, problem_answer
-from api.security import DEFAULT_RATE, allowed_hosts, host_name, is_local, network
+from api.security import DEFAULT_RATE, allowed_hosts, host_name, is_local, may_see, network
 from api.versions import UNDECIDED, VersionClock
 from core.rate_limit import Allowance, RateLimiter
 from core.settings import Settings
@@ -23,7 +23,8 @@ __all__ = ["RequestFilter"]
 _MAX_BODY_BYTES: Final = 4096
 _VERSION_PREFIX: Final = "/v1"
 _PAGES: Final = ("/docs", "/redoc")
-_UNCOUNTED: Final = ("/saude", "/eventos", "/docs", "/redoc", "/estatico")
+_STREAM: Final = "/eventos"
+_UNCOUNTED: Final = ("/saude", "/docs", "/redoc", "/estatico")
 _REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9._:-]{1,64}")
 _PAGE_POLICY: Final = (
     b"default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self'; "
@@ -53,6 +54,7 @@ class RequestFilter:
         self._app = app
         self._clock = clock
         self._has_token = settings.api_token is not None
+        self._may_see = may_see(settings.api_token)
         self._hosts = allowed_hosts(settings)
         self._limits_local = settings.api_rate_limit is not None
         self._per_minute = settings.api_rate_limit or DEFAULT_RATE
@@ -67,7 +69,7 @@ class RequestFilter:
         request_id = _request_id(request_headers.get(b"x-request-id", b""))
         scope = {**_unversioned(scope), "state": {**scope.get("state", {}), "request_id": request_id}}
         refusal = self._refusal(scope, request_headers)
-        allowance = self._allowance(scope) if refusal is None else None
+        allowance = self._allowance(scope, request_headers) if refusal is None else None
         if allowance is not None and allowance.wait_s:
             refusal = _too_many(math.ceil(allowance.wait_s))
 
@@ -96,13 +98,17 @@ class RequestFilter:
         policy = f'"default";q={self._per_minute};w=60'
         return [(b"ratelimit-policy", policy.encode()), (b"ratelimit", left.encode())]
 
-    def _allowance(self, scope: Scope) -> Allowance | None:
-        """What is left of the client's requests after this one; None if it is not counted."""
+    def _allowance(self, scope: Scope, headers: Mapping[bytes, bytes]) -> Allowance | None:
+        """What is left of the client's requests after this one; None if it is not counted.
+
+        The stream of events has limits of its own, but guesses of the token count there too.
+        """
         client = _client(scope)
         if client is None or (is_local(client) and not self._limits_local):
             return None
-        is_counted = f"/{scope['path'].split('/')[1]}" not in _UNCOUNTED
-        return self._limiter.take(network(client)) if is_counted else None
+        root = f"/{scope['path'].split('/')[1]}"
+        is_free = root in _UNCOUNTED or (root == _STREAM and self._may_see(headers.get(b"authorization", b"")))
+        return None if is_free else self._limiter.take(network(client))
 
     def _refusal(self, scope: Scope, headers: Mapping[bytes, bytes]) -> Problem | None:
         """Why the request is refused however few there are, or None."""

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
+from pydantic import SecretStr
 
 import api.event_hub
 import api.timed_connection
@@ -163,6 +164,17 @@ def test_unknown_coins_kinds_and_too_many_listeners_are_refused(
     full = client.get("/eventos")
     assert (full.status_code, full.json()["codigo"]) == (503, "too_many_listeners")
     assert int(full.headers["Retry-After"]) > 0
+
+
+def test_only_guesses_of_the_token_count_against_the_rate(
+    filled: SampleWorkspace, make_client: Callable[..., TestClient]
+) -> None:
+    """Streams asked for with the token are never refused for their rate; without it 429 comes soon."""
+    update = {"api_token": SecretStr("0123456789abcdef"), "api_rate_limit": 3, "event_listeners": 0}
+    client = make_client(filled.settings.model_copy(update=update))
+    right, wrong = ({"Authorization": f"Bearer {token}"} for token in ("0123456789abcdef", "wrong"))
+    assert {client.get("/eventos", headers=right).status_code for _ in range(6)} == {503}
+    assert [client.get("/eventos", headers=wrong).status_code for _ in range(4)] == [401, 401, 401, 429]
 
 
 def test_a_quiet_stream_gives_signs_of_life_and_outlives_the_time_limits(
