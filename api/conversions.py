@@ -20,7 +20,7 @@ from api.forecast_schemas import (
     UntestedReason,
     UnusualHour,
 )
-from api.schemas import CoinQuote, MetricsAnswer, ScoreBlock, ScoreValues
+from api.schemas import MetricsAnswer, ScoreBlock, ScoreValues
 from core.accuracy.scores import Metrics, MetricsBlock, Score
 from core.answers import unusual
 from core.answers.portfolio import PortfolioRisk
@@ -31,7 +31,7 @@ from core.reading.answers import LevelChance, Outlook, PortfolioOutlook
 from core.reading.csv_export import attribution
 from core.reading.trust import Trust as CoinTrust
 from core.reading.trust import Untested
-from core.reading.values import ForecastStep, ForecastView, Quote
+from core.reading.values import ForecastStep, ForecastView
 from core.realised_price import PRICE_TOLERANCE_MS
 from core.times import HOUR_MS, MINUTE_MS, iso
 from core.workspace import Workspace
@@ -40,7 +40,6 @@ __all__ = [
     "REGIMES",
     "SHOWN_INTERVALS",
     "UNTESTED",
-    "coin_quote",
     "forecast",
     "iso_or_none",
     "kinds",
@@ -62,21 +61,6 @@ REGIMES: Final[Mapping[Regime, RegimeName]] = {
 def iso_or_none(ts_ms: int | None) -> str | None:
     """ISO 8601 with offset; None stays None."""
     return None if ts_ms is None else iso(ts_ms)
-
-
-def coin_quote(quote: Quote, workspace: Workspace) -> CoinQuote:
-    """A coin with its newest price."""
-    return CoinQuote(
-        moeda=quote.symbol,
-        id=quote.id,
-        nome=quote.name,
-        preco_atual=quote.price,
-        variacao_24h=quote.change_24h_percent,
-        atualizado_em=iso_or_none(quote.updated_ms),
-        moeda_cotacao=workspace.currency,
-        fonte=workspace.source.value,
-        atribuicao=attribution(workspace.source),
-    )
 
 
 def forecast(

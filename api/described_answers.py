@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from api.problems import ProblemAnswer
 
-__all__ = ["ANSWERS", "COIN_ANSWERS", "TABLE_ANSWERS", "TOKEN_ANSWERS"]
+__all__ = ["ANSWERS", "COIN_ANSWERS", "LIST_ANSWERS", "TABLE_ANSWERS", "TOKEN_ANSWERS"]
 
 _Answers = dict[int | str, dict[str, Any]]
 
@@ -22,8 +22,7 @@ COIN_ANSWERS: Final[_Answers] = {
     404: {"model": ProblemAnswer, "description": "Moeda desconhecida; `detail` diz as mais próximas"},
     422: {"model": ProblemAnswer, "description": "Um parâmetro não serve; `detail` diz qual e por quê"},
 }
-TABLE_ANSWERS: Final[_Answers] = {
-    **COIN_ANSWERS,
+_ALL_FORMATS: Final[_Answers] = {
     200: {
         "content": {
             "text/csv": {"schema": {"type": "string"}},
@@ -32,3 +31,5 @@ TABLE_ANSWERS: Final[_Answers] = {
         }
     },
 }
+LIST_ANSWERS: Final[_Answers] = {**ANSWERS, 422: COIN_ANSWERS[422], **_ALL_FORMATS}
+TABLE_ANSWERS: Final[_Answers] = {**COIN_ANSWERS, **_ALL_FORMATS}

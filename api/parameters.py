@@ -19,6 +19,7 @@ __all__ = [
     "CoinName",
     "HistoryQueryDep",
     "LevelQueryDep",
+    "ListQueryDep",
     "LogQueryDep",
     "PortfolioQueryDep",
     "TableQuery",
@@ -113,6 +114,15 @@ _Time = Annotated[
 ]
 
 
+class ListQuery(BaseModel):
+    """How a list is written."""
+
+    formato: ListFormat | None = Field(None, description="Como a tabela vem; sem ele decide o cabeçalho `Accept`")
+    tempo: TimeForm = Field(
+        TimeForm.ISO, description="`iso`: ISO 8601 em UTC; `unix`: milissegundos desde 1970, como números inteiros"
+    )
+
+
 class TableQuery(BaseModel):
     """The rows of a table that are asked for, and their format."""
 
@@ -199,6 +209,7 @@ class PortfolioQuery(BaseModel):
         return [(coin, float(units)) for coin, _, units in pairs]
 
 
+ListQueryDep = Annotated[ListQuery, Query()]
 LevelQueryDep = Annotated[LevelQuery, Query()]
 PortfolioQueryDep = Annotated[PortfolioQuery, Query()]
 LogQueryDep = Annotated[LogQuery, Query()]

@@ -7,7 +7,6 @@ from typing import Final
 from fastapi import APIRouter, Depends, Request, Response
 
 from api.conversions import (
-    coin_quote,
     level_answer,
     metrics_answer,
     risk_answer,
@@ -23,7 +22,6 @@ from api.problems import Problem, ProblemCode
 from api.request_context import ContextDep
 from api.schemas import (
     Alive,
-    CoinQuote,
     MetricsAnswer,
     Status,
 )
@@ -82,21 +80,6 @@ def get_status(request: Request, context: ContextDep) -> Response:
     """
     context.depends_on(Basis.MOMENT)
     return context.json(suite_state(request.app.state.settings, context.readers, request.app.version))
-
-
-@data_router.get(
-    "/moedas",
-    operation_id="moedas",
-    summary="Lista de moedas",
-    tags=["moedas"],
-    response_description="Os dados",
-    responses=ANSWERS,
-    response_model=list[CoinQuote],
-)
-def get_coins(context: ContextDep) -> Response:
-    """As moedas coletadas, da maior para a menor, com o preço mais novo; também antes da primeira previsão."""
-    context.depends_on(Basis.PRICES)
-    return context.json([coin_quote(quote, context.workspace) for quote in context.readers.quotes()])
 
 
 @data_router.get(

@@ -1,4 +1,4 @@
-"""Routes of the long lists: logged forecasts and stored prices, page by page."""
+"""Routes of the lists: coins; logged forecasts and stored prices, page by page."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from urllib.parse import urlencode
 import pyarrow as pa
 from fastapi import APIRouter, Request, Response
 
-from api.described_answers import TABLE_ANSWERS
-from api.parameters import CoinName, HistoryQueryDep, LogQueryDep, TableQuery, TimeForm
+from api.described_answers import LIST_ANSWERS, TABLE_ANSWERS
+from api.parameters import CoinName, HistoryQueryDep, ListQueryDep, LogQueryDep, TableQuery, TimeForm
 from api.request_context import ContextDep
-from api.schemas import CandleRow, LoggedForecastRow, PriceRow
 from api.table_formats import unix_times
-from api.table_rows import candle_rows, logged_rows, price_rows
+from api.table_rows import candle_rows, logged_rows, price_rows, quote_rows
+from api.table_schemas import CandleRow, CoinQuote, LoggedForecastRow, PriceRow
 from api.versions import Basis
 from core.reading.csv_export import file_name
 from core.reading.tables import Page
@@ -24,6 +24,22 @@ __all__ = ["table_router"]
 _FIRST: Final = "horario"
 
 table_router = APIRouter()
+
+
+@table_router.get(
+    "/moedas",
+    operation_id="moedas",
+    summary="Lista de moedas",
+    tags=["moedas"],
+    response_description="As moedas, da maior para a menor",
+    responses=LIST_ANSWERS,
+    response_model=list[CoinQuote],
+)
+def get_coins(context: ContextDep, query: ListQueryDep) -> Response:
+    """As moedas coletadas, da maior para a menor, com o preço mais novo; também antes da primeira previsão."""
+    context.depends_on(Basis.PRICES)
+    rows = quote_rows(context.readers.quotes(), context.workspace)
+    return context.table(_shown(rows, query.tempo), query.formato, file_name("moedas", None, context.workspace))
 
 
 @table_router.get(
@@ -90,10 +106,13 @@ def _page_answer(request: Request, context: ContextDep, query: TableQuery, rows:
     links = [_link(request, None, "first")]
     if last is not None and (has_more or query.page().ascending):
         links.append(_link(request, last, "next"))
-    shown = unix_times(rows) if query.tempo is TimeForm.UNIX else rows
-    answer = context.table(shown, query.formato, name)
+    answer = context.table(_shown(rows, query.tempo), query.formato, name)
     answer.headers["Link"] = ", ".join(links)
     return answer
+
+
+def _shown(rows: pa.Table, form: TimeForm) -> pa.Table:
+    return unix_times(rows) if form is TimeForm.UNIX else rows
 
 
 def _link(request: Request, after: str | None, relation: str) -> str:

@@ -1,6 +1,8 @@
-"""Rows of the long lists as tables, columns as in LoggedForecastRow, PriceRow and CandleRow. Pure."""
+"""Rows of the long lists as tables, columns as in api/table_schemas.py. Pure."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -9,12 +11,26 @@ import pyarrow.compute as pc
 from core.forecast_schema import COLUMN_OF_QUANTILE
 from core.price_store import Coin
 from core.reading.csv_export import attribution
+from core.reading.values import Quote
 from core.times import HOUR_MS, MINUTE_MS
 from core.workspace import Workspace
 
-__all__ = ["candle_rows", "logged_rows", "price_rows"]
+__all__ = ["candle_rows", "logged_rows", "price_rows", "quote_rows"]
 
 _HOUR_MIN = HOUR_MS // MINUTE_MS
+
+
+def quote_rows(quotes: Sequence[Quote], workspace: Workspace) -> pa.Table:
+    """Coins with their newest price."""
+    return _table(
+        workspace,
+        moeda=pa.array([quote.symbol for quote in quotes], pa.string()),
+        id=pa.array([quote.id for quote in quotes], pa.string()),
+        nome=pa.array([quote.name for quote in quotes], pa.string()),
+        preco_atual=pa.array([quote.price for quote in quotes], pa.float64()),
+        variacao_24h=pa.array([quote.change_24h_percent for quote in quotes], pa.float64()),
+        atualizado_em=pa.array([quote.updated_ms for quote in quotes], pa.int64()).cast(pa.timestamp("ms", "UTC")),
+    )
 
 
 def logged_rows(coin: Coin, logged: pa.Table, horizon_min: int, workspace: Workspace) -> pa.Table:

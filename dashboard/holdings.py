@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from core.number_format import format_number
-from core.reading.queries import nearest_coins
+from core.reading.coins import nearest_coins
 from core.reading.values import Quote
 
 __all__ = ["MAX_COINS", "Holdings", "amount_text", "from_address", "parse_holdings", "to_address", "typed_text"]

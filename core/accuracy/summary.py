@@ -5,22 +5,20 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from core.accuracy.score_arrays import DailySums, FloatArray, HourlySums, Places, distinct, sums_by_place
 from core.accuracy.scores import SCORE_SUMS, STABLE_MOVE, MetricsBlock, Score, complete_sums, sum_by
 from core.accuracy.significance import better_p_value, mean_margin, wilson_interval
 from core.forecast_schema import INTERVALS
 from core.times import DAY_MS, HOUR_MS, to_datetime
 
 __all__ = ["CondensedScores", "condense", "join_condensed", "summarise", "summarise_condensed"]
-
-_Floats = npt.NDArray[np.float64]
-_Places = npt.NDArray[np.int64]
 
 _Value = TypeVar("_Value")
 
@@ -90,8 +88,8 @@ def summarise_condensed(
     """Compute scores as `summarise` does."""
     if not scores.daily.num_rows:
         return None
-    daily = _Daily.of(scores.daily)
-    hourly = _Hourly.of(scores.hourly, _scales(daily))
+    daily = DailySums.of(scores.daily)
+    hourly = HourlySums.of(scores.hourly, _scales(daily))
     coins, no_group = daily.coins, np.zeros_like(daily.coin)
     excluded = _stable_coins(daily) if excluded_stable_coins is None else tuple(excluded_stable_coins)
     is_liquid = np.array([coin not in excluded for coin in coins])
@@ -116,125 +114,40 @@ def summarise_condensed(
 
 
 def _by_hour_of_day(
-    clock: pa.Table, shown: npt.NDArray[np.bool_], hourly: _Floats, hours_ms: _Places
+    clock: pa.Table, shown: npt.NDArray[np.bool_], hourly: FloatArray, hours_ms: Places
 ) -> dict[int, Score]:
     """Scores of the shown coins together by hour of the day; `hourly` (3, 1, hours) is over all horizons."""
-    _, coin = _distinct(clock["coin"])
+    _, coin = distinct(clock["coin"])
     chosen = shown[coin]
     hours, hour = np.unique(clock["hour_of_day"].to_numpy()[chosen], return_inverse=True)
     shape = (len(hours), len(shown))
     place = hour * shape[1] + coin[chosen]
     sums = {
-        name: _sums(place, clock[name].to_numpy()[chosen], shape[0] * shape[1]).reshape(shape) for name in SCORE_SUMS
+        name: sums_by_place(place, clock[name].to_numpy()[chosen], shape[0] * shape[1]).reshape(shape)
+        for name in SCORE_SUMS
     }
     is_of_hour = hours_ms % DAY_MS // HOUR_MS == hours[:, None]
     return dict(zip(hours.tolist(), _scores(sums, hourly * is_of_hour, hours_ms), strict=True))
 
 
-@dataclass(frozen=True)
-class _Daily:
-    """The rows of `CondensedScores.daily` as arrays (n,); `coin` is a place in the sorted coins."""
-
-    coins: list[str]
-    coin: _Places
-    day: _Places
-    horizon: _Places
-    sums: Mapping[str, _Floats]
-
-    @staticmethod
-    def of(table: pa.Table) -> _Daily:
-        coins, coin = _distinct(table["coin"])
-        sums = {name: table[name].to_numpy() for name in SCORE_SUMS}
-        return _Daily(coins, coin, table["day"].to_numpy(), table["horizon_min"].to_numpy().astype(np.int64), sums)
-
-    def where(self, chosen: npt.NDArray[np.bool_]) -> _Daily:
-        sums = {name: values[chosen] for name, values in self.sums.items()}
-        return _Daily(self.coins, self.coin[chosen], self.day[chosen], self.horizon[chosen], sums)
-
-    def by_group(self, group: _Places, groups: int) -> dict[str, _Floats]:
-        """Each sum by group (groups, 1)."""
-        return {name: _sums(group, values, groups)[:, None] for name, values in self.sums.items()}
-
-    def by_coin(self, group: _Places, groups: int) -> dict[str, _Floats]:
-        """Each sum by group and coin (groups, coins)."""
-        shape = (groups, len(self.coins))
-        cells = self.by_group(group * shape[1] + self.coin, shape[0] * shape[1])
-        return {name: values.reshape(shape) for name, values in cells.items()}
-
-
-@dataclass(frozen=True)
-class _Hourly:
-    """The rows of `CondensedScores.hourly` as arrays (n,); `hour` is a place in the sorted `hours_ms`.
-
-    `values` are forecasts, forecasts that moved, and losses above the naive ones in units of the coin's naive loss.
-    """
-
-    coins: int
-    coin: _Places
-    hours_ms: _Places
-    hour: _Places
-    horizon: _Places
-    values: tuple[_Floats, _Floats, _Floats]
-
-    @staticmethod
-    def of(table: pa.Table, scales: _Floats) -> _Hourly:
-        """Take the rows of as many coins as there are scales."""
-        _, coin = _distinct(table["coin"])
-        hours, hour = _distinct(table["hour"])
-        n, moved, excess = (table[name].to_numpy() for name in ("n", "moved", "excess"))
-        values = (n, moved, excess * scales[coin])
-        return _Hourly(
-            len(scales), coin, np.array(hours), hour, table["horizon_min"].to_numpy().astype(np.int64), values
-        )
-
-    def pooled(self, shown: npt.NDArray[np.bool_]) -> _Floats:
-        """The values of the shown coins together, by horizon in minutes and hour (3, minutes, hours)."""
-        shape = (int(self.horizon.max()) + 1, len(self.hours_ms))
-        cell = self.horizon * shape[1] + self.hour
-        weight = shown[self.coin]
-        return np.stack([_sums(cell, row * weight, shape[0] * shape[1]).reshape(shape) for row in self.values])
-
-    def by_coin(self) -> _Floats:
-        """The values by coin and hour (3, coins, hours)."""
-        shape = (self.coins, len(self.hours_ms))
-        cell = self.coin * shape[1] + self.hour
-        return np.stack([_sums(cell, row, shape[0] * shape[1]).reshape(shape) for row in self.values])
-
-
-def _distinct(column: pa.ChunkedArray) -> tuple[list[Any], _Places]:
-    """The distinct values of a column in order, and the place of each row among them."""
-    coded = column.combine_chunks()
-    coded = coded if pa.types.is_dictionary(coded.type) else coded.dictionary_encode()
-    values, codes = coded.dictionary.to_pylist(), coded.indices.to_numpy()
-    present = np.flatnonzero(np.bincount(codes, minlength=len(values))).tolist()
-    order = sorted(present, key=values.__getitem__)
-    place = np.empty(len(values), dtype=np.int64)
-    place[order] = np.arange(len(order))
-    return [values[code] for code in order], place[codes]
-
-
-def _sums(place: _Places, values: _Floats, places: int) -> _Floats:
-    return np.asarray(np.bincount(place, values, places), dtype=np.float64)
-
-
-def _without_nan(values: _Floats) -> list[float | None]:
+def _without_nan(values: FloatArray) -> list[float | None]:
     return [None if math.isnan(value) else value for value in values.tolist()]
 
 
-def _scales(daily: _Daily) -> _Floats:
+def _scales(daily: DailySums) -> FloatArray:
     """What makes a difference in loss a share of the coin's mean naive loss (coins,), so that coins weigh the same."""
     n, naive = (np.bincount(daily.coin, daily.sums[name]) for name in ("n", "pinball_naive"))
     return np.divide(n, naive, out=np.zeros(len(n)), where=naive > 0)
 
 
-def _stable_coins(daily: _Daily) -> tuple[str, ...]:
+def _stable_coins(daily: DailySums) -> tuple[str, ...]:
     """The coins below `STABLE_MOVE`; empty if all are."""
     n, moves = (np.bincount(daily.coin, daily.sums[name]) for name in ("n", "abs_error_naive"))
     stable = moves < STABLE_MOVE * n
     return () if stable.all() else tuple(daily.coins[place] for place in np.flatnonzero(stable))
 
 
-def _scores(sums: Mapping[str, _Floats], hourly: _Floats, hours_ms: _Places) -> list[Score]:
+def _scores(sums: Mapping[str, FloatArray], hourly: FloatArray, hours_ms: Places) -> list[Score]:
     """Scores of g groups.
 
     Args:
@@ -263,7 +176,9 @@ def _rows(columns: Mapping[str, Sequence[_Value]]) -> list[dict[str, _Value]]:
     return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 
-def _score(total: Mapping[str, float], means: Mapping[str, float | None], hourly: _Floats, hours_ms: _Places) -> Score:
+def _score(
+    total: Mapping[str, float], means: Mapping[str, float | None], hourly: FloatArray, hours_ms: Places
+) -> Score:
     n = total["n"]
     known = np.flatnonzero(hourly[0])
     forecasts, moved, gain = hourly[:, known]
@@ -290,19 +205,19 @@ def _score(total: Mapping[str, float], means: Mapping[str, float | None], hourly
     )
 
 
-def _share(part: _Floats, whole: _Floats) -> _Floats:
+def _share(part: FloatArray, whole: FloatArray) -> FloatArray:
     """The ratio; NaN where the whole is 0."""
     return np.asarray(np.divide(part, whole, out=np.full(whole.shape, np.nan), where=whole > 0))
 
 
-def _mean_ratio(sums: Mapping[str, _Floats], name: str) -> _Floats:
+def _mean_ratio(sums: Mapping[str, FloatArray], name: str) -> FloatArray:
     """Mean over the coins of loss / naive loss (g,), without coins whose price never moved; NaN without any."""
     ratios = _share(sums[name], sums[f"{name}_naive"])
     known = ~np.isnan(ratios)
     return _share(np.where(known, ratios, 0.0).sum(axis=1), known.sum(axis=1).astype(np.float64))
 
 
-def _constant_brier(sums: Mapping[str, _Floats], name: str) -> _Floats:
+def _constant_brier(sums: Mapping[str, FloatArray], name: str) -> FloatArray:
     """Mean squared error (g,) of stating, for each coin, the share of levels for which it happened; NaN without any.
 
     That error is share x (1 - share).

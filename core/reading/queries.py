@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections.abc import Iterable, Sequence
 from datetime import datetime
@@ -18,7 +17,6 @@ import pyarrow.compute as pc
 from core.accuracy.summary import CondensedScores, condense
 from core.answers.distribution import PriceDistribution
 from core.answers.scenarios import ScaledHours
-from core.errors import UnknownCoin
 from core.files import file_stamp
 from core.forecast_schema import (
     ACTIVITY_PERCENTILE,
@@ -28,81 +26,30 @@ from core.forecast_schema import (
     SCALED_MOVE_COLUMNS,
     current_kind,
 )
-from core.price_store import Coin, Price, PriceReader
 from core.publishing.manifest import Part
 from core.publishing.parquet import read_table
-from core.reading.values import FileInfo, ForecastStep, ForecastView, LoggedForecast, Quote
+from core.reading.values import FileInfo, ForecastStep, ForecastView, LoggedForecast
 from core.realised_price import realised_prices
-from core.times import DAY_MS, HOUR_MS, MINUTE_MS
-from core.wording import message
+from core.times import MINUTE_MS
 
 __all__ = [
     "backtest_rows",
     "condensed_scores",
     "database_info",
     "forecast_views",
-    "hourly_before",
     "join_outcomes",
     "log_part",
     "log_rows",
-    "nearest_coins",
     "nearest_forecast",
     "newest_parts",
     "parts_between",
-    "quotes",
     "read_forecasts",
     "scaled_hours",
     "table_info",
-    "unknown_coin",
 ]
 
 _DISTRIBUTION_COLUMNS: Final = ("coin", "origin", "horizon_min", "price_origin", *QUANTILE_COLUMNS)
 _HOUR_MIN: Final = 60
-_CHANGES: Final = ((HOUR_MS, 5 * MINUTE_MS), (DAY_MS, 15 * MINUTE_MS))
-"""Spans of the changes of a price, and how far from its start the earlier price may lie."""
-
-
-def quotes(prices: PriceReader) -> list[Quote]:
-    """All coins by rank with their newest price and its changes over an hour and a day."""
-    latest = prices.latest()
-    result = []
-    for coin in prices.coins():
-        newest = latest.get(coin.id)
-        if newest is None:
-            result.append(Quote(coin.id, coin.symbol, coin.name, coin.rank, None, None, None))
-            continue
-        change_1h, change_24h = (_change(prices, newest, span_ms, near_ms) for span_ms, near_ms in _CHANGES)
-        result.append(
-            Quote(coin.id, coin.symbol, coin.name, coin.rank, newest.price, change_24h, newest.ts_ms, change_1h)
-        )
-    return result
-
-
-def _change(prices: PriceReader, newest: Price, span_ms: int, tolerance_ms: int) -> float | None:
-    """Change in percent against the price nearest to `span_ms` before; None if none is within the tolerance of it."""
-    target_ms = newest.ts_ms - span_ms
-    near = prices.range(newest.coin_id, target_ms - tolerance_ms, target_ms + tolerance_ms)
-    if not near:
-        return None
-    _, before = min(near, key=lambda row: abs(row[0] - target_ms))
-    return 100.0 * (newest.price / before - 1.0)
-
-
-def nearest_coins(wanted: str, coins: Sequence[Coin | Quote]) -> list[str]:
-    """Ids of at most five coins whose id, symbol or name is spelt most like `wanted`; the first five if none is."""
-    names = {key.lower(): coin.id for coin in coins for key in (coin.id, coin.symbol, coin.name)}
-    nearest = dict.fromkeys(
-        names[key] for key in difflib.get_close_matches(wanted.lower(), list(names), n=5, cutoff=0.5)
-    )
-    return list(nearest) or [coin.id for coin in coins[:5]]
-
-
-def unknown_coin(wanted: str, coins: Sequence[Coin | Quote]) -> UnknownCoin:
-    """The error for an unknown coin, with the nearest ones."""
-    near = nearest_coins(wanted, coins)
-    if not near:
-        return UnknownCoin(message("coin.unknown", coin=wanted[:60]))
-    return UnknownCoin(message("coin.unknown_but_near", coin=wanted[:60], near=", ".join(near)), near)
 
 
 def forecast_views(table: pa.Table, trained_ms: int | None) -> dict[str, ForecastView]:
@@ -118,12 +65,6 @@ def read_forecasts(path: Path) -> dict[str, ForecastView]:
     table = read_table(path)
     trained = (table.schema.metadata or {}).get(b"trained_ms")
     return forecast_views(table, int(trained) if trained else None)
-
-
-def hourly_before(prices: PriceReader, coin_id: str, start_ms: int) -> list[tuple[int, float]]:
-    """Hourly prices from `start_ms` on that are older than the coin's first stored price."""
-    first_ms = prices.first_ms(coin_id)
-    return [(ts_ms, price) for ts_ms, price in prices.hourly(coin_id) if start_ms <= ts_ms < (first_ms or 0)]
 
 
 def parts_between(parts: Iterable[Part], start_ms: int, end_ms: int) -> list[Part]:

@@ -19,22 +19,20 @@ from core.price_store.rows import PRICE_COUNT
 from core.publishing.manifest import Entry, Part
 from core.publishing.parquet import read_table
 from core.reading.candles import candle_page
+from core.reading.coins import hourly_before, quotes, unknown_coin
 from core.reading.published import PublishedData
 from core.reading.queries import (
     backtest_rows,
     condensed_scores,
     database_info,
-    hourly_before,
     join_outcomes,
     log_rows,
     nearest_forecast,
     newest_parts,
     parts_between,
-    quotes,
     read_forecasts,
     scaled_hours,
     table_info,
-    unknown_coin,
 )
 from core.reading.tables import LOG_TABLE, Page, log_page, price_table, with_outcomes
 from core.reading.values import FileInfo, ForecastView, LoggedForecast, Quote

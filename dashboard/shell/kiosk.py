@@ -9,7 +9,7 @@ from typing import Final
 
 import streamlit as st
 
-from core.reading.queries import unknown_coin
+from core.reading.coins import unknown_coin
 from dashboard.charts.time_axis import WINDOWS
 from dashboard.shell.context import ViewContext, escape_markdown
 from dashboard.shell.query_choices import kept_value

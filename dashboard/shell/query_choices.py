@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import streamlit as st
 
-from core.reading.queries import nearest_coins, unknown_coin
+from core.reading.coins import nearest_coins, unknown_coin
 from dashboard.charts.time_axis import WINDOWS
 from dashboard.shell.context import ViewContext
 

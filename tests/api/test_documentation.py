@@ -12,7 +12,7 @@ import pytest
 from fastapi.testclient import TestClient
 from pydantic import TypeAdapter
 
-from api import forecast_schemas, schemas
+from api import forecast_schemas, schemas, table_schemas
 from api.event_batch import GAP
 from api.event_schemas import EventKind
 from api.main import create_app
@@ -101,7 +101,7 @@ def test_descriptions_are_in_portuguese() -> None:
 
 
 @pytest.mark.parametrize(
-    "body", [getattr(module, name) for module in (schemas, forecast_schemas) for name in module.__all__]
+    "body", [getattr(module, name) for module in (schemas, forecast_schemas, table_schemas) for name in module.__all__]
 )
 def test_every_example_of_a_field_is_valid(body: type) -> None:
     """Each field accepts its examples, and each body has at least one field with an example."""

@@ -1,0 +1,67 @@
+"""Coins with their newest price, and the one that a name means."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from typing import Final
+
+from core.errors import UnknownCoin
+from core.price_store import Coin, Price, PriceReader
+from core.reading.values import Quote
+from core.times import DAY_MS, HOUR_MS, MINUTE_MS
+from core.wording import message
+
+__all__ = ["hourly_before", "nearest_coins", "quotes", "unknown_coin"]
+
+_CHANGES: Final = ((HOUR_MS, 5 * MINUTE_MS), (DAY_MS, 15 * MINUTE_MS))
+"""Spans of the changes of a price, and how far from its start the earlier price may lie."""
+
+
+def quotes(prices: PriceReader) -> list[Quote]:
+    """All coins by rank with their newest price and its changes over an hour and a day."""
+    latest = prices.latest()
+    result = []
+    for coin in prices.coins():
+        newest = latest.get(coin.id)
+        if newest is None:
+            result.append(Quote(coin.id, coin.symbol, coin.name, coin.rank, None, None, None))
+            continue
+        change_1h, change_24h = (_change(prices, newest, span_ms, near_ms) for span_ms, near_ms in _CHANGES)
+        result.append(
+            Quote(coin.id, coin.symbol, coin.name, coin.rank, newest.price, change_24h, newest.ts_ms, change_1h)
+        )
+    return result
+
+
+def _change(prices: PriceReader, newest: Price, span_ms: int, tolerance_ms: int) -> float | None:
+    """Change in percent against the price nearest to `span_ms` before; None if none is within the tolerance of it."""
+    target_ms = newest.ts_ms - span_ms
+    near = prices.range(newest.coin_id, target_ms - tolerance_ms, target_ms + tolerance_ms)
+    if not near:
+        return None
+    _, before = min(near, key=lambda row: abs(row[0] - target_ms))
+    return 100.0 * (newest.price / before - 1.0)
+
+
+def nearest_coins(wanted: str, coins: Sequence[Coin | Quote]) -> list[str]:
+    """Ids of at most five coins whose id, symbol or name is spelt most like `wanted`; the first five if none is."""
+    names = {key.lower(): coin.id for coin in coins for key in (coin.id, coin.symbol, coin.name)}
+    nearest = dict.fromkeys(
+        names[key] for key in difflib.get_close_matches(wanted.lower(), list(names), n=5, cutoff=0.5)
+    )
+    return list(nearest) or [coin.id for coin in coins[:5]]
+
+
+def unknown_coin(wanted: str, coins: Sequence[Coin | Quote]) -> UnknownCoin:
+    """The error for an unknown coin, with the nearest ones."""
+    near = nearest_coins(wanted, coins)
+    if not near:
+        return UnknownCoin(message("coin.unknown", coin=wanted[:60]))
+    return UnknownCoin(message("coin.unknown_but_near", coin=wanted[:60], near=", ".join(near)), near)
+
+
+def hourly_before(prices: PriceReader, coin_id: str, start_ms: int) -> list[tuple[int, float]]:
+    """Hourly prices from `start_ms` on that are older than the coin's first stored price."""
+    first_ms = prices.first_ms(coin_id)
+    return [(ts_ms, price) for ts_ms, price in prices.hourly(coin_id) if start_ms <= ts_ms < (first_ms or 0)]
