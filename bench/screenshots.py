@@ -35,9 +35,11 @@ class _Picture:
 
 def _pictures(api: str, dashboard: str) -> Sequence[_Picture]:
     return (
-        _Picture("painel", f"{dashboard}/?janela=6h", _CHART, height=1060),
+        _Picture("painel", f"{dashboard}/?pagina=moeda&janela=6h", _CHART, height=1060),
         _Picture("painel-comparacao", f"{dashboard}/?pagina=comparacao", _CHART, height=1150),
-        _Picture("painel-celular", f"{dashboard}/?janela=6h", _CHART, width=390, height=1500, theme="dark"),
+        _Picture(
+            "painel-celular", f"{dashboard}/?pagina=moeda&janela=6h", _CHART, width=390, height=1500, theme="dark"
+        ),
         _Picture("swagger", f"{api}/docs", ".opblock", height=1000),
     )
 

@@ -35,7 +35,7 @@ class Chart {
     this.parent = parent;
     this.root = element("figure", "chart");
     this.plot = element("div", "chart-plot", { tabIndex: 0 });
-    this.bar = element("figcaption", "chart-bar");
+    this.bar = element("figcaption", "chart-bar", { hidden: true });
     this.state = element("span", "chart-state", { role: "status" });
     this.live = element("button", "chart-live", { type: "button" });
     this.tableButton = element("button", "", { type: "button" });
@@ -171,6 +171,7 @@ class Chart {
   label() {
     const { texts } = this.shown;
     const paused = this.pausedAt !== undefined;
+    this.bar.hidden = false;
     this.root.dataset.paused = paused;
     this.live.hidden = !this.shown.live;
     setText(this.live, paused ? texts.resume : texts.pause);

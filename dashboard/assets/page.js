@@ -19,9 +19,15 @@ export function keepCurrent({ language, stamp }, changed) {
   if (started) return;
   started = true;
   setInterval(showAges, TICK_MS);
-  new MutationObserver(showAges).observe(document.body, { childList: true, subtree: true });
+  new MutationObserver(complete).observe(document.body, { childList: true, subtree: true });
   listen(FIRST_RETRY_MS);
   (window.requestIdleCallback ?? setTimeout)(loadPlotly, { timeout: IDLE_MS });
+}
+
+function complete() {
+  showAges();
+  // a card's little line repeats its number, and Streamlit names it for nobody
+  for (const drawing of document.querySelectorAll('[data-testid="stMetric"] svg:not([aria-hidden])')) drawing.setAttribute("aria-hidden", "true");
 }
 
 function showAges() {

@@ -12,11 +12,15 @@ import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from core.settings import load_settings
+from dashboard.i18n.texts import catalogue
+from dashboard.views import VIEWS
 from tests.support.workspace import SampleWorkspace
 
 CHROMIUM = Path("/usr/bin/chromium")
 CHART = ".js-plotly-plot .main-svg"
 TIMEOUT_MS = 60_000
+AXE = Path(__file__).with_name("vendored") / "axe-core-4.14.1.min.js"
+VIEW_NAMES = [catalogue("pt")[f"tabs.{name}"] for name in VIEWS]
 CHOICES = "[plot.layout.xaxis.range, plot.data.map((trace) => trace.visible ?? true)]"
 WATCH_FOR_EMPTY_FRAMES = """() => {
     window.watched = document.querySelector('.chart-plot');
@@ -52,7 +56,7 @@ def url(running: SampleWorkspace, serve: Callable[..., Any]) -> str:
 
 @pytest.fixture
 def visit(browser: Browser, url: str) -> Iterator[Callable[..., Page]]:
-    """Opens the dashboard as a browser in Brazil; the test fails if its console reports an error."""
+    """Opens the dashboard as a browser in Brazil; an error in its console or a request elsewhere fails the test."""
     complaints: list[str] = []
 
     def open_(address: str = "", *, width: int = 1400, height: int = 1000, theme: Any = "light") -> Page:
@@ -66,6 +70,7 @@ def visit(browser: Browser, url: str) -> Iterator[Callable[..., Page]]:
         page.set_default_timeout(TIMEOUT_MS)
         page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
         page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("request", lambda request: complaints.extend(foreign(request.url, url)))
         page.goto(f"{url}/{address}")
         return page
 
@@ -74,6 +79,11 @@ def visit(browser: Browser, url: str) -> Iterator[Callable[..., Page]]:
     for context in browser.contexts:
         context.close()
     assert complaints == []
+
+
+def foreign(address: str, url: str) -> list[str]:
+    """The address, if it does not belong to the server at `url`."""
+    return [] if address.startswith((url, "data:", "blob:")) else [f"asked for {address}"]
 
 
 def price_now(page: Page) -> str:
@@ -181,6 +191,55 @@ def test_a_chart_is_also_a_table_and_a_picture(running: SampleWorkspace, visit: 
         assert re.fullmatch(rf"ethereum-6h-usd-demo-\d{{4}}-\d\d-\d\d\.{ending.lower()}", name)
 
 
+def test_the_chart_is_on_the_first_screen(visit: Callable[..., Page]) -> None:
+    """The chart begins on the first screen of a phone and a tablet; a laptop shows it whole."""
+    page = visit("?pagina=moeda")
+    expect(page.locator(CHART).first).to_be_visible()
+    for width, height, edge in ((390, 844, "top"), (1024, 768, "top"), (1440, 900, "bottom")):
+        page.set_viewport_size({"width": width, "height": height})
+        page.wait_for_function(
+            "([edge, height]) => document.querySelector('.chart').getBoundingClientRect()[edge] < height",
+            arg=[edge, height if edge == "bottom" else 0.8 * height],
+        )
+
+
+def test_an_idle_page_is_sent_little(running: SampleWorkspace, visit: Callable[..., Page]) -> None:
+    """While nothing changes nothing is sent but the ages count; what is published takes less than 15 kB."""
+    page = visit("?pagina=moeda")
+    expect(page.locator(CHART).first).to_be_visible()
+    page.reload()
+    received: list[int] = []
+    page.on("websocket", lambda socket: socket.on("framereceived", lambda data: received.append(len(data))))
+    page.reload()
+    expect(page.locator(CHART).first).to_be_visible()
+    age = page.locator("time[data-since]").first
+    page.wait_for_timeout(3_000)
+    received.clear()
+    for _ in range(3):
+        expect(age).not_to_have_text(age.inner_text())
+    assert received == []
+    publish(running, page)
+    page.wait_for_timeout(1_500)
+    assert 0 < sum(received) < 15_000
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_no_view_has_a_serious_barrier(visit: Callable[..., Page], theme: str) -> None:
+    """Axe finds nothing serious on any view, in either theme."""
+    page = visit("?pagina=moeda", theme=theme)
+    expect(page.locator(CHART).first).to_be_visible()
+    page.evaluate(AXE.read_text("utf-8"))
+    for name in VIEW_NAMES:
+        page.locator(".st-key-pagina").get_by_role("radio", name=name).click()
+        expect(page.locator('.st-key-pagina [aria-checked="true"]')).to_contain_text(name)
+        expect(page.get_by_test_id("stSkeleton")).to_have_count(0)
+        expect(page.locator('[data-stale="true"]')).to_have_count(0)
+        page.wait_for_timeout(1_000)
+        found = page.evaluate("axe.run(document, {resultTypes: ['violations']}).then((found) => found.violations)")
+        serious = [rule for rule in found if rule["impact"] in ("serious", "critical")]
+        assert [(rule["id"], rule["nodes"][0]["html"]) for rule in serious] == [], name
+
+
 def test_a_stopped_collector_is_announced(running: SampleWorkspace, visit: Callable[..., Page]) -> None:
     """When the collector stops, an alert appears without a reload; when it is back, the alert goes."""
     page = visit("?pagina=moeda")
@@ -230,17 +289,12 @@ def test_the_market_sorts_keeps_stars_and_opens_coins(visit: Callable[..., Page]
 
 
 def test_every_view_opens_by_its_button(visit: Callable[..., Page]) -> None:
-    """All six views draw without an error message, and a file can be downloaded."""
+    """Every view draws without an error message."""
     page = visit("?pagina=moeda")
-    for name in ("Acurácia", "Comparação", "Exportar", "Diagnóstico", "Visão geral", "Moeda"):
+    for name in (*VIEW_NAMES, catalogue("pt")["tabs.moeda"]):
         page.locator(".st-key-pagina").get_by_role("radio", name=name).click()
         expect(page.get_by_test_id("stSkeleton")).to_have_count(0)
         expect(page.get_by_test_id("stException")).to_have_count(0)
-        if name == "Exportar":
-            with page.expect_download() as download:
-                page.locator(".st-key-download_prices button").click()
-            assert download.value.suggested_filename == "historico-bitcoin-demo.csv"
-            assert download.value.path().read_text("utf-8").startswith("horario,moeda,id,preco")
     expect(page.locator(CHART).first).to_be_visible()
 
 
@@ -249,7 +303,7 @@ def test_the_first_visitor_sees_data_arrive(
 ) -> None:
     """A page opened before there are data shows the progress, then the chart, without a reload."""
     workspace = make_workspace()
-    page = browser.new_page()
+    page = browser.new_page(locale="pt-BR")
     page.goto(f"{serve(load_settings()).url}/?pagina=moeda")
     expect(page.get_by_text("Preparando os dados")).to_be_visible()
     workspace.beat("collector", backfill_done=1, backfill_total=8)
@@ -263,7 +317,7 @@ def test_the_first_visitor_sees_data_arrive(
 def test_an_open_page_survives_a_restart(running: SampleWorkspace, serve: Callable[..., Any], browser: Browser) -> None:
     """After a crash of the server the open page reconnects by itself, with the same coin and newer prices."""
     server = serve(load_settings())
-    page = browser.new_page()
+    page = browser.new_page(locale="pt-BR")
     page.goto(f"{server.url}/?moeda=solana")
     expect(page.locator(CHART).first).to_be_visible()
     before = price_now(page)

@@ -1,0 +1,241 @@
+"""What the dashboard costs in a real Chromium, beside a bare Streamlit page with one chart on the same server software.
+
+`python -m bench dashboard` takes about a minute; `--tabs 1,15,50 --seconds 60` measures what a full house costs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import psutil
+import requests
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+from bench.figures import Figure, table
+from bench.process_cost import memory_mb
+from core.settings import PROJECT, load_settings
+from suite.ports import free_port
+from tests.support.workspace import MORE_COINS, SampleWorkspace
+
+__all__ = ["main"]
+
+_CHROMIUM: Final = "/usr/bin/chromium"
+_PATIENCE_MS: Final = 120_000
+_COIN: Final = "?pagina=moeda&moeda=bitcoin"
+_CHART: Final = ".chart .main-svg"
+_CARD: Final = '[data-testid="stMetricValue"]'
+_BARE_CHART: Final = '[data-testid="stPlotlyChart"] .main-svg, [data-testid="stVegaLiteChart"] svg, canvas'
+_BARE: Final = """
+from importlib.util import find_spec
+import streamlit as st
+values = [float(i % 7) for i in range(360)]
+if find_spec("plotly"):
+    st.plotly_chart({"data": [{"type": "scatter", "x": list(range(360)), "y": values}]})
+else:
+    st.line_chart(values)
+"""
+_BARE_NAME: Final = "bare page with one chart"
+_SETTLED_MS: Final = 3_000
+_PUBLISH_EVERY_S: Final = 10.0
+
+
+@contextmanager
+def _server(script: Path, environment: dict[str, str]) -> Iterator[tuple[str, psutil.Process]]:
+    """A Streamlit server that has answered once: its address and its process."""
+    port = free_port(set())
+    address = f"http://127.0.0.1:{port}"
+    words = [sys.executable, "-m", "streamlit", "run", str(script), "--server.port", str(port)]
+    words += ["--server.address", "127.0.0.1", "--server.headless", "true"]
+    process = subprocess.Popen(words, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        _wait_for(address)
+        yield address, psutil.Process(process.pid)
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def _wait_for(address: str) -> None:
+    deadline = time.monotonic() + _PATIENCE_MS / 1000
+    while time.monotonic() < deadline:
+        try:
+            if requests.get(f"{address}/_stcore/health", timeout=1).ok:
+                return
+        except requests.RequestException:
+            time.sleep(0.2)
+    raise TimeoutError(f"{address} does not answer")
+
+
+class _Visit:
+    """One tab with an empty cache; counts the bytes that it is sent."""
+
+    def __init__(self, browser: Browser) -> None:
+        self.context: BrowserContext = browser.new_context(locale="pt-BR", viewport={"width": 1440, "height": 900})
+        self.page: Page = self.context.new_page()
+        self.page.set_default_timeout(_PATIENCE_MS)
+        self.loaded = 0
+        self.pushed = 0
+        network = self.context.new_cdp_session(self.page)
+        network.send("Network.enable")
+        network.on("Network.loadingFinished", self._count)
+        self.page.on("websocket", lambda socket: socket.on("framereceived", self._count_frame))
+
+    def open(self, address: str, waits_for: str) -> float:
+        """Seconds until the first node of `waits_for` is there."""
+        began = time.perf_counter()
+        self.page.goto(address, wait_until="commit")
+        self.page.locator(waits_for).first.wait_for()
+        return time.perf_counter() - began
+
+    def _count(self, event: dict[str, Any]) -> None:
+        self.loaded += int(event["encodedDataLength"])
+
+    def _count_frame(self, data: str | bytes) -> None:
+        self.pushed += len(data)
+
+
+def _paint(browser: Browser, address: str, waits_for: str, runs: int) -> tuple[float, float]:
+    """Median of the seconds until `waits_for` is there with an empty cache; megabytes of the first load."""
+    seconds, megabytes = [], 0.0
+    for _ in range(runs):
+        visit = _Visit(browser)
+        seconds.append(visit.open(address, waits_for))
+        visit.page.wait_for_timeout(_SETTLED_MS)
+        megabytes = (visit.loaded + visit.pushed) / 1e6
+        visit.context.close()
+    return statistics.median(seconds), megabytes
+
+
+def _publication(visit: _Visit, workspace: SampleWorkspace) -> float:
+    """Seconds from a publication until the chart has drawn it."""
+    drawn = int(visit.page.locator(".chart").get_attribute("data-drawn") or 0)
+    workspace.tick()
+    workspace.publish_forecasts()
+    began = time.perf_counter()
+    visit.page.wait_for_function(f"document.querySelector('.chart').dataset.drawn > {drawn}")
+    return time.perf_counter() - began
+
+
+def _change_of_coin(visit: _Visit) -> float:
+    """Seconds from the choice of another coin until the chart shows it."""
+    box = visit.page.locator(".st-key-moeda").get_by_role("combobox")
+    box.click()
+    box.fill("solana")
+    began = time.perf_counter()
+    box.press("Enter")
+    visit.page.locator('.chart[data-view^="solana"]').wait_for()
+    return time.perf_counter() - began
+
+
+def _idle(visit: _Visit, seconds: float) -> float:
+    """Kilobytes a minute that a page is sent while nothing is published."""
+    before = visit.pushed
+    visit.page.wait_for_timeout(1000 * seconds)
+    return (visit.pushed - before) / 1e3 * 60 / seconds
+
+
+def _live_kilobytes(visit: _Visit, workspace: SampleWorkspace) -> float:
+    """Kilobytes that a page is sent for one publication."""
+    before = visit.pushed
+    _publication(visit, workspace)
+    visit.page.wait_for_timeout(_SETTLED_MS)
+    return (visit.pushed - before) / 1e3
+
+
+def _house(
+    browser: Browser, address: str, server: psutil.Process, workspace: SampleWorkspace, *, tabs: int, seconds: float
+) -> list[Figure]:
+    """Processor time a minute and memory with `tabs` open pages, a publication every ten seconds."""
+    context = browser.new_context(locale="pt-BR")
+    for _ in range(tabs):
+        page = context.new_page()
+        page.goto(f"{address}/{_COIN}", timeout=_PATIENCE_MS)
+        page.locator(_CHART).first.wait_for(timeout=_PATIENCE_MS)
+    before = _cpu_s(server)
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        workspace.tick()
+        workspace.publish_forecasts()
+        time.sleep(min(_PUBLISH_EVERY_S, max(0.0, end - time.monotonic())))
+    spent, memory = (_cpu_s(server) - before) * 60 / seconds, memory_mb(server)
+    context.close()
+    return [
+        Figure(f"server's processor time a minute, {tabs} tabs", spent, "CPU-s"),
+        Figure(f"server's memory, {tabs} tabs", memory, "MB"),
+    ]
+
+
+def _cpu_s(process: psutil.Process) -> float:
+    times = process.cpu_times()
+    return float(times.user + times.system)
+
+
+def _figures(browser: Browser, folder: Path, tabs: Sequence[int], seconds: float, runs: int) -> Iterator[Figure]:
+    os.environ |= {"CRYPTO_SOURCE": "demo", "CRYPTO_DATA_DIR": str(folder / "data")}
+    os.environ["CRYPTO_MODELS_DIR"] = str(folder / "models")
+    workspace = SampleWorkspace(load_settings(), MORE_COINS).run()
+    environment = {**os.environ, **load_settings().environment(), "CRYPTO_SOURCE": "auto"}
+    bare = folder / "bare.py"
+    bare.write_text(_BARE, encoding="utf-8")
+    with _server(bare, environment) as (address, _):
+        bare_paint, bare_bytes = _paint(browser, address, _BARE_CHART, runs)
+    with _server(PROJECT / "dashboard" / "app.py", environment) as (address, server):
+        yield from _visits(browser, address, workspace, runs, (bare_paint, bare_bytes))
+        for count in tabs:
+            yield from _house(browser, address, server, workspace, tabs=count, seconds=seconds)
+        yield Figure("server's memory after they closed", memory_mb(server), "MB")
+    workspace.close()
+
+
+def _visits(
+    browser: Browser, address: str, workspace: SampleWorkspace, runs: int, bare: tuple[float, float]
+) -> Iterator[Figure]:
+    """What one visitor waits for and is sent."""
+    _paint(browser, f"{address}/{_COIN}", _CHART, 1)
+    cards, _ = _paint(browser, f"{address}/{_COIN}", _CARD, runs)
+    chart, megabytes = _paint(browser, f"{address}/{_COIN}", _CHART, runs)
+    yield Figure("first card, empty cache", cards, "s", None, _BARE_NAME, bare[0])
+    yield Figure("chart, empty cache", chart, "s", None, _BARE_NAME, bare[0])
+    yield Figure("first load", megabytes, "MB", None, _BARE_NAME, bare[1])
+    visit = _Visit(browser)
+    visit.open(f"{address}/{_COIN}", _CHART)
+    visit.page.wait_for_timeout(_SETTLED_MS)
+    yield Figure("idle, sent a minute", _idle(visit, 10), "kB", 30)
+    yield Figure("sent for one publication", _live_kilobytes(visit, workspace), "kB")
+    yield Figure("publication to pixel", _median(lambda: _publication(visit, workspace), runs), "s", 2)
+    yield Figure("change of coin", _change_of_coin(visit), "s")
+    visit.context.close()
+
+
+def _median(measure: Callable[[], float], runs: int) -> float:
+    return statistics.median(measure() for _ in range(runs))
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure and print the table; 1 if a target was missed."""
+    parser = argparse.ArgumentParser(prog="python -m bench dashboard", description=__doc__)
+    parser.add_argument("--tabs", default="1,5", help="numbers of open tabs, such as 1,15,50 (default: 1,5)")
+    parser.add_argument("--seconds", type=float, default=15, help="how long to watch each number of tabs (default: 15)")
+    parser.add_argument("--runs", type=int, default=3, help="runs per median (default: 3)")
+    parser.add_argument("--json", action="store_true", help="print JSON too")
+    given = parser.parse_args(arguments)
+    tabs = [int(count) for count in given.tabs.split(",")]
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=_CHROMIUM, args=["--no-sandbox"])
+        figures = list(_figures(browser, Path(folder), tabs, given.seconds, given.runs))
+        browser.close()
+    print(table(figures))
+    if given.json:
+        print(json.dumps([figure.to_json() for figure in figures]))
+    return 1 if any(figure.met is False for figure in figures) else 0
