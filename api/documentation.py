@@ -1,4 +1,4 @@
-"""The pages /docs and /redoc, served without other machines, and the texts of the OpenAPI description."""
+"""The pages /docs, /redoc and /llms.txt, served without other machines, and the texts of the OpenAPI description."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from fastapi import FastAPI, Request
-from fastapi.responses import HTMLResponse, RedirectResponse
+from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse
 from fastapi.staticfiles import StaticFiles
 
 from api.openapi_document import complete
@@ -87,7 +87,7 @@ def describe_source(app: FastAPI, readers: Readers) -> Callable[[], dict[str, An
 
 
 def add_pages(app: FastAPI, readers: Readers) -> None:
-    """Add /docs, /redoc, their scripts and styles, and the redirect from /."""
+    """Add /docs, /redoc, their scripts and styles, /llms.txt, and the redirect from /."""
     own = Path(__file__).parent / "static"
     app.mount("/estatico", StaticFiles(directory=own, packages=[("fastapi_offline", "static")]), name="estatico")
 
@@ -98,6 +98,10 @@ def add_pages(app: FastAPI, readers: Readers) -> None:
     @app.get("/redoc", include_in_schema=False)
     def redoc() -> HTMLResponse:
         return _page(readers, "ReDoc", "", _REDOC_BODY)
+
+    @app.get("/llms.txt", include_in_schema=False)
+    async def outline() -> FileResponse:
+        return FileResponse(own / "llms.txt", media_type="text/plain; charset=utf-8")
 
     @app.get("/", include_in_schema=False)
     async def home(request: Request) -> RedirectResponse:

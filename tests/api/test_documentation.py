@@ -1,4 +1,4 @@
-"""Documentation pages, OpenAPI description, and the examples in docs/api.md."""
+"""Documentation pages, OpenAPI description, and the answers shown in docs/api.md."""
 
 from __future__ import annotations
 
@@ -43,6 +43,16 @@ def test_the_root_redirects_to_the_pages(client: TestClient) -> None:
     answer = client.get("/", follow_redirects=False)
     assert (answer.status_code, answer.headers["location"]) == (307, "/docs")
     assert client.get("/favicon.ico").headers["content-type"].startswith("image/svg+xml")
+
+
+def test_the_outline_names_every_route_and_its_addresses_answer(client: TestClient) -> None:
+    """/llms.txt has a line for each route, and its addresses answer, but for the stream, which never ends."""
+    answer = client.get("/llms.txt")
+    assert answer.headers["content-type"] == "text/plain; charset=utf-8"
+    links = dict(re.findall(r"^- \[(?:GET )?([^]]+)\]\((\S+)\): ", answer.text, re.MULTILINE))
+    assert {path for path, _ in _operations()} == {name for name in links if name.startswith("/")}
+    for address in links.values():
+        assert address.startswith("/eventos?") or client.get(address).status_code == 200, address
 
 
 @pytest.mark.parametrize(
@@ -115,15 +125,15 @@ def test_every_example_of_a_field_is_valid(body: type) -> None:
 
 
 def test_the_guide_explains_every_problem_code() -> None:
-    """docs/api.md has a row with status and code for each kind of problem."""
-    rows = re.findall(r"^\| (\d+) \| `(\w+)` \|", GUIDE.read_text(encoding="utf-8"), re.MULTILINE)
+    """docs/api.md has a row for each kind of problem: status, code, when it comes, and what to do."""
+    rows = re.findall(r"^\| (\d+) \| `(\w+)` \| [^|]+ \| [^|]+ \|$", GUIDE.read_text(encoding="utf-8"), re.MULTILINE)
     assert [(int(status), code) for status, code in rows] == [(code.status, code.value) for code in ProblemCode]
 
 
 def _guide_examples() -> list[tuple[str, Any]]:
     text = GUIDE.read_text(encoding="utf-8")
-    pairs = re.findall(r"```http\nGET (\S+)\n```\s+```json\n(.*?)```", text, re.DOTALL)
-    return [(path, json.loads(body)) for path, body in pairs]
+    pairs = re.findall(r"```http\n((?:GET \S+\n)+)```\s+```json\n(.*?)```", text, re.DOTALL)
+    return [(line.removeprefix("GET "), json.loads(body)) for lines, body in pairs for line in lines.splitlines()]
 
 
 def _shape(value: Any) -> Any:

@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import ast
-import os
-import re
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from itertools import islice
@@ -128,24 +124,6 @@ def test_without_a_stream_forecasts_are_polled(world: SampleWorkspace) -> None:
         world.tick()
         world.publish_forecasts()
         assert _told(events, 2) == [("previsao", "btc"), ("previsao", "eth")]
-
-
-def test_the_example_of_the_guide_runs(address: str) -> None:
-    """The Python lines of docs/api.md, with the address of this API, print quantiles and events."""
-    guide = (PROJECT / "docs" / "api.md").read_text(encoding="utf-8")
-    code = re.findall(r"```python\n(from crypto_client.*?)```", guide, re.DOTALL)[0]
-    environment = {**os.environ, "PYTHONPATH": str(PROJECT / "client"), "PYTHONUNBUFFERED": "1", "PYTHONUTF8": "1"}
-    command = [sys.executable, "-c", code.replace("http://127.0.0.1:8000", address)]
-    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            assert process.stdout is not None
-            lines = [process.stdout.readline().split() for _ in range(5)]
-        finally:
-            process.kill()
-    assert lines[0][0] == "{'0.1':"
-    assert [line[:2] for line in lines[1:]] == [
-        [kind, coin] for kind in ("preco", "previsao") for coin in ("btc", "eth")
-    ]
 
 
 def test_the_module_stands_alone() -> None:
