@@ -8,6 +8,7 @@ const IDLE_MS = 3_000;
 const [FIRST_RETRY_MS, LAST_RETRY_MS] = [1_000, 15_000];
 
 let seen;
+let server;
 let tell;
 let started = false;
 
@@ -45,6 +46,8 @@ function listen(retryMs) {
     const news = JSON.parse(data);
     retryMs = FIRST_RETRY_MS;
     setClock(news.now);
+    server ??= news.server;
+    if (news.server !== server) return location.reload(); // it was restarted and knows nothing of this page
     if (news.stamp === seen) return;
     seen = news.stamp;
     tell(seen);

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import secrets
 from collections.abc import Callable
 from typing import Final
 
@@ -32,6 +33,7 @@ class ChangeFeed:
 
     def __init__(self, stamp: Callable[[], str]) -> None:
         self._stamp = stamp
+        self._server = secrets.token_hex(4)
         self._newest = ""
         self._changed = asyncio.Event()
         self._pages = 0
@@ -58,7 +60,7 @@ class ChangeFeed:
             self._changed = asyncio.Event()
 
     async def _listen(self, page: WebSocket) -> None:
-        """Send the newest stamp and the server's time now and with each change, until the page goes."""
+        """Send the newest stamp, the server's time and its name now and with each change, until the page goes."""
         if not _is_ours(page):
             await page.close(_REFUSED)
             return
@@ -69,7 +71,7 @@ class ChangeFeed:
             await self._look()
             while not gone.done():
                 changed = asyncio.create_task(self._changed.wait())
-                await page.send_json({"stamp": self._newest, "now": now_ms()})
+                await page.send_json({"server": self._server, "stamp": self._newest, "now": now_ms()})
                 await asyncio.wait({gone, changed}, return_when=asyncio.FIRST_COMPLETED)
                 changed.cancel()
         finally:
