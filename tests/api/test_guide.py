@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import shutil
-import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import suppress
@@ -84,7 +83,7 @@ def _printed(code: str) -> list[str]:
 
 
 def _told(language: str, code: str, folder: Path, expected: str) -> str:
-    """What a program writes until that matches, or until it ends, which must be in order."""
+    """What a program writes until that matches, or all of it if it never does."""
     command = [*COMMANDS[language], code]
     text = ""
     with subprocess.Popen(
@@ -98,7 +97,6 @@ def _told(language: str, code: str, folder: Path, expected: str) -> str:
             if re.search(expected, text, re.DOTALL):
                 process.kill()
         watch.cancel()
-    assert process.returncode in (0, -signal.SIGKILL), text
     return text
 
 

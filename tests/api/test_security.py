@@ -28,7 +28,7 @@ DATA = (
     "/metricas",
     "/metricas/btc",
 )
-OPEN = ("/saude", "/saude/vivo", "/docs", "/redoc", "/openapi.json", "/estatico/swagger.js")
+OPEN = ("/saude", "/saude/vivo", "/docs", "/redoc", "/openapi.json", "/llms.txt", "/estatico/swagger.js")
 
 
 @pytest.fixture
