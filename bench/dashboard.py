@@ -35,15 +35,11 @@ _PATIENCE_MS: Final = 120_000
 _COIN: Final = "?pagina=moeda&moeda=bitcoin"
 _CHART: Final = ".chart .main-svg"
 _CARD: Final = '[data-testid="stMetricValue"]'
-_BARE_CHART: Final = '[data-testid="stPlotlyChart"] .main-svg, [data-testid="stVegaLiteChart"] svg, canvas'
+_BARE_CHART: Final = '[data-testid="stPlotlyChart"] .main-svg'
 _BARE: Final = """
-from importlib.util import find_spec
 import streamlit as st
 values = [float(i % 7) for i in range(360)]
-if find_spec("plotly"):
-    st.plotly_chart({"data": [{"type": "scatter", "x": list(range(360)), "y": values}]})
-else:
-    st.line_chart(values)
+st.plotly_chart({"data": [{"type": "scatter", "x": list(range(360)), "y": values}]})
 """
 _BARE_NAME: Final = "bare page with one chart"
 _SETTLED_MS: Final = 3_000
