@@ -21,6 +21,7 @@ _CHROMIUM: Final = "/usr/bin/chromium"
 _PATIENCE_MS: Final = 60_000
 _SETTLED_MS: Final = 2_500
 _CHART: Final = ".js-plotly-plot .main-svg"
+_TABLE: Final = "table tbody tr"
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,7 @@ class _Picture:
 
 def _pictures(api: str, dashboard: str) -> Sequence[_Picture]:
     return (
+        _Picture("painel-mercado", f"{dashboard}/", _TABLE, height=1060),
         _Picture("painel", f"{dashboard}/?pagina=moeda&janela=6h", _CHART, height=1060),
         _Picture("painel-comparacao", f"{dashboard}/?pagina=comparacao", _CHART, height=1150),
         _Picture(
