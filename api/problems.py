@@ -103,7 +103,7 @@ class ProblemAnswer(Body):
 
 
 class Problem(Exception):
-    """A reason to refuse the request; whoever raises it inside a route ends the request with this answer."""
+    """A reason to refuse the request: raised inside a route, it becomes the answer."""
 
     def __init__(
         self,

@@ -14,7 +14,7 @@ import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
 from api.json_rows import number_texts
-from core.reading.csv_export import attribution, neutralised
+from core.reading.csv_export import neutralised, origin_columns
 from core.workspace import Workspace
 
 __all__ = ["MEDIA_TYPES", "WRITERS", "ListFormat", "accepted_format", "flat_table", "unix_times"]
@@ -72,9 +72,8 @@ def flat_table(table: pa.Table, workspace: Workspace) -> pa.Table:
     A field of a nested column is named after both; a step of a list also after its number: `trajetoria_3_previsao`.
     """
     columns = {name: column for top in table.column_names for name, column in _flat(top, _whole(table[top]))}
-    source = workspace.source
-    origin = {"moeda_cotacao": workspace.currency, "fonte": source.value, "atribuicao": attribution(source)}
-    return pa.table(columns | {name: pa.repeat(text, len(table)) for name, text in origin.items()})
+    origin = {name: pa.repeat(text, len(table)) for name, text in origin_columns(workspace).items()}
+    return pa.table(columns | origin)
 
 
 def csv_text(table: pa.Table) -> bytes:

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from core.forecast_schema import COLUMN_OF_QUANTILE
 from core.price_store import Coin
-from core.reading.csv_export import attribution
+from core.reading.csv_export import origin_columns
 from core.reading.values import Quote
 from core.times import HOUR_MS, MINUTE_MS
 from core.workspace import Workspace
@@ -92,11 +92,7 @@ def candle_rows(coin: Coin, candles: pa.Table, workspace: Workspace) -> pa.Table
 
 def _table(workspace: Workspace, **columns: pa.Array | pa.ChunkedArray | str) -> pa.Table:
     """A table of these columns and of currency, source and attribution; a text stands in every row."""
-    columns |= {
-        "moeda_cotacao": workspace.currency,
-        "fonte": workspace.source.value,
-        "atribuicao": attribution(workspace.source),
-    }
+    columns |= origin_columns(workspace)
     rows = next(len(column) for column in columns.values() if not isinstance(column, str))
     same = pa.array(np.zeros(rows, np.int8))
     return pa.table(

@@ -27,7 +27,7 @@ Json = dict[str, Any]
 """A body as the API documents it at /docs; times are ISO 8601 in UTC."""
 
 _SILENCE_S: Final = 40.0
-"""A stream gives a sign of life every 15 s; after so long without one it is opened anew."""
+"""The API sends a sign of life every 15 s; after this long without one the client connects again."""
 
 _PAUSES_S: Final = (2.0, 4.0, 8.0, 15.0)
 """Before each further try in a row to reach a server that does not answer."""
@@ -84,12 +84,14 @@ class Client:
 
     Attributes:
         calls: how many requests were made.
+        unanswered: how many connections `follow` lost or did not get; it tried again after each.
     """
 
     def __init__(
         self, address: str = "http://127.0.0.1:8000", token: str | None = None, timeout_s: float = 20.0
     ) -> None:
         self.calls = 0
+        self.unanswered = 0
         self._address = address.rstrip("/")
         self._timeout_s = timeout_s
         self._session = requests.Session()
@@ -166,7 +168,7 @@ class Client:
                 else:
                     time.sleep(problem.retry_after_s or _pause_s(failures))
             except requests.RequestException:
-                pass
+                self.unanswered += 1
             time.sleep(_pause_s(failures))
             failures += 1
 
@@ -211,7 +213,7 @@ class Client:
                     raise
                 pause_s = problem.retry_after_s or pause_s
             except requests.RequestException:
-                pass
+                self.unanswered += 1
             time.sleep(pause_s)
 
     def _get(self, path: str, **parameters: str | int | None) -> Any:

@@ -74,7 +74,7 @@ class CollectorProgress:
     """The record of the collector.
 
     Times are ISO 8601 in UTC, durations in seconds; `missing`, `late` and `pending_jumps` name coins;
-    a limit of calls is None where there is none.
+    a limit of calls is None where the plan has no limit.
     """
 
     message: Message | None = None

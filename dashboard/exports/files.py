@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -14,7 +13,7 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from core.reading.csv_export import attribution, neutralised
+from core.reading.csv_export import neutralised, origin_columns, safe_name
 from core.settings import Source
 from core.times import iso, to_datetime
 from core.workspace import Workspace
@@ -61,7 +60,6 @@ _DIALECTS: Final = {
     Format.EXCEL: _Dialect(";", ",", "utf-8-sig", _spreadsheet_time, "_utc"),
     Format.CSV: _Dialect(",", ".", "utf-8", iso, ""),
 }
-_SOURCE_COLUMNS: Final = ("moeda_cotacao", "fonte", "atribuicao")
 
 
 def csv_cells(table: pa.Table, workspace: Workspace, form: Format) -> tuple[list[str], list[list[str]]]:
@@ -81,8 +79,8 @@ def csv_cells(table: pa.Table, workspace: Workspace, form: Format) -> tuple[list
         for field in table.schema
     ]
     columns = [_column(table.column(place), dialect) for place in range(table.num_columns)]
-    source = _source(workspace)
-    return [*header, *_SOURCE_COLUMNS], [[*row, *source] for row in zip(*columns, strict=True)]
+    origin = origin_columns(workspace)
+    return [*header, *origin], [[*row, *origin.values()] for row in zip(*columns, strict=True)]
 
 
 def write_csv(tables: Iterable[pa.Table], workspace: Workspace, form: Format) -> bytes:
@@ -105,7 +103,7 @@ def write_parquet(tables: Iterable[pa.Table], workspace: Workspace) -> bytes:
     raw = io.BytesIO()
     writer: pq.ParquetWriter | None = None
     for table in tables:
-        for name, value in zip(_SOURCE_COLUMNS, _source(workspace), strict=True):
+        for name, value in origin_columns(workspace).items():
             table = table.append_column(name, pa.repeat(value, len(table)))  # noqa: PLW2901 - one step of a chain
         if writer is None:
             writer = pq.ParquetWriter(raw, table.schema, compression="zstd")
@@ -127,11 +125,7 @@ def export_name(subject: str, coins: Sequence[str], when: str, workspace: Worksp
     """
     which = coins[0] if len(coins) == 1 else f"{len(coins)}-moedas"
     parts = [subject, which, when, *([] if workspace.source is Source.COINGECKO else [workspace.source.value])]
-    return "-".join(re.sub(r"[^A-Za-z0-9._]+", "-", part)[:60].strip(".-") for part in parts) + f".{form.extension}"
-
-
-def _source(workspace: Workspace) -> tuple[str, str, str]:
-    return workspace.currency, workspace.source.value, attribution(workspace.source)
+    return f"{safe_name(parts)}.{form.extension}"
 
 
 def _column(column: pa.ChunkedArray, dialect: _Dialect) -> list[str]:

@@ -1,4 +1,4 @@
-"""Parts of the page that draw themselves anew when the data change, and only then."""
+"""Parts of the page that redraw themselves when the data change, and only then."""
 
 from __future__ import annotations
 

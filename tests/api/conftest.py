@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -16,6 +14,7 @@ from fastapi.testclient import TestClient
 from api.main import create_app
 from api.timed_connection import TimedConnection
 from core.settings import Settings, Source
+from tests.support.served_api import running
 from tests.support.workspace import SampleWorkspace
 
 ClientFactory = Callable[..., TestClient]
@@ -63,16 +62,8 @@ def client(filled: SampleWorkspace, make_client: ClientFactory) -> TestClient:
 def _serving(application: Any, **options: Any) -> Iterator[str]:
     """Run the application in a real server; its address."""
     config = uvicorn.Config(application, port=0, log_level="warning", ws="none", **options)
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run, name="served")
-    thread.start()
-    while not server.started:
-        time.sleep(0.01)
-        assert thread.is_alive()
-    port = server.servers[0].sockets[0].getsockname()[1]
-    yield f"http://127.0.0.1:{port}"
-    server.should_exit = True
-    thread.join(10)
+    with running(uvicorn.Server(config)) as address:
+        yield address
 
 
 @pytest.fixture(scope="session")

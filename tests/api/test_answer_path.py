@@ -107,7 +107,7 @@ def _run(story: Callable[[], Coroutine[Any, Any, None]]) -> None:
 
 
 def test_an_answer_is_made_once_for_each_version() -> None:
-    """The second request gets the same bytes without the application; a new version is made anew."""
+    """The second request gets the same bytes without the application; a new version is computed."""
     application, clock = Application(), SetClock()
 
     async def story() -> None:

@@ -180,7 +180,7 @@ def test_examples_in_the_guide_match_the_answers(
 
 
 def test_the_stored_openapi_document_is_up_to_date() -> None:
-    """docs/openapi.json is what the API serves; `python -m tools.openapi` writes it anew."""
+    """docs/openapi.json is what the API serves; `python -m tools.openapi` writes it."""
     assert DOCUMENT.read_text(encoding="utf-8") == document_text()
 
 

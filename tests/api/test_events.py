@@ -21,7 +21,6 @@ from api.event_hub import EventHub, Listener, TooManyListeners
 from api.event_schemas import EventKind, SuiteState
 from core.price_store import Coin
 from core.reading.readers import Readers
-from core.times import MINUTE_MS
 from tests.support.event_stream import EventReader, ReceivedEvent
 from tests.support.running_suite import DIRECT
 from tests.support.served_api import served_api
@@ -33,9 +32,7 @@ FORECASTS_OF_BTC = "/eventos?moedas=btc&tipos=previsao"
 @pytest.fixture
 def world(tmp_path: Path) -> SampleWorkspace:
     """A filled workspace whose newest prices are ten minutes old."""
-    made = SampleWorkspace.make(tmp_path)
-    made.now -= 10 * MINUTE_MS
-    return made.fill()
+    return SampleWorkspace.settled(tmp_path)
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Pages of long lists: whoever pages or follows gets every row once, in every format the same numbers."""
+"""Pages of long lists: a client that pages or follows gets every row once, with the same numbers in every format."""
 
 from __future__ import annotations
 

@@ -14,7 +14,6 @@ import requests
 import client.crypto_client
 from client.crypto_client import ApiProblem, Client, Event
 from core.settings import PROJECT
-from core.times import MINUTE_MS
 from suite.ports import free_port
 from tests.support.served_api import served_api
 from tests.support.workspace import SampleWorkspace
@@ -23,9 +22,7 @@ from tests.support.workspace import SampleWorkspace
 @pytest.fixture
 def world(tmp_path: Path) -> SampleWorkspace:
     """A filled workspace whose newest prices are ten minutes old."""
-    made = SampleWorkspace.make(tmp_path)
-    made.now -= 10 * MINUTE_MS
-    return made.fill()
+    return SampleWorkspace.settled(tmp_path)
 
 
 @pytest.fixture

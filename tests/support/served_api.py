@@ -1,4 +1,4 @@
-"""Serves the API over a workspace from a thread, as its process does."""
+"""Serves an application from a thread; the API over a workspace as its process does."""
 
 from __future__ import annotations
 
@@ -13,16 +13,13 @@ from api.server import ApiServer
 from api.timed_connection import TimedConnection
 from core.settings import Settings, Source
 
-__all__ = ["served_api"]
+__all__ = ["running", "served_api"]
 
 
 @contextmanager
-def served_api(settings: Settings, port: int = 0) -> Iterator[str]:
-    """A server as run_all.py starts it; leaving the block stops it within three seconds."""
-    application = create_app(settings.model_copy(update={"source": Source.AUTO}))
-    config = uvicorn.Config(application, port=port, log_level="warning", ws="none", http=TimedConnection)
-    server = ApiServer(config, application.state.events)
-    thread = threading.Thread(target=server.run)
+def running(server: uvicorn.Server) -> Iterator[str]:
+    """Run a server and give its address; leaving the block stops it within ten seconds."""
+    thread = threading.Thread(target=server.run, name="served")
     thread.start()
     while not server.started:
         thread.join(0.01)
@@ -33,3 +30,12 @@ def served_api(settings: Settings, port: int = 0) -> Iterator[str]:
         server.should_exit = True
         thread.join(10)
         assert not thread.is_alive()
+
+
+@contextmanager
+def served_api(settings: Settings, port: int = 0) -> Iterator[str]:
+    """The API with the server that run_all.py starts."""
+    application = create_app(settings.model_copy(update={"source": Source.AUTO}))
+    config = uvicorn.Config(application, port=port, log_level="warning", ws="none", http=TimedConnection)
+    with running(ApiServer(config, application.state.events)) as address:
+        yield address

@@ -79,6 +79,13 @@ class SampleWorkspace:
         values: dict[str, Any] = {"data_dir": data_dir, "models_dir": data_dir / "models", "source": source, **settings}
         return cls(Settings(**values), coins)
 
+    @classmethod
+    def settled(cls, data_dir: Path) -> SampleWorkspace:
+        """A filled workspace whose newest prices are ten minutes old, so that later ones can follow."""
+        made = cls.make(data_dir)
+        made.now -= 10 * MINUTE_MS
+        return made.fill()
+
     @cached_property
     def publisher(self) -> Publisher:
         """The one publisher of the processed data."""

@@ -41,7 +41,7 @@ def test_the_logged_forecast_nearest_to_a_moment_is_found(sample: SampleWorkspac
         assert found is not None
         assert found.price_origin == 20.0
         assert found.quantile(0.5) == pytest.approx(20.0)
-        while sample.publisher.compact("log", sample.now, sorted_by("coin", "origin", "horizon_min")):
+        while sample.publisher.compact("log", sample.now + DAY_MS, sorted_by("coin", "origin", "horizon_min")):
             pass
     assert {part.level for part in sample.publisher.manifest.parts["log"]} == {"day"}
 

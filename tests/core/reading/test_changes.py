@@ -16,9 +16,7 @@ from tests.support.workspace import SampleWorkspace
 @pytest.fixture
 def world(tmp_path: Path) -> SampleWorkspace:
     """A filled workspace whose newest prices are ten minutes old."""
-    made = SampleWorkspace.make(tmp_path)
-    made.now -= 10 * MINUTE_MS
-    return made.fill()
+    return SampleWorkspace.settled(tmp_path)
 
 
 def test_an_empty_workspace_has_the_first_moment(tmp_path: Path) -> None:

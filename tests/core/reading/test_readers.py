@@ -201,7 +201,7 @@ def test_the_log_is_the_same_before_and_after_its_parts_are_merged(sample: Sampl
         _append_log(publisher, ("bitcoin", origin), ("ethereum", origin + 1000))
     before = {limit: readers.logged("ethereum", 0, FOREVER, limit) for limit in (1, 4, 100)}
     assert [row.origin_ms for row in before[100]] == [origin + 1000 for origin in reversed(origins)]
-    while publisher.compact("log", sample.now, sorted_by("coin", "origin", "horizon_min")):
+    while publisher.compact("log", sample.now + DAY_MS, sorted_by("coin", "origin", "horizon_min")):
         pass
     assert {part.level for part in publisher.manifest.parts["log"]} == {"day"}
     assert {limit: readers.logged("ethereum", 0, FOREVER, limit) for limit in (1, 4, 100)} == before
