@@ -1,8 +1,7 @@
-"""The files that the browser loads from this server: scripts, styles and plotly.js."""
+"""The files that the browser loads from this server: the dashboard's own and those shared with the API."""
 
 from __future__ import annotations
 
-import hashlib
 from functools import lru_cache
 from pathlib import Path
 from typing import Final
@@ -12,11 +11,12 @@ from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
-__all__ = ["ASSETS", "FOLDER", "asset_route", "asset_url", "loader"]
+from core.web_files import A_YEAR_S, SHARED, contents_token
 
-FOLDER: Final = Path(__file__).resolve().parent.parent / "assets"
+__all__ = ["ASSETS", "asset_route", "asset_url", "loader"]
+
 ASSETS: Final = "assets"
-_A_YEAR_S: Final = 31_536_000
+_OWN: Final = Path(__file__).resolve().parent.parent / "assets"
 
 
 class _Unchanging(StaticFiles):
@@ -24,20 +24,20 @@ class _Unchanging(StaticFiles):
 
     async def get_response(self, path: str, scope: Scope) -> Response:
         response = await super().get_response(path, scope)
-        response.headers["Cache-Control"] = f"public, immutable, max-age={_A_YEAR_S}"
+        response.headers["Cache-Control"] = f"public, immutable, max-age={A_YEAR_S}"
         return response
 
 
 @lru_cache(maxsize=1)
 def version() -> str:
     """A token that changes with the content of the files; it is part of their address."""
-    contents = b"".join(path.read_bytes() for path in sorted(FOLDER.iterdir()))
-    return hashlib.sha256(contents).hexdigest()[:12]
+    return contents_token(_OWN, SHARED)
 
 
 def asset_route() -> Mount:
     """The route under which the files are served."""
-    return Mount(f"/{ASSETS}/{version()}", _Unchanging(directory=FOLDER), name=ASSETS)
+    files = _Unchanging(directory=_OWN, packages=[("core", SHARED.name)])
+    return Mount(f"/{ASSETS}/{version()}", files, name=ASSETS)
 
 
 def asset_url(name: str) -> str:
