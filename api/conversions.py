@@ -193,13 +193,19 @@ def _trust(trust: CoinTrust) -> Trust:
 
 
 def _step(step: ForecastStep) -> TrajectoryStep:
-    interval = _interval(step, 80)
+    (low_50, high_50), (low_80, high_80), (low_95, high_95) = (
+        [step.quantiles[edge] for edge in INTERVALS[percent]] for percent in SHOWN_INTERVALS
+    )
     return TrajectoryStep(
         minutos=step.horizon_min,
         horario=iso(step.target_ms),
         previsao=step.mean,
-        minimo_80=interval.minimo,
-        maximo_80=interval.maximo,
+        minimo_50=low_50,
+        maximo_50=high_50,
+        minimo_80=low_80,
+        maximo_80=high_80,
+        minimo_95=low_95,
+        maximo_95=high_95,
     )
 
 

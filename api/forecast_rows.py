@@ -139,14 +139,17 @@ def _last_hours(hours: LastHours, rows: npt.NDArray[np.int64]) -> pa.StructArray
 def _path(origin_ms: npt.NDArray[np.int64], mean: _Floats, quantiles: _Floats) -> pa.Array:
     """The twelve steps of each coin."""
     horizons = np.array(HORIZONS_MIN)
-    low, high = (quantiles[:, :, QUANTILE_COLUMNS.index(name)] for name in INTERVALS[80])
+    edges = {
+        f"{edge}_{percent}": quantiles[:, :, QUANTILE_COLUMNS.index(name)].ravel()
+        for percent in SHOWN_INTERVALS
+        for edge, name in zip(("minimo", "maximo"), INTERVALS[percent], strict=True)
+    }
     steps = _struct(
         {
             "minutos": np.tile(horizons, len(mean)),
             "horario": _times((origin_ms[:, None] + horizons * MINUTE_MS).ravel()),
             "previsao": mean.ravel(),
-            "minimo_80": low.ravel(),
-            "maximo_80": high.ravel(),
+            **edges,
         }
     )
     return pa.FixedSizeListArray.from_arrays(steps, len(horizons))

@@ -45,8 +45,12 @@ class TrajectoryStep(Body):
     minutos: int = Field(examples=[5])
     horario: Timestamp
     previsao: Money
+    minimo_50: Money
+    maximo_50: Money
     minimo_80: Money
     maximo_80: Money
+    minimo_95: Money
+    maximo_95: Money
 
 
 class ModelInfo(Body):

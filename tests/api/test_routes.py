@@ -64,7 +64,8 @@ def test_the_forecast_has_the_documented_fields(client: TestClient, filled: Samp
     assert [step["minutos"] for step in body["trajetoria"]] == list(range(5, 65, 5))
     last = body["trajetoria"][-1]
     assert last["previsao"] == body["previsao_proxima_hora"]
-    assert {"minimo": last["minimo_80"], "maximo": last["maximo_80"]} == body["intervalos"]["80"]
+    for percent, interval in body["intervalos"].items():
+        assert {edge: last[f"{edge}_{percent}"] for edge in ("minimo", "maximo")} == interval
     assert body["modelo"] == {"tipo": "baseline", "versao": "base-1", "treinado_em": iso(filled.now - 5000)}
 
 
