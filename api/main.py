@@ -20,7 +20,10 @@ from api.documentation import DESCRIPTION, TAGS, TITLE, add_pages, describe_sour
 from api.errors import add_error_answers
 from api.events import event_hub
 from api.head_requests import HeadRequests
+from api.metrics.page import MetricsPage, metrics_router
+from api.metrics.request_measures import RequestMeasures, RouteNames
 from api.request_filter import RequestFilter
+from api.request_record import RequestRecord
 from api.routes import data_router, open_router
 from api.security import may_see, require_token
 from api.versions import LOOK_EVERY_S, VersionClock
@@ -62,10 +65,11 @@ class _FilteredApi(FastAPI):
         kept = AnswerPath(application, self.state.clock, may_see(token), is_private=token is not None)
         answers = HeadRequests(kept)
         filtered = RequestFilter(answers, settings, self.state.clock)
+        recorded = RequestRecord(filtered, self.state.measures, RouteNames(self.routes))
         if not settings.cors_origins:
-            return filtered
+            return recorded
         return CORSMiddleware(
-            filtered,
+            recorded,
             allow_origins=settings.cors_origins,
             allow_methods=["GET", "HEAD"],
             allow_headers=["Authorization", "If-None-Match", "Last-Event-ID", "X-Request-Id"],
@@ -95,7 +99,10 @@ def create_app(settings: Settings | None = None, look_every_s: float = LOOK_EVER
     api.state.settings, api.state.readers = chosen, readers
     api.state.clock = VersionClock(readers, chosen.interval, look_every_s)
     api.state.events = event_hub(chosen, readers)
+    api.state.measures = RequestMeasures()
+    api.state.metrics_page = MetricsPage(chosen, readers, api.state.measures)
     api.include_router(open_router)
+    api.include_router(metrics_router)
     if chosen.api_token:
         api.include_router(data_router, dependencies=[Depends(require_token)], responses=TOKEN_ANSWERS)
     else:

@@ -12,7 +12,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.problems import Problem, ProblemCode, problem_answer
-from api.security import DEFAULT_RATE, allowed_hosts, host_name, is_local, may_see, network
+from api.security import DEFAULT_RATE, allowed_hosts, host_name, is_local, may_scrape, may_see, network
 from api.versions import UNDECIDED, VersionClock
 from core.rate_limit import Allowance, RateLimiter
 from core.settings import Settings
@@ -24,6 +24,7 @@ _MAX_BODY_BYTES: Final = 4096
 _VERSION_PREFIX: Final = "/v1"
 _PAGES: Final = ("/docs", "/redoc")
 _STREAM: Final = "/eventos"
+_METRICS: Final = "/metrics"
 _UNCOUNTED: Final = ("/saude", "/docs", "/redoc", "/estatico")
 _REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9._:-]{1,64}")
 _PAGE_POLICY: Final = (
@@ -55,6 +56,7 @@ class RequestFilter:
         self._clock = clock
         self._has_token = settings.api_token is not None
         self._may_see = may_see(settings.api_token)
+        self._metrics_token = settings.metrics_token
         self._hosts = allowed_hosts(settings)
         self._limits_local = settings.api_rate_limit is not None
         self._per_minute = settings.api_rate_limit or DEFAULT_RATE
@@ -101,14 +103,20 @@ class RequestFilter:
     def _allowance(self, scope: Scope, headers: Mapping[bytes, bytes]) -> Allowance | None:
         """What is left of the client's requests after this one; None if it is not counted.
 
-        The stream of events has limits of its own, but guesses of the token count there too.
+        The stream of events has limits of its own, and /metrics is read by one machine, but guesses of their tokens
+        count.
         """
         client = _client(scope)
         if client is None or (is_local(client) and not self._limits_local):
             return None
         root = f"/{scope['path'].split('/')[1]}"
-        is_free = root in _UNCOUNTED or (root == _STREAM and self._may_see(headers.get(b"authorization", b"")))
-        return None if is_free else self._limiter.take(network(client))
+        return None if self._is_free(root, client, headers) else self._limiter.take(network(client))
+
+    def _is_free(self, root: str, client: str, headers: Mapping[bytes, bytes]) -> bool:
+        """Whether a request below this first part of the path is not counted."""
+        if root == _STREAM:
+            return self._may_see(headers.get(b"authorization", b""))
+        return root in _UNCOUNTED or (root == _METRICS and may_scrape(self._metrics_token, headers, client))
 
     def _refusal(self, scope: Scope, headers: Mapping[bytes, bytes]) -> Problem | None:
         """Why the request is refused however few there are, or None."""

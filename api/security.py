@@ -5,7 +5,7 @@ from __future__ import annotations
 import hmac
 import ipaddress
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Annotated, Final
 
@@ -16,13 +16,25 @@ from pydantic import SecretStr
 from api.problems import Problem, ProblemCode
 from core.settings import Settings
 
-__all__ = ["DEFAULT_RATE", "allowed_hosts", "host_name", "is_local", "may_see", "network", "require_token"]
+__all__ = [
+    "DEFAULT_RATE",
+    "allowed_hosts",
+    "host_name",
+    "is_local",
+    "may_scrape",
+    "may_see",
+    "network",
+    "require_token",
+]
 
 DEFAULT_RATE: Final = 120
 """Requests per minute for each client on another machine, unless configured."""
 
 _REMEMBERED: Final = 256
 """Host headers and addresses whose meaning is remembered."""
+
+_FORWARDING: Final = frozenset({b"forwarded", b"via", b"x-forwarded-for", b"x-real-ip"})
+"""Headers of a proxy, which calls from this machine for somebody else."""
 
 _HOST: Final = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9._-]+))(?::\d{1,5})?")
 
@@ -54,6 +66,13 @@ def may_see(token: SecretStr | None) -> Callable[[bytes], bool]:
         return scheme.lower() == b"bearer" and hmac.compare_digest(given, expected)
 
     return carries_token
+
+
+def may_scrape(token: SecretStr | None, headers: Mapping[bytes, bytes], client: str | None) -> bool:
+    """Whether a request may read /metrics: with the token, or without a configured one from this machine itself."""
+    if token is not None:
+        return may_see(token)(headers.get(b"authorization", b""))
+    return client is not None and is_local(client) and _FORWARDING.isdisjoint(headers)
 
 
 def allowed_hosts(settings: Settings) -> frozenset[str]:

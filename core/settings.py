@@ -93,6 +93,7 @@ class Settings(BaseSettings):
     calls_per_minute: float | None = Field(None, gt=0, le=1000)
     contact: str | None = Field(None, max_length=200)
     api_token: SecretStr | None = None
+    metrics_token: SecretStr | None = None
     api_rate_limit: int | None = Field(None, ge=1)
     event_listeners: int = Field(500, ge=0, le=600)
     cors_origins: Annotated[tuple[str, ...], NoDecode] = ()
@@ -141,7 +142,7 @@ class Settings(BaseSettings):
                 raise PydanticCustomError("settings.moment", "no ISO 8601 time", {"text": value[:60]}) from error
         return value
 
-    @field_validator("coingecko_key", "api_token")
+    @field_validator("coingecko_key", "api_token", "metrics_token")
     @classmethod
     def _check_secret(cls, value: SecretStr | None) -> SecretStr | None:
         """Refuse what cannot stand in an HTTP header: a secret is printable ASCII without spaces."""
@@ -235,7 +236,7 @@ def load_settings(**overrides: object) -> Settings:
         raise ConfigurationError(message("settings.env_encoding", reason=error.reason)) from error
 
 
-_SECRETS: Final = {"coingecko_key", "api_token"}
+_SECRETS: Final = {"coingecko_key", "api_token", "metrics_token"}
 
 
 def _lines(problems: list[Message]) -> Message:

@@ -190,7 +190,7 @@ class Pipeline:
             bytes_written=self.session.publisher.bytes_written,
             headline=_headline(forecasts),
         )
-        self._heartbeat.count(cycles=1)
+        self._heartbeat.count(cycles=1, forecasts=forecasts.num_rows)
         self._heartbeat.state(ProcessState.CYCLING, self._progress)
 
 

@@ -22,6 +22,7 @@ __all__ = [
     "Headline",
     "NoProgress",
     "PipelineProgress",
+    "PollOutcome",
     "Process",
     "ProcessState",
     "Progress",
@@ -45,6 +46,17 @@ class ProcessState(StrEnum):
     RESTARTING = "restarting"
     STOPPING = "stopping"
     STOPPED = "stopped"
+
+
+class PollOutcome(StrEnum):
+    """How a call of the collector's polls ended."""
+
+    ANSWERED = "answered"
+    UNAVAILABLE = "unavailable"
+    RATE_LIMITED = "rate_limited"
+    BANNED = "banned"
+    BAD_REPLY = "bad_reply"
+    REFUSED = "refused"
 
 
 class Step(StrEnum):
@@ -74,7 +86,7 @@ class CollectorProgress:
     """The record of the collector.
 
     Times are ISO 8601 in UTC, durations in seconds; `missing`, `late` and `pending_jumps` name coins;
-    a limit of calls is None where the plan has no limit.
+    a limit of calls is None where the plan has no limit; `polls` counts the calls of the polls since the start.
     """
 
     message: Message | None = None
@@ -97,6 +109,7 @@ class CollectorProgress:
     calls_month: int = 0
     calls_minute_limit: int | None = None
     calls_month_limit: int | None = None
+    polls: Mapping[PollOutcome, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -55,6 +55,7 @@ def collector_progress(collector: Collector) -> tuple[ProcessState, CollectorPro
         calls_month=budget.calls_month,
         calls_minute_limit=budget.limits.calls,
         calls_month_limit=budget.limits.per_month,
+        polls=dict(polls.outcomes),
     )
     if context.buffer.storage_error:
         return ProcessState.STORAGE_REFUSED, progress

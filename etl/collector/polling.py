@@ -3,10 +3,21 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from typing import Final
 
-from core.errors import BadReply, ConfigurationError, RequestRefused, RequestTooLong, SourceError
+from core.errors import (
+    BadReply,
+    Banned,
+    ConfigurationError,
+    RateLimited,
+    RequestRefused,
+    RequestTooLong,
+    SourceError,
+    SourceUnavailable,
+)
 from core.price_store.rows import POLLED
+from core.processes.health_schema import PollOutcome
 from etl.coingecko.client import MarketsPage
 from etl.collector.context import STALE_CADENCES, CollectorContext
 
@@ -17,6 +28,16 @@ _COIN_GAP_MS: Final = 1_800_000
 _LONG_GAP_S: Final = 3600.0
 _MIN_CAP_S: Final = 30.0
 _SPARKLINE_TRIES: Final = 2
+
+_OUTCOMES: Final = (
+    (Banned, PollOutcome.BANNED),
+    (RateLimited, PollOutcome.RATE_LIMITED),
+    (SourceUnavailable, PollOutcome.UNAVAILABLE),
+    (BadReply, PollOutcome.BAD_REPLY),
+    (SourceError, PollOutcome.REFUSED),
+    (ConfigurationError, PollOutcome.REFUSED),
+)
+"""The first class that fits names the outcome of a failed call."""
 
 _log = logging.getLogger(__name__)
 
@@ -29,6 +50,7 @@ class Polls:
         failures: failed calls in a row.
         error: the last of them, or None.
         polled_ms: end of the last complete poll in UTC milliseconds, or None.
+        outcomes: how many calls ended in which way.
     """
 
     def __init__(self, context: CollectorContext) -> None:
@@ -42,6 +64,7 @@ class Polls:
         self.failures = 0
         self.error: SourceError | ConfigurationError | None = None
         self.polled_ms: int | None = None
+        self.outcomes: Counter[PollOutcome] = Counter()
 
     def step(self) -> bool:
         """Make the call that is due; True if it succeeded.
@@ -58,6 +81,7 @@ class Polls:
             self._failed(error)
             return False
         self.failures, self.error = 0, None
+        self.outcomes[PollOutcome.ANSWERED] += 1
         return True
 
     def want_hourly(self) -> None:
@@ -146,6 +170,7 @@ class Polls:
     def _failed(self, error: SourceError | ConfigurationError) -> None:
         context = self._context
         self.failures += 1
+        self.outcomes[next(outcome for kind, outcome in _OUTCOMES if isinstance(error, kind))] += 1
         level = logging.WARNING if type(error) is not type(self.error) else logging.DEBUG
         _log.log(level, "poll failed: %s: %s", type(error).__name__, error)
         self.error = error

@@ -16,7 +16,7 @@ import pytest
 
 from core.errors import ConfigurationError, CredentialProblem, DamagedFile
 from core.price_store import PriceReader, PriceWriter
-from core.processes.health_schema import ProcessState
+from core.processes.health_schema import PollOutcome, ProcessState
 from core.realised_price import PRICE_TOLERANCE_MS
 from core.times import DAY_MS, HOUR_MS
 from core.wording import Message, say
@@ -160,6 +160,25 @@ def test_a_jump_that_stays_is_stored_from_its_first_quote(make_world: Worlds) ->
     world.run(40)
     polls = len(world.asked("/coins/markets")) - asked
     assert len([price for price in world.stored("bitcoin").values() if price > 1.5 * usual]) == polls
+
+
+@pytest.mark.parametrize(
+    ("kind", "outcome"),
+    [
+        ("rate_limit", PollOutcome.RATE_LIMITED),
+        ("ban_1015", PollOutcome.BANNED),
+        ("server_error", PollOutcome.UNAVAILABLE),
+        ("html_200", PollOutcome.BAD_REPLY),
+    ],
+)
+def test_calls_of_polls_are_counted_by_outcome(make_world: Worlds, kind: str, outcome: PollOutcome) -> None:
+    """One failure counts once under its own name, and every other call as answered."""
+    world = make_world()
+    world.start(coins=COINS)
+    world.server.faults = FaultPlan([Fault(kind, times=1, path="markets")])
+    world.run(700)
+    polls = len(world.asked("/coins/markets"))
+    assert fields(world)["polls"] == {outcome: 1, PollOutcome.ANSWERED: polls - 1}
 
 
 def test_a_first_price_that_is_a_spike_is_not_believed(make_world: Worlds) -> None:

@@ -1,0 +1,1 @@
+"""GET /metrics: what the suite does, in the text format of Prometheus."""

@@ -1,0 +1,82 @@
+"""The page that Prometheus scrapes, made at most once in a few seconds."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterable
+from typing import Final
+
+from fastapi import APIRouter, Request, Response
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import Metric
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
+from prometheus_client.registry import Collector
+
+from api.metrics.data_families import data_families
+from api.metrics.request_measures import RequestMeasures
+from api.metrics.suite_families import suite_families
+from api.problems import Problem, ProblemCode
+from api.security import may_scrape
+from core.reading.readers import Readers
+from core.reading.status import assess_suite
+from core.settings import Settings
+from core.wording import message
+
+__all__ = ["PATH", "MetricsPage", "metrics_router"]
+
+PATH: Final = "/metrics"
+_KEPT_S: Final = 2.0
+
+metrics_router = APIRouter()
+
+
+class MetricsPage(Collector):
+    """What is published and what health files say, in the text format of Prometheus; kept for `kept_s`."""
+
+    def __init__(
+        self, settings: Settings, readers: Readers, measures: RequestMeasures, kept_s: float = _KEPT_S
+    ) -> None:
+        self._settings = settings
+        self._kept_s = kept_s
+        self._readers = readers
+        self._measures = measures
+        self._registry = CollectorRegistry(auto_describe=False)
+        self._registry.register(self)
+        self._lock = threading.Lock()
+        self._kept: tuple[float, bytes] | None = None
+
+    def collect(self) -> Iterable[Metric]:
+        """Every metric family of this moment."""
+        status = assess_suite(self._settings, self._readers)
+        yield from self._measures.families()
+        yield from suite_families(status)
+        yield from data_families(self._settings, self._readers, status)
+
+    def forget(self) -> None:
+        """Make the page anew for the next scrape."""
+        self._kept = None
+
+    def text(self) -> bytes:
+        """The page; from any thread."""
+        with self._lock:
+            if self._kept is None or time.monotonic() - self._kept[0] >= self._kept_s:
+                self._kept = (time.monotonic(), generate_latest(self._registry))
+            return self._kept[1]
+
+
+@metrics_router.get(PATH, include_in_schema=False)
+def get_metrics_page(request: Request) -> Response:
+    """The page for Prometheus.
+
+    Raises:
+        Problem: the caller may not read it.
+    """
+    token = request.app.state.settings.metrics_token
+    if not may_scrape(token, dict(request.headers.raw), request.client.host if request.client else None):
+        if token is None:
+            raise Problem(ProblemCode.LOCAL_ONLY, message("refusal.metrics_local"))
+        reason = message("refusal.metrics_token")
+        raise Problem(ProblemCode.TOKEN_REQUIRED, reason, headers={"WWW-Authenticate": "Bearer"})
+    page: MetricsPage = request.app.state.metrics_page
+    return Response(page.text(), media_type=CONTENT_TYPE_PLAIN_0_0_4, headers={"Cache-Control": "no-store"})

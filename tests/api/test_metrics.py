@@ -1,0 +1,223 @@
+"""GET /metrics: well-formed, true, bounded in number, and only for those who may read it."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+from prometheus_client.core import Metric
+from prometheus_client.parser import text_string_to_metric_families
+from pydantic import SecretStr
+
+from api.metrics.page import MetricsPage
+from api.metrics.request_measures import RequestMeasures
+from core.price_store import Coin
+from core.processes.health_schema import ChildStatus, PollOutcome, ProcessState, Step
+from core.reading.readers import Readers
+from core.settings import Settings, load_settings
+from core.times import iso
+from core.version import VERSION
+from core.wording import message
+from tests.support.workspace import SampleWorkspace
+
+ClientFactory = Callable[..., TestClient]
+Samples = dict[tuple[str, frozenset[str]], float]
+TOKEN = "so-o-prometheus"
+REQUESTS = "crypto_http_requests_total"
+LATENCIES = "crypto_http_request_duration_seconds"
+CHILD = ChildStatus(1, ProcessState.RUNNING, 3, -9, iso(0))
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SampleWorkspace]:
+    """A filled workspace whose processes beat and tell what they do."""
+    made = SampleWorkspace.make(tmp_path_factory.mktemp("run")).fill()
+    made.beat("suite", children={"collector": CHILD})
+    made.beat("api", "dashboard", "simulator")
+    polls = {PollOutcome.ANSWERED: 41, PollOutcome.RATE_LIMITED: 2}
+    made.beat("collector", calls_minute=4, calls_minute_limit=5, polls=polls, backfill_done=3, backfill_total=8)
+    steps = {"cycle_seconds": 0.8, "step_seconds": {Step.TRAINING: 0.25}, "deferred": {Step.SCORES: 2}}
+    made.beat("pipeline", failed_steps={Step.SAVING: "no disk"}, **steps)
+    made.heartbeats["pipeline"].count(cycles=7, forecasts=252)
+    made.heartbeats["pipeline"].error(message("prices.no_coins"))
+    made.heartbeats["pipeline"].state(ProcessState.CYCLING)
+    yield made
+    made.close()
+
+
+def families(text: str) -> list[Metric]:
+    """The families of a page."""
+    return list(text_string_to_metric_families(text))
+
+
+def samples(text: str) -> Samples:
+    """The value of each series of a page by its name and its labels, each as `name=value`."""
+    found = [sample for family in families(text) for sample in family.samples]
+    return {
+        (sample.name, frozenset(f"{name}={value}" for name, value in sample.labels.items())): sample.value
+        for sample in found
+    }
+
+
+def page(settings: Settings, measures: RequestMeasures | None = None, kept_s: float = 0.0) -> MetricsPage:
+    """The page over a data folder, made anew for each scrape."""
+    return MetricsPage(settings, Readers(settings), measures or RequestMeasures(), kept_s)
+
+
+def page_of(client: TestClient) -> str:
+    """The page that an application would make now, past its cache."""
+    kept: MetricsPage = client.app.state.metrics_page  # type: ignore[attr-defined]  # an ASGI application for its types
+    kept.forget()
+    return client.get("/metrics").text
+
+
+def value(found: Samples, name: str, *labels: str) -> float:
+    """The value of one series."""
+    return found[f"crypto_{name}", frozenset(labels)]
+
+
+def test_the_page_tells_what_health_files_say(run: SampleWorkspace) -> None:
+    """Processes, restarts, polls, budget, cycles and steps come from the processes' own records."""
+    found = samples(page(run.settings).text().decode())
+    assert value(found, "info", "source=demo", f"version={VERSION}") == 1
+    assert value(found, "process_up", "process=pipeline") == 1
+    assert value(found, "process_restarts_total", "process=collector") == 3
+    assert value(found, "process_errors_total", "process=pipeline") == 1
+    assert value(found, "process_resident_memory_bytes", "process=api") > 1e6
+    assert value(found, "polls_total", "outcome=answered") == 41
+    assert value(found, "polls_total", "outcome=rate_limited") == 2
+    assert value(found, "source_calls_left", "window=minute") == 1
+    assert ("crypto_source_calls_left", frozenset({"window=month"})) not in found
+    assert value(found, "backfill_waiting_coins") == 5
+    assert (value(found, "cycles_total"), value(found, "forecasts_published_total")) == (7, 252)
+    assert value(found, "cycle_duration_seconds") == 0.8
+    assert value(found, "cycle_step_duration_seconds", "step=training") == 0.25
+    assert value(found, "cycle_step_failed", "step=saving") == 1
+    assert value(found, "cycle_steps_deferred_total", "step=scores") == 2
+    assert value(found, "problem", "code=step_failed") == value(found, "problems") == 1
+
+
+def test_the_page_tells_what_is_stored(run: SampleWorkspace) -> None:
+    """Ages, sizes and the scores of the last day come from what is published."""
+    found = samples(page(run.settings).text().decode())
+    assert 0 <= value(found, "price_age_seconds", "source=demo") < 600
+    assert value(found, "coins") == value(found, "coins_with_forecast") == 3
+    assert value(found, "coin_price_age_seconds", "statistic=worst") < 600
+    assert value(found, "day_scored_forecasts", "horizon_minutes=60") == 3 * 23 * 12
+    assert value(found, "day_coverage", "horizon_minutes=60", "interval_percent=80") == pytest.approx(10 / 12)
+    assert value(found, "day_skill", "horizon_minutes=60") == pytest.approx(0.03)
+    assert value(found, "stored_bytes", "table=crypto.db") >= run.workspace.database.stat().st_size
+    assert value(found, "disk_free_bytes") < value(found, "disk_size_bytes")
+
+
+def test_names_and_help_follow_the_conventions(run: SampleWorkspace, client: TestClient) -> None:
+    """Counters end in _total, times are in seconds, sizes in bytes, and every family is explained in English."""
+    client.get("/prever/btc")
+    served = families(client.get("/metrics").text)
+    for family in (*served, *families(page(run.settings).text().decode())):
+        assert re.fullmatch(r"crypto_[a-z0-9_]+", family.name)
+        assert re.fullmatch(r"[A-Z0-9].*\.", family.documentation), family.name
+        assert not re.search(r"_(ms|minutes|kb|mb|percent|count|sum)$", family.name)
+        if family.type == "counter":
+            assert all(sample.name.endswith("_total") for sample in family.samples)
+    assert {family.type for family in served} == {"counter", "gauge", "histogram"}
+
+
+def test_before_the_first_start_it_answers_too(tmp_path: Path) -> None:
+    """An empty folder has processes that are down, no source, and nothing else to tell."""
+    found = samples(page(load_settings(data_dir=tmp_path / "none")).text().decode())
+    assert value(found, "ready") == 0
+    assert value(found, "process_up", "process=collector") == 0
+    assert not any(name.startswith(("crypto_day", "crypto_stored", "crypto_coins")) for name, _ in found)
+
+
+def test_damaged_files_leave_out_only_their_own_series(sample: SampleWorkspace) -> None:
+    """A database that cannot be read costs the series of prices; the state still names the problem."""
+    sample.fill()
+    sample.workspace.database.write_bytes(b"no database" * 500)
+    found = samples(page(sample.settings).text().decode())
+    assert value(found, "problem", "code=prices_damaged") == 1
+    assert value(found, "day_skill", "horizon_minutes=60") == pytest.approx(0.03)
+    assert ("crypto_coins", frozenset()) not in found
+
+
+def test_two_thousand_coins_have_as_many_series_as_three(sample: SampleWorkspace, tmp_path: Path) -> None:
+    """The number of series does not grow with the coins."""
+
+    def series(coins: int) -> set[tuple[str, frozenset[str]]]:
+        named = [Coin(f"coin-{number}", f"c{number}", f"Coin {number}", number, 1) for number in range(coins)]
+        made = SampleWorkspace.make(tmp_path / str(coins), named)
+        made.fill_prices(hours=0.01)
+        made.publish_scores(hours=1)
+        return set(samples(page(made.settings).text().decode()))
+
+    assert series(2000) == series(3)
+
+
+def test_requests_are_counted_by_route_and_status(client: TestClient) -> None:
+    """Whatever path is asked for, there are as many routes as the API has, and one for all others."""
+    before = samples(page_of(client))
+    for number in range(40):
+        client.get(f"/nada-{number}/{number}")
+        client.get(f"/prever/moeda-{number}")
+    assert client.get("/v1/prever/btc").status_code == client.head("/prever/btc").status_code == 200
+    client.get("/moedas", headers={"Host": "evil.example"})
+    found = samples(page_of(client))
+    now = {labels: count for (name, labels), count in found.items() if name == REQUESTS}
+    gained = {labels: count - before.get((REQUESTS, labels), 0) for labels, count in now.items()}
+    assert gained[frozenset({"route=unknown", "status=404"})] == 40
+    assert gained[frozenset({"route=/prever/{moeda}", "status=404"})] == 40
+    assert gained[frozenset({"route=/prever/{moeda}", "status=200"})] == 2
+    assert gained[frozenset({"route=/moedas", "status=400"})] == 1
+    buckets = [(labels, count) for (name, labels), count in found.items() if name == f"{LATENCIES}_bucket"]
+    assert max(count for labels, count in buckets if labels >= {"route=unknown"}) == 40
+    assert value(found, "http_response_size_bytes_total", "route=/prever/{moeda}") > 1000
+
+
+def test_a_page_is_kept_for_some_seconds(run: SampleWorkspace) -> None:
+    """Scrapes in quick succession get the same page; a page that is too old is made again."""
+    measures = RequestMeasures()
+    kept, fresh = page(run.settings, measures, math.inf), page(run.settings, measures)
+    first = kept.text(), fresh.text()
+    measures.record("/moedas", 200, 0.001, 10)
+    assert kept.text() == first[0]
+    assert b'route="/moedas"' in fresh.text()
+
+
+@pytest.mark.parametrize(
+    ("token", "caller", "headers", "status"),
+    [
+        (None, "127.0.0.1", {}, 200),
+        (None, "127.0.0.1", {"X-Forwarded-For": "203.0.113.7"}, 403),
+        (None, "127.0.0.1", {"Forwarded": "for=203.0.113.7"}, 403),
+        (None, "192.168.1.7", {}, 403),
+        (TOKEN, "127.0.0.1", {}, 401),
+        (TOKEN, "127.0.0.1", {"Authorization": "Bearer um-segredo-bem-guardado"}, 401),
+        (TOKEN, "127.0.0.1", {"Authorization": f"Bearer {TOKEN}"}, 200),
+        (TOKEN, "192.168.1.7", {"Authorization": f"Bearer {TOKEN}"}, 200),
+    ],
+)
+def test_who_may_read_the_page(
+    filled: SampleWorkspace, make_client: ClientFactory, *, token: str | None, caller: str, headers: Any, status: int
+) -> None:
+    """With a token of its own, who carries it (not the token of the data); without one, this machine and no proxy."""
+    secrets = {"api_token": SecretStr("um-segredo-bem-guardado"), "metrics_token": SecretStr(token) if token else None}
+    client = make_client(filled.settings.model_copy(update=secrets), caller=caller)
+    answer = client.get("/metrics", headers=headers)
+    assert answer.status_code == status
+    assert ("CRYPTO_METRICS_TOKEN" in answer.text) == (status != 200)
+
+
+def test_scrapes_do_not_count_but_guesses_of_the_token_do(filled: SampleWorkspace, make_client: ClientFactory) -> None:
+    """The right token is never refused for its rate; wrong ones soon are."""
+    settings = filled.settings.model_copy(update={"metrics_token": SecretStr(TOKEN), "api_rate_limit": 3})
+    client = make_client(settings)
+    right = {"Authorization": f"Bearer {TOKEN}"}
+    assert [client.get("/metrics", headers=right).status_code for _ in range(6)] == [200] * 6
+    assert [client.get("/metrics").status_code for _ in range(4)] == [401] * 3 + [429]
+    assert client.get("/metrics", headers=right).status_code == 200
