@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from core.errors import AlreadyRunning, BadInput, DamagedFile, NotReady, StorageProblem
 from core.files import read_json, write_json
-from core.price_store.rows import writing
+from core.price_store.sqlite.queries import writing
 from core.processes.command_line import CommandLine, run_command
 from core.processes.lifecycle import hold_lock
 from core.publishing.manifest import MANIFEST, Manifest

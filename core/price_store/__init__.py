@@ -9,9 +9,9 @@ from __future__ import annotations
 import sqlite3
 from typing import Final
 
-from core.price_store.reader import PriceReader
 from core.price_store.rows import Coin, Price
-from core.price_store.writer import FUTURE_TOLERANCE_MS, PriceWriter
+from core.price_store.sqlite.reader import PriceReader
+from core.price_store.sqlite.writer import FUTURE_TOLERANCE_MS, PriceWriter
 
 __all__ = ["FUTURE_TOLERANCE_MS", "SQLITE_VERSION", "Coin", "Price", "PriceReader", "PriceWriter"]
 

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from core.errors import ConfigurationError, DamagedFile, NotReady
 from core.files import file_stamp
 from core.price_store import PriceReader
-from core.price_store.pool import PricePool
+from core.price_store.sqlite.pool import PricePool
 from core.publishing.manifest import MANIFEST, Manifest, ManifestReader
 from core.settings import Settings
 from core.workspace import META_FILE, Workspace, current_workspace

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from core.errors import ForecastingError
-from core.price_store.pool import PricePool
 from core.price_store.rows import POLLED
+from core.price_store.sqlite.pool import PricePool
 
 __all__ = ["PollWatch"]
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.price_rules import COIN_ID, MAX_PRICE, is_price
-from core.price_store.schema import migrate
+from core.price_store.sqlite.schema import migrate
 from etl.arrays import are_prices
 
 CASES = [(1e-12, True), (1.0, True), (1e299, True), (0.0, False), (-1.0, False), (MAX_PRICE, False)]

@@ -16,7 +16,7 @@ import pytest
 
 from core.errors import EXIT_CONFIGURATION, EXIT_REFUSED
 from core.price_store import PriceReader, PriceWriter
-from core.price_store.schema import SCHEMA_VERSION
+from core.price_store.sqlite.schema import SCHEMA_VERSION
 from core.settings import DEFAULT_COINS, PROJECT, Settings
 from etl.local_market.coin_names import coins_wanted
 from etl.local_market.market import price_at
@@ -36,7 +36,7 @@ ROWS = 20_000
 MIGRATION = """
 import os, sys, time
 from pathlib import Path
-import core.price_store.schema
+import core.price_store.sqlite.schema
 done = []
 def slow(step):
     def run(connection):
@@ -45,7 +45,7 @@ def slow(step):
         print("in the middle", flush=True)
         time.sleep(60)
     return run
-core.price_store.schema._STEPS = tuple(slow(step) for step in core.price_store.schema._STEPS)
+core.price_store.sqlite.schema._STEPS = tuple(slow(step) for step in core.price_store.sqlite.schema._STEPS)
 from core.price_store import PriceWriter
 PriceWriter(Path(sys.argv[1]))
 """

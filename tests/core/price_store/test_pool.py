@@ -10,7 +10,7 @@ import pytest
 
 from core.errors import NotReady
 from core.price_store import Coin, Price, PriceWriter
-from core.price_store.pool import PricePool
+from core.price_store.sqlite.pool import PricePool
 
 
 @pytest.fixture

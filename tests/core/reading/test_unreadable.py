@@ -13,7 +13,7 @@ import pytest
 from core.errors import DamagedFile, NotReady, StorageProblem
 from core.files import read_json
 from core.price_store import Price, PriceReader, PriceWriter
-from core.price_store.rows import quick_check
+from core.price_store.sqlite.queries import quick_check
 from core.publishing.manifest import ManifestReader
 from core.publishing.parquet import read_table
 from core.publishing.publisher import Publisher

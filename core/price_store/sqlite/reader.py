@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Final, Self
 
 from core.errors import NotReady
-from core.price_store.rows import Coin, Price, latest_prices, price_range, quick_check, reading
-from core.price_store.schema import check_version
+from core.price_store.rows import Coin, Price
+from core.price_store.sqlite.queries import latest_prices, price_range, quick_check, reading
+from core.price_store.sqlite.schema import check_version
 from core.times import GRID_STEP_MS
 from core.wording import message
 

@@ -12,9 +12,10 @@ from typing import Final, Self
 from core.errors import DamagedFile
 from core.files import set_aside
 from core.price_rules import is_price
-from core.price_store.reader import PriceReader
-from core.price_store.rows import PRICE_COUNT, Coin, Price, is_damage, latest_prices, price_range, quick_check, writing
-from core.price_store.schema import migrate
+from core.price_store.rows import PRICE_COUNT, Coin, Price
+from core.price_store.sqlite.queries import is_damage, latest_prices, price_range, quick_check, writing
+from core.price_store.sqlite.reader import PriceReader
+from core.price_store.sqlite.schema import migrate
 from core.processes.lifecycle import hold_lock
 from core.times import MINUTE_MS, now_ms
 from core.wording import message

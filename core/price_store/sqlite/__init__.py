@@ -1,0 +1,1 @@
+"""The price store as one SQLite file."""
