@@ -12,7 +12,7 @@ from core.processes.health_schema import ProcessState, Step
 from core.settings import PROJECT
 from core.wording import LANGUAGES, Message, message, say, sentences
 
-PACKAGES = ("core", "suite", "etl", "model", "api", "dashboard")
+PACKAGES = ("core", "suite", "etl", "model", "api", "dashboard", "alerts")
 SOURCES = {path: path.read_text("utf-8") for name in PACKAGES for path in sorted((PROJECT / name).rglob("*.py"))}
 TEXT = "\n".join(SOURCES.values())
 CODE = r"[a-z_]+(?:\.[a-z0-9_-]+)+"
@@ -66,7 +66,7 @@ def test_a_code_of_a_newer_release_is_shown_as_it_is() -> None:
     assert say(Message("future.code", {"x": 1})) == "future.code"
 
 
-@pytest.mark.parametrize("package", ["core", "etl", "model"])
+@pytest.mark.parametrize("package", ["core", "etl", "model", "alerts"])
 def test_python_files_hold_no_portuguese(package: str) -> None:
     """Words for people live in the catalogues: no string of these packages has a letter that only Portuguese needs."""
     letters = re.compile(r'"[^"\n]*[ãõçáéíóúâêôà][^"\n]*"')
