@@ -19,7 +19,7 @@ from api.metrics.request_measures import RequestMeasures
 from core.price_store import Coin
 from core.processes.health_schema import ChildStatus, PollOutcome, ProcessState, Step
 from core.reading.readers import Readers
-from core.settings import Settings, load_settings
+from core.settings import PROJECT, Settings, load_settings
 from core.times import iso
 from core.version import VERSION
 from core.wording import message
@@ -27,7 +27,24 @@ from tests.support.workspace import SampleWorkspace
 
 ClientFactory = Callable[..., TestClient]
 Samples = dict[tuple[str, frozenset[str]], float]
+OPS = PROJECT / "ops"
 TOKEN = "so-o-prometheus"
+COLLECTOR = {
+    "calls_minute": 4,
+    "calls_minute_limit": 5,
+    "polls": {PollOutcome.ANSWERED: 41, PollOutcome.RATE_LIMITED: 2},
+    "backfill_done": 3,
+    "backfill_total": 8,
+    "cadence_s": 30.0,
+}
+PIPELINE = {
+    "cycle_seconds": 0.8,
+    "step_seconds": {Step.TRAINING: 0.25},
+    "deferred": {Step.SCORES: 2},
+    "failed_steps": {Step.SAVING: "no disk"},
+    "model_share": 1.0,
+    "awaiting_outcome": 36,
+}
 REQUESTS = "crypto_http_requests_total"
 LATENCIES = "crypto_http_request_duration_seconds"
 CHILD = ChildStatus(1, ProcessState.RUNNING, 3, -9, iso(0))
@@ -39,10 +56,8 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SampleWorkspace]:
     made = SampleWorkspace.make(tmp_path_factory.mktemp("run")).fill()
     made.beat("suite", children={"collector": CHILD})
     made.beat("api", "dashboard", "simulator")
-    polls = {PollOutcome.ANSWERED: 41, PollOutcome.RATE_LIMITED: 2}
-    made.beat("collector", calls_minute=4, calls_minute_limit=5, polls=polls, backfill_done=3, backfill_total=8)
-    steps = {"cycle_seconds": 0.8, "step_seconds": {Step.TRAINING: 0.25}, "deferred": {Step.SCORES: 2}}
-    made.beat("pipeline", failed_steps={Step.SAVING: "no disk"}, **steps)
+    made.beat("collector", **COLLECTOR)
+    made.beat("pipeline", **PIPELINE)
     made.heartbeats["pipeline"].count(cycles=7, forecasts=252)
     made.heartbeats["pipeline"].error(message("prices.no_coins"))
     made.heartbeats["pipeline"].state(ProcessState.CYCLING)
@@ -221,3 +236,30 @@ def test_scrapes_do_not_count_but_guesses_of_the_token_do(filled: SampleWorkspac
     assert [client.get("/metrics", headers=right).status_code for _ in range(6)] == [200] * 6
     assert [client.get("/metrics").status_code for _ in range(4)] == [401] * 3 + [429]
     assert client.get("/metrics", headers=right).status_code == 200
+
+
+def test_ops_files_name_only_series_that_exist(run: SampleWorkspace) -> None:
+    """Every series of the alert rules, their tests and the dashboard is one that a page of the suite can have."""
+    measures = RequestMeasures()
+    measures.record("/moedas", 200, 0.001, 10)
+    known = {name for name, _ in samples(page(run.settings, measures).text().decode())}
+    files = [*OPS.rglob("*.yml"), *OPS.rglob("*.json"), PROJECT / "tests" / "ops" / "alert_rules.yml"]
+    named = {name for file in files for name in re.findall(r"\bcrypto_[a-z0-9_]+", plain(file))}
+    assert len(named) > 25
+    assert named - known == set()
+
+
+@pytest.mark.parametrize("guide", ["operacao.md", "operations.en.md"])
+def test_the_guide_explains_every_series(run: SampleWorkspace, guide: str) -> None:
+    """Each family of the page stands in the table of both guides, and the table has no other."""
+    measures = RequestMeasures()
+    measures.record("/moedas", 200, 0.001, 10)
+    made = families(page(run.settings, measures).text().decode())
+    named = {f"{family.name}_total" if family.type == "counter" else family.name for family in made}
+    table = re.findall(r"^\| `crypto_.*?\|", (PROJECT / "docs" / guide).read_text(encoding="utf-8"), re.M)
+    assert set(re.findall(r"`(crypto_\w+)`", " ".join(table))) == named
+
+
+def plain(file: Path) -> str:
+    """The text of a file without its comments."""
+    return "\n".join(line.partition(" #")[0] for line in file.read_text(encoding="utf-8").splitlines())

@@ -1,0 +1,142 @@
+"""A real Prometheus with the shipped rules and the shipped dashboard, beside the running suite."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import signal
+import subprocess
+import time
+import urllib.parse
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import psutil
+import pytest
+
+from core.settings import PROJECT
+from tests.support.ports import reserve_port
+from tests.support.running_suite import DIRECT, RunningSuite
+
+OPS: Final = PROJECT / "ops"
+HERE: Final = Path(__file__).parent
+PATIENCE_S: Final = 90.0
+COINS: Final = ("bitcoin", "ethereum")
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(shutil.which("prometheus") is None, reason="needs Debian's package prometheus"),
+]
+
+
+class Prometheus:
+    """Prometheus on a free port with the shipped files, every time in them shortened to one or two seconds."""
+
+    def __init__(self, folder: Path, target_port: int) -> None:
+        self.port = reserve_port()
+        config = (OPS / "prometheus" / "prometheus.yml").read_text(encoding="utf-8")
+        config = config.replace(": 15s", ": 1s").replace("127.0.0.1:8000", f"127.0.0.1:{target_port}")
+        (folder / "prometheus.yml").write_text(config, encoding="utf-8")
+        rules = (OPS / "prometheus" / "alerts.yml").read_text(encoding="utf-8")
+        (folder / "alerts.yml").write_text(re.sub(r"for: \w+", "for: 2s", rules), encoding="utf-8")
+        words = [f"--config.file={folder / 'prometheus.yml'}", f"--storage.tsdb.path={folder / 'series'}"]
+        words += [f"--web.listen-address=127.0.0.1:{self.port}", "--log.level=warn"]
+        self.process = subprocess.Popen(["prometheus", *words])
+
+    def ask(self, path: str, **parameters: str) -> Any:
+        """What an address of its API answers; None while it does not."""
+        try:
+            address = f"http://127.0.0.1:{self.port}/api/v1/{path}?{urllib.parse.urlencode(parameters)}"
+            with DIRECT.open(address, timeout=5) as reply:
+                return json.load(reply)["data"]
+        except OSError:
+            return None
+
+    def series(self, query: str) -> list[Any]:
+        """The series that a query finds now."""
+        answer = self.ask("query", query=query)
+        return list(answer["result"]) if answer else []
+
+    def fires(self, alert: str, **labels: str) -> bool:
+        """Whether this alert fires now."""
+        named = {"alertname": alert, "alertstate": "firing", **labels}
+        return bool(self.series("ALERTS{" + ", ".join(f'{name}="{value}"' for name, value in named.items()) + "}"))
+
+
+@pytest.fixture(scope="module")
+def suite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSuite]:
+    """The suite with a simulated market of two coins, publishing forecasts."""
+    running = RunningSuite(tmp_path_factory.mktemp("suite"), "--demo", "--coins", ",".join(COINS))
+    try:
+        running.wait(lambda: running.forecasts(COINS))
+        yield running
+    finally:
+        running.process.kill()
+
+
+@pytest.fixture(scope="module")
+def prometheus(suite: RunningSuite, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
+    """Prometheus, which has scraped the suite."""
+    started = Prometheus(tmp_path_factory.mktemp("prometheus"), suite.api_port)
+    try:
+        wait_for(lambda: started.series('up{job="crypto"} == 1'))
+        yield started
+    finally:
+        started.process.terminate()
+        started.process.wait(30)
+
+
+def wait_for(what: Callable[[], object]) -> None:
+    """Wait until `what` is true."""
+    deadline = time.monotonic() + PATIENCE_S
+    while not what():
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+
+
+def panel_queries() -> list[str]:
+    """Every query of the dashboard, with Grafana's variables filled in."""
+    dashboard = json.loads((OPS / "grafana" / "dashboards" / "crypto.json").read_text(encoding="utf-8"))
+    queries = [target["expr"] for panel in dashboard["panels"] for target in panel.get("targets", ())]
+    return [query.replace("$__rate_interval", "1m").replace("$instance", ".*") for query in queries]
+
+
+def test_the_shipped_files_are_valid(suite: RunningSuite, tmp_path: Path) -> None:
+    """The tool of Prometheus finds nothing wrong with configuration, rules and the page of the running suite."""
+    page = suite.get("/metrics")
+    subprocess.run(["promtool", "check", "config", OPS / "prometheus" / "prometheus.yml"], check=True)
+    subprocess.run(["promtool", "check", "metrics"], input=page, text=True, check=True)
+
+
+def test_each_alert_is_told_in_time() -> None:
+    """With the shipped intervals faults fire within two minutes; a healthy suite and a single restart do not."""
+    subprocess.run(["promtool", "test", "rules", HERE / "alert_rules.yml"], check=True)
+
+
+def test_every_panel_of_the_dashboard_finds_series(prometheus: Prometheus) -> None:
+    """Each query runs; those without series are of what a simulated market lacks: call limits, errors, scores."""
+    wait_for(lambda: prometheus.series("rate(crypto_polls_total[1m])"))
+    found = {query: prometheus.ask("query", query=query) for query in panel_queries()}
+    assert [query for query, answer in found.items() if answer is None] == []
+    empty = [query for query, answer in found.items() if not answer["result"]]
+    assert [query for query in empty if not re.search(r"calls_left|\[45\]|crypto_day_", query)] == []
+
+
+def test_a_stopped_process_is_told_and_its_return_too(suite: RunningSuite, prometheus: Prometheus) -> None:
+    """A suspended pipeline fires CryptoProcessDown by its name, which ends when it goes on."""
+    assert not prometheus.series('ALERTS{severity="page"}')
+    pid = suite.children()["pipeline"].pid
+    assert pid is not None
+    process = psutil.Process(pid)
+    process.send_signal(signal.SIGSTOP)
+    wait_for(lambda: prometheus.fires("CryptoProcessDown", process="pipeline"))
+    process.send_signal(signal.SIGCONT)
+    wait_for(lambda: not prometheus.fires("CryptoProcessDown"))
+
+
+def test_a_suite_that_ended_is_told(suite: RunningSuite, prometheus: Prometheus) -> None:
+    """With the API gone, CryptoUnreachable fires."""
+    suite.process.kill()
+    wait_for(lambda: prometheus.fires("CryptoUnreachable"))
