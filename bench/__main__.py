@@ -1,7 +1,7 @@
 """`python -m bench`: every benchmark, one table; `python -m bench NAME --help`: one of them.
 
 Names: cycle, store, api, suite, soak, cadence, following, listeners, forecast_quality, answer_quality,
-forecast_prior, left_out, forecast_hash, synth_yardstick, screenshots, dashboard.
+forecast_prior, left_out, announcements, forecast_hash, synth_yardstick, screenshots, dashboard.
 `cycle` and `store` need requirements.txt alone.
 """
 
@@ -27,6 +27,7 @@ _NAMES: Final = (
     "answer_quality",
     "forecast_prior",
     "left_out",
+    "announcements",
     "forecast_hash",
     "synth_yardstick",
     "screenshots",

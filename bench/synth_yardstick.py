@@ -1,4 +1,4 @@
-"""`python -m bench synth_yardstick [FILE …]`: our forecasts in Synth's one-hour task (rules: bench.synth_score).
+"""`python -m bench synth_yardstick [NAME …]`: our forecasts in Synth's one-hour task (rules: bench.synth_score).
 
 Paths from the engine, every half-hour: the scale of a horizon is the published half-width of the 80 % interval; between
 horizons its square is interpolated in time. The coin's recorded hours of the 14 days before, each in units of the scale
@@ -9,8 +9,8 @@ The baseline is a geometric Brownian motion without drift: 1,000 paths with the 
 returns of the last 14 days, and beside it one with that of the last day. Hours in which a minute is missing are left
 out. A miner answers a minute before the start; here all know the price at the start.
 
-Without files: 1-minute recordings in the folder CRYPTO_TEST_DATA. The prior comes from recordings that share no day
-with them.
+Recordings lie in the folder CRYPTO_TEST_DATA. The prior of each is trained on those that share no day with it, nor come
+within 14 days of it (see bench.left_out).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from typing import Final
 
 import numpy as np
 
-from bench.forecast_prior import compute
+from bench.forecast_prior import recordings_of, unseen_by
 from bench.prior_rows import gather
 from bench.synth_score import MINUTES, PATHS, score
 from core.forecast_schema import QUANTILE_COLUMNS
@@ -42,7 +42,6 @@ __all__ = ["COINS", "Scored", "main", "minute_scales", "yardstick"]
 
 COINS: Final = ("bitcoin", "ethereum", "solana")
 _FILES: Final = ("train_1m_2021-04", "train_1m_2021-09_2021-10", "train_1m_2023-03_2023-05")
-_PRIOR_FILES: Final = ("train_5m_2022-04_2022-08", "train_5m_2025-01_2025-03")
 _HISTORY_MS: Final = 14 * DAY_MS
 _WINDOWS: Final = {"GBM of 14 days": 14 * 24 * MINUTES, "GBM of 1 day": 24 * MINUTES}
 _LOWER, _UPPER = QUANTILE_COLUMNS.index("q10"), QUANTILE_COLUMNS.index("q90")
@@ -173,22 +172,18 @@ def _ratios(sums: FloatArray) -> str:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print the table."""
     parser = argparse.ArgumentParser(prog="python -m bench synth_yardstick", description=__doc__)
-    parser.add_argument("files", nargs="*", type=Path, help="1-minute recordings")
-    parser.add_argument("--prior-from", nargs="*", type=Path, help="recordings of other days; none: no prior")
+    parser.add_argument("recordings", nargs="*", default=_FILES, help="names of 1-minute recordings in the folder")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args(arguments)
-    folder = Path(os.environ.get("CRYPTO_TEST_DATA", "-"))
-    files = options.files or [folder / f"{name}.parquet" for name in _FILES]
-    teachers = (
-        [folder / f"{name}.parquet" for name in _PRIOR_FILES] if options.prior_from is None else options.prior_from
-    )
-    if not all(file.exists() for file in (*files, *teachers)):
-        parser.error("set CRYPTO_TEST_DATA to the folder with the recordings, or name them")
-    prior = compute([gather(file) for file in teachers]) if teachers else None
+    teachers = {file.stem: file for file in recordings_of(Path(os.environ.get("CRYPTO_TEST_DATA", "-")))}
+    if not teachers.keys() >= set(options.recordings):
+        parser.error("set CRYPTO_TEST_DATA to the folder with the recordings")
+    rows = [gather(file) for file in teachers.values()]
     columns = [*(f"{name}, bp" for name in ("ours", *_WINDOWS)), *(f"ours / {name}" for name in _WINDOWS)]
     print("| recording | coin | hours |", " | ".join(columns), "|\n" + "|---" * (3 + len(columns)) + "|")
-    for file in files:
-        for line in _report(file.stem, yardstick(read_recording(file).prices, prior, options.seed)):
+    for name in options.recordings:
+        prior = unseen_by([teachers[name].name], rows)
+        for line in _report(name, yardstick(read_recording(teachers[name]).prices, prior, options.seed)):
             print(line, flush=True)
     return 0
 

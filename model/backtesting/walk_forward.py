@@ -30,6 +30,7 @@ class WalkOptions:
         step_min: origins lie on multiples of so many minutes in UTC.
         refit_min: minutes between two refits.
         min_history_hours: a coin is forecast once its prices go back so far.
+        at_ms: origins within these bounds, in order, instead of every `step_min` minutes.
     """
 
     start_ms: int | None = None
@@ -37,6 +38,7 @@ class WalkOptions:
     step_min: int = 30
     refit_min: int = 360
     min_history_hours: float = 24.0
+    at_ms: tuple[int, ...] | None = None
 
 
 def origins(recording: PriceHistory, options: WalkOptions) -> IntArray:
@@ -46,6 +48,8 @@ def origins(recording: PriceHistory, options: WalkOptions) -> IntArray:
     step = options.step_min * MINUTE_MS
     start = first if options.start_ms is None else max(first, options.start_ms)
     end = last if options.end_ms is None else min(last, options.end_ms)
+    if options.at_ms is not None:
+        return np.array([at for at in options.at_ms if start <= at <= end], dtype=np.int64)
     return np.arange(-(-start // step) * step, end + 1, step, dtype=np.int64)
 
 

@@ -46,10 +46,12 @@ def test_models_are_refitted_at_the_given_interval() -> None:
 
 
 def test_origins_lie_on_multiples_of_the_step_within_the_bounds() -> None:
-    """From the end of the minimal history, or the start asked for, to the last price or the end asked for."""
+    """From the end of the minimal history, or the start asked for, to the last price or the end asked for; named ones are kept."""
     prices = recording(hours=30)
     last_ms = int(prices["first"][0][-1])
     bounded = WalkOptions(START_MS + 25 * HOUR_MS + 1, START_MS + 27 * HOUR_MS, step_min=30)
     assert origins(prices, bounded).tolist() == [START_MS + n * HOUR_MS // 2 for n in (51, 52, 53, 54)]
     free = origins(prices, WalkOptions(step_min=30))
     assert (free[0], free[-1]) == (START_MS + 24 * HOUR_MS, last_ms - last_ms % (HOUR_MS // 2))
+    named = WalkOptions(START_MS + 25 * HOUR_MS, at_ms=tuple(START_MS + n * HOUR_MS for n in (24, 25, 28, 31)))
+    assert origins(prices, named).tolist() == [START_MS + n * HOUR_MS for n in (25, 28)]
