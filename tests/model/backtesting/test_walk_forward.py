@@ -46,7 +46,7 @@ def test_models_are_refitted_at_the_given_interval() -> None:
 
 
 def test_origins_lie_on_multiples_of_the_step_within_the_bounds() -> None:
-    """From the end of the minimal history, or the start asked for, to the last price or the end asked for; named ones are kept."""
+    """From the minimal history, or the start asked for, to the last price or the end; so are those that are named."""
     prices = recording(hours=30)
     last_ms = int(prices["first"][0][-1])
     bounded = WalkOptions(START_MS + 25 * HOUR_MS + 1, START_MS + 27 * HOUR_MS, step_min=30)
