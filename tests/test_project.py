@@ -15,6 +15,7 @@ import urllib.request
 import zipfile
 from collections.abc import Iterator
 from importlib.metadata import packages_distributions
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -51,13 +52,13 @@ def names(requirements: list[str]) -> set[str]:
 
 def test_the_product_declares_exactly_what_it_imports() -> None:
     """Each package that the product imports is in pyproject.toml, and none is there that it does not use."""
-    assert names(declared()[0]) == imported_distributions(*PRODUCT) | USED_WITHOUT_IMPORT
+    product, extras, _ = declared()
+    assert names(product + extras) == imported_distributions(*PRODUCT) | USED_WITHOUT_IMPORT
 
 
 def test_the_tests_import_only_what_is_declared() -> None:
     """A package that a test imports is a dependency of the product or of the development group."""
-    product, development = declared()
-    assert imported_distributions("tests", "tools") <= names(product + development)
+    assert imported_distributions("tests", "tools") <= names(list(chain(*declared())))
 
 
 @pytest.mark.parametrize("name", ["requirements.txt", "requirements-dev.txt"])
@@ -69,12 +70,12 @@ def test_requirement_files_follow_from_pyproject(name: str) -> None:
 @pytest.mark.parametrize("lock", ["requirements.lock", "requirements-dev.lock"])
 def test_locks_satisfy_pyproject(lock: str) -> None:
     """Every declared package is in the lock, in versions that the declaration allows."""
-    product, development = declared()
+    product, extras, development = declared()
     text = (PROJECT / lock).read_text(encoding="utf-8")
     locked: dict[str, list[str]] = {}
     for name, version in re.findall(r"^([\w.-]+)==([^\s;]+)", text, re.M):
         locked.setdefault(canonicalize_name(name), []).append(version)
-    for line in product + (development if "dev" in lock else []):
+    for line in product + (extras + development if "dev" in lock else []):
         wanted = Requirement(line)
         versions = locked.get(canonicalize_name(wanted.name), [])
         assert versions, line

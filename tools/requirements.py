@@ -20,22 +20,23 @@ _RESOLVE: Final = ("uv", "pip", "compile", "--quiet", "--universal", "--python-v
 _FORMAT: Final = ("--generate-hashes", "--no-header")
 
 
-def declared() -> tuple[list[str], list[str]]:
+def declared() -> tuple[list[str], list[str], list[str]]:
     """Requirements that pyproject.toml lists.
 
     Returns:
-        Those of the product, and those of the development group.
+        Those of the product, those of its extras, and those of the development group.
     """
     project = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))
-    return project["project"]["dependencies"], project["dependency-groups"]["dev"]
+    extras = [line for lines in project["project"]["optional-dependencies"].values() for line in lines]
+    return project["project"]["dependencies"], extras, project["dependency-groups"]["dev"]
 
 
 def requirement_files() -> dict[str, str]:
     """Text of each requirement file, by its name."""
-    product, development = declared()
+    product, extras, development = declared()
     return {
         "requirements.txt": "\n".join([_HEADER, *product, ""]),
-        "requirements-dev.txt": "\n".join([_HEADER, "-r requirements.txt", *development, ""]),
+        "requirements-dev.txt": "\n".join([_HEADER, "-r requirements.txt", *extras, *development, ""]),
     }
 
 

@@ -5,6 +5,17 @@ The alert process and the dashboard write to it; SQLite lets one of them write a
 """
 
 from alerts.store.database import AlertStore
+from alerts.store.outbox import Outbox
 from alerts.store.rows import DeadLetter, Delivery, DeliveryState, Episode, Evaluation, StoredRule, Told
 
-__all__ = ["AlertStore", "DeadLetter", "Delivery", "DeliveryState", "Episode", "Evaluation", "StoredRule", "Told"]
+__all__ = [
+    "AlertStore",
+    "DeadLetter",
+    "Delivery",
+    "DeliveryState",
+    "Episode",
+    "Evaluation",
+    "Outbox",
+    "StoredRule",
+    "Told",
+]

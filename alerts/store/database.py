@@ -11,7 +11,8 @@ from typing import Final, Self
 from alerts.alert import Alert, alert_from_json, alert_to_json
 from alerts.rules.rule import Rule
 from alerts.rules.table import RuleProblems, read_rule, write_rule
-from alerts.store.rows import DeadLetter, Delivery, DeliveryState, Episode, Evaluation, StoredRule, Told
+from alerts.store.outbox import delivery_of
+from alerts.store.rows import DeadLetter, DeliveryState, Episode, Evaluation, StoredRule, Told
 from alerts.store.schema import open_database, transaction, translated_errors
 from core.errors import BadInput
 from core.times import DAY_MS, now_ms
@@ -20,10 +21,6 @@ from core.wording import message
 __all__ = ["AlertStore"]
 
 _KEPT_MS: Final = 90 * DAY_MS
-_DUE: Final = (
-    "SELECT d.id, d.channel, a.body, d.attempts, d.first_tried_ms FROM deliveries d JOIN alerts a ON a.key = d.alert "
-    "WHERE d.state = 'due' AND d.due_ms <= ? ORDER BY d.due_ms, d.id LIMIT ?"
-)
 _DEAD: Final = (
     "SELECT d.id, d.channel, a.body, d.attempts, d.first_tried_ms, d.reason, d.done_ms "
     "FROM deliveries d JOIN alerts a ON a.key = d.alert WHERE d.state = 'dead' ORDER BY d.done_ms DESC, d.id LIMIT ?"
@@ -173,7 +170,7 @@ class AlertStore:
         """Deliveries that were given up, newest first."""
         with translated_errors():
             rows = self._connection.execute(_DEAD, (limit,)).fetchall()
-        return [DeadLetter(_delivery(row[:5]), row[5], row[6]) for row in rows]
+        return [DeadLetter(delivery_of(row[:5]), row[5], row[6]) for row in rows]
 
     def revive(self, delivery_id: int, now: int) -> None:
         """Try a dead delivery again from now on, as if it had not been tried."""
@@ -184,44 +181,11 @@ class AlertStore:
                 (now, delivery_id),
             )
 
-    # The outbox
-
-    def due(self, now: int, limit: int) -> list[Delivery]:
-        """Deliveries that are due, the longest waiting first."""
-        with translated_errors():
-            rows = self._connection.execute(_DUE, (now, limit)).fetchall()
-        return [_delivery(row) for row in rows]
-
-    def delivered(self, delivery_id: int, now: int) -> None:
-        """The receiver has taken a delivery."""
-        self._end(delivery_id, DeliveryState.DELIVERED, None, now)
-
-    def failed(self, delivery_id: int, reason: str, retry_at_ms: int) -> None:
-        """A delivery failed and is due again later."""
-        with transaction(self._connection):
-            self._connection.execute(
-                "UPDATE deliveries SET due_ms = ?, reason = ?, attempts = attempts + 1, "
-                "first_tried_ms = coalesce(first_tried_ms, ?) WHERE id = ? AND state = 'due'",
-                (retry_at_ms, reason, now_ms(), delivery_id),
-            )
-
-    def dead(self, delivery_id: int, reason: str, now: int) -> None:
-        """A delivery is given up."""
-        self._end(delivery_id, DeliveryState.DEAD, reason, now)
-
     def counts(self) -> dict[DeliveryState, int]:
         """Number of deliveries in each state."""
         with translated_errors():
             found = dict(self._connection.execute("SELECT state, count(*) FROM deliveries GROUP BY state").fetchall())
         return {state: int(found.get(state.value, 0)) for state in DeliveryState}
-
-    def _end(self, delivery_id: int, state: DeliveryState, reason: str | None, now: int) -> None:
-        with transaction(self._connection):
-            self._connection.execute(
-                "UPDATE deliveries SET state = ?, reason = ?, done_ms = ?, attempts = attempts + 1, "
-                "first_tried_ms = coalesce(first_tried_ms, ?) WHERE id = ? AND state = 'due'",
-                (state.value, reason, now, now, delivery_id),
-            )
 
     def _record(self, alert: Alert, held_until_ms: int | None, now: int) -> None:
         row = (alert.key, alert.rule, now, held_until_ms, alert_to_json(alert))
@@ -244,8 +208,3 @@ class AlertStore:
 
 def _rule_body(rule: Rule) -> str:
     return json.dumps(write_rule(rule), ensure_ascii=False)
-
-
-def _delivery(row: tuple[int, str, str, int, int | None]) -> Delivery:
-    number, channel, body, attempts, first_tried_ms = row
-    return Delivery(number, channel, alert_from_json(body), attempts, first_tried_ms)

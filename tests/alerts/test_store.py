@@ -11,7 +11,7 @@ import pytest
 
 from alerts.alert import Alert, AlertKind, Sight, alert_from_json, alert_key, alert_to_json
 from alerts.rules.table import read_rule
-from alerts.store import AlertStore, DeliveryState, Episode, Evaluation
+from alerts.store import AlertStore, DeliveryState, Episode, Evaluation, Outbox
 from core.errors import BadInput, ConfigurationError, DamagedFile
 
 SIGHT = Sight("bitcoin", 1_000, {"price": 101.5, "level": 100.0}, since_ms=900)
@@ -22,6 +22,17 @@ def alert(sight: Sight = SIGHT, channels: tuple[str, ...] = ("mail", "phone")) -
     """An alert of one sight on two channels."""
     key = alert_key(RULE.id, AlertKind.FIRED, [sight])
     return Alert(key, RULE.id, RULE.name, RULE.condition.KIND.value, AlertKind.FIRED, (sight,), "demo", channels)
+
+
+FOREVER_MS = 2**60
+
+
+@pytest.fixture
+def outbox(tmp_path: Path, store: AlertStore) -> Iterator[Outbox]:
+    """The deliveries of the store."""
+    del store  # creates the file
+    with Outbox(tmp_path / "alerts.db") as opened:
+        yield opened
 
 
 @pytest.fixture
@@ -45,14 +56,16 @@ def test_the_key_depends_on_rule_kind_subjects_and_beginnings_alone() -> None:
     assert key != alert_key("r", AlertKind.NORMAL, [SIGHT, other])
 
 
-def test_an_evaluation_is_stored_as_a_whole_and_told_once(store: AlertStore) -> None:
+def test_an_evaluation_is_stored_as_a_whole_and_told_once(store: AlertStore, outbox: Outbox) -> None:
     """States, cursors, alert and one delivery for each channel are there; the same alert again changes nothing."""
     episode = Episode(RULE.id, "bitcoin", 1, 1, 900, 1_000)
     for _ in range(2):
         store.commit(Evaluation([episode], {"bitcoin": 1_000}, [alert()]), now=2_000)
     assert store.episodes() == [episode]
     assert store.cursors() == {"bitcoin": 1_000}
-    assert [delivery.channel for delivery in store.due(2_000, 10)] == ["mail", "phone"]
+    assert outbox.due_channels(1_999) == []
+    assert outbox.due_channels(2_000) == ["mail", "phone"]
+    assert [delivery.channel for delivery in outbox.due(2_000, 10, "mail")] == ["mail"]
     (told,) = store.told()
     assert told.alert == alert()
     assert told.deliveries == {"mail": DeliveryState.DUE, "phone": DeliveryState.DUE}
@@ -66,31 +79,30 @@ def test_an_evaluation_that_fails_leaves_nothing(store: AlertStore) -> None:
     assert (store.episodes(), store.cursors(), store.told()) == ([], {}, [])
 
 
-def test_a_delivery_is_retried_given_up_and_revived(store: AlertStore) -> None:
+def test_a_delivery_is_retried_given_up_and_revived(store: AlertStore, outbox: Outbox) -> None:
     """It is due again at the time that was said, with its attempts counted, and a dead one only when revived."""
     store.commit(Evaluation(alerts=[alert(channels=("mail",))]), now=1_000)
-    (first,) = store.due(1_000, 10)
+    (first,) = outbox.due(1_000, 10, "mail")
     assert (first.attempts, first.first_tried_ms) == (0, None)
-    store.failed(first.id, "timeout", retry_at_ms=5_000)
-    assert store.due(4_999, 10) == []
-    (second,) = store.due(5_000, 10)
-    assert second.attempts == 1
-    assert second.first_tried_ms is not None
-    store.dead(second.id, "gone", 6_000)
-    assert store.due(2**60, 10) == []
+    outbox.failed(first.id, "timeout", retry_at_ms=5_000, now=2_000)
+    assert outbox.due(4_999, 10, "mail") == []
+    (second,) = outbox.due(5_000, 10, "mail")
+    assert (second.attempts, second.first_tried_ms) == (1, 2_000)
+    outbox.dead(second.id, "gone", 6_000)
+    assert outbox.due(FOREVER_MS, 10, "mail") == []
     (letter,) = store.dead_letters()
     assert (letter.reason, letter.at_ms, letter.delivery.alert) == ("gone", 6_000, alert(channels=("mail",)))
     store.revive(letter.delivery.id, 7_000)
-    (third,) = store.due(7_000, 10)
-    store.delivered(third.id, 8_000)
+    (third,) = outbox.due(7_000, 10, "mail")
+    outbox.delivered(third.id, 8_000)
     assert store.counts() == {DeliveryState.DUE: 0, DeliveryState.DELIVERED: 1, DeliveryState.DEAD: 0}
 
 
-def test_what_quiet_hours_hold_back_is_told_together_afterwards(store: AlertStore) -> None:
+def test_what_quiet_hours_hold_back_is_told_together_afterwards(store: AlertStore, outbox: Outbox) -> None:
     """Held alerts have no delivery; when they are released, one alert takes their place."""
     night = [alert(Sight(coin, 1_000, {}, 1_000)) for coin in ("bitcoin", "ethereum")]
     store.commit(Evaluation(alerts=night, held_until_ms={one.key: 9_000 for one in night}), now=1_500)
-    assert store.due(2**60, 10) == []
+    assert outbox.due(FOREVER_MS, 10, "mail") == []
     assert store.held(8_999) == []
     held = store.held(9_000)
     assert {one.key for one in held} == {one.key for one in night}
@@ -98,7 +110,7 @@ def test_what_quiet_hours_hold_back_is_told_together_afterwards(store: AlertStor
     morning = replace(held[0], key=alert_key(RULE.id, AlertKind.FIRED, sights), sights=sights, channels=("mail",))
     store.release([morning], held, 9_500)
     assert [told.alert for told in store.told()] == [morning]
-    assert len(store.due(9_500, 10)) == 1
+    assert len(outbox.due(9_500, 10, "mail")) == 1
     assert store.held(2**60) == []
 
 
@@ -117,7 +129,7 @@ def test_rules_of_the_dashboard_are_added_changed_and_removed(store: AlertStore)
         store.change_rule(number, changed)
 
 
-def test_states_of_rules_that_are_gone_are_forgotten(store: AlertStore) -> None:
+def test_states_of_rules_that_are_gone_are_forgotten(store: AlertStore, outbox: Outbox) -> None:
     """Only the named rules keep their episodes, and alerts are kept for 90 days."""
     day_ms = 86_400_000
     store.commit(Evaluation([Episode("a", "", 1, 1, 1, 1), Episode("b", "", 1, 1, 1, 1)], alerts=[alert()]), now=0)
@@ -125,7 +137,7 @@ def test_states_of_rules_that_are_gone_are_forgotten(store: AlertStore) -> None:
     assert [episode.rule for episode in store.episodes()] == ["b"]
     assert len(store.told()) == 1
     store.forget(["b"], now=91 * day_ms)
-    assert (store.told(), store.due(2**60, 10)) == ([], [])
+    assert (store.told(), outbox.due(FOREVER_MS, 10, "mail")) == ([], [])
 
 
 def test_another_connection_sees_changes_and_a_newer_or_damaged_file_is_refused(tmp_path: Path) -> None:
