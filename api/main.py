@@ -65,7 +65,8 @@ class _FilteredApi(FastAPI):
         kept = AnswerPath(application, self.state.clock, may_see(token), is_private=token is not None)
         answers = HeadRequests(kept)
         filtered = RequestFilter(answers, settings, self.state.clock)
-        recorded = RequestRecord(filtered, self.state.measures, RouteNames(self.routes))
+        names = RouteNames(self.routes)
+        recorded = RequestRecord(filtered, self.state.measures, names, logs=settings.access_log)
         if not settings.cors_origins:
             return recorded
         return CORSMiddleware(

@@ -62,8 +62,8 @@ def _serve(settings: Settings, _given: Namespace) -> int:
         timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=3,
         access_log=False,
+        log_config=None,
         log_level="warning",
-        use_colors=False,
     )
     with suppress(KeyboardInterrupt):  # uvicorn raises Ctrl+C again after it has shut down in order
         ApiServer(config, application.state.events).run(sockets=listeners)

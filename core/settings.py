@@ -14,6 +14,7 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from core.errors import ConfigurationError
+from core.logs import LogFormat
 from core.price_rules import COIN_ID
 from core.times import parse_iso
 from core.wording import Message, Value, message, sentences
@@ -102,6 +103,9 @@ class Settings(BaseSettings):
     retention_days: int = Field(90, ge=15, le=3650)
     train_days: int = Field(14, ge=1, le=60)
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    log_format: LogFormat = "text"
+    log_file: Path | None = None
+    access_log: bool = False
 
     @field_validator("coins", "cors_origins", "allowed_hosts", "embed_origins", mode="before")
     @classmethod
@@ -150,7 +154,7 @@ class Settings(BaseSettings):
             raise PydanticCustomError("settings.secret", "4 to 512 ASCII characters without spaces")
         return value
 
-    @field_validator("data_dir", "models_dir", "replay")
+    @field_validator("data_dir", "models_dir", "log_file", "replay")
     @classmethod
     def _from_project(cls, value: Path | None, info: Any) -> Path | None:
         """Resolve folders from the checkout, if this is one, and a recording from the current folder."""

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
+
 from core.logs import configure_logging
 from core.processes.lifecycle import run_main
 from suite.cli import parse_arguments
 from suite.console import Console
+from suite.log_file import LogFile
 from suite.run import Suite
 
 __all__ = ["main"]
@@ -22,5 +25,7 @@ def main() -> int:
 
 def _run() -> int:
     settings = parse_arguments()
-    configure_logging(settings.log_level)
-    return Suite(settings, Console()).run()
+    configure_logging(settings.log_level, settings.log_format)
+    with ExitStack() as stack:
+        file = None if settings.log_file is None else stack.enter_context(LogFile(settings.log_file))
+        return Suite(settings, Console(log_format=settings.log_format, file=file)).run()

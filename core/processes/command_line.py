@@ -98,7 +98,7 @@ def run_command(
     def main() -> int:
         given = line.parse_args(arguments)
         settings = load_settings()
-        configure_logging(settings.log_level)
+        configure_logging(settings.log_level, settings.log_format)
         return step(settings, given)
 
     return run_step(main)

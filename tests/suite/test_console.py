@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -13,6 +15,7 @@ from core.workspace import open_workspace
 from suite.banner import addresses, banner
 from suite.browser import has_display
 from suite.console import Console
+from suite.log_file import LogFile
 
 
 class Terminal(io.StringIO):
@@ -48,6 +51,46 @@ def test_the_console_survives_a_closed_pipe() -> None:
     console.warn("ninguém lê")
     with pytest.raises(BrokenPipeError):
         stream.close()
+
+
+def test_json_lines_name_their_process() -> None:
+    """Records of children get the child's name, plain lines become messages, the suite's own texts records."""
+    output = io.StringIO()
+    console = Console(output, log_format="json")
+    console.log(
+        "api", '{"time": "2026-11-29T00:00:00.000+00:00", "level": "error", "message": "não lê", "status": 500}'
+    )
+    console.log("dashboard", "Traceback (most recent call last):")
+    console.log("dashboard", "[1, 2]")
+    console.warn("duas\nlinhas")
+    records = [json.loads(line) for line in output.getvalue().splitlines()]
+    assert records[0] == {
+        "process": "api",
+        "time": "2026-11-29T00:00:00.000+00:00",
+        "level": "error",
+        "message": "não lê",
+        "status": 500,
+    }
+    told = [(record["process"], record["level"], record["message"]) for record in records[1:]]
+    assert told == [
+        ("dashboard", "info", "Traceback (most recent call last):"),
+        ("dashboard", "info", "[1, 2]"),
+        ("suite", "warning", "duas\nlinhas"),
+    ]
+
+
+def test_the_file_has_the_lines_without_colour(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A terminal in colour and a file in plain text get the same lines; a closed pipe does not end the file."""
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    path, terminal = tmp_path / "suite.log", Terminal()
+    with LogFile(path) as file:
+        console = Console(terminal, file=file)
+        console.log("api", "olá")
+        terminal.close()
+        console.fail("parou")
+        console.fail("parou de novo")
+    assert path.read_text(encoding="utf-8").splitlines() == ["api       | olá", "parou", "parou de novo"]
 
 
 @pytest.mark.parametrize(

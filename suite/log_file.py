@@ -1,0 +1,49 @@
+"""The file that run_all.py keeps of its output; it never grows without limit."""
+
+from __future__ import annotations
+
+import logging
+from contextlib import suppress
+from logging.handlers import RotatingFileHandler
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+__all__ = ["LogFile"]
+
+_MAX_BYTES: Final = 10_000_000
+_KEPT: Final = 5
+
+
+class LogFile:
+    """Appends lines; a file that would grow beyond its size becomes `name.1`, and older ones go; a context manager.
+
+    Lines that the disk refuses are lost, and the suite runs on.
+    """
+
+    def __init__(self, path: Path, max_bytes: int = _MAX_BYTES, kept: int = _KEPT) -> None:
+        """Open the file.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._handler = _Handler(path, maxBytes=max_bytes, backupCount=kept, encoding="utf-8", errors="replace")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with suppress(OSError):  # the last lines, on a full disk
+            self._handler.close()
+
+    def write(self, line: str) -> None:
+        """Append a line; for one thread at a time or several."""
+        self._handler.handle(logging.makeLogRecord({"msg": line}))
+
+
+class _Handler(RotatingFileHandler):
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - the name in the standard library
+        """Leave the line out: to report a full disk, by a line for each line, would help nobody."""

@@ -1,0 +1,41 @@
+"""The file of the suite's output is rotated, and a disk that refuses it stops nothing."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from suite.log_file import LogFile
+
+
+def test_the_file_is_rotated_and_the_oldest_goes(tmp_path: Path) -> None:
+    """No file exceeds its size, only so many are kept, and the newest lines are all there in order."""
+    path = tmp_path / "registros" / "suite.log"
+    with LogFile(path, max_bytes=100, kept=2) as file:
+        for number in range(40):
+            file.write(f"linha {number:03}")
+    files = [path.with_name("suite.log.2"), path.with_name("suite.log.1"), path]
+    assert sorted(path.parent.iterdir()) == sorted(files)
+    lines = [line for each in files for line in each.read_text(encoding="utf-8").splitlines()]
+    assert lines == [f"linha {number:03}" for number in range(40 - len(lines), 40)]
+    assert all(each.stat().st_size <= 100 for each in files)
+
+
+def test_a_second_start_goes_on_with_the_file(tmp_path: Path) -> None:
+    """What is there stays."""
+    path = tmp_path / "suite.log"
+    for text in ("antes", "depois"):
+        with LogFile(path) as file:
+            file.write(text)
+    assert path.read_text(encoding="utf-8").splitlines() == ["antes", "depois"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs /dev/full")
+def test_a_full_disk_stops_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    """Lines that cannot be written are left out in silence."""
+    with LogFile(Path("/dev/full"), max_bytes=0) as file:
+        for _ in range(3):
+            file.write("x" * 10_000)
+    assert capsys.readouterr() == ("", "")
