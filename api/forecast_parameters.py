@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Annotated, Final
 
 from fastapi import Query
 from pydantic import AfterValidator, BaseModel, Field
 from pydantic_core import PydanticCustomError
 
+from api.field_choice import ALL_FIELDS, among, chosen_fields, field_names, list_pattern
 from api.forecast_schemas import Forecast
 from api.parameters import MAX_LIST_LENGTH
 from api.table_formats import ListFormat
@@ -19,30 +19,14 @@ __all__ = ["ForecastQuery", "ForecastQueryDep", "ForecastsQueryDep"]
 _MAX_COINS: Final = 300
 _LEVELS: Final = tuple(f"{level:g}" for level in QUANTILES)
 _FIELDS: Final = tuple(Forecast.model_fields)
-
-
-def _among(text: str, known: Iterable[str]) -> str:
-    """Accept names of `known` with commas between them.
-
-    Raises:
-        PydanticCustomError: another name is there.
-    """
-    names = list(known)
-    if not set(text.split(",")) <= set(names):
-        raise PydanticCustomError("parameter.not_among", "another name", {"known": ", ".join(names)})
-    return text
+_USUAL_FIELDS: Final = tuple(name for name in _FIELDS if name != "trajetoria")
+"""The path is half of a forecast's bytes; any of its steps comes with `horizonte`."""
 
 
 def _coin_names(text: str) -> str:
     if not all(name.strip() for name in text.split(",")) or text.count(",") >= _MAX_COINS:
         raise PydanticCustomError("parameter.not_coins", "not a list of coins", {"most": _MAX_COINS})
     return text
-
-
-def _pattern(names: Iterable[str]) -> dict[str, str]:
-    """The form of such a list for the OpenAPI document."""
-    one = "|".join(name.replace(".", r"\.") for name in names)
-    return {"pattern": f"^({one})(,({one}))*$"}
 
 
 class ForecastQuery(BaseModel):
@@ -55,9 +39,9 @@ class ForecastQuery(BaseModel):
             description=f"Quantis a mais, com vírgulas entre eles: {', '.join(_LEVELS)}",
             examples=["0.1,0.5,0.9"],
             max_length=100,
-            json_schema_extra=_pattern(_LEVELS),
+            json_schema_extra=list_pattern(_LEVELS),
         ),
-        AfterValidator(lambda text: _among(text, _LEVELS)),
+        AfterValidator(lambda text: among(text, _LEVELS)),
     ] = None
 
     def levels(self) -> tuple[float, ...] | None:
@@ -81,12 +65,13 @@ class ForecastsQuery(ForecastQuery):
     campos: Annotated[
         str | None,
         Field(
-            description="Só estes campos, com vírgulas entre eles; sem ele, todos",
+            description=f"Só estes campos, com vírgulas entre eles, ou `{ALL_FIELDS}`; sem ele, todos menos "
+            "`trajetoria`",
             examples=["id,previsao,intervalos"],
             max_length=1000,
-            json_schema_extra=_pattern(_FIELDS),
+            json_schema_extra=list_pattern(_FIELDS, ALL_FIELDS),
         ),
-        AfterValidator(lambda text: _among(text, _FIELDS)),
+        AfterValidator(lambda text: field_names(text, _FIELDS)),
     ] = None
     formato: ListFormat | None = Field(None, description="Como a tabela vem; sem ele decide o cabeçalho `Accept`")
 
@@ -96,8 +81,7 @@ class ForecastsQuery(ForecastQuery):
 
     def fields(self) -> list[str]:
         """The fields asked for, in the order in which answers have them."""
-        wanted = _FIELDS if self.campos is None else self.campos.split(",")
-        return [name for name in _FIELDS if name in wanted]
+        return chosen_fields(self.campos, _FIELDS, _USUAL_FIELDS)
 
 
 ForecastQueryDep = Annotated[ForecastQuery, Query()]

@@ -11,6 +11,7 @@ from api.forecast_rows import Wanted, forecast_rows
 from api.forecast_schemas import ChosenForecast, Forecast
 from api.parameters import CoinName
 from api.request_context import ContextDep
+from api.shown_numbers import shown_body
 from api.versions import Basis
 from core.reading.answers import outlook
 from core.reading.csv_export import file_name
@@ -33,7 +34,7 @@ forecast_router = APIRouter(tags=["previsoes"])
 def get_forecasts(request: Request, context: ContextDep, query: ForecastsQueryDep) -> Response:
     """As previsões mais novas, cada uma como em `/prever/{moeda}`: uma resposta basta para seguir todas as moedas.
 
-    `campos` escolhe campos. Moedas que ainda não têm previsão ficam de fora.
+    `campos` escolhe campos; a trajetória só vem se for pedida. Moedas que ainda não têm previsão ficam de fora.
     """
     readers = context.readers
     names = query.names()
@@ -78,4 +79,4 @@ def get_forecast(request: Request, context: ContextDep, moeda: CoinName, query: 
         interval_s=request.app.state.settings.interval,
         quantiles=query.levels(),
     )
-    return context.json(body)
+    return context.json(shown_body(body.model_dump()))

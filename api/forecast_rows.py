@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from api.conversions import REGIMES, SHOWN_INTERVALS, UNTESTED
+from api.shown_numbers import shown_table
 from core.answers.regime import regime
 from core.forecast_schema import COLUMN_OF_QUANTILE, HORIZONS_MIN, INTERVALS, QUANTILE_COLUMNS, forecast_id
 from core.price_store import Coin
@@ -44,7 +45,7 @@ def forecast_rows(
     workspace: Workspace,
     interval_s: float,
 ) -> pa.Table:
-    """One row per coin that has a forecast, in the order of `coins`.
+    """One row per coin that has a forecast, in the order of `coins`, its numbers as `api/shown_numbers.py` has them.
 
     Args:
         coins: which coins.
@@ -93,7 +94,7 @@ def forecast_rows(
         "proxima_em": _times(created_ms + round(1000 * interval_s)),
         "id_previsao": [forecast_id(source, coin.id, ms, wanted.horizon_min) for source, coin, ms in ids],
     }
-    return pa.table(columns)
+    return shown_table(pa.table(columns))
 
 
 def _times(ms: npt.NDArray[np.int64]) -> pa.Array:

@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import ConfigDict, Field
 
-from api.schemas import Body, CoinId, Currency, ForecastId, Money, SourceName, Symbol, Timestamp, one_of
+from api.schemas import (
+    Body,
+    CoinId,
+    Currency,
+    ForecastId,
+    Money,
+    SourceName,
+    Symbol,
+    Timestamp,
+    one_of,
+    without_required,
+)
 from core.forecast_schema import KIND_BASELINE, KIND_MODEL
 
 __all__ = [
@@ -152,14 +163,10 @@ class Forecast(Body):
     id_previsao: ForecastId
 
 
-def _without_required(schema: dict[str, Any]) -> None:
-    schema.pop("required", None)
-
-
 class ChosenForecast(Forecast):
-    """Uma previsão com os campos pedidos em `campos`; sem o parâmetro, com todos."""
+    """Uma previsão com os campos pedidos em `campos`; sem o parâmetro, sem `trajetoria`."""
 
-    model_config = ConfigDict(title="Previsao de uma lista", json_schema_extra=_without_required)
+    model_config = ConfigDict(title="Previsao de uma lista", json_schema_extra=without_required)
 
 
 class LevelAnswer(Body):

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Callable, Mapping
+from functools import lru_cache, partial
 from typing import Final
 
 import numpy as np
@@ -19,6 +19,8 @@ _LEAST_WITH_EXPONENT: Final = 1e10
 
 _DATE_END: Final = 10
 _UTC_SUFFIX: Final = '+00:00"'
+_FIRST_PRINTED: Final = 32
+"""JSON escapes the characters before it."""
 
 
 def json_rows(table: pa.Table) -> bytes:
@@ -26,7 +28,7 @@ def json_rows(table: pa.Table) -> bytes:
 
     Args:
         table: columns of numbers, booleans, texts (plain or dictionary), times in milliseconds (read as UTC),
-            structs of these and lists of one length of these; a number that is not finite becomes null.
+            structs of these, and lists of structs, all of one length; a number that is not finite becomes null.
 
     Raises:
         TypeError: a column has another type.
@@ -36,7 +38,7 @@ def json_rows(table: pa.Table) -> bytes:
 
 def json_objects(table: pa.Table) -> list[bytes]:
     """The rows one by one: a JSON object for each."""
-    rows = _objects({name: table[name].combine_chunks() for name in table.column_names})
+    rows = _objects(_columns(table))
     return [text.encode() for text in rows.to_pylist()]
 
 
@@ -55,68 +57,144 @@ def _joined(table: pa.Table) -> bytes:
     """The rows as JSON objects with commas between them."""
     if not table.num_rows:
         return b""
-    columns = {name: table[name].combine_chunks() for name in table.column_names}
-    _, offsets, texts = _objects(columns, ",").buffers()  # the texts lie one after another
+    _, offsets, texts = _objects(_columns(table), ",").buffers()  # the texts lie one after another
     end = np.frombuffer(offsets, np.int32)[table.num_rows]
     following: bytes = texts.slice(1, end - 1).to_pybytes()
     return following
 
 
-def _objects(columns: dict[str, pa.Array], before: str = "") -> pa.Array:
+def _columns(table: pa.Table) -> dict[str, pa.Array]:
+    return {name: table[name].combine_chunks() for name in table.column_names}
+
+
+class _Objects:
+    """The objects of some rows as they are put together: texts that every row has, and columns of texts.
+
+    Columns of one type become texts in one go, for each call of pyarrow costs as much as a hundred values.
+    """
+
+    def __init__(self, rows: int) -> None:
+        self._rows = rows
+        self._pieces: list[pa.Array | str | None] = [""]
+        self._waiting: dict[Callable[[pa.Array], pa.Array], list[tuple[int, pa.Array]]] = {}
+
+    def text(self, text: str) -> None:
+        """Add a text that is the same in every row."""
+        if isinstance(self._pieces[-1], str):
+            self._pieces[-1] += text
+        else:
+            self._pieces.append(text)
+
+    def fields(self, columns: Mapping[str, pa.Array]) -> None:
+        """Add an object with these columns."""
+        self.text("{")
+        for place, (name, column) in enumerate(columns.items()):
+            self.text(f"{',' if place else ''}{_quoted(name)}:")
+            self._values(column)
+        self.text("}")
+
+    def joined(self) -> pa.Array:
+        """One text per row."""
+        for write, leaves in self._waiting.items():
+            texts = write(pa.concat_arrays([column for _, column in leaves]))
+            for number, (place, _) in enumerate(leaves):
+                self._pieces[place] = texts.slice(number * self._rows, self._rows)
+        if len(self._pieces) == 1:
+            return pa.repeat(self._pieces[0], self._rows)
+        return pc.binary_join_element_wise(*self._pieces, "", null_handling="replace", null_replacement="null")
+
+    def _values(self, column: pa.Array) -> None:
+        """Add the values of a column; null stays null."""
+        kind = column.type
+        if pa.types.is_floating(kind):
+            self._wait(number_texts, column.cast(pa.float64()))
+        elif pa.types.is_timestamp(kind):
+            self._times(column)
+        elif pa.types.is_dictionary(kind):
+            self._coded(column)
+        elif pa.types.is_struct(kind) and not column.null_count:
+            self.fields(_children(column))
+        else:
+            self._pieces.append(_texts(column))
+
+    def _times(self, column: pa.Array) -> None:
+        """Add times; their quotes belong to the text around them unless one is null."""
+        column = column.cast(pa.timestamp("ms"))
+        if column.null_count:
+            self._wait(_quoted_times, column)
+            return
+        self.text('"')
+        self._wait(_times, column)
+        self.text(_UTC_SUFFIX)
+
+    def _coded(self, column: pa.DictionaryArray) -> None:
+        """Add coded values, each different one written once."""
+        written = [json.dumps(value, ensure_ascii=False) for value in column.dictionary.to_pylist()]
+        if len(written) == 1 and not column.null_count:
+            self.text(written[0])
+        else:
+            self._pieces.append(pa.array(written, pa.string()).take(column.indices))
+
+    def _wait(self, write: Callable[[pa.Array], pa.Array], column: pa.Array) -> None:
+        self._waiting.setdefault(write, []).append((len(self._pieces), column))
+        self._pieces.append(None)
+
+
+def _objects(columns: Mapping[str, pa.Array], before: str = "") -> pa.Array:
     """One JSON object per row as text, each with `before` in front of it."""
-    pieces: list[pa.Array | str] = [before + "{"]
-    for place, (name, column) in enumerate(columns.items()):
-        _append(pieces, f"{',' if place else ''}{json.dumps(name)}:")
-        _append(pieces, _texts(column))
-    _append(pieces, "}")
-    if len(pieces) == 1:
-        return pa.repeat(pieces[0], len(next(iter(columns.values()))))
-    return pc.binary_join_element_wise(*pieces, "", null_handling="replace", null_replacement="null")
+    objects = _Objects(len(next(iter(columns.values()))))
+    objects.text(before)
+    objects.fields(columns)
+    return objects.joined()
 
 
-def _append(pieces: list[pa.Array | str], piece: pa.Array | str) -> None:
-    """Add a piece; texts that are the same in every row join the text before them."""
-    if isinstance(piece, str) and isinstance(pieces[-1], str):
-        pieces[-1] += piece
-    else:
-        pieces.append(piece)
-
-
-def _texts(column: pa.Array) -> pa.Array | str:  # noqa: PLR0911 - one kind of column after another
-    """Each value as JSON text; null stays null. One text for a column that says the same in every row."""
+def _texts(column: pa.Array) -> pa.Array:
+    """Each value as JSON text; null stays null."""
     kind = column.type
-    if pa.types.is_floating(kind):
-        return number_texts(column)
     if pa.types.is_integer(kind) or pa.types.is_boolean(kind) or pa.types.is_null(kind):
         return column.cast(pa.string())
-    if pa.types.is_timestamp(kind):
-        return _times(column)
-    if pa.types.is_dictionary(kind):
-        return _quoted(column)
-    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
-        return _quoted(column.dictionary_encode())
+    if pa.types.is_string(kind):
+        return _quoted_texts(column)
     if pa.types.is_struct(kind):
-        return _structs(column)
+        return pc.if_else(column.is_valid(), _objects(_children(column)), None)
     if pa.types.is_fixed_size_list(kind):
         return _lists(column)
     raise TypeError(f"no JSON for a column of {kind}")
 
 
-def _structs(column: pa.StructArray) -> pa.Array:
-    """JSON objects."""
-    objects = _objects({field.name: column.field(place) for place, field in enumerate(column.type)})
-    return pc.if_else(column.is_valid(), objects, None)
+def _children(column: pa.StructArray) -> dict[str, pa.Array]:
+    return {field.name: column.field(place) for place, field in enumerate(column.type)}
 
 
 def _lists(column: pa.FixedSizeListArray) -> pa.Array:
-    """JSON lists, all of one length."""
+    """JSON lists of objects, all of one length."""
     size = column.type.list_size
     offsets = pa.array(range(0, size * len(column) + 1, size), pa.int32())
-    values = column.flatten()
-    texts = _texts(values)
-    texts = pa.repeat(texts, len(values)) if isinstance(texts, str) else texts
-    joined = pc.binary_join(pa.ListArray.from_arrays(offsets, texts), ",")
+    joined = pc.binary_join(pa.ListArray.from_arrays(offsets, _texts(column.flatten())), ",")
     return pc.binary_join_element_wise("[", joined, "]", "")
+
+
+@lru_cache(maxsize=1024)
+def _quoted(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)
+
+
+def _quoted_texts(column: pa.StringArray) -> pa.Array:
+    """JSON strings, escaped one by one only where one needs it."""
+    if _is_plain(column):
+        return pc.binary_join_element_wise('"', column, '"', "")
+    coded = column.dictionary_encode()
+    return pa.array([_quoted(text) for text in coded.dictionary.to_pylist()], pa.string()).take(coded.indices)
+
+
+def _is_plain(column: pa.StringArray) -> bool:
+    """Whether no text has a character that JSON escapes."""
+    _, offsets, data = column.buffers()
+    places = np.frombuffer(offsets, np.int32)[column.offset : column.offset + len(column) + 1]
+    if data is None or not len(column):
+        return True
+    content = np.frombuffer(data, np.uint8)[places[0] : places[-1]]
+    return not ((content < _FIRST_PRINTED) | (content == ord('"')) | (content == ord("\\"))).any()
 
 
 def number_texts(column: pa.Array) -> pa.Array:
@@ -133,15 +211,10 @@ def number_texts(column: pa.Array) -> pa.Array:
 
 
 def _times(column: pa.Array) -> pa.Array:
-    """ISO 8601 in UTC with milliseconds, as core.times.iso writes it."""
-    written = column.cast(pa.timestamp("ms")).cast(pa.string())
-    with_t = pc.utf8_replace_slice(written, _DATE_END, _DATE_END + 1, "T")
-    return pc.binary_join_element_wise('"', with_t, _UTC_SUFFIX, "")
+    """ISO 8601 in UTC with milliseconds, as core.times.iso writes it, without the offset."""
+    written = column.cast(pa.string()).cast(pa.binary())
+    return pc.binary_replace_slice(written, _DATE_END, _DATE_END + 1, b"T").cast(pa.string())
 
 
-def _quoted(column: pa.DictionaryArray) -> pa.Array | str:
-    """JSON strings, each different text escaped once."""
-    escaped = [json.dumps(text, ensure_ascii=False) for text in column.dictionary.to_pylist()]
-    if len(escaped) == 1 and not column.null_count:
-        return escaped[0]
-    return pa.array(escaped, pa.string()).take(column.indices)
+def _quoted_times(column: pa.Array) -> pa.Array:
+    return pc.binary_join_element_wise('"', _times(column), _UTC_SUFFIX, "")

@@ -10,11 +10,15 @@ from fastapi import Path, Query
 from pydantic import AfterValidator, BaseModel, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
+from api.field_choice import ALL_FIELDS, chosen_fields, field_names, list_pattern
 from api.table_formats import ListFormat
+from api.table_schemas import CandleRow, PriceRow
 from core.reading.tables import Page
 from core.times import DAY_MS, HOUR_MS, MINUTE_MS, parse_iso
 
 __all__ = [
+    "DETAILS",
+    "FIRST",
     "MAX_LIST_LENGTH",
     "CoinName",
     "HistoryQueryDep",
@@ -33,6 +37,15 @@ _MAX_MS: Final = 253_402_300_799_999
 MAX_LIST_LENGTH: Final = 5_000
 """Characters of a list of coins: percent-encoded they fit into the 64 KiB that a request line may have."""
 
+FIRST: Final = "horario"
+"""The field by which lists are paged."""
+
+DETAILS: Final = ("valor_de_mercado", "volume", "coletado_em")
+"""Fields of a stored price that come only when asked for: they change in every row and are two thirds of it."""
+
+_PRICE_FIELDS: Final = tuple(PriceRow.__annotations__)
+_CANDLE_FIELDS: Final = tuple(CandleRow.__annotations__)
+_HISTORY_FIELDS: Final = tuple(dict.fromkeys((*_PRICE_FIELDS, *_CANDLE_FIELDS)))
 _MAX_LEVEL: Final = 1e15
 _MAX_POSITIONS: Final = 20
 _QUANTITY: Final = r"([0-9]{0,14}[1-9][0-9]{0,14}(\.[0-9]{1,15})?|[0-9]{1,15}\.[0-9]{0,14}[1-9][0-9]{0,14})"
@@ -178,6 +191,23 @@ class HistoryQuery(TableQuery):
     intervalo: PriceInterval | None = Field(
         None, description="Junta os preços por intervalo (abertura, máximo, mínimo, fechamento); sem ele, cada preço"
     )
+    campos: Annotated[
+        str | None,
+        Field(
+            description=f"Só `horario` e estes campos, com vírgulas entre eles, ou `{ALL_FIELDS}`; sem ele, todos "
+            f"menos {', '.join(f'`{name}`' for name in DETAILS)}",
+            examples=["horario,preco,volume"],
+            max_length=1000,
+            json_schema_extra=list_pattern(_HISTORY_FIELDS, ALL_FIELDS),
+        ),
+        AfterValidator(lambda text: field_names(text, _HISTORY_FIELDS)),
+    ] = None
+
+    def fields(self) -> list[str]:
+        """The fields asked for that the rows have, in the order in which answers have them; the time always."""
+        known = _PRICE_FIELDS if self.intervalo is None else _CANDLE_FIELDS
+        usual = [name for name in known if name not in DETAILS]
+        return chosen_fields(self.campos and f"{FIRST},{self.campos}", known, usual)
 
 
 class LevelQuery(BaseModel):

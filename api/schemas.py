@@ -36,6 +36,11 @@ def one_of(*values: str) -> dict[str, JsonValue]:
     return {"enum": list(values)}
 
 
+def without_required(schema: dict[str, Any]) -> None:
+    """For the description of a row of which fields can be chosen: none is certain to be there."""
+    schema.pop("required", None)
+
+
 Timestamp = Annotated[
     str,
     Field(

@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Sequence
 from urllib.parse import urlencode
 
 import pyarrow as pa
 from fastapi import APIRouter, Request, Response
 
 from api.described_answers import LIST_ANSWERS, TABLE_ANSWERS
-from api.parameters import CoinName, HistoryQueryDep, ListQueryDep, LogQueryDep, TableQuery, TimeForm
+from api.parameters import DETAILS, FIRST, CoinName, HistoryQueryDep, ListQueryDep, LogQueryDep, TableQuery, TimeForm
 from api.request_context import ContextDep
 from api.table_formats import unix_times
 from api.table_rows import candle_rows, logged_rows, price_rows, quote_rows
-from api.table_schemas import CandleRow, CoinQuote, LoggedForecastRow, PriceRow
+from api.table_schemas import CandleRow, ChosenPriceRow, CoinQuote, LoggedForecastRow
 from api.versions import Basis
 from core.reading.csv_export import file_name
 from core.reading.tables import Page
 from core.times import HOUR_MS
 
 __all__ = ["table_router"]
-
-_FIRST: Final = "horario"
 
 table_router = APIRouter()
 
@@ -72,21 +70,27 @@ def get_logged_forecasts(request: Request, context: ContextDep, moeda: CoinName,
     tags=["moedas"],
     response_description="Uma página; `Link` leva à próxima",
     responses=TABLE_ANSWERS,
-    response_model=list[PriceRow] | list[CandleRow],
+    response_model=list[ChosenPriceRow] | list[CandleRow],
 )
 def get_history(request: Request, context: ContextDep, moeda: CoinName, query: HistoryQueryDep) -> Response:
-    """Os preços guardados, cada um no horário em que o CoinGecko o atualizou, ou juntos por `intervalo`."""
+    """Os preços guardados, cada um no horário em que o CoinGecko o atualizou, ou juntos por `intervalo`.
+
+    Valor de mercado, volume e horário da coleta vêm com `campos`.
+    """
     page = query.page()
     coin = context.readers.resolve(moeda)
     step_ms = 0 if query.intervalo is None else query.intervalo.step_ms
     context.depends_on_range(Basis.PRICES, page.end_ms + step_ms)
+    fields = query.fields()
     if query.intervalo is None:
-        rows = price_rows(coin, context.readers.price_table(coin.id, _one_more(page)), context.workspace)
+        bare = not set(fields) & set(DETAILS)
+        prices = context.readers.price_table(coin.id, _one_more(page), bare=bare)
+        rows = price_rows(coin, prices, context.workspace)
     else:
         candles = context.readers.candle_table(coin.id, step_ms, _one_more(page))
         rows = candle_rows(coin, candles, context.workspace)
     name = file_name("historico", coin, context.workspace)
-    return _page_answer(request, context, query, rows, name)
+    return _page_answer(request, context, query, rows, name, fields=fields)
 
 
 def _one_more(page: Page) -> Page:
@@ -94,18 +98,27 @@ def _one_more(page: Page) -> Page:
     return Page(page.start_ms, page.end_ms, page.limit + 1, page.ascending)
 
 
-def _page_answer(request: Request, context: ContextDep, query: TableQuery, rows: pa.Table, name: str) -> Response:
-    """The rows of the page in the format asked for, with links to the first page and, where there is one, the next.
+def _page_answer(
+    request: Request,
+    context: ContextDep,
+    query: TableQuery,
+    rows: pa.Table,
+    name: str,
+    *,
+    fields: Sequence[str] | None = None,
+) -> Response:
+    """The page in the format asked for, with links to the first page and, where there is one, the next.
 
     Ascending there always is a next one: it begins where new rows will come.
     """
-    times_ms = rows[_FIRST].cast(pa.int64())
+    times_ms = rows[FIRST].cast(pa.int64())
     has_more = rows.num_rows > query.limite
     rows = rows.slice(0, query.limite)
     last = str(times_ms[rows.num_rows - 1].as_py()) if rows.num_rows else query.apos
     links = [_link(request, None, "first")]
     if last is not None and (has_more or query.page().ascending):
         links.append(_link(request, last, "next"))
+    rows = rows if fields is None else rows.select(fields)
     answer = context.table(_shown(rows, query.tempo), query.formato, name)
     answer.headers["Link"] = ", ".join(links)
     return answer

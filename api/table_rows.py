@@ -42,7 +42,7 @@ def logged_rows(coin: Coin, logged: pa.Table, horizon_min: int, workspace: Works
         id_previsao=ids,
         horario=logged["origin"],
         horario_previsto=logged["target"],
-        horizonte=pa.repeat(horizon_min, logged.num_rows),
+        horizonte=horizon_min,
         moeda=coin.symbol,
         id=coin.id,
         preco_atual=logged["price_origin"],
@@ -60,16 +60,15 @@ def logged_rows(coin: Coin, logged: pa.Table, horizon_min: int, workspace: Works
 
 
 def price_rows(coin: Coin, prices: pa.Table, workspace: Workspace) -> pa.Table:
-    """Stored prices, from a table of PRICE_TABLE."""
+    """Stored prices, from a table of PRICE_TABLE or of its first two columns."""
+    details = {"valor_de_mercado": "market_cap", "volume": "volume", "coletado_em": "fetched"}
     return _table(
         workspace,
         horario=prices["time"],
         moeda=coin.symbol,
         id=coin.id,
         preco=prices["price"],
-        valor_de_mercado=prices["market_cap"],
-        volume=prices["volume"],
-        coletado_em=prices["fetched"],
+        **{name: prices[column] for name, column in details.items() if column in prices.column_names},
     )
 
 
@@ -90,14 +89,14 @@ def candle_rows(coin: Coin, candles: pa.Table, workspace: Workspace) -> pa.Table
     )
 
 
-def _table(workspace: Workspace, **columns: pa.Array | pa.ChunkedArray | str) -> pa.Table:
-    """A table of these columns and of currency, source and attribution; a text stands in every row."""
+def _table(workspace: Workspace, **columns: pa.Array | pa.ChunkedArray | str | int) -> pa.Table:
+    """A table of these columns and of currency, source and attribution; a plain value stands in every row."""
     columns |= origin_columns(workspace)
-    rows = next(len(column) for column in columns.values() if not isinstance(column, str))
+    rows = next(len(column) for column in columns.values() if not isinstance(column, str | int))
     same = pa.array(np.zeros(rows, np.int8))
     return pa.table(
         {
-            name: pa.DictionaryArray.from_arrays(same, [column]) if isinstance(column, str) else column
+            name: pa.DictionaryArray.from_arrays(same, [column]) if isinstance(column, str | int) else column
             for name, column in columns.items()
         }
     )

@@ -10,9 +10,19 @@ from typing import Annotated
 from pydantic import ConfigDict, Field, with_config
 from typing_extensions import TypedDict  # pydantic wants this one below Python 3.12
 
-from api.schemas import Attribution, CoinId, Currency, ForecastId, Money, SourceName, Symbol, Timestamp
+from api.schemas import (
+    Attribution,
+    CoinId,
+    Currency,
+    ForecastId,
+    Money,
+    SourceName,
+    Symbol,
+    Timestamp,
+    without_required,
+)
 
-__all__ = ["CandleRow", "CoinQuote", "LoggedForecastRow", "PriceRow"]
+__all__ = ["CandleRow", "ChosenPriceRow", "CoinQuote", "LoggedForecastRow", "PriceRow"]
 
 TableTime = (
     Timestamp
@@ -90,6 +100,11 @@ class PriceRow(TypedDict):
     moeda_cotacao: Currency
     fonte: SourceName
     atribuicao: Attribution
+
+
+@with_config(ConfigDict(title="Preco de uma lista", json_schema_extra=without_required))
+class ChosenPriceRow(PriceRow):
+    """Um preço guardado com os campos pedidos em `campos`; sem o parâmetro, sem o que muda sem o preço mudar."""
 
 
 @with_config(ConfigDict(title="Intervalo de precos"))

@@ -120,13 +120,27 @@ class Client:
         quantiles: Iterable[float] = (),
         fields: Iterable[str] = (),
     ) -> list[Json]:
-        """The newest forecasts of these coins, of all without `coins`; only these fields if any are named."""
+        """The newest forecasts of these coins, of all without `coins`.
+
+        Only these fields if any are named; otherwise all but the path, which `todos` brings too.
+        """
         chosen = {"moedas": _list(coins), "quantis": _list(quantiles), "campos": _list(fields)}
         return list(self._get("/prever", horizonte=horizon_min, **chosen))
 
-    def history(self, coin: str, start: str | None = None, end: str | None = None, limit: int = 1000) -> list[Json]:
-        """Stored prices, newest first; `start` and `end` (both included) are ISO 8601 dates or times."""
-        return list(self._get(f"/historico/{coin}", inicio=start, fim=end, limite=limit))
+    def history(
+        self,
+        coin: str,
+        start: str | None = None,
+        end: str | None = None,
+        limit: int = 1000,
+        fields: Iterable[str] = (),
+    ) -> list[Json]:
+        """Stored prices, newest first; `start` and `end` (both included) are ISO 8601 dates or times.
+
+        Market cap, volume and time of the poll come if they are among `fields`, or with `todos`.
+        """
+        span = {"inicio": start, "fim": end, "campos": _list(fields)}
+        return list(self._get(f"/historico/{coin}", limite=limit, **span))
 
     def follow(
         self,
@@ -205,7 +219,7 @@ class Client:
         while time.monotonic() < ends_at:
             pause_s = _POLL_S[0]
             try:
-                found = list(self._get("/prever", moedas=coins))
+                found = list(self._get("/prever", moedas=coins, campos="todos"))
                 pause_s = _until_next_s(found)
                 yield from (Event("previsao", body, "") for body in found if place.is_new("previsao", body))
             except ApiProblem as problem:

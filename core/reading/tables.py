@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from core.forecast_schema import QUANTILE_COLUMNS, current_kind
@@ -32,6 +34,8 @@ _TIME: Final = pa.timestamp("ms", "UTC")
 PRICE_TABLE: Final = pa.schema(
     {"time": _TIME, "price": pa.float64(), "market_cap": pa.float64(), "volume": pa.float64(), "fetched": _TIME}
 )
+_BARE_PRICES: Final = pa.schema([PRICE_TABLE.field("time"), PRICE_TABLE.field("price")])
+
 CANDLE_TABLE: Final = pa.schema(
     {
         "start": _TIME,
@@ -80,9 +84,10 @@ class Page:
     ascending: bool = False
 
 
-def price_table(batches: Iterable[Sequence[tuple[Any, ...]]]) -> pa.Table:
-    """A table of PRICE_TABLE from batches of its rows, times in UTC milliseconds."""
-    return pa.Table.from_batches([_price_batch(rows) for rows in batches], PRICE_TABLE)
+def price_table(batches: Iterable[Sequence[tuple[Any, ...]]], *, bare: bool = False) -> pa.Table:
+    """A table of PRICE_TABLE, or (bare) of its first two columns, from batches of its rows, times in milliseconds."""
+    schema = _BARE_PRICES if bare else PRICE_TABLE
+    return pa.Table.from_batches([_price_batch(rows, schema) for rows in batches], schema)
 
 
 def candle_table(prices: Sequence[tuple[int, float]], step_ms: int, newest_ms: int) -> pa.Table:
@@ -173,7 +178,15 @@ def _first_rows(tables: Sequence[pa.Table], page: Page) -> pa.Table:
     return rows.take(inside[order][: page.limit])
 
 
-def _price_batch(rows: Sequence[tuple[Any, ...]]) -> pa.RecordBatch:
-    columns = zip(*rows, strict=True)
-    arrays = [pa.array(column, field.type) for column, field in zip(columns, PRICE_TABLE, strict=True)]
-    return pa.RecordBatch.from_arrays(arrays, schema=PRICE_TABLE)
+def _price_batch(rows: Sequence[tuple[Any, ...]], schema: pa.Schema) -> pa.RecordBatch:
+    """Rows as columns by way of floating-point numbers, which hold milliseconds exactly; nothing is NaN."""
+    if len(schema) == len(_BARE_PRICES):
+        values = np.fromiter(chain.from_iterable(rows), np.float64, len(rows) * len(schema)).reshape(-1, len(schema))
+    else:
+        values = np.array(rows, np.float64)
+    columns = zip(values.T, schema, strict=True)
+    return pa.RecordBatch.from_arrays([_price_column(column, field.type) for column, field in columns], schema=schema)
+
+
+def _price_column(values: npt.NDArray[np.float64], kind: pa.DataType) -> pa.Array:
+    return pa.array(values.astype(np.int64)).cast(kind) if kind == _TIME else pa.array(values, from_pandas=True)

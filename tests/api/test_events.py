@@ -73,11 +73,11 @@ def test_a_new_listener_gets_the_newest_of_every_coin_and_then_what_comes(world:
 
 
 def test_bodies_are_those_of_the_other_routes(address: str) -> None:
-    """`previsao` is the answer of /prever, `preco` the newest row of /historico."""
+    """`previsao` is the answer of /prever, `preco` the newest row of /historico with all fields."""
     with EventReader(address, "/eventos?moedas=btc") as stream:
         price, forecast = stream.take(2)
         assert forecast.data == _get(address, "/prever/btc")
-        assert price.data == _get(address, "/historico/btc?limite=1")[0]
+        assert price.data == _get(address, "/historico/btc?limite=1&campos=todos")[0]
 
 
 def test_many_coins_come_in_one_batch(tmp_path: Path) -> None:

@@ -51,7 +51,7 @@ def test_all_forecasts_are_those_of_the_coins_one_by_one(
 ) -> None:
     """The answer from columns equals the answers that are made coin by coin, from row objects."""
     client = make_client(with_last_hour.settings)
-    together = client.get(f"/prever{query}").json()
+    together = client.get(f"/prever{query}{'&' if query else '?'}campos=todos").json()
     one_by_one = [client.get(f"/prever/{coin.id}{query}").json() for coin in COINS]
     assert len(together) == len(COINS)
     for row, expected in zip(together, one_by_one, strict=True):
@@ -99,6 +99,22 @@ def test_a_coin_without_scores_says_so(sample: SampleWorkspace, make_client: Cli
     assert (trust["cobertura_80"], trust["ganho"], trust["previsoes"], trust["motivo"]) == (None, None, 276, "poucas")
 
 
+def test_numbers_have_eight_digits_and_the_price_all_of_its_own(client: TestClient, filled: SampleWorkspace) -> None:
+    """No number of a forecast has more significant digits than eight, and the price is the stored one."""
+    for row in client.get("/prever?campos=todos").json():
+        numbers = {name: value for name, value in _leaves(row) if isinstance(value, float) and name != "preco_atual"}
+        assert numbers == {name: float(f"{value:.8g}") for name, value in numbers.items()}
+        assert row["preco_atual"] == filled.prices[row["id"]]
+
+
+def test_the_path_comes_only_when_asked_for(client: TestClient) -> None:
+    """Without `campos` a list has every field but the path; `todos` and its name bring it."""
+    usual = client.get("/prever").json()[0]
+    assert list(client.get("/prever?campos=todos").json()[0]) == list(Forecast.model_fields)
+    assert set(Forecast.model_fields) - set(usual) == {"trajetoria"}
+    assert len(client.get("/prever?campos=trajetoria").json()[0]["trajetoria"]) == 12
+
+
 def test_coins_and_fields_can_be_chosen(client: TestClient) -> None:
     """`moedas` keeps its order and takes each coin once; `campos` keeps the order of the documented fields."""
     rows = client.get("/prever", params={"moedas": "doge,btc,dogecoin", "campos": "previsao,id"}).json()
@@ -112,6 +128,7 @@ def test_coins_and_fields_can_be_chosen(client: TestClient) -> None:
         ("moedas=btc,nada", 404, "moedas"),
         ("moedas=btc,", 422, "moedas"),
         ("campos=preco", 422, "campos"),
+        ("campos=todos,id", 422, "campos"),
         ("quantis=0.3", 422, "quantis"),
         ("horizonte=7", 422, "horizonte"),
         ("formato=xml", 422, "formato"),
@@ -134,7 +151,7 @@ def test_every_format_has_the_same_numbers(
     client: TestClient, horizon: int, levels: list[str], coins: list[str]
 ) -> None:
     """CSV, Parquet and Arrow hold the values of the JSON answer, with currency, source and attribution in every row."""
-    params: dict[str, Any] = {"horizonte": horizon}
+    params: dict[str, Any] = {"horizonte": horizon, "campos": "todos"}
     params |= {"quantis": ",".join(levels)} if levels else {}
     params |= {"moedas": ",".join(coins)} if coins else {}
     rows = [dict(_leaves(row)) for row in client.get("/prever", params=params).json()]

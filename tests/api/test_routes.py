@@ -141,8 +141,8 @@ def test_the_log_has_outcomes_once_known(sample: SampleWorkspace, make_client: C
 
 
 def test_history_is_newest_first_and_limited(client: TestClient, filled: SampleWorkspace) -> None:
-    """The limit keeps the newest prices."""
-    rows = client.get("/historico/eth", params={"limite": 3}).json()
+    """The limit keeps the newest prices; `campos` names which of their fields come, or `todos`."""
+    rows = client.get("/historico/eth", params={"limite": 3, "campos": "todos"}).json()
     assert [row["horario"] for row in rows] == [iso(filled.now - step * MINUTE_MS) for step in range(3)]
     assert rows[0] == {
         "horario": iso(filled.now),
@@ -156,6 +156,21 @@ def test_history_is_newest_first_and_limited(client: TestClient, filled: SampleW
         "fonte": "demo",
         "atribuicao": "Mercado simulado: nenhum preço é real",
     }
+    bare = client.get("/historico/eth", params={"limite": 3}).json()
+    details = ("valor_de_mercado", "volume", "coletado_em")
+    assert bare == [{name: value for name, value in row.items() if name not in details} for row in rows]
+    chosen = client.get("/historico/eth", params={"limite": 3, "campos": "volume"}).json()
+    assert [list(row.items()) for row in chosen] == [[("horario", row["horario"]), ("volume", 1e6)] for row in rows]
+
+
+def test_fields_of_a_history_are_those_of_its_rows(client: TestClient) -> None:
+    """The time always comes; a field of the other kind of row stays out, and one of neither is refused by name."""
+    candle = client.get("/historico/btc?intervalo=1h&campos=preco,fechamento&limite=1").json()[0]
+    assert list(candle) == ["horario", "fechamento"]
+    refusal = client.get("/historico/btc?campos=price")
+    assert (refusal.status_code, refusal.json()["parametros"]) == (422, ["campos"])
+    assert "valor_de_mercado" in refusal.json()["detail"]
+    assert "fechamento" in refusal.json()["detail"]
 
 
 def test_a_forecast_has_one_id_everywhere(client: TestClient, filled: SampleWorkspace) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final, Self
+from typing import Any, Final, Self
 
 from core.errors import NotReady
 from core.price_store.rows import Coin, Price
@@ -22,7 +22,7 @@ _NEWEST: Final = (
     "SELECT ts_ms, price, market_cap, volume, fetched_ms FROM prices "
     "WHERE coin_id = ? AND ts_ms BETWEEN ? AND ? ORDER BY ts_ms DESC LIMIT ?"
 )
-_OLDEST: Final = _NEWEST.replace("DESC", "ASC")
+_DETAILS: Final = ", market_cap, volume, fetched_ms"
 
 
 class PriceReader:
@@ -126,15 +126,17 @@ class PriceReader:
         return [Price(coin_id, *row) for batch in batches for row in batch]
 
     def batches(
-        self, coin_id: str, start_ms: int, end_ms: int, limit: int, *, ascending: bool = False
-    ) -> Iterator[list[tuple[int, float, float | None, float | None, int]]]:
+        self, coin_id: str, start_ms: int, end_ms: int, limit: int, *, ascending: bool = False, bare: bool = False
+    ) -> Iterator[list[tuple[Any, ...]]]:
         """The same as rows (event time, price, market cap, volume, fetch time), a thousand at a time.
 
-        Ascending, they are the oldest ones, oldest first. Between two batches other threads run; take all of them at
-        once, for the writer waits for open queries.
+        Ascending, they are the oldest ones, oldest first; bare, they have event time and price alone. Between two
+        batches other threads run; take all of them at once, for the writer waits for open queries.
         """
         with reading():
-            cursor = self._connection.execute(_OLDEST if ascending else _NEWEST, (coin_id, start_ms, end_ms, limit))
+            query = _NEWEST.replace("DESC", "ASC") if ascending else _NEWEST
+            query = query.replace(_DETAILS, "") if bare else query
+            cursor = self._connection.execute(query, (coin_id, start_ms, end_ms, limit))
             while rows := cursor.fetchmany(_BATCH_ROWS):
                 yield rows
 

@@ -1,0 +1,57 @@
+"""Numbers of a forecast as clients get them: eight significant digits, far finer than any forecast. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+
+__all__ = ["shown", "shown_body", "shown_table"]
+
+_FORMAT: Final = "%.8g"
+_EXACT: Final = ("preco_atual",)
+"""Fields that are as stored."""
+
+
+def shown(number: float) -> float:
+    """The nearest number with eight significant digits.
+
+    >>> shown(67190.023456789), shown(1e-7 / 3)
+    (67190.023, 3.3333333e-08)
+    """
+    return float(_FORMAT % number)
+
+
+def shown_body(body: Mapping[str, Any]) -> dict[str, Any]:
+    """A body with its numbers as shown."""
+    return {name: value if name in _EXACT else _shown_value(value) for name, value in body.items()}
+
+
+def shown_table(table: pa.Table) -> pa.Table:
+    """A table with its numbers as shown, those within other columns too."""
+    columns = {name: table[name].combine_chunks() for name in table.column_names}
+    return pa.table({name: column if name in _EXACT else _shown_column(column) for name, column in columns.items()})
+
+
+def _shown_value(value: Any) -> Any:
+    if isinstance(value, float):
+        return shown(value)
+    if isinstance(value, Mapping):
+        return shown_body(value)
+    return [_shown_value(item) for item in value] if isinstance(value, list) else value
+
+
+def _shown_column(column: pa.Array) -> pa.Array:
+    kind = column.type
+    if pa.types.is_floating(kind):
+        numbers = column.to_numpy(zero_copy_only=False).tolist()
+        return pa.array(np.array([shown(number) for number in numbers], np.float64), from_pandas=True)
+    if pa.types.is_struct(kind):
+        fields = [_shown_column(column.field(place)) for place in range(kind.num_fields)]
+        unknown = column.is_null() if column.null_count else None
+        return pa.StructArray.from_arrays(fields, [field.name for field in kind], mask=unknown)
+    if pa.types.is_fixed_size_list(kind):
+        return pa.FixedSizeListArray.from_arrays(_shown_column(column.flatten()), kind.list_size)
+    return column
