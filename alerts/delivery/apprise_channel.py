@@ -23,6 +23,9 @@ __all__ = ["AppriseChannel"]
 _ANSWER_S: Final = 90.0
 """Apprise itself waits up to 60 s, and longer between two messages where a service asks for it."""
 
+_SHOWN_DIGITS: Final = 8
+"""Of the alert's key, by which a person recognises a repetition."""
+
 _END_S: Final = 5.0
 _COMMAND: Final = (sys.executable, "-m", "alerts.delivery.apprise_child")
 _PROXIES: Final = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
@@ -49,7 +52,7 @@ class AppriseChannel:
         limit.daemon = True
         limit.start()
         try:
-            answer = _ask(child, {"title": alert.name, "body": text})
+            answer = _ask(child, {"title": alert.name, "body": f"{text}\nref. {alert.key[:_SHOWN_DIGITS]}"})
         finally:
             limit.cancel()
         if answer is None:

@@ -167,7 +167,7 @@ class MailReceiver:
     def __init__(self) -> None:
         self.mails: list[EmailMessage] = []
         self.port = reserve_port()
-        self._controller = Controller(self, hostname="127.0.0.1", port=self.port)
+        self._controller: Controller | None = None
 
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802 - aiosmtpd's
         """Keep a mail."""
@@ -178,11 +178,14 @@ class MailReceiver:
 
     def start(self) -> None:
         """Listen."""
+        self._controller = Controller(self, hostname="127.0.0.1", port=self.port)
         self._controller.start()
 
     def close(self) -> None:
-        """Stop listening."""
-        self._controller.stop()
+        """Stop listening; it can start again."""
+        controller, self._controller = self._controller, None
+        if controller is not None:
+            controller.stop()
 
 
 @contextmanager

@@ -18,7 +18,7 @@ def make_alert() -> MakeAlert:
     """A function that makes an alert by its number."""
 
     def make(number: int = 0, *channels: str) -> Alert:
-        sight = Sight("bitcoin", START_MS + number, {"price": 100_000.5 + number, "level": 100_000.0})
+        sight = Sight("bitcoin", START_MS + number % 1000, {"price": 100_000.5 + number, "level": 100_000.0})
         name, key = "Bitcoin acima de 100 mil", f"{number:032x}"
         return Alert(key, "rule1", name, "preco_acima", AlertKind.FIRED, (sight,), "coingecko", channels)
 

@@ -42,9 +42,10 @@ def opened() -> Iterator[Any]:
 
 
 def test_apprise_sends_json_ntfy_and_mail(opened: Any, make_alert: Any) -> None:
-    """Title and text arrive at a JSON receiver, at a server of ntfy and in a mailbox."""
-    alert: Alert = make_alert(1)
+    """Title and text arrive at a JSON receiver, at a server of ntfy and in a mailbox, with the beginning of the key."""
+    alert: Alert = make_alert(0x1234ABCD << 96)
     text = "Bitcoin passou de 100 mil\nçã €"
+    told = f"{text}\nref. 1234abcd"
     with http_receiver() as receiver, mail_receiver() as mailbox:
         for url in (
             f"json://127.0.0.1:{receiver.port}/gancho",
@@ -54,13 +55,13 @@ def test_apprise_sends_json_ntfy_and_mail(opened: Any, make_alert: Any) -> None:
             assert opened(url).send(alert, text, NOW_MS) is None, url
         plain, ntfy = (json.loads(request.body) for request in receiver.taken)
         (mail,) = mailbox.mails
-    assert (plain["title"], plain["message"]) == (alert.name, text)
-    assert (ntfy["topic"], ntfy["title"], ntfy["message"]) == ("alertas", alert.name, text)
+    assert (plain["title"], plain["message"]) == (alert.name, told)
+    assert (ntfy["topic"], ntfy["title"], ntfy["message"]) == ("alertas", alert.name, told)
     assert mail["subject"] == alert.name
     assert "para@exemplo.com" in mail["to"]
     part = mail.get_body(("plain",))
     assert part is not None
-    assert text.splitlines()[1] in part.get_content()
+    assert told.splitlines() == part.get_content().splitlines()[:3]
 
 
 def test_apprise_sends_several_alerts_through_one_child_and_says_what_failed(opened: Any, make_alert: Any) -> None:
