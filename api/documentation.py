@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
-from fastapi import FastAPI, Request
+from fastapi import FastAPI
 from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse
 from fastapi.staticfiles import StaticFiles
 
@@ -87,7 +87,7 @@ def describe_source(app: FastAPI, readers: Readers) -> Callable[[], dict[str, An
 
 
 def add_pages(app: FastAPI, readers: Readers) -> None:
-    """Add /docs, /redoc, their scripts and styles, /llms.txt, and the redirect from /."""
+    """Add /docs, /redoc, their scripts and styles, and /llms.txt."""
     own = Path(__file__).parent / "static"
     app.mount("/estatico", StaticFiles(directory=own, packages=[("fastapi_offline", "static")]), name="estatico")
 
@@ -102,10 +102,6 @@ def add_pages(app: FastAPI, readers: Readers) -> None:
     @app.get("/llms.txt", include_in_schema=False)
     async def outline() -> FileResponse:
         return FileResponse(own / "llms.txt", media_type="text/plain; charset=utf-8")
-
-    @app.get("/", include_in_schema=False)
-    async def home(request: Request) -> RedirectResponse:
-        return RedirectResponse(request.url_for("swagger").path)
 
     @app.get("/favicon.ico", include_in_schema=False)
     async def favicon() -> RedirectResponse:

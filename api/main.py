@@ -20,6 +20,7 @@ from api.documentation import DESCRIPTION, TAGS, TITLE, add_pages, describe_sour
 from api.errors import add_error_answers
 from api.events import event_hub
 from api.head_requests import HeadRequests
+from api.light_page.routes import add_light_page
 from api.metrics.page import MetricsPage, metrics_router
 from api.metrics.request_measures import RequestMeasures, RouteNames
 from api.request_filter import RequestFilter
@@ -108,6 +109,7 @@ def create_app(settings: Settings | None = None, look_every_s: float = LOOK_EVER
         api.include_router(data_router, dependencies=[Depends(require_token)], responses=TOKEN_ANSWERS)
     else:
         api.include_router(data_router)
+    add_light_page(api)
     add_pages(api, readers)
     add_error_answers(api)
     api.openapi = describe_source(api, readers)  # type: ignore[method-assign]  # FastAPI's own way to extend it

@@ -31,16 +31,21 @@ _PAGE_POLICY: Final = (
     b"default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self'; "
     b"connect-src 'self'; worker-src blob:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
+_LIGHT_PAGE: Final = "/"
+_LIGHT_PAGE_POLICY: Final = (
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; "
+    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
+)
 _DATA_POLICY: Final = b"default-src 'none'; frame-ancestors 'none'"
+_NO_FRAME: Final = (b"x-frame-options", b"DENY")
 _HEADERS: Final = (
     (b"x-content-type-options", b"nosniff"),
-    (b"x-frame-options", b"DENY"),
     (b"referrer-policy", b"no-referrer"),
     (b"cross-origin-opener-policy", b"same-origin"),
     (b"cross-origin-resource-policy", b"same-origin"),
 )
-_PAGE_HEADERS: Final = (*_HEADERS, (b"content-security-policy", _PAGE_POLICY))
-_DATA_HEADERS: Final = (*_HEADERS, (b"content-security-policy", _DATA_POLICY))
+_PAGE_HEADERS: Final = (*_HEADERS, _NO_FRAME, (b"content-security-policy", _PAGE_POLICY))
+_DATA_HEADERS: Final = (*_HEADERS, _NO_FRAME, (b"content-security-policy", _DATA_POLICY))
 
 RawHeader = tuple[bytes, bytes]
 
@@ -58,6 +63,9 @@ class RequestFilter:
         self._may_see = may_see(settings.api_token)
         self._metrics_token = settings.metrics_token
         self._hosts = allowed_hosts(settings)
+        policy = " ".join([_LIGHT_PAGE_POLICY, *settings.embed_origins]).encode()
+        light_page = (*_HEADERS, (b"content-security-policy", policy))
+        self._page_headers = {**dict.fromkeys(_PAGES, _PAGE_HEADERS), _LIGHT_PAGE: light_page}
         self._limits_local = settings.api_rate_limit is not None
         self._per_minute = settings.api_rate_limit or DEFAULT_RATE
         self._limiter = RateLimiter(self._per_minute)
@@ -89,7 +97,7 @@ class RequestFilter:
         self, path: str, request_id: str, given: Iterable[RawHeader], allowance: Allowance | None
     ) -> list[RawHeader]:
         """Headers that every answer gets; a route's own X-Fonte stays."""
-        headers = [*(_PAGE_HEADERS if path in _PAGES else _DATA_HEADERS), (b"x-request-id", request_id.encode())]
+        headers = [*self._page_headers.get(path, _DATA_HEADERS), (b"x-request-id", request_id.encode())]
         if not any(name == b"x-fonte" for name, _ in given):
             headers.append((b"x-fonte", (self._clock.versions().source or UNDECIDED).encode()))
         return headers if allowance is None else headers + self._limit_headers(allowance)

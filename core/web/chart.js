@@ -10,11 +10,13 @@ const KEYS = { ArrowLeft: [-0.2, -0.2], ArrowRight: [0.2, 0.2], "+": [0.2, -0.2]
 const charts = new WeakMap();
 let plotly;
 
-/** Draws the chart that `bytes` describe into `parent`; the cleanup that it returns ends the chart once its node is gone. */
-export function draw(parent, bytes) {
+/** Draws the chart that `data` describes into `parent`; the cleanup that it returns ends the chart once its node is gone.
+ *
+ * `data` is the object of `chart_json` of dashboard/charts/figure.py, or its deflated JSON. */
+export function draw(parent, data) {
   const chart = charts.get(parent) ?? new Chart(parent);
   charts.set(parent, chart);
-  chart.receive(bytes);
+  chart.receive(data);
   return () => setTimeout(() => chart.root.isConnected || chart.end());
 }
 
@@ -59,9 +61,9 @@ class Chart {
     this.plot.onmouseleave = () => (this.mouse = undefined);
   }
 
-  async receive(bytes) {
+  async receive(given) {
     const turn = (this.turn = (this.turn ?? 0) + 1);
-    const data = await inflated(bytes);
+    const data = given.figure ? given : await inflated(given);
     if (turn !== this.turn) return; // newer data came in the meantime
     this.latest = data;
     this.plot.style.minHeight = `${data.figure.layout.height}px`;
@@ -267,14 +269,14 @@ function unpack(values) {
   });
 }
 
-function registerLanguage(Plotly, { locale, thousands, decimal, zoomedOut, isolate }) {
+function registerLanguage(Plotly, { locale, thousands, decimal, zoomed_out, isolate }) {
   const names = (kind, options, dates) => dates.map((date) => new Intl.DateTimeFormat(locale, { [kind]: options, timeZone: "UTC" }).format(date));
   const months = Array.from({ length: 12 }, (_, month) => Date.UTC(2026, month, 1));
   const days = Array.from({ length: 7 }, (_, day) => Date.UTC(2026, 1, 1 + day));
   Plotly.register({
     moduleType: "locale",
     name: locale,
-    dictionary: { "Double-click to zoom back out": zoomedOut, "Double-click on legend to isolate one trace": isolate },
+    dictionary: { "Double-click to zoom back out": zoomed_out, "Double-click on legend to isolate one trace": isolate },
     format: {
       days: names("weekday", "long", days), shortDays: names("weekday", "short", days),
       months: names("month", "long", months), shortMonths: names("month", "short", months),

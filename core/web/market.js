@@ -3,12 +3,15 @@
 import { age as duration, now } from "./clock.js";
 
 const LIST = "crypto-favoritas";
-const COLUMNS = ["moeda", "preco", "1h", "24h", "dia", "faixa", "movimento", "regime", "idade"];
+const COLUMNS = ["posicao", "moeda", "preco", "1h", "24h", "dia", "faixa", "movimento", "regime", "idade"];
+const LINK = "?pagina=moeda&moeda=";
 const states = new WeakMap();
 
-/** Draw the table, or bring it up to date; gives the function that ends it. */
+/** Draw the table, or bring it up to date; gives the function that ends it.
+ *
+ * `data.columns` and `data.link`, the address of a coin without its id, may be left out. */
 export function draw({ parentElement, data, setTriggerValue }) {
-  const state = states.get(parentElement) ?? begin(parentElement);
+  const state = states.get(parentElement) ?? begin(parentElement, data.columns ?? COLUMNS);
   state.data = data;
   state.ask = (what) => setTriggerValue("asked", what);
   remember(state);
@@ -30,10 +33,10 @@ await new Promise((resolve) => {
   document.head.append(sheet);
 });
 
-function begin(parent) {
+function begin(parent, columns) {
   const box = element("div", "market-box");
   const table = box.appendChild(element("table", "market"));
-  const state = { box, table, head: table.createTHead(), body: table.createTBody(), rows: new Map(), restored: false };
+  const state = { box, table, columns, head: table.createTHead(), body: table.createTBody(), rows: new Map(), restored: false };
   parent.append(box);
   state.timer = setInterval(() => state.rows.forEach((row) => age(row, state.data.texts)), 1000);
   states.set(parent, state);
@@ -59,7 +62,7 @@ function drawHead(state) {
   if (state.language !== texts.moeda) {
     state.language = texts.moeda;
     const row = element("tr");
-    row.append(heading("posicao", state), ...COLUMNS.map((name) => heading(name, state)));
+    row.append(...state.columns.map((name) => heading(name, state)));
     state.head.replaceChildren(row);
   }
   for (const cell of state.head.rows[0].cells) {
@@ -103,7 +106,7 @@ function drawBody(state) {
 function newRow(id, state) {
   const node = element("tr");
   const row = { node, cells: {}, drawn: "" };
-  for (const name of ["posicao", ...COLUMNS]) row.cells[name] = node.appendChild(element("td", name));
+  for (const name of state.columns) row.cells[name] = node.appendChild(element("td", name));
   row.star = row.cells.posicao.appendChild(element("button", "star", "★"));
   row.star.type = "button";
   row.star.onclick = (event) => {
@@ -112,7 +115,7 @@ function newRow(id, state) {
   };
   row.rank = row.cells.posicao.appendChild(element("span", "rank"));
   row.link = row.cells.moeda.appendChild(element("a"));
-  row.link.href = `?pagina=moeda&moeda=${encodeURIComponent(id)}`;
+  row.link.href = `${state.data.link ?? LINK}${encodeURIComponent(id)}`;
   node.onclick = (event) => {
     if (event.ctrlKey || event.metaKey || event.shiftKey) return;
     event.preventDefault();
@@ -133,12 +136,14 @@ function fill(row, data, texts) {
   row.rank.textContent = data.rank;
   row.link.replaceChildren(element("b", "", data.symbol), element("span", "name", data.name));
   row.cells.preco.textContent = data.price;
-  for (const name of ["1h", "24h"]) {
+  for (const name of ["1h", "24h"].filter((column) => row.cells[column])) {
     const [sign, text] = data[name];
     row.cells[name].textContent = text;
     row.cells[name].dataset.sign = sign;
   }
-  row.cells.dia.replaceChildren(...(data.line.length ? [sparkline(data.line)] : []));
+  if (row.cells.dia) row.cells.dia.replaceChildren(...(data.line.length ? [sparkline(data.line)] : []));
+  row.node.classList.toggle("expired", Boolean(data.expired));
+  row.link.setAttribute("aria-current", Boolean(data.current));
   row.cells.faixa.replaceChildren(...(data.bar ? [bar(data, texts)] : [texts.unknown]));
   row.cells.movimento.textContent = data.move ?? texts.unknown;
   row.cells.regime.replaceChildren(element("span", `regime ${data.regime ?? ""}`, data.regime_text ?? texts.unknown));

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 import uvicorn
 from fastapi.testclient import TestClient
+from playwright.sync_api import Browser, expect, sync_playwright
 
 from api.main import create_app
 from api.timed_connection import TimedConnection
@@ -18,6 +20,8 @@ from tests.support.served_api import running
 from tests.support.workspace import SampleWorkspace
 
 ClientFactory = Callable[..., TestClient]
+CHROMIUM = Path("/usr/bin/chromium")
+PATIENCE_MS = 60_000
 
 
 def _follower(settings: Settings) -> Settings:
@@ -83,3 +87,15 @@ def serve(filled: SampleWorkspace) -> Iterator[Callable[..., str]]:
             return stack.enter_context(_serving(served, http=TimedConnection, **options))
 
         yield start
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """One Chromium for all tests of a file; where there is none, outside of CI, they are skipped."""
+    if not CHROMIUM.exists() and "CI" not in os.environ:
+        pytest.skip("no Chromium on this machine")
+    expect.set_options(timeout=PATIENCE_MS)
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield chromium
+        chromium.close()

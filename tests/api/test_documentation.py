@@ -38,10 +38,8 @@ def test_a_page_loads_everything_from_the_api(client: TestClient, page: str) -> 
         assert client.get(f"/{link}").status_code == 200
 
 
-def test_the_root_redirects_to_the_pages(client: TestClient) -> None:
-    """/ redirects to /docs, and browsers find an icon."""
-    answer = client.get("/", follow_redirects=False)
-    assert (answer.status_code, answer.headers["location"]) == (307, "/docs")
+def test_browsers_find_an_icon(client: TestClient) -> None:
+    """/favicon.ico leads to a picture."""
     assert client.get("/favicon.ico").headers["content-type"].startswith("image/svg+xml")
 
 

@@ -1,0 +1,280 @@
+// The light page: a coin with its next hour, and the table of all coins, kept current by the stream of events.
+
+import { Refused, follow, getJson } from "./api_client.js";
+import { draw as drawChart } from "./chart.js";
+import { age, now } from "./clock.js";
+import { draw as drawTable } from "./market.js";
+import { COLUMNS, joined, matching, sorted, tableRows } from "./market_rows.js";
+import { askToken, notices, showContact, showSuite } from "./notices.js";
+import { WINDOWS, priceChart, targetClock } from "./price_chart.js";
+import { ago, clock, language, percent, price, rangeDecimals, say, section } from "./words.js";
+
+const ROWS = 50;
+const NARROW = matchMedia("(max-width: 600px)");
+const DARK = matchMedia("(prefers-color-scheme: dark)");
+const FIELDS = "id,preco_atual,intervalos,movimento_esperado_percentual,regime,regime_percentil,valido_ate";
+const RETRY_MS = 5_000;
+const SPREAD_MS = 700; // readers do not all ask at once after a publication
+const SILENT_S = 90; // three cycles without contact: what was forecast is withdrawn
+const byId = (id) => document.getElementById(id);
+
+const page = { rows: [], coin: null, window: "6h", points: [], forecast: null, heardMs: 0, isOpen: false, starred: [], sort: "posicao", descending: false };
+let visit = new AbortController(); // of the coin that is shown
+
+/** Reads coin, window and mode from the address. */
+function readAddress() {
+  const query = new URLSearchParams(location.search);
+  page.window = query.get("janela") in WINDOWS ? query.get("janela") : "6h";
+  document.body.classList.toggle("bare", query.get("modo") === "tela" || ["1", "true"].includes(query.get("embed")));
+  return query.get("moeda") ?? "";
+}
+
+/** An address of this page with some parameters changed. */
+function addressWith(changes) {
+  const query = new URLSearchParams(location.search);
+  for (const [name, value] of Object.entries(changes)) query.set(name, value);
+  return `?${query}`;
+}
+
+async function start() {
+  try {
+    await loadMarket();
+  } catch (error) {
+    return fail(error, start);
+  }
+  notices.waiting();
+  document.querySelector("main").hidden = false;
+  await open(readAddress());
+}
+
+/** Asks again later, or for the token. */
+function fail(error, again) {
+  if (error.name === "AbortError") return;
+  if (error instanceof Refused && error.status === 401) return askToken(again);
+  if (!(error instanceof Refused || error instanceof TypeError)) throw error;
+  notices.waiting(error instanceof Refused ? [say("banner.waiting"), error.message] : [say("banner.unreachable"), ""]);
+  setTimeout(again, Math.max(RETRY_MS, 1000 * (error.retryAfterS || 0)));
+}
+
+async function loadMarket() {
+  const forecasts = getJson(`prever?campos=${FIELDS}`).catch((error) => {
+    if (error.status === 503) return []; // there are prices before the first forecast
+    throw error;
+  });
+  page.rows = joined(...(await Promise.all([getJson("moedas?tempo=unix"), forecasts])));
+  showMarket();
+}
+
+/** Shows the coin of that name, or says that there is none. */
+async function open(name) {
+  visit.abort();
+  visit = new AbortController();
+  const { signal } = visit;
+  Object.assign(page, { coin: null, points: [], forecast: null });
+  notices.unknown();
+  try {
+    const id = name ? await idOf(name) : page.rows[0]?.quote.id;
+    if (signal.aborted) return;
+    page.coin = id ?? null;
+    if (id) await loadHistory(signal);
+  } catch (error) {
+    return fail(error, () => signal.aborted || open(name));
+  }
+  byId("coin").hidden = !page.coin;
+  showCoin();
+  showMarket();
+  listen(signal).catch((error) => fail(error, () => signal.aborted || open(name)));
+}
+
+/** The id of a coin given by id or symbol; null, with a notice of the nearest ones, where there is none. */
+async function idOf(name) {
+  const wanted = name.toLowerCase();
+  const row = page.rows.find(({ quote }) => quote.id === wanted) ?? page.rows.find(({ quote }) => quote.moeda === wanted);
+  if (row) return row.quote.id;
+  try {
+    return (await getJson(`historico/${encodeURIComponent(name)}?limite=1`))[0].id;
+  } catch (error) {
+    if (error.status !== 404) throw error;
+    notices.unknown(name, error.problem.sugestoes.map((coin) => [coin, addressWith({ moeda: coin })]));
+    return null;
+  }
+}
+
+async function loadHistory(signal) {
+  const { spanMs, step, stepMs } = WINDOWS[page.window];
+  const query = `intervalo=${step}&limite=${Math.ceil(spanMs / stepMs) + 1}&tempo=unix&campos=fim,fechamento,fechado`;
+  const candles = await getJson(`historico/${page.coin}?${query}`, signal);
+  const last = rowOf(page.coin)?.quote;
+  const closed = candles.filter(({ fechado }) => fechado).map(({ fim, fechamento }) => [fim, fechamento]).reverse();
+  page.points = last?.preco_atual ? [...closed.filter(([ms]) => ms < last.atualizado_em), [last.atualizado_em, last.preco_atual]] : closed;
+}
+
+const rowOf = (id) => page.rows.find(({ quote }) => quote.id === id);
+
+async function listen(signal) {
+  const coin = page.coin ?? page.rows[0]?.quote.id;
+  const address = `eventos?tipos=preco,previsao,status${coin ? `&moedas=${coin}` : ""}`;
+  await follow(address, signal, (kind, body) => HEARD[kind]?.(body, signal), (isOpen) => {
+    if (isOpen) page.heardMs = now();
+    page.isOpen = isOpen;
+    showAges();
+  });
+}
+
+const HEARD = {
+  preco: ({ id, horario, preco }) => {
+    const ms = Date.parse(horario);
+    const row = rowOf(id);
+    if (row) row.quote = { ...row.quote, preco_atual: preco, atualizado_em: ms };
+    if (id !== page.coin || !(ms > (page.points.at(-1)?.[0] ?? 0))) return;
+    page.points.push([ms, preco]);
+    showCoin();
+    showMarket();
+  },
+  previsao: (forecast, signal) => {
+    if (forecast.id === page.coin) page.forecast = forecast;
+    showCoin();
+    setTimeout(() => signal.aborted || loadMarket().catch((error) => fail(error, loadMarket)), SPREAD_MS * Math.random());
+  },
+  status: (state) => {
+    page.suite = state;
+    showSuite(state);
+    showCoin();
+  },
+  lacuna: (_, signal) => loadHistory(signal).then(showCoin, (error) => fail(error, () => signal.aborted || loadHistory(signal))),
+};
+
+/** Why the forecast says nothing about now: a sentence; null while it holds. */
+function whyWithdrawn() {
+  const { forecast } = page;
+  if (!forecast) return say("coin.none");
+  if (now() > Date.parse(forecast.valido_ate)) return say("coin.expired", { age: age((now() - Date.parse(forecast.horario)) / 1000) });
+  const silentS = (now() - page.heardMs) / 1000;
+  return silentS > SILENT_S ? say("coin.out_of_contact", { age: age(silentS) }) : null;
+}
+
+function showCoin() {
+  const row = rowOf(page.coin);
+  if (!row || !page.points.length) return;
+  const { nome, moeda, moeda_cotacao: currency, variacao_24h: change } = row.quote;
+  const [ms, value] = page.points.at(-1);
+  const name = `${nome} (${moeda.toUpperCase()})`;
+  byId("coin-name").textContent = name;
+  byId("price").textContent = price(value, currency);
+  byId("change").textContent = change === null ? "" : `${percent(change, 2, true)} ${say("coin.in_24h")}`;
+  byId("change").dataset.sign = Math.sign(change ?? 0);
+  byId("price-clock").textContent = clock(ms);
+  document.querySelector("#age [data-since]").dataset.since = ms;
+  document.title = `${price(value, currency)} ${moeda.toUpperCase()}`;
+  showOutlook(name, currency);
+  drawChart(byId("chart"), priceChart({
+    name, id: page.coin, currency, window: page.window, points: page.points, forecast: page.forecast, isNarrow: NARROW.matches,
+    source: row.quote.fonte, watermark: WATERMARKS[row.quote.fonte] && say(WATERMARKS[row.quote.fonte]), height: chartHeight(),
+  }));
+  showAges();
+}
+
+const WATERMARKS = { demo: "banner.simulated", replay: "banner.replayed" };
+
+/** On a page that holds nothing else, the chart takes the rest of the window. */
+const chartHeight = () => (document.body.classList.contains("bare") ? Math.max(220, innerHeight - byId("chart").offsetTop - 16) : undefined);
+
+function showOutlook(name, currency) {
+  const why = whyWithdrawn();
+  byId("coin").dataset.withdrawn = why !== null;
+  byId("outlook").textContent = why ?? outlook(name, currency);
+  byId("trust").textContent = page.forecast ? trust(page.forecast.confianca) : "";
+}
+
+function outlook(name, currency) {
+  const { minimo, maximo } = page.forecast.intervalos["80"];
+  const [low, high] = [minimo, maximo].map((end) => price(end, currency, rangeDecimals(minimo, maximo)));
+  const sentence = say("coin.outlook", { coin: name, low, high, clock: targetClock(page.forecast) });
+  return Math.round(100 * page.forecast.probabilidade_alta) === 50 ? `${sentence} ${say("coin.no_direction")}` : sentence;
+}
+
+/** What the scores of the last week say of forecasts like this one. */
+function trust({ cobertura_80: coverage, ganho, previsoes, motivo }) {
+  const count = new Intl.NumberFormat(language).format(previsoes);
+  if (motivo) return say(previsoes ? "coin.trust_few" : "coin.trust_none", { count });
+  const kept = say("coin.trust", { share: percent(100 * coverage, 1), count });
+  const skill = ganho >= 0.0005 ? say("coin.better", { share: percent(100 * ganho, 1) }) : say("coin.worse");
+  return `${kept} ${skill}`;
+}
+
+function showMarket() {
+  const found = matching(page.rows, byId("search").value);
+  const seen = sorted(found, page.sort, page.descending, page.starred).slice(0, page.isWhole ? undefined : ROWS);
+  byId("more").hidden = found.length <= seen.length;
+  byId("more").textContent = say("market.more", { count: found.length });
+  byId("attribution").textContent = page.rows[0] ? `${say(`attribution.${page.rows[0].quote.fonte}`)} ·` : "";
+  drawTable({ parentElement: byId("table"), setTriggerValue: (_, asked) => answer(asked), data: {
+    rows: tableRows(seen, { starred: page.starred, shown: page.coin, nowMs: now() }), columns: COLUMNS, link: addressWith({ moeda: "" }),
+    sort: page.sort, descending: page.descending, starred: page.starred, listed: false, caption: say("market.caption"), texts: section("market"),
+  } });
+}
+
+/** Does what the reader asked for in the table. */
+function answer(asked) {
+  if (asked.open) return go({ moeda: asked.open });
+  if (asked.list) page.starred = asked.list;
+  if (asked.star) page.starred = page.starred.includes(asked.star) ? page.starred.filter((id) => id !== asked.star) : [...page.starred, asked.star];
+  if (asked.sort) Object.assign(page, asked);
+  queueMicrotask(showMarket);
+}
+
+/** Goes to another coin or window; the address says which. */
+function go(changes) {
+  history.pushState(null, "", addressWith(changes));
+  arrive();
+  scrollTo({ top: 0 });
+}
+
+function arrive() {
+  const name = readAddress();
+  showControls();
+  open(name || page.rows[0]?.quote.id);
+}
+
+function showControls() {
+  byId("windows").replaceChildren(...Object.keys(WINDOWS).map((name) => {
+    const button = Object.assign(document.createElement("button"), { type: "button", textContent: name.replace(/(\d+)/, "$1\u00a0") });
+    button.setAttribute("aria-pressed", name === page.window);
+    button.onclick = () => go({ janela: name });
+    return button;
+  }));
+  for (const link of document.querySelectorAll("[data-language]")) {
+    link.href = addressWith({ idioma: link.dataset.language });
+    if (link.dataset.language === language) link.setAttribute("aria-current", "true");
+  }
+  document.querySelector("[data-keeps-language]").href = `./?idioma=${language}`;
+}
+
+function showAges() {
+  showContact(page.heardMs, page.isOpen, now());
+  for (const node of document.querySelectorAll("time[data-since]")) {
+    const text = node.dataset.since && ago(Number(node.dataset.since), now());
+    if (node.textContent !== text) node.textContent = text;
+  }
+}
+
+/** Once a second: ages grow, and what no longer holds is withdrawn. */
+function tick() {
+  if (!page.rows.length) return;
+  showAges();
+  const row = rowOf(page.coin);
+  if (row && page.points.length) showOutlook(`${row.quote.nome} (${row.quote.moeda.toUpperCase()})`, row.quote.moeda_cotacao);
+}
+
+readAddress();
+showControls();
+byId("search").oninput = showMarket;
+byId("more").onclick = () => {
+  page.isWhole = true;
+  showMarket();
+};
+addEventListener("popstate", arrive);
+for (const media of [NARROW, DARK]) media.addEventListener("change", showCoin);
+addEventListener("resize", () => chartHeight() && showCoin());
+setInterval(tick, 1000);
+start();

@@ -1,0 +1,207 @@
+"""The light page in a real Chromium, against the API's own server and real files."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+from pydantic import SecretStr
+
+from core.settings import PROJECT
+from tests.support.ports import reserve_port
+from tests.support.served_api import served_api
+from tests.support.workspace import MORE_COINS, SampleWorkspace
+
+AXE = PROJECT / "tests" / "dashboard" / "vendored" / "axe-core-4.14.1.min.js"
+CHART = ".chart .main-svg"
+TOKEN = "0123456789abcdef"
+OTHER_LANGUAGE = {"pt": r"SIMULATED|Price|hours|cases", "en": r"SIMULADOS|Preço|horas|vezes|preço"}
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SampleWorkspace]:
+    """A workspace of a running suite on which the tests publish."""
+    made = SampleWorkspace.make(tmp_path_factory.mktemp("light"), MORE_COINS)
+    made.now -= 600_000
+    made.run()
+    made.tick()
+    made.publish_forecasts()
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def url(world: SampleWorkspace) -> Iterator[str]:
+    """Address of the API over it."""
+    with served_api(world.settings) as address:
+        yield address
+
+
+@pytest.fixture
+def visit(browser: Browser) -> Iterator[Callable[..., Page]]:
+    """Opens a page; an error in its console or a request elsewhere fails the test, but for those of `expected`."""
+    complaints: list[str] = []
+
+    def open_(address: str, *, width: int = 390, height: int = 844, expected: str = "$^", **options: Any) -> Page:
+        context = browser.new_context(
+            viewport={"width": width, "height": height},
+            timezone_id="America/Sao_Paulo",
+            **{"locale": "pt-BR", **options},
+        )
+        page = context.new_page()
+
+        def complain(text: str) -> None:
+            if not re.search(expected, text):
+                complaints.append(text)
+
+        page.on("console", lambda message: complain(message.text) if message.type in ("error", "warning") else None)
+        page.on("pageerror", lambda error: complain(str(error)))
+        own = address.partition("?")[0]
+        page.on("request", lambda asked: None if asked.url.startswith((own, "blob:", "data:")) else complain(asked.url))
+        page.goto(address)
+        return page
+
+    yield open_
+    for context in browser.contexts:
+        context.close()
+    assert complaints == []
+
+
+def publish(world: SampleWorkspace, page: Page, **moves: float) -> None:
+    """Publish new prices and forecasts, and wait until the page shows them."""
+    before = page.locator("#price").inner_text()
+    world.tick(**{"bitcoin": 1.001, **moves})
+    world.publish_forecasts()
+    expect(page.locator("#price")).not_to_have_text(before)
+
+
+@pytest.mark.parametrize(
+    ("language", "theme", "width"),
+    [("pt", "light", 390), ("en", "dark", 390), ("pt", "dark", 1440), ("en", "light", 1440)],
+)
+def test_the_page_is_whole(url: str, visit: Callable[..., Page], language: str, theme: str, width: int) -> None:
+    """Both languages and themes, on phone and desk: chart, list and source, no sideways scroll, no serious barrier."""
+    page = visit(f"{url}/", width=width, color_scheme=theme, locale={"pt": "pt-BR", "en": "en-US"}[language])
+    expect(page.locator(CHART).first).to_be_visible()
+    expect(page.locator("#outlook")).to_contain_text({"pt": "deve estar entre", "en": "should be between"}[language])
+    expect(page.locator("#trust")).to_contain_text("80%")
+    expect(page.locator(".market tbody tr")).to_have_count(len(MORE_COINS))
+    expect(page.locator(".market .mark")).to_have_count(len(MORE_COINS))
+    notice = page.locator('[data-notice="simulated"]')
+    expect(notice).to_contain_text({"pt": "DADOS SIMULADOS", "en": "SIMULATED DATA"}[language])
+    assert page.locator(".chart").bounding_box()["y"] < 0.8 * 844  # type: ignore[index]  # it is visible
+    text = page.locator("body").inner_text()
+    assert not re.search(rf"{OTHER_LANGUAGE[language]}|undefined|null|NaN", text), text
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    page.evaluate(AXE.read_text("utf-8"))
+    found = page.evaluate("axe.run(document, {resultTypes: ['violations']}).then((found) => found.violations)")
+    serious = [rule for rule in found if rule["impact"] in ("serious", "critical")]
+    assert [(rule["id"], rule["nodes"][0]["html"]) for rule in serious] == []
+
+
+def test_publications_leave_the_reader_alone(world: SampleWorkspace, url: str, visit: Callable[..., Page]) -> None:
+    """Three publications are shown without a reload; zoom, node and the search survive them."""
+    page = visit(f"{url}/?moeda=btc", width=1440, height=900)
+    expect(page.locator(CHART).first).to_be_visible()
+    page.locator("#search").fill("bit")
+    expect(page.locator(".market tbody tr")).to_have_count(1)
+    box = page.locator(".chart .nsewdrag").bounding_box()
+    assert box
+    page.mouse.move(box["x"] + 0.3 * box["width"], box["y"] + 80)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 0.7 * box["width"], box["y"] + 90, steps=5)
+    page.mouse.up()
+    expect(page.locator(".chart[data-zoomed=true]")).to_be_visible()
+    plot = page.locator(".chart-plot").element_handle()
+    zoomed = plot.evaluate("(plot) => plot.layout.xaxis.range")
+    for _ in range(3):
+        drawn = int(page.locator(".chart").get_attribute("data-drawn") or 0)
+        publish(world, page)
+        expect(page.locator(".market td.preco")).to_have_text(page.locator("#price").inner_text())
+        expect(page.locator(".chart")).not_to_have_attribute("data-drawn", str(drawn))
+        assert plot.evaluate("(plot) => plot.layout.xaxis.range") == zoomed
+        assert plot.evaluate("(plot) => plot.isConnected")
+    last = plot.evaluate("(plot) => plot.data.find((trace) => trace.legendrank === 1).y.at(-1)")
+    assert last == pytest.approx(world.prices["bitcoin"])
+
+
+def test_a_row_opens_its_coin(url: str, visit: Callable[..., Page]) -> None:
+    """A click shows another coin and names it in the address; going back shows the first; a symbol names a coin too."""
+    page = visit(f"{url}/?moeda=btc&janela=24h")
+    expect(page.locator("#coin-name")).to_have_text("Bitcoin (BTC)")
+    page.locator(".market tbody tr", has_text="SHIB").click()
+    expect(page.locator("#coin-name")).to_have_text("Shiba Inu (SHIB)")
+    expect(page).to_have_url(re.compile("moeda=shiba-inu"))
+    expect(page.locator('#windows [aria-pressed="true"]')).to_have_text("24\u00a0h")
+    page.go_back()
+    expect(page.locator("#coin-name")).to_have_text("Bitcoin (BTC)")
+    page.get_by_role("link", name="EN", exact=True).click()
+    expect(page.locator("#outlook")).to_contain_text("should be between")
+    expect(page).to_have_url(re.compile("moeda=btc.*idioma=en"))
+
+
+def test_an_unknown_coin_is_said_and_the_nearest_offered(url: str, visit: Callable[..., Page]) -> None:
+    """No other coin is shown in its place; a click on the nearest one shows that."""
+    page = visit(f"{url}/?moeda=bitconi", expected="404")
+    notice = page.locator('[data-notice="unknown"]')
+    expect(notice).to_contain_text("Não acompanhamos “bitconi”.")
+    expect(page.locator("#coin")).to_be_hidden()
+    notice.get_by_role("link", name="bitcoin").click()
+    expect(page.locator("#coin-name")).to_have_text("Bitcoin (BTC)")
+
+
+def test_a_silent_stream_ends_the_claims(world: SampleWorkspace, browser: Browser) -> None:
+    """When the API is gone the page says for how long, later that its forecast may not hold, then that it does not."""
+    port = reserve_port()
+    page = browser.new_page(locale="pt-BR")
+    page.clock.install()
+    with served_api(world.settings, port) as address:
+        page.goto(address)
+        expect(page.locator("#contact")).to_have_text("ao vivo")
+        expect(page.locator("#outlook")).to_contain_text("deve estar entre")
+    expect(page.locator("#contact")).to_contain_text("sem contato há")
+    before = page.locator("#contact").inner_text()
+    page.clock.fast_forward("01:40")
+    expect(page.locator("#contact")).not_to_have_text(before)
+    expect(page.locator("#outlook")).to_contain_text("Sem contato com a API há 1")
+    page.clock.fast_forward("20:00")
+    expect(page.locator("#outlook")).to_contain_text("Sem previsão válida agora")
+    expect(page.locator('#coin[data-withdrawn="true"]')).to_be_visible()
+    page.close()
+
+
+def test_a_token_is_asked_for_and_never_in_an_address(world: SampleWorkspace, visit: Callable[..., Page]) -> None:
+    """A wrong token is refused; with the right one everything comes, the stream too; it lasts as long as the tab."""
+    settings = world.settings.model_copy(update={"api_token": SecretStr(TOKEN)})
+    with served_api(settings) as address:
+        page = visit(f"{address}/", expected="401")
+        asked: list[str] = []
+        page.on("request", lambda request: asked.append(request.url))
+        page.get_by_label("Token de acesso").fill("errado")
+        page.get_by_role("button", name="Entrar").click()
+        expect(page.get_by_text("Token errado.")).to_be_visible()
+        page.get_by_label("Token de acesso").fill(TOKEN)
+        page.get_by_role("button", name="Entrar").click()
+        expect(page.locator(CHART).first).to_be_visible()
+        expect(page.locator("#contact")).to_have_text("ao vivo")
+        page.reload()
+        expect(page.locator("#contact")).to_have_text("ao vivo")
+        assert [url for url in (*asked, page.url) if TOKEN in url] == []
+        assert page.evaluate("Object.values(localStorage).join()").find(TOKEN) == -1
+        page.context.close()
+
+
+def test_a_wall_shows_one_coin_alone(url: str, visit: Callable[..., Page]) -> None:
+    """`?modo=tela` leaves out list, language and choices, fits its window, and keeps the source of the prices."""
+    page = visit(f"{url}/?modo=tela&moeda=ethereum", width=800, height=450)
+    expect(page.locator("#coin-name")).to_have_text("Ethereum (ETH)")
+    expect(page.locator(CHART).first).to_be_visible()
+    expect(page.locator('[data-notice="simulated"]')).to_be_visible()
+    for part in ("#market", "nav", "#windows", ".chart-bar"):
+        expect(page.locator(part)).to_be_hidden()
+    expect(page.locator("html")).to_have_js_property("scrollHeight", 450)
