@@ -11,7 +11,7 @@ from typing import Annotated, Any, Final, Literal
 import platformdirs
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails, PydanticCustomError
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import BaseSettings, DotEnvSettingsSource, NoDecode, SettingsConfigDict
 
 from core.errors import ConfigurationError
 from core.logs import LogFormat
@@ -19,7 +19,16 @@ from core.price_rules import COIN_ID
 from core.times import parse_iso
 from core.wording import Message, Value, message, sentences
 
-__all__ = ["DEFAULT_COINS", "PARENT_VARIABLE", "PROJECT", "Plan", "Settings", "Source", "load_settings"]
+__all__ = [
+    "DEFAULT_COINS",
+    "PARENT_VARIABLE",
+    "PROJECT",
+    "Plan",
+    "Settings",
+    "Source",
+    "all_variables",
+    "load_settings",
+]
 
 PARENT_VARIABLE: Final = "CRYPTO_PARENT_PID"
 """Holds the pid of the process that started this one and passed it all settings."""
@@ -87,6 +96,7 @@ class Settings(BaseSettings):
     dashboard_port: int = Field(8501, ge=1, le=65535)
     data_dir: Path = _HOME / "data"
     models_dir: Path = _HOME / "models"
+    alerts_file: Path = _BASE / "alerts.toml"
     browser: bool = True
     coingecko_url: str | None = None
     coingecko_plan: Plan = Plan.KEYLESS
@@ -154,10 +164,10 @@ class Settings(BaseSettings):
             raise PydanticCustomError("settings.secret", "4 to 512 ASCII characters without spaces")
         return value
 
-    @field_validator("data_dir", "models_dir", "log_file", "replay")
+    @field_validator("data_dir", "models_dir", "alerts_file", "log_file", "replay")
     @classmethod
     def _from_project(cls, value: Path | None, info: Any) -> Path | None:
-        """Resolve folders from the checkout, if this is one, and a recording from the current folder."""
+        """Resolve paths from the checkout, if this is one, and a recording from the current folder."""
         if value is None:
             return None
         value = value.expanduser()
@@ -238,6 +248,19 @@ def load_settings(**overrides: object) -> Settings:
         raise ConfigurationError(_lines([_explain(detail) for detail in error.errors()])) from None
     except UnicodeDecodeError as error:
         raise ConfigurationError(message("settings.env_encoding", reason=error.reason)) from error
+
+
+def all_variables() -> dict[str, str]:
+    """The variables of the environment, and the lines of `.env` that it does not override; they hold secrets.
+
+    Raises:
+        ConfigurationError: the file is not in UTF-8.
+    """
+    try:
+        lines = DotEnvSettingsSource(Settings, case_sensitive=True).env_vars
+    except UnicodeDecodeError as error:
+        raise ConfigurationError(message("settings.env_encoding", reason=error.reason)) from error
+    return {name: value for name, value in lines.items() if value is not None} | dict(os.environ)
 
 
 _SECRETS: Final = {"coingecko_key", "api_token", "metrics_token"}

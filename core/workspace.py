@@ -61,6 +61,11 @@ class Workspace:
         """Features, forecasts, log and scores, written by the pipeline alone."""
         return self.root / "processed"
 
+    @property
+    def alerts(self) -> Path:
+        """Rules of the dashboard, and what was told; written by the alert process and the dashboard."""
+        return self.root / "alerts.db"
+
     @contextmanager
     def hold_pipeline(self) -> Iterator[None]:
         """Hold the lock of all files that the pipeline writes.

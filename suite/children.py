@@ -12,7 +12,7 @@ from core.settings import PARENT_VARIABLE, Settings, Source
 from core.workspace import Workspace
 from suite.supervisor import ChildSpec
 
-__all__ = ["RESOURCE_LIMITS", "api", "collector", "dashboard", "pipeline", "simulator"]
+__all__ = ["RESOURCE_LIMITS", "alerts", "api", "collector", "dashboard", "pipeline", "simulator"]
 
 RESOURCE_LIMITS: Final = {
     "OMP_NUM_THREADS": "1",
@@ -76,6 +76,12 @@ def collector(settings: Settings) -> ChildSpec:
 def pipeline(settings: Settings) -> ChildSpec:
     """The pipeline: features, training, forecasts and scores, without pandas."""
     spec = _spec("pipeline", ("model.pipeline",), settings)
+    return replace(spec, environment={**spec.environment, HIDDEN_VARIABLE: "pandas"})
+
+
+def alerts(settings: Settings) -> ChildSpec:
+    """The alert process; without pandas, which pyarrow would load."""
+    spec = _spec("alerts", ("alerts",), _reader_settings(settings))
     return replace(spec, environment={**spec.environment, HIDDEN_VARIABLE: "pandas"})
 
 

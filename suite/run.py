@@ -151,8 +151,16 @@ class Suite:
         if not self._stopping:
             self._supervisor.start(children.collector(settings))
             self._supervisor.start(children.pipeline(settings))
+            self._start_alerts(workspace)
         self._state = ProcessState.RUNNING
         self._health.state(self._state)
+
+    def _start_alerts(self, workspace: Workspace) -> None:
+        """Start the alert process once there are rules: a file beside .env, or a store that the dashboard made."""
+        if "alerts" in self._supervisor.children():
+            return
+        if self._settings.alerts_file.exists() or workspace.alerts.exists():
+            self._supervisor.start(children.alerts(self._settings))
 
     def _watch(self, decision: Decision, workspace: Workspace) -> None:
         """Supervise until a signal, and read health files as often as they change."""
@@ -160,6 +168,7 @@ class Suite:
         while not self._stopping:
             self._tick_until(lambda: False, BEAT_S)
             self._report_cycle()
+            self._start_alerts(workspace)
             self._keep_source(decision, workspace)
             if fallback is not None and fallback.answers_again():
                 fallback = None

@@ -9,10 +9,10 @@ from typing import ClassVar, Final
 from alerts.rules.condition import Condition, ConditionKind, Scope
 from alerts.rules.values import choice, duration, key, number, write_duration
 from core.answers.regime import Regime
+from core.forecast_levels import HORIZONS_MIN
 from core.times import DAY_MS, MINUTE_MS
 
 __all__ = [
-    "HORIZON_CHOICES",
     "BandWidth",
     "Change",
     "Direction",
@@ -29,9 +29,6 @@ __all__ = [
     "SizeForecast",
     "Touches",
 ]
-
-HORIZON_CHOICES: Final = tuple(range(5, 65, 5))
-"""Minutes; the same as the horizons of the forecasts, whose module loads pyarrow."""
 
 _MAX_PRICE: Final = 1e15
 
@@ -113,6 +110,11 @@ class SizeForecast(Condition):
     percent: float | None = field(default=None, metadata=key("nivel", number(0, 1000, above=True)))
     percentile: float | None = field(default=None, metadata=key("percentil", number(0, 100)))
 
+    @property
+    def threshold(self) -> float:
+        """Whichever of the two is given."""
+        return (self.percentile or 0.0) if self.percent is None else self.percent
+
 
 @dataclass(frozen=True)
 class ExpectedMove(SizeForecast):
@@ -138,7 +140,7 @@ class LevelChance(Condition):
     probability: float = field(metadata=key("probabilidade", number(0, 100, above=True)))
     level: float | None = field(default=None, metadata=key("nivel", number(0, _MAX_PRICE, above=True)))
     distance: float | None = field(default=None, metadata=key("distancia", number(-99, 10_000)))
-    horizon_min: int = field(default=60, metadata=key("horizonte", choice(*HORIZON_CHOICES)))
+    horizon_min: int = field(default=60, metadata=key("horizonte", choice(*HORIZONS_MIN)))
 
 
 @dataclass(frozen=True)

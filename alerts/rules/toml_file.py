@@ -35,11 +35,12 @@ class FileProblem:
 
 
 class AlertsFileInvalid(ConfigurationError):
-    """The file says something that has no meaning; `problems` in the order of the lines."""
+    """The file says something that has no meaning; `problems` in the order of the lines, `summary` one line each."""
 
     def __init__(self, path: Path, problems: list[FileProblem]) -> None:
         self.problems = tuple(sorted(problems, key=lambda found: found.line))
-        super().__init__(_joined(path, self.problems))
+        self.summary = _joined(path, self.problems)
+        super().__init__(self.summary)
 
 
 def read_alerts(path: Path) -> AlertSettings:

@@ -19,7 +19,7 @@ from core.answers.curves import (
     tail_distance,
     tail_probability,
 )
-from core.forecast_schema import QUANTILES
+from core.forecast_levels import QUANTILES
 
 __all__ = ["PriceDistribution", "ending_above", "expected_moves"]
 

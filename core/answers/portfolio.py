@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 
 from core.answers.curves import FloatArray
-from core.forecast_schema import INTERVALS
+from core.forecast_levels import INTERVALS
 
 __all__ = ["RISK_LEVELS", "PortfolioRisk", "portfolio_risk"]
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Final
 
-__all__ = ["Regime", "regime"]
+__all__ = ["AGITATED_ABOVE", "CALM_BELOW", "Regime", "regime"]
 
-_CALM_BELOW: Final = 25.0
-_AGITATED_ABOVE: Final = 75.0
+CALM_BELOW: Final = 25.0
+AGITATED_ABOVE: Final = 75.0
 
 
 class Regime(StrEnum):
@@ -23,6 +23,6 @@ def regime(activity_percentile: float | None) -> Regime | None:
     """The regime at a percentile (0-100) of the predicted scale among the coin's own hours; None when unknown."""
     if activity_percentile is None:
         return None
-    if activity_percentile < _CALM_BELOW:
+    if activity_percentile < CALM_BELOW:
         return Regime.CALM
-    return Regime.AGITATED if activity_percentile > _AGITATED_ABOVE else Regime.NORMAL
+    return Regime.AGITATED if activity_percentile > AGITATED_ABOVE else Regime.NORMAL

@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 
 from core.answers.curves import FloatArray, normal_cdf, normal_scores, scores_of, tail_probability
-from core.forecast_schema import REACH_LEVELS
+from core.forecast_levels import REACH_LEVELS
 
 __all__ = ["touching"]
 

@@ -10,6 +10,7 @@ from typing import Any, Final, Generic, TypeVar
 from core.wording import Message
 
 __all__ = [
+    "ALERTS",
     "API",
     "COLLECTOR",
     "DASHBOARD",
@@ -17,6 +18,7 @@ __all__ = [
     "PROCESSES",
     "SIMULATOR",
     "SUITE",
+    "AlertsProgress",
     "ChildStatus",
     "CollectorProgress",
     "Headline",
@@ -38,6 +40,7 @@ class ProcessState(StrEnum):
     STARTING = "starting"
     RUNNING = "running"
     SERVING = "serving"
+    WATCHING = "watching"
     COLLECTING = "collecting"
     WAITING = "waiting"
     WAITING_FOR_PRICES = "waiting_for_prices"
@@ -178,7 +181,25 @@ class SimulatorProgress:
     replay_ends_ms: int | None = None
 
 
-Progress = NoProgress | CollectorProgress | PipelineProgress | SuiteProgress | SimulatorProgress
+@dataclass(frozen=True)
+class AlertsProgress:
+    """The record of the alert process.
+
+    `message` says what is wrong with the rules; `evaluated_at` is the newest price that was judged (ISO 8601, UTC);
+    `told` counts alerts since the start, `due`, `delivered` and `dead` deliveries in the store.
+    """
+
+    message: Message | None = None
+    rules: int = 0
+    evaluated_at: str | None = None
+    evaluation_s: float | None = None
+    told: int = 0
+    due: int = 0
+    delivered: int = 0
+    dead: int = 0
+
+
+Progress = NoProgress | CollectorProgress | PipelineProgress | SuiteProgress | SimulatorProgress | AlertsProgress
 ProgressT = TypeVar("ProgressT", bound=Progress)
 
 
@@ -196,7 +217,8 @@ PIPELINE: Final = Process("pipeline", PipelineProgress)
 API: Final = Process("api", NoProgress)
 DASHBOARD: Final = Process("dashboard", NoProgress)
 SIMULATOR: Final = Process("simulator", SimulatorProgress)
+ALERTS: Final = Process("alerts", AlertsProgress)
 
 PROCESSES: Final[Mapping[str, Process[Any]]] = {
-    process.name: process for process in (SUITE, COLLECTOR, PIPELINE, API, DASHBOARD, SIMULATOR)
+    process.name: process for process in (SUITE, COLLECTOR, PIPELINE, API, DASHBOARD, SIMULATOR, ALERTS)
 }

@@ -15,14 +15,29 @@ import pyarrow.compute as pc
 
 from core.answers.distribution import expected_moves
 from core.answers.unusual import unusual_moves
-from core.forecast_schema import ACTIVITY_PERCENTILE, HORIZONS_MIN, INTERVALS, QUANTILE_COLUMNS, current_kind
+from core.forecast_schema import (
+    ACTIVITY_PERCENTILE,
+    HORIZONS_MIN,
+    INTERVALS,
+    QUANTILE_COLUMNS,
+    REACH_COLUMNS,
+    current_kind,
+)
 from core.publishing.manifest import Part
 from core.publishing.parquet import read_table
 from core.reading.queries import parts_between
 from core.reading.readers import Readers
 from core.times import GRID_STEP_MS, HOUR_MS
 
-__all__ = ["ForecastColumns", "LastHours", "forecast_columns", "last_hours", "read_columns"]
+__all__ = [
+    "ForecastColumns",
+    "LastHours",
+    "LoggedHours",
+    "forecast_columns",
+    "last_hours",
+    "logged_hours",
+    "read_columns",
+]
 
 _Floats = npt.NDArray[np.float64]
 _Times = npt.NDArray[np.int64]
@@ -41,6 +56,7 @@ class ForecastColumns:
         price_origin: (n,).
         mean, p_up: (n, 12).
         quantiles: prices (n, 12, 9).
+        reach: (n, 12, 7), NaN when unknown.
         activity_percentile: (n,), NaN when unknown.
         kind, model_version, source: (n,) texts.
         trained_ms: when the model was trained; None when unknown.
@@ -53,6 +69,7 @@ class ForecastColumns:
     mean: _Floats
     p_up: _Floats
     quantiles: _Floats
+    reach: _Floats
     activity_percentile: _Floats
     kind: list[str]
     model_version: list[str]
@@ -80,6 +97,19 @@ class LastHours:
     probability: _Floats
 
 
+@dataclass(frozen=True)
+class LoggedHours:
+    """Logged forecasts of one hour ahead, of n coins; NaN where there is none.
+
+    Attributes:
+        price_origin: (n,).
+        quantiles: prices (n, 9).
+    """
+
+    price_origin: _Floats
+    quantiles: _Floats
+
+
 def forecast_columns(readers: Readers) -> ForecastColumns:
     """The newest forecasts of all coins, read once for each publication.
 
@@ -97,8 +127,6 @@ def read_columns(table: pa.Table) -> ForecastColumns:
     firsts = rows.take(pa.array(np.arange(0, len(rows), horizons)))
     trained = (table.schema.metadata or {}).get(b"trained_ms")
     quantiles = np.stack([rows[name].to_numpy() for name in QUANTILE_COLUMNS], axis=-1)
-    known = ACTIVITY_PERCENTILE in rows.column_names
-    activity = pc.fill_null(firsts[ACTIVITY_PERCENTILE], np.nan).to_numpy() if known else np.full(len(firsts), np.nan)
     return ForecastColumns(
         coins=firsts["coin"].to_pylist(),
         origin_ms=firsts["origin"].cast(pa.int64()).to_numpy(),
@@ -107,7 +135,10 @@ def read_columns(table: pa.Table) -> ForecastColumns:
         mean=rows["mean"].to_numpy().reshape(-1, horizons),
         p_up=rows["p_up"].to_numpy().reshape(-1, horizons),
         quantiles=quantiles.reshape(-1, horizons, len(QUANTILE_COLUMNS)),
-        activity_percentile=activity.astype(np.float64),
+        reach=np.stack([_or_nan(rows, name) for name in REACH_COLUMNS], axis=-1).reshape(
+            -1, horizons, len(REACH_COLUMNS)
+        ),
+        activity_percentile=_or_nan(firsts, ACTIVITY_PERCENTILE),
         kind=[current_kind(kind) for kind in firsts["kind"].to_pylist()],
         model_version=firsts["model_version"].to_pylist(),
         source=firsts["source"].to_pylist(),
@@ -117,18 +148,26 @@ def read_columns(table: pa.Table) -> ForecastColumns:
 
 def last_hours(readers: Readers, forecasts: ForecastColumns) -> LastHours:
     """How unusual the last hour of each coin was, by the forecast logged nearest to an hour before its newest one."""
-    folder, manifest = readers.manifest()
-    before_ms = forecasts.origin_ms - HOUR_MS
-    rows = _logged_near(folder, manifest.parts.get("log", ()), before_ms)
-    place, row = _nearest(rows, forecasts.coins, before_ms)
-    change, percentile, probability = (np.full(len(before_ms), np.nan) for _ in range(3))
-    if len(place):
-        prices = np.stack([rows[name].to_numpy()[row] for name in QUANTILE_COLUMNS], axis=-1)
-        start, end = rows["price_origin"].to_numpy()[row], forecasts.price_origin[place]
-        change[place] = end / start - 1.0
-        log_quantiles, log_move = np.log(prices / start[:, None]), np.log(end) - np.log(start)
-        percentile[place], probability[place] = unusual_moves(log_quantiles, log_move)
+    before = logged_hours(readers, forecasts.coins, forecasts.origin_ms - HOUR_MS)
+    change = forecasts.price_origin / before.price_origin - 1.0
+    known = np.flatnonzero(~np.isnan(change))
+    percentile, probability = (np.full(len(change), np.nan) for _ in range(2))
+    start, end = before.price_origin[known], forecasts.price_origin[known]
+    log_quantiles, log_move = np.log(before.quantiles[known] / start[:, None]), np.log(end) - np.log(start)
+    percentile[known], probability[known] = unusual_moves(log_quantiles, log_move)
     return LastHours(change, percentile, probability)
+
+
+def logged_hours(readers: Readers, coins: list[str], moments_ms: _Times) -> LoggedHours:
+    """The one-hour forecast of each of n coins that was logged nearest to a moment (n,), at most 5 minutes away."""
+    price_origin, quantiles = np.full(len(coins), np.nan), np.full((len(coins), len(QUANTILE_COLUMNS)), np.nan)
+    if len(coins):
+        folder, manifest = readers.manifest()
+        rows = _logged_near(folder, manifest.parts.get("log", ()), moments_ms)
+        place, row = _nearest(rows, coins, moments_ms)
+        quantiles[place] = np.stack([rows[name].to_numpy()[row] for name in QUANTILE_COLUMNS], axis=-1)
+        price_origin[place] = rows["price_origin"].to_numpy()[row]
+    return LoggedHours(price_origin, quantiles)
 
 
 def _logged_near(folder: Path, parts: Iterable[Part], moments_ms: _Times) -> pa.Table:
@@ -169,3 +208,10 @@ def _nearest(rows: pa.Table, coins: list[str], moments_ms: _Times) -> tuple[_Tim
     ordered = near[np.lexsort((-origin_ms[near], distance[near], place[near]))]
     found, first = np.unique(place[ordered], return_index=True)
     return found, ordered[first]
+
+
+def _or_nan(rows: pa.Table, name: str) -> _Floats:
+    """A column of numbers, NaN where it is null or where a file of version 0.1.0 lacks it."""
+    if name not in rows.column_names:
+        return np.full(len(rows), np.nan)
+    return np.asarray(pc.fill_null(rows[name], np.nan).to_numpy(), dtype=np.float64)

@@ -7,13 +7,12 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from alerts.rules.coin_conditions import HORIZON_CHOICES, Change, Direction, PriceAbove
+from alerts.rules.coin_conditions import Change, Direction, PriceAbove
 from alerts.rules.condition import ConditionKind
 from alerts.rules.rule import CONDITIONS
 from alerts.rules.settings import AlertSettings, QuietHours
 from alerts.rules.table import read_rule, write_rule
 from alerts.rules.toml_file import AlertsFileInvalid, parse_alerts
-from core.forecast_schema import HORIZONS_MIN
 from core.settings import PROJECT
 from core.times import parse_iso
 
@@ -65,11 +64,6 @@ def test_a_rule_of_every_condition_survives_the_way_to_a_table_and_back(kind: st
 def test_every_condition_has_a_class_and_an_example() -> None:
     """The words of the conditions, their classes and the examples here are the same set."""
     assert set(EXAMPLES) == {kind.value for kind in ConditionKind} == {kind.value for kind in CONDITIONS}
-
-
-def test_horizons_are_those_of_the_forecasts() -> None:
-    """A rule can ask for exactly the horizons that are forecast."""
-    assert HORIZON_CHOICES == HORIZONS_MIN
 
 
 def test_the_id_says_what_is_watched_and_not_how_it_is_told() -> None:

@@ -1,0 +1,1 @@
+"""Conditions judged: pure functions of what was seen, for all rules of one kind and all coins at once."""

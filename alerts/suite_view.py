@@ -1,0 +1,69 @@
+"""The suite as columns: processes, age of the prices, disk, calls; read from health files and the disk."""
+
+from __future__ import annotations
+
+import math
+import shutil
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from alerts.conditions.views import ProcessView, SuiteView
+from alerts.rules.suite_conditions import PROCESS_NAMES
+from core.processes.health_schema import API, COLLECTOR, DASHBOARD, PIPELINE, PROCESSES, SUITE, ChildStatus
+from core.processes.heartbeat import Health, read_health
+from core.times import parse_iso
+
+__all__ = ["process_view", "suite_view"]
+
+_GIGABYTE: Final = 10**9
+_ALWAYS_NEEDED: Final = (COLLECTOR.name, PIPELINE.name)
+_FRONT_ENDS: Final = (API.name, DASHBOARD.name)
+
+
+def process_view(run_dir: Path, now: int) -> ProcessView:
+    """What the health files say of the processes; API and dashboard are needed where run_all.py runs."""
+    suite = read_health(run_dir, SUITE)
+    healths = [read_health(run_dir, PROCESSES[name]) for name in PROCESS_NAMES]
+    needed = (*_ALWAYS_NEEDED, *(_FRONT_ENDS if suite.alive else ()))
+    children = suite.progress.children if suite.alive else {}
+    return ProcessView(
+        places=np.arange(len(PROCESS_NAMES)),
+        at_ms=np.full(len(PROCESS_NAMES), now, np.int64),
+        silent_ms=np.array([_silent_ms(health, now) for health in healths]),
+        restarted_ms=np.array([_restarted_ms(children.get(name), now) for name in PROCESS_NAMES]),
+        is_needed=np.array([name in needed for name in PROCESS_NAMES]),
+    )
+
+
+def suite_view(run_dir: Path, newest_price_ms: int | None, now: int) -> SuiteView:
+    """The suite as a whole."""
+    collector = read_health(run_dir, COLLECTOR)
+    limit = collector.progress.calls_month_limit if collector.alive else None
+    left = math.nan if limit is None else max(0, limit - collector.progress.calls_month)
+    return SuiteView(
+        places=np.zeros(1, np.int64),
+        at_ms=np.array([now], np.int64),
+        price_age_ms=np.array([math.nan if newest_price_ms is None else max(0, now - newest_price_ms)], np.float64),
+        free_gb=np.array([shutil.disk_usage(run_dir if run_dir.exists() else run_dir.parent).free / _GIGABYTE]),
+        calls_left_percent=np.array([100 * left / limit if limit else math.nan]),
+        calls_left=np.array([left]),
+    )
+
+
+def _silent_ms(health: Health[Any], now: int) -> float:
+    """Milliseconds since the last heartbeat; 0 of a live process, NaN of one that never wrote."""
+    if health.alive:
+        return 0.0
+    if health.heartbeat_at is None:
+        return math.nan
+    if health.age_s is not None:
+        return max(1.0, 1000 * health.age_s)
+    return float(max(1, now - parse_iso(health.heartbeat_at)))
+
+
+def _restarted_ms(child: ChildStatus | None, now: int) -> float:
+    if child is None or child.restarts == 0:
+        return math.nan
+    return float(max(0, now - parse_iso(child.started_at)))
