@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from hashlib import blake2b
 from typing import Final
 
+import numpy as np
 import pyarrow as pa
 
 __all__ = ["entity_tag", "table_tag"]
@@ -22,8 +23,11 @@ def entity_tag(parts: Iterable[bytes]) -> bytes:
 
 
 def table_tag(table: pa.Table, media_type: str) -> bytes:
-    """The tag of a table in some format, before it is written."""
+    """The tag of a table in some format, before it is written.
+
+    The rows are copied first: a part of a larger table would be hashed with some of the rows after it.
+    """
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, table.schema) as stream:
-        stream.write_table(table)
+        stream.write_table(table.take(np.arange(len(table))))
     return entity_tag([media_type.encode(), sink.getvalue()])

@@ -107,7 +107,7 @@ class _Objects:
         """Add the values of a column; null stays null."""
         kind = column.type
         if pa.types.is_floating(kind):
-            self._wait(number_texts, column.cast(pa.float64()))
+            self._wait(number_texts, column)
         elif pa.types.is_timestamp(kind):
             self._times(column)
         elif pa.types.is_dictionary(kind):
@@ -119,7 +119,6 @@ class _Objects:
 
     def _times(self, column: pa.Array) -> None:
         """Add times; their quotes belong to the text around them unless one is null."""
-        column = column.cast(pa.timestamp("ms"))
         if column.null_count:
             self._wait(_quoted_times, column)
             return
@@ -212,8 +211,8 @@ def number_texts(column: pa.Array) -> pa.Array:
 
 def _times(column: pa.Array) -> pa.Array:
     """ISO 8601 in UTC with milliseconds, as core.times.iso writes it, without the offset."""
-    written = column.cast(pa.string()).cast(pa.binary())
-    return pc.binary_replace_slice(written, _DATE_END, _DATE_END + 1, b"T").cast(pa.string())
+    written = column.cast(pa.timestamp("ms")).cast(pa.string())
+    return pc.binary_replace_slice(written.view(pa.binary()), _DATE_END, _DATE_END + 1, b"T").view(pa.string())
 
 
 def _quoted_times(column: pa.Array) -> pa.Array:

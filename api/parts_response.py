@@ -1,4 +1,4 @@
-"""An answer whose body is made in parts, each in a thread, no faster than its client takes them."""
+"""Long answers, made in threads of their own, one at a time: whole ones, and bodies in parts as clients take them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,22 @@ from starlette.types import Receive, Scope, Send
 
 from api.answer_capture import Dependence, heavy
 
-__all__ = ["PartsResponse"]
+__all__ = ["HeavyResponse", "PartsResponse"]
+
+
+class HeavyResponse(Response):
+    """An answer that takes long to make, and waits for its turn without a thread that others need."""
+
+    def __init__(self, make: Callable[[], Response]) -> None:
+        self.status_code = 200
+        self.background = None
+        self.init_headers()
+        self._make = make
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Make the answer and send it."""
+        answer = await heavy(self._make)
+        await answer(scope, receive, send)
 
 
 class PartsResponse(Response):
@@ -30,6 +45,7 @@ class PartsResponse(Response):
         self.background = None
         self.init_headers(headers)
         self._dependence = dependence
+        self._dependence.in_parts = True
         self._parts = parts
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

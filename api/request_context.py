@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cached_property
 from typing import Annotated, Any, Final
 
@@ -11,9 +12,9 @@ from pydantic_core import to_json
 
 from api.answer_path import dependence_of
 from api.entity_tag import table_tag
-from api.json_rows import PART_ROWS, json_parts, json_rows
-from api.parts_response import PartsResponse
-from api.table_formats import MEDIA_TYPES, WRITERS, ListFormat, accepted_format, flat_table
+from api.json_rows import PART_ROWS
+from api.parts_response import HeavyResponse, PartsResponse
+from api.table_formats import MEDIA_TYPES, PARTS, WRITERS, ListFormat, accepted_format, flat_table
 from api.versions import Basis
 from core.reading.readers import Readers
 from core.times import HOUR_MS, now_ms
@@ -61,21 +62,23 @@ class RequestContext:
         """`value`, of models, mappings, lists and plain values, as JSON; NaN becomes null."""
         return Response(to_json(value, inf_nan_mode="null"), media_type=_JSON_TYPE)
 
-    def rows(self, table: pa.Table) -> Response:
-        """A table as a JSON list (api/json_rows.py); a long one is made in parts."""
-        if table.num_rows <= PART_ROWS:
-            return Response(json_rows(table), media_type=_JSON_TYPE)
-        self._dependence.tag = table_tag(table, _JSON_TYPE)
-        return PartsResponse(self._dependence, json_parts(table), _JSON_TYPE)
+    def made(self, make: Callable[[], Response], most_rows: int) -> Response:
+        """The answer that `make` makes: now, or in its turn if it may have many rows."""
+        return make() if most_rows <= PART_ROWS else HeavyResponse(make)
 
     def table(self, table: pa.Table, wanted: ListFormat | None, name: str) -> Response:
         """A list in the format that `formato` or `Accept` asks for; a file called `name` unless it is JSON."""
         form = wanted or accepted_format(self._accept)
+        media_type = MEDIA_TYPES[form]
         if form is ListFormat.JSON:
-            return self.rows(table)
-        disposition = f'attachment; filename="{name}.{form}"'
-        body = WRITERS[form](flat_table(table, self.workspace))
-        return Response(body, media_type=MEDIA_TYPES[form], headers={"Content-Disposition": disposition})
+            headers = {}
+        else:
+            table = flat_table(table, self.workspace)
+            headers = {"Content-Disposition": f'attachment; filename="{name}.{form}"'}
+        self._dependence.tag = table_tag(table, media_type)
+        if table.num_rows > PART_ROWS and form in PARTS:
+            return PartsResponse(self._dependence, PARTS[form](table), media_type, headers)
+        return Response(WRITERS[form](table), media_type=media_type, headers=headers)
 
 
 async def _request_context(request: Request) -> RequestContext:

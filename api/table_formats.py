@@ -6,6 +6,7 @@ import io
 import re
 from collections.abc import Callable, Iterator, Mapping
 from enum import StrEnum
+from functools import partial
 from typing import Final
 
 import pyarrow as pa
@@ -13,11 +14,11 @@ import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
-from api.json_rows import number_texts
+from api.json_rows import PART_ROWS, json_parts, json_rows, number_texts
 from core.reading.csv_export import neutralised, origin_columns
 from core.workspace import Workspace
 
-__all__ = ["MEDIA_TYPES", "WRITERS", "ListFormat", "accepted_format", "flat_table", "unix_times"]
+__all__ = ["MEDIA_TYPES", "PARTS", "WRITERS", "ListFormat", "accepted_format", "flat_table", "unix_times"]
 
 
 class ListFormat(StrEnum):
@@ -78,11 +79,21 @@ def flat_table(table: pa.Table, workspace: Workspace) -> pa.Table:
 
 def csv_text(table: pa.Table) -> bytes:
     """A flat table as CSV (RFC 4180): times in ISO 8601, all digits, empty where unknown, no cell runs as a formula."""
+    return b"".join(part() for part in csv_parts(table))
+
+
+def csv_parts(table: pa.Table) -> list[Callable[[], bytes]]:
+    """The same as functions that make one part each."""
+    header = (",".join(table.column_names) + "\r\n").encode()
+    starts = range(0, table.num_rows, PART_ROWS)
+    return [lambda: header, *(partial(_csv_lines, table, start) for start in starts)]
+
+
+def _csv_lines(table: pa.Table, start: int) -> bytes:
+    rows = table.slice(start, PART_ROWS)
     buffer = io.BytesIO()
-    columns = {name: _cells(table[name]) for name in table.column_names}
-    buffer.write((",".join(table.column_names) + "\r\n").encode())
     options = pa_csv.WriteOptions(include_header=False, quoting_style="needed", eol="\r\n")
-    pa_csv.write_csv(pa.table(columns), buffer, options)
+    pa_csv.write_csv(pa.table({name: _cells(rows[name]) for name in rows.column_names}), buffer, options)
     return buffer.getvalue()
 
 
@@ -131,8 +142,15 @@ def _cells(column: pa.ChunkedArray) -> pa.Array:
 
 
 WRITERS: Final[Mapping[ListFormat, Callable[[pa.Table], bytes]]] = {
+    ListFormat.JSON: json_rows,
     ListFormat.CSV: csv_text,
     ListFormat.PARQUET: parquet_file,
     ListFormat.ARROW: arrow_stream,
 }
-"""What writes a flat table in each format besides JSON."""
+"""What writes a table in each format; all but JSON want a flat one."""
+
+PARTS: Final[Mapping[ListFormat, Callable[[pa.Table], list[Callable[[], bytes]]]]] = {
+    ListFormat.JSON: json_parts,
+    ListFormat.CSV: csv_parts,
+}
+"""The same part by part, in the formats that are made in parts."""

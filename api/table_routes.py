@@ -3,23 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 from urllib.parse import urlencode
 
 import pyarrow as pa
 from fastapi import APIRouter, Request, Response
 
 from api.described_answers import LIST_ANSWERS, TABLE_ANSWERS
-from api.parameters import DETAILS, FIRST, CoinName, HistoryQueryDep, ListQueryDep, LogQueryDep, TableQuery, TimeForm
+from api.parameters import (
+    DETAILS,
+    FIRST,
+    CoinName,
+    HistoryQuery,
+    HistoryQueryDep,
+    ListQueryDep,
+    LogQueryDep,
+    TableQuery,
+    TimeForm,
+)
 from api.request_context import ContextDep
 from api.table_formats import unix_times
 from api.table_rows import candle_rows, logged_rows, price_rows, quote_rows
 from api.table_schemas import CandleRow, ChosenPriceRow, CoinQuote, LoggedForecastRow
 from api.versions import Basis
+from core.price_store import Coin
 from core.reading.csv_export import file_name
 from core.reading.tables import Page
 from core.times import HOUR_MS
 
 __all__ = ["table_router"]
+
+_PRICE_EVERY_MS: Final = 30_000
+"""About; tells how many prices are read for the intervals that are asked for."""
 
 table_router = APIRouter()
 
@@ -57,10 +72,14 @@ def get_logged_forecasts(request: Request, context: ContextDep, moeda: CoinName,
     page = query.page()
     coin = context.readers.resolve(moeda)
     context.depends_on_range(Basis.BOTH, page.end_ms + HOUR_MS)
-    logged = context.readers.log_table(coin.id, _one_more(page), query.horizonte)
-    rows = logged_rows(coin, logged, query.horizonte, context.workspace)
     name = file_name("previsoes", coin, context.workspace)
-    return _page_answer(request, context, query, rows, name)
+
+    def make() -> Response:
+        logged = context.readers.log_table(coin.id, _one_more(page), query.horizonte)
+        rows = logged_rows(coin, logged, query.horizonte, context.workspace)
+        return _page_answer(request, context, query, rows, name)
+
+    return context.made(make, query.limite)
 
 
 @table_router.get(
@@ -81,16 +100,24 @@ def get_history(request: Request, context: ContextDep, moeda: CoinName, query: H
     coin = context.readers.resolve(moeda)
     step_ms = 0 if query.intervalo is None else query.intervalo.step_ms
     context.depends_on_range(Basis.PRICES, page.end_ms + step_ms)
-    fields = query.fields()
-    if query.intervalo is None:
-        bare = not set(fields) & set(DETAILS)
-        prices = context.readers.price_table(coin.id, _one_more(page), bare=bare)
-        rows = price_rows(coin, prices, context.workspace)
-    else:
-        candles = context.readers.candle_table(coin.id, step_ms, _one_more(page))
-        rows = candle_rows(coin, candles, context.workspace)
     name = file_name("historico", coin, context.workspace)
-    return _page_answer(request, context, query, rows, name, fields=fields)
+
+    def make() -> Response:
+        rows = _history_rows(context, coin, query)
+        return _page_answer(request, context, query, rows, name, fields=query.fields())
+
+    return context.made(make, query.limite * max(1, step_ms // _PRICE_EVERY_MS))
+
+
+def _history_rows(context: ContextDep, coin: Coin, query: HistoryQuery) -> pa.Table:
+    """The page and one row more, with all fields that are asked for."""
+    page = _one_more(query.page())
+    if query.intervalo is not None:
+        return candle_rows(
+            coin, context.readers.candle_table(coin.id, query.intervalo.step_ms, page), context.workspace
+        )
+    bare = not set(query.fields()) & set(DETAILS)
+    return price_rows(coin, context.readers.price_table(coin.id, page, bare=bare), context.workspace)
 
 
 def _one_more(page: Page) -> Page:

@@ -8,10 +8,13 @@ from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.table_formats import WRITERS, ListFormat, flat_table
+from api import table_formats
+from api.entity_tag import table_tag
+from api.table_formats import PARTS, WRITERS, ListFormat, flat_table
 from api.table_rows import price_rows
 from core.price_store import Coin
 from core.reading.tables import price_table
@@ -57,3 +60,18 @@ def test_pandas_reads_the_times_of_an_export() -> None:
     read = pd.read_csv(io.StringIO(text), parse_dates=["horario", "coletado_em"])
     assert read["horario"].to_list() == [pd.Timestamp(ts_ms, unit="ms", tz="UTC") for ts_ms in (2000, 1123)]
     assert read["coletado_em"].dtype == read["horario"].dtype
+
+
+def test_parts_of_csv_join_to_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A long list that is made in parts is the same file."""
+    table = pa.table({"n": list(range(7)), "nome": pa.array(["a,b"] * 7, pa.string())})
+    whole = WRITERS[ListFormat.CSV](table)
+    monkeypatch.setattr(table_formats, "PART_ROWS", 3)
+    parts = [part() for part in PARTS[ListFormat.CSV](table)]
+    assert (len(parts), b"".join(parts)) == (4, whole)
+
+
+def test_a_tag_says_nothing_of_rows_beyond_the_page() -> None:
+    """The first rows of a table have the tag of the same rows alone."""
+    alone, more = (pa.table({"x": [0.5] * rows, "s": ["a"] * rows}) for rows in (3, 5))
+    assert table_tag(more.slice(0, 3), "text/csv") == table_tag(alone, "text/csv") != table_tag(more, "text/csv")
