@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, Final, Literal
+from typing import Annotated, Literal
 
 from fastapi import Header, Query
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from api.field_choice import among, list_pattern
 from api.parameters import MAX_LIST_LENGTH
 from api.schemas import Body, SourceName, Timestamp
 
 __all__ = ["EventKind", "EventsQuery", "EventsQueryDep", "Gap", "GapReason", "LastEventId", "SuiteState"]
-
-_KINDS_TEXT: Final = "preco, previsao, acerto, status"
 
 
 class EventKind(StrEnum):
@@ -77,20 +76,13 @@ class EventsQuery(BaseModel):
     tipos: Annotated[
         str | None,
         Field(
-            description=f"Só destes tipos, com vírgulas entre eles: {_KINDS_TEXT}",
+            description=f"Só destes tipos, com vírgulas entre eles: {', '.join(EventKind)}",
             examples=["previsao"],
             max_length=100,
-            json_schema_extra={"pattern": "^(preco|previsao|acerto|status)(,(preco|previsao|acerto|status))*$"},
+            json_schema_extra=list_pattern(EventKind),
         ),
+        AfterValidator(lambda text: among(text, EventKind)),
     ] = None
-
-    @field_validator("tipos")
-    @classmethod
-    def _check_kinds(cls, value: str | None) -> str | None:
-        if value is not None:
-            for kind in value.split(","):
-                EventKind(kind)
-        return value
 
     @property
     def kinds(self) -> frozenset[EventKind]:

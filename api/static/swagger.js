@@ -4,6 +4,7 @@ window.ui = SwaggerUIBundle({
   presets: [SwaggerUIBundle.presets.apis],
   layout: "BaseLayout",
   deepLinking: true,
+  persistAuthorization: true,
   defaultModelsExpandDepth: 0,
   displayRequestDuration: true,
   showExtensions: false,

@@ -6,12 +6,12 @@ import math
 import operator
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Final
+from typing import Final, NamedTuple
 
 __all__ = [
     "MINIMUM_LENGTH",
-    "better_p_value",
-    "mean_margin",
+    "MeanTest",
+    "mean_test",
     "standard_error",
     "student_t_below",
     "student_t_quantile",
@@ -65,8 +65,20 @@ def standard_error(values: Sequence[float]) -> tuple[float, int]:
     return math.sqrt(variance / length), 2 * ordinates
 
 
-def better_p_value(differences: Sequence[float]) -> float | None:
-    """One-sided p-value of "on average not better than the rival"; a small value means better.
+class MeanTest(NamedTuple):
+    """What a time series of differences says of their mean.
+
+    Attributes:
+        p_value: one-sided, of "on average not better than the rival"; a small value means better.
+        margin: half the width of the 95 % confidence interval of the mean.
+    """
+
+    p_value: float
+    margin: float
+
+
+def mean_test(differences: Sequence[float]) -> MeanTest | None:
+    """The Diebold-Mariano test of losses against a rival's.
 
     `standard_error` allows for forecasts that overlap from one step to the next and for slow changes of volatility.
 
@@ -79,33 +91,13 @@ def better_p_value(differences: Sequence[float]) -> float | None:
 
     Sources: Diebold and Mariano (1995), "Comparing predictive accuracy"; Coroneo and Iacone (2020).
     """
-    known = _error_of(differences)
-    if known is None:
-        return None
-    error, degrees = known
-    return student_t_below(math.fsum(differences) / len(differences) / error, degrees)
-
-
-def mean_margin(differences: Sequence[float]) -> float | None:
-    """Half the width of the 95 % confidence interval of the mean of `differences`, which are as for `better_p_value`.
-
-    Returns:
-        None with fewer than `MINIMUM_LENGTH` values or if they do not vary.
-    """
-    known = _error_of(differences)
-    if known is None:
-        return None
-    error, degrees = known
-    return error * _t_97_5(degrees)
-
-
-def _error_of(differences: Sequence[float]) -> tuple[float, int] | None:
     if len(differences) < MINIMUM_LENGTH:
         return None
     error, degrees = standard_error(differences)
     if error <= 1e-12 * max(abs(difference) for difference in differences):
         return None
-    return error, degrees
+    p_value = student_t_below(math.fsum(differences) / len(differences) / error, degrees)
+    return MeanTest(p_value, error * _t_97_5(degrees))
 
 
 @lru_cache(maxsize=64)

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from core.accuracy.score_arrays import DailySums, FloatArray, HourlySums, Places, distinct, sums_by_place
 from core.accuracy.scores import SCORE_SUMS, STABLE_MOVE, MetricsBlock, Score, complete_sums, sum_by
-from core.accuracy.significance import better_p_value, mean_margin, wilson_interval
+from core.accuracy.significance import mean_test, wilson_interval
 from core.forecast_schema import INTERVALS
 from core.times import DAY_MS, HOUR_MS, to_datetime
 
@@ -184,7 +184,7 @@ def _score(
     forecasts, moved, gain = hourly[:, known]
     hit_rate, relative, trials = means["hit_rate"], means["relative_pinball"], int((moved > 0).sum())
     interval = None if hit_rate is None else wilson_interval(hit_rate * trials, trials)
-    gains = (gain / forecasts).tolist()
+    tested = mean_test((gain / forecasts).tolist())
     return Score(
         forecasts=round(n),
         hours=len(known),
@@ -197,10 +197,10 @@ def _score(
         hit_low=interval[0] if interval else None,
         hit_high=interval[1] if interval else None,
         brier=total["brier"] / n,
-        better_p_value=better_p_value(gains),
+        better_p_value=tested.p_value if tested else None,
         model_share=total["forest"] / n,
         ties=round(n - total["moved"]),
-        skill_margin=mean_margin(gains),
+        skill_margin=tested.margin if tested else None,
         **means,
     )
 

@@ -32,7 +32,7 @@ def page(browser: Browser, served: str) -> Iterator[Page]:
 
 
 def test_swagger_asks_the_api(page: Page, served: str) -> None:
-    """The page names the source and shows every operation of the document; `Execute` shows the forecast."""
+    """The page names the source and shows every operation; `Execute` shows the forecast; a token outlives a reload."""
     described = requests.get(f"{served}/openapi.json", timeout=10).json()["paths"].values()
     page.goto(f"{served}/docs")
     expect(page.locator(".fonte")).to_contain_text("DADOS SIMULADOS")
@@ -43,6 +43,7 @@ def test_swagger_asks_the_api(page: Page, served: str) -> None:
     answer = page.locator(".live-responses-table").first
     expect(answer.locator("tr.response .response-col_status")).to_contain_text("200")
     expect(answer).to_contain_text("previsao_proxima_hora")
+    assert page.evaluate("ui.getConfigs().persistAuthorization")
 
 
 def test_redoc_shows_every_operation(page: Page, served: str) -> None:

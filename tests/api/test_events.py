@@ -157,7 +157,9 @@ def test_unknown_coins_kinds_and_too_many_listeners_are_refused(
     """404 with suggestions, 422, and 503 with Retry-After, each as problem details."""
     client = make_client(filled.settings.model_copy(update={"event_listeners": 0}))
     assert client.get("/eventos?moedas=bitconi").json()["codigo"] == "unknown_coin"
-    assert client.get("/eventos?tipos=tudo").json()["codigo"] == "invalid_parameter"
+    refusal = client.get("/eventos?tipos=tudo").json()
+    assert refusal["codigo"] == "invalid_parameter"
+    assert "preco, previsao, acerto, status" in refusal["detail"]
     full = client.get("/eventos")
     assert (full.status_code, full.json()["codigo"]) == (503, "too_many_listeners")
     assert int(full.headers["Retry-After"]) > 0

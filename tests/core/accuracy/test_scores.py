@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.accuracy.scores import SCORE_SCHEMA, SCORE_SUMS, MetricsBlock, Score, add_up, trimmed
-from core.accuracy.significance import better_p_value
+from core.accuracy.significance import mean_test
 from core.accuracy.summary import condense, join_condensed, summarise, summarise_condensed
 from core.times import DAY_MS, HOUR_MS, to_datetime
 
@@ -113,7 +113,7 @@ def _slow_score(rows: Sequence[Row], scales: Mapping[str, float]) -> dict[str, A
         "ties": n - total["moved"],
         "brier": total["brier"] / n,
         "model_share": total["forest"] / n,
-        "better_p_value": better_p_value(gains),
+        "better_p_value": tested.p_value if (tested := mean_test(gains)) else None,
     }
 
 

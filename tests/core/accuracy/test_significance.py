@@ -12,8 +12,7 @@ from scipy import stats
 
 from core.accuracy.significance import (
     MINIMUM_LENGTH,
-    better_p_value,
-    mean_margin,
+    mean_test,
     standard_error,
     student_t_below,
     student_t_quantile,
@@ -61,23 +60,25 @@ def test_the_statistic_agrees_with_a_fourier_transform() -> None:
     values = np.random.default_rng(3).normal(-0.1, 1.0, 100)
     ordinates = np.abs(np.fft.fft(values))[1:5] ** 2 / 100
     expected = stats.t.cdf(values.mean() / np.sqrt(ordinates.mean() / 100), 8)
-    assert better_p_value(list(values)) == pytest.approx(expected, rel=1e-9)
+    tested = mean_test(list(values))
+    assert tested is not None
+    assert tested.p_value == pytest.approx(expected, rel=1e-9)
 
 
 @settings(deadline=None)
 @given(st.lists(st.floats(-1, 1), min_size=MINIMUM_LENGTH, max_size=60))
 def test_swapping_the_rivals_gives_the_complement(values: list[float]) -> None:
     """Both p-values add up to one, or both are None."""
-    own, rival = better_p_value(values), better_p_value([-value for value in values])
+    own, rival = mean_test(values), mean_test([-value for value in values])
     assert (own is None) == (rival is None)
     if own is not None and rival is not None:
-        assert own + rival == pytest.approx(1.0)
+        assert own.p_value + rival.p_value == pytest.approx(1.0)
 
 
 @pytest.mark.parametrize("values", [[0.0] * 100, [-0.1] * 100, [0.5] * (MINIMUM_LENGTH - 1), []])
 def test_constant_or_few_differences_have_no_p_value(values: list[float]) -> None:
-    """Constant values and fewer than 24 give None."""
-    assert better_p_value(values) is None
+    """Constant values and fewer than 24 give None, and no margin either."""
+    assert mean_test(values) is None
 
 
 @pytest.mark.parametrize("overlap", [1, 2, 6])
@@ -88,9 +89,9 @@ def test_p_values_are_uniform_if_neither_is_better(overlap: int) -> None:
     for _ in range(1200):
         noise = [rng.gauss(0.0, 1.0) for _ in range(120 + overlap)]
         values = [sum(noise[t : t + overlap]) for t in range(120)]
-        p_value = better_p_value(values)
-        assert p_value is not None
-        p_values.append(p_value)
+        tested = mean_test(values)
+        assert tested is not None
+        p_values.append(tested.p_value)
     for level in (0.05, 0.25, 0.5, 0.75, 0.95):
         assert np.mean(np.array(p_values) < level) == pytest.approx(level, abs=0.045)
     assert np.mean(np.array(p_values) < 0.05) < 0.08
@@ -100,13 +101,6 @@ def test_the_margin_holds_the_true_mean_19_times_of_20() -> None:
     """Of 600 series of independent values around 0, about 95 % have 0 within the margin of their mean."""
     rng = np.random.default_rng(9)
     series = rng.normal(0, 1, (600, 64)).tolist()
-    held = [abs(np.mean(values)) <= (mean_margin(values) or 0.0) for values in series]
+    margins = [tested.margin for values in series if (tested := mean_test(values)) is not None]
+    held = np.abs(np.mean(series, axis=1)) <= margins
     assert 0.92 <= np.mean(held) <= 0.98
-
-
-def test_the_margin_and_the_test_speak_from_the_same_length_on() -> None:
-    """With fewer than `MINIMUM_LENGTH` values neither is known; constant values have no margin either."""
-    values = np.random.default_rng(1).normal(0, 1, MINIMUM_LENGTH).tolist()
-    assert mean_margin(values[1:]) is None
-    assert (mean_margin(values) is None) == (better_p_value(values) is None)
-    assert mean_margin([0.1] * 48) is None
