@@ -15,7 +15,8 @@ import uvicorn
 
 from api.event_hub import EventHub
 from api.main import create_app
-from api.timed_connection import KEEP_ALIVE_S, TimedConnection
+from api.open_files import allow_open_files
+from api.timed_connection import KEEP_ALIVE_S, connections_up_to
 from core.errors import AlreadyRunning
 from core.logs import RepeatFilter
 from core.processes.command_line import CommandLine, run_command
@@ -25,10 +26,18 @@ from core.wording import message
 __all__ = ["ApiServer", "main"]
 
 _BACKLOG: Final = 64
-"""`MAX_CONNECTIONS` and backlog together stay below the usual limit of 1024 open files.
+_CONNECTIONS_PER_LISTENER: Final = 2
+"""A page that listens asks for what the stream does not bring."""
 
-Beyond it asyncio would log a failed accept thousands of times per second, and no file could be read.
+_OTHER_CONNECTIONS: Final = 268
+_OTHER_FILES: Final = 192
+"""Backlog, data and libraries.
+
+Beyond its limit of open files asyncio would log a failed accept thousands of times per second, and no file could be
+read.
 """
+
+_log = logging.getLogger(__name__)
 
 
 class ApiServer(uvicorn.Server):
@@ -56,7 +65,7 @@ def _serve(settings: Settings, _given: Namespace) -> int:
     application = create_app(settings)
     config = uvicorn.Config(
         application,
-        http=TimedConnection,
+        http=connections_up_to(_most_connections(settings.event_listeners)),
         ws="none",
         backlog=_BACKLOG,
         timeout_keep_alive=KEEP_ALIVE_S,
@@ -68,6 +77,15 @@ def _serve(settings: Settings, _given: Namespace) -> int:
     with suppress(KeyboardInterrupt):  # uvicorn raises Ctrl+C again after it has shut down in order
         ApiServer(config, application.state.events).run(sockets=listeners)
     return 0
+
+
+def _most_connections(event_listeners: int) -> int:
+    """How many connections may be open at once: enough for all listeners, as far as open files allow."""
+    wanted = _CONNECTIONS_PER_LISTENER * event_listeners + _OTHER_CONNECTIONS
+    most = min(wanted, allow_open_files(wanted + _OTHER_FILES) - _OTHER_FILES)
+    if most < event_listeners:
+        _log.warning("only %d connections for %d listeners: raise the limit of open files", most, event_listeners)
+    return most
 
 
 def _bind(host: str, port: int) -> list[socket.socket]:

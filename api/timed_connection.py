@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from typing import Final
+from typing import ClassVar, Final
 
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -15,7 +15,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from api.problems import PROBLEM_TYPE, Problem, ProblemCode, problem_body
 from api.security import is_local, network
 
-__all__ = ["KEEP_ALIVE_S", "MAX_CONNECTIONS", "PROGRESS_TIMEOUT_S", "REQUEST_TIMEOUT_S", "TimedConnection"]
+__all__ = ["KEEP_ALIVE_S", "PROGRESS_TIMEOUT_S", "REQUEST_TIMEOUT_S", "TimedConnection", "connections_up_to"]
 
 REQUEST_TIMEOUT_S: Final = 10.0
 """A whole request must arrive within this time of the connection or of its first byte."""
@@ -23,10 +23,12 @@ REQUEST_TIMEOUT_S: Final = 10.0
 KEEP_ALIVE_S: Final = 75
 """A connection stays open for this long after an answer: clients that ask every 30 or 60 seconds need one alone."""
 
+_CROWDED_KEEP_ALIVE_S: Final = 5
+"""The same while more than half of all connections are open."""
+
 PROGRESS_TIMEOUT_S: Final = 60.0
 """The client must take some of the waiting bytes within this time, however long the whole answer takes."""
 
-MAX_CONNECTIONS: Final = 768
 _MAX_CONNECTIONS_PER_CLIENT: Final = 64
 """For clients on other machines; a browser needs six."""
 
@@ -42,6 +44,8 @@ _MALFORMED: Final = problem_body(Problem(ProblemCode.MALFORMED_REQUEST))
 class TimedConnection(H11Protocol):
     """Closes when its client does not send a whole request in time, or does not take what is sent to it."""
 
+    max_connections: ClassVar[int] = 768
+
     _timer: asyncio.TimerHandle | None = None
     _due: float = 0.0
     _is_idle: bool = False
@@ -54,7 +58,7 @@ class TimedConnection(H11Protocol):
         transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER_BYTES)
         self._due = self.loop.time() + REQUEST_TIMEOUT_S
         self._timer = self.loop.call_at(self._due, self._on_timer)
-        if len(self.connections) > MAX_CONNECTIONS or self._connections_of_client() > _MAX_CONNECTIONS_PER_CLIENT:
+        if len(self.connections) > self.max_connections or self._connections_of_client() > _MAX_CONNECTIONS_PER_CLIENT:
             transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -75,7 +79,7 @@ class TimedConnection(H11Protocol):
         super().on_response_complete()
         self._is_idle = self.conn.their_state is h11.IDLE and not self.conn.trailing_data[0]
         is_taken = not self.transport.get_write_buffer_size()
-        self._limit(KEEP_ALIVE_S if self._is_idle and is_taken else REQUEST_TIMEOUT_S)
+        self._limit(self._keep_alive_s() if self._is_idle and is_taken else REQUEST_TIMEOUT_S)
 
     def resume_writing(self) -> None:
         """Note that the client has taken nearly all that waited."""
@@ -102,6 +106,11 @@ class TimedConnection(H11Protocol):
         others = (getattr(connection, "client", None) for connection in self.connections)
         return sum(network(client[0]) == network(self.client[0]) for client in others if client)
 
+    def _keep_alive_s(self) -> float:
+        """For how long this connection may stay open without a request."""
+        is_crowded = 2 * len(self.connections) > self.max_connections
+        return _CROWDED_KEEP_ALIVE_S if is_crowded else KEEP_ALIVE_S
+
     def _limit(self, seconds: float) -> None:
         """Set when the timer shall act; it looks at this when it rings, which costs less than a new timer."""
         self._due = self.loop.time() + seconds
@@ -126,6 +135,15 @@ class TimedConnection(H11Protocol):
         elif waiting or is_answering:
             return
         elif before is not None and before[0]:  # it has taken the last bytes since
-            self._due = self.loop.time() + KEEP_ALIVE_S
+            self._due = self.loop.time() + self._keep_alive_s()
         else:
             self.transport.close()
+
+
+def connections_up_to(most: int) -> type[TimedConnection]:
+    """Connections of which at most so many are open at once."""
+
+    class Connection(TimedConnection):
+        max_connections = most
+
+    return Connection

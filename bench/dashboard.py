@@ -1,4 +1,4 @@
-"""What the dashboard costs in a real Chromium, beside a bare Streamlit page with one chart on the same server software.
+"""What dashboard and light page cost in a real Chromium, beside a bare Streamlit page with one chart.
 
 `python -m bench dashboard` takes about a minute; `--tabs 1,15,50 --seconds 60` measures what a full house costs.
 """
@@ -24,6 +24,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from bench.figures import Figure, table
 from bench.process_cost import memory_mb
+from bench.serving import serve_api
 from core.settings import PROJECT, load_settings
 from suite.ports import free_port
 from tests.support.workspace import MORE_COINS, SampleWorkspace
@@ -119,7 +120,7 @@ def _publication(visit: _Visit, workspace: SampleWorkspace) -> float:
     workspace.tick()
     workspace.publish_forecasts()
     began = time.perf_counter()
-    visit.page.wait_for_function(f"document.querySelector('.chart').dataset.drawn > {drawn}")
+    visit.page.locator(f'.chart:not([data-drawn="{drawn}"])').wait_for()
     return time.perf_counter() - began
 
 
@@ -191,6 +192,7 @@ def _figures(browser: Browser, folder: Path, tabs: Sequence[int], seconds: float
         for count in tabs:
             yield from _house(browser, address, server, workspace, tabs=count, seconds=seconds)
         yield Figure("server's memory after they closed", memory_mb(server), "MB")
+    yield from _light_page(browser, environment, workspace, runs, bare_paint)
     workspace.close()
 
 
@@ -212,6 +214,23 @@ def _visits(
     yield Figure("publication to pixel", _median(lambda: _publication(visit, workspace), runs), "s", 2)
     yield Figure("change of coin", _change_of_coin(visit), "s")
     visit.context.close()
+
+
+def _light_page(
+    browser: Browser, environment: dict[str, str], workspace: SampleWorkspace, runs: int, bare_s: float
+) -> Iterator[Figure]:
+    """What a reader of the API's own page waits for and is sent."""
+    with serve_api(environment) as api:
+        address = f"http://127.0.0.1:{api.port}/?moeda=bitcoin"
+        _paint(browser, address, _CHART, 1)
+        chart, megabytes = _paint(browser, address, _CHART, runs)
+        yield Figure("light page: chart, empty cache", chart, "s", 0.5, _BARE_NAME, bare_s)
+        yield Figure("light page: first load", 1000 * megabytes, "kB", 600)
+        visit = _Visit(browser)
+        visit.open(address, _CHART)
+        visit.page.wait_for_timeout(_SETTLED_MS)
+        yield Figure("light page: publication to pixel", _median(lambda: _publication(visit, workspace), runs), "s", 2)
+        visit.context.close()
 
 
 def _median(measure: Callable[[], float], runs: int) -> float:

@@ -106,7 +106,7 @@ class Settings(BaseSettings):
     api_token: SecretStr | None = None
     metrics_token: SecretStr | None = None
     api_rate_limit: int | None = Field(None, ge=1)
-    event_listeners: int = Field(500, ge=0, le=600)
+    event_listeners: int = Field(1000, ge=0, le=10_000)
     cors_origins: Annotated[tuple[str, ...], NoDecode] = ()
     allowed_hosts: Annotated[tuple[str, ...], NoDecode] = ()
     embed_origins: Annotated[tuple[str, ...], NoDecode] = ()

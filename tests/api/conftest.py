@@ -84,7 +84,7 @@ def serve(filled: SampleWorkspace) -> Iterator[Callable[..., str]]:
 
         def start(settings: Settings = filled.settings, application: Any = None, **options: Any) -> str:
             served = application or create_app(_follower(settings))
-            return stack.enter_context(_serving(served, http=TimedConnection, **options))
+            return stack.enter_context(_serving(served, **{"http": TimedConnection, **options}))
 
         yield start
 

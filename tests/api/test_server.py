@@ -128,6 +128,29 @@ def test_an_idle_connection_ends(serve: Serve, connections: Connections, monkeyp
         assert stream.read().startswith(b"HTTP/1.1 200")
 
 
+def test_idle_connections_make_room_where_many_are_open(
+    serve: Serve, connections: Connections, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With more than half of the connections in use, an idle one ends sooner than otherwise."""
+    monkeypatch.setattr(timed_connection, "_CROWDED_KEEP_ALIVE_S", 0.3)
+    address = serve(http=timed_connection.connections_up_to(3))
+    lines = [connections.connect(address, sent=b"GET /saude HTTP/1.1\r\nHost: localhost\r\n\r\n") for _ in range(2)]
+    with lines[1].makefile("rb") as stream:
+        assert stream.read().startswith(b"HTTP/1.1 200")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no such limit")
+def test_the_limit_of_open_files_is_raised_and_never_lowered() -> None:
+    """In a process that may open few files, as many as wanted are allowed, up to the system's own limit."""
+    program = (
+        "import resource; from api.open_files import allow_open_files; "
+        "resource.setrlimit(resource.RLIMIT_NOFILE, (256, 1024)); "
+        "print(*map(allow_open_files, (512, 100, 4096)), resource.getrlimit(resource.RLIMIT_NOFILE)[0])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=PROJECT, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["512", "512", "1024", "1024"]
+
+
 def test_a_slow_honest_download_ends_whole(
     serve: Serve, connections: Connections, monkeypatch: pytest.MonkeyPatch
 ) -> None:

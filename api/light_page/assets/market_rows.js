@@ -18,10 +18,17 @@ const VALUES = {
 /** What the table can be sorted by. */
 export const COLUMNS = Object.keys(VALUES);
 
-/** Rows from `/moedas` and `/prever`, by rank. */
-export function joined(quotes, forecasts) {
-  const hours = new Map(forecasts.map((forecast) => [forecast.id, hourOf(forecast)]));
-  return quotes.map((quote, place) => ({ quote, rank: place + 1, hour: hours.get(quote.id) }));
+/** Rows from `/moedas` and `/prever`, by rank; of each coin the newest price of those two and of its row so far. */
+export function joined(quotes, forecasts, rows) {
+  const told = new Map(forecasts.map((forecast) => [forecast.id, forecast]));
+  const shown = new Map(rows.map(({ quote }) => [quote.id, quote]));
+  return quotes.map((quote, place) => {
+    const forecast = told.get(quote.id);
+    const origin = forecast && { preco_atual: forecast.preco_atual, atualizado_em: Date.parse(forecast.horario) };
+    const newest = [origin, shown.get(quote.id)].reduce((best, other) => (other?.atualizado_em > best.atualizado_em ? other : best), quote);
+    const { preco_atual, atualizado_em } = newest;
+    return { quote: { ...quote, preco_atual, atualizado_em }, rank: place + 1, hour: forecast && hourOf(forecast) };
+  });
 }
 
 const hourOf = (forecast) => ({

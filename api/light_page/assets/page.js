@@ -1,7 +1,7 @@
 // The light page: a coin with its next hour, and the table of all coins, kept current by the stream of events.
 
 import { Refused, follow, getJson } from "./api_client.js";
-import { draw as drawChart } from "./chart.js";
+import { draw as drawChart, loadPlotly } from "./chart.js";
 import { age, now } from "./clock.js";
 import { draw as drawTable } from "./market.js";
 import { COLUMNS, joined, matching, sorted, tableRows } from "./market_rows.js";
@@ -12,9 +12,10 @@ import { ago, clock, language, percent, price, rangeDecimals, say, section } fro
 const ROWS = 50;
 const NARROW = matchMedia("(max-width: 600px)");
 const DARK = matchMedia("(prefers-color-scheme: dark)");
-const FIELDS = "id,preco_atual,intervalos,movimento_esperado_percentual,regime,regime_percentil,valido_ate";
+const FIELDS = "id,horario,preco_atual,intervalos,movimento_esperado_percentual,regime,regime_percentil,valido_ate";
 const RETRY_MS = 5_000;
-const SPREAD_MS = 700; // readers do not all ask at once after a publication
+const SPREAD_MS = 1_500; // readers do not all ask at once after a publication
+const QUOTES_EVERY_MS = 60_000; // for the change of 24 h; prices come with each forecast
 const SILENT_S = 90; // three cycles without contact: what was forecast is withdrawn
 const byId = (id) => document.getElementById(id);
 
@@ -56,12 +57,16 @@ function fail(error, again) {
   setTimeout(again, Math.max(RETRY_MS, 1000 * (error.retryAfterS || 0)));
 }
 
+/** Loads the forecasts of all coins, once a minute their quotes too. */
 async function loadMarket() {
   const forecasts = getJson(`prever?campos=${FIELDS}`).catch((error) => {
     if (error.status === 503) return []; // there are prices before the first forecast
     throw error;
   });
-  page.rows = joined(...(await Promise.all([getJson("moedas?tempo=unix"), forecasts])));
+  const isDue = !page.quotes || now() - page.quotedMs > QUOTES_EVERY_MS;
+  const [found, quotes] = await Promise.all([forecasts, isDue ? getJson("moedas?tempo=unix") : page.quotes]);
+  if (isDue) Object.assign(page, { quotes, quotedMs: now() });
+  page.rows = joined(quotes, found, page.rows);
   showMarket();
 }
 
@@ -266,6 +271,7 @@ function tick() {
   if (row && page.points.length) showOutlook(`${row.quote.nome} (${row.quote.moeda.toUpperCase()})`, row.quote.moeda_cotacao);
 }
 
+loadPlotly();
 readAddress();
 showControls();
 byId("search").oninput = showMarket;
