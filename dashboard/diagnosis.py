@@ -128,7 +128,7 @@ def _since_ms(problem: Message, status: SuiteStatus, now_ms: int) -> int | None:
         case "step_failed":
             error = processes.pipeline.last_error
             return parse_iso(error.at) if error else None
-    stopped = processes.by_name().get(kind.removesuffix("_stopped"))
+    stopped = processes.by_name().get(kind.removesuffix("_stopped").removesuffix("_silent"))
     return None if stopped is None or stopped.age_s is None else now_ms - round(1000 * stopped.age_s)
 
 

@@ -10,6 +10,7 @@ from typing import Final
 from core.processes.child import HIDDEN_VARIABLE, child_command
 from core.settings import PARENT_VARIABLE, Settings, Source
 from core.workspace import Workspace
+from suite.service_manager import SERVICE_VARIABLES
 from suite.supervisor import ChildSpec
 
 __all__ = ["RESOURCE_LIMITS", "alerts", "api", "collector", "dashboard", "pipeline", "simulator"]
@@ -29,7 +30,7 @@ which halves the memory of the pipeline with 250 coins. The last four have no ef
 """
 _LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
 _LOCAL_HOSTS: Final = "127.0.0.1,localhost"
-_NOT_INHERITED: Final = ("PYTHONSAFEPATH", "PYTHONHOME", "FORCE_COLOR")
+_NOT_INHERITED: Final = ("PYTHONSAFEPATH", "PYTHONHOME", "FORCE_COLOR", *SERVICE_VARIABLES)
 
 
 def api(settings: Settings) -> ChildSpec:

@@ -24,6 +24,7 @@ from suite.console import Console
 from suite.cycle_line import CycleReporter
 from suite.ports import free_port
 from suite.preflight import lock_data_dir, refuse_busy_ports, refuse_unreadable_recording
+from suite.service_manager import ServiceManager
 from suite.source import BACK_NOTICE, Decision, FallbackWatch, Probe, decide, needs_probe, pointing_to_local_server
 from suite.supervisor import Supervisor
 
@@ -31,6 +32,9 @@ __all__ = ["Suite"]
 
 _TICK_S: Final = 0.2
 _PROBE_AGAIN_S: Final = 300.0
+_LOOP_PATIENCE_S: Final = 60.0
+"""A main loop without a turn for this long hangs; its longest step, to end a child, takes seconds."""
+
 _SIMULATOR_STARTS_S: Final = 30.0
 
 
@@ -58,7 +62,8 @@ class Suite:
         self._signals = 0
         self._state = ProcessState.STARTING
         self._progress = SuiteProgress(urls=addresses(settings))
-        self._health = Heartbeat(settings.run_dir, SUITE)
+        self._health = Heartbeat(settings.run_dir, SUITE, _LOOP_PATIENCE_S)
+        self._service = ServiceManager()
         self._supervisor = Supervisor(console, PROJECT, settings.run_dir, on_change=self._publish_children)
         self._cycles = CycleReporter()
 
@@ -154,6 +159,7 @@ class Suite:
             self._start_alerts(workspace)
         self._state = ProcessState.RUNNING
         self._health.state(self._state)
+        self._service.ready()
 
     def _start_alerts(self, workspace: Workspace) -> None:
         """Start the alert process once there are rules: a file beside .env, or a store that the dashboard made."""
@@ -206,6 +212,8 @@ class Suite:
         deadline = time.monotonic() + timeout_s
         while not self._stopping:
             self._supervisor.tick()
+            self._health.progress()
+            self._service.alive()
             time.sleep(_TICK_S)
             if done() or time.monotonic() >= deadline:
                 return
@@ -219,6 +227,7 @@ class Suite:
         self._health.progress(progress)
 
     def _stop(self) -> None:
+        self._service.stopping()
         self._console.say(message("suite.stopping"))
         self._state = ProcessState.STOPPING
         self._supervisor.stop(hurry=lambda: self._signals > 1)

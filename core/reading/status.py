@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -132,6 +133,7 @@ def assess_suite(settings: Settings, readers: Readers) -> SuiteStatus:
     problems = [
         *disk_problem,
         *_dead(processes, disk_refuses=bool(disk_problem)),
+        *_silent_parent(processes.suite, disk_refuses=bool(disk_problem)),
         *_damaged((processes.collector, processes.pipeline)),
         *price_problem,
         *_stale("problem.prices_stale", newest_price_ms, stale_after_s),
@@ -179,6 +181,16 @@ def _dead(processes: Processes, *, disk_refuses: bool) -> list[Message]:
         for health in processes.needed()
         if not (health.alive or (disk_refuses and health.running))
     ]
+
+
+def _silent_parent(suite: Health[SuiteProgress], *, disk_refuses: bool) -> list[Message]:
+    """The supervisor that started this process, if it is suspended or hangs: then nobody restarts what ends.
+
+    Only its own parent is judged, whose pid cannot have become that of another process.
+    """
+    if suite.alive or disk_refuses or suite.pid != os.getppid():
+        return []
+    return [message("problem.suite_silent")]
 
 
 def _damaged(writers: Iterable[Health[Any]]) -> list[Message]:

@@ -1,11 +1,16 @@
-"""A real Prometheus with the shipped rules and the shipped dashboard, beside the running suite."""
+"""The running suite as operators see it: by Prometheus with the shipped files, and by a socket like systemd's."""
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import json
+import os
 import re
+import select
 import shutil
 import signal
+import socket
 import subprocess
 import time
 import urllib.parse
@@ -13,7 +18,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
-import psutil
 import pytest
 
 from core.settings import PROJECT
@@ -66,9 +70,19 @@ class Prometheus:
 
 
 @pytest.fixture(scope="module")
-def suite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSuite]:
-    """The suite with a simulated market of two coins, publishing forecasts."""
-    running = RunningSuite(tmp_path_factory.mktemp("suite"), "--demo", "--coins", ",".join(COINS))
+def manager(tmp_path_factory: pytest.TempPathFactory) -> Iterator[socket.socket]:
+    """A socket as systemd has one."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as line:
+        line.bind(str(tmp_path_factory.mktemp("systemd") / "notify"))
+        line.settimeout(PATIENCE_S)
+        yield line
+
+
+@pytest.fixture(scope="module")
+def suite(manager: socket.socket, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSuite]:
+    """The suite with a simulated market of two coins, publishing forecasts, as a service with a watchdog."""
+    asked = {"NOTIFY_SOCKET": manager.getsockname(), "WATCHDOG_USEC": "3000000"}
+    running = RunningSuite(tmp_path_factory.mktemp("suite"), "--demo", "--coins", ",".join(COINS), **asked)
     try:
         running.wait(lambda: running.forecasts(COINS))
         yield running
@@ -124,16 +138,41 @@ def test_every_panel_of_the_dashboard_finds_series(prometheus: Prometheus) -> No
     assert [query for query in empty if not re.search(r"calls_left|\[45\]|crypto_day_", query)] == []
 
 
-def test_a_stopped_process_is_told_and_its_return_too(suite: RunningSuite, prometheus: Prometheus) -> None:
-    """A suspended pipeline fires CryptoProcessDown by its name, which ends when it goes on."""
+def test_systemd_hears_of_the_start_and_of_a_living_main_loop(suite: RunningSuite, manager: socket.socket) -> None:
+    """Ready comes once, signs of life come again and again."""
+    heard = [manager.recv(100)]
+    while heard.count(b"WATCHDOG=1") < 5:
+        heard.append(manager.recv(100))
+    assert heard.count(b"READY=1") == 1
+    assert set(heard) == {b"READY=1", b"WATCHDOG=1"}
+
+
+def test_suspended_processes_are_told_and_their_return_too(
+    suite: RunningSuite, prometheus: Prometheus, manager: socket.socket
+) -> None:
+    """Pipeline and supervisor fire CryptoProcessDown by their names, /status names both, systemd hears nothing more."""
     assert not prometheus.series('ALERTS{severity="page"}')
     pid = suite.children()["pipeline"].pid
     assert pid is not None
-    process = psutil.Process(pid)
-    process.send_signal(signal.SIGSTOP)
-    wait_for(lambda: prometheus.fires("CryptoProcessDown", process="pipeline"))
-    process.send_signal(signal.SIGCONT)
+    for each in (suite.process.pid, pid):
+        os.kill(each, signal.SIGSTOP)
+    for name in ("suite", "pipeline"):
+        wait_for(functools.partial(prometheus.fires, "CryptoProcessDown", process=name))
+    assert {"suite_silent", "pipeline_stopped"} <= set(suite.get("/status")["codigos_dos_problemas"])
+    assert not unheard(manager)
+    for each in (suite.process.pid, pid):
+        os.kill(each, signal.SIGCONT)
     wait_for(lambda: not prometheus.fires("CryptoProcessDown"))
+    assert suite.get("/status")["codigos_dos_problemas"] == []
+
+
+def unheard(manager: socket.socket) -> bool:
+    """Whether something arrives within one period of the watchdog, after all that has arrived before."""
+    manager.setblocking(False)
+    with contextlib.suppress(BlockingIOError):
+        while manager.recv(100):
+            pass
+    return bool(select.select([manager], [], [], 3.0)[0])
 
 
 def test_a_suite_that_ended_is_told(suite: RunningSuite, prometheus: Prometheus) -> None:

@@ -126,6 +126,19 @@ def test_a_missing_dashboard_is_no_problem_without_a_supervisor(
     assert texts(assess()) == ()
 
 
+def test_a_suspended_supervisor_is_told_by_its_children(sample: SampleWorkspace, assess: Assess, beat: Beat) -> None:
+    """The parent of this process is named when it is silent; another process that left its file behind is not."""
+    sample.fill()
+    _all_alive(beat)
+    silent = {"heartbeat_monotonic": time.monotonic() - 60}
+    beat("suite", pid=os.getppid())
+    assert texts(assess()) == ()
+    beat("suite", pid=os.getppid(), **silent)
+    assert texts(assess()) == ("run_all.py não dá sinal de vida: o que parar não volta sozinho",)
+    beat("suite", **silent)
+    assert texts(assess()) == ()
+
+
 def test_stale_prices_and_forecasts_degrade(sample: SampleWorkspace, assess: Assess, beat: Beat) -> None:
     """After an hour without a price the suite is degraded, even if all processes are alive."""
     sample.now -= HOUR_MS
