@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,11 +10,11 @@ from typing import Final
 from core.number_format import format_number
 from core.reading.coins import nearest_coins
 from core.reading.values import Quote
+from dashboard.i18n.typed_numbers import typed_number
 
 __all__ = ["MAX_COINS", "Holdings", "amount_text", "from_address", "parse_holdings", "to_address", "typed_text"]
 
 MAX_COINS: Final = 50
-_MAX_AMOUNT: Final = 1e15
 _MAX_DECIMALS: Final = 8
 _SEPARATORS: Final = re.compile(r"[+;\n]|,(?=\s)")
 _AMOUNT: Final = r"(?P<amount>-?\d[\d.,]*)"
@@ -55,7 +54,7 @@ def parse_holdings(text: str, quotes: Sequence[Quote], language: str) -> Holding
     unread: list[str] = []
     for piece in filter(None, (piece.strip(" ,") for piece in _SEPARATORS.split(text))):
         found = next(filter(None, (form.fullmatch(piece) for form in _FORMS)), None)
-        amount = None if found is None else _number(found["amount"], language)
+        amount = None if found is None else typed_number(found["amount"], language)
         if found is None or amount is None:
             unread.append(piece)
             continue
@@ -97,26 +96,3 @@ def amount_text(amount: float, language: str) -> str:
 
 def _plain(amount: float) -> str:
     return f"{amount:.{_MAX_DECIMALS}f}".rstrip("0").rstrip(".")
-
-
-def _number(text: str, language: str) -> float | None:
-    """A number with decimal comma or decimal point.
-
-    Of two kinds of separator the last is the decimal one. A single one is, too, unless it is the language's thousands
-    separator before exactly three digits and after other digits than a leading zero.
-    """
-    thousands = "." if language == "pt" else ","
-    marks = {mark for mark in text if mark in ".,"}
-    if len(marks) == 2:
-        decimal = max(".,", key=text.rfind)
-    else:
-        grouped = re.fullmatch(rf"-?[1-9]\d{{0,2}}(?:\{thousands}\d{{3}})+", text)
-        decimal = "" if grouped else next(iter(marks), "")
-    if decimal and text.count(decimal) > 1:
-        return None
-    digits = "".join(character for character in text if character not in marks - {decimal})
-    try:
-        amount = float(digits.replace(",", "."))
-    except ValueError:
-        return None
-    return amount if math.isfinite(amount) and abs(amount) < _MAX_AMOUNT else None

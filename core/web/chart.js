@@ -5,6 +5,7 @@ import { age, now } from "./clock.js";
 const NARROW_PX = 600;
 const CLOCK_EVERY_MS = 5_000;
 const TABLE_ROWS = 24;
+const MARGIN = 0.06;
 const KEYS = { ArrowLeft: [-0.2, -0.2], ArrowRight: [0.2, 0.2], "+": [0.2, -0.2], "-": [-0.2, 0.2] };
 
 const charts = new WeakMap();
@@ -36,6 +37,8 @@ class Chart {
   constructor(parent) {
     this.parent = parent;
     this.root = element("figure", "chart");
+    this.legend = element("div", "chart-legend");
+    this.off = new Set();
     this.plot = element("div", "chart-plot", { tabIndex: 0 });
     this.bar = element("figcaption", "chart-bar", { hidden: true });
     this.state = element("span", "chart-state", { role: "status" });
@@ -44,7 +47,7 @@ class Chart {
     this.table = element("div", "chart-table", { hidden: true, tabIndex: 0 });
     this.pictures = ["png", "svg"].map((format) => element("button", "chart-picture", { type: "button", textContent: format.toUpperCase() }));
     this.bar.append(this.state, this.live, this.tableButton, ...this.pictures);
-    this.root.append(this.plot, this.bar, this.table);
+    this.root.append(this.legend, this.plot, this.bar, this.table);
     parent.append(this.root);
     this.listen();
     this.clock = setInterval(() => this.tick(), CLOCK_EVERY_MS);
@@ -81,19 +84,49 @@ class Chart {
     const { figure, view, texts } = this.shown;
     registerLanguage(Plotly, texts);
     this.narrow = this.root.clientWidth < NARROW_PX;
-    this.traces = figure.data.map((trace) => ({ ...trace, x: unpack(trace.x), y: unpack(trace.y) }));
+    this.traces = figure.data.map((trace) => ({ ...trace, ...unpacked(trace), visible: this.off.has(group(trace)) ? "legendonly" : true }));
     this.home = figure.layout.xaxis.range;
     await Plotly.react(this.plot, this.traces, this.layout(figure.layout, view), {
       displayModeBar: false, doubleClick: false, locale: texts.locale, showTips: !this.narrow,
     });
     this.plot.setAttribute("role", "img");
     this.plot.setAttribute("aria-label", this.shown.alt);
+    this.drawLegend(figure.layout);
     this.root.dataset.view = view;
     this.root.dataset.drawn = Number(this.root.dataset.drawn ?? 0) + 1;
     this.hear();
     this.hoverAgain();
     this.label();
     if (!this.table.hidden) this.showTable(true);
+    this.tellPlaced();
+  }
+
+  /** A button for each line or group of lines, which shows and hides it; buttons keep their nodes and the focus. */
+  drawLegend({ showlegend }) {
+    const listed = showlegend ? this.traces.filter((trace) => trace.showlegend !== false) : [];
+    listed.sort((one, other) => (one.legendrank ?? 1000) - (other.legendrank ?? 1000));
+    const buttons = new Map(listed.map((trace) => [group(trace), this.legendButton(trace)]));
+    const names = JSON.stringify([...buttons.keys()]);
+    if (this.legend.dataset.names !== names) this.legend.replaceChildren(...buttons.values());
+    this.legend.dataset.names = names;
+  }
+
+  legendButton(trace) {
+    const name = group(trace);
+    const button = [...this.legend.children].find((child) => child.title === name) ?? element("button", "", { type: "button", title: name, textContent: name });
+    button.setAttribute("aria-pressed", !this.off.has(name));
+    button.style.setProperty("--line", trace.fillcolor ?? trace.marker?.line?.color ?? trace.marker?.color ?? trace.line?.color);
+    button.dataset.mark = trace.fillcolor || trace.type === "bar" ? "area" : trace.mode === "markers" ? "point" : "line";
+    button.onclick = () => {
+      if (!this.off.delete(name)) this.off.add(name);
+      this.render();
+    };
+    return button;
+  }
+
+  /** Says, for what lies over the plot, that it was drawn or has moved. */
+  tellPlaced() {
+    this.root.dispatchEvent(new CustomEvent("chart-placed", { bubbles: true }));
   }
 
   layout(given, view) {
@@ -103,6 +136,7 @@ class Chart {
     const layout = structuredClone(given);
     layout.uirevision = view;
     layout.autosize = true;
+    layout.showlegend = false;
     layout.paper_bgcolor = layout.plot_bgcolor = "rgba(0,0,0,0)";
     layout.font = { color: style.color, family: style.fontFamily, size: 12 };
     layout.dragmode = this.narrow || given.dragmode === false ? false : "zoom";
@@ -111,6 +145,7 @@ class Chart {
     layout.yaxis.fixedrange = true;
     layout.xaxis.fixedrange = layout.dragmode === false;
     if (this.home) layout.xaxis.range = this.zoom ?? this.home;
+    if (this.zoom) layout.yaxis.range = this.heights() ?? given.yaxis.range;
     if (layout.xaxis.type === "date") this.nameTimes(layout);
     return layout;
   }
@@ -132,9 +167,36 @@ class Chart {
     this.plot.on("plotly_relayout", (change) => {
       if ("xaxis.range[0]" in change) this.zoom = [change["xaxis.range[0]"], change["xaxis.range[1]"]];
       else if (change["xaxis.autorange"]) this.zoom = undefined;
+      else return;
       this.root.dataset.zoomed = this.zoom !== undefined;
+      this.fitHeights();
     });
     this.plot.on("plotly_doubleclick", () => this.reset());
+    this.plot.on("plotly_afterplot", () => this.tellPlaced());
+  }
+
+  /** Fits the axis of values to the times that are seen. */
+  fitHeights() {
+    const range = this.heights() ?? this.shown.figure.layout.yaxis.range;
+    this.Plotly.relayout(this.plot, range ? { "yaxis.range": range } : { "yaxis.autorange": true });
+  }
+
+  /** Lowest and highest value within the zoom, and a margin; undefined where nothing is zoomed or the figure says its range. */
+  heights() {
+    const { xaxis } = this.plot._fullLayout;
+    if (!this.zoom || xaxis.type !== "date" || this.shown.figure.layout.yaxis.range) return undefined;
+    const [start, end] = this.zoom.map((moment) => xaxis.r2l(moment));
+    const seen = [];
+    for (const { x, y, base, visible } of this.traces)
+      if (visible !== "legendonly")
+        x.forEach((moment, index) => {
+          if (y[index] === null || xaxis.d2l(moment) < start || xaxis.d2l(moment) > end) return;
+          seen.push((base?.[index] ?? 0) + y[index], base?.[index] ?? y[index]);
+        });
+    if (!seen.length) return undefined;
+    const [low, high] = [Math.min(...seen), Math.max(...seen)];
+    const margin = MARGIN * (high - low || Math.abs(high));
+    return [low - margin, high + margin];
   }
 
   reset() {
@@ -211,12 +273,14 @@ class Chart {
   save(format) {
     const { title, file } = this.shown;
     const style = getComputedStyle(this.parent);
-    const layout = { ...this.plot.layout, title: { text: title, font: { size: 15 } }, width: 1200, height: 675 };
+    const { showlegend } = this.shown.figure.layout;
+    const data = this.plot.data.map((trace) => ({ ...trace, name: group(trace) }));
+    const layout = { ...this.plot.layout, showlegend, title: { text: title, font: { size: 15 } }, width: 1200, height: 675 };
     layout.margin = { ...layout.margin, t: 80, l: 40, r: 40, b: 40 };
     layout.paper_bgcolor = style.getPropertyValue("--st-background-color").trim() || "#fff";
     const day = new Date(now() - new Date().getTimezoneOffset() * 60_000).toISOString().slice(0, 10);
     this.Plotly.downloadImage(
-      { data: this.plot.data, layout, config: { locale: this.shown.texts.locale } },
+      { data, layout, config: { locale: this.shown.texts.locale } },
       { format, filename: `${file}-${day}`, width: 1200, height: 675, scale: format === "png" ? 2 : 1 },
     );
   }
@@ -257,6 +321,15 @@ function zoneName(locale) {
   return long === offset ? long : `${long} (${offset})`;
 }
 
+/** What a line is called in the legend: lines of one group go by its name, and are shown and hidden together. */
+function group(trace) {
+  return trace.legendgroup ?? trace.name;
+}
+
+function unpacked(trace) {
+  return Object.fromEntries(["x", "y", "base"].filter((name) => name in trace).map((name) => [name, unpack(trace[name])]));
+}
+
 /** Undoes `packed` of dashboard/charts/figure.py. */
 function unpack(values) {
   if (values?.steps === undefined) return values;
@@ -269,14 +342,14 @@ function unpack(values) {
   });
 }
 
-function registerLanguage(Plotly, { locale, thousands, decimal, zoomed_out, isolate }) {
+function registerLanguage(Plotly, { locale, thousands, decimal, zoomed_out }) {
   const names = (kind, options, dates) => dates.map((date) => new Intl.DateTimeFormat(locale, { [kind]: options, timeZone: "UTC" }).format(date));
   const months = Array.from({ length: 12 }, (_, month) => Date.UTC(2026, month, 1));
   const days = Array.from({ length: 7 }, (_, day) => Date.UTC(2026, 1, 1 + day));
   Plotly.register({
     moduleType: "locale",
     name: locale,
-    dictionary: { "Double-click to zoom back out": zoomed_out, "Double-click on legend to isolate one trace": isolate },
+    dictionary: { "Double-click to zoom back out": zoomed_out },
     format: {
       days: names("weekday", "long", days), shortDays: names("weekday", "short", days),
       months: names("month", "long", months), shortMonths: names("month", "short", months),

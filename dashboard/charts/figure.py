@@ -23,7 +23,7 @@ draws in its own time zone, and text is drawn as it is."""
 
 _LOCALES: Final = {"pt": "pt-BR", "en": "en-US"}
 _TEXTS: Final = (
-    "now", "pause", "resume", "paused", "table", "download", "zoomed_out", "isolate",
+    "now", "pause", "resume", "paused", "table", "download", "zoomed_out",
 )  # fmt: skip
 
 

@@ -9,6 +9,7 @@ from core.number_format import price_decimals
 from core.reading.track_record import PastForecasts
 from core.reading.values import ForecastStep, ForecastView, LoggedForecast
 from core.times import HOUR_MS, MINUTE_MS
+from dashboard.charts.candles import candle_traces
 from dashboard.charts.figure import Figure, packed
 from dashboard.charts.palette import BAND_OPACITY, FORECAST, HISTORY, PAST, WORSE, faded
 from dashboard.charts.style import ChartStyle, add_watermark
@@ -33,6 +34,8 @@ def price_chart(
     past: PastForecasts,
     window: str,
     style: ChartStyle,
+    *,
+    as_candles: bool = False,
 ) -> Figure:
     """Draw the price history, the forecast of the next hour with its intervals, and past forecasts.
 
@@ -42,6 +45,7 @@ def price_chart(
         past: Past one-hour forecasts to draw at their target times, and which of them failed; may be empty.
         window: A key of `WINDOWS`: how far back the axis reaches.
         style: Formats and watermark.
+        as_candles: Draw candles instead of a line.
 
     Returns:
         The figure; without any data it is empty.
@@ -53,7 +57,7 @@ def price_chart(
     figure: Figure = {"data": [], "layout": time_layout(style.formats, decimals)}
     figure["data"] += pen.past(past.live, "live", GAP_MS) + pen.past(past.backtest, "backtest", _BACKTEST_GAP_MS)
     figure["data"] += pen.bands(forecast) if forecast else []
-    figure["data"].append(pen.history(history, window))
+    figure["data"] += candle_traces(history, decimals, style) if as_candles else [pen.history(history, window)]
     figure["data"] += pen.misses((*past.backtest, *past.live))
     if forecast is not None:
         figure["data"].append(pen.forecast(forecast))
@@ -87,6 +91,7 @@ class _Pen:
         """Two edges per interval with its colour between them, the widest first, from the price of the origin on."""
         times = [forecast.origin_ms, *(step.target_ms for step in forecast.steps)]
         traces = []
+        group = self._style.texts("chart.bands")
         for low, high, percent in _BANDS:
             name = self._style.texts("chart.band", percent=percent)
             colour = faded(FORECAST, BAND_OPACITY[percent])
@@ -97,10 +102,10 @@ class _Pen:
                         times,
                         values,
                         name=name,
-                        legendgroup=name,
-                        legendrank=1000 + percent,
+                        legendgroup=group,
+                        legendrank=3,
                         hoverinfo="skip",
-                        showlegend=edge == high,
+                        showlegend=(edge, percent) == ("q75", 50),
                         line={"width": 0, "color": colour, **_ROUND},
                         fill="tonexty" if edge == high else "none",
                         fillcolor=colour,

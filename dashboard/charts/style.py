@@ -36,7 +36,7 @@ def base_layout(formats: Formats, height: int = _HEIGHT) -> dict[str, Any]:
     """Layout of every chart: legend above, narrow margins, no dragging, which would catch a thumb."""
     return {
         "height": height,
-        "margin": {"l": 8, "r": 8, "t": 36, "b": 8},
+        "margin": {"l": 8, "r": 8, "t": 20, "b": 8},
         "separators": formats.separators,
         "dragmode": False,
         "hovermode": "closest",

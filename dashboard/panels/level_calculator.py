@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 import streamlit as st
 
@@ -12,12 +12,26 @@ from core.forecast_schema import HORIZONS_MIN
 from core.number_format import price_decimals
 from core.reading.answers import level_chance
 from core.reading.values import ForecastView
+from dashboard.i18n.numbers import Formats
+from dashboard.i18n.typed_numbers import typed_number
+from dashboard.shell.assets import loader
 from dashboard.shell.context import ViewContext, escape_markdown
 from dashboard.shell.query_choices import keep_value, kept_value, query_choice
 
 __all__ = ["draw_calculator", "first_level"]
 
 _HORIZONS: Final = tuple(str(horizon) for horizon in HORIZONS_MIN)
+_LINE: Final = "level_line"
+_LOCALES: Final = {"pt": "pt-BR", "en": "en-US"}
+
+_line = st.components.v2.component(
+    "level",
+    js=loader(
+        "level.js",
+        'it.draw(component.parentElement, component.data, (moved) => component.setTriggerValue("moved", moved))',
+    ),
+    isolate_styles=False,
+)
 
 
 def draw_calculator(view: ViewContext, coin: str) -> None:
@@ -33,6 +47,11 @@ def draw_calculator(view: ViewContext, coin: str) -> None:
             level = _level(view, coin, forecast)
             box = partial(st.selectbox, texts("coin.horizon"), width=110)
             horizon = query_choice("minutos", _HORIZONS, _HORIZONS[-1], box, lambda name: f"{name}\u00a0min")
+        if level is None:
+            example = view.formats.number(first_level(forecast), price_decimals(forecast.price_origin))
+            st.warning(escape_markdown(texts("coin.level_unread", example=example)), icon=":material/edit:")
+            return
+        _draw_line(view, coin, level, forecast)
         _chances(view, forecast, level, int(horizon))
 
 
@@ -41,18 +60,42 @@ def first_level(forecast: ForecastView) -> float:
     return round(forecast.steps[-1].quantiles["q90"], price_decimals(forecast.price_origin))
 
 
-def _level(view: ViewContext, coin: str, forecast: ForecastView) -> float:
-    """The level that the visitor typed for this coin, kept in the address as `?nivel=bitcoin:67500`."""
-    decimals = price_decimals(forecast.price_origin)
-    key = f"nivel_{coin}"
+def _level(view: ViewContext, coin: str, forecast: ForecastView) -> float | None:
+    """The level that the visitor typed for this coin, kept in the address as `?nivel=bitcoin:67500`; None if unread."""
+    decimals, language = price_decimals(forecast.price_origin), view.texts.language
+    key = _field(coin, language)
     if key not in st.session_state:
         of_coin, _, kept = kept_value("nivel").partition(":")
-        st.session_state[key] = (_positive(kept) if of_coin == coin else None) or first_level(forecast)
-    return st.number_input(
-        view.texts("coin.level", symbol=view.formats.symbol), key=key, min_value=10.0**-decimals,
-        step=10.0**-decimals, format=f"%.{decimals}f", width=190, persist_state="session",
-        on_change=_keep_level, args=(coin, decimals),
-    )  # fmt: skip
+        level = (_positive(typed_number(kept, "en")) if of_coin == coin else None) or first_level(forecast)
+        st.session_state[key] = view.formats.number(level, decimals)
+    label = view.texts("coin.level", symbol=view.formats.symbol)
+    typed = st.text_input(
+        label,
+        key=key,
+        width=190,
+        max_chars=30,
+        persist_state="session",
+        on_change=_keep_typed,
+        args=(coin, language, decimals),
+    )
+    return _positive(typed_number(typed.strip(), language))
+
+
+def _draw_line(view: ViewContext, coin: str, level: float, forecast: ForecastView) -> None:
+    """Draw the level over the chart of prices, where it can be dragged."""
+    decimals = price_decimals(forecast.price_origin)
+    data: dict[str, Any] = {
+        "coin": coin,
+        "level": level,
+        "decimals": decimals,
+        "locale": _LOCALES[view.texts.language],
+        "label": view.texts("coin.level_line", symbol=view.formats.symbol),
+    }
+    _line(key=_LINE, data=data, on_moved_change=partial(_take_moved, coin, view.formats, decimals))
+
+
+def _field(coin: str, language: str) -> str:
+    return f"nivel_{coin}_{language}"
 
 
 def _chances(view: ViewContext, forecast: ForecastView, level: float, horizon_min: int) -> None:
@@ -64,13 +107,19 @@ def _chances(view: ViewContext, forecast: ForecastView, level: float, horizon_mi
             st.metric(view.texts(f"coin.{name}"), escape_markdown(text), border=True, height="stretch")
 
 
-def _keep_level(coin: str, decimals: int) -> None:
-    keep_value("nivel", f"{coin}:{st.session_state[f'nivel_{coin}']:.{decimals}f}")
+def _keep_typed(coin: str, language: str, decimals: int) -> None:
+    level = _positive(typed_number(str(st.session_state[_field(coin, language)]).strip(), language))
+    if level is not None:
+        keep_value("nivel", f"{coin}:{level:.{decimals}f}")
 
 
-def _positive(text: str) -> float | None:
-    try:
-        value = float(text)
-    except ValueError:
-        return None
-    return value if 0 < value < float("inf") else None
+def _take_moved(coin: str, formats: Formats, decimals: int) -> None:
+    """Take the level to which the line was dragged, if it still belongs to this coin."""
+    match st.session_state[_LINE].moved:
+        case {"coin": str(of_coin), "level": float() | int() as level} if of_coin == coin and _positive(level):
+            st.session_state[_field(coin, formats.language)] = formats.number(level, decimals)
+            _keep_typed(coin, formats.language, decimals)
+
+
+def _positive(value: float | None) -> float | None:
+    return value if value is not None and 0 < value < float("inf") else None

@@ -13,7 +13,7 @@ from core.reading.coins import unknown_coin
 from dashboard.charts.time_axis import WINDOWS
 from dashboard.shell.context import ViewContext, escape_markdown
 from dashboard.shell.query_choices import kept_value
-from dashboard.views.coin import show_coin
+from dashboard.views.coin import CoinChart, show_coin
 
 __all__ = ["coin_in_turn", "is_kiosk", "kiosk_view", "turn_seconds"]
 
@@ -41,7 +41,7 @@ def kiosk_view(view: ViewContext) -> None:
     coin = coin_in_turn(coins, seconds, time.time())
     window = kept_value("janela", "6h")
     st.markdown(f"## {escape_markdown(view.names[coin])}")
-    show_coin(view, coin, window if window in WINDOWS else "6h")
+    show_coin(view, CoinChart(coin, window if window in WINDOWS else "6h"))
     if len(coins) > 1:
         st.fragment(_turn, run_every=_LOOK_EVERY)(coins, seconds, coin)
 

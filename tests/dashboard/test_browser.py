@@ -139,7 +139,7 @@ def test_new_data_leave_the_reader_alone(running: SampleWorkspace, visit: Callab
     page.mouse.move(box["x"] + 0.7 * box["width"], box["y"] + 90, steps=5)
     page.mouse.up()
     expect(page.locator(".chart[data-zoomed=true]")).to_be_visible()
-    page.locator(".chart .legendtoggle").nth(2).click()
+    page.locator(".chart-legend button").nth(2).click()
     page.wait_for_function("document.querySelector('.chart-plot').data.some((trace) => trace.visible === 'legendonly')")
     page.locator(".chart-plot").focus()
     page.mouse.move(box["x"] + 0.5 * box["width"], box["y"] + 150)
@@ -158,6 +158,34 @@ def test_new_data_leave_the_reader_alone(running: SampleWorkspace, visit: Callab
     ]
     page.mouse.dblclick(box["x"] + 0.5 * box["width"], box["y"] + 150)
     expect(page.locator(".chart[data-zoomed=false]")).to_be_visible()
+
+
+def test_the_level_is_moved_on_the_chart(visit: Callable[..., Page]) -> None:
+    """Dragging the level's handle, and arrow keys, change the calculator; a zoom fits the axis of prices."""
+    page = visit("?pagina=moeda&moeda=bitcoin")
+    handle, field = page.locator(".level-handle"), page.locator(".st-key-calculator input").first
+    expect(handle).to_contain_text(field.input_value())
+    above = page.locator(".st-key-calculator").get_by_test_id("stMetricValue").first
+    chance, box = above.inner_text(), handle.bounding_box()
+    assert box
+    page.mouse.move(box["x"] + 20, box["y"] + 10)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 20, box["y"] + 70, steps=4)
+    page.mouse.up()
+    expect(above).not_to_have_text(chance)
+    expect(page).to_have_url(re.compile("nivel=bitcoin"))
+    dragged = field.input_value()
+    handle.press("ArrowUp")
+    expect(field).not_to_have_value(dragged)
+    expect(handle).to_contain_text(field.input_value())
+    expect(handle).to_be_focused()
+    whole = plot(page, "plot._fullLayout.yaxis.range[1] - plot._fullLayout.yaxis.range[0]")
+    page.locator(".chart-plot").focus()
+    for key in ("ArrowLeft", "ArrowLeft", "+", "+"):
+        page.keyboard.press(key)
+    expect(page.locator(".chart[data-zoomed=true]")).to_be_visible()
+    seen = "document.querySelector('.chart-plot')._fullLayout.yaxis.range"
+    page.wait_for_function(f"(whole) => {seen}[1] - {seen}[0] < 0.9 * whole", arg=whole)
 
 
 def test_pausing_stops_the_chart_alone(running: SampleWorkspace, visit: Callable[..., Page]) -> None:

@@ -41,7 +41,7 @@ def charts_on(page: AppTest) -> list[dict[str, Any]]:
     found = [json.loads(zlib.decompress(proto.bytes)) for proto in chart_protos(page)]
     for chart in found:
         for trace in chart["figure"]["data"]:
-            trace |= {axis: unpacked(trace[axis]) for axis in ("x", "y")}
+            trace |= {axis: unpacked(trace[axis]) for axis in ("x", "y", "base") if axis in trace}
     return found
 
 

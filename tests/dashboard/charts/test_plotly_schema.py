@@ -26,6 +26,7 @@ STYLE = ChartStyle(FORMATS)
 LINES = {coin: ([ORIGIN_MS - MINUTE_MS, ORIGIN_MS], [1.0, 1.01]) for coin in ("bitcoin", "ripple")}
 FIGURES = {
     "price": price_chart(history(), forecast(), NONE, "6h", STYLE),
+    "candles": price_chart(history(), forecast(), NONE, "6h", STYLE, as_candles=True),
     "comparison": comparison_chart(LINES, {}, {"bitcoin": "BTC"}, "1h", as_index=False, style=STYLE),
     "moves": moves_chart([Liveliness("bitcoin", 0.003, 0.002, 60.0)], {"bitcoin": "BTC"}, STYLE),
     "contribution": contribution_chart({"bitcoin": 0.7, "ripple": 0.3}, FORMATS),
@@ -39,7 +40,10 @@ FIGURES = {
 
 def plain(figure: Figure) -> Figure:
     """The figure as chart.js hands it to plotly.js, its numbers unpacked."""
-    traces = [trace | {axis: unpacked(trace[axis]) for axis in ("x", "y") if axis in trace} for trace in figure["data"]]
+    traces = [
+        trace | {axis: unpacked(trace[axis]) for axis in ("x", "y", "base") if axis in trace}
+        for trace in figure["data"]
+    ]
     return {"data": traces, "layout": figure["layout"]}
 
 

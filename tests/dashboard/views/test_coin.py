@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pyarrow as pa
 
 from core.forecast_schema import FORECAST_SCHEMA, KIND_MODEL
+from core.number_format import format_number
 from core.times import HOUR_MS
 from tests.support.dashboard_page import cards_on, chart_on, chart_protos, open_page, text_on
 from tests.support.workspace import SampleWorkspace
@@ -97,11 +98,22 @@ def test_the_chance_of_a_level_is_computed(running: SampleWorkspace) -> None:
     cards = cards_on(page)
     assert (cards["Terminar acima"], cards["Terminar abaixo"]) == ("50,0%", "50,0%")
     assert cards["Tocar o nível"] == "100,0%"
-    page.number_input(key="nivel_bitcoin").set_value(69_000.0).run()
+    page.text_input(key="nivel_bitcoin_pt").set_value("69.000").run()
     assert float(cards_on(page)["Terminar acima"].removesuffix("%").replace(",", ".")) < 1
     assert dict(page.query_params)["nivel"] == "bitcoin:69000.00"
-    other = open_page(pagina="moeda", moeda="bitcoin", nivel="ethereum:1").number_input(key="nivel_bitcoin")
-    assert float(other.value or 0) > 67_000
+    page.text_input(key="nivel_bitcoin_pt").set_value("muito").run()
+    assert "Isto não é um preço" in text_on(page)
+    assert "Terminar acima" not in cards_on(page)
+    other = open_page(pagina="moeda", moeda="bitcoin", nivel="ethereum:1").text_input(key="nivel_bitcoin_pt")
+    assert str(other.value).startswith("67.")
+
+
+def test_candles_replace_the_line(running: SampleWorkspace) -> None:
+    """`?forma=velas` draws candles instead of the line of prices; the newest one ends at the newest price."""
+    drawn = [trace for trace in chart_on(open_page(pagina="moeda", forma="velas"))["data"] if trace["type"] == "bar"]
+    ends = [(body["x"][-1], body["text"][-1]) for body in drawn]
+    assert f"→ {format_number(running.prices['bitcoin'], 2, 'pt')}" in max(ends)[1]
+    assert {trace["legendgroup"] for trace in drawn} == {"Velas de 15\u00a0min"}
 
 
 def test_numbers_that_say_nothing_are_not_shown(running: SampleWorkspace) -> None:
