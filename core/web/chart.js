@@ -47,7 +47,7 @@ class Chart {
     this.table = element("div", "chart-table", { hidden: true, tabIndex: 0 });
     this.pictures = ["png", "svg"].map((format) => element("button", "chart-picture", { type: "button", textContent: format.toUpperCase() }));
     this.bar.append(this.state, this.live, this.tableButton, ...this.pictures);
-    this.root.append(this.legend, this.plot, this.bar, this.table);
+    this.root.append(this.legend, this.bar, this.plot, this.table);
     parent.append(this.root);
     this.listen();
     this.clock = setInterval(() => this.tick(), CLOCK_EVERY_MS);

@@ -28,8 +28,6 @@ def comparison_chart(
     names: Mapping[str, str],
     symbols: Mapping[str, str],
     window: str,
-    *,
-    as_index: bool,
     style: ChartStyle,
 ) -> Figure:
     """Compare coins by the change of each since its own first price in the window; each line ends in its symbol.
@@ -39,7 +37,6 @@ def comparison_chart(
         names: Names for the tooltip, by coin id.
         symbols: Labels at the line ends, by coin id.
         window: A key of `WINDOWS`.
-        as_index: Draw an index that starts at 100 instead of percentages that start at 0.
         style: Formats and watermark.
 
     Returns:
@@ -47,9 +44,8 @@ def comparison_chart(
     """
     figure: Figure = {"data": [], "layout": time_layout(style.formats, 2)}
     figure["layout"]["showlegend"] = False
-    base = 0.0 if as_index else 100.0
     scaled = {
-        coin: (times, [100.0 * value / values[0] - base for value in values])
+        coin: (times, [100.0 * (value / values[0] - 1) for value in values])
         for coin, (times, values) in series.items()
         if times
     }
@@ -64,13 +60,13 @@ def comparison_chart(
                 "y": packed(values, 4),
                 "name": names.get(coin, coin),
                 "line": {"color": coin_colour(coin), "width": 2, "dash": dashes[coin]},
-                "hovertemplate": "%{y:,.2f}" if as_index else "%{y:+,.2f}%",
+                "hovertemplate": "%{y:+,.2f}%",
             }
         )
     if scaled:
         _label_ends(figure, scaled, symbols, window)
-    add_horizontal_line(figure, 100 if as_index else 0)
-    figure["layout"]["yaxis"] |= {"tickformat": ",.1f" if as_index else "+,.1f", "ticksuffix": "" if as_index else "%"}
+    add_horizontal_line(figure, 0)
+    figure["layout"]["yaxis"] |= {"tickformat": "+,.1f", "ticksuffix": "%"}
     add_watermark(figure, style.watermark)
     return figure
 

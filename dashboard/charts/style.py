@@ -16,7 +16,7 @@ from dashboard.i18n.texts import Texts
 
 __all__ = ["ChartStyle", "add_horizontal_line", "add_watermark", "base_layout"]
 
-_HEIGHT: Final = 380
+_HEIGHT: Final = 365
 
 
 @dataclass(frozen=True)

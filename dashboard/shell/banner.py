@@ -34,13 +34,12 @@ def notices(status: SuiteStatus, texts: Texts, formats: Formats) -> list[Notice]
     """The bars for this state of the suite, most important first; none while live data flow."""
     bars = []
     notice = texts.translate(status.notice) if status.notice else None
-    lines = (notice,) if notice else ()
     if status.source is Source.DEMO:
-        bars.append(Notice("simulated", texts("banner.simulated"), lines or (texts("banner.simulated_why"),)))
+        bars.append(Notice("simulated", texts("banner.simulated"), (notice or texts("banner.simulated_why"),)))
     elif status.source is Source.REPLAY:
         ends = status.replay_ends_ms
         until = (texts("banner.replay_ends", moment=formats.date_time(ends)),) if ends else ()
-        bars.append(Notice("replayed", texts("banner.replayed"), (*(lines or (texts("banner.replayed_why"),)), *until)))
+        bars.append(Notice("replayed", texts("banner.replayed"), (texts("banner.replayed_why"), *until)))
     elif notice:
         bars.append(Notice("news", notice))
     if status.problems:

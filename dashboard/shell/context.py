@@ -51,12 +51,14 @@ class View:
         icon: Icon of the tab, in Streamlit's notation.
         position: Place among the tabs, the smallest first.
         show: Draws the view.
+        also: Other names by which an address may ask for it, in lower case and without accents.
     """
 
     name: str
     icon: str
     position: int
     show: Callable[[ViewContext], None]
+    also: tuple[str, ...] = ()
 
 
 @lru_cache(maxsize=2)

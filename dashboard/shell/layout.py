@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -139,6 +140,7 @@ def _content(view: ViewContext) -> None:
 
 
 def _tabs(view: ViewContext) -> None:
+    _accept_page_names()
     _accept_coin_links()
     pills = partial(st.pills, view.texts("tabs.label"), label_visibility="collapsed", required=True)
     switch = unseen if st.context.is_embedded else pills
@@ -150,6 +152,16 @@ def _tabs(view: ViewContext) -> None:
     for choice, given in unknown_names().items():
         sentence = view.texts(f"unknown.{choice}" if choice in ("pagina", "moedas") else "unknown.choice", given=given)
         remarks.warning(escape_markdown(sentence), icon=":material/search_off:")
+
+
+def _accept_page_names() -> None:
+    """Replace another name of a page in the address, such as `Acurácia`, by its own."""
+    given = st.query_params.get("pagina", "")
+    letters = unicodedata.normalize("NFKD", given.strip().lower())
+    plain = "".join(letter for letter in letters if not unicodedata.combining(letter))
+    named = next((name for name, view in VIEWS.items() if plain in (name, *view.also)), given)
+    if "pagina" not in st.session_state and named != given:
+        st.query_params["pagina"] = named
 
 
 def _accept_coin_links() -> None:

@@ -219,4 +219,4 @@ def _table(view: ViewContext, block: MetricsBlock) -> None:
         st.dataframe(table, hide_index=True, key="score_table")
 
 
-VIEW: Final = View("precisao", ":material/target:", position=2, show=show)
+VIEW: Final = View("precisao", ":material/target:", position=2, show=show, also=("acuracia", "acertos", "accuracy"))

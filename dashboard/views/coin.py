@@ -169,4 +169,4 @@ def _forecast(readers: Readers, coin: str) -> ForecastView | None:
         return None
 
 
-VIEW: Final = View("moeda", ":material/show_chart:", position=1, show=show)
+VIEW: Final = View("moeda", ":material/show_chart:", position=1, show=show, also=("previsao", "coin", "forecast"))

@@ -22,11 +22,10 @@ from dashboard.charts.time_axis import WINDOWS
 from dashboard.shell.chart import show_chart
 from dashboard.shell.context import View, ViewContext, showing_errors
 from dashboard.shell.live import live
-from dashboard.shell.query_choices import choose_window, query_choice, query_choices, segmented
+from dashboard.shell.query_choices import choose_window, query_choices
 
 __all__ = ["VIEW", "comparison_figure", "lively_coins", "moves_figure", "show"]
 
-_SCALES: Final = ("variacao", "indice")
 _FIRST_SHOWN: Final = 5
 _CORRELATED_MS: Final = 7 * DAY_MS
 _USUAL_MS: Final = DAY_MS
@@ -34,13 +33,9 @@ _MAX_RANKED: Final = 250
 
 
 def show(view: ViewContext) -> None:
-    """Draw the choices of coins, window and scale, and the four comparisons."""
+    """Draw the choices of coins and window, and the comparisons."""
     texts, names = view.texts, view.names
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        window = choose_window(view)
-        scale = query_choice(
-            "escala", _SCALES, _SCALES[0], segmented(texts("scale.label")), lambda name: texts(f"scale.{name}")
-        )
+    window = choose_window(view)
     box = partial(
         st.multiselect,
         texts("comparison.coins"),
@@ -49,23 +44,21 @@ def show(view: ViewContext) -> None:
     )
     first = default_coins(view.quotes, _hours(view.readers), _FIRST_SHOWN)
     coins = tuple(query_choices("moedas", tuple(names), first, box, lambda coin: names[coin]))
-    live(_chart, "chart")(view, coins, window, scale)
+    live(_chart, "chart")(view, coins, window)
     live(_correlations, "correlations")(view, coins)
     live(_moves, "moves")(view, coins)
 
 
 @lru_cache(maxsize=8)
-def comparison_figure(
-    readers: Readers, _version: str, coins: tuple[str, ...], *, window: str, scale: str, style: ChartStyle
-) -> bytes:
+def comparison_figure(readers: Readers, _version: str, coins: tuple[str, ...], window: str, style: ChartStyle) -> bytes:
     """The comparison chart of one version of the data, as JSON."""
     quotes = {quote.id: quote for quote in readers.quotes()}
     newest_ms = max((quote.updated_ms or 0 for quote in quotes.values()), default=0)
     series = {coin: readers.series(coin, max(0, newest_ms - WINDOWS[window])) for coin in coins}
     names = {coin: f"{quotes[coin].name} ({quotes[coin].symbol.upper()})" for coin in coins if coin in quotes}
-    figure = comparison_chart(series, names, _symbols(readers), window, as_index=scale == "indice", style=style)
+    figure = comparison_chart(series, names, _symbols(readers), window, style)
     alt = style.texts("comparison.alt", window=style.texts(f"window.{window}"))
-    return chart_json(figure, _around(readers, alt, f"comparacao-{window}", f"{window} {scale}"), style.formats)
+    return chart_json(figure, _around(readers, alt, f"comparacao-{window}", window), style.formats)
 
 
 @lru_cache(maxsize=256)
@@ -90,16 +83,14 @@ def moves_figure(readers: Readers, publication: str, until_ms: int, coins: tuple
     return chart_json(figure, _around(readers, title, "comparacao-movimentos", ",".join(coins)), style.formats)
 
 
-def _chart(view: ViewContext, coins: tuple[str, ...], window: str, scale: str) -> None:
+def _chart(view: ViewContext, coins: tuple[str, ...], window: str) -> None:
     with showing_errors(view), st.container(border=True, key="comparison_chart"):
         if not coins:
             st.info(view.texts("comparison.none"), icon=":material/touch_app:")
             return
-        figure = comparison_figure(
-            view.readers, view.readers.version(), coins, window=window, scale=scale, style=view.chart_style
-        )
+        figure = comparison_figure(view.readers, view.readers.version(), coins, window, view.chart_style)
         show_chart(figure, key="comparison")
-        st.caption(view.texts(f"comparison.about_{scale}"))
+        st.caption(view.texts("comparison.about"))
 
 
 def _correlations(view: ViewContext, coins: tuple[str, ...]) -> None:
@@ -157,4 +148,6 @@ def _around(readers: Readers, title: str, file: str, shown: str) -> Chart:
     return Chart(title=title, file=f"{file}-{readers.workspace().source.value}", alt=title, view=shown, live=True)
 
 
-VIEW: Final = View("comparacao", ":material/stacked_line_chart:", position=3, show=show)
+VIEW: Final = View(
+    "comparacao", ":material/stacked_line_chart:", position=3, show=show, also=("comparar", "comparison", "compare")
+)

@@ -193,4 +193,10 @@ def _versions() -> str:
     )
 
 
-VIEW: Final = View("diagnostico", ":material/monitor_heart:", position=6, show=show)
+VIEW: Final = View(
+    "diagnostico",
+    ":material/monitor_heart:",
+    position=6,
+    show=show,
+    also=("diagnosticos", "diagnostics", "status", "saude"),
+)

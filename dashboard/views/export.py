@@ -119,4 +119,6 @@ def _file_name(selection: Selection, form: Format, period: str, workspace: Works
     return export_name(selection.kind.value, [coin.id for coin in selection.coins], when, workspace, form)
 
 
-VIEW: Final = View("exportar", ":material/download:", position=5, show=show)
+VIEW: Final = View(
+    "exportar", ":material/download:", position=5, show=show, also=("exportacao", "baixar", "export", "download")
+)

@@ -132,4 +132,6 @@ def _starred(view: ViewContext) -> list[str]:
     return [coin for coin in kept_value("favoritas").split(",") if coin in view.names]
 
 
-VIEW: Final = View("visao", ":material/table_chart:", position=0, show=show)
+VIEW: Final = View(
+    "visao", ":material/table_chart:", position=0, show=show, also=("mercado", "inicio", "market", "overview")
+)

@@ -159,4 +159,4 @@ def _measured(readers: Readers, coin: str) -> Score | None:
     return None if live is None else live.by_horizon.get(_HOUR_MIN)
 
 
-VIEW: Final = View("carteira", ":material/account_balance_wallet:", position=4, show=show)
+VIEW: Final = View("carteira", ":material/account_balance_wallet:", position=4, show=show, also=("portfolio", "wallet"))

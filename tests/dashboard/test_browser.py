@@ -163,7 +163,7 @@ def test_new_data_leave_the_reader_alone(running: SampleWorkspace, visit: Callab
 def test_the_level_is_moved_on_the_chart(visit: Callable[..., Page]) -> None:
     """Dragging the level's handle, and arrow keys, change the calculator; a zoom fits the axis of prices."""
     page = visit("?pagina=moeda&moeda=bitcoin")
-    handle, field = page.locator(".level-handle"), page.locator(".st-key-calculator input").first
+    handle, field = page.locator(".level-handle"), page.locator(".st-key-nivel_bitcoin_pt input")
     expect(handle).to_contain_text(field.input_value())
     above = page.locator(".st-key-calculator").get_by_test_id("stMetricValue").first
     chance, box = above.inner_text(), handle.bounding_box()

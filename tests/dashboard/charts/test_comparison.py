@@ -24,15 +24,13 @@ TIMES = [ORIGIN_MS - 10 * MINUTE_MS, ORIGIN_MS]
 
 
 def test_coins_share_one_scale() -> None:
-    """An expensive and a cheap coin that both doubled have the same line, at +100 % or at 200."""
+    """An expensive and a cheap coin that both doubled have the same line, at +100 %."""
     series = {"bitcoin": (TIMES, [50_000.0, 100_000.0]), "shiba-inu": (TIMES, [0.00001, 0.00002]), "new": ([], [])}
-    percent = comparison_chart(series, {"bitcoin": "Bitcoin"}, {}, "1h", as_index=False, style=STYLE)
+    percent = comparison_chart(series, {"bitcoin": "Bitcoin"}, {}, "1h", STYLE)
     assert {trace["name"]: unpacked(trace["y"]) for trace in percent["data"]} == {
         "Bitcoin": [0.0, 100.0],
         "shiba-inu": [0.0, pytest.approx(100.0)],
     }
-    index = comparison_chart(series, {}, {}, "1h", as_index=True, style=STYLE)
-    assert [unpacked(trace["y"])[-1] for trace in index["data"]] == [200.0, pytest.approx(200.0)]
 
 
 def test_a_coin_keeps_its_colour_and_its_label_beside_any_others() -> None:
@@ -41,7 +39,7 @@ def test_a_coin_keeps_its_colour_and_its_label_beside_any_others() -> None:
     both = {coin: (TIMES, [1.0, 1.01]) for coin in ("bitcoin", "ripple")}
     alone = {"ripple": both["ripple"]}
     for series in (both, alone):
-        figure = comparison_chart(series, {}, symbols, "1h", as_index=False, style=STYLE)
+        figure = comparison_chart(series, {}, symbols, "1h", STYLE)
         colours = {trace["name"]: trace["line"]["color"] for trace in figure["data"]}
         labels = {note["text"]: note["font"]["color"] for note in figure["layout"]["annotations"]}
         assert colours["ripple"] == labels["<b>XRP</b>"] == coin_colour("ripple")
@@ -53,7 +51,7 @@ def test_coins_of_one_colour_differ_in_their_dashes() -> None:
     first, ninth = DEFAULT_COINS[0], DEFAULT_COINS[8]
     assert coin_colour(first) == coin_colour(ninth)
     series = {coin: (TIMES, [1.0, 1.01]) for coin in (first, ninth)}
-    lines = [trace["line"] for trace in comparison_chart(series, {}, {}, "1h", as_index=False, style=STYLE)["data"]]
+    lines = [trace["line"] for trace in comparison_chart(series, {}, {}, "1h", STYLE)["data"]]
     assert lines[0]["dash"] != lines[1]["dash"]
 
 

@@ -27,7 +27,7 @@ LINES = {coin: ([ORIGIN_MS - MINUTE_MS, ORIGIN_MS], [1.0, 1.01]) for coin in ("b
 FIGURES = {
     "price": price_chart(history(), forecast(), NONE, "6h", STYLE),
     "candles": price_chart(history(), forecast(), NONE, "6h", STYLE, as_candles=True),
-    "comparison": comparison_chart(LINES, {}, {"bitcoin": "BTC"}, "1h", as_index=False, style=STYLE),
+    "comparison": comparison_chart(LINES, {}, {"bitcoin": "BTC"}, "1h", STYLE),
     "moves": moves_chart([Liveliness("bitcoin", 0.003, 0.002, 60.0)], {"bitcoin": "BTC"}, STYLE),
     "contribution": contribution_chart({"bitcoin": 0.7, "ripple": 0.3}, FORMATS),
     "coverage": interval_coverage_chart(SCORE, FORMATS, TEXTS),

@@ -48,8 +48,10 @@ def test_simulated_data_are_announced() -> None:
 
 def test_replay_says_when_it_ends() -> None:
     """The bar of a replay has its end in the visitor's time zone."""
-    (bar,) = notices(status(Source.REPLAY, replay_ends_ms=1_763_812_807_000), TEXTS, FORMATS)
+    notice = message("notice.replay")
+    (bar,) = notices(status(Source.REPLAY, notice=notice, replay_ends_ms=1_763_812_807_000), TEXTS, FORMATS)
     assert bar.title == "REPLAY de dados gravados"
+    assert len(bar.lines) == 2  # what a replay is, once, and its end
     assert bar.lines[-1] == "A gravação termina em 22/11/2025 12:00:07."
 
 

@@ -113,3 +113,13 @@ def test_invalid_settings_are_named(make_workspace: Make, monkeypatch: pytest.Mo
         page = open_page(idioma=language)
         assert not page.exception
         assert f"CRYPTO_INTERVAL=soon: {reason}" in text_on(page)
+
+
+@pytest.mark.parametrize(
+    ("given", "view"), [("acuracia", "precisao"), ("Acurácia", "precisao"), ("market", "visao"), ("previsao", "moeda")]
+)
+def test_a_page_answers_to_its_other_names(running: SampleWorkspace, given: str, view: str) -> None:
+    """An address with an old, an English or an accented name opens the page, without a remark."""
+    page = open_page(pagina=given)
+    assert dict(page.query_params)["pagina"] == view
+    assert not page.warning
