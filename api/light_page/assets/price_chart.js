@@ -69,7 +69,7 @@ function bands(forecast) {
       const isHigh = edge === "maximo";
       const fillcolor = `${FORECAST}${Math.round(255 * opacity).toString(16)}`;
       return line(...steps(forecast, (step) => step[`${edge}_${share}`]), {
-        name: `${share}%`, legendgroup: `${share}`, legendrank: 1000 + share, showlegend: isHigh, hoverinfo: "skip",
+        name: `${share}%`, legendgroup: `${share}%`, legendrank: 1000 + share, showlegend: isHigh, hoverinfo: "skip",
         line: { width: 0, color: fillcolor, ...ROUND }, fill: isHigh ? "tonexty" : "none", fillcolor,
       });
     }),
