@@ -28,6 +28,7 @@ from api.request_record import RequestRecord
 from api.routes import data_router, open_router
 from api.security import may_see, require_token
 from api.versions import LOOK_EVERY_S, VersionClock
+from core.access_tokens import AccessTokens
 from core.errors import EXIT_CONFIGURATION, ConfigurationError
 from core.processes.event_loop_heartbeat import loop_heartbeat
 from core.processes.health_schema import API
@@ -61,11 +62,11 @@ class _FilteredApi(FastAPI):
 
     def build_middleware_stack(self) -> ASGIApp:
         settings: Settings = self.state.settings
-        token = settings.api_token
+        tokens: AccessTokens = self.state.tokens
         application = super().build_middleware_stack()
-        kept = AnswerPath(application, self.state.clock, may_see(token), is_private=token is not None)
+        kept = AnswerPath(application, self.state.clock, may_see(tokens), is_private=tokens.are_required)
         answers = HeadRequests(kept)
-        filtered = RequestFilter(answers, settings, self.state.clock)
+        filtered = RequestFilter(answers, settings, self.state.clock, tokens, self.state.metrics_tokens)
         names = RouteNames(self.routes)
         recorded = RequestRecord(filtered, self.state.measures, names, logs=settings.access_log)
         if not settings.cors_origins:
@@ -99,13 +100,15 @@ def create_app(settings: Settings | None = None, look_every_s: float = LOOK_EVER
         lifespan=_lifespan,
     )
     api.state.settings, api.state.readers = chosen, readers
+    api.state.tokens = AccessTokens(chosen.api_token, chosen.api_token_file)
+    api.state.metrics_tokens = AccessTokens(chosen.metrics_token, chosen.metrics_token_file)
     api.state.clock = VersionClock(readers, chosen.interval, look_every_s)
     api.state.events = event_hub(chosen, readers)
     api.state.measures = RequestMeasures()
     api.state.metrics_page = MetricsPage(chosen, readers, api.state.measures)
     api.include_router(open_router)
     api.include_router(metrics_router)
-    if chosen.api_token:
+    if api.state.tokens.are_required:
         api.include_router(data_router, dependencies=[Depends(require_token)], responses=TOKEN_ANSWERS)
     else:
         api.include_router(data_router)

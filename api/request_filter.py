@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from api.problems import Problem, ProblemCode, problem_answer
 from api.security import DEFAULT_RATE, allowed_hosts, host_name, is_local, may_scrape, may_see, network
 from api.versions import UNDECIDED, VersionClock
+from core.access_tokens import AccessTokens
 from core.rate_limit import Allowance, RateLimiter
 from core.settings import Settings
 from core.wording import message
@@ -56,12 +57,19 @@ class RequestFilter:
     Every answer gets security headers, X-Fonte, X-Request-Id and, where a limit applies, the RateLimit headers.
     """
 
-    def __init__(self, app: ASGIApp, settings: Settings, clock: VersionClock) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        settings: Settings,
+        clock: VersionClock,
+        tokens: AccessTokens,
+        metrics_tokens: AccessTokens,
+    ) -> None:
         self._app = app
         self._clock = clock
-        self._has_token = settings.api_token is not None
-        self._may_see = may_see(settings.api_token)
-        self._metrics_token = settings.metrics_token
+        self._has_token = tokens.are_required
+        self._may_see = may_see(tokens)
+        self._metrics_tokens = metrics_tokens
         self._hosts = allowed_hosts(settings)
         policy = " ".join([_LIGHT_PAGE_POLICY, *settings.embed_origins]).encode()
         light_page = (*_HEADERS, (b"content-security-policy", policy))
@@ -124,7 +132,7 @@ class RequestFilter:
         """Whether a request below this first part of the path is not counted."""
         if root == _STREAM:
             return self._may_see(headers.get(b"authorization", b""))
-        return root in _UNCOUNTED or (root == _METRICS and may_scrape(self._metrics_token, headers, client))
+        return root in _UNCOUNTED or (root == _METRICS and may_scrape(self._metrics_tokens, headers, client))
 
     def _refusal(self, scope: Scope, headers: Mapping[bytes, bytes]) -> Problem | None:
         """Why the request is refused however few there are, or None."""

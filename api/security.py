@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hmac
 import ipaddress
 import re
 from collections.abc import Callable, Mapping
@@ -11,9 +10,9 @@ from typing import Annotated, Final
 
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
-from pydantic import SecretStr
 
 from api.problems import Problem, ProblemCode
+from core.access_tokens import AccessTokens
 from core.settings import Settings
 
 __all__ = [
@@ -44,34 +43,32 @@ _bearer = HTTPBearer(auto_error=False, scheme_name="token", description="O valor
 async def require_token(
     request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
 ) -> None:
-    """Refuse requests without the configured bearer token.
+    """Refuse requests without one of the tokens of the data.
 
     Raises:
         Problem: the token is missing or wrong.
     """
-    token = request.app.state.settings.api_token
-    given = credentials.credentials if credentials else ""
-    if token is None or not hmac.compare_digest(given.encode(), token.get_secret_value().encode()):
+    tokens: AccessTokens = request.app.state.tokens
+    if not tokens.accept(credentials.credentials.encode() if credentials else b""):
         raise Problem(ProblemCode.TOKEN_REQUIRED, headers={"WWW-Authenticate": "Bearer"})
 
 
-def may_see(token: SecretStr | None) -> Callable[[bytes], bool]:
-    """A check of Authorization headers: whether one carries the token; with None every one passes."""
-    if token is None:
+def may_see(tokens: AccessTokens) -> Callable[[bytes], bool]:
+    """A check of Authorization headers: whether one carries a token; without configured ones every one passes."""
+    if not tokens.are_required:
         return lambda _: True
-    expected = token.get_secret_value().encode()
 
     def carries_token(header: bytes) -> bool:
         scheme, _, given = header.partition(b" ")
-        return scheme.lower() == b"bearer" and hmac.compare_digest(given, expected)
+        return scheme.lower() == b"bearer" and tokens.accept(given)
 
     return carries_token
 
 
-def may_scrape(token: SecretStr | None, headers: Mapping[bytes, bytes], client: str | None) -> bool:
-    """Whether a request may read /metrics: with the token, or without a configured one from this machine itself."""
-    if token is not None:
-        return may_see(token)(headers.get(b"authorization", b""))
+def may_scrape(tokens: AccessTokens, headers: Mapping[bytes, bytes], client: str | None) -> bool:
+    """Whether a request may read /metrics: with a token, or without configured ones from this machine itself."""
+    if tokens.are_required:
+        return may_see(tokens)(headers.get(b"authorization", b""))
     return client is not None and is_local(client) and _FORWARDING.isdisjoint(headers)
 
 

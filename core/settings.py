@@ -13,6 +13,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator, model_v
 from pydantic_core import ErrorDetails, PydanticCustomError
 from pydantic_settings import BaseSettings, DotEnvSettingsSource, NoDecode, SettingsConfigDict
 
+from core.access_tokens import SECRET, read_secrets
 from core.errors import ConfigurationError
 from core.logs import LogFormat
 from core.price_rules import COIN_ID
@@ -101,10 +102,13 @@ class Settings(BaseSettings):
     coingecko_url: str | None = None
     coingecko_plan: Plan = Plan.KEYLESS
     coingecko_key: SecretStr | None = None
+    coingecko_key_file: Path | None = None
     calls_per_minute: float | None = Field(None, gt=0, le=1000)
     contact: str | None = Field(None, max_length=200)
     api_token: SecretStr | None = None
+    api_token_file: Path | None = None
     metrics_token: SecretStr | None = None
+    metrics_token_file: Path | None = None
     api_rate_limit: int | None = Field(None, ge=1)
     event_listeners: int = Field(1000, ge=0, le=10_000)
     cors_origins: Annotated[tuple[str, ...], NoDecode] = ()
@@ -159,8 +163,8 @@ class Settings(BaseSettings):
     @field_validator("coingecko_key", "api_token", "metrics_token")
     @classmethod
     def _check_secret(cls, value: SecretStr | None) -> SecretStr | None:
-        """Refuse what cannot stand in an HTTP header: a secret is printable ASCII without spaces."""
-        if value is not None and not re.fullmatch(r"[!-~]{4,512}", value.get_secret_value()):
+        """Refuse what cannot stand in an HTTP header."""
+        if value is not None and not SECRET.fullmatch(value.get_secret_value()):
             raise PydanticCustomError("settings.secret", "4 to 512 ASCII characters without spaces")
         return value
 
@@ -173,25 +177,57 @@ class Settings(BaseSettings):
         value = value.expanduser()
         return value.resolve() if info.field_name == "replay" else (_BASE / value).resolve()
 
+    @field_validator("coingecko_key_file", "api_token_file", "metrics_token_file")
+    @classmethod
+    def _keep_links(cls, value: Path | None) -> Path | None:
+        """Take paths from the checkout, if this is one; a link stays one, because it may be changed to another file."""
+        return None if value is None else (_BASE / value.expanduser()).absolute()
+
     @model_validator(mode="after")
     def _check_together(self) -> Settings:
         if self.source is Source.REPLAY and self.replay is None:
             raise PydanticCustomError("settings.replay_file", "a replay needs a file")
         if self.api_port == self.dashboard_port:
             raise PydanticCustomError("settings.same_port", "one port for two servers", {"port": self.api_port})
+        for name in sorted(_SECRETS):
+            self._secrets(name)
         if not self.is_loopback:
             self._check_network_token()
-        if self.coingecko_plan in (Plan.DEMO_KEY, Plan.PRO_KEY) and self.coingecko_key is None:
+        if self.coingecko_plan in (Plan.DEMO_KEY, Plan.PRO_KEY) and self.source_key is None:
             raise PydanticCustomError("settings.plan_key", "a key is needed", {"plan": self.coingecko_plan.value})
         return self
 
     def _check_network_token(self) -> None:
         """Refuse an address that other machines reach without a token that they cannot guess."""
-        if self.api_token is None:
+        tokens = self._secrets("api_token")
+        if not tokens:
             raise PydanticCustomError("settings.open_host", "a token is needed", {"host": self.host})
-        if len(self.api_token.get_secret_value()) < _MIN_NETWORK_TOKEN:
+        if min(map(len, tokens)) < _MIN_NETWORK_TOKEN:
             values = {"host": self.host, "least": _MIN_NETWORK_TOKEN}
             raise PydanticCustomError("settings.short_token", "the token is too short", values)
+
+    def _secrets(self, name: str) -> tuple[str, ...]:
+        """What a secret is, given itself or by its file; nothing if it is not given."""
+        value, path = getattr(self, name), getattr(self, f"{name}_file")
+        variable = {"variable": f"CRYPTO_{name.upper()}"}
+        if path is None:
+            return () if value is None else (value.get_secret_value(),)
+        if value is not None:
+            raise PydanticCustomError("settings.secret_twice", "given twice", variable)
+        try:
+            return read_secrets(path)
+        except OSError as error:
+            reason = error.strerror or type(error).__name__
+            raise PydanticCustomError(
+                "settings.secret_unreadable", "{reason}", variable | {"reason": reason}
+            ) from error
+        except ValueError as error:
+            raise PydanticCustomError("settings.secret_file", "no secrets, one a line", variable) from error
+
+    @property
+    def source_key(self) -> str | None:
+        """The key of the CoinGecko plan; of several in a file the first."""
+        return next(iter(self._secrets("coingecko_key")), None)
 
     @property
     def is_loopback(self) -> bool:

@@ -18,6 +18,7 @@ from api.metrics.request_measures import RequestMeasures
 from api.metrics.suite_families import suite_families
 from api.problems import Problem, ProblemCode
 from api.security import may_scrape
+from core.access_tokens import AccessTokens
 from core.reading.readers import Readers
 from core.reading.status import assess_suite
 from core.settings import Settings
@@ -72,9 +73,9 @@ def get_metrics_page(request: Request) -> Response:
     Raises:
         Problem: the caller may not read it.
     """
-    token = request.app.state.settings.metrics_token
-    if not may_scrape(token, dict(request.headers.raw), request.client.host if request.client else None):
-        if token is None:
+    tokens: AccessTokens = request.app.state.metrics_tokens
+    if not may_scrape(tokens, dict(request.headers.raw), request.client.host if request.client else None):
+        if not tokens.are_required:
             raise Problem(ProblemCode.LOCAL_ONLY, message("refusal.metrics_local"))
         reason = message("refusal.metrics_token")
         raise Problem(ProblemCode.TOKEN_REQUIRED, reason, headers={"WWW-Authenticate": "Bearer"})

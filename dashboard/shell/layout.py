@@ -9,6 +9,7 @@ from typing import Final
 
 import streamlit as st
 
+from core.access_tokens import AccessTokens
 from core.errors import ConfigurationError, DamagedFile, NotReady, UnknownCoin
 from core.reading.readers import Readers
 from core.reading.status import SuiteStatus, assess_suite
@@ -50,7 +51,7 @@ def draw() -> None:
             f"{texts('errors.configuration')}\n\n```\n{error.in_words(language)}\n```", icon=":material/settings_alert:"
         )
         return
-    if not admitted(settings.api_token, texts):
+    if not admitted(AccessTokens(settings.api_token, settings.api_token_file), texts):
         return
     view = _view(settings, texts)
     with banner_place:

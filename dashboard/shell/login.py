@@ -1,34 +1,28 @@
-"""Login: if the API asks for a token, the dashboard asks for the same one."""
+"""Login: if the API asks for a token, the dashboard asks for the same one, and again once it counts no more."""
 
 from __future__ import annotations
 
-import hmac
 import math
 import time
 from typing import Final
 
 import streamlit as st
-from pydantic import SecretStr
 
+from core.access_tokens import AccessTokens
 from core.rate_limit import RateLimiter
 from dashboard.i18n.texts import Texts
 
-__all__ = ["admitted", "is_token"]
+__all__ = ["admitted"]
 
-_ADMITTED: Final = "admitted"
+_GIVEN: Final = "token_given"
 _DELAY_S: Final = 1.0
 _TRIES: Final = RateLimiter(per_minute=10)
 """Tries per address over all its sessions: the delay alone would not stop a thousand parallel sessions."""
 
 
-def is_token(given: str, expected: SecretStr) -> bool:
-    """Whether `given` is the token; the time it takes does not depend on the difference."""
-    return hmac.compare_digest(given.encode(), expected.get_secret_value().encode())
-
-
-def admitted(expected: SecretStr | None, texts: Texts) -> bool:
-    """Whether this visitor may see the page; draws the form if a token is set and not yet given."""
-    if expected is None or st.session_state.get(_ADMITTED):
+def admitted(tokens: AccessTokens, texts: Texts) -> bool:
+    """Whether this visitor may see the page; draws the form unless a token was given that still counts."""
+    if not tokens.are_required or tokens.accept(st.session_state.get(_GIVEN, b"")):
         return True
     with st.form("token", width=420):
         given = st.text_input(texts("login.label"), type="password", help=texts("login.help"))
@@ -39,8 +33,8 @@ def admitted(expected: SecretStr | None, texts: Texts) -> bool:
     if wait_s:
         st.error(texts("login.slow", seconds=math.ceil(wait_s)), icon=":material/lock:")
         return False
-    if is_token(given, expected):
-        st.session_state[_ADMITTED] = True
+    if tokens.accept(given.encode()):
+        st.session_state[_GIVEN] = given.encode()
         st.rerun()
     time.sleep(_DELAY_S)
     st.error(texts("login.wrong"), icon=":material/lock:")

@@ -48,8 +48,9 @@ class CoinGecko:
 
     def __init__(self, settings: Settings, wall_ms: Callable[[], int] = now_ms) -> None:
         headers = {"User-Agent": user_agent(settings.contact)}
-        if settings.coingecko_key is not None and settings.coingecko_plan in _KEY_HEADERS:
-            headers[_KEY_HEADERS[settings.coingecko_plan]] = settings.coingecko_key.get_secret_value()
+        key = settings.source_key
+        if key is not None and settings.coingecko_plan in _KEY_HEADERS:
+            headers[_KEY_HEADERS[settings.coingecko_plan]] = key
         self._wall_ms = wall_ms
         self._currency = settings.currency
         self._transport = Transport(base_url(settings), headers)

@@ -6,6 +6,7 @@ import logging
 import re
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
@@ -13,6 +14,7 @@ from pydantic import SecretStr
 
 from api.problems import ProblemAnswer
 from api.security import host_name, is_local
+from core import access_tokens
 from tests.support.workspace import SampleWorkspace
 
 ClientFactory = Callable[..., TestClient]
@@ -60,6 +62,20 @@ def test_the_token_gives_access(guarded: TestClient, address: str) -> None:
 def test_documentation_and_health_are_open(guarded: TestClient, address: str) -> None:
     """They have no data, and explain how to send the token."""
     assert guarded.get(address).status_code == 200
+
+
+def test_a_token_is_changed_without_a_restart(
+    filled: SampleWorkspace, make_client: ClientFactory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Data and kept answers follow the file: once it holds another token, the old one opens nothing."""
+    monkeypatch.setattr(access_tokens, "_LOOK_EVERY_S", 0.0)
+    file = tmp_path / "token"
+    file.write_text(TOKEN)
+    client = make_client(filled.settings.model_copy(update={"api_token_file": file}))
+    headers = [{"Authorization": f"Bearer {token}"} for token in (TOKEN, f"{TOKEN}-novo")]
+    assert [client.get("/moedas", headers=each).status_code for each in headers] == [200, 401]
+    file.write_text(f"{TOKEN}-novo\n")
+    assert [client.get("/moedas", headers=each).status_code for each in headers] == [401, 200]
 
 
 def test_every_data_route_documents_the_token(guarded: TestClient) -> None:

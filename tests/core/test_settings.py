@@ -78,6 +78,50 @@ def test_a_wrong_setting_is_one_line_that_names_it(options: dict[str, object], e
     assert "\n" not in caught.value.in_words()
 
 
+def test_secrets_come_from_files_too(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A key and tokens in files serve like those in variables, and no child gets them in its environment."""
+    file = tmp_path / "secrets"
+    file.write_text("um-segredo-bem-guardado\noutro-segredo-guardado\n")
+    settings = load_settings(
+        coingecko_plan=Plan.PRO_KEY,
+        coingecko_key_file=file,
+        api_token_file=file,
+        host="0.0.0.0",  # noqa: S104 - only a value to carry over
+    )
+    assert settings.source_key == "um-segredo-bem-guardado"
+    assert "segredo-" not in repr((settings, settings.environment()))
+    for name, value in settings.environment().items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv(PARENT_VARIABLE, "1")
+    assert load_settings() == settings
+
+
+@pytest.mark.parametrize(
+    ("content", "options", "expected"),
+    [
+        ("um-segredo", {"api_token": "um-segredo"}, "só uma das duas"),
+        (None, {}, "não pode ser lido"),
+        ("", {}, "uma senha por linha"),
+        ("um segredo", {}, "uma senha por linha"),
+        ("x" * 20 + "\n" + "x" * 15, {"host": "0.0.0.0"}, "16 caracteres"),  # noqa: S104 - must be refused
+    ],
+)
+def test_a_wrong_file_of_a_secret_is_refused(
+    tmp_path: Path, content: str | None, options: dict[str, object], expected: str
+) -> None:
+    """One line names the variable and what is wrong, and repeats nothing of the file."""
+    file = tmp_path / "token"
+    if content is not None:
+        file.write_text(content)
+    with pytest.raises(ConfigurationError) as caught:
+        load_settings(api_token_file=file, **options)
+    said = caught.value.in_words()
+    assert expected in said
+    assert "CRYPTO_API_TOKEN" in said
+    assert "\n" not in said
+    assert not content or content.split()[-1] not in said
+
+
 @pytest.mark.parametrize("text", [",", " , ,"])
 def test_a_list_of_commas_alone_is_empty(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
     """Commas without values give no origins, no hosts and the default coins."""
