@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Annotated, Final, Literal
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 
 from api.conversions import (
     level_answer,
@@ -33,6 +33,8 @@ from core.reading.answers import level_chance, portfolio_outlook
 from core.reading.status import assess_suite
 
 __all__ = ["data_router", "open_router"]
+
+SpokenLanguage = Annotated[Literal["pt", "en"], Query(description="Em que língua vêm as frases")]
 
 _DECLARED_ONLY: Final = [Depends(only_declared_parameters)]
 
@@ -71,15 +73,16 @@ def ready(request: Request) -> Alive:
     summary="Estado do sistema",
     tags=["sistema"],
     response_description="O estado de agora",
+    responses={422: COIN_ANSWERS[422]},
     response_model=Status,
 )
-def get_status(request: Request, context: ContextDep) -> Response:
+def get_status(request: Request, context: ContextDep, idioma: SpokenLanguage = "pt") -> Response:
     """Coletor, pipeline, modelo e painel: quem está vivo, de quando são os dados, o que há de errado.
 
     Responde sempre 200, também antes dos primeiros dados; `status` é `ok`, `degradado` ou `aguardando_dados`.
     """
     context.depends_on(Basis.MOMENT)
-    return context.json(suite_state(request.app.state.settings, context.readers, request.app.version))
+    return context.json(suite_state(request.app.state.settings, context.readers, request.app.version, idioma))
 
 
 @data_router.get(

@@ -19,8 +19,8 @@ from core.wording import Message, message, say
 __all__ = ["suite_state"]
 
 
-def suite_state(settings: Settings, readers: Readers, version: str) -> Status:
-    """The body of /status, also while there are no data yet."""
+def suite_state(settings: Settings, readers: Readers, version: str, language: str = "pt") -> Status:
+    """The body of /status, also while there are no data yet; its sentences in `language`."""
     verdict = assess_suite(settings, readers)
     processes = verdict.processes
     dashboard = processes.dashboard
@@ -31,14 +31,18 @@ def suite_state(settings: Settings, readers: Readers, version: str) -> Status:
         fonte=verdict.source.value if verdict.source else None,
         moeda_cotacao=_currency(readers),
         dados_reais=verdict.is_live,
-        aviso=_notice(verdict),
-        problemas=[say(problem) for problem in verdict.problems],
+        aviso=_notice(verdict, language),
+        problemas=[say(problem, language) for problem in verdict.problems],
         codigos_dos_problemas=[problem.code.removeprefix("problem.") for problem in verdict.problems],
         termina_em=iso_or_none(verdict.replay_ends_ms),
-        coletor=_process(processes.collector, iso_or_none(verdict.newest_price_ms), verdict.price_age_s),
-        pipeline=_process(processes.pipeline, iso_or_none(verdict.forecast_ms), verdict.forecast_age_s),
-        modelo=_model(readers, verdict),
-        dashboard=_process(dashboard, dashboard.heartbeat_at, dashboard.age_s),
+        coletor=_process(
+            processes.collector, iso_or_none(verdict.newest_price_ms), verdict.price_age_s, language=language
+        ),
+        pipeline=_process(
+            processes.pipeline, iso_or_none(verdict.forecast_ms), verdict.forecast_age_s, language=language
+        ),
+        modelo=_model(readers, verdict, language),
+        dashboard=_process(dashboard, dashboard.heartbeat_at, dashboard.age_s, language=language),
     )
 
 
@@ -49,26 +53,27 @@ def _currency(readers: Readers) -> str | None:
         return None
 
 
-def _notice(verdict: SuiteStatus) -> str | None:
+def _notice(verdict: SuiteStatus, language: str) -> str | None:
     if verdict.notice is not None:
-        return say(verdict.notice)
-    return None if verdict.source is None or verdict.is_live else say(message(f"attribution.{verdict.source}"))
+        return say(verdict.notice, language)
+    is_real = verdict.source is None or verdict.is_live
+    return None if is_real else say(message(f"attribution.{verdict.source}"), language)
 
 
-def _process(health: Health[Any], updated_at: str | None, age_s: float | None) -> ProcessStatus:
+def _process(health: Health[Any], updated_at: str | None, age_s: float | None, *, language: str) -> ProcessStatus:
     error = health.last_error
     return ProcessStatus(
         vivo=health.alive,
-        estado=None if health.state is None else say(message(f"state.{health.state}")),
-        mensagem=say(_message(health)),
+        estado=None if health.state is None else say(message(f"state.{health.state}"), language),
+        mensagem=say(_message(health), language),
         iniciado_em=health.started_at,
         ultimo_sinal_em=health.heartbeat_at,
         idade_sinal_segundos=health.age_s,
         atualizado_em=updated_at,
         idade_segundos=None if age_s is None else round(age_s, 1),
-        progresso=_published(health),
+        progresso=_published(health, language),
         contadores=dict(health.counters),
-        ultimo_erro=None if error is None else say(error.message),
+        ultimo_erro=None if error is None else say(error.message, language),
         ultimo_erro_em=None if error is None else error.at,
     )
 
@@ -81,24 +86,25 @@ def _message(health: Health[Any]) -> Message | str:
     return getattr(health.progress, "message", None) or message(f"state.{health.state}")
 
 
-def _published(health: Health[Any]) -> dict[str, Any]:
+def _published(health: Health[Any], language: str) -> dict[str, Any]:
     """The record of a process for programs, its messages in words; empty before the process has started."""
     if health.pid is None:
         return {}
-    record = {field.name: _plain(getattr(health.progress, field.name)) for field in fields(health.progress)}
+    record = {field.name: _plain(getattr(health.progress, field.name), language) for field in fields(health.progress)}
     return record | {"damaged": dict(health.damaged)}
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: Any, language: str) -> Any:
     if isinstance(value, Message):
-        return say(value)
+        return say(value, language)
     if isinstance(value, Mapping):
-        return {str(name): _plain(item) for name, item in value.items()}
+        return {str(name): _plain(item, language) for name, item in value.items()}
     return asdict(value) if is_dataclass(value) and not isinstance(value, type) else value
 
 
-def _model(readers: Readers, verdict: SuiteStatus) -> ModelStatus:
-    trouble = "; ".join(say(problem) for problem in verdict.problems if problem.code == "problem.step_failed") or None
+def _model(readers: Readers, verdict: SuiteStatus, language: str) -> ModelStatus:
+    failed = [problem for problem in verdict.problems if problem.code == "problem.step_failed"]
+    trouble = "; ".join(say(problem, language) for problem in failed) or None
     try:
         views = readers.forecasts()
         newest = max(views.values(), key=lambda view: view.created_ms)
@@ -109,7 +115,7 @@ def _model(readers: Readers, verdict: SuiteStatus) -> ModelStatus:
             treinado_em=None,
             idade_segundos=None,
             moedas={},
-            mensagem="ainda não há previsões",
+            mensagem=say(message("model.none"), language),
             ultimo_erro=trouble,
         )
     counts = kinds(views)
@@ -119,6 +125,6 @@ def _model(readers: Readers, verdict: SuiteStatus) -> ModelStatus:
         treinado_em=iso_or_none(newest.trained_ms),
         idade_segundos=None if newest.trained_ms is None else round((now_ms() - newest.trained_ms) / 1000, 1),
         moedas=counts,
-        mensagem=f"{len(views)} {'moeda prevista' if len(views) == 1 else 'moedas previstas'}",
+        mensagem=say(message("model.one" if len(views) == 1 else "model.several", count=len(views)), language),
         ultimo_erro=trouble,
     )

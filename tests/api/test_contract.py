@@ -32,8 +32,9 @@ CHECKS = [
 READY = "/saude/pronto"
 """Answers 503 on purpose as soon as the sample's data are old."""
 
-WITHOUT_PARAMETERS = ("/saude", "/saude/vivo", READY, "/status", "/metricas")
+WITHOUT_PARAMETERS = ("/saude", "/saude/vivo", READY, "/metricas")
 WITH_PARAMETERS = (
+    "/status",
     "/moedas",
     "/prever",
     "/prever/{moeda}",

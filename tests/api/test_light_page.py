@@ -6,15 +6,12 @@ import json
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
 from pydantic import SecretStr
 
 from api.light_page.routes import catalogue
-from api.schemas import Status
-from core.wording import LANGUAGES
 from tests.support.workspace import SampleWorkspace
 
 ClientFactory = Callable[..., TestClient]
@@ -105,15 +102,6 @@ def test_both_languages_have_every_text_that_the_scripts_say() -> None:
             assert set(re.findall(r"{\w+}", text)) == set(re.findall(r"{\w+}", catalogue("en")[section][name])), name
     said = {key for path in ASSETS.glob("*.js") for key in re.findall(r'"([a-z]+\.\w+)"', path.read_text("utf-8"))}
     assert said - {"chart.js", "clock.js"} <= _keys("pt")
-
-
-@pytest.mark.parametrize("language", LANGUAGES)
-def test_every_problem_has_a_sentence(language: str) -> None:
-    """Each code of an event `status` has its sentence on the page."""
-    schema: dict[str, Any] = Status.model_json_schema()["properties"]["codigos_dos_problemas"]
-    codes = schema["items"]["enum"]
-    assert len(codes) > 10
-    assert set(codes) <= set(catalogue(language)["problem"])
 
 
 def test_texts_cannot_end_the_script_they_stand_in(client: TestClient) -> None:

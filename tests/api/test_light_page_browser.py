@@ -145,9 +145,10 @@ def test_a_row_opens_its_coin(url: str, visit: Callable[..., Page]) -> None:
     expect(page).to_have_url(re.compile("moeda=btc.*idioma=en"))
 
 
-def test_an_unknown_coin_is_said_and_the_nearest_offered(url: str, visit: Callable[..., Page]) -> None:
+def test_an_unknown_coin_or_window_is_said_and_the_nearest_offered(url: str, visit: Callable[..., Page]) -> None:
     """No other coin is shown in its place; a click on the nearest one shows that."""
-    page = visit(f"{url}/?moeda=bitconi", expected="404")
+    page = visit(f"{url}/?moeda=bitconi&janela=3h", expected="404")
+    expect(page.locator('[data-notice="window"]')).to_have_text("A janela “3h” não existe; vale 6\u00a0h.")
     notice = page.locator('[data-notice="unknown"]')
     expect(notice).to_contain_text("Não acompanhamos “bitconi”.")
     expect(page.locator("#coin")).to_be_hidden()

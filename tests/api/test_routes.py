@@ -302,6 +302,17 @@ def test_status_of_real_prices_has_no_notice(tmp_path: Path, make_client: Client
     assert (body["fonte"], body["dados_reais"], body["aviso"]) == ("coingecko", True, None)
 
 
+def test_status_speaks_english_where_asked(tmp_path: Path, make_client: ClientFactory) -> None:
+    """With `idioma=en` notice, problems and messages are English; keys and codes stay."""
+    sample = SampleWorkspace.make(tmp_path)
+    portuguese, english = (make_client(sample.settings).get(f"/status{query}").json() for query in ("", "?idioma=en"))
+    assert english["aviso"] == "Simulated market: no price is real"
+    assert english["modelo"]["mensagem"] == "there are no forecasts yet"
+    assert "the collector process has stopped" in english["problemas"]
+    assert english["codigos_dos_problemas"] == portuguese["codigos_dos_problemas"]
+    assert not set(english["problemas"]) & set(portuguese["problemas"])
+
+
 def test_the_end_of_a_replay_is_shown(tmp_path: Path, make_client: ClientFactory) -> None:
     """`termina_em` comes from the simulator; the notice says that the prices are not current."""
     recording = tmp_path / "gravação.csv"

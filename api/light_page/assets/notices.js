@@ -2,7 +2,7 @@
 
 import { forgetToken, hasToken, keepToken } from "./api_client.js";
 import { age } from "./clock.js";
-import { say, section } from "./words.js";
+import { dateTime, say } from "./words.js";
 
 const SOURCES = { demo: "simulated", replay: "replayed" };
 const byId = (id) => document.getElementById(id);
@@ -32,20 +32,25 @@ function showNotice(kind, title, text = "", links = []) {
 }
 
 export const notices = {
+  /** Says that there is no such window, and which one is shown instead. */
+  window: (given, shown) => showNotice("window", given && say("banner.window", { given, shown })),
   /** Says that data are awaited; without words it is over. */
   waiting: (words) => showNotice("news", ...(words ?? [])),
   /** Says that there is no such coin, and which ones are nearest. */
   unknown: (given, nearest = []) => showNotice("unknown", given && say("banner.unknown", { given }), nearest.length ? say("banner.nearest") : "", nearest),
 };
 
-/** Says of what kind the prices are, and what is wrong, as an event `status` tells it. */
-export function showSuite({ fonte, codigos_dos_problemas: codes }) {
+/** Says of what kind the prices are, and what is wrong, from a body of /status in the page's language. */
+export function showSuite({ fonte, aviso, termina_em: ends, problemas: problems }) {
   const kind = SOURCES[fonte];
   for (const other of Object.values(SOURCES)) if (other !== kind) showNotice(other);
-  if (kind) showNotice(kind, say(`banner.${kind}`), say(`banner.${kind}_why`));
-  const sentences = codes.map((code) => section("problem")[code] ?? say("problem.other"));
-  showNotice("problem", sentences.length && say("banner.problems"), [...new Set(sentences)].join(" "));
+  const until = ends ? say("banner.replay_ends", { moment: dateTime(Date.parse(ends)) }) : "";
+  if (kind) showNotice(kind, say(`banner.${kind}`), [sentence(aviso), until].filter(Boolean).join(" "));
+  showNotice("announcement", !kind && aviso);
+  showNotice("problem", problems.length && say("banner.problems"), problems.map(sentence).join(" "));
 }
+
+const sentence = (text) => `${text[0].toUpperCase()}${text.slice(1).replace(/\.$/, "")}.`;
 
 /** Asks for the token, then goes on with `then`. */
 export function askToken(then) {

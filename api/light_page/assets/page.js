@@ -7,9 +7,10 @@ import { draw as drawTable } from "./market.js";
 import { COLUMNS, joined, matching, sorted, tableRows } from "./market_rows.js";
 import { askToken, notices, showContact, showSuite } from "./notices.js";
 import { WINDOWS, priceChart, targetClock } from "./price_chart.js";
-import { ago, clock, language, percent, price, rangeDecimals, say, section } from "./words.js";
+import { ago, clock, language, percent, price, rangeDecimals, say, section, span } from "./words.js";
 
 const ROWS = 50;
+const FIRST_WINDOW = "6h";
 const NARROW = matchMedia("(max-width: 600px)");
 const DARK = matchMedia("(prefers-color-scheme: dark)");
 const FIELDS = "id,horario,preco_atual,intervalos,movimento_esperado_percentual,regime,regime_percentil,valido_ate";
@@ -19,13 +20,15 @@ const QUOTES_EVERY_MS = 60_000; // for the change of 24 h; prices come with each
 const SILENT_S = 90; // three cycles without contact: what was forecast is withdrawn
 const byId = (id) => document.getElementById(id);
 
-const page = { rows: [], coin: null, window: "6h", points: [], forecast: null, heardMs: 0, isOpen: false, starred: [], sort: "posicao", descending: false };
+const page = { rows: [], coin: null, window: FIRST_WINDOW, points: [], forecast: null, heardMs: 0, isOpen: false, starred: [], sort: "posicao", descending: false };
 let visit = new AbortController(); // of the coin that is shown
 
 /** Reads coin, window and mode from the address. */
 function readAddress() {
   const query = new URLSearchParams(location.search);
-  page.window = query.get("janela") in WINDOWS ? query.get("janela") : "6h";
+  const asked = query.get("janela");
+  page.window = Object.hasOwn(WINDOWS, asked) ? asked : FIRST_WINDOW;
+  notices.window(asked !== page.window && asked, span(FIRST_WINDOW));
   document.body.classList.toggle("bare", query.get("modo") === "tela" || ["1", "true"].includes(query.get("embed")));
   return query.get("moeda") ?? "";
 }
@@ -39,7 +42,7 @@ function addressWith(changes) {
 
 async function start() {
   try {
-    await loadMarket();
+    await Promise.all([loadMarket(), loadSuite()]);
   } catch (error) {
     return fail(error, start);
   }
@@ -56,6 +59,15 @@ function fail(error, again) {
   notices.waiting(error instanceof Refused ? [say("banner.waiting"), error.message] : [say("banner.unreachable"), ""]);
   setTimeout(again, Math.max(RETRY_MS, 1000 * (error.retryAfterS || 0)));
 }
+
+/** Runs a request until it succeeds, or until another coin is shown. */
+function keepTrying(load, signal) {
+  if (signal.aborted) return;
+  load().then(() => notices.waiting(), (error) => fail(error, () => keepTrying(load, signal)));
+}
+
+/** Loads what kind of prices these are and what is wrong. */
+const loadSuite = async () => showSuite(await getJson(`status?idioma=${language}`));
 
 /** Loads the forecasts of all coins, once a minute their quotes too. */
 async function loadMarket() {
@@ -139,14 +151,10 @@ const HEARD = {
   previsao: (forecast, signal) => {
     if (forecast.id === page.coin) page.forecast = forecast;
     showCoin();
-    setTimeout(() => signal.aborted || loadMarket().catch((error) => fail(error, loadMarket)), SPREAD_MS * Math.random());
+    setTimeout(() => keepTrying(loadMarket, signal), SPREAD_MS * Math.random());
   },
-  status: (state) => {
-    page.suite = state;
-    showSuite(state);
-    showCoin();
-  },
-  lacuna: (_, signal) => loadHistory(signal).then(showCoin, (error) => fail(error, () => signal.aborted || loadHistory(signal))),
+  status: (_, signal) => keepTrying(loadSuite, signal),
+  lacuna: (_, signal) => keepTrying(() => loadHistory(signal).then(showCoin), signal),
 };
 
 /** Why the forecast says nothing about now: a sentence; null while it holds. */
@@ -243,7 +251,7 @@ function arrive() {
 
 function showControls() {
   byId("windows").replaceChildren(...Object.keys(WINDOWS).map((name) => {
-    const button = Object.assign(document.createElement("button"), { type: "button", textContent: name.replace(/(\d+)/, "$1\u00a0") });
+    const button = Object.assign(document.createElement("button"), { type: "button", textContent: span(name) });
     button.setAttribute("aria-pressed", name === page.window);
     button.onclick = () => go({ janela: name });
     return button;

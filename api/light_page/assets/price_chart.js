@@ -1,6 +1,6 @@
 // The chart of one coin as chart.js takes it: its price, joined to the fan of the next hour. Pure.
 
-import { clock, currencySymbol, locale, number, price, priceDecimals, rangeDecimals, say, section, separators } from "./words.js";
+import { clock, currencySymbol, locale, number, price, priceDecimals, rangeDecimals, say, section, separators, span } from "./words.js";
 
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
@@ -28,7 +28,7 @@ export function priceChart({ name, id, currency, source, watermark, window, poin
   const style = { currency, decimals };
   const data = [...(forecast ? bands(forecast) : []), history(seen, WINDOWS[window].gapMs, style)];
   if (forecast) data.push(middle(forecast, style));
-  const values = { coin: name, window: window.replace(/(\d+)/, "$1\u00a0"), currency: currencySymbol(currency) };
+  const values = { coin: name, window: span(window), currency: currencySymbol(currency) };
   return {
     figure: { data, layout: layout(seen, forecast, style, { watermark, height: height ?? (isNarrow ? HEIGHTS.narrow : HEIGHTS.wide) }) },
     title: say("chart.title", values),

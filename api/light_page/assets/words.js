@@ -59,6 +59,11 @@ export const currencySymbol = (currency) => price(1, currency, 0).replace(/[\d\s
 
 export const clock = (ms) => new Intl.DateTimeFormat(locale, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" }).format(ms);
 
+export const dateTime = (ms) => new Intl.DateTimeFormat(locale, { dateStyle: "short", timeStyle: "medium", hourCycle: "h23" }).format(ms);
+
+/** `24 h`, a window's name. */
+export const span = (name) => name.replace(/(\d+)/, "$1\u00a0");
+
 /** Decimal and thousands separator. */
 export const separators = ["decimal", "group"].map(
   (type) => new Intl.NumberFormat(locale).formatToParts(12345.6).find((part) => part.type === type).value,
