@@ -12,7 +12,7 @@ check:
     {{ python }} -m ruff check .
     {{ python }} -m mypy
     lint-imports
-    {{ python }} -m bandit -q -r run_all.py suite core etl model api dashboard alerts -c pyproject.toml
+    {{ python }} -m bandit -q -r run_all.py suite core etl model api dashboard alerts mcp_server -c pyproject.toml
     typos
     zizmor --offline --quiet .github
 

@@ -15,7 +15,9 @@ ROOT = Path(__file__).parent.parent
 INDEX = ROOT / "docs" / "README.md"
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
 TEXT = {page: page.read_text(encoding="utf-8") for page in PAGES}
-MODULES = sorted({name for text in TEXT.values() for name in re.findall(r"python -m ((?:core|etl|model)\.\w+)", text)})
+MODULES = sorted(
+    {name for text in TEXT.values() for name in re.findall(r"python -m ((?:core|etl|model)\.\w+|mcp_server)", text)}
+)
 OPTIONS = sorted({name for text in TEXT.values() for name in re.findall(r"run_all\.py[^\n`]*?(--[a-z-]+)", text)})
 
 

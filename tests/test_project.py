@@ -28,7 +28,7 @@ from core.version import VERSION
 from tests.support.ports import reserve_port
 from tools.requirements import PROJECT, declared, requirement_files
 
-PRODUCT = ("suite", "core", "etl", "model", "api", "dashboard", "alerts")
+PRODUCT = ("suite", "core", "etl", "model", "api", "dashboard", "alerts", "mcp_server")
 USED_WITHOUT_IMPORT = {"fastapi-offline"}  # the API serves its static files
 PATIENCE_S = 90.0
 DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))

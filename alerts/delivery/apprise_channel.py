@@ -84,7 +84,8 @@ class AppriseChannel:
             stderr=subprocess.DEVNULL,
             encoding="utf-8",
         )
-        _write(child, {"url": self._url.get_secret_value(), "allow_internal": self._allow_internal})
+        url = self._url.get_secret_value()
+        _write(child, {"url": url, "allow_internal": self._allow_internal, "parent": os.getpid()})
         return child
 
 

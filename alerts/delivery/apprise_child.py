@@ -1,15 +1,16 @@
 """The process that sends with Apprise: `python -m alerts.delivery.apprise_child`, fed by its standard input.
 
 Apprise with its services takes 30 MB, and a service that hangs cannot be stopped in a thread, so it lives apart and
-only while something is to be sent. The first line is `{"url": …, "allow_internal": …}`, each further one
+only while something is to be sent. The first line is `{"url": …, "allow_internal": …, "parent": …}`, each further one
 `{"title": …, "body": …}`; each message is answered with one line, a reason or "" for sent. Nothing else is printed,
-because whatever a service logs could hold a secret.
+because whatever a service logs could hold a secret. Once its parent has ended it sends nothing more: the next one will.
 """
 
 from __future__ import annotations
 
 import json
 import logging
+import os
 import sys
 from collections.abc import Callable
 from typing import TextIO
@@ -29,6 +30,8 @@ def main() -> None:
     first = json.loads(sys.stdin.readline())
     send = _sender(first["url"], allow_internal=first["allow_internal"])
     for line in sys.stdin:
+        if os.name != "nt" and os.getppid() != first["parent"]:
+            return
         message = json.loads(line)
         _tell(answers, send(message["title"], message["body"]))
 

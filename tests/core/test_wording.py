@@ -12,7 +12,7 @@ from core.processes.health_schema import ProcessState, Step
 from core.settings import PROJECT
 from core.wording import LANGUAGES, Message, message, say, sentences
 
-PACKAGES = ("core", "suite", "etl", "model", "api", "dashboard", "alerts")
+PACKAGES = ("core", "suite", "etl", "model", "api", "dashboard", "alerts", "mcp_server")
 SOURCES = {path: path.read_text("utf-8") for name in PACKAGES for path in sorted((PROJECT / name).rglob("*.py"))}
 TEXT = "\n".join(SOURCES.values())
 CODE = r"[a-z_]+(?:\.[a-z0-9_-]+)+"

@@ -1,0 +1,94 @@
+"""The server with its tools, and the application that offers them over HTTP."""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Callable
+from typing import Any, Final
+
+from mcp.server.mcpserver import MCPServer
+from mcp.server.transport_security import TransportSecuritySettings
+from mcp.types import ToolAnnotations
+from pydantic import SecretStr
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from core.rate_limit import RateLimiter
+from core.reading.readers import Readers
+from core.settings import Settings
+from core.version import VERSION
+from mcp_server.tools import Tools
+
+__all__ = ["build_server", "http_application"]
+
+_INSTRUCTIONS: Final = (
+    "Prices of cryptocurrencies and probabilistic forecasts of the next hour, each with how well such forecasts held "
+    "lately. Name the source, and say when prices are not live. Give intervals and probabilities rather than a single "
+    "price; direction can hardly ever be forecast. Nothing here is financial advice."
+)
+_READ_ONLY: Final = ToolAnnotations(
+    read_only_hint=True, destructive_hint=False, idempotent_hint=True, open_world_hint=False
+)
+_TRIES_A_MINUTE: Final = 10
+_MAX_BODY_BYTES: Final = 64 * 1024
+
+
+def build_server(readers: Readers) -> MCPServer[Any]:
+    """The server over what `readers` read."""
+    server: MCPServer[Any] = MCPServer(
+        "crypto-forecasting",
+        title="Crypto Forecasting",
+        instructions=_INSTRUCTIONS,
+        version=VERSION,
+        log_level="WARNING",
+    )
+    tools = Tools(readers)
+    offered: tuple[Callable[..., Any], ...] = (
+        tools.coins,
+        tools.forecast,
+        tools.probability,
+        tools.accuracy,
+        tools.history,
+    )
+    for tool in offered:
+        server.add_tool(tool, annotations=_READ_ONLY)
+    return server
+
+
+def http_application(server: MCPServer[Any], settings: Settings) -> ASGIApp:
+    """The streamable HTTP transport at /mcp: without sessions, for known hosts, with the API's token if one is set."""
+    names = ("localhost", "127.0.0.1", "[::1]", settings.host, *settings.allowed_hosts)
+    hosts = [f"{name}{port}" for name in names for port in ("", ":*")]
+    application = server.streamable_http_app(
+        json_response=True,
+        stateless_http=True,
+        max_request_body_size=_MAX_BODY_BYTES,
+        transport_security=TransportSecuritySettings(allowed_hosts=hosts, allowed_origins=[]),
+    )
+    return application if settings.api_token is None else _TokenGuard(application, settings.api_token)
+
+
+class _TokenGuard:
+    """Refuses requests without the bearer token; a client may guess ten times a minute."""
+
+    def __init__(self, application: ASGIApp, token: SecretStr) -> None:
+        self._application = application
+        self._expected = f"Bearer {token.get_secret_value()}".encode()
+        self._guesses = RateLimiter(_TRIES_A_MINUTE)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass on what carries the token, and what is no request."""
+        if scope["type"] != "http" or self._is_known(scope):
+            await self._application(scope, receive, send)
+            return
+        client = scope["client"][0] if scope.get("client") else ""
+        wait_s = self._guesses.wait_s(client)
+        if wait_s:
+            answer = PlainTextResponse("too many tries", 429, {"retry-after": str(round(wait_s) + 1)})
+        else:
+            answer = PlainTextResponse("the token is missing or wrong", 401, {"www-authenticate": "Bearer"})
+        await answer(scope, receive, send)
+
+    def _is_known(self, scope: Scope) -> bool:
+        given = dict(scope["headers"]).get(b"authorization", b"")
+        return hmac.compare_digest(given, self._expected)
