@@ -64,7 +64,7 @@ def process_rows(status: SuiteStatus, formats: Formats, texts: Texts) -> list[di
     children = status.processes.suite.progress.children
     rows = []
     for name, health in status.processes.by_name().items():
-        if health.pid is None and name in ("suite", "simulator"):
+        if health.pid is None and name in ("suite", "simulator", "alerts"):
             continue
         child = children.get(name)
         rows.append(

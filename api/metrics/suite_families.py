@@ -9,7 +9,7 @@ import psutil
 from prometheus_client.core import Metric
 
 from api.metrics.families import counter, counters, gauge, gauges
-from core.processes.health_schema import CollectorProgress, PipelineProgress
+from core.processes.health_schema import AlertsProgress, CollectorProgress, PipelineProgress
 from core.processes.heartbeat import Health
 from core.reading.status import State, SuiteStatus
 from core.version import VERSION
@@ -23,6 +23,8 @@ def suite_families(status: SuiteStatus) -> Iterable[Metric]:
     yield from _processes(status)
     yield from _source(status.processes.collector.progress)
     yield from _cycles(status.processes.pipeline)
+    if status.processes.alerts.pid is not None:
+        yield from _alerts(status.processes.alerts.progress)
 
 
 def _state(status: SuiteStatus) -> Iterable[Metric]:
@@ -89,3 +91,12 @@ def _cycles(health: Health[PipelineProgress]) -> Iterable[Metric]:
     yield from counters("cycle_steps_deferred", "Steps left to a later cycle for want of time.", "step", deferred)
     yield from gauge("model_share", "Share of the forecasts that the model made, 0 to 1.", pipeline.model_share)
     yield from gauge("forecasts_awaiting_outcome", "Logged forecasts not scored yet.", pipeline.awaiting_outcome)
+
+
+def _alerts(alerts: AlertsProgress) -> Iterable[Metric]:
+    yield from gauge("alert_rules", "Rules of alerts that are watched.", alerts.rules)
+    yield from gauge("alert_evaluation_seconds", "Time that it took to judge them last.", alerts.evaluation_s)
+    yield from counter("alerts", "Alerts told since the start of the alert process.", alerts.told)
+    deliveries = {"due": alerts.due, "delivered": alerts.delivered, "dead": alerts.dead}
+    text = "Deliveries of alerts in the store: still due, delivered, or given up."
+    yield from gauges("alert_deliveries", text, "state", deliveries)

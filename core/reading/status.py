@@ -12,12 +12,14 @@ from typing import Any, Final
 from core.errors import ConfigurationError, DamagedFile, NotReady
 from core.files import refuses_writing
 from core.processes.health_schema import (
+    ALERTS,
     API,
     COLLECTOR,
     DASHBOARD,
     PIPELINE,
     SIMULATOR,
     SUITE,
+    AlertsProgress,
     CollectorProgress,
     NoProgress,
     PipelineProgress,
@@ -57,6 +59,7 @@ class Processes:
     api: Health[NoProgress]
     dashboard: Health[NoProgress]
     simulator: Health[SimulatorProgress]
+    alerts: Health[AlertsProgress]
 
     @classmethod
     def read(cls, run_dir: Path) -> Processes:
@@ -68,17 +71,20 @@ class Processes:
             api=read_health(run_dir, API),
             dashboard=read_health(run_dir, DASHBOARD),
             simulator=read_health(run_dir, SIMULATOR),
+            alerts=read_health(run_dir, ALERTS),
         )
 
     def by_name(self) -> Mapping[str, Health[Any]]:
         """The processes by name, in the order in which people read them."""
-        found = (self.suite, self.simulator, self.collector, self.pipeline, self.api, self.dashboard)
+        found = (self.suite, self.simulator, self.collector, self.pipeline, self.api, self.dashboard, self.alerts)
         return {health.name: health for health in found}
 
     def needed(self) -> Iterable[Health[Any]]:
-        """The processes that must run; API and dashboard only if there is a supervisor."""
-        front_ends = (self.api, self.dashboard) if self.suite.alive else ()
-        return (self.collector, self.pipeline, *front_ends)
+        """The processes that must run; API, dashboard and alerts only if a supervisor has started them."""
+        if not self.suite.alive:
+            return (self.collector, self.pipeline)
+        watching = (self.alerts,) if self.alerts.name in self.suite.progress.children else ()
+        return (self.collector, self.pipeline, self.api, self.dashboard, *watching)
 
 
 @dataclass(frozen=True)

@@ -56,6 +56,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SampleWorkspace]:
     made = SampleWorkspace.make(tmp_path_factory.mktemp("run")).fill()
     made.beat("suite", children={"collector": CHILD})
     made.beat("api", "dashboard", "simulator")
+    made.beat("alerts", rules=12, evaluation_s=0.004, told=5, due=1, delivered=8, dead=2)
     made.beat("collector", **COLLECTOR)
     made.beat("pipeline", **PIPELINE)
     made.heartbeats["pipeline"].count(cycles=7, forecasts=252)
@@ -114,6 +115,8 @@ def test_the_page_tells_what_health_files_say(run: SampleWorkspace) -> None:
     assert value(found, "cycle_step_duration_seconds", "step=training") == 0.25
     assert value(found, "cycle_step_failed", "step=saving") == 1
     assert value(found, "cycle_steps_deferred_total", "step=scores") == 2
+    assert (value(found, "alerts_total"), value(found, "alert_rules")) == (5, 12)
+    assert value(found, "alert_deliveries", "state=dead") == 2
     assert value(found, "problem", "code=step_failed") == value(found, "problems") == 1
 
 

@@ -130,12 +130,12 @@ def test_each_alert_is_told_in_time() -> None:
 
 
 def test_every_panel_of_the_dashboard_finds_series(prometheus: Prometheus) -> None:
-    """Each query runs; those without series are of what a simulated market lacks: call limits, errors, scores."""
+    """Each query runs; those without series are of what this suite lacks: call limits, errors, scores, alerts."""
     wait_for(lambda: prometheus.series("rate(crypto_polls_total[1m])"))
     found = {query: prometheus.ask("query", query=query) for query in panel_queries()}
     assert [query for query, answer in found.items() if answer is None] == []
     empty = [query for query, answer in found.items() if not answer["result"]]
-    assert [query for query in empty if not re.search(r"calls_left|\[45\]|crypto_day_", query)] == []
+    assert [query for query in empty if not re.search(r"calls_left|\[45\]|crypto_day_|crypto_alert", query)] == []
 
 
 def test_systemd_hears_of_the_start_and_of_a_living_main_loop(suite: RunningSuite, manager: socket.socket) -> None:

@@ -126,6 +126,18 @@ def test_a_missing_dashboard_is_no_problem_without_a_supervisor(
     assert texts(assess()) == ()
 
 
+def test_alerts_are_missed_only_where_they_were_started(sample: SampleWorkspace, assess: Assess, beat: Beat) -> None:
+    """A supervisor that has an alert process must have a living one; without rules of alerts there is none."""
+    sample.fill()
+    _all_alive(beat)
+    assert texts(assess()) == ()
+    child = {"pid": 1, "state": "running", "restarts": 0, "last_exit": None, "started_at": iso(now_ms())}
+    beat("suite", progress={"children": {"alerts": child}})
+    assert texts(assess()) == ("o processo dos alertas está parado",)
+    beat("alerts")
+    assert texts(assess()) == ()
+
+
 def test_a_suspended_supervisor_is_told_by_its_children(sample: SampleWorkspace, assess: Assess, beat: Beat) -> None:
     """The parent of this process is named when it is silent; another process that left its file behind is not."""
     sample.fill()
