@@ -43,14 +43,14 @@ def get_forecasts(request: Request, context: ContextDep, query: ForecastsQueryDe
     forecasts = forecast_columns(readers)
     table = forecast_rows(
         coins,
-        Wanted(query.horizonte, query.levels()),
+        Wanted(query.horizonte, query.levels(), query.fields()),
         forecasts=forecasts,
         hours=last_hours(readers, forecasts),
         trust=trust_by_coin(readers, query.horizonte),
         workspace=context.workspace,
         interval_s=request.app.state.settings.interval,
     )
-    return context.table(table.select(query.fields()), query.formato, file_name("prever", None, context.workspace))
+    return context.table(table, query.formato, file_name("prever", None, context.workspace))
 
 
 @forecast_router.get(

@@ -25,14 +25,16 @@ __all__ = ["Wanted", "forecast_rows"]
 
 _Floats = npt.NDArray[np.float64]
 _TIME: Final = pa.timestamp("ms", "UTC")
+_PATH: Final = "trajetoria"
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """What is asked for: a horizon in minutes, and quantile levels, None for none."""
+    """What is asked for: a horizon in minutes, quantile levels (None for none), and fields (None for all)."""
 
     horizon_min: int
     levels: Sequence[float] | None = None
+    fields: Sequence[str] | None = None
 
 
 def forecast_rows(
@@ -49,7 +51,7 @@ def forecast_rows(
 
     Args:
         coins: which coins.
-        wanted: horizon and quantiles.
+        wanted: horizon, quantiles and fields.
         forecasts: the newest ones, of all coins.
         hours: the last hour of each coin of `forecasts`.
         trust: what the scores say of each coin at the horizon.
@@ -84,7 +86,7 @@ def forecast_rows(
         "regime": pa.array([None if value is None else REGIMES[value] for value in regimes], pa.string()),
         "regime_percentil": _floats(activity),
         "hora_incomum": _last_hours(hours, rows),
-        "trajetoria": _path(origin_ms, mean, quantiles),
+        _PATH: _path(origin_ms, mean, quantiles) if wanted.fields is None or _PATH in wanted.fields else None,
         "modelo": _models(forecasts, rows),
         "confianca": _trusts([trust.get(coin.id, Trust()) for coin in coins]),
         "moeda_cotacao": _same(workspace.currency, len(rows)),
@@ -94,7 +96,7 @@ def forecast_rows(
         "proxima_em": _times(created_ms + round(1000 * interval_s)),
         "id_previsao": [forecast_id(source, coin.id, ms, wanted.horizon_min) for source, coin, ms in ids],
     }
-    return shown_table(pa.table(columns))
+    return shown_table(pa.table({name: columns[name] for name in wanted.fields or columns}))
 
 
 def _times(ms: npt.NDArray[np.int64]) -> pa.Array:

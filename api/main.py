@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
 
+from anyio import to_thread
 from fastapi import Depends, FastAPI
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp
@@ -52,6 +53,9 @@ _EXPOSED: Final = (
     "Deprecation",
     "Sunset",
 )
+
+_MAKERS: Final = 4
+"""Threads that make answers: one interpreter gains nothing from more, and each wait for it costs time."""
 
 app: FastAPI
 """Built on first access: importing this module reads no settings and no files."""
@@ -123,6 +127,7 @@ def create_app(settings: Settings | None = None, look_every_s: float = LOOK_EVER
 async def _lifespan(api: FastAPI) -> AsyncIterator[None]:
     """Write heartbeats and look for new data while the API serves; end with the process that started it."""
     watch_parent()
+    to_thread.current_default_thread_limiter().total_tokens = _MAKERS
     async with loop_heartbeat(api.state.settings.run_dir, API), api.state.clock.watching():
         yield
     api.state.readers.close()

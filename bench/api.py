@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import gzip
-import http.client
 import json
 import os
 import statistics
@@ -19,7 +18,6 @@ import sys
 import tempfile
 import threading
 import time
-from base64 import b64encode
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -27,16 +25,17 @@ from pathlib import Path
 from typing import Any, Final
 
 from bench.api_folder import LONG_HISTORIES, fill_folder, new_prices
+from bench.api_scale import scale_figures
 from bench.figures import Figure, table
 from bench.floor_app import RECORDED_VARIABLE
 from bench.load import Load, press, typical, wrk_is_there
+from bench.requests import Recorded, record
 from bench.serving import FLOOR_APP, Served, serve, serve_api
 from core.settings import PROJECT, Source
 
-__all__ = ["Case", "cases", "figures", "main", "measure_api", "record"]
+__all__ = ["Case", "cases", "figures", "main", "measure_api"]
 
 _CONNECTIONS: Final = (1, 16)
-_SERVER_HEADERS: Final = ("date", "server", "content-length", "transfer-encoding", "connection")
 _HEAVY_ROWS: Final = 50_000
 _IMPORTS: Final = "import fastapi, psutil, pyarrow.parquet, pydantic_settings, sqlite3, uvicorn"
 _HIT, _TABLE, _COLD = 0.6, 0.5, 0.15
@@ -58,6 +57,7 @@ def cases(coin: str, other: str) -> tuple[Case, ...]:
     return (
         Case("/prever", f"/prever/{coin}", _HIT),
         Case("/prever, 304", f"/prever/{coin}", _HIT, is_known=True),
+        Case("/prever of all coins", "/prever", _HIT),
         Case("/moedas", "/moedas", _HIT),
         Case("/metricas", "/metricas", _HIT),
         Case("/probabilidade", f"/probabilidade/{coin}?nivel=1.01", _HIT),
@@ -67,30 +67,6 @@ def cases(coin: str, other: str) -> tuple[Case, ...]:
         Case("/previsoes, 100 rows, cold", f"/previsoes/{coin}?limite=100", _COLD, cold=True),
         Case("/historico, 1,000 rows, cold", f"/historico/{coin}?limite=1000", _COLD, cold=True),
     )
-
-
-@dataclass(frozen=True)
-class Recorded:
-    """An answer of the API, to be repeated by the yardstick."""
-
-    status: int
-    headers: dict[str, str]
-    body: bytes
-
-    def to_json(self) -> dict[str, Any]:
-        """As bench.floor_app reads it."""
-        return {"status": self.status, "headers": self.headers, "body": b64encode(self.body).decode()}
-
-
-def record(port: int, path: str, **headers: str) -> Recorded:
-    """Ask once; headers that the server adds by itself are left out."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
-    connection.request("GET", path, headers={name.replace("_", "-"): value for name, value in headers.items()})
-    reply = connection.getresponse()
-    kept = {name.lower(): value for name, value in reply.getheaders() if name.lower() not in _SERVER_HEADERS}
-    body = reply.read()
-    connection.close()
-    return Recorded(reply.status, kept, body)
 
 
 def measure_api(
@@ -116,7 +92,11 @@ def measure_api(
                 for number, case in enumerate(asked)
             ]
             heavy = {} if only else _beside_heavy_callers(api, asked[0].path, names[:LONG_HISTORIES], seconds, rounds)
-        sizes = {coding or "identity": _size(api.port, names[0], coding) for coding in ("", "gzip", "zstd")}
+        sizes = {
+            f"{fields}{coding or 'identity'}": _size(api.port, names[0], coding, query)
+            for fields, query in (("", ""), ("all fields, ", "&campos=todos"))
+            for coding in ("", "gzip", "zstd")
+        }
     return {
         "started_s": api.started_s,
         "cases": {case.name: loads for case, loads in zip(asked, measured, strict=True)},
@@ -141,7 +121,7 @@ def figures(measured: Mapping[str, Any]) -> list[Figure]:
         name = "/prever, p99 beside 4 callers of 50,000 rows"
         found.append(Figure(name, heavy["beside"], "ms", 2.0, "without them", heavy["alone"]))
     for coding, size in measured["bytes"].items():
-        limit = None if coding == "identity" else 0.8
+        limit = 0.8 if coding in ("gzip", "zstd") else None
         found.append(Figure(f"50,000 prices, {coding}", size / 1e6, "MB", limit))
     cpu = measured["import_cpu_s"]
     found.append(Figure("imports of the API", cpu["api"], "CPU-s", 1.5))
@@ -166,7 +146,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     size = {name: getattr(given, name) for name in ("coins", "rows", "hours", "seconds", "rounds", "only")}
     with tempfile.TemporaryDirectory() as folder:
         measured = measure_api(Path(folder), **size)
-    print(json.dumps(measured) if given.json else table(figures(measured)))
+    if given.json:
+        print(json.dumps(measured))
+        return 0
+    print(table(figures(measured)))
+    if not given.only:
+        with tempfile.TemporaryDirectory() as folder:
+            print(table(scale_figures(Path(folder))))
     return 0
 
 
@@ -229,9 +215,9 @@ def _heavy_callers(port: int, coins: Sequence[str]) -> Iterator[dict[str, int]]:
             caller.join()
 
 
-def _size(port: int, coin: str, coding: str) -> int:
+def _size(port: int, coin: str, coding: str, query: str) -> int:
     """Bytes of the longest list in a content coding; it must say what it says without one."""
-    path = f"/historico/{coin}?limite={_HEAVY_ROWS}"
+    path = f"/historico/{coin}?limite={_HEAVY_ROWS}{query}"
     answer = record(port, path, Accept_Encoding=coding)
     assert answer.headers.get("content-encoding", "") == coding
     if coding == "gzip":

@@ -15,7 +15,7 @@ import psutil
 
 from bench.serving import Served
 
-__all__ = ["Load", "press", "typical", "wrk_is_there"]
+__all__ = ["Load", "press", "processor_s", "typical", "wrk_is_there"]
 
 _SEEN: Final = ("per_s", "p50_ms", "p99_ms", "refused", "failed")
 _SCRIPT: Final = Path(__file__).with_name("wrk_report.lua")
@@ -55,9 +55,9 @@ def press(server: Served, path: str, *, connections: int, seconds: float, tag: s
     headers = ["-H", f"If-None-Match: {tag}"] if tag else []
     command = ["wrk", "-t1", f"-c{connections}", f"-d{max(1, round(seconds))}s", *headers, "-s", str(_SCRIPT)]
     command += [f"http://127.0.0.1:{server.port}{path}", *(["--", "cold"] if cold else [])]
-    before = _cpu_s(server)
+    before = processor_s(server)
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
-    used_s = _cpu_s(server) - before
+    used_s = processor_s(server) - before
     seen = json.loads(done.stdout.splitlines()[-1])
     return Load(**{name: seen[name] for name in _SEEN}, cpu_us=1e6 * used_s / max(1, seen["answers"]))
 
@@ -74,6 +74,7 @@ def typical(loads: Sequence[Load]) -> Load:
     )
 
 
-def _cpu_s(server: Served) -> float:
+def processor_s(server: Served) -> float:
+    """Processor time that the server has used, in seconds."""
     times = psutil.Process(server.pid).cpu_times()
     return float(times.user + times.system)

@@ -27,6 +27,7 @@ TRUST_DAYS: Final = 7
 MIN_FORECASTS: Final = 288
 """With fewer scored forecasts of a coin and horizon, which a full day has, nothing is said."""
 
+_KEYS: Final = ("coin", "horizon_min")
 _SUMS: Final = ("n", "inside_80", "pinball", "pinball_naive")
 
 
@@ -65,9 +66,9 @@ def trust_by_coin(readers: Readers, horizon_min: int) -> Mapping[str, Trust]:
         return {}
     since_ms = _first_day(manifest.newest_ms("scores", FOREVER_MS))
     parts = parts_between(manifest.parts.get("scores", ()), since_ms, FOREVER_MS)
-    paths = tuple(folder / part.file for part in parts)
+    files = tuple((folder / part.file, since_ms if part.start_ms < since_ms else 0) for part in parts)
     return readers.cached(
-        f"trust {horizon_min}", paths, lambda: _trust([_days(path) for path in paths], horizon_min, since_ms)
+        f"trust {horizon_min}", files, lambda: _trust([_sums_since(*file) for file in files], horizon_min, since_ms)
     )
 
 
@@ -76,19 +77,19 @@ def _first_day(newest_ms: int) -> int:
 
 
 @lru_cache(maxsize=256)
-def _days(path: Path) -> pa.Table:
-    """Sums by coin, day and horizon in a file of scores, which never changes."""
+def _sums_since(path: Path, since_ms: int) -> pa.Table:
+    """Sums by coin and horizon of the hours from `since_ms` on in a file of scores, which never changes."""
+    if not since_ms:
+        return sum_by(read_table(path, ["coin", "horizon_min", *_SUMS]), _KEYS, _SUMS)
     rows = read_table(path, ["coin", "hour", "horizon_min", *_SUMS])
-    day = pc.divide(rows["hour"].cast(pa.int64()), DAY_MS)
-    return sum_by(rows.append_column("day", day), ("coin", "day", "horizon_min"), _SUMS)
+    return sum_by(rows.filter(pc.greater_equal(rows["hour"].cast(pa.int64()), since_ms)), _KEYS, _SUMS)
 
 
-def _trust(days: list[pa.Table], horizon_min: int, since_ms: int) -> dict[str, Trust]:
-    if not days:
+def _trust(parts: list[pa.Table], horizon_min: int, since_ms: int) -> dict[str, Trust]:
+    if not parts:
         return {}
-    rows = pa.concat_tables(days)
-    wanted = pc.and_(pc.equal(rows["horizon_min"], horizon_min), pc.greater_equal(rows["day"], since_ms // DAY_MS))
-    sums = sum_by(rows.filter(wanted), ("coin",), _SUMS)
+    rows = pa.concat_tables(parts)
+    sums = sum_by(rows.filter(pc.equal(rows["horizon_min"], horizon_min)), ("coin",), _SUMS)
     columns = (sums[name].to_pylist() for name in ("coin", *_SUMS))
     return {
         coin: _judged(n, inside, loss, naive, since_ms) for coin, n, inside, loss, naive in zip(*columns, strict=True)

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from api.forecast_schemas import Forecast
 from core.forecast_schema import QUANTILES
-from core.times import iso
+from core.times import DAY_MS, HOUR_MS, iso
 from tests.support.workspace import COINS, SampleWorkspace
 
 ClientFactory = Callable[..., TestClient]
@@ -84,6 +84,16 @@ def test_trust_is_measured_or_says_why_not(with_last_hour: SampleWorkspace, make
     assert (trust["previsoes"], trust["motivo"]) == (48 * 12, None)
     assert trust["cobertura_80"] == pytest.approx(10 / 12)
     assert trust["ganho"] == pytest.approx(0.03)
+
+
+def test_trust_counts_seven_days_of_a_longer_file(sample: SampleWorkspace, make_client: ClientFactory) -> None:
+    """Of nine days in one file the hours before the first of seven days (UTC) do not count."""
+    sample.fill_prices(1)
+    sample.publish_scores(9 * 24)
+    sample.publish_forecasts()
+    trust = make_client(sample.settings).get("/prever/btc").json()["confianca"]
+    since_ms = (sample.now // DAY_MS - 6) * DAY_MS
+    assert (trust["desde"], trust["previsoes"]) == (iso(since_ms), 12 * ((sample.now - since_ms) // HOUR_MS))
 
 
 def test_a_coin_without_scores_says_so(sample: SampleWorkspace, make_client: ClientFactory) -> None:
