@@ -43,7 +43,7 @@ def _pictures(api: str, dashboard: str) -> Sequence[_Picture]:
             "painel-celular", f"{dashboard}/?pagina=moeda&janela=6h", _CHART, width=390, height=1500, theme="dark"
         ),
         _Picture("pagina-leve", f"{api}/?idioma=pt", _CHART, width=1440),
-        _Picture("pagina-leve-celular", f"{api}/?idioma=pt", _CHART, width=390, height=1500, theme="dark"),
+        _Picture("pagina-leve-celular", f"{api}/?idioma=pt", _CHART, width=390, height=1240, theme="dark"),
         _Picture("swagger", f"{api}/docs", ".opblock", height=1000),
     )
 

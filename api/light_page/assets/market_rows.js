@@ -31,7 +31,8 @@ export function joined(quotes, forecasts, rows) {
   });
 }
 
-const hourOf = (forecast) => ({
+/** What a row says of the next hour. */
+export const hourOf = (forecast) => ({
   origin: forecast.preco_atual,
   low: forecast.intervalos["80"].minimo,
   high: forecast.intervalos["80"].maximo,

@@ -4,7 +4,7 @@ import { Refused, follow, getJson } from "./api_client.js";
 import { draw as drawChart, loadPlotly } from "./chart.js";
 import { age, now } from "./clock.js";
 import { draw as drawTable } from "./market.js";
-import { COLUMNS, joined, matching, sorted, tableRows } from "./market_rows.js";
+import { COLUMNS, hourOf, joined, matching, sorted, tableRows } from "./market_rows.js";
 import { askToken, notices, showContact, showSuite } from "./notices.js";
 import { WINDOWS, priceChart, targetClock } from "./price_chart.js";
 import { ago, clock, language, percent, price, rangeDecimals, say, section, span } from "./words.js";
@@ -149,8 +149,11 @@ const HEARD = {
     showMarket();
   },
   previsao: (forecast, signal) => {
+    const row = rowOf(forecast.id);
+    if (row) row.hour = hourOf(forecast);
     if (forecast.id === page.coin) page.forecast = forecast;
     showCoin();
+    showMarket();
     setTimeout(() => keepTrying(loadMarket, signal), SPREAD_MS * Math.random());
   },
   status: (_, signal) => keepTrying(loadSuite, signal),

@@ -103,7 +103,7 @@ function layout(points, forecast, { decimals, currency }, { watermark, height })
   }
   const day = locale === "pt-BR" ? "%d/%m" : "%b %d";
   return {
-    height, annotations, shapes: forecast ? [origin(forecast)] : [], margin: { l: 8, r: 8, t: 36, b: 8 },
+    height, annotations, shapes: forecast ? [origin(forecast)] : [], margin: { l: 8, r: 8, t: 20, b: 8 },
     separators: separators.join(""), dragmode: "zoom", hovermode: "x unified", showlegend: true, meta: { decimals },
     legend: { orientation: "h", x: 0, y: 1.02, yanchor: "bottom" },
     xaxis: {
