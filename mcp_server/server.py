@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import hmac
 from collections.abc import Callable
 from typing import Any, Final
 
 from mcp.server.mcpserver import MCPServer
 from mcp.server.transport_security import TransportSecuritySettings
 from mcp.types import ToolAnnotations
-from pydantic import SecretStr
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from core.access_tokens import AccessTokens
 from core.rate_limit import RateLimiter
 from core.reading.readers import Readers
 from core.settings import Settings
@@ -56,7 +55,7 @@ def build_server(readers: Readers) -> MCPServer[Any]:
 
 
 def http_application(server: MCPServer[Any], settings: Settings) -> ASGIApp:
-    """The streamable HTTP transport at /mcp: without sessions, for known hosts, with the API's token if one is set."""
+    """The streamable HTTP transport at /mcp: without sessions, for known hosts, with the API's tokens, if any."""
     names = ("localhost", "127.0.0.1", "[::1]", settings.host, *settings.allowed_hosts)
     hosts = [f"{name}{port}" for name in names for port in ("", ":*")]
     application = server.streamable_http_app(
@@ -65,15 +64,16 @@ def http_application(server: MCPServer[Any], settings: Settings) -> ASGIApp:
         max_request_body_size=_MAX_BODY_BYTES,
         transport_security=TransportSecuritySettings(allowed_hosts=hosts, allowed_origins=[]),
     )
-    return application if settings.api_token is None else _TokenGuard(application, settings.api_token)
+    tokens = AccessTokens(settings.api_token, settings.api_token_file)
+    return _TokenGuard(application, tokens) if tokens.are_required else application
 
 
 class _TokenGuard:
-    """Refuses requests without the bearer token; a client may guess ten times a minute."""
+    """Refuses requests without a bearer token; a client may guess ten times a minute."""
 
-    def __init__(self, application: ASGIApp, token: SecretStr) -> None:
+    def __init__(self, application: ASGIApp, tokens: AccessTokens) -> None:
         self._application = application
-        self._expected = f"Bearer {token.get_secret_value()}".encode()
+        self._tokens = tokens
         self._guesses = RateLimiter(_TRIES_A_MINUTE)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -90,5 +90,5 @@ class _TokenGuard:
         await answer(scope, receive, send)
 
     def _is_known(self, scope: Scope) -> bool:
-        given = dict(scope["headers"]).get(b"authorization", b"")
-        return hmac.compare_digest(given, self._expected)
+        scheme, _, given = dict(scope["headers"]).get(b"authorization", b"").partition(b" ")
+        return scheme.lower() == b"bearer" and self._tokens.accept(given)

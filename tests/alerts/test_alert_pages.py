@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import subprocess
@@ -21,7 +22,7 @@ from alerts.rules.settings import AlertSettings
 from alerts.rules.toml_file import parse_alerts
 from core.settings import PROJECT
 from core.times import now_ms
-from tests.support.alert_receivers import http_receiver
+from tests.support.alert_receivers import http_receiver, mail_receiver
 
 PAGES: Final = [(PROJECT / "docs" / name).read_text(encoding="utf-8") for name in ("alertas.md", "alerts.en.md")]
 SECRET: Final = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -69,6 +70,42 @@ def filled_in(url: str) -> str:
     if url.startswith("whatsapp"):
         return f"whatsapp://{'a' * 32}@{'1' * 15}/12345678901"
     return url
+
+
+def run(command: str, folder: Path, **variables: str) -> str:
+    """What a command of the page says, run over the files of a folder."""
+    _, *words = shlex.split(command)
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("CRYPTO_")}
+    own = {"CRYPTO_ALERTS_FILE": str(folder / "alerts.toml"), "CRYPTO_DATA_DIR": str(folder), "PYTHONUTF8": "1"}
+    done = subprocess.run(
+        [sys.executable, *words],
+        cwd=PROJECT,
+        env={**kept, **own, **variables},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_the_commands_of_the_page_check_and_try_the_channels(tmp_path: Path) -> None:
+    """`--check` approves the file, `--test` reaches a chat and a mailbox, and none of them shows a secret."""
+    here = 'tipo = "apprise"\npermitir_rede_interna = true'
+    text = blocks(PAGES[0], "toml")[0].replace('tipo = "apprise"', here)
+    (tmp_path / "alerts.toml").write_text(text, encoding="utf-8")
+    commands = re.findall(r"^\.venv/bin/python -m alerts --.+$", PAGES[0], re.MULTILINE)
+    with http_receiver() as chat, mail_receiver() as mailbox:
+        variables = {
+            "CRYPTO_ALERT_TELEGRAM": f"json://127.0.0.1:{chat.port}/pl4nted",
+            "CRYPTO_ALERT_EMAIL": f"mailto://127.0.0.1:{mailbox.port}?mode=insecure&from=a@exemplo.com&to=pl4nted@exemplo.com",
+        }
+        said = [run(command, tmp_path, **variables) for command in commands]
+    assert [command.split()[-1] for command in commands] == ["--check", "telegram", "email"]
+    assert said[1:] == ["telegram: enviado\n", "email: enviado\n"]
+    assert "2 regras, 2 canais" in said[0]
+    assert "pl4nted" not in "".join(said)
+    assert (len(chat.taken), len(mailbox.mails)) == (1, 1)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=["pt", "en"])

@@ -18,7 +18,6 @@ import uvicorn
 from mcp import Client, StdioServerParameters
 from mcp.client.streamable_http import streamable_http_client
 from mcp.types import TextContent
-from pydantic import SecretStr
 
 from core.answers.regime import Regime
 from core.forecast_schema import HORIZONS_MIN
@@ -190,9 +189,11 @@ async def _http_client(address: str, **headers: str) -> AsyncIterator[Client]:
 
 
 @pytest.fixture(scope="module")
-def guarded(folder: SampleWorkspace, readers: Readers) -> Iterator[str]:
-    """Address of a server that wants a token."""
-    settings = folder.settings.model_copy(update={"api_token": SecretStr(TOKEN)})
+def guarded(folder: SampleWorkspace, readers: Readers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Address of a server that wants a token, which stands in a file."""
+    file = tmp_path_factory.mktemp("tokens") / "tokens"
+    file.write_text(f"an-older-token\n{TOKEN}\n", encoding="utf-8")
+    settings = folder.settings.model_copy(update={"api_token_file": file})
     application = http_application(build_server(readers), settings)
     with running(uvicorn.Server(uvicorn.Config(application, port=0, log_level="error", ws="none"))) as address:
         yield address
