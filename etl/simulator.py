@@ -40,7 +40,7 @@ def main(arguments: Sequence[str] | None = None, make_server: Callable[..., Mark
         BadInput: market, recording or port cannot be served.
     """
     options = _command_line().parse_args(arguments)
-    configure_logging(options.log_level)
+    configure_logging(options.log_level, options.log_format)
     stop = stop_event()
     watch_parent()
     market = _market(options)
@@ -111,6 +111,7 @@ def _command_line() -> CommandLine:
     add("--calls-per-minute", type=int)
     add("--run-dir", type=Path, value="folder")
     add("--log-level", default="INFO", choices=("DEBUG", "INFO", "WARNING", "ERROR"))
+    add("--log-format", default="text", choices=("text", "json"))
     return line
 
 

@@ -60,6 +60,7 @@ def simulator(settings: Settings, workspace: Workspace, port: int) -> ChildSpec:
     command = ["etl.simulator", "--port", str(port), "--epoch-ms", str(workspace.epoch_ms)]
     command += ["--seed", str(settings.seed), "--currency", settings.currency]
     command += ["--run-dir", str(settings.run_dir), "--log-level", settings.log_level]
+    command += ["--log-format", settings.log_format]
     if settings.coins:
         command += ["--coins", ",".join(settings.coins)]
     if settings.source is Source.REPLAY:

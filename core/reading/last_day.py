@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
@@ -19,13 +18,13 @@ from core.forecast_schema import INTERVALS
 from core.publishing.parquet import read_table
 from core.reading.queries import parts_between
 from core.reading.readers import Readers
-from core.times import DAY_MS, FOREVER_MS, HOUR_MS
+from core.times import DAY_MS, FOREVER_MS, GRID_STEP_MS, HOUR_MS, now_ms
 
 __all__ = ["LastDay", "last_day"]
 
 _INSIDE: Final = tuple(f"inside_{percent}" for percent in INTERVALS)
 _SUMS: Final = ("n", "pinball", "pinball_naive", "abs_error_naive", *_INSIDE)
-_KEYS: Final = ("coin", "hour", "horizon_min")
+_COLUMNS: Final = ("coin", "hour", "horizon_min", *_SUMS)
 
 Ratios = npt.NDArray[np.float64]
 
@@ -55,34 +54,30 @@ class LastDay:
 
 
 def last_day(readers: Readers) -> Mapping[int, LastDay]:
-    """Scores of the last day by horizon in minutes; empty while no live forecast has an outcome."""
+    """Scores of the last day by horizon in minutes, added up again every 5 minutes; empty without an outcome so far."""
     try:
         folder, manifest = readers.manifest()
     except NotReady:
         return {}
     since_ms = manifest.newest_ms("scores", FOREVER_MS) // HOUR_MS * HOUR_MS - DAY_MS
-    parts = parts_between(manifest.parts.get("scores", ()), since_ms, FOREVER_MS)
-    paths = tuple(folder / part.file for part in parts)
-    return readers.cached("last day", paths, lambda: _last_day([_sums(path) for path in paths], since_ms))
+    parts = parts_between(manifest.parts.get("scores", ()), since_ms + 1, FOREVER_MS)
+    key = (folder, now_ms() // GRID_STEP_MS, bool(parts))
+    return readers.cached("last day", key, lambda: _last_day([folder / part.file for part in parts], since_ms))
 
 
-@lru_cache(maxsize=64)
-def _sums(path: Path) -> pa.Table:
-    """What a file of scores, which never changes, holds of these sums."""
-    rows = read_table(path, [*_KEYS, *_SUMS])
-    return sum_by(rows.set_column(1, "hour", rows["hour"].cast(pa.int64())), _KEYS, _SUMS)
-
-
-def _last_day(files: list[pa.Table], since_ms: int) -> dict[int, LastDay]:
-    if not files:
+def _last_day(paths: list[Path], since_ms: int) -> dict[int, LastDay]:
+    if not paths:
         return {}
-    rows = pa.concat_tables(files)
-    recent = rows.filter(pc.greater(rows["hour"], since_ms))
+    recent = pa.concat_tables(_after(read_table(path, _COLUMNS), since_ms) for path in paths)
     sums = sum_by(recent, ("horizon_min", "coin"), _SUMS)
     return {
         minutes: _of_horizon(sums.filter(pc.equal(sums["horizon_min"], minutes)))
         for minutes in sorted(pc.unique(sums["horizon_min"]).to_pylist())
     }
+
+
+def _after(rows: pa.Table, since_ms: int) -> pa.Table:
+    return rows.filter(pc.greater(rows["hour"].cast(pa.int64()), since_ms))
 
 
 def _of_horizon(sums: pa.Table) -> LastDay:

@@ -27,6 +27,7 @@ pytestmark = [
 
 KEY = "CG-v3ryS3cretK3y0123456789"
 TOKEN = "t0ken-th4t-n0b0dy-kn0ws"
+METRICS_TOKEN = "0nly-f0r-pr0metheus"
 ADDRESSES = (
     "/status",
     "/moedas",
@@ -35,6 +36,7 @@ ADDRESSES = (
     "/previsoes/bitcoin?formato=csv",
     "/metricas",
     "/openapi.json",
+    "/metrics",
     f"/moedas?token={TOKEN[:3]}",
     "/nada",
 )
@@ -60,19 +62,27 @@ def test_secrets_are_in_no_file_answer_or_command(
 ) -> None:
     """Even with debug logs and a hostile source, secrets are in no file, output, answer, address or command line."""
     market = SimulatedMarket(coins_wanted(",".join(DEFAULT_COINS)), 3)
+    token_file = tmp_path / "token"
+    token_file.write_text(TOKEN, encoding="utf-8")
     with FaultyMarketServer(market) as server:
         run = runs(
             CRYPTO_COINGECKO_URL=server.url,
             CRYPTO_COINGECKO_PLAN="pro-key",
             CRYPTO_COINGECKO_KEY=KEY,
-            CRYPTO_API_TOKEN=TOKEN,
+            CRYPTO_API_TOKEN_FILE=str(token_file),
+            CRYPTO_METRICS_TOKEN=METRICS_TOKEN,
             CRYPTO_LOG_LEVEL="DEBUG",
+            CRYPTO_LOG_FORMAT="json",
+            CRYPTO_LOG_FILE=str(tmp_path / "suite.log"),
+            CRYPTO_ACCESS_LOG="true",
         )
         run.wait(lambda: answer(run, "/prever/bitcoin", TOKEN)[0] == 200)
         server.faults = FaultPlan.parse("storm:0.7")
         heard = len(server.requests)
         run.wait(lambda: len(server.requests) > heard + 4)
-        seen = [answer(run, path, token) for path in ADDRESSES for token in (TOKEN, None, "wrong", TOKEN + "x")]
+        tokens = (TOKEN, METRICS_TOKEN, None, "wrong", TOKEN + "x")
+        seen = [answer(run, path, token) for path in ADDRESSES for token in tokens]
+        environments = [value for process in run.family()[1:] for value in process.environ().values()]
         commands = [word.encode() for process in run.family() for word in process.cmdline()]
         requests = list(server.requests)
         assert run.end(signal.SIGTERM) == 0
@@ -80,11 +90,13 @@ def test_secrets_are_in_no_file_answer_or_command(
     assert {status for status, _ in seen} >= {200, 401}
     asked = [f"{request.path} {request.query}".encode() for request in requests]
     written = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
-    assert run.log in written
-    for secret in (KEY.encode(), TOKEN.encode()):
+    assert written.pop(token_file)
+    assert {run.log, tmp_path / "suite.log"} <= written.keys()
+    assert not any(TOKEN in value for value in environments)
+    for secret in (KEY.encode(), TOKEN.encode(), METRICS_TOKEN.encode()):
         assert [path for path, content in written.items() if secret in content] == []
         assert not any(secret in text for text in (*commands, *asked, *(body for _, body in seen)))
-    tell("secrets looked for in files, answers and commands", 2, 2)
+    tell("secrets looked for in files, answers and commands", 3, 3)
 
 
 def test_written_files_are_private(runs: Callable[..., RunningSuite], tell: Tell) -> None:
