@@ -142,7 +142,6 @@ function fill(row, data, texts) {
     row.cells[name].dataset.sign = sign;
   }
   if (row.cells.dia) row.cells.dia.replaceChildren(...(data.line.length ? [sparkline(data.line)] : []));
-  row.node.classList.toggle("expired", Boolean(data.expired));
   row.link.setAttribute("aria-current", Boolean(data.current));
   row.cells.faixa.replaceChildren(...(data.bar ? [bar(data, texts)] : [texts.unknown]));
   row.cells.movimento.textContent = data.move ?? texts.unknown;

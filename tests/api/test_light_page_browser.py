@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -80,10 +81,7 @@ def publish(world: SampleWorkspace, page: Page, **moves: float) -> None:
     expect(page.locator("#price")).not_to_have_text(before)
 
 
-@pytest.mark.parametrize(
-    ("language", "theme", "width"),
-    [("pt", "light", 390), ("en", "dark", 390), ("pt", "dark", 1440), ("en", "light", 1440)],
-)
+@pytest.mark.parametrize(("language", "theme", "width"), [("pt", "light", 390), ("en", "dark", 1440)])
 def test_the_page_is_whole(url: str, visit: Callable[..., Page], language: str, theme: str, width: int) -> None:
     """Both languages and themes, on phone and desk: chart, list and source, no sideways scroll, no serious barrier."""
     page = visit(f"{url}/", width=width, color_scheme=theme, locale={"pt": "pt-BR", "en": "en-US"}[language])
@@ -170,6 +168,7 @@ def test_a_silent_stream_ends_the_claims(world: SampleWorkspace, browser: Browse
     page.clock.fast_forward("01:40")
     expect(page.locator("#contact")).not_to_have_text(before)
     expect(page.locator("#outlook")).to_contain_text("Sem contato com a API há 1")
+    expect(page.locator(".market .mark")).to_have_count(0)
     page.clock.fast_forward("20:00")
     expect(page.locator("#outlook")).to_contain_text("Sem previsão válida agora")
     expect(page.locator('#coin[data-withdrawn="true"]')).to_be_visible()
@@ -194,6 +193,27 @@ def test_a_token_is_asked_for_and_never_in_an_address(world: SampleWorkspace, vi
         expect(page.locator("#contact")).to_have_text("ao vivo")
         assert [url for url in (*asked, page.url) if TOKEN in url] == []
         assert page.evaluate("Object.values(localStorage).join()").find(TOKEN) == -1
+        page.context.close()
+
+
+def test_a_reader_without_a_place_in_the_stream_asks(world: SampleWorkspace, visit: Callable[..., Page]) -> None:
+    """Where the API allows no further listener, the page asks for the forecast instead."""
+    with served_api(world.settings.model_copy(update={"event_listeners": 0})) as address:
+        page = visit(address, expected="503")
+        expect(page.locator("#outlook")).to_contain_text("deve estar entre")
+        page.context.close()
+
+
+def test_the_first_reader_sees_data_arrive(tmp_path: Path, visit: Callable[..., Page]) -> None:
+    """A page opened before there are data says so, and shows them when they come, without a reload."""
+    empty = SampleWorkspace.make(tmp_path)
+    with served_api(empty.settings) as address:
+        page = visit(address, expected="503")
+        expect(page.locator('[data-notice="news"]')).to_contain_text("Preparando os dados")
+        empty.fill_prices()
+        expect(page.locator("#outlook")).to_have_text("A primeira previsão desta moeda está a caminho.")
+        empty.publish_forecasts()
+        expect(page.locator("#outlook")).to_contain_text("deve estar entre")
         page.context.close()
 
 

@@ -34,8 +34,8 @@ async function get(address, extra, signal) {
 
 /** Follows events until `signal` ends it, and after an interruption goes on where it was.
  *
- * `tell(kind, data)` gets each event; `alive(isOpen)` runs with each sign of life, and once when the contact is lost.
- * Throws `Refused` where trying again is of no use.
+ * `tell(kind, data)` gets each event, and `cheio` where there are too many listeners; `alive(isOpen)` runs with each
+ * sign of life, and once when the contact is lost. Throws `Refused` where trying again is of no use.
  */
 export async function follow(address, signal, tell, alive) {
   let lastId = "";
@@ -54,6 +54,7 @@ export async function follow(address, signal, tell, alive) {
       });
     } catch (error) {
       if (error instanceof SyntaxError || (error instanceof Refused && error.status < 500 && error.status !== 429)) throw error;
+      if (error.problem?.codigo === "too_many_listeners") tell("cheio", {});
       waitMs = Math.max(RETRY_MS, 1000 * (error.retryAfterS || 0));
     } finally {
       signal.removeEventListener("abort", end);

@@ -60,8 +60,8 @@ export function sorted(rows, column, descending, starred) {
   );
 }
 
-/** The rows as texts and numbers; forecasts that have expired by `nowMs` are marked. */
-export function tableRows(rows, { starred, shown, nowMs }) {
+/** The rows as texts and numbers; nothing is said of hours that `holds` denies. */
+export function tableRows(rows, { starred, shown, holds }) {
   const widest = Math.max(0, ...rows.map(({ hour }) => (hour ? Math.max(...[hour.low, hour.high].map((end) => Math.abs(end / hour.origin - 1))) : 0)));
   return rows.map(({ quote, rank, hour }) => ({
     id: quote.id,
@@ -73,8 +73,7 @@ export function tableRows(rows, { starred, shown, nowMs }) {
     updated_ms: quote.atualizado_em,
     star: starred.includes(quote.id),
     current: quote.id === shown,
-    ...(hour && hourTexts(hour, quote.preco_atual, widest)),
-    expired: Boolean(hour && hour.validMs < nowMs),
+    ...(hour && holds(hour) && hourTexts(hour, quote.preco_atual, widest)),
   }));
 }
 

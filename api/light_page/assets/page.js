@@ -2,12 +2,13 @@
 
 import { Refused, follow, getJson } from "./api_client.js";
 import { draw as drawChart, loadPlotly } from "./chart.js";
-import { age, now } from "./clock.js";
+import { now } from "./clock.js";
+import { isSilent, outlook, trust, whyWithdrawn } from "./coin_words.js";
 import { draw as drawTable } from "./market.js";
 import { COLUMNS, hourOf, joined, matching, sorted, tableRows } from "./market_rows.js";
 import { askToken, notices, showContact, showSuite } from "./notices.js";
-import { WINDOWS, priceChart, targetClock } from "./price_chart.js";
-import { ago, clock, language, percent, price, rangeDecimals, say, section, span } from "./words.js";
+import { WINDOWS, priceChart } from "./price_chart.js";
+import { ago, clock, language, percent, price, say, section, span } from "./words.js";
 
 const ROWS = 50;
 const FIRST_WINDOW = "6h";
@@ -17,7 +18,6 @@ const FIELDS = "id,horario,preco_atual,intervalos,movimento_esperado_percentual,
 const RETRY_MS = 5_000;
 const SPREAD_MS = 1_500; // readers do not all ask at once after a publication
 const QUOTES_EVERY_MS = 60_000; // for the change of 24 h; prices come with each forecast
-const SILENT_S = 90; // three cycles without contact: what was forecast is withdrawn
 const byId = (id) => document.getElementById(id);
 
 const page = { rows: [], coin: null, window: FIRST_WINDOW, points: [], forecast: null, heardMs: 0, isOpen: false, starred: [], sort: "posicao", descending: false };
@@ -77,6 +77,7 @@ async function loadMarket() {
   });
   const isDue = !page.quotes || now() - page.quotedMs > QUOTES_EVERY_MS;
   const [found, quotes] = await Promise.all([forecasts, isDue ? getJson("moedas?tempo=unix") : page.quotes]);
+  page.heardMs = now();
   if (isDue) Object.assign(page, { quotes, quotedMs: now() });
   page.rows = joined(quotes, found, page.rows);
   showMarket();
@@ -138,6 +139,14 @@ async function listen(signal) {
   });
 }
 
+/** Asks for what the stream would bring, where there is no place for another listener. */
+async function askForecast(signal) {
+  const forecast = await getJson(`prever/${page.coin ?? page.rows[0].quote.id}`, signal);
+  page.heardMs = now();
+  HEARD.preco({ id: forecast.id, horario: forecast.horario, preco: forecast.preco_atual });
+  HEARD.previsao(forecast, signal);
+}
+
 const HEARD = {
   preco: ({ id, horario, preco }) => {
     const ms = Date.parse(horario);
@@ -157,17 +166,9 @@ const HEARD = {
     setTimeout(() => keepTrying(loadMarket, signal), SPREAD_MS * Math.random());
   },
   status: (_, signal) => keepTrying(loadSuite, signal),
+  cheio: (_, signal) => keepTrying(() => askForecast(signal), signal),
   lacuna: (_, signal) => keepTrying(() => loadHistory(signal).then(showCoin), signal),
 };
-
-/** Why the forecast says nothing about now: a sentence; null while it holds. */
-function whyWithdrawn() {
-  const { forecast } = page;
-  if (!forecast) return say("coin.none");
-  if (now() > Date.parse(forecast.valido_ate)) return say("coin.expired", { age: age((now() - Date.parse(forecast.horario)) / 1000) });
-  const silentS = (now() - page.heardMs) / 1000;
-  return silentS > SILENT_S ? say("coin.out_of_contact", { age: age(silentS) }) : null;
-}
 
 function showCoin() {
   const row = rowOf(page.coin);
@@ -196,39 +197,28 @@ const WATERMARKS = { demo: "banner.simulated", replay: "banner.replayed" };
 const chartHeight = () => (document.body.classList.contains("bare") ? Math.max(220, innerHeight - byId("chart").offsetTop - 16) : undefined);
 
 function showOutlook(name, currency) {
-  const why = whyWithdrawn();
+  const why = whyWithdrawn(page.forecast, page.heardMs, now());
   byId("coin").dataset.withdrawn = why !== null;
-  byId("outlook").textContent = why ?? outlook(name, currency);
+  byId("outlook").textContent = why ?? outlook(name, currency, page.forecast);
   byId("trust").textContent = page.forecast ? trust(page.forecast.confianca) : "";
-}
-
-function outlook(name, currency) {
-  const { minimo, maximo } = page.forecast.intervalos["80"];
-  const [low, high] = [minimo, maximo].map((end) => price(end, currency, rangeDecimals(minimo, maximo)));
-  const sentence = say("coin.outlook", { coin: name, low, high, clock: targetClock(page.forecast) });
-  return Math.round(100 * page.forecast.probabilidade_alta) === 50 ? `${sentence} ${say("coin.no_direction")}` : sentence;
-}
-
-/** What the scores of the last week say of forecasts like this one. */
-function trust({ cobertura_80: coverage, ganho, previsoes, motivo }) {
-  const count = new Intl.NumberFormat(language).format(previsoes);
-  if (motivo) return say(previsoes ? "coin.trust_few" : "coin.trust_none", { count });
-  const kept = say("coin.trust", { share: percent(100 * coverage, 1), count });
-  const skill = ganho >= 0.0005 ? say("coin.better", { share: percent(100 * ganho, 1) }) : say("coin.worse");
-  return `${kept} ${skill}`;
 }
 
 function showMarket() {
   const found = matching(page.rows, byId("search").value);
   const seen = sorted(found, page.sort, page.descending, page.starred).slice(0, page.isWhole ? undefined : ROWS);
+  page.holding = holding();
   byId("more").hidden = found.length <= seen.length;
   byId("more").textContent = say("market.more", { count: found.length });
   byId("attribution").textContent = page.rows[0] ? `${say(`attribution.${page.rows[0].quote.fonte}`)} ·` : "";
   drawTable({ parentElement: byId("table"), setTriggerValue: (_, asked) => answer(asked), data: {
-    rows: tableRows(seen, { starred: page.starred, shown: page.coin, nowMs: now() }), columns: COLUMNS, link: addressWith({ moeda: "" }),
+    rows: tableRows(seen, { starred: page.starred, shown: page.coin, holds: stillHolds }), columns: COLUMNS, link: addressWith({ moeda: "" }),
     sort: page.sort, descending: page.descending, starred: page.starred, listed: false, caption: say("market.caption"), texts: section("market"),
   } });
 }
+
+const holding = () => page.rows.filter(({ hour }) => hour && stillHolds(hour)).length;
+
+const stillHolds = (hour) => now() < hour.validMs && !isSilent(page.heardMs, now());
 
 /** Does what the reader asked for in the table. */
 function answer(asked) {
@@ -278,6 +268,7 @@ function showAges() {
 function tick() {
   if (!page.rows.length) return;
   showAges();
+  if (holding() !== page.holding) showMarket();
   const row = rowOf(page.coin);
   if (row && page.points.length) showOutlook(`${row.quote.nome} (${row.quote.moeda.toUpperCase()})`, row.quote.moeda_cotacao);
 }

@@ -1,6 +1,6 @@
 // The chart of one coin as chart.js takes it: its price, joined to the fan of the next hour. Pure.
 
-import { clock, currencySymbol, locale, number, price, priceDecimals, rangeDecimals, say, section, separators, span } from "./words.js";
+import { currencySymbol, locale, number, price, priceDecimals, rangeDecimals, say, section, separators, span } from "./words.js";
 
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
@@ -120,6 +120,3 @@ function origin(forecast) {
   const at = Date.parse(forecast.horario);
   return { type: "line", x0: at, x1: at, y0: 0, y1: 1, yref: "paper", opacity: 0.7, line: { color: FORECAST, width: 1, dash: "dot" } };
 }
-
-/** `14:35`, when the hour that a forecast speaks of ends. */
-export const targetClock = (forecast) => clock(Date.parse(forecast.horario_previsto));

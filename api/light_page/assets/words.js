@@ -21,8 +21,17 @@ export function say(key, values = {}) {
 /** `há 12 s`. */
 export const ago = (sinceMs, nowMs, key = "coin.ago") => say(key, { age: age((nowMs - sinceMs) / 1000) });
 
-export const number = (value, decimals = 0) =>
-  new Intl.NumberFormat(locale, { minimumFractionDigits: decimals, maximumFractionDigits: decimals }).format(value);
+const formats = new Map();
+
+/** A format of numbers, made once: making one takes longer than using it. */
+function numberFormat(decimals, currency) {
+  const key = `${decimals} ${currency}`;
+  const digits = { minimumFractionDigits: decimals, maximumFractionDigits: decimals };
+  if (!formats.has(key)) formats.set(key, new Intl.NumberFormat(locale, currency ? { style: "currency", currency, ...digits } : digits));
+  return formats.get(key);
+}
+
+export const number = (value, decimals = 0) => numberFormat(decimals).format(value);
 
 /** A percentage; what rounds to zero has no sign. */
 export function percent(value, decimals = 2, signed = false) {
@@ -50,8 +59,7 @@ export function rangeDecimals(low, high) {
 export function price(value, currency, decimals = priceDecimals(value)) {
   if (value === null || value === undefined) return say("market.unknown");
   if (!/^[a-z]{3}$/.test(currency)) return `${currency.toUpperCase()}\u00a0${number(value, decimals)}`;
-  const form = { style: "currency", currency, minimumFractionDigits: decimals, maximumFractionDigits: decimals };
-  return new Intl.NumberFormat(locale, form).format(value);
+  return numberFormat(decimals, currency).format(value);
 }
 
 /** `US$`: what `price` writes beside the number. */
