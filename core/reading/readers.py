@@ -14,7 +14,7 @@ from core.answers.distribution import PriceDistribution
 from core.answers.scenarios import ScaledHours
 from core.errors import DamagedFile, NotReady
 from core.forecast_schema import SCALED_HOURS_SCHEMA
-from core.price_store import Coin, Price
+from core.price_store import Coin, Price, PriceReader
 from core.price_store.rows import PRICE_COUNT
 from core.publishing.manifest import Entry, Part
 from core.publishing.parquet import read_table
@@ -34,9 +34,11 @@ from core.reading.queries import (
     scaled_hours,
     table_info,
 )
-from core.reading.tables import LOG_TABLE, Page, log_page, price_table, with_outcomes
+from core.reading.recent_prices import PriceSpan, RecentPrices
+from core.reading.tables import LOG_TABLE, Page, bare_price_table, log_page, price_table, with_outcomes
 from core.reading.values import FileInfo, ForecastView, LoggedForecast, Quote
 from core.realised_price import PRICE_TOLERANCE_MS
+from core.settings import Settings
 from core.times import DAY_MS, FOREVER_MS, GRID_STEP_MS, MINUTE_MS
 from core.wording import message
 
@@ -51,6 +53,10 @@ _HOUR_MIN: Final = 60
 
 class Readers(PublishedData):
     """Reads what collector and pipeline wrote, again only what has changed. Never writes. Thread-safe."""
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(settings)
+        self._recent = RecentPrices()
 
     def quotes(self) -> list[Quote]:
         """All coins by rank with their newest price and change over 24 hours.
@@ -110,10 +116,21 @@ class Readers(PublishedData):
             return prices.newest(coin_id, start_ms, end_ms, limit)
 
     def price_table(self, coin_id: str, page: Page, *, bare: bool = False) -> pa.Table:
-        """A page of stored prices as columns of PRICE_TABLE, or bare: its first two, in a third of the time."""
+        """A page of stored prices as columns of PRICE_TABLE, or bare: its first two, from memory if they are recent."""
         span = (page.start_ms, page.end_ms, page.limit)
         with self.prices() as prices:
+            if bare and (recent := self._recent_page(prices, coin_id, page)) is not None:
+                return recent
             return price_table(prices.batches(coin_id, *span, ascending=page.ascending, bare=bare), bare=bare)
+
+    def _recent_page(self, prices: PriceReader, coin_id: str, page: Page) -> pa.Table | None:
+        """A page of event times and prices from memory; None if older prices may belong to it."""
+        span, is_cut = self._recent.within(prices, coin_id, page.start_ms, page.end_ms)
+        count = len(span.times_ms)
+        if is_cut and (page.ascending or count < page.limit):
+            return None
+        wanted = span.part(0, page.limit) if page.ascending else span.part(max(0, count - page.limit), count)
+        return bare_price_table(wanted if page.ascending else wanted.newest_first())
 
     def candle_table(self, coin_id: str, step_ms: int, page: Page) -> pa.Table:
         """A page of price intervals as columns of CANDLE_TABLE; `page` is about their starts.
@@ -203,10 +220,12 @@ class Readers(PublishedData):
             return LOG_TABLE.empty_table()
         span_ms = horizon_min * MINUTE_MS
         oldest_ms, newest_ms = sorted((rows["origin"][0].as_py(), rows["origin"][-1].as_py()))
+        due_ms = (oldest_ms + span_ms - PRICE_TOLERANCE_MS, newest_ms + span_ms)
         with self.prices() as prices:
-            known = prices.range(coin_id, oldest_ms + span_ms - PRICE_TOLERANCE_MS, newest_ms + span_ms)
-            last = prices.as_of(coin_id, FOREVER_MS)
-        return with_outcomes(rows, horizon_min, known, last[0] if last else 0)
+            known, is_cut = self._recent.within(prices, coin_id, *due_ms)
+            known = PriceSpan.of_rows(prices.range(coin_id, *due_ms)) if is_cut else known
+            last_ms = self._recent.newest_ms(prices, coin_id)
+        return with_outcomes(rows, horizon_min, known, last_ms)
 
     def logged_distribution(self, coin_id: str, origin_ms: int) -> PriceDistribution | None:
         """The forecast of one hour ahead that was logged nearest to `origin_ms`; None without one within 5 minutes."""

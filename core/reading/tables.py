@@ -15,6 +15,7 @@ import pyarrow as pa
 from core.forecast_schema import QUANTILE_COLUMNS, current_kind
 from core.publishing.manifest import Part
 from core.reading.queries import log_part, parts_between
+from core.reading.recent_prices import PriceSpan
 from core.realised_price import realised_prices
 from core.times import MINUTE_MS
 
@@ -23,6 +24,7 @@ __all__ = [
     "LOG_TABLE",
     "PRICE_TABLE",
     "Page",
+    "bare_price_table",
     "candle_table",
     "log_page",
     "price_table",
@@ -84,6 +86,15 @@ class Page:
     ascending: bool = False
 
 
+def bare_price_table(span: PriceSpan) -> pa.Table:
+    """The first two columns of PRICE_TABLE."""
+    columns = (
+        _price_column(values, field.type)
+        for values, field in zip((span.times_ms, span.prices), _BARE_PRICES, strict=True)
+    )
+    return pa.table(list(columns), _BARE_PRICES)
+
+
 def price_table(batches: Iterable[Sequence[tuple[Any, ...]]], *, bare: bool = False) -> pa.Table:
     """A table of PRICE_TABLE, or (bare) of its first two columns, from batches of its rows, times in milliseconds."""
     schema = _BARE_PRICES if bare else PRICE_TABLE
@@ -138,19 +149,18 @@ def log_page(folder: Path, parts: Iterable[Part], coin_id: str, horizon_min: int
     return _first_rows(found, page) if found else LOG_TABLE.empty_table()
 
 
-def with_outcomes(rows: pa.Table, horizon_min: int, known: Sequence[tuple[int, float]], newest_ms: int) -> pa.Table:
+def with_outcomes(rows: pa.Table, horizon_min: int, known: PriceSpan, newest_ms: int) -> pa.Table:
     """A table of LOG_TABLE: logged forecasts of one coin and their realised prices.
 
     Args:
         rows: of `log_page`, at least one.
         horizon_min: of all rows.
-        known: event times in UTC milliseconds and prices, in increasing order of time.
+        known: the coin's prices around the target times.
         newest_ms: event time of the coin's newest price.
     """
     origins_ms = rows["origin"].to_numpy()
     targets_ms = origins_ms + horizon_min * MINUTE_MS
-    times_ms, prices = zip(*known, strict=True) if known else ((), ())
-    actual = realised_prices(times_ms, prices, targets_ms, newest_ms)
+    actual = realised_prices(known.times_ms, known.prices, targets_ms, newest_ms)
     unknown = np.isnan(actual)
     error_percent = 100.0 * (rows["mean"].to_numpy() - actual) / rows["price_origin"].to_numpy()
     kinds = rows["kind"].combine_chunks().dictionary_encode()
@@ -188,5 +198,5 @@ def _price_batch(rows: Sequence[tuple[Any, ...]], schema: pa.Schema) -> pa.Recor
     return pa.RecordBatch.from_arrays([_price_column(column, field.type) for column, field in columns], schema=schema)
 
 
-def _price_column(values: npt.NDArray[np.float64], kind: pa.DataType) -> pa.Array:
+def _price_column(values: npt.NDArray[Any], kind: pa.DataType) -> pa.Array:
     return pa.array(values.astype(np.int64)).cast(kind) if kind == _TIME else pa.array(values, from_pandas=True)

@@ -69,6 +69,17 @@ class PriceReader:
         except OSError:
             return False
 
+    @property
+    def identity(self) -> tuple[Path, int]:
+        """Path and inode of the database."""
+        return self._path, self._inode
+
+    def revision(self, coin_id: str) -> int:
+        """A number that grows when prices older than the newest one were stored; 0 for an unknown coin."""
+        with reading():
+            row = self._connection.execute("SELECT revision FROM coins WHERE id = ?", (coin_id,)).fetchone()
+        return 0 if row is None else int(row[0])
+
     def check(self) -> None:
         """Read every page, which takes about a second per 100 MB.
 
