@@ -28,6 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = line.options()
     options("--check", action="store_true")
     options("--test", value="channel")
+    options("--replay", value="file", type=Path)
     options("--rules", value="file", type=Path)
     return run_command(line, _command, arguments)
 
@@ -39,6 +40,10 @@ def _command(settings: Settings, given: Namespace) -> int:
         return _check(rules)
     if given.test is not None:
         return _try(settings, given.test)
+    if given.replay is not None:
+        from alerts.replay import replay  # noqa: PLC0415 - loads the forecaster, which only a replay needs
+
+        return replay(given.replay, rules)
     if rules.exists():
         read_alerts(rules)
     stop = stop_event()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple, Protocol
 
@@ -97,11 +98,12 @@ def price_views(
 
 def _earlier(prices: PriceSource, coin: str, targets_ms: Times) -> FloatArray:
     """The last price at or before each time (k,), in order; NaN where it is older than a price counts as current."""
+    first_ms, last_ms = int(targets_ms[0]), int(targets_ms[-1])
     if len(targets_ms) == 1:
-        row = prices.as_of(coin, int(targets_ms[0]))
-        rows: Sequence[_ROW] = () if row is None else (row,)
-    else:
-        rows = prices.range(coin, int(targets_ms[0]) - PRICE_TOLERANCE_MS, int(targets_ms[-1]))
+        row = prices.as_of(coin, first_ms)
+        is_known = row is not None and first_ms - row[0] <= PRICE_TOLERANCE_MS
+        return np.array([row[1] if row is not None and is_known else math.nan])
+    rows = prices.range(coin, first_ms - PRICE_TOLERANCE_MS, last_ms)
     found = np.full(len(targets_ms), np.nan)
     if rows:
         times, values = np.array([row[0] for row in rows], np.int64), np.array([row[1] for row in rows])

@@ -1,7 +1,7 @@
 """`python -m bench`: every benchmark, one table; `python -m bench NAME --help`: one of them.
 
 Names: cycle, store, api, suite, soak, cadence, following, listeners, forecast_quality, answer_quality,
-forecast_prior, left_out, announcements, forecast_hash, synth_yardstick, screenshots, dashboard.
+forecast_prior, left_out, announcements, forecast_hash, synth_yardstick, screenshots, dashboard, alerts.
 `cycle` and `store` need requirements.txt alone.
 """
 
@@ -32,6 +32,7 @@ _NAMES: Final = (
     "synth_yardstick",
     "screenshots",
     "dashboard",
+    "alerts",
 )
 _AS_CALLED: Final = ("forecast_hash",)
 """Must forecast as `python -m model.backtest` does when it is called by hand, with as many threads."""

@@ -151,9 +151,9 @@ def _ends_below(log_quantiles: Floats, _reach: Floats, log_level: Floats) -> Flo
 
 def _touches(log_quantiles: Floats, reach: Floats, log_level: Floats) -> Floats:
     """Never below the probability of ending beyond the level."""
-    rises = log_level > 0
-    beyond = np.where(rises, _ends_above(log_quantiles, reach, log_level), _ends_below(log_quantiles, reach, log_level))
-    touched = np.maximum(touching(reach, np.abs(log_level)), beyond)
+    towards = np.where((log_level > 0)[:, None], log_quantiles, -log_quantiles[:, ::-1])
+    distance = np.abs(log_level)
+    touched = np.maximum(touching(reach, distance), ending_above(towards, distance))
     return np.where(np.isnan(reach).any(axis=1), np.nan, touched)
 
 

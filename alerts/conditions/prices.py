@@ -102,7 +102,8 @@ class BandJudge:
         """0 or 1 for each rule and price; unknown without that forecast."""
         if view.hour_quantiles is None:
             return np.full((len(self._percents), len(view.price)), UNKNOWN, np.int8)
-        excess = np.stack([_excess(view.price, view.hour_quantiles, percent) for percent in self._percents])
+        by_band = {percent: _excess(view.price, view.hour_quantiles, percent) for percent in set(self._percents)}
+        excess = np.stack([by_band[percent] for percent in self._percents])
         return exceeding(excess, np.ones_like(self._leave), self._leave, at_least=False)
 
     def figures(self, row: int, view: PriceView, column: int) -> dict[str, float]:

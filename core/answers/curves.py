@@ -33,12 +33,12 @@ Source: the inverse cubic law of returns, Gopikrishnan et al. (1999), "Scaling o
 financial market indices". Our own forecasts agree, see docs/forecasting.md.
 """
 
-_erfc = np.frompyfunc(math.erfc, 1, 1)
-
 
 def normal_cdf(scores: FloatArray) -> FloatArray:
     """Probability that a standard normal variable is below each score."""
-    below: FloatArray = np.asarray(0.5 * _erfc(-scores / math.sqrt(2.0)), dtype=np.float64)
+    arguments = -scores / math.sqrt(2.0)
+    complements = np.fromiter(map(math.erfc, arguments.ravel().tolist()), np.float64, arguments.size)
+    below: FloatArray = 0.5 * complements.reshape(arguments.shape)
     return below
 
 

@@ -1,0 +1,5 @@
+"""Rules on a recording: what would have been told, and how often it was right."""
+
+from alerts.replay.command import replay
+
+__all__ = ["replay"]
