@@ -40,14 +40,12 @@ class Dependence:
 
     Attributes:
         basis: None until the route says it; such an answer is passed on and not kept.
-        tag: ETag of the answer; None to make it from the body.
-        in_parts: whether the body comes in parts, after its tag.
+        tag: ETag of an answer that comes in parts; that of any other is made from its body.
         is_unneeded: set when the client has this answer already: no further part need be made.
     """
 
     basis: Basis | None = None
     tag: bytes | None = None
-    in_parts: bool = False
     is_unneeded: bool = False
 
 
@@ -97,7 +95,7 @@ class AnswerCapture:
             await self._send(start)
             return
         self._headers = self._answer_headers(start["headers"])
-        if tag is None or not self.dependence.in_parts or (self._coding() != IDENTITY and not self._request.knows(tag)):
+        if tag is None or (self._coding() != IDENTITY and not self._request.knows(tag)):
             return
         self.give_up()
         headers = [*self._headers, (b"etag", tag), self._cache_control(basis, self._versions)]

@@ -64,7 +64,8 @@ def _joined(table: pa.Table) -> bytes:
 
 
 def _columns(table: pa.Table) -> dict[str, pa.Array]:
-    return {name: table[name].combine_chunks() for name in table.column_names}
+    whole = zip(table.column_names, table.columns, strict=True)
+    return {name: column.chunk(0) if column.num_chunks == 1 else column.combine_chunks() for name, column in whole}
 
 
 class _Objects:

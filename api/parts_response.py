@@ -45,7 +45,6 @@ class PartsResponse(Response):
         self.background = None
         self.init_headers(headers)
         self._dependence = dependence
-        self._dependence.in_parts = True
         self._parts = parts
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -75,8 +75,8 @@ class RequestContext:
         else:
             table = flat_table(table, self.workspace)
             headers = {"Content-Disposition": f'attachment; filename="{name}.{form}"'}
-        self._dependence.tag = table_tag(table, media_type)
         if table.num_rows > PART_ROWS and form in PARTS:
+            self._dependence.tag = table_tag(table, media_type)
             return PartsResponse(self._dependence, PARTS[form](table), media_type, headers)
         return Response(WRITERS[form](table), media_type=media_type, headers=headers)
 
