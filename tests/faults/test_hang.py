@@ -21,7 +21,6 @@ from suite import children
 from suite.console import Console
 from suite.supervisor import ChildSpec, Supervisor, Timings
 from tests.support.ports import reserve_port
-from tests.support.running_suite import RunningSuite
 
 pytestmark = [
     pytest.mark.faults,
@@ -37,16 +36,6 @@ sys.argv = ["core.processes.child", *sys.argv[1:]]
 runpy.run_module("core.processes.child", run_name="__main__", alter_sys=True)
 """
 """Runs a child as the suite does, with short time limits; SIGUSR1 makes its main thread sleep for an hour."""
-
-IMPATIENT_SUITE = f"""
-import runpy, signal, sys, time
-sys.path.insert(0, {str(PROJECT)!r})
-import suite.main, suite.run
-suite.run._LOOP_PATIENCE_S = 4.0
-signal.signal(signal.SIGUSR1, lambda *_: time.sleep(3600))
-sys.exit(suite.main.main())
-"""
-"""Runs the suite with a short time limit; SIGUSR1 makes its main thread sleep for an hour."""
 
 NAMES = ("api", "dashboard", "collector", "pipeline")
 PATIENCE_S = 90
@@ -102,20 +91,6 @@ def test_processes_that_hang_are_restarted(tmp_path: Path, tell: Callable[..., N
         assert "the heartbeat pauses" in trace
         assert "most recent call first" in trace
     tell("main loops that hang", len(NAMES), len(NAMES))
-
-
-def test_a_supervisor_that_hangs_is_told_by_its_children(
-    runs: Callable[..., RunningSuite], tell: Callable[..., None]
-) -> None:
-    """When the main thread of run_all.py sleeps while its heartbeat thread runs, /status says so."""
-    run = runs("--demo", "--coins", "bitcoin", code=IMPATIENT_SUITE)
-    run.wait(lambda: run.get("/prever/bitcoin"))
-    assert run.get("/status")["codigos_dos_problemas"] == []
-    run.process.send_signal(signal.SIGUSR1)
-    run.wait(lambda: "suite_silent" in run.get("/status")["codigos_dos_problemas"])
-    assert run.get("/prever/bitcoin")
-    run.process.kill()
-    tell("a supervisor that hangs", 1, 1)
 
 
 def _impatient(spec: ChildSpec) -> ChildSpec:

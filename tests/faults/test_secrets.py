@@ -27,7 +27,7 @@ pytestmark = [
 
 KEY = "CG-v3ryS3cretK3y0123456789"
 TOKEN = "t0ken-th4t-n0b0dy-kn0ws"
-METRICS_TOKEN = "0nly-f0r-pr0metheus"
+METRICS_TOKEN = "f0r-pr0metheus-al0ne"
 ADDRESSES = (
     "/status",
     "/moedas",

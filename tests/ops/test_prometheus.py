@@ -28,6 +28,16 @@ OPS: Final = PROJECT / "ops"
 HERE: Final = Path(__file__).parent
 PATIENCE_S: Final = 90.0
 COINS: Final = ("bitcoin", "ethereum")
+IMPATIENT: Final = f"""
+import signal, sys
+sys.path.insert(0, {str(PROJECT)!r})
+import suite.main, suite.run
+suite.run._LOOP_PATIENCE_S = 3.0
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR2])
+signal.signal(signal.SIGUSR1, lambda *_: signal.sigwait([signal.SIGUSR2]))
+sys.exit(suite.main.main())
+"""
+"""Runs the suite with a short time limit; its main loop hangs from SIGUSR1 to SIGUSR2, its other threads go on."""
 
 pytestmark = [
     pytest.mark.slow,
@@ -82,7 +92,8 @@ def manager(tmp_path_factory: pytest.TempPathFactory) -> Iterator[socket.socket]
 def suite(manager: socket.socket, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSuite]:
     """The suite with a simulated market of two coins, publishing forecasts, as a service with a watchdog."""
     asked = {"NOTIFY_SOCKET": manager.getsockname(), "WATCHDOG_USEC": "3000000"}
-    running = RunningSuite(tmp_path_factory.mktemp("suite"), "--demo", "--coins", ",".join(COINS), **asked)
+    folder = tmp_path_factory.mktemp("suite")
+    running = RunningSuite(folder, "--demo", "--coins", ",".join(COINS), code=IMPATIENT, **asked)
     try:
         running.wait(lambda: running.forecasts(COINS))
         yield running
@@ -147,21 +158,21 @@ def test_systemd_hears_of_the_start_and_of_a_living_main_loop(suite: RunningSuit
     assert set(heard) == {b"READY=1", b"WATCHDOG=1"}
 
 
-def test_suspended_processes_are_told_and_their_return_too(
+def test_processes_that_hang_are_told_and_their_return_too(
     suite: RunningSuite, prometheus: Prometheus, manager: socket.socket
 ) -> None:
-    """Pipeline and supervisor fire CryptoProcessDown by their names, /status names both, systemd hears nothing more."""
+    """A suspended pipeline and a hung supervisor fire by name; /status names both, and systemd hears nothing more."""
     assert not prometheus.series('ALERTS{severity="page"}')
     pid = suite.children()["pipeline"].pid
     assert pid is not None
-    for each in (suite.process.pid, pid):
-        os.kill(each, signal.SIGSTOP)
+    os.kill(pid, signal.SIGSTOP)
+    suite.process.send_signal(signal.SIGUSR1)
     for name in ("suite", "pipeline"):
         wait_for(functools.partial(prometheus.fires, "CryptoProcessDown", process=name))
     assert {"suite_silent", "pipeline_stopped"} <= set(suite.get("/status")["codigos_dos_problemas"])
     assert not unheard(manager)
-    for each in (suite.process.pid, pid):
-        os.kill(each, signal.SIGCONT)
+    os.kill(pid, signal.SIGCONT)
+    suite.process.send_signal(signal.SIGUSR2)
     wait_for(lambda: not prometheus.fires("CryptoProcessDown"))
     assert suite.get("/status")["codigos_dos_problemas"] == []
 
