@@ -54,10 +54,6 @@ class MetricsPage(Collector):
         yield from suite_families(status)
         yield from data_families(self._settings, self._readers, status)
 
-    def forget(self) -> None:
-        """Make the page anew for the next scrape."""
-        self._kept = None
-
     def text(self) -> bytes:
         """The page; from any thread."""
         with self._lock:

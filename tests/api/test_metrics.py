@@ -85,13 +85,6 @@ def page(settings: Settings, measures: RequestMeasures | None = None, kept_s: fl
     return MetricsPage(settings, Readers(settings), measures or RequestMeasures(), kept_s)
 
 
-def page_of(client: TestClient) -> str:
-    """The page that an application would make now, past its cache."""
-    kept: MetricsPage = client.app.state.metrics_page  # type: ignore[attr-defined]  # an ASGI application for its types
-    kept.forget()
-    return client.get("/metrics").text
-
-
 def value(found: Samples, name: str, *labels: str) -> float:
     """The value of one series."""
     return found[f"crypto_{name}", frozenset(labels)]
@@ -177,15 +170,16 @@ def test_two_thousand_coins_have_as_many_series_as_three(sample: SampleWorkspace
     assert series(2000) == series(3)
 
 
-def test_requests_are_counted_by_route_and_status(client: TestClient) -> None:
+def test_requests_are_counted_by_route_and_status(client: TestClient, filled: SampleWorkspace) -> None:
     """Whatever path is asked for, there are as many routes as the API has, and one for all others."""
-    before = samples(page_of(client))
+    counts = page(filled.settings, client.app.state.measures)  # type: ignore[attr-defined]  # ASGI for its types
+    before = samples(counts.text().decode())
     for number in range(40):
         client.get(f"/nada-{number}/{number}")
         client.get(f"/prever/moeda-{number}")
     assert client.get("/v1/prever/btc").status_code == client.head("/prever/btc").status_code == 200
     client.get("/moedas", headers={"Host": "evil.example"})
-    found = samples(page_of(client))
+    found = samples(counts.text().decode())
     now = {labels: count for (name, labels), count in found.items() if name == REQUESTS}
     gained = {labels: count - before.get((REQUESTS, labels), 0) for labels, count in now.items()}
     assert gained[frozenset({"route=unknown", "status=404"})] == 40
