@@ -1,10 +1,12 @@
 // The table of all coins. Rows keep their nodes while prices change, so that focus and pointer stay where they are.
 
 import { age as duration, now } from "./clock.js";
+import { storage } from "./storage.js";
 
 const LIST = "crypto-favoritas";
 const COLUMNS = ["posicao", "moeda", "preco", "1h", "24h", "dia", "faixa", "movimento", "regime", "idade"];
 const LINK = "?pagina=moeda&moeda=";
+const kept = storage("localStorage");
 const states = new WeakMap();
 
 /** Draw the table, or bring it up to date; gives the function that ends it.
@@ -48,12 +50,12 @@ function remember(state) {
   const { starred, listed } = state.data;
   if (!listed && !state.restored) {
     state.restored = true;
-    const kept = JSON.parse(localStorage.getItem(LIST) ?? "[]");
-    if (kept.length) state.ask({ list: kept });
+    const list = JSON.parse(kept.getItem(LIST) ?? "[]");
+    if (list.length) state.ask({ list });
     return;
   }
   state.restored = true;
-  localStorage.setItem(LIST, JSON.stringify(starred));
+  kept.setItem(LIST, JSON.stringify(starred));
 }
 
 function drawHead(state) {

@@ -10,6 +10,10 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, expect
 from pydantic import SecretStr
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import HTMLResponse
+from starlette.routing import Route
 
 from core.settings import PROJECT
 from tests.support.ports import reserve_port
@@ -214,6 +218,23 @@ def test_the_first_reader_sees_data_arrive(tmp_path: Path, visit: Callable[..., 
         expect(page.locator("#outlook")).to_have_text("A primeira previsão desta moeda está a caminho.")
         empty.publish_forecasts()
         expect(page.locator("#outlook")).to_contain_text("deve estar entre")
+        page.context.close()
+
+
+def test_a_frame_of_a_named_site_shows_the_page(
+    world: SampleWorkspace, serve: Callable[..., str], visit: Callable[..., Page]
+) -> None:
+    """Another site that the settings name frames the page, also where the browser lets frames store nothing."""
+    framed: list[str] = []
+
+    async def html(_: Request) -> HTMLResponse:
+        return HTMLResponse(f'<iframe width="600" height="420" src="{framed[0]}/?modo=tela&moeda=ethereum"></iframe>')
+
+    site = serve(application=Starlette(routes=[Route("/", html)])).replace("127.0.0.1", "localhost")
+    with served_api(world.settings.model_copy(update={"embed_origins": (site,)})) as address:
+        framed.append(address)
+        page = visit(f"{site}/", expected="404|127.0.0.1")
+        expect(page.frame_locator("iframe").locator("#outlook")).to_contain_text("deve estar entre")
         page.context.close()
 
 

@@ -1,9 +1,11 @@
 // Asks the API: with the token, in the page's language, and without end for events.
 
 import { setClock } from "./clock.js";
+import { storage } from "./storage.js";
 import { locale } from "./words.js";
 
 const TOKEN = "crypto-token";
+const kept = storage("sessionStorage");
 const SILENT_MS = 40_000; // the API says something at least every 15 s
 const RETRY_MS = 2_000;
 
@@ -16,15 +18,15 @@ export class Refused extends Error {
 }
 
 /** Keeps the token in this tab until it is closed. */
-export const keepToken = (token) => sessionStorage.setItem(TOKEN, token);
-export const forgetToken = () => sessionStorage.removeItem(TOKEN);
-export const hasToken = () => sessionStorage.getItem(TOKEN) !== null;
+export const keepToken = (token) => kept.setItem(TOKEN, token);
+export const forgetToken = () => kept.removeItem(TOKEN);
+export const hasToken = () => kept.getItem(TOKEN) !== null;
 
 /** The JSON of an address; throws `Refused`, or TypeError where the API cannot be reached. */
 export const getJson = async (address, signal) => (await get(address, {}, signal)).json();
 
 async function get(address, extra, signal) {
-  const token = sessionStorage.getItem(TOKEN);
+  const token = kept.getItem(TOKEN);
   const headers = { "Accept-Language": locale, ...extra, ...(token && { Authorization: `Bearer ${token}` }) };
   const answer = await fetch(new URL(address, document.baseURI), { headers, signal, cache: "no-cache" });
   if (answer.ok) return answer;
