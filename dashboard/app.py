@@ -34,6 +34,7 @@ from dashboard.shell.compression import CompressedFiles  # noqa: E402 - as above
 from dashboard.shell.framing import Framing  # noqa: E402 - as above
 from dashboard.shell.page_frame import PageFrame  # noqa: E402 - as above
 from dashboard.shell.run_history import sampling  # noqa: E402 - as above
+from dashboard.shell.warm_up import warm_up  # noqa: E402 - as above
 
 _log = logging.getLogger("dashboard")
 
@@ -49,7 +50,7 @@ changes = ChangeFeed(_stamp)
 @asynccontextmanager
 async def lifespan(_app: App) -> AsyncIterator[None]:
     """Write heartbeats, sample the run and look for changes; import the views early for the first visitor."""
-    threading.Thread(target=import_module, args=("dashboard.views",), name="warm-up", daemon=True).start()
+    threading.Thread(target=warm_up, name="warm-up", daemon=True).start()
     try:
         run_dir = load_settings().run_dir
     except ConfigurationError as error:

@@ -1,7 +1,7 @@
 """Compresses the scripts of Streamlit, which sends them as they are: three times the bytes that a first visit needs.
 
-Streamlit leaves them alone because a server would compress them for each visitor again. Here each file is compressed
-once and kept: their names change with their contents.
+Streamlit leaves them alone because a server would compress them for each visitor again. Here each file is read and
+compressed once and kept, which also makes the hundred small ones of a first visit cheap: names change with contents.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _CONDITIONS: Final = {b"accept-encoding", b"if-none-match", b"if-modified-since"
 
 
 class CompressedFiles:
-    """Middleware that sends scripts and styles compressed to browsers that accept it."""
+    """Middleware that sends scripts and styles from memory, compressed, to browsers that accept it."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -40,7 +40,7 @@ class CompressedFiles:
         path = scope["path"]
         if path not in self._kept:
             start, body = await self._answer(scope, receive)
-            if not _worth_keeping(start, body) or len(self._kept) >= _MOST_FILES:
+            if not _worth_keeping(start) or len(self._kept) >= _MOST_FILES:
                 await _say(send, start, body)
                 return
             self._kept[path] = await asyncio.to_thread(_compressed, start, body)
@@ -66,13 +66,16 @@ def _is_script(scope: Scope) -> bool:
     return named and "gzip" in headers.get("accept-encoding", "") and "range" not in headers
 
 
-def _worth_keeping(start: Message, body: bytes) -> bool:
+def _worth_keeping(start: Message) -> bool:
     """Whether this is a script or style: for a name it does not know, Streamlit sends its page."""
     kind = Headers(raw=start["headers"]).get("content-type", "")
-    return start["status"] == _WHOLE and len(body) >= _LEAST_BYTES and any(word in kind for word in _KINDS)
+    return start["status"] == _WHOLE and any(word in kind for word in _KINDS)
 
 
 def _compressed(start: Message, body: bytes) -> tuple[Message, bytes]:
+    """The answer as it is kept: compressed, unless it is so small that nothing would be saved."""
+    if len(body) < _LEAST_BYTES:
+        return start, body
     small = gzip.compress(body, _LEVEL, mtime=0)
     headers = MutableHeaders(raw=list(start["headers"]))
     headers["Content-Encoding"] = "gzip"

@@ -9,11 +9,13 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from core.wording import LANGUAGES
 from dashboard.shell.assets import asset_url
+from dashboard.shell.frontend_modules import early_modules
 
 __all__ = ["PageFrame", "first_language"]
 
 _LANG: Final = b'<html lang="en">'
 _HEAD: Final = b"<head>"
+_HEAD_END: Final = b"</head>"
 _TAGS: Final = {"pt": "pt-BR", "en": "en"}
 _SCRIPTS: Final = ("page.js", "clock.js", "chart.js")
 
@@ -65,6 +67,7 @@ class _Completion:
     async def _send_completed(self, start: Message) -> None:
         lang = f'<html lang="{_TAGS[self._language]}">'.encode()
         body = self._body.replace(_LANG, lang, 1).replace(_HEAD, _HEAD + _links().encode(), 1)
+        body = body.replace(_HEAD_END, _later_links().encode() + _HEAD_END, 1)
         headers = MutableHeaders(raw=list(start["headers"]))
         headers["Content-Length"] = str(len(body))
         for name in ("ETag", "Last-Modified"):  # they name the file, not what is sent
@@ -78,6 +81,13 @@ def _links() -> str:
     styles = [f'<link rel="stylesheet" href="{asset_url(name)}">' for name in ("page.css", "chart.css")]
     scripts = [f'<link rel="modulepreload" href="{asset_url(name)}">' for name in _SCRIPTS]
     return "".join([*styles, *scripts])
+
+
+def _later_links() -> str:
+    """Modules that are needed soon, but after those that Streamlit's page names."""
+    return "".join(
+        f'<link rel="modulepreload" crossorigin fetchpriority="low" href="./{address}">' for address in early_modules()
+    )
 
 
 def _language(scope: Scope) -> str:

@@ -59,7 +59,7 @@ def market_rows(readers: Readers, _version: str) -> tuple[MarketRow, ...]:
     return tuple(MarketRow(quote, hours.get(quote.id)) for quote in readers.quotes() if quote.price is not None)
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=512)
 def sparkline(readers: Readers, coin: str, until_ms: int) -> tuple[float, ...]:
     """Half-hourly prices of a coin's last day; callers round `until_ms` to save work."""
     return tuple(readers.series(coin, until_ms - DAY_MS, _LINE_STEP_MS)[1])
