@@ -33,7 +33,6 @@ from dashboard.shell.change_feed import ChangeFeed  # noqa: E402 - as above
 from dashboard.shell.compression import CompressedFiles  # noqa: E402 - as above
 from dashboard.shell.framing import Framing  # noqa: E402 - as above
 from dashboard.shell.page_frame import PageFrame  # noqa: E402 - as above
-from dashboard.shell.run_history import sampling  # noqa: E402 - as above
 from dashboard.shell.warm_up import warm_up  # noqa: E402 - as above
 
 _log = logging.getLogger("dashboard")
@@ -49,7 +48,7 @@ changes = ChangeFeed(_stamp)
 
 @asynccontextmanager
 async def lifespan(_app: App) -> AsyncIterator[None]:
-    """Write heartbeats, sample the run and look for changes; import the views early for the first visitor."""
+    """Write heartbeats and look for changes; import the views early for the first visitor."""
     threading.Thread(target=warm_up, name="warm-up", daemon=True).start()
     try:
         run_dir = load_settings().run_dir
@@ -57,11 +56,10 @@ async def lifespan(_app: App) -> AsyncIterator[None]:
         _log.error("%s", error)  # the page shows it too
         yield
         return
-    with sampling(run_dir):
-        async with loop_heartbeat(run_dir, DASHBOARD):
-            watch = asyncio.create_task(changes.watch())
-            yield
-            watch.cancel()
+    async with loop_heartbeat(run_dir, DASHBOARD):
+        watch = asyncio.create_task(changes.watch())
+        yield
+        watch.cancel()
 
 
 def show_unexpected_error(error: Exception) -> bool:

@@ -17,7 +17,10 @@ from dashboard.i18n.texts import Texts
 
 __all__ = ["HIDDEN", "Finding", "facts", "findings", "process_rows", "process_state", "summary"]
 
-HIDDEN: Final = ("headline", "children", "urls", "calls_minute_limit", "calls_month_limit", "polls", "forecasts")
+HIDDEN: Final = (
+    "headline", "children", "urls", "calls_minute_limit", "calls_month_limit", "polls", "forecasts",
+    "recent_calls_minute", "recent_cycle_seconds",
+)  # fmt: skip
 """Progress values that are meant for programs or shown elsewhere on the page."""
 
 _MAX_FACT_LENGTH: Final = 300

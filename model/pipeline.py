@@ -22,7 +22,7 @@ import pyarrow as pa
 from core.errors import DamagedFile, NotReady, message_of
 from core.forecast_schema import HORIZONS_MIN, KIND_MODEL
 from core.processes.command_line import CommandLine, run_command
-from core.processes.health_schema import PIPELINE, Headline, PipelineProgress, ProcessState, Step
+from core.processes.health_schema import PIPELINE, RECENT, Headline, PipelineProgress, ProcessState, Step
 from core.processes.heartbeat import PATIENCE_S, Heartbeat
 from core.processes.lifecycle import lower_priority, stop_event, watch_parent
 from core.settings import Settings
@@ -172,10 +172,11 @@ class Pipeline:
 
     def _tell(self, forecasts: pa.Table, now: int) -> None:
         kinds = forecasts["kind"].to_pylist()
+        seconds = round(self.budget.elapsed_s, 2)
         self._progress = PipelineProgress(
             failed_steps=dict(self._failed),
             cycle=self._cycles,
-            cycle_seconds=round(self.budget.elapsed_s, 2),
+            cycle_seconds=seconds,
             step_seconds={Step(name): round(seconds, 3) for name, seconds in self.budget.seconds.items()},
             deferred={Step(name): count for name, count in self.budget.deferred.items()},
             coins=len(self.session.feed.origins),
@@ -189,6 +190,7 @@ class Pipeline:
             awaiting_outcome=self._scorer.pending,
             bytes_written=self.session.publisher.bytes_written,
             headline=_headline(forecasts),
+            recent_cycle_seconds=(*self._progress.recent_cycle_seconds, seconds)[-RECENT:],
         )
         self._heartbeat.count(cycles=1, forecasts=forecasts.num_rows)
         self._heartbeat.state(ProcessState.CYCLING, self._progress)

@@ -16,6 +16,7 @@ __all__ = [
     "DASHBOARD",
     "PIPELINE",
     "PROCESSES",
+    "RECENT",
     "SIMULATOR",
     "SUITE",
     "AlertsProgress",
@@ -32,6 +33,10 @@ __all__ = [
     "Step",
     "SuiteProgress",
 ]
+
+
+RECENT: Final = 60
+"""Polls and cycles of which a health file keeps a figure each: half an hour at the usual interval."""
 
 
 class ProcessState(StrEnum):
@@ -89,7 +94,8 @@ class CollectorProgress:
     """The record of the collector.
 
     Times are ISO 8601 in UTC, durations in seconds; `missing`, `late` and `pending_jumps` name coins;
-    a limit of calls is None where the plan has no limit; `polls` counts the calls of the polls since the start.
+    a limit of calls is None where the plan has no limit; `polls` counts the calls of the polls since the start;
+    `recent_calls_minute` has `calls_minute` at the end of each of the last polls, oldest first.
     """
 
     message: Message | None = None
@@ -113,6 +119,7 @@ class CollectorProgress:
     calls_minute_limit: int | None = None
     calls_month_limit: int | None = None
     polls: Mapping[PollOutcome, int] = field(default_factory=dict)
+    recent_calls_minute: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -130,7 +137,8 @@ class Headline:
 class PipelineProgress:
     """The last cycle of the pipeline.
 
-    `failed_steps` maps each failed step to the reason; `deferred` counts how often each step was deferred.
+    `failed_steps` maps each failed step to the reason; `deferred` counts how often each step was deferred;
+    `recent_cycle_seconds` has the durations of the last cycles, this one included, oldest first.
     """
 
     message: Message | None = None
@@ -150,6 +158,7 @@ class PipelineProgress:
     awaiting_outcome: int | None = None
     bytes_written: int | None = None
     headline: Headline | None = None
+    recent_cycle_seconds: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)

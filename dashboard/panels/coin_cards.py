@@ -15,7 +15,7 @@ from core.reading.answers import outlook
 from core.reading.values import ForecastView, Quote
 from dashboard.i18n.numbers import Formats
 from dashboard.shell.context import ViewContext, escape_markdown
-from dashboard.shell.live import age
+from dashboard.shell.live import ages
 
 __all__ = ["draw_cards"]
 
@@ -43,7 +43,7 @@ def draw_cards(view: ViewContext, coin: str, forecast: ForecastView | None) -> N
         _price_card(view, quote)
         if forecast is not None:
             _forecast_cards(view, grid, forecast, price_decimals(quote.price))
-    st.html(f'<div class="quiet">{_ages(view, quote, forecast)}</div>')
+    st.html(ages(quote.updated_ms, forecast.created_ms if forecast else None, view.formats, view.texts))
 
 
 def _price_card(view: ViewContext, quote: Quote) -> None:
@@ -127,18 +127,6 @@ def _model_card(view: ViewContext, forecast: ForecastView) -> None:
         border=True,
         height="stretch",
     )
-
-
-def _ages(view: ViewContext, quote: Quote, forecast: ForecastView | None) -> str:
-    """One line of HTML on the age of price and forecast."""
-    formats = view.formats
-    if quote.updated_ms is None:
-        return ""
-    price = {"price_clock": formats.seconds(quote.updated_ms), "price_age": age(quote.updated_ms, formats)}
-    if forecast is None:
-        return view.texts("coin.age_only", **price)
-    made = {"forecast_clock": formats.seconds(forecast.created_ms), "forecast_age": age(forecast.created_ms, formats)}
-    return view.texts("coin.ages", **price, **made)
 
 
 def _delta(formats: Formats, change: float | None) -> _Delta:

@@ -13,10 +13,11 @@ from core.reading.status import assess_suite
 from core.settings import Settings
 from core.times import iso, now_ms
 from dashboard.i18n.numbers import Formats
+from dashboard.i18n.texts import Texts
 from dashboard.shell.assets import loader
 from dashboard.shell.context import ViewContext, readers_for
 
-__all__ = ["age", "keep_current", "live", "start_page", "state_stamp"]
+__all__ = ["age", "ages", "keep_current", "live", "start_page", "state_stamp"]
 
 _KEYS: Final = "live_parts"
 _Arguments = ParamSpec("_Arguments")
@@ -54,6 +55,19 @@ def keep_current(view: ViewContext) -> None:
         data={"language": view.texts.language, "stamp": state_stamp(view.settings)},
         on_changed_change=_draw_live_parts,
     )
+
+
+def ages(price_ms: int | None, forecast_ms: int | None, formats: Formats, texts: Texts) -> str:
+    """One line of HTML on the ages of price and forecast, which the browser keeps right; empty without a price."""
+    if price_ms is None:
+        return ""
+    price = {"price_clock": formats.seconds(price_ms), "price_age": age(price_ms, formats)}
+    if forecast_ms is None:
+        line = texts("coin.age_only", **price)
+    else:
+        forecast = {"forecast_clock": formats.seconds(forecast_ms), "forecast_age": age(forecast_ms, formats)}
+        line = texts("coin.ages", **price, **forecast)
+    return f'<div class="quiet">{line}</div>'
 
 
 def age(ts_ms: int, formats: Formats) -> str:

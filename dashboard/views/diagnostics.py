@@ -23,21 +23,20 @@ from dashboard.diagnosis import facts, findings, process_rows, summary
 from dashboard.i18n.numbers import Formats
 from dashboard.i18n.texts import Texts
 from dashboard.shell.context import View, ViewContext, escape_markdown, showing_errors
-from dashboard.shell.run_history import history_of
+from dashboard.shell.live import ages, live
 
 __all__ = ["VIEW", "log_state", "show"]
 
-_EVERY: Final = "3s"
 _PACKAGES: Final = ("streamlit", "pandas", "pyarrow", "scikit-learn")
 _LEAST_POINTS: Final = 2
 """Fewer values are not a line."""
 
 
 def show(view: ViewContext) -> None:
-    """Draw the view; it refreshes every three seconds."""
-    st.fragment(_state, run_every=_EVERY)(view)
+    """Draw the view, which follows the data."""
+    live(_state, "diagnosis")(view)
     with st.expander(view.texts("diagnostics.details"), icon=":material/build:", key="details"):
-        st.fragment(_details, run_every=_EVERY)(view)
+        live(_details, "diagnosis_details")(view)
         st.markdown(_versions())
 
 
@@ -59,6 +58,7 @@ def _state(view: ViewContext) -> None:
     texts, formats = view.texts, view.formats
     status = assess_suite(view.settings, view.readers)
     _verdict(view, status)
+    st.html(ages(status.newest_price_ms, status.forecast_ms, formats, texts))
     with showing_errors(view):
         files = view.readers.files()
         _cards(view, status, sum(file.size_bytes for file in files))
@@ -90,22 +90,19 @@ def _verdict(view: ViewContext, status: SuiteStatus) -> None:
 
 def _cards(view: ViewContext, status: SuiteStatus, data_bytes: int) -> None:
     texts, formats, processes = view.texts, view.formats, status.processes
-    history = history_of(view.settings.run_dir)
     collector, pipeline = processes.collector.progress, processes.pipeline.progress
-    with st.grid(6, min_column_width=150, gap="small", key="diagnosis_cards"):
-        for name, age_s in (("price_age", status.price_age_s), ("forecast_age", status.forecast_age_s)):
-            _card(texts(f"diagnostics.{name}"), "—" if age_s is None else formats.duration(age_s))
+    with st.grid(4, min_column_width=150, gap="small", key="diagnosis_cards"):
         took = pipeline.cycle_seconds
         _card(
             texts("diagnostics.cycle"),
             "—" if took is None else f"{formats.number(took, 2)}\u00a0s",
             texts("diagnostics.cycle_of", seconds=formats.number(view.settings.interval)),
-            list(history.cycle_seconds),
+            pipeline.recent_cycle_seconds,
         )
         _card(
             texts("diagnostics.calls_minute"),
             _of_limit(collector.calls_minute, collector.calls_minute_limit, formats, texts),
-            points=list(history.calls_minute),
+            points=collector.recent_calls_minute,
         )
         _card(
             texts("diagnostics.calls_month"),

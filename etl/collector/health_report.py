@@ -56,6 +56,7 @@ def collector_progress(collector: Collector) -> tuple[ProcessState, CollectorPro
         calls_minute_limit=budget.limits.calls,
         calls_month_limit=budget.limits.per_month,
         polls=dict(polls.outcomes),
+        recent_calls_minute=tuple(polls.calls_minute),
     )
     if context.buffer.storage_error:
         return ProcessState.STORAGE_REFUSED, progress

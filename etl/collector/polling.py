@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections import Counter
+from collections import Counter, deque
 from typing import Final
 
 from core.errors import (
@@ -17,7 +17,7 @@ from core.errors import (
     SourceUnavailable,
 )
 from core.price_store.rows import POLLED
-from core.processes.health_schema import PollOutcome
+from core.processes.health_schema import RECENT, PollOutcome
 from etl.coingecko.client import MarketsPage
 from etl.collector.context import STALE_CADENCES, CollectorContext
 
@@ -51,6 +51,7 @@ class Polls:
         error: the last of them, or None.
         polled_ms: end of the last complete poll in UTC milliseconds, or None.
         outcomes: how many calls ended in which way.
+        calls_minute: calls of the last minute at the end of each of the last polls, oldest first.
     """
 
     def __init__(self, context: CollectorContext) -> None:
@@ -65,6 +66,7 @@ class Polls:
         self.error: SourceError | ConfigurationError | None = None
         self.polled_ms: int | None = None
         self.outcomes: Counter[PollOutcome] = Counter()
+        self.calls_minute: deque[int] = deque(maxlen=RECENT)
 
     def step(self) -> bool:
         """Make the call that is due; True if it succeeded.
@@ -159,6 +161,7 @@ class Polls:
         calls, cadence_s = self._context.calls, self._context.cadence_s
         calls.slowdown.went_well()
         self.polled_ms = calls.clock.wall_ms()
+        self.calls_minute.append(calls.budget.calls_minute)
         self._context.buffer.set_meta(**{POLLED: str(self.polled_ms)})
         self._context.buffer.flush()
         now = calls.now()
