@@ -62,8 +62,8 @@ def summary(finding: Finding, now_ms: int, formats: Formats, texts: Texts) -> st
     return f"{finding.sentence} {since} {finding.advice}"
 
 
-def process_rows(status: SuiteStatus, formats: Formats, texts: Texts) -> list[dict[str, str]]:
-    """One row per process: its state, the age of its heartbeat, and how often it was restarted."""
+def process_rows(status: SuiteStatus, now_ms: int, formats: Formats, texts: Texts) -> list[dict[str, str]]:
+    """One row per process: its state, the time of its heartbeat, and how often it was restarted."""
     children = status.processes.suite.progress.children
     rows = []
     for name, health in status.processes.by_name().items():
@@ -74,7 +74,9 @@ def process_rows(status: SuiteStatus, formats: Formats, texts: Texts) -> list[di
             {
                 texts("process.name"): texts(f"process.{name}"),
                 texts("process.state"): process_state(health, texts),
-                texts("process.age"): "—" if health.age_s is None else formats.duration(health.age_s),
+                texts("process.seen"): "—"
+                if health.age_s is None
+                else formats.seconds(now_ms - round(1000 * health.age_s)),
                 texts("process.since"): _local_time(health.started_at, formats),
                 texts("process.restarts"): "—" if child is None else str(child.restarts),
                 texts("process.errors"): str(health.counters.get("errors", 0)),

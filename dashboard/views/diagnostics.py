@@ -64,7 +64,7 @@ def _state(view: ViewContext) -> None:
         _cards(view, status, sum(file.size_bytes for file in files))
         st.caption(escape_markdown(log_state(files, texts, formats)))
     alarming = (texts("process.dead"), texts("process.unknown"))
-    rows = process_rows(status, formats, texts)
+    rows = process_rows(status, now_ms(), formats, texts)
     for row in rows:
         del row[texts("process.pid")], row[texts("process.since")]
     st.markdown(f"#### {texts('diagnostics.processes')}")
@@ -139,16 +139,16 @@ def _details(view: ViewContext) -> None:
     """Everything under its technical name."""
     texts, formats = view.texts, view.formats
     status = assess_suite(view.settings, view.readers)
-    st.dataframe(text_table(process_rows(status, formats, texts)), hide_index=True, key="process_details")
+    st.dataframe(text_table(process_rows(status, now_ms(), formats, texts)), hide_index=True, key="process_details")
     with showing_errors(view):
-        rows = _file_rows(view.readers.files(), now_ms(), formats, texts)
+        rows = _file_rows(view.readers.files(), formats, texts)
         st.dataframe(text_table(rows), hide_index=True, key="file_table")
     with st.grid(2, min_column_width=330):
         _facts_card(view, "collector", status.processes.collector)
         _facts_card(view, "pipeline", status.processes.pipeline)
 
 
-def _file_rows(files: Sequence[FileInfo], at_ms: int, formats: Formats, texts: Texts) -> list[dict[str, str]]:
+def _file_rows(files: Sequence[FileInfo], formats: Formats, texts: Texts) -> list[dict[str, str]]:
     """One row per published table: what it holds, its technical name, records, size, last update."""
     return [
         {
@@ -158,7 +158,6 @@ def _file_rows(files: Sequence[FileInfo], at_ms: int, formats: Formats, texts: T
             texts("table.size"): formats.size(file.size_bytes),
             texts("table.files"): formats.number(file.files),
             texts("table.updated"): formats.date_time(file.updated_ms),
-            texts("table.age"): "—" if file.updated_ms is None else formats.duration((at_ms - file.updated_ms) / 1000),
         }
         for file in files
     ]
