@@ -55,7 +55,8 @@ def _serve(settings: Settings, given: Namespace) -> int:
 
 
 def _log_to_standard_error() -> None:
-    """Keep logs off standard output, which carries the protocol."""
+    """Keep logs off standard output, which carries the protocol, and the SDK's lines on each request out of them."""
+    logging.getLogger("mcp").setLevel(logging.WARNING)
     for handler in logging.getLogger().handlers:
         if isinstance(handler, logging.StreamHandler) and handler.stream is sys.stdout:
             handler.setStream(sys.stderr)

@@ -11,12 +11,13 @@ import binascii
 import hashlib
 import hmac
 import json
+import math
 from email.utils import parsedate_to_datetime
 from typing import Final
 
 from pydantic import SecretStr
 
-from alerts.alert import Alert
+from alerts.alert import Alert, Sight
 from alerts.delivery.failure import Failure
 from alerts.delivery.http_post import HttpAddress, Reply, post
 from alerts.delivery.reason import Reason
@@ -64,10 +65,6 @@ class Webhook:
 
 def alert_body(alert: Alert, text: str) -> bytes:
     """The JSON body of an alert: `type`, `timestamp` of what was seen, `data` with the alert and its words."""
-    sights = [
-        {"coin": seen.coin, "process": seen.process, "at": iso(seen.at_ms), "figures": dict(seen.figures)}
-        for seen in alert.sights
-    ]
     newest_ms = max((seen.at_ms for seen in alert.sights), default=0)
     data = {
         "key": alert.key,
@@ -76,10 +73,16 @@ def alert_body(alert: Alert, text: str) -> bytes:
         "condition": alert.condition,
         "source": alert.source,
         "text": text,
-        "sights": sights,
+        "sights": [_seen(sight) for sight in alert.sights],
     }
     content = {"type": f"alert.{alert.kind.value}", "timestamp": iso(newest_ms), "data": data}
-    return json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()
+    return json.dumps(content, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+
+
+def _seen(sight: Sight) -> dict[str, object]:
+    """A sight with its figures; null for those that JSON does not have."""
+    figures = {name: value if math.isfinite(value) else None for name, value in sight.figures.items()}
+    return {"coin": sight.coin, "process": sight.process, "at": iso(sight.at_ms), "figures": figures}
 
 
 def signature(key: bytes, message_id: str, timestamp_s: int, body: bytes) -> str:

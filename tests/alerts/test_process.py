@@ -1,4 +1,4 @@
-"""The real process: killed at random instants it tells all that is due, invents nothing, and delivers every key."""
+"""The real process: it and its receiver killed at random instants, it tells all that is due, and nothing else."""
 
 from __future__ import annotations
 
@@ -26,12 +26,21 @@ from core.settings import PROJECT
 from core.times import HOUR_MS
 from tests.alerts.test_engine import rules_at_random
 from tests.support.alert_oracle import Due, due
-from tests.support.alert_receivers import HttpReceiver, http_receiver, verified
+from tests.support.alert_receivers import MortalReceiver, verified
 from tests.support.workspace import SampleWorkspace
 
 PATIENCE_S: Final = 120.0
 SECRET: Final = "whsec_" + base64.b64encode(bytes(range(32))).decode()
 COINS: Final = ("bitcoin", "ethereum")
+QUICK: Final = """
+import sys
+from alerts.delivery import back_off, http_post
+back_off._FIRST_S, back_off._MAX_S, http_post.ANSWER_S = 0.05, 0.2, 1.0
+from alerts.__main__ import main
+sys.exit(main([]))
+"""
+"""The process with short pauses and little patience."""
+
 TOLD: Final = ("0", "1", "2", "3")
 """Rules whose alerts are sent; those of the others are only recorded."""
 
@@ -53,7 +62,7 @@ def started(sample: SampleWorkspace) -> Iterator[subprocess.Popen[str]]:
     """The alert process of a workspace, ended afterwards."""
     settings = {**sample.settings.environment(), "CRYPTO_SOURCE": "demo", "CRYPTO_ALERT_SECRET": SECRET}
     process = subprocess.Popen(
-        [sys.executable, "-m", "alerts"],
+        [sys.executable, "-c", QUICK],
         cwd=PROJECT,
         env={**os.environ, **settings},
         stdout=subprocess.PIPE,
@@ -81,9 +90,9 @@ def until(done: Callable[[], bool]) -> None:
         time.sleep(0.02)
 
 
-def text_of(rules: list[dict[str, Any]], receiver: HttpReceiver) -> str:
+def text_of(rules: list[dict[str, Any]], port: int) -> str:
     """The rules as alerts.toml, told to the receiver."""
-    channel = f'[canais.meu]\ntipo="webhook"\nurl="{receiver.url}/x"\nsegredo_env="CRYPTO_ALERT_SECRET"\n'
+    channel = f'[canais.meu]\ntipo="webhook"\nurl="http://127.0.0.1:{port}/x"\nsegredo_env="CRYPTO_ALERT_SECRET"\n'
     lines = [channel + "permitir_rede_interna=true\n"]
     for rule in rules:
         lines.append("[[regra]]")
@@ -116,34 +125,42 @@ def grow(sample: SampleWorkspace, ticks: dict[str, list[tuple[int, float]]], cha
 
 
 def killed_again_and_again(sample: SampleWorkspace, kills: int, rules: int, ticks_each: int) -> None:
-    """Store prices while the process is killed and started, then compare store and receiver with the oracle."""
+    """Store prices while process and receiver die and come back, then compare both with the oracle."""
     chance = random.Random(kills)
     tables = rules_at_random(chance, rules)
     for table in tables:
         table["moedas"] = "todas" if table["moedas"] == "todas" else ["bitcoin"]
     ticks = {coin: [(sample.now, 100.0)] for coin in COINS}
-    with http_receiver() as receiver, AlertStore(sample.workspace.alerts) as store:
-        sample.settings.alerts_file.write_text(text_of(tables, receiver), encoding="utf-8")
+    receiver = MortalReceiver(chance)
+    with AlertStore(sample.workspace.alerts) as store:
+        sample.settings.alerts_file.write_text(text_of(tables, receiver.port), encoding="utf-8")
         with started(sample):
             until(lambda: len(store.cursors()) == len(ticks))
         for _ in range(kills):
+            receiver.live(awkward=3)
             with started(sample) as process:
                 time.sleep(chance.uniform(0.0, 0.5) if chance.random() < 0.2 else 0)
                 for _ in range(4):
                     grow(sample, ticks, chance, ticks_each // 4)
                     time.sleep(chance.uniform(0.0, 0.6))
+                if chance.random() < 0.5:
+                    receiver.die()
                 process.send_signal(signal.SIGKILL)
+            receiver.die()
+        receiver.live()
         with started(sample) as process:
             until(lambda: store.cursors() == {coin: rows[-1][0] for coin, rows in ticks.items()})
             until(lambda: store.counts()[DeliveryState.DUE] == 0)
             until(lambda: is_watching(sample, process.pid))
             process.send_signal(signal.SIGTERM)
             assert process.wait(PATIENCE_S) == 0
+        receiver.die()
         expected = due(tables, ticks)
         assert len(expected) > kills
         assert Counter(stored(store)) == Counter(expected)
         keys = {one.alert.key for one in store.told(limit=100_000) if one.alert.name in TOLD}
         assert {request.headers["webhook-id"] for request in receiver.taken} == keys
+        assert store.counts()[DeliveryState.DEAD] == 0
         assert all(verified(request, SECRET) for request in receiver.taken)
 
 

@@ -7,6 +7,7 @@ import email
 import email.policy
 import hashlib
 import hmac
+import random
 import socket
 import struct
 import threading
@@ -22,7 +23,22 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from tests.support.ports import reserve_port
 
-__all__ = ["HttpReceiver", "MailReceiver", "Request", "http_receiver", "mail_receiver", "verified"]
+__all__ = [
+    "HttpReceiver",
+    "MailReceiver",
+    "MortalReceiver",
+    "Request",
+    "babble",
+    "drip",
+    "flood",
+    "hang",
+    "http_receiver",
+    "mail_receiver",
+    "reset",
+    "status",
+    "taken",
+    "verified",
+]
 
 Mood = Callable[["_Handler"], None]
 """Answers a request, or does something worse."""
@@ -140,6 +156,42 @@ def flood(handler: _Handler) -> None:
     handler.end_headers()
     while not handler.receiver.released.is_set():
         handler.wfile.write(b"x" * 65536)
+
+
+AWKWARD: Final[tuple[Mood, ...]] = (taken, taken, status(500), status(429, retry_after="0"), reset, hang)
+"""Moods of a receiver in trouble."""
+
+
+class MortalReceiver:
+    """A receiver that dies and comes back on the same port, in random moods; its last mood is to take everything."""
+
+    def __init__(self, chance: random.Random) -> None:
+        self._chance = chance
+        self._port = reserve_port()
+        self._open: HttpReceiver | None = None
+        self._taken: list[Request] = []
+
+    @property
+    def port(self) -> int:
+        """Where it listens while it lives."""
+        return self._port
+
+    @property
+    def taken(self) -> list[Request]:
+        """What it took in all its lives."""
+        return self._taken + (self._open.taken if self._open else [])
+
+    def live(self, *, awkward: int = 0) -> None:
+        """Listen, and answer so many requests in random moods first."""
+        self._open = HttpReceiver(self._port)
+        self._open.moods = [*(self._chance.choice(AWKWARD) for _ in range(awkward)), taken]
+
+    def die(self) -> None:
+        """Stop listening, whatever is being answered; nothing happens if it does not live."""
+        dying, self._open = self._open, None
+        if dying is not None:
+            dying.close()
+            self._taken += dying.taken
 
 
 @contextmanager

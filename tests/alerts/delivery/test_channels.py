@@ -75,7 +75,7 @@ def test_apprise_sends_several_alerts_through_one_child_and_says_what_failed(ope
         assert channel.send(make_alert(4), TEXT, NOW_MS) is None
 
 
-@pytest.mark.parametrize("scheme", ["json", "ntfy", "mailto"])
+@pytest.mark.parametrize("scheme", ["json", "mailto"])
 def test_apprise_reaches_no_internal_address_without_permission(scheme: str, opened: Any, make_alert: Any) -> None:
     """The rule about addresses holds for the services of Apprise too."""
     with http_receiver() as receiver:
@@ -83,13 +83,6 @@ def test_apprise_reaches_no_internal_address_without_permission(scheme: str, ope
         failure = opened(url, allow_internal=False).send(make_alert(), TEXT, NOW_MS)
         assert failure == Failure(Reason.INTERNAL_ADDRESS)
         assert receiver.requests == []
-
-
-def test_an_address_that_apprise_does_not_know(opened: Any, make_alert: Any) -> None:
-    """A typing error in the URL is said as such, without the URL."""
-    failure = opened(f"tgrm://{PLANTED}").send(make_alert(), TEXT, NOW_MS)
-    assert failure == Failure(Reason.SERVICE_ADDRESS)
-    assert PLANTED not in reason_text(str(failure), "pt")
 
 
 def test_secrets_stand_in_variables_files_or_the_url(tmp_path: Path, make_alert: Any) -> None:
@@ -162,20 +155,22 @@ def test_planted_secrets_show_nowhere(
 ) -> None:
     """Whatever goes wrong, logs, output, failures and the objects' own words hold no URL and no secret."""
     caplog.set_level(logging.DEBUG)
-    said = ""
+    said, failures = "", []
     with http_receiver([status(500)]) as receiver:
         for url in (
             f"json://user:{PLANTED}@127.0.0.1:{receiver.port}/{PLANTED}",
-            f"mailto://user:{PLANTED}@127.0.0.1:{receiver.port}?to=a@exemplo.com&mode=insecure",
             f"nothing://{PLANTED}",
         ):
             channel = opened(url)
-            said += f"{channel.send(make_alert(), TEXT, NOW_MS)!r} {vars(channel)!r}"
+            failures.append(channel.send(make_alert(), TEXT, NOW_MS))
+            said += repr(vars(channel))
         places: dict[str, Any] = {"url": f"{receiver.url}/{PLANTED}", "secret_env": "KEY", "allow_internal": True}
         table = {"um": Channel("um", ChannelKind.WEBHOOK, **places)}
         webhook = open_channels(table, {"KEY": SECRET}, Path())["um"]
         said += f"{webhook.send(make_alert(), TEXT, NOW_MS)!r} {webhook!r} {table!r}"
         assert PLANTED in receiver.requests[-1].path
+    assert failures == [Failure(Reason.SERVICE), Failure(Reason.SERVICE_ADDRESS)]
+    said += repr(failures)
     out, err = capfd.readouterr()
     for text in (said, caplog.text, out, err):
         assert PLANTED not in text

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import json
+import math
 from email.utils import formatdate
 from typing import Any
 
 import pytest
 from pydantic import SecretStr
 
-from alerts.alert import Alert
+from alerts.alert import Alert, AlertKind, Sight
 from alerts.delivery import http_post
 from alerts.delivery.failure import Failure
 from alerts.delivery.http_post import read_address
 from alerts.delivery.reason import Reason
-from alerts.delivery.webhook import Webhook, signature, signing_key
+from alerts.delivery.webhook import Webhook, alert_body, signature, signing_key
 from tests.support.alert_receivers import (
     HttpReceiver,
     babble,
@@ -86,6 +87,13 @@ def test_a_receiver_gets_json_and_a_signature_that_it_can_check(make_alert: Any)
             ],
         },
     }
+
+
+def test_a_figure_that_is_unknown_is_null() -> None:
+    """The body is JSON for every reader, also where a figure is no number."""
+    sights = (Sight("bitcoin", 0, {"percentile": math.nan, "price": 1.5}),)
+    body = alert_body(Alert("k", "r", "n", "c", AlertKind.FIRED, sights, "demo"), "")
+    assert json.loads(body)["data"]["sights"][0]["figures"] == {"percentile": None, "price": 1.5}
 
 
 AWKWARD = (
