@@ -18,6 +18,8 @@ from alerts.delivery.apprise_channel import AppriseChannel
 from alerts.delivery.channels import open_channels
 from alerts.delivery.http_post import read_address
 from alerts.delivery.webhook import Webhook, signing_key
+from alerts.rules.condition import ConditionKind
+from alerts.rules.rule import CONDITIONS, Rule, keys_of
 from alerts.rules.settings import AlertSettings
 from alerts.rules.toml_file import parse_alerts
 from core.settings import PROJECT
@@ -38,6 +40,16 @@ def settings_of(page: str) -> tuple[AlertSettings, dict[str, str]]:
     lines = next(block for block in blocks(page, "bash") if block.startswith("CRYPTO_"))
     variables = dict(line.split("=", 1) for line in lines.splitlines())
     return parse_alerts(blocks(page, "toml")[0], Path("alerts.toml")), variables
+
+
+@pytest.mark.parametrize("page", PAGES, ids=["pt", "en"])
+def test_every_condition_and_key_is_on_the_page(page: str) -> None:
+    """A reader finds every word that a rule may hold, and the rules given as examples are valid."""
+    owners: list[type[Any]] = [Rule, *CONDITIONS.values()]
+    words = {*ConditionKind, *(key.name for owner in owners for key in keys_of(owner).values())}
+    assert [word for word in words if f"`{word}`" not in page] == []
+    examples = [block for block in blocks(page, "toml") if "[[regra]]" in block]
+    assert [len(parse_alerts(example, Path("alerts.toml")).rules) for example in examples] == [2, 2]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=["pt", "en"])
@@ -94,7 +106,7 @@ def test_the_commands_of_the_page_check_and_try_the_channels(tmp_path: Path) -> 
     here = 'tipo = "apprise"\npermitir_rede_interna = true'
     text = blocks(PAGES[0], "toml")[0].replace('tipo = "apprise"', here)
     (tmp_path / "alerts.toml").write_text(text, encoding="utf-8")
-    commands = re.findall(r"^\.venv/bin/python -m alerts --.+$", PAGES[0], re.MULTILINE)
+    commands = re.findall(r"^\.venv/bin/python -m alerts --(?:check|test).*$", PAGES[0], re.MULTILINE)
     with http_receiver() as chat, mail_receiver() as mailbox:
         variables = {
             "CRYPTO_ALERT_TELEGRAM": f"json://127.0.0.1:{chat.port}/pl4nted",
@@ -111,7 +123,8 @@ def test_the_commands_of_the_page_check_and_try_the_channels(tmp_path: Path) -> 
 @pytest.mark.parametrize("page", PAGES, ids=["pt", "en"])
 def test_the_webhook_of_the_page(page: str) -> None:
     """The channel is valid, the command makes a secret of the right form, and the receiver's code knows the genuine."""
-    table = parse_alerts(blocks(page, "toml")[1], Path("alerts.toml"))
+    channel = next(block for block in blocks(page, "toml") if '"webhook"' in block)
+    table = parse_alerts(channel, Path("alerts.toml"))
     assert table.channels["meu_sistema"].secret_env == "CRYPTO_ALERT_WEBHOOK_SECRET"
     line = next(block for block in blocks(page, "bash") if "whsec_" in block)
     _, *words = shlex.split(line)

@@ -11,12 +11,15 @@ import pytest
 from alerts.alert import AlertKind
 from alerts.forecast_reading import open_reading
 from alerts.rule_book import RuleBook
+from alerts.rule_trial import try_rule
 from alerts.rules.table import read_rule
+from alerts.rules.toml_file import parse_alerts
 from alerts.store import AlertStore
 from alerts.watch import Watch
 from core.errors import StorageProblem
 from core.price_store import Price, PriceWriter
 from core.reading.published import PublishedData
+from core.reading.readers import Readers
 from core.times import HOUR_MS, MINUTE_MS, now_ms, to_datetime
 from tests.support.workspace import SampleWorkspace
 
@@ -139,6 +142,8 @@ def test_rules_of_the_dashboard_count_too(
     put(sample, 59_000)
     one.look()
     assert kinds(store) == [("painel", "fired", 59_000.0)]
+    trial = try_rule(store.rules()[0].rule, sample.settings, Readers(sample.settings))
+    assert (trial.judged, [sight.coin for sight in trial.sights]) == (1, ["bitcoin"])
 
 
 def test_many_coins_at_once_are_one_alert(
@@ -183,12 +188,14 @@ OPPOSITE: dict[str, str] = {
 def test_a_condition_that_holds_is_told_and_one_that_does_not_is_not(
     sample: SampleWorkspace, store: AlertStore, watch: Callable[..., Watch]
 ) -> None:
-    """Each condition about forecasts or the suite fires on the sample workspace; turned around it stays silent."""
+    """Each condition about forecasts or the suite fires on the sample, and a trial says so; its opposite is silent."""
     sample.beat("collector")
     sample.stop("collector")
     for condition, holds in HOLDING.items():
         before = len(store.told())
         watch(RULE.format(condition) + holds).look()
+        rule, readers = parse_alerts(RULE.format(condition) + holds, Path("x.toml")).rules[0], Readers(sample.settings)
+        assert try_rule(rule, sample.settings, readers).sights, condition
         new = store.told()[: len(store.told()) - before]
         assert {(one.alert.condition, one.alert.kind) for one in new} == {(condition, AlertKind.FIRED)}, condition
         opposite = holds
