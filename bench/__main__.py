@@ -1,7 +1,8 @@
 """`python -m bench`: every benchmark, one table; `python -m bench NAME --help`: one of them.
 
 Names: cycle, store, api, suite, soak, cadence, following, listeners, forecast_quality, answer_quality,
-forecast_prior, left_out, announcements, forecast_hash, synth_yardstick, screenshots, dashboard, alerts.
+forecast_prior, left_out, announcements, announcement_sizes, forecast_hash, synth_yardstick, screenshots,
+dashboard, alerts.
 `cycle` and `store` need requirements.txt alone.
 """
 
@@ -28,6 +29,7 @@ _NAMES: Final = (
     "forecast_prior",
     "left_out",
     "announcements",
+    "announcement_sizes",
     "forecast_hash",
     "synth_yardstick",
     "screenshots",

@@ -1,10 +1,10 @@
 """`python -m bench announcements`: are the bands of one hour right while American news come out?
 
 Walks the 5-minute recordings in the folder CRYPTO_TEST_DATA forward, each with a prior that has not seen its days (see
-bench.left_out), and prints coverage and relative pinball loss of the hour ahead, by the minutes between announcement
-(bench/us_announcements.toml) and origin. The controls are the same clock on the other working days, and half-hours
-that sweep the day. Forecasts of one announcement, of all coins, are one observation: their mean counts once. Intervals
-at 95 % are over announcements, those of the controls over days.
+bench.left_out), and prints coverage and relative pinball loss of the hour ahead, by the minutes from announcement to
+origin (calendar: model/forecaster/us_announcements.toml). The controls are the same clock on the other working days,
+and half-hours that sweep the day. Forecasts of one announcement, of all coins, are one observation: their mean counts
+once. Intervals at 95 % are over announcements, those of the controls over days.
 """
 
 from __future__ import annotations
@@ -12,12 +12,9 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-import tomllib
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
 from pathlib import Path
 from typing import Final
-from zoneinfo import ZoneInfo
 
 import numpy as np
 import pandas as pd
@@ -35,13 +32,12 @@ from etl.recordings.recording import PriceHistory, read_recording
 from model.backtesting.loss_frames import losses
 from model.backtesting.ratio_intervals import daily_sums, mean_ratio, ratio_interval
 from model.backtesting.walk_forward import WalkOptions
+from model.forecaster.announcements import ANNOUNCEMENTS
 from model.forecaster.engine import EngineOptions
 from model.forecaster.prior import Prior
 
-__all__ = ["ALL_KINDS", "announcement_times", "coverage_of_groups", "main", "origins_around"]
+__all__ = ["ALL_KINDS", "coverage_of_groups", "main", "origins_around"]
 
-_CALENDAR: Final = Path(__file__).with_name("us_announcements.toml")
-_NEW_YORK: Final = ZoneInfo("America/New_York")
 _COINS: Final = 10
 _FIRST_DAY: Final = 7
 _STEP_MS: Final = 30 * MINUTE_MS
@@ -59,31 +55,22 @@ ALL_KINDS: Final = "all three"
 _Group = tuple[str, str, BoolArray, IntArray]
 
 
-def announcement_times() -> dict[str, IntArray]:
-    """Kind → times of its announcements, in UTC milliseconds."""
-    calendar = tomllib.loads(_CALENDAR.read_text(encoding="utf-8"))
-    return {
-        kind: np.array(
-            [round(datetime.combine(day, of["time"], _NEW_YORK).timestamp() * 1000) for day in of["days"]],
-            dtype=np.int64,
-        )
-        for kind, of in calendar.items()
-    }
-
-
-def forecasts_of_an_hour(recording: PriceHistory, prior: Prior | None, times: Mapping[str, IntArray]) -> pd.DataFrame:
+def forecasts_of_an_hour(
+    recording: PriceHistory, prior: Prior | None, times: Mapping[str, IntArray], *, widened: bool = True
+) -> pd.DataFrame:
     """Losses of forecasts of the hour ahead, of ten coins from the seventh day on.
 
     Args:
         recording: prices 5 minutes apart.
         prior: one that has not seen these days.
-        times: what `announcement_times` returned.
+        times: kind → times of its announcements.
+        widened: whether the engine knows of them.
     """
     coins = dict(list(recording.items())[:_COINS])
     first, last = min(int(ts[0]) for ts, _ in coins.values()), max(int(ts[-1]) for ts, _ in coins.values())
     at_ms = origins_around(first + _FIRST_DAY * DAY_MS, last, times)
     options = WalkOptions(at_ms=at_ms, refit_min=1440)
-    frame = losses(run(coins, options, EngineOptions(n_jobs=1), prior).forecasts)
+    frame = losses(run(coins, options, EngineOptions(n_jobs=1, use_announcements=widened), prior).forecasts)
     return frame[frame["horizon_min"] == HORIZONS_MIN[-1]]
 
 
@@ -93,7 +80,7 @@ def origins_around(first_ms: int, last_ms: int, times: Mapping[str, IntArray]) -
     Args:
         first_ms: the first of them, UTC milliseconds.
         last_ms: the last, likewise.
-        times: what `announcement_times` returned.
+        times: kind → times of its announcements.
     """
     half_hours = np.arange(-(-first_ms // _STEP_MS), last_ms // _STEP_MS + 1, dtype=np.int64) * _STEP_MS
     everything = np.concatenate(list(times.values()))
@@ -108,7 +95,7 @@ def coverage_of_groups(lost: pd.DataFrame, times: Mapping[str, IntArray]) -> lis
 
     Args:
         lost: what `forecasts_of_an_hour` returned, of all recordings.
-        times: what `announcement_times` returned.
+        times: kind → times of its announcements.
     """
     origin_ms = lost["origin"].dt.as_unit("ms").astype("int64").to_numpy(dtype=np.int64)
     return [[kind, name, *_figures(lost[rows], event[rows])] for kind, name, rows, event in _groups(origin_ms, times)]
@@ -166,17 +153,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Print the table."""
     parser = argparse.ArgumentParser(prog="python -m bench announcements", description=__doc__)
     parser.add_argument("files", nargs="*", type=Path, help="recordings to judge; none: all of 5-minute prices")
+    parser.add_argument("--unwidened", action="store_true", help="as forecast without the calendar")
     options = parser.parse_args(arguments)
     teachers = recordings_of(Path(os.environ.get("CRYPTO_TEST_DATA", "-")))
     if not teachers:
         parser.error("set CRYPTO_TEST_DATA to the folder with the recordings")
     rows = [gather(file) for file in teachers]
-    times = announcement_times()
+    times = {kind.name: kind.ts_ms for kind in ANNOUNCEMENTS}
     parts = []
     for file in options.files or teachers:
         recording = read_recording(file).prices
         if not spans_minutes(recording):
-            parts.append(forecasts_of_an_hour(recording, unseen_by([file.name], rows), times))
+            parts.append(
+                forecasts_of_an_hour(recording, unseen_by([file.name], rows), times, widened=not options.unwidened)
+            )
     lost = pd.concat([part.assign(coin=part["coin"].astype(str)) for part in parts], ignore_index=True)
     levels = [f"{percent} %" for percent in INTERVALS]
     print("| announcement | origin | observations | forecasts |", " | ".join([*levels, "relative pinball"]), "|")

@@ -86,11 +86,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _backtest_into(settings: Settings, given: Namespace) -> int:
     lower_priority()
-    with PriceReader(workspace_for_step(settings).database) as prices:
+    workspace = workspace_for_step(settings)
+    with PriceReader(workspace.database) as prices:
         recording = _stored_prices(prices, now_ms() - _DAYS * DAY_MS)
     if not recording:
         raise BadInput(message("backtest.too_young"))
-    scores, forecasts = backtest_history(recording, engine_options(settings))
+    scores, forecasts = backtest_history(recording, engine_options(settings, workspace.source))
     pq.write_table(scores, given.out / SCORES)
     pq.write_table(forecasts, given.out / FORECASTS)
     _log.info("backtest of the stored history: %d score rows of %d coins", scores.num_rows, len(recording))

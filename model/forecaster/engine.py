@@ -138,7 +138,7 @@ class ForecastEngine:
         window = slice(first, first + len(rows) + STEPS)
         log_price = grid.log_price[window, coins]
         matured = outcomes(log_price, grid.event_ms[window, coins], rows.vol_fast)
-        scale = self.model.scale(rows.activity.astype(np.float64), rows.vol_fast, rows.x)
+        scale = self.model.scale(rows.activity.astype(np.float64), rows.vol_fast, rows.x, rows.ts_ms[:, None])
         own = grid.vol_mixed[first : first + len(rows), coins, None] * STEP_ROOTS
         self._scaled_hours.add(rows.ts_ms, coins, matured.move / np.where(np.isfinite(scale), scale, own))
         self.model.learn(rows, coins, matured, reached(log_price, grid.extremes.part(window, coins)))
@@ -166,7 +166,7 @@ class ForecastEngine:
     def _assemble_forecasts(self, names: list[str], coins: IntArray, origin_ms: IntArray, at: OriginRows) -> Forecasts:
         model = self.model
         by_baseline = self._baseline_spread(coins, at)
-        by_model, hour_scale = model.model_spread(at, coins)
+        by_model, hour_scale = model.model_spread(at, coins, origin_ms)
         is_model = np.isfinite(by_model.half_widths).all(axis=(1, 2)) & model.gate.passes(coins) & model.is_ready
         mean = np.where(is_model[:, None], model.point.mean(at.x, coins), 0.0)
         centre = at.price[:, None] * np.exp(mean * at.vol_fast[:, None] * STEP_ROOTS)

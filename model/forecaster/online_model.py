@@ -14,6 +14,7 @@ from etl.features.feature_rows import OriginRows
 from etl.features.targets import STEP_ROOTS, STEPS, Outcomes, Reached
 from model.forecaster.activity_history import ActivityHistory
 from model.forecaster.activity_model import ActivityModel
+from model.forecaster.announcements import widening
 from model.forecaster.baseline_gate import BaselineGate, interval_loss
 from model.forecaster.calibration import Calibration, generic_shape
 from model.forecaster.forecasts import Spread
@@ -119,14 +120,18 @@ class OnlineModel:
             self.activity.predict(rows, np.broadcast_to(coins, wanted.shape)[wanted], found, wanted)
         return found
 
-    def scale(self, activity: FloatArray, vol_fast: FloatArray, x: RowArray) -> FloatArray:
-        """Predicted scales of the moves (..., STEPS), from predicted log activities (..., STEPS)."""
-        return np.asarray(
-            np.exp(activity)
-            * vol_fast[..., None]
-            * STEP_ROOTS
-            * self._calibration.phase_factor(x[..., _MINUTE_WEIGHTS])
-        )
+    def scale(self, activity: FloatArray, vol_fast: FloatArray, x: RowArray, ts_ms: IntArray) -> FloatArray:
+        """Predicted scales of the moves (..., STEPS).
+
+        Args:
+            activity: predicted log activities (..., STEPS).
+            vol_fast: fast volatilities (...).
+            x: features (..., features).
+            ts_ms: times of the rows, broadcast against `vol_fast`.
+        """
+        phase = self._calibration.phase_factor(x[..., _MINUTE_WEIGHTS])
+        scale = np.exp(activity) * vol_fast[..., None] * STEP_ROOTS * phase
+        return np.asarray(scale * widening(ts_ms) if self.options.use_announcements else scale)
 
     def note_activity(self, ts_ms: IntArray, coins: IntArray, activity: FloatArray, vol_fast: FloatArray) -> None:
         """Remember the activity predicted on grid rows (n, k, STEPS), one an hour, with their volatilities (n, k)."""
@@ -137,10 +142,10 @@ class OnlineModel:
         scale = at.vol_fast[:, None] * STEP_ROOTS
         return Spread(self._baseline.half_widths(scale, coins), self._baseline_reach.quantiles(scale, at.dense))
 
-    def model_spread(self, at: OriginRows, coins: IntArray) -> tuple[Spread, FloatArray]:
+    def model_spread(self, at: OriginRows, coins: IntArray, origin_ms: IntArray) -> tuple[Spread, FloatArray]:
         """How far the model lets k coins move, and the hour's scale (k,); NaN where it cannot tell or before a fit."""
         activity = self.predict(at.x, coins, at.usable).activity
-        scale = self.scale(activity, at.vol_fast, at.x)
+        scale = self.scale(activity, at.vol_fast, at.x, origin_ms)
         spread = Spread(self._calibration.half_widths(scale, coins), self._reach.quantiles(scale, at.dense))
         return spread, _hour_scale(activity, at.vol_fast)
 
@@ -159,7 +164,7 @@ class OnlineModel:
         ts_ms, coin, x, vol_fast = rows.ts_ms[row], coins[column], rows.x[row, column], rows.vol_fast[row, column]
         move, base = outcomes.move[row, column], vol_fast[:, None] * STEP_ROOTS
         predicted, activity = rows.predicted(row, column), outcomes.activity[row, column]
-        scale = self.scale(predicted.activity, vol_fast, x)
+        scale = self.scale(predicted.activity, vol_fast, x, ts_ms)
         model = interval_loss(move, self._calibration.half_widths(scale, coin))
         baseline = interval_loss(move, self._baseline.half_widths(base, coin))
         self.gate.learn(ts_ms, coin, (model / base).mean(axis=-1), (baseline / base).mean(axis=-1))

@@ -17,6 +17,7 @@ class EngineOptions:
         n_jobs: threads of the forest; no result depends on it.
         use_forest: False leaves the ridge alone (for comparisons).
         use_minutes: False ignores prices between the points of the 5-minute grid (for comparisons).
+        use_announcements: False knows of no American announcements: for markets that do not react to them.
         n_trees: trees in the forest.
         forest_lifetime_h: hours until all trees have been replaced.
         sample_days: days of rows that the forest is grown from.
@@ -36,6 +37,7 @@ class EngineOptions:
     n_jobs: int = 1
     use_forest: bool = True
     use_minutes: bool = True
+    use_announcements: bool = True
     n_trees: int = 40
     forest_lifetime_h: float = 168.0
     sample_days: int = 6

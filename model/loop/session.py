@@ -13,7 +13,7 @@ import pyarrow as pa
 from core.errors import NotReady
 from core.price_store import PriceReader
 from core.publishing.publisher import Publisher
-from core.settings import Settings
+from core.settings import Settings, Source
 from core.times import now_ms
 from core.wording import message
 from core.workspace import Workspace, workspace_for_step
@@ -144,7 +144,9 @@ class Session:
 
     def restart_engine(self) -> None:
         """Start again from the stored model and the stored prices, after a step has failed half-way."""
-        self.engine, self.model_version, self.trained_ms = _resume(self.registry, engine_options(self.settings))
+        self.engine, self.model_version, self.trained_ms = _resume(
+            self.registry, engine_options(self.settings, self.workspace.source)
+        )
         self.saved_ms = self.trained_ms
         self.feed = PriceFeed(self.engine.grid, self.settings.train_days)
         self.forecast_log = ForecastLog(self.publisher, now_ms(), self.settings.retention_days)
@@ -168,7 +170,7 @@ def open_session(settings: Settings) -> Iterator[Session]:
     with workspace.hold_pipeline():
         publisher = Publisher(workspace.processed)
         registry = ModelRegistry(workspace.models)
-        engine, version, trained_ms = _resume(registry, engine_options(settings))
+        engine, version, trained_ms = _resume(registry, engine_options(settings, workspace.source))
         session = Session(
             settings=settings,
             workspace=workspace,
@@ -187,9 +189,13 @@ def open_session(settings: Settings) -> Iterator[Session]:
             session.close()
 
 
-def engine_options(settings: Settings) -> EngineOptions:
-    """What the settings say of the model, for the live engine and the backtests beside it."""
-    return EngineOptions(train_days=settings.train_days, seed=settings.seed)
+def engine_options(settings: Settings, source: Source) -> EngineOptions:
+    """The options of the live engine and of the backtests beside it.
+
+    Simulated markets hear of no announcement, and replayed ones heard of theirs at another time.
+    """
+    real_now = source is Source.COINGECKO
+    return EngineOptions(train_days=settings.train_days, seed=settings.seed, use_announcements=real_now)
 
 
 def made_with(options: EngineOptions) -> dict[str, Any]:

@@ -9,23 +9,11 @@ import pandas as pd
 import pytest
 
 from bench import announcements
-from bench.announcements import ALL_KINDS, announcement_times, coverage_of_groups, main, origins_around
+from bench.announcements import ALL_KINDS, coverage_of_groups, main, origins_around
 from core.forecast_schema import INTERVALS
 from core.times import DAY_MS, MINUTE_MS, parse_iso
 from etl.features.new_york_clock import SATURDAY, new_york_ms, weekdays
 from tests.bench.conftest import WriteWalks
-
-
-def test_announcements_come_at_their_hour_of_new_york_in_summer_and_winter() -> None:
-    """Decisions at 14:00 and figures at 8:30, on working days, each day once; two known moments in UTC."""
-    times = announcement_times()
-    assert parse_iso("2022-06-15T18:00:00Z") in times["federal_reserve"]
-    assert parse_iso("2022-12-13T13:30:00Z") in times["consumer_prices"]
-    for kind, moments in times.items():
-        local = new_york_ms(moments)
-        assert (local % DAY_MS == (14 * 60 if kind == "federal_reserve" else 8 * 60 + 30) * MINUTE_MS).all()
-        assert (weekdays(local) < SATURDAY).all()
-        assert (np.diff(moments) > 0).all()
 
 
 def _losses(origin_ms: np.typing.NDArray[np.int64], inside: np.typing.NDArray[np.bool_]) -> pd.DataFrame:

@@ -43,7 +43,7 @@ def test_rows_equal_a_slow_recomputation() -> None:
         before = place - STEPS
         if int(ts_ms[before]) in activity:
             at = engine.grid.at(np.arange(3), np.full(3, ts_ms[before]))
-            scale = engine.model.scale(activity[int(ts_ms[before])], at.vol_fast, at.x)
+            scale = engine.model.scale(activity[int(ts_ms[before])], at.vol_fast, at.x, ts_ms[[before]])
             own = np.isfinite(scale)
             scale = np.where(own, scale, at.vol_mixed[:, None] * STEP_ROOTS)
             assert own.all(axis=1).tolist() == [True, True, False]
