@@ -29,7 +29,7 @@ from alerts.store import AlertStore
 from alerts.watch import Watch
 from bench.figures import Figure, table
 from bench.market import coin_names
-from core.price_store import Price, PriceWriter
+from core.price_store import Price, open_writer
 from core.processes.health_schema import ALERTS, ProcessState
 from core.processes.heartbeat import read_health
 from core.reading.published import PublishedData
@@ -130,7 +130,7 @@ def _poll(sample: SampleWorkspace) -> None:
     """New prices and forecasts of all coins."""
     sample.now += 30_000
     sample.prices = {coin.id: sample.price(coin, sample.now) for coin in sample.coins}
-    with PriceWriter(sample.workspace.database) as writer:
+    with open_writer(sample.workspace.database) as writer:
         writer.store(Price(coin, sample.now, price, fetched_ms=sample.now) for coin, price in sample.prices.items())
     sample.publish_forecasts()
 

@@ -10,7 +10,7 @@ from typing import Final
 
 import numpy as np
 
-from core.price_store import Coin, Price, PriceWriter
+from core.price_store import Coin, Price, open_writer
 from core.publishing.parquet import sorted_by
 from etl.local_market.coin_names import coins_wanted
 from etl.local_market.replies import shown_number
@@ -38,7 +38,7 @@ def fill_folder(folder: Path, *, coins: int, rows: int, hours: int) -> SampleWor
     market = SimulatedMarket(coins_wanted(f"top:{coins}"), 0)
     names = [Coin(coin.id, coin.symbol, coin.name, coin.rank, 1) for coin in market.coins]
     sample = SampleWorkspace.make(folder, names)
-    with PriceWriter(sample.workspace.database) as writer:
+    with open_writer(sample.workspace.database) as writer:
         writer.update_coins(names)
         writer.track(coin.id for coin in names)
         for row, coin in enumerate(names):

@@ -23,7 +23,7 @@ from bench.market import Market
 from bench.naive_loop import naive_loop_cpu_s
 from bench.process_cost import cpu_s, memory_mb, written_bytes
 from bench.stored_log import store_log
-from core.price_store import PriceWriter
+from core.price_store import open_writer
 from core.processes.health_schema import PIPELINE, Step
 from core.processes.heartbeat import Heartbeat, read_health
 from core.settings import load_settings
@@ -63,7 +63,7 @@ def measure_cycles(
     store_log(workspace.processed, market.coins, log_days, end_ms)
     with (
         Heartbeat(settings.run_dir, PIPELINE) as heartbeat,
-        PriceWriter(workspace.database) as writer,
+        open_writer(workspace.database) as writer,
         open_session(settings) as session,
     ):
         pipeline = Pipeline(session, heartbeat)

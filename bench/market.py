@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from core.price_store import Coin, Price, PriceWriter
+from core.price_store import Coin, Price, PriceWriter, open_writer
 from core.times import DAY_MS, GRID_STEP_MS, now_ms
 from etl.local_market.coin_names import coins_wanted
 from etl.local_market.simulated import SimulatedMarket
@@ -52,7 +52,7 @@ class Market:
         step_ms = round(days * DAY_MS / rows)
         market = cls.start(coins, step_ms, end_ms - rows * step_ms, seed)
         times, prices = market.walk(rows)
-        with PriceWriter(database) as writer:
+        with open_writer(database) as writer:
             writer.update_coins(market.coins)
             for column, coin in enumerate(market.coins):
                 pairs = zip(times.tolist(), prices[:, column].tolist(), strict=True)
@@ -90,7 +90,7 @@ def store_simulated(database: Path, wanted: str, days: int) -> None:
     """Store the last `days` of the coins that `wanted` names (`top:250`), a price every 5 minutes."""
     market = SimulatedMarket(coins_wanted(wanted), 0)
     end_ms = now_ms() // 1000 * 1000
-    with PriceWriter(database) as writer:
+    with open_writer(database) as writer:
         writer.update_coins(Coin(coin.id, coin.symbol, coin.name, coin.rank, end_ms) for coin in market.coins)
         for day_ms in range(end_ms - days * DAY_MS, end_ms, DAY_MS):
             times = np.arange(day_ms, day_ms + DAY_MS, GRID_STEP_MS)

@@ -18,7 +18,7 @@ from typing import Any, Final
 
 from bench.figures import Figure, table
 from bench.market import coin_names
-from core.price_store import Price, PriceReader, PriceWriter
+from core.price_store import Price, PriceWriter, open_reader, open_writer
 from core.reading.readers import Readers
 from core.settings import Settings, load_settings
 from core.times import DAY_MS, HOUR_MS, now_ms
@@ -42,10 +42,10 @@ def measure_store(folder: Path, rows: int) -> dict[str, Any]:
     workspace = open_workspace(settings)
     publish_source(settings, workspace, None)
     end_ms = now_ms() - _POLLS * _POLL_MS
-    with PriceWriter(workspace.database) as writer:
+    with open_writer(workspace.database) as writer:
         writer.update_coins(coin_names(_COINS))
     _fill(workspace.database, rows // _COINS, end_ms)
-    with PriceWriter(workspace.database) as writer:
+    with open_writer(workspace.database) as writer:
         polls = [_poll(writer, end_ms + number * _POLL_MS) for number in range(1, _POLLS + 1)]
     slowest_ms = statistics.quantiles(polls, n=20)[-1]
     return {"rows": rows, "poll_ms": statistics.median(polls), "poll_p95_ms": slowest_ms, "query_ms": _ask(settings)}
@@ -74,7 +74,7 @@ def _ask(settings: Settings) -> dict[str, float]:
     """Time each query behind the API's routes and the dashboard's pages; fresh readers keep caches out of it."""
     coin, now = coin_names(_COINS)[_COINS // 2].id, now_ms()
     readers = Readers(settings)
-    with PriceReader(open_workspace(settings).database) as prices:
+    with open_reader(open_workspace(settings).database) as prices:
         asked: dict[str, Callable[[], object]] = {
             "all coins with 24 h change": lambda: Readers(settings).quotes(),
             "history, newest 100": lambda: readers.history(coin, 0, now, 100),

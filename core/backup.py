@@ -36,13 +36,15 @@ def make_backup(workspace: Workspace, target: Path) -> None:
     manifest is copied last, after all files that it names. `target` appears only when the copy is complete.
 
     Raises:
-        BadInput: `target` is not empty.
+        BadInput: `target` is not empty, or the prices are on a server.
         NotReady: no prices are stored yet.
         OSError, StorageProblem: the disk is full or cannot be written.
         DamagedFile: the price store is damaged.
     """
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise BadInput(message("backup.target_exists", folder=str(target)))
+    if workspace.server is not None:
+        raise BadInput(message("backup.server", folder=str(workspace.root)))
     if not workspace.database.exists():
         raise NotReady(message("prices.none_stored"))
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -78,6 +80,8 @@ def restore_backup(source: Path, settings: Settings) -> Workspace:
     if settings.source is Source.REPLAY and settings.replay is None:
         raise BadInput(message("backup.needs_replay"))
     workspace = open_workspace(settings, meta=meta)
+    if workspace.server is not None:
+        raise BadInput(message("backup.server", folder=str(workspace.root)))
     with (
         hold_lock(workspace.database.with_suffix(".lock"), message("lock.prices")),
         workspace.hold_pipeline(),

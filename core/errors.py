@@ -14,8 +14,10 @@ ForecastingError
 │       ├── RequestTooLong      ask for fewer coins at a time
 │       └── UnknownCoin         leave this coin out, try again later
 ├── StorageProblem              keep the data in memory, try to store them again
+│   └── StandingBy              the same, and ask for no prices: another collector stores them
 ├── DamagedFile                 set the file aside, rebuild it
 ├── NotReady                    wait: another process will provide the data
+│   └── OutOfReach              wait: the server that holds the data does not answer
 └── BadInput                    refuse the input; say what is wrong and where
 """
 
@@ -39,11 +41,13 @@ __all__ = [
     "DamagedFile",
     "ForecastingError",
     "NotReady",
+    "OutOfReach",
     "RateLimited",
     "RequestRefused",
     "RequestTooLong",
     "SourceError",
     "SourceUnavailable",
+    "StandingBy",
     "StorageProblem",
     "UnknownCoin",
     "WorkspaceMismatch",
@@ -135,12 +139,20 @@ class StorageProblem(ForecastingError):
     """Keep the data in memory and try again: the disk is full, read-only or failing."""
 
 
+class StandingBy(StorageProblem):
+    """Keep the data and ask for no more: another collector writes to this store; take over when it is gone."""
+
+
 class DamagedFile(ForecastingError):
     """Set the file aside under a dated name and rebuild it."""
 
 
 class NotReady(ForecastingError):
     """Wait: the data do not exist yet, and another process will provide them."""
+
+
+class OutOfReach(NotReady):
+    """Wait: the server that holds the data does not answer now."""
 
 
 class BadInput(ForecastingError):

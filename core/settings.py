@@ -57,6 +57,8 @@ _MIN_NETWORK_TOKEN: Final = 16
 
 _LOOPBACK: Final = {"127.0.0.1", "localhost", "::1"}
 _ORIGIN = re.compile(r"https?://(?:\*\.)?[A-Za-z0-9.-]+(?::\d{1,5})?")
+_SECRETS: Final = ("coingecko_key", "api_token", "metrics_token", "database_url", "database_read_url")
+_DATABASE = re.compile(r"postgres(?:ql)?://[!-~]{1,2000}")
 _TOP = re.compile(r"top:([1-9]\d{0,3})")
 
 
@@ -95,6 +97,10 @@ class Settings(BaseSettings):
     host: str = Field("127.0.0.1", min_length=1, max_length=253)
     api_port: int = Field(8000, ge=1, le=65535)
     dashboard_port: int = Field(8501, ge=1, le=65535)
+    database_url: SecretStr | None = None
+    database_url_file: Path | None = None
+    database_read_url: SecretStr | None = None
+    database_read_url_file: Path | None = None
     data_dir: Path = _HOME / "data"
     models_dir: Path = _HOME / "models"
     alerts_file: Path = _BASE / "alerts.toml"
@@ -177,7 +183,7 @@ class Settings(BaseSettings):
         value = value.expanduser()
         return value.resolve() if info.field_name == "replay" else (_BASE / value).resolve()
 
-    @field_validator("coingecko_key_file", "api_token_file", "metrics_token_file")
+    @field_validator(*(f"{name}_file" for name in _SECRETS))
     @classmethod
     def _keep_links(cls, value: Path | None) -> Path | None:
         """Take paths from the checkout, if this is one; a link stays one, because it may be changed to another file."""
@@ -189,8 +195,12 @@ class Settings(BaseSettings):
             raise PydanticCustomError("settings.replay_file", "a replay needs a file")
         if self.api_port == self.dashboard_port:
             raise PydanticCustomError("settings.same_port", "one port for two servers", {"port": self.api_port})
-        for name in sorted(_SECRETS):
+        for name in _SECRETS:
             self._secrets(name)
+        for name in ("database_url", "database_read_url"):
+            if not all(map(_DATABASE.fullmatch, self._secrets(name))):
+                variable = f"CRYPTO_{name.upper()}"
+                raise PydanticCustomError("settings.database_url", "no URL of PostgreSQL", {"variable": variable})
         if not self.is_loopback:
             self._check_network_token()
         if self.coingecko_plan in (Plan.DEMO_KEY, Plan.PRO_KEY) and self.source_key is None:
@@ -230,6 +240,16 @@ class Settings(BaseSettings):
         return next(iter(self._secrets("coingecko_key")), None)
 
     @property
+    def store_url(self) -> SecretStr | None:
+        """The URL of a PostgreSQL server that keeps the prices, for the role that writes."""
+        return next(map(SecretStr, self._secrets("database_url")), None)
+
+    @property
+    def store_read_url(self) -> SecretStr | None:
+        """The same for a role that only reads, if there is one."""
+        return next(map(SecretStr, self._secrets("database_read_url")), None)
+
+    @property
     def is_loopback(self) -> bool:
         """Whether API and dashboard can be reached only from this machine."""
         return self.host in _LOOPBACK
@@ -249,6 +269,12 @@ class Settings(BaseSettings):
     def run_dir(self) -> Path:
         """Folder of the health files and the suite's lock."""
         return self.data_dir / "run"
+
+    def for_readers(self) -> Settings:
+        """The same settings for a process that only reads prices: without the writing role, if there is another."""
+        if self.store_read_url is None:
+            return self
+        return self.model_copy(update={"database_url": None, "database_url_file": None})
 
     def environment(self) -> dict[str, str]:
         """The same settings as `CRYPTO_…` variables, for a child process."""
@@ -297,9 +323,6 @@ def all_variables() -> dict[str, str]:
     except UnicodeDecodeError as error:
         raise ConfigurationError(message("settings.env_encoding", reason=error.reason)) from error
     return {name: value for name, value in lines.items() if value is not None} | dict(os.environ)
-
-
-_SECRETS: Final = {"coingecko_key", "api_token", "metrics_token"}
 
 
 def _lines(problems: list[Message]) -> Message:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +16,7 @@ from core.errors import ConfigurationError, DamagedFile, NotReady, WorkspaceMism
 from core.files import read_bytes, read_json, set_aside, write_atomically, write_json
 from core.processes.lifecycle import hold_lock
 from core.settings import Settings, Source
+from core.store_address import ServerAddress, StoreAddress
 from core.times import iso, now_ms
 from core.wording import Message, message
 
@@ -24,10 +25,12 @@ __all__ = [
     "SourceChoice",
     "Workspace",
     "current_workspace",
+    "live_store",
     "open_workspace",
     "publish_source",
     "read_meta",
     "recording_hash",
+    "schema_name",
     "source_choice",
     "workspace_for_step",
 ]
@@ -35,6 +38,7 @@ __all__ = [
 META_FILE: Final = "workspace.json"
 _META_COPY: Final = "workspace-copy.json"
 _META_SCHEMA: Final = 1
+_SCHEMA_OF: Final = {Source.COINGECKO: "live", Source.DEMO: "demo", Source.REPLAY: "replay"}
 
 _log = logging.getLogger(__name__)
 
@@ -50,10 +54,16 @@ class Workspace:
     epoch_ms: int
     seed: int | None = None
     recording: str | None = None
+    server: ServerAddress | None = None
+
+    @property
+    def store(self) -> StoreAddress:
+        """The price store, written by the collector alone: the schema on the server, if there is one, or the file."""
+        return self.server or self.database
 
     @property
     def database(self) -> Path:
-        """The price store, written by the collector alone."""
+        """The file of a price store without a server."""
         return self.root / "crypto.db"
 
     @property
@@ -119,6 +129,7 @@ def open_workspace(settings: Settings, *, meta: dict[str, Any] | None = None) ->
         epoch_ms=int(found["epoch_ms"]),
         seed=found.get("seed"),
         recording=found.get("recording"),
+        server=_server(settings, settings.source, found),
     )
 
 
@@ -179,9 +190,16 @@ def current_workspace(settings: Settings) -> Workspace:
             epoch_ms=int(meta["epoch_ms"]),
             seed=meta.get("seed"),
             recording=meta.get("recording"),
+            server=_server(settings, Source(meta["source"]), meta),
         )
     except (FileNotFoundError, DamagedFile, KeyError, ValueError) as error:
         raise NotReady(message("workspace.source_undecided")) from error
+
+
+def live_store(settings: Settings) -> StoreAddress:
+    """The store of live prices, whether its workspace exists or not."""
+    server = _server(settings, Source.COINGECKO, {"currency": settings.currency})
+    return server or settings.data_dir / "crypto.db"
 
 
 def workspace_for_step(settings: Settings) -> Workspace:
@@ -231,6 +249,19 @@ def recording_hash(path: Path) -> str:
             message("recording.unreadable", path=str(path), reason=error.strerror or str(error))
         ) from error
     return digest.hexdigest()[:16]
+
+
+def schema_name(source: Source, meta: Mapping[str, Any]) -> str:
+    """The schema of a workspace on a server; each simulation and each replay has its own, from its first moment on."""
+    parts = [_SCHEMA_OF[source], str(meta["currency"])]
+    if source is not Source.COINGECKO:
+        parts.append(str(int(meta["epoch_ms"])))
+    return "_".join(parts)
+
+
+def _server(settings: Settings, source: Source, meta: Mapping[str, Any]) -> ServerAddress | None:
+    url = settings.store_url or settings.store_read_url
+    return None if url is None else ServerAddress(url, schema_name(source, meta), settings.store_read_url)
 
 
 def _repair_meta(folder: Path, meta: dict[str, Any]) -> None:

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import Final
 
-from core.errors import ConfigurationError, DamagedFile, StorageProblem, message_of
-from core.price_store import PriceWriter
+from core.errors import ConfigurationError, DamagedFile, StandingBy, StorageProblem, message_of
+from core.price_store import PriceWriter, open_writer
 from core.processes.command_line import CommandLine, run_command
 from core.processes.health_schema import COLLECTOR, CollectorProgress, ProcessState
 from core.processes.heartbeat import PATIENCE_S, Heartbeat
@@ -75,7 +75,7 @@ def once(settings: Settings, stop: threading.Event) -> int:
         health = stack.enter_context(Heartbeat(settings.run_dir, COLLECTOR))
         api = _open_api(settings, stop, stack)
         try:
-            writer = stack.enter_context(PriceWriter(open_workspace(settings).database))
+            writer = stack.enter_context(open_writer(open_workspace(settings).store))
             collector = _resume(settings, writer, api)
         except (OSError, StorageProblem, DamagedFile) as error:
             return _say(message("extract.store_closed", reason=message_of(error)), failed=True)
@@ -110,13 +110,12 @@ def _open_collector(
     while not stop.is_set():
         attempt = ExitStack()
         try:
-            writer = attempt.enter_context(PriceWriter(open_workspace(settings).database))
+            writer = attempt.enter_context(open_writer(open_workspace(settings).store))
             collector = _resume(settings, writer, api)
         except (OSError, StorageProblem, DamagedFile) as error:
             attempt.close()
             health.error(error)
-            said = message("collector.store_closed", reason=message_of(error))
-            health.state(ProcessState.STORAGE_REFUSED, CollectorProgress(message=said))
+            health.state(*_closed(error))
             if not complained:
                 _log.error("cannot open the price store: %s; trying every %.0f s", error, _DISK_RETRY_S)
             complained = True
@@ -131,6 +130,14 @@ def _open_collector(
                 health.damaged([writer.set_aside_as.name])
             return collector
     return None
+
+
+def _closed(error: Exception) -> tuple[ProcessState, CollectorProgress]:
+    """What the health file says while the store cannot be opened."""
+    if isinstance(error, StandingBy):
+        return ProcessState.STANDING_BY, CollectorProgress(message=message("collector.standing_by"))
+    said = message("collector.store_closed", reason=message_of(error))
+    return ProcessState.STORAGE_REFUSED, CollectorProgress(message=said)
 
 
 def _resume(settings: Settings, writer: PriceWriter, api: CoinGecko) -> Collector:
@@ -149,7 +156,7 @@ class _HealthReporter:
         self._health = health
         self._state: ProcessState | None = None
         self._error: Exception | None = None
-        self._trouble: str | None = None
+        self._trouble: Message | str | None = None
 
     def report(self, collector: Collector) -> None:
         """Tell the health file what is new."""

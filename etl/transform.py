@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import pyarrow as pa
 
-from core.price_store import PriceReader
+from core.price_store import PriceReader, open_reader
 from core.processes.command_line import CommandLine, run_command
 from core.publishing.publisher import Publisher
 from core.settings import Settings
@@ -40,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _transform(settings: Settings, _given: Namespace) -> int:
     workspace, now = workspace_for_step(settings), now_ms()
-    with workspace.hold_pipeline(), PriceReader(workspace.database) as prices:
+    with workspace.hold_pipeline(), open_reader(workspace.store) as prices:
         publisher = Publisher(workspace.processed)
         new = NewRows(publisher, "features", "ts", now)
         new.add(_features_of(prices, now, settings.train_days))

@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 
 from core.errors import BadInput
 from core.forecast_schema import FORECAST_SCHEMA, HORIZONS_MIN, LOGGED_COLUMNS
-from core.price_store import PriceReader
+from core.price_store import PriceReader, open_reader
 from core.processes.command_line import CommandLine, run_command
 from core.processes.lifecycle import lower_priority
 from core.settings import Settings
@@ -87,7 +87,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _backtest_into(settings: Settings, given: Namespace) -> int:
     lower_priority()
     workspace = workspace_for_step(settings)
-    with PriceReader(workspace.database) as prices:
+    with open_reader(workspace.store) as prices:
         recording = _stored_prices(prices, now_ms() - _DAYS * DAY_MS)
     if not recording:
         raise BadInput(message("backtest.too_young"))

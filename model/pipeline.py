@@ -71,7 +71,7 @@ class Pipeline:
     def run(self, stop: threading.Event) -> None:
         """Run cycles until `stop`, when they are due; a long cycle shortens the pause and never overlaps the next."""
         schedule = CycleSchedule(self.session.settings.interval)
-        with closing(PollWatch(self.session.workspace.database)) as polls:
+        with closing(PollWatch(self.session.workspace.store)) as polls:
             while not stop.is_set():
                 schedule.begin(polls.newest())
                 schedule.end(complete=self.cycle(now_ms()))

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from core.accuracy.scores import MetricsBlock
 from core.accuracy.summary import summarise
-from core.price_store import PriceReader
+from core.price_store import open_reader
 from core.processes.command_line import CommandLine, run_command
 from core.publishing.publisher import Publisher
 from core.settings import Settings
@@ -26,7 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _score_once(settings: Settings, _given: Namespace) -> int:
     workspace = workspace_for_step(settings)
-    with PriceReader(workspace.database) as prices, workspace.hold_pipeline():
+    with open_reader(workspace.store) as prices, workspace.hold_pipeline():
         scorer = LiveScorer(Publisher(workspace.processed))
         rows = scorer.step(prices)
     print(_report(summarise(rows), scorer.pending))  # noqa: T201 - the answer to the person who asked

@@ -71,13 +71,13 @@ def simulator(settings: Settings, workspace: Workspace, port: int) -> ChildSpec:
 
 
 def collector(settings: Settings) -> ChildSpec:
-    """The collector, the only process that requests prices and writes crypto.db."""
+    """The collector, the only process that requests prices and writes the price store."""
     return _spec("collector", ("etl.extract",), settings)
 
 
 def pipeline(settings: Settings) -> ChildSpec:
     """The pipeline: features, training, forecasts and scores, without pandas."""
-    spec = _spec("pipeline", ("model.pipeline",), settings)
+    spec = _spec("pipeline", ("model.pipeline",), settings.for_readers())
     return replace(spec, environment={**spec.environment, HIDDEN_VARIABLE: "pandas"})
 
 
@@ -95,7 +95,7 @@ def _dashboard_hosts(settings: Settings) -> tuple[str, ...]:
 
 
 def _reader_settings(settings: Settings) -> Settings:
-    return settings.model_copy(update={"source": Source.AUTO})
+    return settings.for_readers().model_copy(update={"source": Source.AUTO})
 
 
 def _spec(name: str, arguments: tuple[str, ...] | list[str], settings: Settings) -> ChildSpec:

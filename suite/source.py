@@ -10,10 +10,11 @@ from typing import Final
 import requests
 
 from core.coingecko import user_agent
-from core.errors import DamagedFile, NotReady
-from core.price_store import PriceReader
+from core.errors import DamagedFile, NotReady, OutOfReach
+from core.price_store import open_reader
 from core.settings import Plan, Settings, Source
 from core.wording import Message, message
+from core.workspace import live_store
 
 __all__ = [
     "BACK_NOTICE",
@@ -130,11 +131,11 @@ class FallbackWatch:
 
 
 def _has_live_prices(settings: Settings) -> bool:
-    """Whether live prices were ever stored; a damaged store counts, because it held some."""
+    """Whether live prices were ever stored; a damaged store or one out of reach counts, because it may hold some."""
     try:
-        with PriceReader(settings.data_dir / "crypto.db") as reader:
+        with open_reader(live_store(settings)) as reader:
             return bool(reader.latest())
+    except (DamagedFile, OutOfReach):
+        return True
     except NotReady:
         return False
-    except DamagedFile:
-        return True

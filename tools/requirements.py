@@ -1,7 +1,7 @@
 """Write the requirement files that follow from pyproject.toml: `python -m tools.requirements [--lock]`.
 
-requirements.txt and requirements-dev.txt repeat its lists for `pip install -r`. With `--lock`, uv resolves them again
-and writes the exact versions with hashes; that asks the package index.
+requirements.txt, requirements-postgres.txt and requirements-dev.txt repeat its lists for `pip install -r`. With
+`--lock`, uv resolves the first and the last again and writes the exact versions with hashes; that asks the index.
 """
 
 from __future__ import annotations
@@ -10,13 +10,14 @@ import argparse
 import subprocess
 import tomllib
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 __all__ = ["PROJECT", "declared", "main", "requirement_files"]
 
 PROJECT: Final = Path(__file__).resolve().parent.parent
 _HEADER: Final = "# Written by `python -m tools.requirements` from pyproject.toml: make changes there."
 _RESOLVE: Final = ("uv", "pip", "compile", "--quiet", "--universal", "--python-version", "3.11")
+_LOCKED: Final = ("requirements.txt", "requirements-dev.txt")
 _FORMAT: Final = ("--generate-hashes", "--no-header")
 
 
@@ -26,17 +27,23 @@ def declared() -> tuple[list[str], list[str], list[str]]:
     Returns:
         Those of the product, those of its extras, and those of the development group.
     """
-    project = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))
+    project = _project()
     extras = [line for lines in project["project"]["optional-dependencies"].values() for line in lines]
     return project["project"]["dependencies"], extras, project["dependency-groups"]["dev"]
+
+
+def _project() -> dict[str, Any]:
+    return tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))
 
 
 def requirement_files() -> dict[str, str]:
     """Text of each requirement file, by its name."""
     product, extras, development = declared()
+    postgres = _project()["project"]["optional-dependencies"]["postgres"]
     return {
         "requirements.txt": "\n".join([_HEADER, *product, ""]),
         "requirements-dev.txt": "\n".join([_HEADER, "-r requirements.txt", *extras, *development, ""]),
+        "requirements-postgres.txt": "\n".join([_HEADER, *postgres, ""]),
     }
 
 
@@ -48,7 +55,7 @@ def main(arguments: list[str] | None = None) -> None:
     given = parser.parse_args(arguments)
     for name, text in requirement_files().items():
         (PROJECT / name).write_text(text, encoding="utf-8")
-        if given.lock:
+        if given.lock and name in _LOCKED:
             lock = Path(name).with_suffix(".lock").name
             command = [*_RESOLVE, *_FORMAT, *(["--upgrade"] if given.upgrade else []), name, "--output-file", lock]
             subprocess.run(command, cwd=PROJECT, check=True)  # noqa: S603 - a fixed command

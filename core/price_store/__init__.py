@@ -1,7 +1,7 @@
-"""The price store: one writer (the collector) and any number of readers.
+"""The price store: one writer (the collector) and any number of readers, in SQLite or on a PostgreSQL server.
 
-SQLite in WAL mode. The only writing connection is also the only one that checkpoints, so the data race between two
-writers that SQLite fixed in 3.51.3 cannot occur with older releases either.
+`open_writer`, `open_reader` and `open_pool` take the address of a workspace's store and give what `protocols`
+describes; nothing above them knows which of the two it is.
 """
 
 from __future__ import annotations
@@ -9,10 +9,22 @@ from __future__ import annotations
 import sqlite3
 from typing import Final
 
-from core.price_store.rows import Coin, Price
-from core.price_store.sqlite.reader import PriceReader
-from core.price_store.sqlite.writer import FUTURE_TOLERANCE_MS, PriceWriter
+from core.price_store.opening import open_pool, open_reader, open_writer
+from core.price_store.protocols import PricePool, PriceReader, PriceWriter
+from core.price_store.rows import FUTURE_TOLERANCE_MS, Coin, Price, StoreInfo
 
-__all__ = ["FUTURE_TOLERANCE_MS", "SQLITE_VERSION", "Coin", "Price", "PriceReader", "PriceWriter"]
+__all__ = [
+    "FUTURE_TOLERANCE_MS",
+    "SQLITE_VERSION",
+    "Coin",
+    "Price",
+    "PricePool",
+    "PriceReader",
+    "PriceWriter",
+    "StoreInfo",
+    "open_pool",
+    "open_reader",
+    "open_writer",
+]
 
 SQLITE_VERSION: Final = sqlite3.sqlite_version

@@ -45,6 +45,7 @@ class CommandLine(argparse.ArgumentParser):
             allow_abbrev=False,
             **settings,
         )
+        self._positionals.title = say(wording.message("command.group.arguments"))
         self._optionals.title = say(wording.message("command.group.options"))
 
     def options(self, title: str | None = None) -> Callable[..., argparse.Action]:

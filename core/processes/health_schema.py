@@ -51,6 +51,7 @@ class ProcessState(StrEnum):
     WAITING_FOR_PRICES = "waiting_for_prices"
     CYCLING = "cycling"
     STORAGE_REFUSED = "storage_refused"
+    STANDING_BY = "standing_by"
     RESTARTING = "restarting"
     STOPPING = "stopping"
     STOPPED = "stopped"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from core.errors import UnknownCoin
@@ -20,28 +20,27 @@ _CHANGES: Final = ((HOUR_MS, 5 * MINUTE_MS), (DAY_MS, 15 * MINUTE_MS))
 
 def quotes(prices: PriceReader) -> list[Quote]:
     """All coins by rank with their newest price and its changes over an hour and a day."""
-    latest = prices.latest()
+    latest, coins = prices.latest(), prices.coins()
+    changes = {span_ms: _changes(prices, latest, span_ms, near_ms) for span_ms, near_ms in _CHANGES}
     result = []
-    for coin in prices.coins():
+    for coin in coins:
         newest = latest.get(coin.id)
         if newest is None:
             result.append(Quote(coin.id, coin.symbol, coin.name, coin.rank, None, None, None))
             continue
-        change_1h, change_24h = (_change(prices, newest, span_ms, near_ms) for span_ms, near_ms in _CHANGES)
+        change_1h, change_24h = (changes[span_ms].get(coin.id) for span_ms, _ in _CHANGES)
         result.append(
             Quote(coin.id, coin.symbol, coin.name, coin.rank, newest.price, change_24h, newest.ts_ms, change_1h)
         )
     return result
 
 
-def _change(prices: PriceReader, newest: Price, span_ms: int, tolerance_ms: int) -> float | None:
-    """Change in percent against the price nearest to `span_ms` before; None if none is within the tolerance of it."""
-    target_ms = newest.ts_ms - span_ms
-    near = prices.range(newest.coin_id, target_ms - tolerance_ms, target_ms + tolerance_ms)
-    if not near:
-        return None
-    _, before = min(near, key=lambda row: abs(row[0] - target_ms))
-    return 100.0 * (newest.price / before - 1.0)
+def _changes(prices: PriceReader, latest: Mapping[str, Price], span_ms: int, tolerance_ms: int) -> dict[str, float]:
+    """Changes in percent against the prices nearest to `span_ms` before; of coins with one within the tolerance."""
+    moments = [(coin_id, newest.ts_ms - span_ms) for coin_id, newest in latest.items()]
+    found = prices.nearest(moments, tolerance_ms)
+    pairs = zip(latest.items(), found, strict=True)
+    return {coin_id: 100.0 * (newest.price / before[1] - 1.0) for (coin_id, newest), before in pairs if before}
 
 
 def nearest_coins(wanted: str, coins: Sequence[Coin | Quote]) -> list[str]:

@@ -11,10 +11,10 @@ from typing import Any, TypeVar
 
 from core.errors import ConfigurationError, DamagedFile, NotReady
 from core.files import file_stamp
-from core.price_store import PriceReader
-from core.price_store.sqlite.pool import PricePool
+from core.price_store import PricePool, PriceReader, StoreInfo, open_pool
 from core.publishing.manifest import MANIFEST, Manifest, ManifestReader
 from core.settings import Settings
+from core.store_address import StoreAddress
 from core.workspace import META_FILE, Workspace, current_workspace
 
 __all__ = ["PublishedData"]
@@ -28,8 +28,8 @@ class PublishedData:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._token = secrets.token_hex(4)
-        self._pool = PricePool()
-        weakref.finalize(self, self._pool.close)
+        self._pools: dict[StoreAddress, PricePool] = {}
+        weakref.finalize(self, _close, self._pools)
         self._workspace: tuple[object, Workspace] | None = None
         self._manifests: dict[Path, ManifestReader] = {}
         self._cache: dict[str, tuple[object, Any]] = {}
@@ -48,7 +48,7 @@ class PublishedData:
 
     def close(self) -> None:
         """Close idle database connections; the data can be read again."""
-        self._pool.close()
+        _close(self._pools)
 
     def version(self) -> str:
         """A token that changes with each commit to the prices and each publication; costs microseconds.
@@ -68,7 +68,7 @@ class PublishedData:
             NotReady: no prices are stored yet.
             DamagedFile: the price store cannot be read.
         """
-        numbers = self._pool.version(self.workspace().database)
+        numbers = self._pool().version()
         return "-".join([self._token, *(f"{number:x}" for number in numbers)])
 
     def publication_version(self) -> str:
@@ -87,7 +87,21 @@ class PublishedData:
             NotReady: no prices are stored yet.
             DamagedFile: the price store cannot be read.
         """
-        return self._pool.borrow(self.workspace().database)
+        return self._pool().borrow()
+
+    def store_info(self) -> StoreInfo:
+        """Name, size and age of the price store.
+
+        Raises:
+            NotReady: the suite has not decided on a source yet.
+        """
+        return self._pool().info()
+
+    def _pool(self) -> PricePool:
+        address = self.workspace().store
+        if (pool := self._pools.get(address)) is None:
+            pool = self._pools.setdefault(address, open_pool(address))
+        return pool
 
     def manifest(self) -> tuple[Path, Manifest]:
         """The folder of the published files, and the manifest that names them.
@@ -114,3 +128,8 @@ class PublishedData:
 
 def _workspace_stamp(workspace: Workspace) -> tuple[int, int, int]:
     return file_stamp(workspace.root / META_FILE)
+
+
+def _close(pools: dict[StoreAddress, PricePool]) -> None:
+    for pool in list(pools.values()):
+        pool.close()

@@ -35,7 +35,6 @@ from core.times import MINUTE_MS
 __all__ = [
     "backtest_rows",
     "condensed_scores",
-    "database_info",
     "forecast_views",
     "join_outcomes",
     "log_part",
@@ -185,14 +184,6 @@ def table_info(folder: Path, name: str, files: Sequence[tuple[str, int]]) -> Fil
     return FileInfo(
         name, len(files), sum(rows for _, rows in files), sum(size for *_, size in stamps), updated_ms or None
     )
-
-
-def database_info(path: Path, rows: int | None) -> FileInfo:
-    """Size and age of the price store; `rows` is the number of prices that the collector counts."""
-    files = [path, path.with_name(path.name + "-wal")]
-    size = sum(file.stat().st_size for file in files if file.exists())
-    updated_ms = max(file_stamp(file)[1] for file in files) // 1_000_000
-    return FileInfo("crypto.db", 1, rows, size, updated_ms or None)
 
 
 def _milliseconds(time: datetime) -> int:

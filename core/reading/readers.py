@@ -24,7 +24,6 @@ from core.reading.published import PublishedData
 from core.reading.queries import (
     backtest_rows,
     condensed_scores,
-    database_info,
     join_outcomes,
     log_rows,
     nearest_forecast,
@@ -259,7 +258,8 @@ class Readers(PublishedData):
         Raises:
             NotReady: the suite has not decided on a source yet.
         """
-        infos = [database_info(self.workspace().database, self._price_count())]
+        store = self.store_info()
+        infos = [FileInfo(store.name, 1, self._price_count(), store.size_bytes, store.updated_ms)]
         try:
             folder, manifest = self.manifest()
         except NotReady:

@@ -9,7 +9,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final
 
-from core.errors import ConfigurationError, DamagedFile, NotReady
+from core.errors import ConfigurationError, DamagedFile, NotReady, OutOfReach
 from core.files import refuses_writing
 from core.processes.health_schema import (
     ALERTS,
@@ -208,6 +208,8 @@ def _damaged(writers: Iterable[Health[Any]]) -> list[Message]:
 def _newest_price(readers: Readers) -> tuple[int | None, list[Message]]:
     try:
         times = [quote.updated_ms for quote in readers.quotes() if quote.updated_ms is not None]
+    except OutOfReach:
+        return None, [message("problem.prices_out_of_reach")]
     except NotReady:
         return None, []
     except DamagedFile as error:

@@ -10,7 +10,7 @@ from typing import Any, Final
 import pyarrow as pa
 
 from core.forecast_schema import QUANTILE_COLUMNS
-from core.price_store import Coin, PriceReader
+from core.price_store import Coin
 from core.reading.growing_tables import GrowingTable
 from core.reading.readers import Readers
 from core.times import FOREVER_MS
@@ -119,7 +119,7 @@ def count_rows(readers: Readers, selection: Selection) -> int:
     ids = [coin.id for coin in selection.coins]
     match selection.kind:
         case Kind.PRICES:
-            with PriceReader(readers.workspace().database) as prices:
+            with readers.prices() as prices:
                 return sum(prices.count(coin, selection.start_ms, selection.end_ms) for coin in ids)
         case Kind.PAST:
             return _log(readers).count(ids, selection.start_ms, selection.end_ms)

@@ -58,7 +58,7 @@ class Collector:
         self._start_check()
 
     def turn(self) -> float:
-        """Make at most one call; return the seconds until the next turn.
+        """Make at most one call, none while another collector writes; return the seconds until the next turn.
 
         Raises:
             ConfigurationError: the source insists that key, plan or currency are wrong.
@@ -66,6 +66,8 @@ class Collector:
         if self.context.buffer.database_reset:
             self._refill()
         now = self.context.calls.now()
+        if self.context.buffer.standing_by:
+            return self._chores(now)
         poll_in = max(self.polls.next_at - now, self.context.calls.budget.delay_s())
         if poll_in <= 0:
             self.polls.step()
@@ -130,7 +132,7 @@ class Collector:
     def _thin(self, newest_ms: int) -> None:
         if not self._retention.step(newest_ms):
             self._chores_at = self.context.calls.now() + _CHORES_EVERY_S
-            self._writer.checkpoint()
+            self._writer.maintain()
 
     def _refill(self) -> None:
         """Fill the new, empty database after the old one was damaged."""

@@ -58,6 +58,8 @@ def collector_progress(collector: Collector) -> tuple[ProcessState, CollectorPro
         polls=dict(polls.outcomes),
         recent_calls_minute=tuple(polls.calls_minute),
     )
+    if context.buffer.standing_by:
+        return ProcessState.STANDING_BY, progress
     if context.buffer.storage_error:
         return ProcessState.STORAGE_REFUSED, progress
     return ProcessState.WAITING if reason else ProcessState.COLLECTING, progress
@@ -91,6 +93,8 @@ def _failure(error: ForecastingError) -> Message:
 
 def _sentence(collector: Collector, delay_s: float, reason: Message | None, cadence_s: float) -> Message:
     context = collector.context
+    if context.buffer.standing_by:
+        return message("collector.standing_by")
     if context.buffer.storage_error:
         return message("collector.unsaved", reason=context.buffer.storage_error, waiting=context.buffer.waiting)
     if reason:

@@ -6,8 +6,9 @@ import logging
 from collections.abc import Callable, Iterable
 from typing import Final
 
-from core.errors import DamagedFile, NotReady, StorageProblem
+from core.errors import DamagedFile, ForecastingError, NotReady, StandingBy, StorageProblem
 from core.price_store import Coin, Price, PriceWriter
+from core.wording import Message
 
 __all__ = ["WriteBuffer"]
 
@@ -19,8 +20,9 @@ _log = logging.getLogger(__name__)
 class WriteBuffer:
     """Gathers prices, coins and state, and stores them as soon as the disk takes them (`stored`: how many prices).
 
-    `storage_error` says why the disk refuses now, or is None. `database_reset` becomes True when a damaged database was
-    replaced by an empty one, so that everything must be fetched again. No method raises for what a disk does.
+    `storage_error` says why the store refuses now, or is None; `standing_by` is True while another collector writes.
+    `database_reset` becomes True when a damaged database was replaced by an empty one, so that everything must be
+    fetched again. No method raises for what a disk or a server does.
     """
 
     def __init__(self, writer: PriceWriter) -> None:
@@ -33,7 +35,8 @@ class WriteBuffer:
         self._tracked: tuple[str, ...] | None = None
         self._clock_ms = 0
         self.stored = 0
-        self.storage_error: str | None = None
+        self.storage_error: Message | str | None = None
+        self.standing_by = False
         self.database_reset = False
         self._broken = False
 
@@ -92,15 +95,15 @@ class WriteBuffer:
         try:
             action()
         except (StorageProblem, NotReady) as error:
-            self._report(str(error))
+            self._report(error)
             return False
         except DamagedFile as error:
-            self._report(str(error))
+            self._report(error)
             self._renew()
             return False
         if self.storage_error is not None:
             _log.info("storing prices again")
-        self.storage_error = None
+        self.storage_error, self.standing_by = None, False
         return True
 
     def _write(self) -> None:
@@ -128,12 +131,12 @@ class WriteBuffer:
         try:
             self._writer.renew()
         except (StorageProblem, DamagedFile) as error:
-            self._report(str(error))
+            self._report(error)
             return
         self._broken, self.storage_error = False, None
         self._coins, self._known, self.database_reset = {**self._known, **self._coins}, {}, True
 
-    def _report(self, trouble: str) -> None:
+    def _report(self, error: ForecastingError) -> None:
         if self.storage_error is None:
-            _log.error("cannot store: %s; keeping prices in memory", trouble)
-        self.storage_error = trouble
+            _log.error("cannot store: %s; keeping prices in memory", error)
+        self.storage_error, self.standing_by = error.message, isinstance(error, StandingBy)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 import numpy as np
@@ -46,11 +46,15 @@ class PriceFeed:
         """Pass on the new prices of all tracked coins; return their number."""
         coins = prices.coins()
         self._forget({coin.id for coin in coins})
-        return sum(self._pull_coin(prices, coin, now_ms) for coin in coins)
+        known = [coin.id for coin in coins if self._revision.get(coin.id) == coin.revision]
+        added = prices.since({coin_id: self._seen.get(coin_id, 0) + 1 for coin_id in known})
+        return sum(self._pull_coin(prices, coin, added, now_ms) for coin in coins)
 
-    def _pull_coin(self, prices: PriceReader, coin: Coin, now_ms: int) -> int:
+    def _pull_coin(
+        self, prices: PriceReader, coin: Coin, added: Mapping[str, list[tuple[int, float]]], now_ms: int
+    ) -> int:
         if self._revision.get(coin.id) == coin.revision:
-            rows = prices.range(coin.id, self._seen.get(coin.id, 0) + 1)
+            rows = added.get(coin.id, [])
             if rows:
                 self._grid.observe(coin.id, *_columns(rows))
         else:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from core.errors import ForecastingError
+from core.price_store import open_pool
 from core.price_store.rows import POLLED
-from core.price_store.sqlite.pool import PricePool
+from core.store_address import StoreAddress
 
 __all__ = ["PollWatch"]
 
@@ -14,9 +13,8 @@ __all__ = ["PollWatch"]
 class PollWatch:
     """Names the newest complete poll in a price store; reads the store only after a commit."""
 
-    def __init__(self, database: Path) -> None:
-        self._database = database
-        self._pool = PricePool()
+    def __init__(self, store: StoreAddress) -> None:
+        self._pool = open_pool(store)
         self._version: tuple[int, int] | None = None
         self._poll: str | None = None
 
@@ -26,9 +24,9 @@ class PollWatch:
         A store that cannot be read shows no poll: the cycle that reads it next reports why.
         """
         try:
-            version = self._pool.version(self._database)
+            version = self._pool.version()
             if version != self._version:
-                with self._pool.borrow(self._database) as prices:
+                with self._pool.borrow() as prices:
                     self._poll = prices.meta().get(POLLED)
                 self._version = version
         except ForecastingError:

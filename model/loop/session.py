@@ -11,7 +11,7 @@ from typing import Any, Final
 import pyarrow as pa
 
 from core.errors import NotReady
-from core.price_store import PriceReader
+from core.price_store import PriceReader, open_reader
 from core.publishing.publisher import Publisher
 from core.settings import Settings, Source
 from core.times import now_ms
@@ -111,7 +111,7 @@ class Session:
     def _open_prices(self) -> PriceReader:
         if self._prices is None or not self._prices.is_current():
             self.close()
-            self._prices = PriceReader(self.workspace.database)
+            self._prices = open_reader(self.workspace.store)
             self.feed.begin_again()
         return self._prices
 

@@ -19,7 +19,7 @@ from typing import Any, Final
 import pytest
 
 from alerts.store import AlertStore, DeliveryState
-from core.price_store import Price, PriceWriter
+from core.price_store import Price, open_writer
 from core.processes.health_schema import ALERTS, ProcessState
 from core.processes.heartbeat import read_health
 from core.settings import PROJECT
@@ -50,7 +50,7 @@ def sample(tmp_path: Path) -> SampleWorkspace:
     """A workspace with one price of each coin, a day old, so that many can follow."""
     made = SampleWorkspace.make(tmp_path / "data", alerts_file=tmp_path / "alerts.toml")
     made.now -= 96 * HOUR_MS
-    with PriceWriter(made.workspace.database) as writer:
+    with open_writer(made.workspace.database) as writer:
         writer.update_coins(made.coins)
         writer.track(COINS)
         writer.store(Price(coin, made.now, 100.0, fetched_ms=made.now) for coin in COINS)
@@ -112,7 +112,7 @@ def stored(store: AlertStore) -> list[Due]:
 
 def grow(sample: SampleWorkspace, ticks: dict[str, list[tuple[int, float]]], chance: random.Random, count: int) -> None:
     """Store some more prices of each coin, a batch at a time as a poll does."""
-    with PriceWriter(sample.workspace.database) as writer:
+    with open_writer(sample.workspace.database) as writer:
         for _ in range(count):
             for coin, rows in ticks.items():
                 at, price = rows[-1]

@@ -17,7 +17,7 @@ from alerts.rules.toml_file import parse_alerts
 from alerts.store import AlertStore
 from alerts.watch import Watch
 from core.errors import StorageProblem
-from core.price_store import Price, PriceWriter
+from core.price_store import Price, open_writer
 from core.reading.published import PublishedData
 from core.reading.readers import Readers
 from core.times import HOUR_MS, MINUTE_MS, now_ms, to_datetime
@@ -66,7 +66,7 @@ def watch(sample: SampleWorkspace, store: AlertStore) -> Callable[[str], Watch]:
 
 def put(sample: SampleWorkspace, *prices: float, coin: str = "bitcoin", step_ms: int = 30_000) -> None:
     """Store these prices of a coin, one after another, from the newest on."""
-    with PriceWriter(sample.workspace.database) as writer:
+    with open_writer(sample.workspace.database) as writer:
         for price in prices:
             sample.now += step_ms
             writer.store([Price(coin, sample.now, price, fetched_ms=now_ms())])

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 from fastapi.testclient import TestClient
 
-from core.price_store import Price, PriceWriter
+from core.price_store import Price, open_writer
 from core.times import HOUR_MS, iso
 from tests.support.workspace import SampleWorkspace
 
@@ -59,7 +59,7 @@ def test_a_tag_changes_with_the_body_alone(
     sample.fill()
     client = make_client(sample.settings)
     first = client.get(address)
-    with PriceWriter(sample.workspace.database) as writer:
+    with open_writer(sample.workspace.database) as writer:
         writer.store([Price("bitcoin", sample.now + 1000, 5.0)])
     priced = client.get(address)
     assert (priced.headers["etag"] != first.headers["etag"]) is (priced.content != first.content) is by_prices
@@ -101,7 +101,7 @@ def test_a_tag_from_before_a_restart_does_not_match(sample: SampleWorkspace, mak
     """After a restart commits are counted from zero; an old tag must not match by chance."""
     sample.fill()
     tag = make_client(sample.settings).get("/moedas").headers["etag"]
-    with PriceWriter(sample.workspace.database) as writer:
+    with open_writer(sample.workspace.database) as writer:
         writer.store([Price("bitcoin", sample.now + 1000, 5.0)])
     answer = make_client(sample.settings).get("/moedas", headers={"If-None-Match": tag})
     assert answer.status_code == 200

@@ -8,7 +8,8 @@ from collections.abc import Callable
 
 from fastapi.testclient import TestClient
 
-from core.price_store import Price, PriceWriter
+from core.price_store import Price
+from core.price_store.sqlite.writer import SqliteWriter
 from core.publishing.parquet import sorted_by
 from tests.support.workspace import SampleWorkspace
 
@@ -43,7 +44,7 @@ def test_eight_readers_beside_two_writers(sample: SampleWorkspace, make_client: 
     readers = [threading.Thread(target=read, args=(address,)) for address in ADDRESSES]
     for reader in readers:
         reader.start()
-    with PriceWriter(sample.workspace.database) as writer:
+    with SqliteWriter(sample.workspace.database) as writer:
         for step in range(1, 31):
             now = sample.now + step * 100
             writer.store([Price(coin.id, now, sample.price(coin, now)) for coin in sample.coins])

@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from core.forecast_schema import HORIZONS_MIN, QUANTILE_COLUMNS
-from core.price_store import Price, PriceWriter
+from core.price_store import Price, open_writer
 from core.times import DAY_MS, HOUR_MS, MINUTE_MS, iso, parse_iso
 from tests.support.workspace import COINS, SampleWorkspace, forecast_rows
 
@@ -138,7 +138,7 @@ def test_intervals_agree_with_plain_loops(sample: SampleWorkspace, make_client: 
     times = [
         sample.now - offset for offset in (3 * DAY_MS, 3 * DAY_MS - 1, 2 * HOUR_MS, 95 * MINUTE_MS, 94 * MINUTE_MS)
     ]
-    with PriceWriter(sample.workspace.database) as writer:
+    with open_writer(sample.workspace.database) as writer:
         writer.store(Price("bitcoin", time_ms, 100.0 + place) for place, time_ms in enumerate(times))
     client = make_client(sample.settings)
     prices = client.get("/historico/btc?ordem=asc&tempo=unix").json()

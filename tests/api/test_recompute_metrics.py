@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from core.price_store import PriceReader
+from core.price_store import open_reader
 from core.settings import PROJECT
 from core.times import HOUR_MS
 from model.scoring.live_scorer import LiveScorer
@@ -24,7 +24,7 @@ def test_the_notebook_finds_the_published_metrics(sample: SampleWorkspace, serve
     """Its cells, run one after another against a server, give the scores that the pipeline published."""
     sample.fill_prices(30)
     sample.publish_log(3)
-    with PriceReader(sample.workspace.database) as prices:
+    with open_reader(sample.workspace.database) as prices:
         scored = LiveScorer(sample.publisher).step(prices)
     assert scored.num_rows > 100
     address = serve(sample.settings)

@@ -13,7 +13,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from core.errors import SourceUnavailable
-from core.price_store import Price, PriceWriter
+from core.price_store import Price, open_writer
 from core.processes.health_schema import COLLECTOR, SIMULATOR, CollectorProgress, ProcessState, SimulatorProgress
 from core.processes.heartbeat import Heartbeat
 from core.settings import Source
@@ -100,7 +100,7 @@ def test_coins_are_listed_before_the_first_forecast_and_before_their_price(
     """A coin without a price has nulls; a forecast is 503 until it is published."""
     client = make_client(sample.settings)
     assert client.get("/moedas").status_code == 503
-    with PriceWriter(sample.workspace.database) as writer:
+    with open_writer(sample.workspace.database) as writer:
         writer.update_coins(COINS[:1])
     (coin,) = client.get("/moedas").json()
     assert (coin["preco_atual"], coin["variacao_24h"], coin["atualizado_em"]) == (None, None, None)
@@ -337,7 +337,7 @@ def test_a_new_price_and_a_new_forecast_are_served_at_once(sample: SampleWorkspa
     sample.fill()
     client = make_client(sample.settings)
     assert client.get("/prever/btc").json()["horario"] == iso(sample.now)
-    with PriceWriter(sample.workspace.database) as writer:
+    with open_writer(sample.workspace.database) as writer:
         writer.store([Price("bitcoin", sample.now + 1000, 12_345.5)])
     assert client.get("/moedas").json()[0]["preco_atual"] == 12_345.5
     sample.publish_forecasts(sample.now + 1000)

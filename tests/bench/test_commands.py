@@ -18,7 +18,7 @@ from bench.market import Market
 from bench.naive_loop import naive_loop_cpu_s
 from bench.soak import slope_per_hour
 from bench.suite_watch import ProcessReading, Reading
-from core.price_store import PriceReader
+from core.price_store import open_reader
 from core.settings import PROJECT
 from core.times import DAY_MS
 
@@ -114,7 +114,7 @@ def test_a_stored_market_holds_evenly_spaced_prices_up_to_its_end(tmp_path: Path
     end_ms = 1_760_000_000_000
     for folder in ("one", "two"):
         Market.stored(tmp_path / folder / "crypto.db", coins=2, rows=100, days=1, end_ms=end_ms, seed=7)
-    with PriceReader(tmp_path / "one" / "crypto.db") as one, PriceReader(tmp_path / "two" / "crypto.db") as two:
+    with open_reader(tmp_path / "one" / "crypto.db") as one, open_reader(tmp_path / "two" / "crypto.db") as two:
         for coin in one.coins():
             rows = one.range(coin.id)
             assert len(rows) == 100

@@ -10,7 +10,7 @@ import pytest
 
 from core.backup import make_backup, restore_backup
 from core.errors import AlreadyRunning, BadInput, NotReady, WorkspaceMismatch
-from core.price_store import Coin, Price, PriceReader, PriceWriter
+from core.price_store import Coin, Price, PriceWriter, open_reader, open_writer
 from core.publishing.publisher import Publisher
 from core.settings import Settings, load_settings
 from core.workspace import open_workspace
@@ -30,7 +30,7 @@ def test_a_backup_during_writes_is_complete_and_restorable(tmp_path: Path) -> No
     """While a writer and a publisher work, the copy has whole tables and a prefix of the prices."""
     source = open_workspace(_settings(tmp_path / "from"))
     stop = threading.Event()
-    with PriceWriter(source.database) as writer:
+    with open_writer(source.database) as writer:
         _fill(writer, 500)
         publisher = Publisher(source.processed)
         publisher.publish({"latest": pa.table({"coin": ["bitcoin"]})})
@@ -48,7 +48,7 @@ def test_a_backup_during_writes_is_complete_and_restorable(tmp_path: Path) -> No
         stop.set()
         thread.join()
     restored = restore_backup(tmp_path / "copy", _settings(tmp_path / "to"))
-    with PriceReader(restored.database) as reader:
+    with open_reader(restored.database) as reader:
         rows = reader.range("bitcoin")
     assert len(rows) >= 500
     assert rows == [(1000 + number, 1.0 + number) for number in range(len(rows))]
@@ -59,7 +59,7 @@ def test_a_backup_during_writes_is_complete_and_restorable(tmp_path: Path) -> No
 def test_a_backup_is_restored_with_its_own_source(tmp_path: Path) -> None:
     """With the source `auto` a simulated workspace is restored as simulated, with its seed."""
     source = open_workspace(_settings(tmp_path / "from", seed=7))
-    with PriceWriter(source.database) as writer:
+    with open_writer(source.database) as writer:
         _fill(writer, 3)
     make_backup(source, tmp_path / "copy")
     restored = restore_backup(tmp_path / "copy", _settings(tmp_path / "to", source="auto"))
@@ -69,7 +69,7 @@ def test_a_backup_is_restored_with_its_own_source(tmp_path: Path) -> None:
 def test_restoring_over_prices_or_into_another_market_is_refused(tmp_path: Path) -> None:
     """Existing prices are not overwritten, and a copy is not restored into a workspace with another seed."""
     source = open_workspace(_settings(tmp_path / "from"))
-    with PriceWriter(source.database) as writer:
+    with open_writer(source.database) as writer:
         _fill(writer, 3)
         make_backup(source, tmp_path / "copy")
         with pytest.raises(AlreadyRunning):

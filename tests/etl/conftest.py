@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from core.price_store import PriceReader, PriceWriter
+from core.price_store import open_reader
+from core.price_store.sqlite.writer import SqliteWriter
 from core.settings import Settings, load_settings
 from core.times import HOUR_MS, now_ms
 from core.workspace import open_workspace
@@ -98,7 +99,7 @@ class World:
         coins = coins_wanted(options.pop("market", "bitcoin,ethereum,dogecoin"))
         self.server = FaultyMarketServer(SimulatedMarket(coins, 0), clock=lambda: self.wall_ms, **options).start()
         self.collector: Collector | None = None
-        self.writer: PriceWriter | None = None
+        self.writer: SqliteWriter | None = None
         self._parts = ExitStack()
 
     def settings(self) -> Settings:
@@ -114,7 +115,7 @@ class World:
         api = CoinGecko(chosen, clock.wall_ms)
         self._parts.callback(api.close)
         database = open_workspace(chosen).database
-        self.writer = self._parts.enter_context(PriceWriter(database, max_checked_bytes=max_checked_bytes))
+        self.writer = self._parts.enter_context(SqliteWriter(database, max_checked_bytes=max_checked_bytes))
         self.collector = Collector(chosen, self.writer, api, clock, random.Random(1))
         return self.collector
 
@@ -142,7 +143,7 @@ class World:
 
     def stored(self, coin_id: str) -> dict[int, float]:
         """Event time → price of one coin, as a reader sees them."""
-        with PriceReader(self.database) as reader:
+        with open_reader(self.database) as reader:
             return dict(reader.range(coin_id))
 
     def asked(self, path: str) -> list[int]:

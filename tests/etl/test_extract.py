@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from core.price_store import PriceReader
+from core.price_store import open_reader
 from core.processes.health_schema import COLLECTOR, ProcessState
 from core.processes.heartbeat import read_health
 from core.settings import PROJECT
@@ -76,7 +76,7 @@ def test_once_makes_one_poll_with_its_history_and_says_so(make_world: Any, run: 
     server = make_world().server
     code, out, err = ends(run("--once", COINGECKO_URL=server.url, COINGECKO_PLAN="local", LOG_LEVEL="ERROR"))
     assert (code, out, err) == (0, "1 de 1 moedas com preço.\n", "")
-    with PriceReader(tmp_path / "data" / "crypto.db") as reader:
+    with open_reader(tmp_path / "data" / "crypto.db") as reader:
         assert len(reader.range("bitcoin")) > 280
     assert [request.path.rpartition("/")[2] for request in server.requests] == ["markets", "market_chart"]
 

@@ -24,7 +24,7 @@ import numpy as np
 import pytest
 
 from core.errors import NotReady
-from core.price_store import PriceReader
+from core.price_store import open_reader
 from core.processes.health_schema import COLLECTOR, CollectorProgress
 from core.processes.heartbeat import Health, read_health
 from core.settings import PROJECT
@@ -111,7 +111,7 @@ class Scene:
     def stored(self) -> dict[str, dict[int, float]]:
         """All stored prices by coin and event time; empty without a database."""
         try:
-            with PriceReader(self.folder / "crypto.db") as reader:
+            with open_reader(self.folder / "crypto.db") as reader:
                 return {coin: dict(reader.range(coin)) for coin in COINS.split(",")}
         except NotReady:
             return {coin: {} for coin in COINS.split(",")}

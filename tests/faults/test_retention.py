@@ -9,7 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from core.price_store import Coin, Price, PriceReader, PriceWriter
+from core.price_store import Coin, Price, PriceReader, open_reader, open_writer
 from core.publishing.manifest import ManifestReader
 from core.publishing.publisher import Publisher
 from core.times import DAY_MS, GRID_STEP_MS, now_ms
@@ -28,17 +28,17 @@ def test_thinning_blocks_neither_polls_nor_readers(tmp_path: Path, tell: Tell) -
     """A poll is stored between any two steps, and readers always see the same price as of each grid point."""
     now = now_ms() // DAY_MS * DAY_MS
     start = now - (KEEP_DAYS + 3) * DAY_MS
-    with PriceWriter(tmp_path / "crypto.db") as writer:
+    with open_writer(tmp_path / "crypto.db") as writer:
         writer.update_coins(Coin(coin, coin[:3], coin) for coin in COINS)
         for coin in COINS:
             times = range(start + 7_000, start + 4 * DAY_MS, STEP_MS)
             writer.store(Price(coin, ts_ms, 1.0 + ts_ms % 977, fetched_ms=ts_ms) for ts_ms in times)
-        with PriceReader(tmp_path / "crypto.db") as reader:
+        with open_reader(tmp_path / "crypto.db") as reader:
             expected = {coin: _as_of_grid(reader, coin, start) for coin in COINS}
         stop, wrong, looks = threading.Event(), [], []
 
         def read() -> None:
-            with PriceReader(tmp_path / "crypto.db") as reader:
+            with open_reader(tmp_path / "crypto.db") as reader:
                 while not stop.is_set():
                     for coin in COINS:
                         if _as_of_grid(reader, coin, start) != expected[coin]:

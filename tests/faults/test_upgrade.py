@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from core.errors import EXIT_CONFIGURATION, EXIT_REFUSED
-from core.price_store import PriceReader, PriceWriter
+from core.price_store import open_reader, open_writer
 from core.price_store.sqlite.schema import SCHEMA_VERSION
 from core.settings import DEFAULT_COINS, PROJECT, Settings
 from etl.local_market.coin_names import coins_wanted
@@ -46,8 +46,8 @@ def slow(step):
         time.sleep(60)
     return run
 core.price_store.sqlite.schema._STEPS = tuple(slow(step) for step in core.price_store.sqlite.schema._STEPS)
-from core.price_store import PriceWriter
-PriceWriter(Path(sys.argv[1]))
+from core.price_store import open_writer
+open_writer(Path(sys.argv[1]))
 """
 
 
@@ -80,12 +80,12 @@ def test_a_migration_that_is_killed_leaves_the_old_database(tmp_path: Path, tell
         assert process.stdout.readline() == "in the middle\n"
         process.kill()
     assert state(path) == before == (0, {"notes"}, ROWS)
-    with PriceWriter(path):
+    with open_writer(path):
         pass
     version, tables, rows = state(path)
     assert (version, rows) == (SCHEMA_VERSION, ROWS)
     assert {"prices", "hourly", "coins", "meta"} <= tables
-    with PriceReader(path) as reader:
+    with open_reader(path) as reader:
         assert reader.coins() == []
     tell("migration killed half-way", 1, 1)
 

@@ -16,7 +16,7 @@ from typing import Final
 
 import core.files
 from core.errors import NotReady
-from core.price_store import Coin, Price, PriceWriter
+from core.price_store import Coin, Price, open_writer
 from core.processes.health_schema import PIPELINE
 from core.processes.heartbeat import Heartbeat
 from core.processes.lifecycle import run_main
@@ -45,7 +45,7 @@ def linger(frame: FrameType, event: str, _: object) -> None:
 def write_prices() -> int:
     """Store one price per coin and step: a day at the first start, and now and then a price that was left out."""
     market = SimulatedMarket(coins_wanted(COINS), 0)
-    with PriceWriter(open_workspace(load_settings()).database) as writer:
+    with open_writer(open_workspace(load_settings()).database) as writer:
         writer.update_coins(Coin(coin.id, coin.symbol, coin.name, rank) for rank, coin in enumerate(market.coins, 1))
         newest = max((price.ts_ms for price in writer.latest().values()), default=EPOCH_MS)
         while True:

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.forecast_schema import ACTIVITY_PERCENTILE, HORIZONS_MIN, QUANTILE_COLUMNS, REACH_COLUMNS
-from core.price_store import Coin, Price, PriceWriter
+from core.price_store import Coin, Price, open_writer
 from etl.recordings.recording import read_recording
 from model import backtest
 from model.backtesting.forecast_frames import with_outcomes
@@ -140,7 +140,7 @@ def test_csv_and_the_projects_own_folder_read_alike(tmp_path: Path) -> None:
     )
     folder = tmp_path / "data"
     folder.mkdir()
-    with PriceWriter(folder / "crypto.db") as writer:
+    with open_writer(folder / "crypto.db") as writer:
         coins = sorted(set(frame["coin"]))
         writer.update_coins([Coin(coin, coin, coin, None, 0, 0) for coin in coins])
         writer.track(coins)

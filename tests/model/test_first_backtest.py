@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from core.forecast_schema import HORIZONS_MIN
-from core.price_store import Coin, Price, PriceWriter
+from core.price_store import Coin, Price, open_writer
 from core.processes.health_schema import COLLECTOR, CollectorProgress, ProcessState
 from core.processes.heartbeat import Heartbeat
 from core.reading.readers import Readers
@@ -41,7 +41,7 @@ def test_the_pipeline_runs_it_once_when_the_back_fill_is_complete(tmp_path: Path
     """It waits for the back-fill, publishes its scores separately from the live ones, and runs only once."""
     settings = load_settings(source="demo", data_dir=tmp_path / "data", models_dir=tmp_path / "models")
     now = now_ms()
-    with PriceWriter(open_workspace(settings).database) as writer:
+    with open_writer(open_workspace(settings).database) as writer:
         writer.update_coins([Coin("bitcoin", "btc", "Bitcoin", 1, now)])
         times = now - 20_000 - GRID_STEP_MS * np.arange(200)[::-1]
         writer.store(Price("bitcoin", int(ts), float(price)) for ts, price in zip(times, _walk(2, 200), strict=True))

@@ -11,7 +11,7 @@ import pytest
 
 from core.errors import AlreadyRunning
 from core.forecast_schema import HORIZONS_MIN
-from core.price_store import Coin, Price, PriceWriter
+from core.price_store import Coin, Price, open_writer
 from core.processes.health_schema import PIPELINE, ProcessState, Step
 from core.processes.heartbeat import Heartbeat, read_health
 from core.publishing.manifest import ManifestReader
@@ -37,7 +37,7 @@ def settings(tmp_path: Path) -> Settings:
 def _fill(settings: Settings, now: int, steps: int = STEPS, seed: int = 0, coins: tuple[str, ...] = COINS) -> None:
     """Store a random walk of `steps` 5-minute prices for each coin, the newest 20 seconds old."""
     generator = np.random.default_rng(seed)
-    with PriceWriter(open_workspace(settings).database) as writer:
+    with open_writer(open_workspace(settings).database) as writer:
         writer.update_coins(Coin(coin, coin[:3], coin.title(), rank, now) for rank, coin in enumerate(coins))
         for coin in coins:
             prices = 100 * np.exp(np.cumsum(generator.normal(0, 0.001, steps)))
@@ -258,7 +258,7 @@ def test_the_loop_waits_while_a_new_database_is_empty(settings: Settings) -> Non
         pipeline.cycle(now)
         for path in database.parent.glob("crypto.db*"):
             path.rename(path.with_name("old-" + path.name))
-        with PriceWriter(database) as writer:
+        with open_writer(database) as writer:
             writer.update_coins(Coin(coin, coin[:3], coin.title(), rank, now) for rank, coin in enumerate(COINS))
         assert pipeline.cycle(now) is False
         assert set(Readers(settings).forecasts()) == set(COINS)
@@ -274,7 +274,7 @@ def test_a_forecast_is_scored_once_its_hour_has_passed(settings: Settings) -> No
     _fill(settings, start)
     with _pipeline(settings) as pipeline:
         pipeline.cycle(start)
-    with PriceWriter(open_workspace(settings).database) as writer:
+    with open_writer(open_workspace(settings).database) as writer:
         times = range(start + GRID_STEP_MS, now, GRID_STEP_MS)
         writer.store(Price(coin, ts_ms, 100.0) for coin in COINS for ts_ms in times)
     for _ in range(2):

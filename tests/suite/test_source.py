@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from core.price_store import Coin, Price, PriceWriter
+from core.price_store import Coin, Price, open_writer
 from core.settings import Plan, Settings, Source, load_settings
 from core.times import now_ms
 from suite.source import FALLBACK_NOTICE, FallbackWatch, Probe, decide, needs_probe, pointing_to_local_server
@@ -154,7 +154,7 @@ def test_a_key_or_a_url_of_the_user_means_live_prices(settings: Callable[..., Se
 
 def test_stored_live_prices_stay_live(settings: Callable[..., Settings], tmp_path: Path) -> None:
     """With live prices stored the source stays CoinGecko, reachable or not."""
-    with PriceWriter(tmp_path / "crypto.db") as writer:
+    with open_writer(tmp_path / "crypto.db") as writer:
         writer.update_coins([Coin("bitcoin", "btc", "Bitcoin")])
         writer.track(["bitcoin"])
         assert needs_probe(settings())

@@ -22,7 +22,7 @@ from core.forecast_schema import (
     SCALED_HOURS_SCHEMA,
     SCALED_MOVE_COLUMNS,
 )
-from core.price_store import Coin, Price, PriceWriter
+from core.price_store import Coin, Price, open_writer
 from core.processes.health_schema import PROCESSES, ProcessState
 from core.processes.heartbeat import Heartbeat
 from core.publishing.publisher import Publisher
@@ -103,7 +103,7 @@ class SampleWorkspace:
     def fill_prices(self, hours: float = 26, step_ms: int = MINUTE_MS) -> None:
         """Store the coins and their prices of the last `hours`."""
         start = self.now - round(hours * HOUR_MS)
-        with PriceWriter(self.workspace.database) as writer:
+        with open_writer(self.workspace.database) as writer:
             writer.update_coins(self.coins)
             writer.track(coin.id for coin in self.coins)
             for coin in self.coins:
@@ -115,7 +115,7 @@ class SampleWorkspace:
         """Store one more price of every coin at the present time, moved by a factor (default: 1.0001)."""
         self.now = now_ms()
         self.prices = {coin: price * moves.get(coin, 1.0001) for coin, price in self.prices.items()}
-        with PriceWriter(self.workspace.database) as writer:
+        with open_writer(self.workspace.database) as writer:
             writer.store(Price(coin, self.now, price, fetched_ms=self.now + 900) for coin, price in self.prices.items())
 
     def publish_forecasts(self, origin_ms: int | None = None, kind: str = KIND_BASELINE) -> None:

@@ -1,4 +1,4 @@
-"""Read-only connections to the price store, shared by the threads of one process."""
+"""Read-only connections to a price store in a file, shared by the threads of one process."""
 
 from __future__ import annotations
 
@@ -8,45 +8,46 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from core.price_store import PriceReader
+from core.files import file_stamp
+from core.price_store.rows import StoreInfo
+from core.price_store.sqlite.reader import SqliteReader
 
-__all__ = ["PricePool"]
-
-_Key = tuple[Path, int]
+__all__ = ["SqlitePool"]
 
 
-class PricePool:
+class SqlitePool:
     """Lends read-only connections and tells when the store has changed; thread-safe.
 
     Keeps one connection per peak concurrent borrower, plus one for change detection (`PRAGMA data_version`). When the
     database was replaced by another file, the old connections are closed.
     """
 
-    def __init__(self) -> None:
-        self._idle: deque[tuple[_Key, PriceReader]] = deque()
-        self._watch: tuple[_Key, PriceReader] | None = None
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._idle: deque[tuple[int, SqliteReader]] = deque()
+        self._watch: tuple[int, SqliteReader] | None = None
         self._watches_opened = 0
         self._lock = threading.Lock()
 
     @contextmanager
-    def borrow(self, path: Path) -> Iterator[PriceReader]:
-        """Lend a connection to the database at `path`, for one thread at a time.
+    def borrow(self) -> Iterator[SqliteReader]:
+        """Lend a connection, for one thread at a time.
 
         Raises:
             NotReady: the database does not exist yet.
             DamagedFile: it cannot be read.
         """
-        key = _key(path)
-        reader = self._idle_for(key) or PriceReader(path)
+        inode = self._inode()
+        reader = self._idle_for(inode) or SqliteReader(self._path)
         try:
             yield reader
         except BaseException:
             reader.close()
             raise
-        self._idle.append((key, reader))
+        self._idle.append((inode, reader))
 
-    def version(self, path: Path) -> tuple[int, int]:
-        """A value that changes with every commit to the database at `path`; valid in this process only.
+    def version(self) -> tuple[int, int]:
+        """A value that changes with every commit to the database; valid in this process only.
 
         Costs microseconds.
 
@@ -55,16 +56,22 @@ class PricePool:
             DamagedFile: it cannot be read.
         """
         with self._lock:
-            key = _key(path)
-            if self._watch is None or self._watch[0] != key:
+            inode = self._inode()
+            if self._watch is None or self._watch[0] != inode:
                 self._drop_watch()
-                self._watch = (key, PriceReader(path))
+                self._watch = (inode, SqliteReader(self._path))
                 self._watches_opened += 1
             try:
                 return self._watches_opened, self._watch[1].data_version()
             except BaseException:
                 self._drop_watch()
                 raise
+
+    def info(self) -> StoreInfo:
+        """Name, size and age of the file with its log."""
+        stamps = [file_stamp(file) for file in (self._path, self._path.with_name(self._path.name + "-wal"))]
+        updated_ms = max(modified_ns for _, modified_ns, _ in stamps) // 1_000_000
+        return StoreInfo(self._path.name, sum(size for *_, size in stamps), updated_ms or None)
 
     def close(self) -> None:
         """Close idle connections; the pool can be used again."""
@@ -73,13 +80,13 @@ class PricePool:
         while self._idle:
             self._idle.pop()[1].close()
 
-    def _idle_for(self, key: _Key) -> PriceReader | None:
+    def _idle_for(self, inode: int) -> SqliteReader | None:
         while self._idle:
             try:
                 held, reader = self._idle.pop()
             except IndexError:  # another thread took the last one
                 return None
-            if held == key:
+            if held == inode:
                 return reader
             reader.close()
         return None
@@ -89,10 +96,9 @@ class PricePool:
             self._watch[1].close()
             self._watch = None
 
-
-def _key(path: Path) -> _Key:
-    """The path with the inode of its file, 0 if there is none."""
-    try:
-        return path, path.stat().st_ino
-    except OSError:
-        return path, 0
+    def _inode(self) -> int:
+        """The inode of the file, 0 if there is none."""
+        try:
+            return self._path.stat().st_ino
+        except OSError:
+            return 0

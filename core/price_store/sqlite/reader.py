@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -14,7 +14,7 @@ from core.price_store.sqlite.schema import check_version
 from core.times import GRID_STEP_MS
 from core.wording import message
 
-__all__ = ["PriceReader"]
+__all__ = ["SqliteReader"]
 
 _BATCH_ROWS: Final = 1000
 
@@ -25,8 +25,8 @@ _NEWEST: Final = (
 _DETAILS: Final = ", market_cap, volume, fetched_ms"
 
 
-class PriceReader:
-    """A read-only connection; never creates, locks or changes the database. For one thread at a time.
+class SqliteReader:
+    """A PriceReader of a file; never creates, locks or changes the database.
 
     Raises:
         NotReady: the database does not exist or is being created.
@@ -103,6 +103,14 @@ class PriceReader:
             ).fetchall()
         return [Coin(*row) for row in rows]
 
+    def known_coins(self) -> list[Coin]:
+        """All coins that were ever collected, by id."""
+        with reading():
+            rows = self._connection.execute(
+                "SELECT id, symbol, name, rank, updated, revision FROM coins ORDER BY id"
+            ).fetchall()
+        return [Coin(*row) for row in rows]
+
     def latest(self) -> dict[str, Price]:
         """The newest price of each tracked coin."""
         with reading():
@@ -116,6 +124,18 @@ class PriceReader:
                 (coin_id, ts_ms),
             ).fetchone()
         return None if row is None else (int(row[0]), float(row[1]))
+
+    def nearest(self, moments: Sequence[tuple[str, int]], tolerance_ms: int) -> list[tuple[int, float] | None]:
+        """For each coin and moment the price nearest to it, or None if none is within the tolerance of it."""
+        found: list[tuple[int, float] | None] = []
+        for coin_id, ts_ms in moments:
+            near = self.range(coin_id, ts_ms - tolerance_ms, ts_ms + tolerance_ms)
+            found.append(min(near, key=lambda row: abs(row[0] - ts_ms), default=None))
+        return found
+
+    def since(self, start_ms: Mapping[str, int]) -> dict[str, list[tuple[int, float]]]:
+        """Event times and prices of many coins, each from its own start on, in order; of those that have any."""
+        return {coin_id: rows for coin_id, start in start_ms.items() if (rows := self.range(coin_id, start))}
 
     def range(self, coin_id: str, start_ms: int = 0, end_ms: int | None = None) -> list[tuple[int, float]]:
         """Event times and prices of one coin within [start_ms, end_ms], in order."""

@@ -12,18 +12,14 @@ from typing import Final, Self
 from core.errors import DamagedFile
 from core.files import set_aside
 from core.price_rules import is_price
-from core.price_store.rows import PRICE_COUNT, Coin, Price
+from core.price_store.rows import PRICE_COUNT, Coin, Price, valid_prices
 from core.price_store.sqlite.queries import is_damage, latest_prices, price_range, quick_check, writing
-from core.price_store.sqlite.reader import PriceReader
+from core.price_store.sqlite.reader import SqliteReader
 from core.price_store.sqlite.schema import migrate
 from core.processes.lifecycle import hold_lock
-from core.times import MINUTE_MS, now_ms
 from core.wording import message
 
-__all__ = ["FUTURE_TOLERANCE_MS", "PriceWriter"]
-
-FUTURE_TOLERANCE_MS: Final = 2 * MINUTE_MS
-"""How far ahead of the clock an event time may be; later prices are refused."""
+__all__ = ["SqliteWriter"]
 
 _MAX_CHECKED_BYTES: Final = 200_000_000
 """Files up to this size are checked when opened; larger ones by `verify(whole=True)` in another thread."""
@@ -31,8 +27,8 @@ _MAX_CHECKED_BYTES: Final = 200_000_000
 _log = logging.getLogger(__name__)
 
 
-class PriceWriter:
-    """The one writing connection; opening it takes the lock, sets a damaged database aside and migrates.
+class SqliteWriter:
+    """The PriceWriter of a file; opening it takes the lock, sets a damaged database aside and migrates.
 
     Methods raise StorageProblem if the disk is full or cannot be written, and DamagedFile if the database is damaged:
     then `renew` replaces it. `is_checked` is False if the file was too large to be checked when it was opened.
@@ -97,7 +93,7 @@ class PriceWriter:
             if _inode(self.path) != file:
                 raise DamagedFile("crypto.db: the file is gone")
             try:
-                with PriceReader(self.path) as reader:
+                with SqliteReader(self.path) as reader:
                     reader.coins()
                     reader.latest()
                     if whole:
@@ -118,8 +114,7 @@ class PriceWriter:
         Returns:
             The number of new prices.
         """
-        latest_allowed = (clock_ms or now_ms()) + FUTURE_TOLERANCE_MS
-        rows = [price for price in prices if _is_valid(price, latest_allowed)]
+        rows = valid_prices(prices, clock_ms)
         with self._transaction() as connection:
             newest = {coin: self._newest(coin) for coin in {row.coin_id for row in rows}}
             before = connection.total_changes
@@ -210,6 +205,10 @@ class PriceWriter:
             _count(connection, -gone)
         return gone
 
+    def maintain(self) -> None:
+        """Write the log back and refresh the query planner's statistics."""
+        self.checkpoint()
+
     def checkpoint(self) -> tuple[int, int, int]:
         """Write the write-ahead log back into the database.
 
@@ -286,7 +285,3 @@ def _inode(path: Path) -> int | None:
         return path.stat().st_ino
     except FileNotFoundError:
         return None
-
-
-def _is_valid(price: Price, latest_allowed_ms: int) -> bool:
-    return is_price(price.price) and 0 < price.ts_ms <= latest_allowed_ms

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from core.price_store import Price, PriceWriter
+from core.price_store import Price, open_writer
 from core.reading.changes import Moment, moment, new_outcomes, new_prices, new_publications, published_forecasts
 from core.reading.readers import Readers
 from core.times import GRID_STEP_MS, MINUTE_MS
@@ -30,7 +30,7 @@ def test_prices_are_told_once_and_a_back_fill_is_no_news(world: SampleWorkspace)
     start = moment(readers)
     spans, told = [start], []
     for minute in (3, 6):
-        with PriceWriter(world.workspace.database) as writer:
+        with open_writer(world.workspace.database) as writer:
             polled_ms = world.now + minute * MINUTE_MS
             writer.store([Price("bitcoin", polled_ms, 1.0, fetched_ms=polled_ms + 5_000)])
             writer.store([Price("bitcoin", polled_ms - MINUTE_MS, 2.0, fetched_ms=polled_ms + 9_000)])
@@ -56,7 +56,7 @@ def test_outcomes_come_with_the_first_price_after_their_hour(world: SampleWorksp
     """A price five minutes after the newest settles the forecast of an hour before it, and only that one."""
     readers = Readers(world.settings)
     start = moment(readers)
-    with PriceWriter(world.workspace.database) as writer:
+    with open_writer(world.workspace.database) as writer:
         ts_ms = world.now + GRID_STEP_MS
         writer.store([Price("bitcoin", ts_ms, 1.0, fetched_ms=ts_ms + 2_000)])
     found = new_prices(readers, "bitcoin", start.fetched_ms, ts_ms + 2_000)

@@ -11,7 +11,7 @@ import pytest
 
 from core.errors import DamagedFile, NotReady, UnknownCoin
 from core.forecast_schema import FORECAST_SCHEMA, HORIZONS_MIN, KIND_MODEL
-from core.price_store import Coin, Price, PriceWriter
+from core.price_store import Coin, Price, open_writer
 from core.publishing.parquet import sorted_by
 from core.publishing.publisher import Publisher
 from core.reading.readers import Readers
@@ -50,7 +50,7 @@ def test_an_empty_workspace_is_not_ready(readers: Readers) -> None:
 
 def test_a_store_without_coins_is_not_ready(sample: SampleWorkspace, readers: Readers) -> None:
     """Before the first poll no coin can be called unknown."""
-    PriceWriter(sample.workspace.database).close()
+    open_writer(sample.workspace.database).close()
     assert readers.quotes() == []
     with refusal(NotReady, match="moedas"):
         readers.resolve("bitcoin")
@@ -59,7 +59,7 @@ def test_a_store_without_coins_is_not_ready(sample: SampleWorkspace, readers: Re
 def test_quotes_come_by_rank_with_the_change_of_a_day(sample: SampleWorkspace, readers: Readers) -> None:
     """The change is against the price 24 hours before the newest; a coin without prices has none."""
     now = sample.now
-    with PriceWriter(sample.workspace.database) as writer:
+    with open_writer(sample.workspace.database) as writer:
         writer.update_coins([COINS[1], COINS[0], COINS[2]])
         writer.store([Price("bitcoin", now - DAY_MS - MINUTE_MS, 50.0), Price("bitcoin", now, 55.0)])
         writer.store([Price("ethereum", now - DAY_MS - 16 * MINUTE_MS, 2.0), Price("ethereum", now, 3.0)])
@@ -72,7 +72,7 @@ def test_quotes_come_by_rank_with_the_change_of_a_day(sample: SampleWorkspace, r
 
 def test_a_new_price_is_seen_at_once(sample: SampleWorkspace, readers: Readers) -> None:
     """Each of several commits within a millisecond changes the version and the quotes."""
-    with PriceWriter(sample.workspace.database) as writer:
+    with open_writer(sample.workspace.database) as writer:
         writer.update_coins(COINS[:1])
         seen = {readers.version()}
         for step in range(200):
@@ -116,7 +116,7 @@ def test_the_larger_of_two_coins_has_the_symbol_and_an_id_wins_over_a_symbol(
 ) -> None:
     """`btc` means the larger coin; an id that is another coin's symbol means its own coin."""
     coins = [Coin("btc-copy", "btc", "Copy", 900, 1), *COINS, Coin("eth", "xeth", "Odd", 800, 1)]
-    with PriceWriter(sample.workspace.database) as writer:
+    with open_writer(sample.workspace.database) as writer:
         writer.update_coins(coins)
     assert readers.resolve("btc").id == "bitcoin"
     assert readers.resolve("eth").id == "eth"
@@ -180,7 +180,7 @@ def test_the_log_joins_forecasts_with_their_outcomes(sample: SampleWorkspace, re
     publisher = Publisher(sample.workspace.processed)
     for origin in origins:
         _append_log(publisher, ("bitcoin", origin))
-    with PriceWriter(sample.workspace.database) as writer:
+    with open_writer(sample.workspace.database) as writer:
         writer.update_coins(COINS[:1])
         writer.store([Price("bitcoin", origins[0] + HOUR_MS - MINUTE_MS, 80.0), Price("bitcoin", now, 120.0)])
     pending, in_gap, known = readers.logged("bitcoin", 0, FOREVER, 10)
@@ -193,7 +193,7 @@ def test_the_log_joins_forecasts_with_their_outcomes(sample: SampleWorkspace, re
 def test_the_log_is_the_same_before_and_after_its_parts_are_merged(sample: SampleWorkspace, readers: Readers) -> None:
     """Slots, hours and days of several coins give the same rows in the same order, with any limit."""
     publisher = Publisher(sample.workspace.processed)
-    with PriceWriter(sample.workspace.database) as writer:
+    with open_writer(sample.workspace.database) as writer:
         writer.update_coins(COINS)
     start = (sample.now // DAY_MS - 1) * DAY_MS - 2 * HOUR_MS
     origins = list(range(start, start + 5 * HOUR_MS, 20 * MINUTE_MS))
@@ -236,7 +236,7 @@ def test_tables_say_the_same_as_rows(sample: SampleWorkspace, readers: Readers, 
 def test_a_coin_far_behind_the_others_hides_no_row(sample: SampleWorkspace, readers: Readers) -> None:
     """A part with an old and a new origin is found for both, even with a limit of one."""
     publisher = Publisher(sample.workspace.processed)
-    with PriceWriter(sample.workspace.database) as writer:
+    with open_writer(sample.workspace.database) as writer:
         writer.update_coins(COINS)
     now = sample.now
     _append_log(publisher, ("bitcoin", now - 5 * MINUTE_MS))
@@ -309,7 +309,7 @@ def test_a_damaged_database_is_named_and_its_successor_is_read(sample: SampleWor
     with pytest.raises(DamagedFile, match=r"crypto\.db"):
         readers.quotes()
     assert readers.version().endswith(readers.publication_version())
-    with PriceWriter(database) as writer:
+    with open_writer(database) as writer:
         writer.update_coins(COINS[:1])
         writer.store([Price("bitcoin", sample.now, 7.0)])
         assert [quote.price for quote in readers.quotes()] == [7.0]
@@ -373,7 +373,7 @@ def test_threads_share_connections_while_the_writer_writes(sample: SampleWorkspa
         except Exception as error:
             errors.append(error)
 
-    with PriceWriter(sample.workspace.database) as writer:
+    with open_writer(sample.workspace.database) as writer:
         writer.update_coins(COINS[:1])
         threads = [threading.Thread(target=read) for _ in range(8)]
         for thread in threads:
@@ -389,7 +389,7 @@ def test_threads_share_connections_while_the_writer_writes(sample: SampleWorkspa
 def test_a_series_reaches_back_over_the_hourly_prices_of_the_first_start(tmp_path: Path) -> None:
     """Hourly prices come before the first stored price, never between or after."""
     settings = load_settings(source="demo", data_dir=tmp_path / "data", models_dir=tmp_path / "models")
-    with PriceWriter(open_workspace(settings).database) as writer:
+    with open_writer(open_workspace(settings).database) as writer:
         writer.update_coins([Coin("bitcoin", "btc", "Bitcoin", 1, 1)])
         writer.store([Price("bitcoin", 5_000, 5.0), Price("bitcoin", 9_000, 9.0)])
         writer.store_hourly("bitcoin", [(1_000, 1.0), (4_000, 4.0), (6_000, 6.0)])

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from core.price_store import Coin, Price, PriceWriter
+from core.price_store import Coin, Price, open_writer
 from core.reading import recent_prices
 from core.reading.readers import Readers
 from core.reading.tables import Page
@@ -35,7 +35,7 @@ def test_pages_are_those_of_the_store_after_polls_and_back_fills(
     monkeypatch.setattr(recent_prices, "_ROWS", 8)
     sample = SampleWorkspace.make(tmp_path_factory.mktemp("store"), [COIN])
     readers = Readers(sample.settings)
-    with PriceWriter(sample.workspace.database) as writer:
+    with open_writer(sample.workspace.database) as writer:
         writer.update_coins([COIN])
         writer.track([COIN.id])
         for times_ms in batches:

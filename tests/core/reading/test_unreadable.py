@@ -12,7 +12,7 @@ import pytest
 
 from core.errors import DamagedFile, NotReady, StorageProblem
 from core.files import read_json
-from core.price_store import Price, PriceReader, PriceWriter
+from core.price_store import Price, open_reader, open_writer
 from core.price_store.sqlite.queries import quick_check
 from core.publishing.manifest import ManifestReader
 from core.publishing.parquet import read_table
@@ -85,16 +85,16 @@ def test_unreachable_files_do_not_count_as_damaged_tables(publisher: Publisher) 
 def test_too_many_open_files_do_not_count_as_a_damaged_price_store(tmp_path: Path) -> None:
     """Reader and writer report that they cannot read now; the database stays in use."""
     path = tmp_path / "crypto.db"
-    with PriceWriter(path) as writer:
+    with open_writer(path) as writer:
         writer.store([Price("bitcoin", 1, 100.0)])
         with no_more_files(), pytest.raises((NotReady, StorageProblem)):
             writer.verify(whole=True)
         with no_more_files(), pytest.raises(NotReady):
-            PriceReader(path)
+            open_reader(path)
     with no_more_files(), pytest.raises((StorageProblem, OSError)):
-        PriceWriter(path)
+        open_writer(path)
     assert _set_aside(tmp_path) == []
-    with PriceWriter(path) as writer:
+    with open_writer(path) as writer:
         assert writer.set_aside_as is None
         assert writer.recent("bitcoin", 0) == [(1, 100.0)]
 

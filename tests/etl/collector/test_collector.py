@@ -15,7 +15,8 @@ import numpy as np
 import pytest
 
 from core.errors import ConfigurationError, CredentialProblem, DamagedFile
-from core.price_store import PriceReader, PriceWriter
+from core.price_store import open_reader
+from core.price_store.sqlite.writer import SqliteWriter
 from core.processes.health_schema import PollOutcome, ProcessState
 from core.realised_price import PRICE_TOLERANCE_MS
 from core.times import DAY_MS, HOUR_MS
@@ -46,7 +47,7 @@ def test_a_first_start_has_every_coin_at_once_and_then_its_day(make_world: World
     collector = world.start(coins=COINS, coingecko_plan="keyless", interval=30)
     collector.turn()
     assert len(world.server.requests) == 1
-    with PriceReader(world.database) as reader:
+    with open_reader(world.database) as reader:
         assert {coin.id: coin.symbol for coin in reader.coins()} == {
             "bitcoin": "btc",
             "ethereum": "eth",
@@ -338,7 +339,7 @@ def test_a_database_damaged_while_open_is_replaced_and_filled_again(make_world: 
     (aside,) = path.parent.glob("crypto.db.damaged-*[0-9]")
     assert fields(world)["set_aside"] == aside.name
     assert len(world.stored("bitcoin")) > 290
-    with PriceReader(path) as reader:
+    with open_reader(path) as reader:
         assert len(reader.hourly("bitcoin")) == 168
         assert len(reader.coins()) == 3
 
@@ -398,14 +399,17 @@ def join_checks() -> None:
             thread.join()
 
 
-def damage_unseen(path: Path, writer: PriceWriter | None = None) -> None:
+def damage_unseen(path: Path, writer: SqliteWriter | None = None) -> None:
     """Damage a page that only a full check reads; `writer` is the one that has the file open."""
     whole = path.read_bytes()
     for start in range(4096, len(whole), 4096):
         with path.open("r+b") as file:
             file.seek(start)
             file.write(b"\xde\xad" * 2048)
-        with nullcontext(writer) if writer else PriceWriter(path, max_checked_bytes=0) as opened, suppress(DamagedFile):
+        with (
+            nullcontext(writer) if writer else SqliteWriter(path, max_checked_bytes=0) as opened,
+            suppress(DamagedFile),
+        ):
             opened.verify()
             with pytest.raises(DamagedFile):
                 opened.verify(whole=True)

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from core.price_store import Coin, Price, PriceWriter
+from core.price_store import Coin, Price, open_writer
 from core.settings import Settings
 from core.times import now_ms
 from core.workspace import open_workspace
@@ -63,13 +63,13 @@ _JSON = st.recursive(
 def _start_on(settings: Settings, remembered: dict[str, str]) -> Collector:
     """A collector over a store in which this stands in the table `meta`; it has one price and takes its first turns."""
     path = open_workspace(settings).database
-    with PriceWriter(path) as writer:
+    with open_writer(path) as writer:
         writer.update_coins([Coin("bitcoin", "btc", "Bitcoin")])
         writer.store([Price("bitcoin", now_ms() - 60_000, 100.0, fetched_ms=now_ms() - 60_000)])
     with sqlite3.connect(path) as connection:
         connection.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", remembered.items())
     connection.close()
-    with PriceWriter(path) as writer:
+    with open_writer(path) as writer:
         collector = Collector(settings, writer, CoinGecko(settings))
         collector_progress(collector)
         for _ in range(3):

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from core.errors import BadReply
-from core.price_store import Coin, Price, PriceWriter
+from core.price_store import Coin, Price, PriceWriter, open_writer
 from core.times import DAY_MS, MINUTE_MS, now_ms
 from etl.coingecko.client import Chart, MarketsPage
 from etl.coingecko.parsing import MarketRow, ReplyTime
@@ -53,7 +53,7 @@ class Stage:
 @pytest.fixture
 def new_stage(tmp_path: Path) -> Iterator[Stage]:
     """A stage that knows nothing; its rows say nothing of the price but the price."""
-    with PriceWriter(tmp_path / "crypto.db") as writer:
+    with open_writer(tmp_path / "crypto.db") as writer:
         yield Stage(writer)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from core.price_store import PriceReader
+from core.price_store import open_reader
 from core.price_store.rows import POLLED
 from etl.local_market.coin_names import coins_wanted
 
@@ -21,7 +21,7 @@ def test_a_poll_of_several_pages_is_marked_once_all_are_stored(make_world: Calla
     marks = []
     for _ in range(pages):
         collector.turn()
-        with PriceReader(world.database) as reader:
+        with open_reader(world.database) as reader:
             marks.append(reader.meta().get(POLLED))
             known = len(reader.latest())
     assert marks == [None] * (pages - 1) + [str(world.wall_ms)]

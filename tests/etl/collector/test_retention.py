@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.price_store import Coin, Price, PriceReader, PriceWriter
+from core.price_store import Coin, Price, PriceWriter, open_reader, open_writer
 from core.times import DAY_MS, MINUTE_MS, parse_iso
 from etl.collector.retention import Retention
 
@@ -21,7 +21,7 @@ BAR_MS = 5 * MINUTE_MS
 @pytest.fixture
 def writer(tmp_path: Path) -> Iterator[PriceWriter]:
     """A store with two coins of which nothing is priced."""
-    with PriceWriter(tmp_path / "crypto.db") as writer:
+    with open_writer(tmp_path / "crypto.db") as writer:
         writer.update_coins([Coin("bitcoin", "btc", "Bitcoin"), Coin("ethereum", "eth", "Ethereum")])
         yield writer
 
@@ -80,7 +80,7 @@ def test_thinning_keeps_the_last_of_every_bar_and_no_other(
     """The result equals that of a plain dictionary."""
     path = tmp_path_factory.mktemp("store") / "crypto.db"
     expected = {-(-ts_ms // BAR_MS): ts_ms for ts_ms in sorted(times)}
-    with PriceWriter(path) as writer, PriceReader(path) as reader:
+    with open_writer(path) as writer, open_reader(path) as reader:
         writer.store(Price("bitcoin", ts_ms, 1.0) for ts_ms in times)
         assert writer.thin("bitcoin", START_MS, START_MS + DAY_MS, BAR_MS) == len(times) - len(expected)
         assert [ts_ms for ts_ms, _ in reader.range("bitcoin")] == list(expected.values())

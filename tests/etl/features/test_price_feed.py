@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.price_store import Coin, Price, PriceReader, PriceWriter
+from core.price_store import Coin, Price, open_reader, open_writer
 from core.times import GRID_STEP_MS, HOUR_MS
 from etl.arrays import FloatArray
 from etl.features.feature_grid import FeatureGrid
@@ -35,7 +35,7 @@ def hours(after_first: float = 1.0, before_first: float = 1.0) -> list[tuple[int
 
 def mixed_volatility(folder: Path, hourly: list[tuple[int, float]]) -> FloatArray:
     """The coin's mixed volatility over the grid, once its store has been read."""
-    with PriceWriter(folder / "crypto.db") as writer, PriceReader(folder / "crypto.db") as reader:
+    with open_writer(folder / "crypto.db") as writer, open_reader(folder / "crypto.db") as reader:
         writer.update_coins([COIN])
         writer.track(["bitcoin"])
         writer.store_hourly("bitcoin", hourly)
@@ -62,7 +62,7 @@ def test_hourly_prices_never_leak_the_future_into_a_coins_rows(tmp_path: Path) -
 def test_each_price_is_passed_on_once_and_a_repaired_history_again(tmp_path: Path) -> None:
     """The first pull passes on everything, the next one new prices, one after a back-fill the whole history."""
     whole, late = prices(FIRST_MS), prices(LATER_MS)
-    with PriceWriter(tmp_path / "crypto.db") as writer, PriceReader(tmp_path / "crypto.db") as reader:
+    with open_writer(tmp_path / "crypto.db") as writer, open_reader(tmp_path / "crypto.db") as reader:
         writer.update_coins([COIN])
         writer.track(["bitcoin"])
         feed = PriceFeed(FeatureGrid(2), keep_days=2)
@@ -77,7 +77,7 @@ def test_each_price_is_passed_on_once_and_a_repaired_history_again(tmp_path: Pat
 @pytest.mark.parametrize("tracked", [[], ["bitcoin"]])
 def test_a_coin_that_is_no_longer_collected_has_no_origin(tmp_path: Path, tracked: list[str]) -> None:
     """Such a coin gets no further forecasts."""
-    with PriceWriter(tmp_path / "crypto.db") as writer, PriceReader(tmp_path / "crypto.db") as reader:
+    with open_writer(tmp_path / "crypto.db") as writer, open_reader(tmp_path / "crypto.db") as reader:
         writer.update_coins([COIN])
         writer.track(["bitcoin"])
         writer.store(prices(FIRST_MS), clock_ms=NOW_MS)

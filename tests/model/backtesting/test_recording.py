@@ -14,7 +14,7 @@ import pytest
 
 from api.table_formats import WRITERS, ListFormat, flat_table
 from api.table_rows import price_rows
-from core.price_store import Coin, Price, PriceWriter
+from core.price_store import Coin, Price, open_writer
 from core.reading.tables import price_table
 from core.settings import Source
 from core.times import DAY_MS, MINUTE_MS
@@ -80,7 +80,7 @@ def own_export(folder: Path) -> Path:
 
 def data_folder(folder: Path) -> Path:
     """A data folder with a price store."""
-    with PriceWriter(folder / "crypto.db") as writer:
+    with open_writer(folder / "crypto.db") as writer:
         writer.update_coins([COIN])
         writer.store(Price(COIN.id, ts_ms, price) for ts_ms, price in zip(TIMES.tolist(), PRICES.tolist(), strict=True))
     return folder

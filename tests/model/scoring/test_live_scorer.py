@@ -23,7 +23,7 @@ from core.forecast_schema import (
     QUANTILE_COLUMNS,
     REACH_COLUMNS,
 )
-from core.price_store import Coin, Price, PriceReader, PriceWriter
+from core.price_store import Coin, Price, open_reader, open_writer
 from core.processes.lifecycle import hold_lock
 from core.publishing.publisher import Publisher
 from core.settings import PROJECT, load_settings
@@ -44,9 +44,9 @@ class World:
 
     def __init__(self, folder: Path, coins: tuple[str, ...] = ("bitcoin",), history_h: int = 24) -> None:
         self.folder, self.coins = folder, coins
-        self.writer = PriceWriter(folder / "crypto.db")
+        self.writer = open_writer(folder / "crypto.db")
         self.writer.update_coins([Coin(coin, coin[:3], coin, rank) for rank, coin in enumerate(coins)])
-        self.reader = PriceReader(folder / "crypto.db")
+        self.reader = open_reader(folder / "crypto.db")
         self.rng = random.Random(7)
         for coin in coins:
             self.prices(coin, NOON - history_h * HOUR_MS, NOON)
@@ -336,7 +336,7 @@ def test_the_single_step_scores_and_prints(
     workspace = open_workspace(load_settings())
     workspace.processed.mkdir(parents=True)
     world = World(workspace.root)
-    assert world.writer.path == workspace.database
+    assert workspace.store == workspace.root / "crypto.db"
     world.forecast("bitcoin", NOON)
     world.prices("bitcoin", NOON + GRID_STEP_MS, NOON + 30 * MINUTE_MS)
     assert main([]) == 0

@@ -1,0 +1,28 @@
+"""Where a price store is: a file, or a schema on a PostgreSQL server."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import SecretStr
+
+__all__ = ["ServerAddress", "StoreAddress"]
+
+
+@dataclass(frozen=True)
+class ServerAddress:
+    """The schema of one workspace on a PostgreSQL server; the URLs hold passwords and are never shown.
+
+    Attributes:
+        url: of the role that may write.
+        schema: name of the schema, which the writer creates.
+        read_url: of a role that may only read; None: readers use `url`, in read-only transactions.
+    """
+
+    url: SecretStr
+    schema: str
+    read_url: SecretStr | None = None
+
+
+StoreAddress = Path | ServerAddress
