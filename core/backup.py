@@ -24,13 +24,14 @@ from core.workspace import META_FILE, Workspace, current_workspace, open_workspa
 
 __all__ = ["main", "make_backup", "restore_backup"]
 
+_ALERTS: Final = "alerts.db"
 _TRIES: Final = 5
 _PAGES: Final = 2_000
 _PAUSE_S: Final = 0.01
 
 
 def make_backup(workspace: Workspace, target: Path) -> None:
-    """Copy a workspace into the new folder `target`: price store, published tables, models.
+    """Copy a workspace into the new folder `target`: price store, alerts, published tables, models.
 
     SQLite's backup gives a consistent state of the price store while the collector writes. Of the published tables, the
     manifest is copied last, after all files that it names. `target` appears only when the copy is complete.
@@ -53,6 +54,8 @@ def make_backup(workspace: Workspace, target: Path) -> None:
         copy.mkdir()
         write_json(copy / META_FILE, read_meta(workspace.root))
         _copy_database(workspace.database, copy / "crypto.db")
+        if workspace.alerts.exists():
+            _copy_database(workspace.alerts, copy / _ALERTS)
         _copy_published(workspace.processed, copy / "processed")
         if workspace.models.is_dir():
             _copy_models(workspace.models, copy / "models")
@@ -93,6 +96,8 @@ def restore_backup(source: Path, settings: Settings) -> Workspace:
                 shutil.copytree(source / part, place, dirs_exist_ok=True)
         workspace.models.mkdir(parents=True, exist_ok=True)
         workspace.models.chmod(0o700)
+        if (source / _ALERTS).is_file():
+            _copy_database(source / _ALERTS, workspace.alerts)
         _copy_database(source / "crypto.db", workspace.database)
     return workspace
 

@@ -17,6 +17,8 @@ from pathlib import Path
 
 import pytest
 
+from alerts.rules.table import read_rule
+from alerts.store import AlertStore
 from core.errors import EXIT_ALREADY_RUNNING, EXIT_CONFIGURATION
 from core.processes.health_schema import SUITE, CollectorProgress, PipelineProgress, ProcessState
 from core.processes.heartbeat import read_health
@@ -152,6 +154,15 @@ def test_every_killed_process_comes_back(demo: RunningSuite) -> None:
     after = prices_of(demo, "demo")
     assert before.items() <= after.items()
     assert len(after) > len(before)
+
+
+def test_a_rule_made_while_the_suite_runs_starts_the_alert_process(demo: RunningSuite) -> None:
+    """The first rule of the dashboard brings a process that judges it, and that comes back after `kill -9`."""
+    with AlertStore(demo.data_dir / "demo" / "alerts.db") as store:
+        store.add_rule(read_rule({"nome": "n", "condicao": "preco_acima", "moedas": "todas", "nivel": 1e-9}))
+        demo.wait(store.told)
+    demo.kill_child("alerts")
+    demo.wait(partial(demo.beats, "alerts"), 15)
 
 
 def test_a_killed_suite_leaves_nothing_and_the_next_continues(

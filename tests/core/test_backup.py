@@ -8,6 +8,8 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
+from alerts.rules.table import read_rule
+from alerts.store import AlertStore
 from core.backup import make_backup, restore_backup
 from core.errors import AlreadyRunning, BadInput, NotReady, WorkspaceMismatch
 from core.price_store import Coin, Price, PriceWriter, open_reader, open_writer
@@ -57,12 +59,17 @@ def test_a_backup_during_writes_is_complete_and_restorable(tmp_path: Path) -> No
 
 
 def test_a_backup_is_restored_with_its_own_source(tmp_path: Path) -> None:
-    """With the source `auto` a simulated workspace is restored as simulated, with its seed."""
+    """With the source `auto` a simulated workspace is restored as simulated, with its seed and its rules of alerts."""
     source = open_workspace(_settings(tmp_path / "from", seed=7))
     with open_writer(source.database) as writer:
         _fill(writer, 3)
+    rule = read_rule({"nome": "n", "condicao": "disco_cheio"})
+    with AlertStore(source.alerts) as store:
+        store.add_rule(rule)
     make_backup(source, tmp_path / "copy")
     restored = restore_backup(tmp_path / "copy", _settings(tmp_path / "to", source="auto"))
+    with AlertStore(restored.alerts) as store:
+        assert [one.rule for one in store.rules()] == [rule]
     assert (restored.source, restored.seed, restored.epoch_ms) == (source.source, 7, source.epoch_ms)
 
 

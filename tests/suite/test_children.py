@@ -29,8 +29,9 @@ def test_children_get_the_settings(
         children.simulator(asked, workspace, 4711),
         children.collector(local),
         children.pipeline(local),
+        children.alerts(asked),
     ]
-    assert [spec.name for spec in specs] == ["api", "dashboard", "simulator", "collector", "pipeline"]
+    assert [spec.name for spec in specs] == ["api", "dashboard", "simulator", "collector", "pipeline", "alerts"]
     assert not any("segredo" in word for spec in specs for word in spec.argv)
     for spec in specs:
         assert spec.environment[PARENT_VARIABLE] == str(os.getpid())
