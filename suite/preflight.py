@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import re
 import time
+from collections.abc import Iterable
+from difflib import get_close_matches
+from pathlib import Path
 from typing import Final
 
 import filelock
@@ -16,10 +21,15 @@ from core.settings import Settings, Source
 from core.wording import Message, message
 from suite.ports import free_port, port_problem
 
-__all__ = ["lock_data_dir", "refuse_busy_ports", "refuse_unreadable_recording"]
+__all__ = ["given_names", "lock_data_dir", "misspelt_variables", "refuse_busy_ports", "refuse_unreadable_recording"]
 
 _ORPHANS_END_S: Final = 6.0
 _RETRY_S: Final = 0.2
+_PREFIX: Final = "CRYPTO_"
+_ASSIGNED: Final = re.compile(r"^[ \t]*(?:export[ \t]+)?(\w+)[ \t]*=", re.MULTILINE)
+"""A line of `.env` that gives a variable a value."""
+_ALIKE: Final = 0.75
+"""Likeness, as `difflib` computes it, from which a name counts as another one misspelt."""
 
 
 def lock_data_dir(settings: Settings) -> filelock.BaseFileLock:
@@ -56,6 +66,25 @@ def refuse_unreadable_recording(settings: Settings) -> None:
     except OSError as error:
         reason = error.strerror or str(error)
         raise ConfigurationError(message("recording.unreadable", path=str(settings.replay), reason=reason)) from error
+
+
+def given_names() -> set[str]:
+    """Names of the variables in the environment and in `.env`."""
+    file = Settings.model_config.get("env_file")
+    text = file.read_text(encoding="utf-8", errors="replace") if isinstance(file, Path) and file.is_file() else ""
+    return {*os.environ, *_ASSIGNED.findall(text)}
+
+
+def misspelt_variables(names: Iterable[str]) -> list[Message]:
+    """A sentence for each `CRYPTO_…` name that is no setting but looks like one: it would be ignored in silence."""
+    known = [name.upper() for name in Settings.model_fields]
+    warnings = []
+    for name in sorted(name.upper() for name in names if name.upper().startswith(_PREFIX)):
+        own = name.removeprefix(_PREFIX)
+        nearest = next(iter(get_close_matches(own, known, n=1, cutoff=_ALIKE)), own)
+        if nearest != own:
+            warnings.append(message("suite.misspelt", given=name, nearest=f"{_PREFIX}{nearest}"))
+    return warnings
 
 
 def refuse_busy_ports(settings: Settings) -> None:

@@ -23,7 +23,13 @@ from suite.browser import answers, has_display, open_pages
 from suite.console import Console
 from suite.cycle_line import CycleReporter
 from suite.ports import free_port
-from suite.preflight import lock_data_dir, refuse_busy_ports, refuse_unreadable_recording
+from suite.preflight import (
+    given_names,
+    lock_data_dir,
+    misspelt_variables,
+    refuse_busy_ports,
+    refuse_unreadable_recording,
+)
 from suite.service_manager import ServiceManager
 from suite.source import BACK_NOTICE, Decision, FallbackWatch, Probe, decide, needs_probe, pointing_to_local_server
 from suite.supervisor import Supervisor
@@ -79,6 +85,8 @@ class Suite:
         """
         with ExitStack() as stack:
             self._catch_signals()
+            for warning in misspelt_variables(given_names()):
+                self._console.warn(warning)
             refuse_unreadable_recording(self._settings)
             stack.enter_context(lock_data_dir(self._settings))
             refuse_busy_ports(self._settings)

@@ -22,7 +22,7 @@ def draw_outlook(view: ViewContext, coin: str) -> None:
     except NotReady:
         return
     formats, texts = view.formats, view.texts
-    st.markdown(f"##### {escape_markdown(outlook_sentence(view.names.get(coin, coin), forecast, formats, texts))}")
+    st.markdown(f"## {escape_markdown(outlook_sentence(view.names.get(coin, coin), forecast, formats, texts))}")
     live, backtest = record_of_week(view.readers, coin, now_ms())
     st.markdown(escape_markdown(record_sentence(live, backtest, formats, texts)))
 

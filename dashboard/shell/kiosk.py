@@ -40,7 +40,7 @@ def kiosk_view(view: ViewContext) -> None:
     coins, seconds = _coins(view), turn_seconds(kept_value("giro"))
     coin = coin_in_turn(coins, seconds, time.time())
     window = kept_value("janela", "6h")
-    st.markdown(f"## {escape_markdown(view.names[coin])}")
+    st.markdown(f"# {escape_markdown(view.names[coin])}")
     show_coin(view, CoinChart(coin, window if window in WINDOWS else "6h"))
     if len(coins) > 1:
         st.fragment(_turn, run_every=_LOOK_EVERY)(coins, seconds, coin)

@@ -41,7 +41,7 @@ def steps_to_data(status: SuiteStatus, texts: Texts) -> list[tuple[str, float | 
 
 
 def _steps(view: ViewContext) -> None:
-    st.markdown(f"#### :material/hourglass_top: {view.texts('waiting.title')}")
+    st.markdown(f"## :material/hourglass_top: {view.texts('waiting.title')}")
     status = assess_suite(view.settings, view.readers)
     for sentence, share in steps_to_data(status, view.texts):
         if share is None:

@@ -67,7 +67,7 @@ def _state(view: ViewContext) -> None:
     rows = process_rows(status, now_ms(), formats, texts)
     for row in rows:
         del row[texts("process.pid")], row[texts("process.since")]
-    st.markdown(f"#### {texts('diagnostics.processes')}")
+    st.markdown(f"## {texts('diagnostics.processes')}")
     st.dataframe(text_table(rows, texts("process.state"), alarming), hide_index=True, key="process_table")
     missing = _missing(view.readers)
     if missing:

@@ -14,7 +14,7 @@ from core.errors import AlreadyRunning, ConfigurationError
 from core.settings import Settings
 from core.wording import say
 from suite.ports import free_port, port_problem
-from suite.preflight import lock_data_dir, refuse_busy_ports
+from suite.preflight import lock_data_dir, misspelt_variables, refuse_busy_ports
 from tests.support.ports import reserve_port
 from tests.support.refusals import refusal
 
@@ -59,3 +59,13 @@ def test_a_folder_that_is_a_file_is_refused(settings: Callable[..., Settings], t
     (tmp_path / "data").write_text("")
     with refusal(ConfigurationError, match="não é possível gravar"):
         lock_data_dir(settings())
+
+
+def test_a_misspelt_variable_is_told_with_the_name_that_was_meant() -> None:
+    """Names near a setting are told; settings in any case, names near none and variables of others are not."""
+    others = ("CRYPTO_INTERVAL", "crypto_coins", "CRYPTO_TEST_DATA", "CRYPTO_ALERT_SECRET", "INTERVALL")
+    warnings = misspelt_variables(("CRYPTO_INTERVALL", "CRYPTO_RETENTION", *others))
+    assert [say(warning) for warning in warnings] == [
+        "A variável CRYPTO_INTERVALL não existe e não vale; não seria CRYPTO_INTERVAL?",
+        "A variável CRYPTO_RETENTION não existe e não vale; não seria CRYPTO_RETENTION_DAYS?",
+    ]
