@@ -1,6 +1,6 @@
 """What dashboard and light page cost in a real Chromium, beside a bare Streamlit page with one chart.
 
-`python -m bench dashboard` takes about a minute; `--tabs 1,15,50 --seconds 60` measures what a full house costs.
+`python -m bench dashboard` takes about ten minutes, most of them for tabs; `--tabs 1` is quick.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -45,6 +46,8 @@ st.plotly_chart({"data": [{"type": "scatter", "x": list(range(360)), "y": values
 _BARE_NAME: Final = "bare page with one chart"
 _SETTLED_MS: Final = 3_000
 _PUBLISH_EVERY_S: Final = 10.0
+_SESSIONS_END_S: Final = 130.0
+"""Streamlit keeps a session for two minutes after its page has closed."""
 
 
 @contextmanager
@@ -150,27 +153,52 @@ def _live_kilobytes(visit: _Visit, workspace: SampleWorkspace) -> float:
     return (visit.pushed - before) / 1e3
 
 
+@dataclass(frozen=True)
+class _Server:
+    """A running server: its address, its process, the page that is opened, and what shows that it is drawn."""
+
+    address: str
+    process: psutil.Process
+    page: str
+    drawn: str
+
+
 def _house(
-    browser: Browser, address: str, server: psutil.Process, workspace: SampleWorkspace, *, tabs: int, seconds: float
-) -> list[Figure]:
-    """Processor time a minute and memory with `tabs` open pages, a publication every ten seconds."""
+    browser: Browser, server: _Server, publish: Callable[[], None] | None, *, tabs: int, seconds: float
+) -> tuple[float, float]:
+    """Processor seconds a minute and memory in MB with `tabs` open pages; `publish` runs every ten seconds."""
     context = browser.new_context(locale="pt-BR")
     for _ in range(tabs):
         page = context.new_page()
-        page.goto(f"{address}/{_COIN}", timeout=_PATIENCE_MS)
-        page.locator(_CHART).first.wait_for(timeout=_PATIENCE_MS)
-    before = _cpu_s(server)
-    end = time.monotonic() + seconds
+        page.goto(f"{server.address}/{server.page}", timeout=_PATIENCE_MS)
+        page.locator(server.drawn).first.wait_for(timeout=_PATIENCE_MS)
+    before, end = _cpu_s(server.process), time.monotonic() + seconds
     while time.monotonic() < end:
+        if publish is not None:
+            publish()
+        time.sleep(min(_PUBLISH_EVERY_S, max(0.0, end - time.monotonic())))
+    spent, memory = (_cpu_s(server.process) - before) * 60 / seconds, memory_mb(server.process)
+    context.close()
+    return spent, memory
+
+
+def _houses(
+    browser: Browser, ours: _Server, bare: _Server, workspace: SampleWorkspace, *, tabs: Sequence[int], seconds: float
+) -> Iterator[Figure]:
+    """What open pages cost, and what is left of it when their sessions have ended, beside a bare page."""
+
+    def publish() -> None:
         workspace.tick()
         workspace.publish_forecasts()
-        time.sleep(min(_PUBLISH_EVERY_S, max(0.0, end - time.monotonic())))
-    spent, memory = (_cpu_s(server) - before) * 60 / seconds, memory_mb(server)
-    context.close()
-    return [
-        Figure(f"server's processor time a minute, {tabs} tabs", spent, "CPU-s"),
-        Figure(f"server's memory, {tabs} tabs", memory, "MB"),
-    ]
+
+    for count in tabs:
+        bare_cpu, bare_memory = _house(browser, bare, None, tabs=count, seconds=seconds)
+        cpu, memory = _house(browser, ours, publish, tabs=count, seconds=seconds)
+        yield Figure(f"server's processor time a minute, {count} tabs", cpu, "CPU-s", None, _BARE_NAME, bare_cpu)
+        yield Figure(f"server's memory, {count} tabs", memory, "MB", None, _BARE_NAME, bare_memory)
+    time.sleep(_SESSIONS_END_S)
+    left, bare_left = memory_mb(ours.process), memory_mb(bare.process)
+    yield Figure("server's memory after they closed", left, "MB", None, _BARE_NAME, bare_left)
 
 
 def _cpu_s(process: psutil.Process) -> float:
@@ -183,17 +211,19 @@ def _figures(browser: Browser, folder: Path, tabs: Sequence[int], seconds: float
     os.environ["CRYPTO_MODELS_DIR"] = str(folder / "models")
     workspace = SampleWorkspace(load_settings(), MORE_COINS).run()
     environment = {**os.environ, **load_settings().environment(), "CRYPTO_SOURCE": "auto"}
-    bare = folder / "bare.py"
-    bare.write_text(_BARE, encoding="utf-8")
-    with _server(bare, environment) as (address, _):
-        bare_paint, bare_bytes = _paint(browser, address, _BARE_CHART, runs)
-    with _server(PROJECT / "dashboard" / "app.py", environment) as (address, server):
-        yield from _visits(browser, address, workspace, runs, (bare_paint, bare_bytes))
-        for count in tabs:
-            yield from _house(browser, address, server, workspace, tabs=count, seconds=seconds)
-        yield Figure("server's memory after they closed", memory_mb(server), "MB")
-    yield from _light_page(browser, environment, workspace, runs, bare_paint)
-    workspace.close()
+    bare_script = folder / "bare.py"
+    bare_script.write_text(_BARE, encoding="utf-8")
+    with ExitStack() as stack:
+        stack.callback(workspace.close)
+        bare_address, bare_process = stack.enter_context(_server(bare_script, environment))
+        bare = _Server(bare_address, bare_process, "", _BARE_CHART)
+        bare_paint = _paint(browser, bare.address, bare.drawn, runs)
+        address, process = stack.enter_context(_server(PROJECT / "dashboard" / "app.py", environment))
+        yield from _visits(browser, address, workspace, runs, bare_paint)
+        yield from _light_page(browser, environment, workspace, runs, bare_paint[0])
+        yield from _houses(
+            browser, _Server(address, process, _COIN, _CHART), bare, workspace, tabs=tabs, seconds=seconds
+        )
 
 
 def _visits(
@@ -240,8 +270,8 @@ def _median(measure: Callable[[], float], runs: int) -> float:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure and print the table; 1 if a target was missed."""
     parser = argparse.ArgumentParser(prog="python -m bench dashboard", description=__doc__)
-    parser.add_argument("--tabs", default="1,5", help="numbers of open tabs, such as 1,15,50 (default: 1,5)")
-    parser.add_argument("--seconds", type=float, default=15, help="how long to watch each number of tabs (default: 15)")
+    parser.add_argument("--tabs", default="1,15,50", help="numbers of open tabs (default: 1,15,50)")
+    parser.add_argument("--seconds", type=float, default=30, help="how long to watch each number of tabs (default: 30)")
     parser.add_argument("--runs", type=int, default=3, help="runs per median (default: 3)")
     parser.add_argument("--json", action="store_true", help="print JSON too")
     given = parser.parse_args(arguments)
