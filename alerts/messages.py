@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, tzinfo
 from typing import Final
 from urllib.parse import quote
-from zoneinfo import ZoneInfo
 
 from alerts.alert import Alert, AlertKind, Sight
 from alerts.rules.condition import ConditionKind
 from alerts.rules.values import write_duration
 from core.answers.regime import Regime
-from core.number_format import format_number, price_decimals
+from core.number_format import format_number, level_text, price_decimals
 from core.settings import Source
 from core.times import MINUTE_MS, to_datetime
 from core.wording import Value, message, say
@@ -20,7 +20,7 @@ from core.wording import Value, message, say
 __all__ = ["Wording", "alert_text"]
 
 _MOST_LINES: Final = 10
-_PRICES: Final = frozenset({"price", "level", "before", "low", "high"})
+_PRICES: Final = frozenset({"price", "before", "low", "high"})
 _SIGNED: Final = frozenset({"change"})
 _WHOLE: Final = frozenset({"band", "forecasts", "calls_left", "percentile"})
 _UNKNOWN: Final = "?"
@@ -35,16 +35,20 @@ class Wording:
         zone: of the times.
         dashboard_url: where links lead; None for no links.
         currency: of the prices.
+        names: of coins by their ids; a coin without one is named by its id.
     """
 
     language: str = "pt"
-    zone: ZoneInfo = field(default_factory=lambda: ZoneInfo("UTC"))
+    zone: tzinfo = UTC
     dashboard_url: str | None = None
     currency: str = "usd"
+    names: Mapping[str, str] = field(default_factory=dict)
 
 
 def alert_text(alert: Alert, wording: Wording) -> str:
     """The text of an alert, several lines; what the person called the rule is the title and not part of it."""
+    if alert.kind is AlertKind.TEST:
+        return _say("frame.test", wording)
     lines = [_line(alert, sight, wording) for sight in alert.sights[:_MOST_LINES]]
     if len(alert.sights) > 1:
         lines.insert(0, _say("frame.many", wording, count=len(alert.sights)))
@@ -102,6 +106,8 @@ def _durations(figures: Mapping[str, float]) -> dict[str, Value]:
 
 
 def _number(name: str, value: float, language: str) -> str:
+    if name == "level":
+        return level_text(value, language)
     if name in _PRICES:
         return format_number(value, price_decimals(value), language)
     decimals = 0 if name in _WHOLE else 1 if abs(value) >= 10 else 2
@@ -113,7 +119,7 @@ def _subject(sight: Sight, wording: Wording) -> str:
     if sight.process is not None:
         return _say(f"process.{sight.process}", wording)
     if sight.coin is not None:
-        return sight.coin
+        return wording.names.get(sight.coin, sight.coin)
     return _say("subject.all" if "coverage" in sight.figures else "subject.suite", wording)
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from typing import Final
 
-__all__ = ["MAX_DECIMALS", "format_number", "price_decimals"]
+__all__ = ["MAX_DECIMALS", "format_number", "level_text", "price_decimals"]
 
 MAX_DECIMALS: Final = 18
+_CHOSEN_DECIMALS: Final = 12
 _SWAP_SEPARATORS: Final = str.maketrans(",.", ".,")
 
 
@@ -15,6 +16,12 @@ def format_number(value: float, decimals: int = 0, language: str = "pt") -> str:
     """Format `1234.5` with one decimal as `1.234,5` in Portuguese and `1,234.5` in any other language."""
     text = f"{value:,.{decimals}f}"
     return text.translate(_SWAP_SEPARATORS) if language == "pt" else text
+
+
+def level_text(level: float, language: str = "pt") -> str:
+    """A price that somebody chose, with the decimals that it has: `100.000`, `67.500,5`, `0,00002`."""
+    decimals = len(f"{level:.{_CHOSEN_DECIMALS}f}".rstrip("0").partition(".")[2])
+    return format_number(level, decimals, language)
 
 
 def price_decimals(price: float) -> int:

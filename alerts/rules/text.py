@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any, Final
 
@@ -9,7 +10,7 @@ from alerts.rules.coin_conditions import LevelChance, RegimeChange, SizeForecast
 from alerts.rules.rule import Rule
 from alerts.rules.suite_conditions import ProcessDown, ProcessRestarted
 from alerts.rules.values import write_duration
-from core.number_format import format_number, price_decimals
+from core.number_format import format_number, level_text
 from core.times import MINUTE_MS
 from core.wording import Value, message, say
 
@@ -18,10 +19,10 @@ __all__ = ["rule_text"]
 _DURATIONS: Final = {"span_ms": "span", "after_ms": "after"}
 
 
-def rule_text(rule: Rule, language: str = "pt") -> str:
-    """What a rule waits for, in one line."""
+def rule_text(rule: Rule, language: str = "pt", names: Mapping[str, str] | None = None) -> str:
+    """What a rule waits for, in one line; coins by their `names`, those without one as the rule names them."""
     condition = rule.condition
-    values: dict[str, Value] = {"subjects": _subjects(rule, language)}
+    values: dict[str, Value] = {"subjects": _subjects(rule, language, names or {})}
     for part in fields(condition):
         value = getattr(condition, part.name)
         name = _DURATIONS.get(part.name, part.name)
@@ -41,20 +42,20 @@ def rule_text(rule: Rule, language: str = "pt") -> str:
     return say(message(f"alert.rule.{condition.KIND}", **values), language)
 
 
-def _subjects(rule: Rule, language: str) -> str:
+def _subjects(rule: Rule, language: str, names: Mapping[str, str]) -> str:
     if isinstance(rule.condition, ProcessDown | ProcessRestarted):
-        names = rule.condition.processes
-        if names is None:
+        processes = rule.condition.processes
+        if processes is None:
             return _word("needed", language)
-        return ", ".join(say(message(f"alert.process.{name}"), language) for name in names)
+        return ", ".join(say(message(f"alert.process.{name}"), language) for name in processes)
     if rule.coins is None:
         return _word("all_coins", language)
-    return ", ".join(rule.coins) or say(message("alert.subject.all"), language)
+    return ", ".join(names.get(coin, coin) for coin in rule.coins) or say(message("alert.subject.all"), language)
 
 
 def _value(name: str, value: Any, language: str) -> Value:
     if name == "level" and value is not None:
-        return format_number(value, price_decimals(value), language)
+        return level_text(value, language)
     if name == "direction":
         return _word(str(value), language)
     if isinstance(value, float):

@@ -23,6 +23,7 @@ from dashboard.shell.context import ViewContext, escape_markdown, readers_for, s
 from dashboard.shell.kiosk import is_kiosk, kiosk_view
 from dashboard.shell.live import keep_current, live, start_page
 from dashboard.shell.login import admitted
+from dashboard.shell.notices import tell_browser
 from dashboard.shell.page_frame import first_language
 from dashboard.shell.page_title import NAME, footer, page_title
 from dashboard.shell.query_choices import query_choice, segmented, unknown_names, unseen
@@ -114,6 +115,7 @@ def _watch(view: ViewContext, drawn: tuple[object, ...]) -> None:
     if _outline(view.readers) != drawn:
         st.rerun()
     keep_current(view)
+    tell_browser(view)
     status: SuiteStatus = assess_suite(view.settings, view.readers)
     bars = notices(status, view.texts, view.formats)
     if bars:

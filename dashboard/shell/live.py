@@ -12,6 +12,7 @@ import streamlit as st
 from core.reading.status import assess_suite
 from core.settings import Settings
 from core.times import iso, now_ms
+from dashboard.alert_reading import alert_stamp
 from dashboard.i18n.numbers import Formats
 from dashboard.i18n.texts import Texts
 from dashboard.shell.assets import loader
@@ -33,7 +34,7 @@ def state_stamp(settings: Settings) -> str:
     """Name the state of everything that pages show: prices, publications, problems of the suite."""
     readers = readers_for(settings)
     status = assess_suite(settings, readers)
-    state = (readers.version(), status.source, status.notice, status.problems)
+    state = (readers.version(), status.source, status.notice, status.problems, alert_stamp(readers))
     return hashlib.sha256(repr(state).encode()).hexdigest()[:16]
 
 

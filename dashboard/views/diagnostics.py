@@ -192,7 +192,7 @@ def _versions() -> str:
 VIEW: Final = View(
     "diagnostico",
     ":material/monitor_heart:",
-    position=6,
+    position=7,
     show=show,
     also=("diagnosticos", "diagnostics", "status", "saude"),
 )

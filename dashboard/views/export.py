@@ -120,5 +120,5 @@ def _file_name(selection: Selection, form: Format, period: str, workspace: Works
 
 
 VIEW: Final = View(
-    "exportar", ":material/download:", position=5, show=show, also=("exportacao", "baixar", "export", "download")
+    "exportar", ":material/download:", position=6, show=show, also=("exportacao", "baixar", "export", "download")
 )

@@ -28,7 +28,7 @@ def test_a_price_is_told_with_its_time_and_a_link() -> None:
     """One line with formatted numbers and the local time, one with the address of the coin's page."""
     sight = Sight("bitcoin", AT_MS, {"price": 100250.5, "level": 100000.0})
     assert alert_text(alert("preco_acima", sight), PORTUGUESE).splitlines() == [
-        "bitcoin: 100.250,50 USD, acima de 100.000,00 (29/11 09:00)",
+        "bitcoin: 100.250,50 USD, acima de 100.000 (29/11 09:00)",
         "http://127.0.0.1:8501/?moeda=bitcoin",
     ]
 
@@ -53,7 +53,7 @@ def test_a_probability_is_told_with_how_sure_it_is() -> None:
     """The English sentence names chance, level, horizon and the present price."""
     figures = {"price": 100.0, "level": 102.0, "probability": 71.26, "asked_probability": 70.0, "horizon_min": 30.0}
     text = alert_text(alert("toca", Sight("solana", AT_MS, figures)), Wording("en"))
-    assert text == "solana: 71.3 % chance of touching 102.00 USD in 30m; now 100.00 (29/11 12:00)"
+    assert text == "solana: 71.3 % chance of touching 102 USD in 30m; now 100.00 (29/11 12:00)"
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.number_format import MAX_DECIMALS, format_number, price_decimals
+from core.number_format import MAX_DECIMALS, format_number, level_text, price_decimals
 
 
 @pytest.mark.parametrize(
@@ -41,3 +41,11 @@ def test_prices_keep_their_significant_digits(price: float, text: str) -> None:
 def test_any_float_has_decimals(price: float) -> None:
     """Formatting works for every float."""
     assert 0 <= price_decimals(price) <= MAX_DECIMALS
+
+
+@pytest.mark.parametrize(
+    ("level", "text"), [(100_000.0, "100.000"), (67_500.5, "67.500,5"), (0.00002, "0,00002"), (10.0, "10")]
+)
+def test_a_chosen_level_has_the_decimals_it_was_given(level: float, text: str) -> None:
+    """Nothing is added to what somebody typed, and nothing is taken away."""
+    assert level_text(level) == text

@@ -27,7 +27,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_the_tabs_keep_their_order() -> None:
     """The overview comes first and opens by default."""
     assert list(views.find_views()) == [
-        "visao", "moeda", "precisao", "comparacao", "carteira", "exportar", "diagnostico",
+        "visao", "moeda", "precisao", "comparacao", "carteira", "alertas", "exportar", "diagnostico",
     ]  # fmt: skip
 
 
