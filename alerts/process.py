@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 import threading
 import time
@@ -21,7 +22,7 @@ from alerts.watch import ForecastReading, Watch
 from core.errors import AlreadyRunning, DamagedFile, NotReady, StorageProblem
 from core.files import set_aside
 from core.processes.health_schema import ALERTS, AlertsProgress, ProcessState
-from core.processes.heartbeat import PATIENCE_S, Heartbeat
+from core.processes.heartbeat import BEAT_S, PATIENCE_S, Heartbeat
 from core.processes.lifecycle import hold_lock
 from core.reading.published import PublishedData
 from core.settings import PARENT_VARIABLE, Settings, all_variables
@@ -114,6 +115,7 @@ class _Session:
         self._health = health
         self._exits = ExitStack()
         self._told = 0
+        self._reported_at = -math.inf
 
     def __enter__(self) -> _Session:
         path = self._workspace.alerts
@@ -145,6 +147,11 @@ class _Session:
                 stop.wait(_LOOK_EVERY_S)
 
     def _report(self, seconds: float) -> None:
+        """Mark a step of the loop; every few seconds count what is in the store."""
+        if time.monotonic() - self._reported_at < BEAT_S:
+            self._health.progress()
+            return
+        self._reported_at = time.monotonic()
         counts = self._store.counts()
         newest_ms = self._watch.newest_ms
         self._health.progress(

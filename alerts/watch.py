@@ -30,6 +30,8 @@ __all__ = ["ForecastReading", "Look", "Watch"]
 
 _SUITE_EVERY_S: Final = 5.0
 _COVERAGE_EVERY_S: Final = 300.0
+_BEGIN_AGAIN_S: Final = 86_400.0
+"""Once a day everything is taken up anew, and what is older than the store keeps is forgotten."""
 
 _log = logging.getLogger(__name__)
 
@@ -81,7 +83,7 @@ class Watch:
         self._coins: tuple[CoinName, ...] = ()
         self._coins_version = self._price_version = self._publication = ""
         self._has_more = False
-        self._suite_at = self._coverage_at = -math.inf
+        self._suite_at = self._coverage_at = self._begun_at = -math.inf
 
     @property
     def newest_ms(self) -> int | None:
@@ -105,7 +107,8 @@ class Watch:
         source = self._data.workspace().source.value
         has_changed = self._book.refresh()
         coins = self._read_coins()
-        if self._engine is None or has_changed or tuple(coin.id for coin in coins) != self._engine.coins:
+        is_old = has_changed or time.monotonic() - self._begun_at >= _BEGIN_AGAIN_S
+        if self._engine is None or is_old or tuple(coin.id for coin in coins) != self._engine.coins:
             self._engine = self._begin(coins, now)
         engine = self._engine
         findings, cursors = self._judge_prices(engine)
@@ -134,6 +137,10 @@ class Watch:
     def _begin(self, coins: Sequence[CoinName], now: int) -> Engine:
         """Take up the rules and states as they are stored; states of rules that are gone are forgotten."""
         rules = self._book.rules
+        self._begun_at = time.monotonic()
+        known = {name for coin in coins for name in (coin.id, coin.symbol)}
+        if coins and (unknown := {name for rule in rules for name in rule.coins or ()} - known):
+            _log.warning("no coin that is collected is called %s", ", ".join(sorted(unknown)))
         if self._book.problem is None:
             self._store.forget([rule.id for rule in rules], now)
         self._cursors = self._store.cursors()

@@ -146,6 +146,12 @@ def test_rules_of_the_dashboard_count_too(
     assert (trial.judged, [sight.coin for sight in trial.sights]) == (1, ["bitcoin"])
 
 
+def test_names_that_no_coin_has_are_logged(watch: Callable[..., Watch], caplog: pytest.LogCaptureFixture) -> None:
+    """A misspelt coin would never be told of; the log names it, and no other."""
+    watch(ABOVE + RULE.format("preco_abaixo") + 'moedas=["bitcon", "ethereum"]\nnivel=1\n').look()
+    assert [record.message for record in caplog.records] == ["no coin that is collected is called bitcon"]
+
+
 def test_many_coins_at_once_are_one_alert(
     sample: SampleWorkspace, store: AlertStore, watch: Callable[..., Watch], monkeypatch: pytest.MonkeyPatch
 ) -> None:
