@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import streamlit as st
 
+from alerts.rule_trial import try_rule
 from alerts.rules.condition import ConditionKind
 from alerts.rules.rule import CONDITIONS, Rule
 from alerts.rules.settings import AlertSettings
@@ -24,6 +25,7 @@ _PAUSES: Final = ("5m", "30m", "1h", "6h", "1d")
 _FIRST_PAUSE: Final = "30m"
 _SAID: Final = "alert_said"
 _COLUMNS: Final = 3
+_MOST_NAMES: Final = 5
 
 
 def draw_form(view: ViewContext, settings: AlertSettings) -> None:
@@ -41,6 +43,7 @@ def draw_form(view: ViewContext, settings: AlertSettings) -> None:
         try:
             rule = rule_of(kind, typed, common, texts.language)
             st.markdown(f":material/notifications: {escape_markdown(rule_text(rule, texts.language, view.names))}")
+            st.caption(escape_markdown(_trial_text(view, rule)))
         except BadInput as error:
             st.caption(f":material/edit: {escape_markdown(texts.translate(message_of(error)))}")
         add = partial(_add, view, rule)
@@ -144,6 +147,24 @@ def _more(view: ViewContext, settings: AlertSettings, kind: ConditionKind) -> di
         normal = not is_switch and st.toggle(texts("alerts.tell_normal"), key="alert_normal", **keep)
         urgent = settings.quiet is not None and st.toggle(texts("alerts.urgent"), key="alert_urgent", **keep)
     return {"espera": pause, "nome": name, "avisar_normal": normal, "urgente": urgent}
+
+
+def _trial_text(view: ViewContext, rule: Rule) -> str:
+    """Whether the rule would fire on what is known now."""
+    texts = view.texts
+    if rule.condition.is_switch:
+        return texts("alerts.trial_switch")
+    try:
+        trial = try_rule(rule, view.settings, view.readers)
+    except (NotReady, DamagedFile) as error:
+        return texts("errors.not_ready", reason=texts.translate(error.message))
+    if not trial.judged:
+        return texts("alerts.trial_unknown")
+    if not trial.sights:
+        return texts("alerts.trial_not")
+    named = [view.names.get(sight.subject, sight.subject) for sight in trial.sights if sight.subject]
+    shown = ", ".join(named[:_MOST_NAMES]) + (" …" if len(named) > _MOST_NAMES else "")
+    return texts("alerts.trial_for", names=shown) if named else texts("alerts.trial_now")
 
 
 def _add(view: ViewContext, rule: Rule | None) -> None:

@@ -282,7 +282,7 @@ def test_a_stopped_collector_is_announced(running: SampleWorkspace, visit: Calla
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_a_phone_never_scrolls_sideways(visit: Callable[..., Page], theme: str) -> None:
     """Every view fits into 390 pixels, in light and dark, with its charts drawn."""
-    for view in ("visao", "moeda", "precisao", "comparacao", "carteira", "exportar", "diagnostico"):
+    for view in ("visao", "moeda", "precisao", "comparacao", "carteira", "alertas", "exportar", "diagnostico"):
         page = visit(f"?pagina={view}", width=390, height=844, theme=theme)
         expect(page.get_by_text("recomendação de investimento")).to_be_visible()
         if view in ("moeda", "precisao", "comparacao"):

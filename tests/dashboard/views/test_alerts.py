@@ -58,6 +58,14 @@ def test_a_rule_made_on_the_page_is_stored_and_listed(path: Path) -> None:
     assert "já vigia o mesmo" in text_on(page)
 
 
+def test_a_rule_is_tried_before_it_is_made(path: Path) -> None:
+    """The form says for which coins the rule would fire on the newest prices."""
+    page = _page()
+    level = page.text_input(key="alert_preco_acima_nivel_pt")
+    assert "Avisaria agora mesmo: Bitcoin (BTC)" in text_on(level.set_value("60.000").run())
+    assert "Agora não avisaria." in text_on(page.text_input(key="alert_preco_acima_nivel_pt").set_value("90000").run())
+
+
 def test_a_rule_is_paused_resumed_and_removed(path: Path) -> None:
     """The buttons of a rule change what is stored."""
     with AlertStore(path) as store:
