@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
+from decimal import Decimal
 from typing import Final
 
 __all__ = ["MAX_DECIMALS", "format_number", "level_text", "price_decimals"]
 
 MAX_DECIMALS: Final = 18
-_CHOSEN_DECIMALS: Final = 12
 _SWAP_SEPARATORS: Final = str.maketrans(",.", ".,")
 
 
@@ -20,8 +20,8 @@ def format_number(value: float, decimals: int = 0, language: str = "pt") -> str:
 
 def level_text(level: float, language: str = "pt") -> str:
     """A price that somebody chose, with the decimals that it has: `100.000`, `67.500,5`, `0,00002`."""
-    decimals = len(f"{level:.{_CHOSEN_DECIMALS}f}".rstrip("0").partition(".")[2])
-    return format_number(level, decimals, language)
+    shortest = f"{Decimal(repr(level)):f}"
+    return format_number(level, len(shortest.rstrip("0").partition(".")[2]), language)
 
 
 def price_decimals(price: float) -> int:

@@ -87,7 +87,13 @@ def first_text(kind: ConditionKind, key: str, price: float | None, decimals: int
     return format_number(_FIRST[key], 0, language)
 
 
-def rule_of(kind: ConditionKind, typed: Mapping[str, str], common: Mapping[str, Any], language: str) -> Rule:
+def rule_of(
+    kind: ConditionKind,
+    typed: Mapping[str, str],
+    common: Mapping[str, Any],
+    language: str,
+    names: Mapping[str, str] | None = None,
+) -> Rule:
     """The rule of a form.
 
     Args:
@@ -95,6 +101,7 @@ def rule_of(kind: ConditionKind, typed: Mapping[str, str], common: Mapping[str, 
         typed: key of a condition's field → what was typed or chosen.
         common: `nome`, `moedas` (ids; empty for all), `canais`, `espera`, `avisar_normal`, `urgente`.
         language: in which numbers were typed; a rule without a name gets its sentence in it.
+        names: of coins, for that sentence.
 
     Raises:
         BadInput: what is wrong, as `alerts.rules.table.read_rule` tells it.
@@ -109,7 +116,7 @@ def rule_of(kind: ConditionKind, typed: Mapping[str, str], common: Mapping[str, 
     table |= {name: common[name] for name in ("espera", "avisar_normal", "urgente")}
     if common["canais"]:
         table["canais"] = list(common["canais"])
-    name = str(common["nome"]).strip() or rule_text(read_rule(table | {"nome": kind.value}), language)
+    name = str(common["nome"]).strip() or rule_text(read_rule(table | {"nome": kind.value}), language, names)
     return read_rule(table | {"nome": name})
 
 

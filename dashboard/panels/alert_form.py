@@ -41,7 +41,7 @@ def draw_form(view: ViewContext, settings: AlertSettings) -> None:
         common = {"moedas": coins, "canais": channels, **_more(view, settings, kind)}
         rule: Rule | None = None
         try:
-            rule = rule_of(kind, typed, common, texts.language)
+            rule = rule_of(kind, typed, common, texts.language, view.names)
             st.markdown(f":material/notifications: {escape_markdown(rule_text(rule, texts.language, view.names))}")
             st.caption(escape_markdown(_trial_text(view, rule)))
         except BadInput as error:
@@ -158,8 +158,6 @@ def _trial_text(view: ViewContext, rule: Rule) -> str:
         trial = try_rule(rule, view.settings, view.readers)
     except (NotReady, DamagedFile) as error:
         return texts("errors.not_ready", reason=texts.translate(error.message))
-    if not trial.judged:
-        return texts("alerts.trial_unknown")
     if not trial.sights:
         return texts("alerts.trial_not")
     named = [view.names.get(sight.subject, sight.subject) for sight in trial.sights if sight.subject]

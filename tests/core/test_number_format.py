@@ -44,7 +44,8 @@ def test_any_float_has_decimals(price: float) -> None:
 
 
 @pytest.mark.parametrize(
-    ("level", "text"), [(100_000.0, "100.000"), (67_500.5, "67.500,5"), (0.00002, "0,00002"), (10.0, "10")]
+    ("level", "text"),
+    [(100_000.0, "100.000"), (67_500.5, "67.500,5"), (92_862.80, "92.862,8"), (0.00002, "0,00002"), (10.0, "10")],
 )
 def test_a_chosen_level_has_the_decimals_it_was_given(level: float, text: str) -> None:
     """Nothing is added to what somebody typed, and nothing is taken away."""
