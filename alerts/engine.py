@@ -90,11 +90,10 @@ class Engine:
         for rule in rules:
             kinds.setdefault(type(rule.condition), []).append(rule)
         self._blocks = [_Block(alike, subjects[kind.SCOPE], named) for kind, alike in kinds.items()]
-        known: dict[str, list[Episode]] = {}
+        owners = {rule.id: (block, row) for block in self._blocks for row, rule in enumerate(block.rules)}
         for episode in episodes:
-            known.setdefault(episode.rule, []).append(episode)
-        for block in self._blocks:
-            block.restore(known)
+            if (owner := owners.get(episode.rule)) is not None:
+                owner[0].restore(owner[1], episode)
         self._changed: dict[tuple[str, str], Episode] = {}
 
     @property
@@ -134,6 +133,7 @@ class _Block:
         self.rules = rules
         self.scope = rules[0].condition.SCOPE
         self.subjects = subjects
+        self._columns = {subject: column for column, subject in enumerate(subjects)}
         applies = np.array([_about(rule, subjects, named) for rule in rules], np.bool_)
         self._applies = applies
         slack = column_of([rule.slack / 100 for rule in rules])
@@ -142,15 +142,12 @@ class _Block:
         self._tells_normal = np.array([[rule.tell_normal] for rule in rules])
         self._episodes = Episodes.at_first(self._policy, len(subjects))
 
-    def restore(self, known: Mapping[str, Sequence[Episode]]) -> None:
-        """Take up stored states."""
-        columns = {subject: column for column, subject in enumerate(self.subjects)}
-        states = self._episodes
-        for row, rule in enumerate(self.rules):
-            for episode in known.get(rule.id, ()):
-                if (column := columns.get(episode.subject)) is not None:
-                    states.side[row, column], states.told[row, column] = episode.side, episode.told
-                    states.since_ms[row, column], states.told_ms[row, column] = episode.since_ms, episode.told_ms
+    def restore(self, row: int, episode: Episode) -> None:
+        """Take up a stored state of a rule, if its subject is still there."""
+        if (column := self._columns.get(episode.subject)) is not None:
+            states = self._episodes
+            states.side[row, column], states.told[row, column] = episode.side, episode.told
+            states.since_ms[row, column], states.told_ms[row, column] = episode.since_ms, episode.told_ms
 
     def look(self, view: View) -> Step:
         """Carry the episodes of the subjects in the view to what was seen."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final, Self
 
@@ -104,11 +104,11 @@ class AlertStore:
 
     # Evaluations
 
-    def episodes(self) -> list[Episode]:
-        """The states of all rules and subjects that were ever judged."""
+    def episodes(self) -> Iterator[Episode]:
+        """The states of all rules and subjects that were ever judged, one by one: they may be hundreds of thousands."""
         with translated_errors():
-            rows = self._connection.execute("SELECT rule, subject, side, told, since_ms, told_ms FROM episodes")
-            return [Episode(*row) for row in rows.fetchall()]
+            for row in self._connection.execute("SELECT rule, subject, side, told, since_ms, told_ms FROM episodes"):
+                yield Episode(*row)
 
     def cursors(self) -> dict[str, int]:
         """Event time of the newest price of each coin that was evaluated."""

@@ -61,7 +61,7 @@ def test_an_evaluation_is_stored_as_a_whole_and_told_once(store: AlertStore, out
     episode = Episode(RULE.id, "bitcoin", 1, 1, 900, 1_000)
     for _ in range(2):
         store.commit(Evaluation([episode], {"bitcoin": 1_000}, [alert()]), now=2_000)
-    assert store.episodes() == [episode]
+    assert list(store.episodes()) == [episode]
     assert store.cursors() == {"bitcoin": 1_000}
     assert outbox.due_channels(1_999) == []
     assert outbox.due_channels(2_000) == ["mail", "phone"]
@@ -76,7 +76,7 @@ def test_an_evaluation_that_fails_leaves_nothing(store: AlertStore) -> None:
     broken = Evaluation([Episode(RULE.id, "bitcoin", 1, 1, 900, 1_000)], {"bitcoin": None}, [alert()])  # type: ignore[dict-item]
     with pytest.raises(Exception, match=r"alerts\.db"):
         store.commit(broken, now=2_000)
-    assert (store.episodes(), store.cursors(), store.told()) == ([], {}, [])
+    assert (list(store.episodes()), store.cursors(), store.told()) == ([], {}, [])
 
 
 def test_a_delivery_is_retried_given_up_and_revived(store: AlertStore, outbox: Outbox) -> None:
