@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shlex
 import subprocess
@@ -13,6 +12,7 @@ from typing import Any, Final
 import pytest
 from pydantic import SecretStr
 
+from alerts.__main__ import main
 from alerts.alert import Alert, AlertKind, Sight
 from alerts.delivery.apprise_channel import AppriseChannel
 from alerts.delivery.channels import open_channels
@@ -84,36 +84,27 @@ def filled_in(url: str) -> str:
     return url
 
 
-def run(command: str, folder: Path, **variables: str) -> str:
-    """What a command of the page says, run over the files of a folder."""
-    _, *words = shlex.split(command)
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("CRYPTO_")}
-    own = {"CRYPTO_ALERTS_FILE": str(folder / "alerts.toml"), "CRYPTO_DATA_DIR": str(folder), "PYTHONUTF8": "1"}
-    done = subprocess.run(
-        [sys.executable, *words],
-        cwd=PROJECT,
-        env={**kept, **own, **variables},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
-
-
-def test_the_commands_of_the_page_check_and_try_the_channels(tmp_path: Path) -> None:
+def test_the_commands_of_the_page_check_and_try_the_channels(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
     """`--check` approves the file, `--test` reaches a chat and a mailbox, and none of them shows a secret."""
     here = 'tipo = "apprise"\npermitir_rede_interna = true'
     text = blocks(PAGES[0], "toml")[0].replace('tipo = "apprise"', here)
     (tmp_path / "alerts.toml").write_text(text, encoding="utf-8")
-    commands = re.findall(r"^\.venv/bin/python -m alerts --(?:check|test).*$", PAGES[0], re.MULTILINE)
+    commands = re.findall(r"^\.venv/bin/python -m alerts (--(?:check|test).*)$", PAGES[0], re.MULTILINE)
+    said = []
     with http_receiver() as chat, mail_receiver() as mailbox:
-        variables = {
+        for name, value in {
+            "CRYPTO_ALERTS_FILE": str(tmp_path / "alerts.toml"),
+            "CRYPTO_DATA_DIR": str(tmp_path),
             "CRYPTO_ALERT_TELEGRAM": f"json://127.0.0.1:{chat.port}/pl4nted",
-            "CRYPTO_ALERT_EMAIL": f"mailto://127.0.0.1:{mailbox.port}?mode=insecure&from=a@exemplo.com&to=pl4nted@exemplo.com",
-        }
-        said = [run(command, tmp_path, **variables) for command in commands]
-    assert [command.split()[-1] for command in commands] == ["--check", "telegram", "email"]
+            "CRYPTO_ALERT_EMAIL": f"mailto://127.0.0.1:{mailbox.port}?mode=insecure&from=a@a.com&to=pl4nted@b.com",
+        }.items():
+            monkeypatch.setenv(name, value)
+        for command in commands:
+            assert main(command.split()) == 0
+            said.append("".join(capfd.readouterr()))
+    assert commands == ["--check", "--test telegram", "--test email"]
     assert said[1:] == ["telegram: enviado\n", "email: enviado\n"]
     assert "2 regras, 2 canais" in said[0]
     assert "pl4nted" not in "".join(said)

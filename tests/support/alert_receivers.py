@@ -7,6 +7,7 @@ import email
 import email.policy
 import hashlib
 import hmac
+import logging
 import random
 import socket
 import struct
@@ -229,7 +230,8 @@ class MailReceiver:
         return "250 OK"
 
     def start(self) -> None:
-        """Listen."""
+        """Listen, without a log of each line."""
+        logging.getLogger("mail.log").setLevel(logging.ERROR)
         self._controller = Controller(self, hostname="127.0.0.1", port=self.port)
         self._controller.start()
 
