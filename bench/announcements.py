@@ -51,7 +51,7 @@ _AROUND_MIN: Final[Mapping[str, tuple[int, ...]]] = {
 }
 """Which origins belong together, in minutes after the announcement; the hour ahead of the first two holds it."""
 
-ALL_KINDS: Final = "all three"
+ALL_KINDS: Final = "all"
 _Group = tuple[str, str, BoolArray, IntArray]
 
 

@@ -59,7 +59,8 @@ def read_announcements(path: Path = _CALENDAR) -> tuple[Announcement, ...]:
     calendar = tomllib.loads(path.read_text(encoding="utf-8"))
     kinds = []
     for name, kind in calendar.items():
-        local = [datetime.combine(day, kind["time"], UTC).timestamp() for day in sorted(kind["days"])]
+        days = calendar[kind.get("days_of", name)]["days"]
+        local = [datetime.combine(day, kind["time"], UTC).timestamp() for day in sorted(days)]
         kinds.append(Announcement(name, _utc_ms(np.array(local) * 1000), kind["jump"], kind["rest"]))
     return tuple(kinds)
 

@@ -16,13 +16,14 @@ ONE = (Announcement("figures", np.array([MOMENT_MS]), jump=15.0, rest=33.0),)
 
 
 def test_announcements_come_at_their_hour_of_new_york_in_summer_and_winter() -> None:
-    """Decisions at 14:00 and figures at 8:30, on working days, in order; two known moments in UTC."""
+    """Decisions at 14:00, press conferences at 14:30, figures at 8:30; working days, in order; two known times."""
     times = {kind.name: kind.ts_ms for kind in ANNOUNCEMENTS}
     assert parse_iso("2022-06-15T18:00:00Z") in times["federal_reserve"]
     assert parse_iso("2022-12-13T13:30:00Z") in times["consumer_prices"]
+    np.testing.assert_array_equal(times["press_conference"], times["federal_reserve"] + 30 * MINUTE_MS)
     for name, moments in times.items():
         local = new_york_ms(moments)
-        assert (local % DAY_MS == (14 * 60 if name == "federal_reserve" else 8 * 60 + 30) * MINUTE_MS).all()
+        assert (local % DAY_MS == {"federal_reserve": 840, "press_conference": 870}.get(name, 510) * MINUTE_MS).all()
         assert (weekdays(local) < SATURDAY).all()
         assert (np.diff(moments) > 0).all()
 
