@@ -11,12 +11,15 @@ let seen;
 let server;
 let tell;
 let started = false;
+let words = [];
 
 /** Runs with each run of the page: `stamp` names the state of the data that it shows, `changed` asks for a newer one. */
-export function keepCurrent({ language, stamp }, changed) {
+export function keepCurrent({ language, stamp, labels }, changed) {
   document.documentElement.lang = language;
+  words = Object.entries(labels);
   seen = stamp;
   tell = changed;
+  translateLabels();
   if (started) return;
   started = true;
   setInterval(showAges, TICK_MS);
@@ -27,8 +30,18 @@ export function keepCurrent({ language, stamp }, changed) {
 
 function complete() {
   showAges();
+  translateLabels();
   // a card's little line repeats its number, and Streamlit names it for nobody
   for (const drawing of document.querySelectorAll('[data-testid="stMetric"] svg:not([aria-hidden])')) drawing.setAttribute("aria-hidden", "true");
+}
+
+/** Puts the names that Streamlit gives its own buttons, always in English, into the page's language. */
+function translateLabels() {
+  for (const node of document.querySelectorAll("[aria-label]")) {
+    const label = node.getAttribute("aria-label");
+    for (const [english, own] of words)
+      if (english !== own && label.startsWith(english)) node.setAttribute("aria-label", own + label.slice(english.length));
+  }
 }
 
 function showAges() {

@@ -46,7 +46,7 @@ def interval_coverage_chart(score: Score, formats: Formats, texts: Texts) -> Fig
         "hovertemplate": f"{x_name} %{{x}}%<br>{y_name} %{{y:.1f}}%<extra></extra>",
     }  # fmt: skip
     layout = base_layout(formats, _HEIGHT)
-    ticks = {"range": [low, 101], "tickvals": promised, "ticksuffix": "%"}
+    ticks = {"range": [low, 101], "tickvals": promised, "ticktext": [f"{percent}%" for percent in promised]}
     layout["xaxis"] |= {"title": {"text": x_name}, **ticks}
     layout["yaxis"] |= {"title": {"text": y_name}, **ticks}
     return {"data": [diagonal, points], "layout": layout}

@@ -21,6 +21,15 @@ from dashboard.shell.context import ViewContext, readers_for
 __all__ = ["age", "ages", "keep_current", "live", "start_page", "state_stamp"]
 
 _KEYS: Final = "live_parts"
+_LABELS: Final = {
+    "Help for ": "help",
+    "Download as CSV": "download",
+    "Search": "search",
+    "Fullscreen": "fullscreen",
+    "Show/hide columns": "columns",
+}
+"""How labels of Streamlit's own buttons begin, and their texts in the catalogues."""
+
 _Arguments = ParamSpec("_Arguments")
 
 _page = st.components.v2.component(
@@ -53,7 +62,11 @@ def keep_current(view: ViewContext) -> None:
     """Let the browser count ages, name the page's language, and ask for the live parts when the data change."""
     _page(
         key="page",
-        data={"language": view.texts.language, "stamp": state_stamp(view.settings)},
+        data={
+            "language": view.texts.language,
+            "stamp": state_stamp(view.settings),
+            "labels": {english: view.texts(f"label.{name}") for english, name in _LABELS.items()},
+        },
         on_changed_change=_draw_live_parts,
     )
 
