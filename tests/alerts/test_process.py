@@ -29,6 +29,8 @@ from tests.support.alert_oracle import Due, due
 from tests.support.alert_receivers import MortalReceiver, verified
 from tests.support.workspace import SampleWorkspace
 
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGTERM that a process could obey")
+
 PATIENCE_S: Final = 120.0
 SECRET: Final = "whsec_" + base64.b64encode(bytes(range(32))).decode()
 COINS: Final = ("bitcoin", "ethereum")
