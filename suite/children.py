@@ -67,7 +67,7 @@ def simulator(settings: Settings, workspace: Workspace, port: int) -> ChildSpec:
         command += ["--replay", str(settings.replay)]
         if settings.replay_start:
             command += ["--replay-start", settings.replay_start]
-    return _spec("simulator", command, settings)
+    return _spec("simulator", command, settings.for_readers())
 
 
 def collector(settings: Settings) -> ChildSpec:

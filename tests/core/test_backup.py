@@ -96,3 +96,16 @@ def test_without_prices_a_backup_is_refused(tmp_path: Path) -> None:
     with pytest.raises(NotReady):
         make_backup(open_workspace(_settings(tmp_path)), tmp_path / "copy")
     assert not (tmp_path / "copy").exists()
+
+
+def test_prices_on_a_server_are_not_copied_by_this_command(tmp_path: Path) -> None:
+    """Both ways the sentence names pg_dump."""
+    url = "postgresql://db.example/crypto"
+    source = open_workspace(_settings(tmp_path / "from"))
+    with open_writer(source.store) as writer:
+        _fill(writer, 5)
+    make_backup(source, tmp_path / "copy")
+    with refusal(BadInput, "pg_dump"):
+        make_backup(open_workspace(_settings(tmp_path / "from", database_url=url)), tmp_path / "other")
+    with refusal(BadInput, "pg_dump"):
+        restore_backup(tmp_path / "copy", _settings(tmp_path / "to", database_url=url))

@@ -68,6 +68,8 @@ def test_a_child_gets_the_same_settings_through_its_environment(
         ({"host": "0.0.0.0"}, "CRYPTO_API_TOKEN"),  # noqa: S104 - must be refused
         ({"host": "0.0.0.0", "api_token": "x" * 15}, "16 caracteres"),  # noqa: S104 - must be refused
         ({"coingecko_plan": "demo-key"}, "CRYPTO_COINGECKO_KEY"),
+        ({"database_url": "mysql://db.example/crypto"}, "CRYPTO_DATABASE_URL"),
+        ({"database_read_url": "postgresql://"}, "CRYPTO_DATABASE_READ_URL"),
     ],
 )
 def test_a_wrong_setting_is_one_line_that_names_it(options: dict[str, object], expected: str) -> None:
@@ -155,3 +157,13 @@ def test_only_origins_may_frame_the_dashboard(monkeypatch: pytest.MonkeyPatch) -
         monkeypatch.setenv("CRYPTO_EMBED_ORIGINS", wrong)
         with pytest.raises(ConfigurationError, match="CRYPTO_EMBED_ORIGINS"):
             load_settings()
+
+
+def test_a_process_that_only_reads_gets_no_url_that_may_write() -> None:
+    """With a role that reads, the other URL stays out of its environment; without one there is nothing to choose."""
+    writes, reads = "postgresql://writer@db.example/crypto", "postgresql://reader@db.example/crypto"
+    reader = load_settings(database_url=writes, database_read_url=reads).for_readers()
+    assert writes not in reader.environment().values()
+    assert reader.environment()["CRYPTO_DATABASE_READ_URL"] == reads
+    alone = load_settings(database_url=writes)
+    assert alone.for_readers() == alone

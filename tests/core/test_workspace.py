@@ -9,7 +9,8 @@ import pytest
 
 from core.errors import NotReady, WorkspaceMismatch
 from core.settings import Settings, load_settings
-from core.workspace import current_workspace, open_workspace
+from core.store_address import ServerAddress
+from core.workspace import current_workspace, live_store, open_workspace
 from tests.support.refusals import refusal
 
 Make = Callable[..., Settings]
@@ -67,3 +68,24 @@ def test_with_both_damaged_nothing_is_guessed(make: Make) -> None:
         open_workspace(make())
     with pytest.raises(NotReady):
         current_workspace(make())
+
+
+def test_each_workspace_has_a_schema_of_its_own_on_a_server(make: Make, tmp_path: Path) -> None:
+    """Live prices share one by currency; a simulation has one from its first moment on."""
+    url = "postgresql://db.example/crypto"
+    workspace = open_workspace(make(database_url=url))
+    assert isinstance(workspace.store, ServerAddress)
+    assert workspace.store.schema == f"demo_usd_{workspace.epoch_ms}"
+    assert current_workspace(make(database_url=url)).store == workspace.store
+    live = live_store(make(source="coingecko", database_url=url, currency="eur"))
+    assert isinstance(live, ServerAddress)
+    assert live.schema == "live_eur"
+    assert live_store(make()) == tmp_path / "crypto.db"
+
+
+def test_a_url_that_only_reads_is_enough_for_readers(make: Make) -> None:
+    """A process that got no other URL reads with it."""
+    open_workspace(make())
+    store = current_workspace(make(database_read_url="postgresql://reader@db.example/crypto")).store
+    assert isinstance(store, ServerAddress)
+    assert store.url == store.read_url

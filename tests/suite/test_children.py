@@ -44,6 +44,22 @@ def test_children_get_the_settings(
     assert specs[0].environment["CRYPTO_SOURCE"] == "auto"
 
 
+def test_only_the_collector_gets_the_url_that_may_write(settings: Callable[..., Settings]) -> None:
+    """With a role that reads, no other child knows the one that writes."""
+    writes = "postgresql://writer:hidden@db.example/crypto"
+    asked = settings(source="demo", database_url=writes, database_read_url="postgresql://reader@db.example/crypto")
+    workspace = open_workspace(asked)
+    readers = [
+        children.api(asked),
+        children.dashboard(asked),
+        children.simulator(asked, workspace, 4711),
+        children.pipeline(asked),
+        children.alerts(asked),
+    ]
+    assert [spec.name for spec in readers if writes in spec.environment.values()] == []
+    assert children.collector(asked).environment["CRYPTO_DATABASE_URL"] == writes
+
+
 def test_children_get_the_proxies_of_the_system(
     settings: Callable[..., Settings], monkeypatch: pytest.MonkeyPatch
 ) -> None:

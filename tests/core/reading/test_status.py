@@ -7,6 +7,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,8 @@ from core.reading.status import State, SuiteStatus, assess_suite
 from core.settings import Source, load_settings
 from core.times import HOUR_MS, iso, now_ms
 from core.wording import message, say
-from core.workspace import publish_source
+from core.workspace import open_workspace, publish_source
+from tests.support.ports import reserve_port
 from tests.support.workspace import SampleWorkspace
 
 Beat = Callable[..., None]
@@ -279,3 +281,13 @@ def test_files_set_aside_are_named_for_an_hour(sample: SampleWorkspace, assess: 
     text = " ".join(texts(assess()))
     assert "log/part.parquet" in text
     assert "old.parquet" not in text
+
+
+def test_a_price_database_out_of_reach_is_a_problem(tmp_path: Path) -> None:
+    """A server that does not answer is named in the status, in the words that the dashboard shows too."""
+    url = f"postgresql://someone@127.0.0.1:{reserve_port()}/prices"
+    settings = load_settings(source="demo", data_dir=tmp_path, models_dir=tmp_path / "models", database_url=url)
+    open_workspace(settings)
+    with closing(Readers(settings)) as readers:
+        problems = [say(problem) for problem in assess_suite(settings, readers).problems]
+    assert "banco de preços fora do ar" in problems

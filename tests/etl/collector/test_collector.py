@@ -14,13 +14,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from core.errors import ConfigurationError, CredentialProblem, DamagedFile
+from core.errors import ConfigurationError, CredentialProblem, DamagedFile, StandingBy
 from core.price_store import open_reader
 from core.price_store.sqlite.writer import SqliteWriter
 from core.processes.health_schema import PollOutcome, ProcessState
 from core.realised_price import PRICE_TOLERANCE_MS
 from core.times import DAY_MS, HOUR_MS
-from core.wording import Message, say
+from core.wording import Message, message, say
 from etl.collector.health_report import collector_progress
 from tests.support.faults import STORM_KINDS, Fault, FaultPlan
 
@@ -322,6 +322,31 @@ def test_prices_survive_a_full_disk_in_memory_and_are_stored_later(make_world: W
     assert fields(world)["unsaved"] == 0
     assert collector_progress(collector)[0] is ProcessState.COLLECTING
     assert len([ts_ms for ts_ms in world.stored("bitcoin") if ts_ms > began_ms]) > 180
+
+
+def test_a_collector_stands_by_while_another_writes(make_world: Worlds, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It asks for no prices and says so; when the other is gone, it stores what it had and fills the gap."""
+    world = make_world()
+    collector = world.start(coins=COINS)
+    world.run(600)
+    began_ms = world.wall_ms
+    with monkeypatch.context() as patch:
+
+        def refuse(*_: object, **__: object) -> None:
+            raise StandingBy(message("prices.standing_by"))
+
+        for name in ("store", "set_meta", "verify"):
+            patch.setattr(world.writer, name, refuse)
+        world.run(20)
+        asked = len(world.server.requests)
+        world.run(900)
+        assert len(world.server.requests) == asked
+        assert collector_progress(collector)[0] is ProcessState.STANDING_BY
+        assert "outro coletor" in fields(world)["message"]
+    world.run(900)
+    assert collector_progress(collector)[0] is ProcessState.COLLECTING
+    assert fields(world)["unsaved"] == 0
+    assert widest_gap_s(world, "bitcoin", began_ms) <= PRICE_TOLERANCE_MS / 1000
 
 
 def test_a_database_damaged_while_open_is_replaced_and_filled_again(make_world: Worlds) -> None:
