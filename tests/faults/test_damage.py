@@ -144,7 +144,8 @@ def test_everything_damaged_at_rest_is_rebuilt_by_the_next_start(
     witness.look()
     assert witness.log
     witness.prices.clear()
-    model = models / ModelRegistry(models).save("a model", FEATURE_NAMES, made_with(EngineOptions()), now_ms()).file
+    options = made_with(EngineOptions(use_announcements=False))
+    model = models / ModelRegistry(models).save("a model", FEATURE_NAMES, options, now_ms()).file
     victims = [root / "crypto.db", model, root / "processed" / "manifest.json"]
     (root / "crypto.db-wal").write_bytes(GARBAGE)
     (root / "crypto.db-shm").write_bytes(GARBAGE)
