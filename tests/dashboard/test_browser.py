@@ -302,6 +302,7 @@ def test_the_market_sorts_keeps_stars_and_opens_coins(visit: Callable[..., Page]
     expect(star).to_have_attribute("aria-pressed", "true")
     header = page.locator(".market th.preco button")
     header.click()
+    expect(page.locator(".market th.preco")).to_have_attribute("aria-sort", "descending")
     expect(rows.first).to_contain_text("BTC")
     header.click()
     expect(rows.first).to_contain_text("SHIB")
