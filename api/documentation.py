@@ -35,7 +35,7 @@ Previsões não são recomendação de investimento. O que elas valem está em `
 TAGS: Final = [
     {"name": "previsoes", "description": "A próxima hora, e o que foi previsto antes"},
     {"name": "moedas", "description": "Preços de agora e de antes"},
-    {"name": "metricas", "description": 'Acerto contra "o preço fica"'},
+    {"name": "metricas", "description": 'Acerto contra "o preço não muda"'},
     {"name": "sistema", "description": "Estado dos processos e dos dados"},
 ]
 

@@ -70,7 +70,7 @@ class ModelInfo(Body):
     model_config = ConfigDict(title="Modelo")
 
     tipo: str = Field(
-        description="`model` (redes pré-treinadas, ridge e floresta) ou `baseline` (o preço fica)",
+        description="`model` (redes pré-treinadas, ridge e floresta) ou `baseline` (o preço não muda)",
         examples=["model"],
         json_schema_extra=one_of(KIND_MODEL, KIND_BASELINE),
     )
@@ -99,7 +99,7 @@ class Trust(Body):
         description="Parte dos preços que caíram no intervalo de 80 %; o certo é 0,8", examples=[0.79]
     )
     ganho: float | None = Field(
-        description='1 − perda relativa à de "o preço fica"; acima de 0 é melhor', examples=[0.03]
+        description='1 − perda relativa à de "o preço não muda"; acima de 0 é melhor', examples=[0.03]
     )
     previsoes: int = Field(description="Previsões conferidas", examples=[2016])
     desde: Timestamp | None = Field(description="Primeiro dia que conta; nulo sem nenhuma nota")

@@ -135,7 +135,7 @@ def get_risk(context: ContextDep, query: PortfolioQueryDep) -> Response:
     response_model=MetricsAnswer,
 )
 def get_metrics(context: ContextDep) -> Response:
-    """Quanto as previsões acertaram, contra "o preço fica"; ao vivo e no backtest da partida, separados."""
+    """Quanto as previsões acertaram, contra "o preço não muda"; ao vivo e no backtest da partida, separados."""
     context.depends_on(Basis.PUBLICATION)
     return context.json(metrics_answer(None, context.readers.metrics(), context.workspace))
 

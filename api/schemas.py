@@ -92,7 +92,7 @@ class Alive(Body):
 
 
 class ScoreValues(Body):
-    """O que um conjunto de previsões realizadas diz; razões abaixo de 1 são melhores do que "o preço fica"."""
+    """O que um conjunto de previsões realizadas diz; razões abaixo de 1 são melhores do que "o preço não muda"."""
 
     model_config = ConfigDict(title="Pontuacao")
 
@@ -103,7 +103,7 @@ class ScoreValues(Body):
     )
     fim: Timestamp = Field(description="Fim da última hora com origens; nunca depois da publicação das pontuações")
     pinball_relativo: float | None = Field(
-        description='Perda de quantis (pinball) dividida pela de "o preço fica"', examples=[0.97]
+        description='Perda de quantis (pinball) dividida pela de "o preço não muda"', examples=[0.97]
     )
     ganho: float | None = Field(description="1 − `pinball_relativo`", examples=[0.03])
     cobertura: dict[str, float] = Field(
@@ -115,12 +115,14 @@ class ScoreValues(Body):
         description="Média de |previsão − preço real| ÷ preço na origem, em %: a base de `erro_percentual`",
         examples=[0.31],
     )
-    erro_relativo: float | None = Field(description='Erro absoluto dividido pelo de "o preço fica"', examples=[0.998])
+    erro_relativo: float | None = Field(
+        description='Erro absoluto dividido pelo de "o preço não muda"', examples=[0.998]
+    )
     acerto_de_direcao: float | None = Field(examples=[0.52])
     acerto_minimo: float | None = Field(description="Intervalo de 95 % do acerto, de baixo", examples=[0.49])
     acerto_maximo: float | None = Field(description="Intervalo de 95 % do acerto, de cima", examples=[0.55])
     brier: float | None = Field(description="Da probabilidade de alta; 0,25 é cara ou coroa", examples=[0.249])
-    valor_p: float | None = Field(description='De o acaso parecer tão melhor que "o preço fica"', examples=[0.04])
+    valor_p: float | None = Field(description='De o acaso parecer tão melhor que "o preço não muda"', examples=[0.04])
     parte_do_modelo: float = Field(description="Parte das previsões que o modelo fez", examples=[0.8])
 
 

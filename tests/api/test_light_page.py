@@ -18,6 +18,7 @@ ClientFactory = Callable[..., TestClient]
 ASSETS = Path(__file__).parents[2] / "api" / "light_page" / "assets"
 LINK = re.compile(r'(?:src|href)="([^"?#:]+)"')
 FIRST_LOAD_BYTES = 600_000
+CLAIMS_LIVE = re.compile(r"\b(ao vivo|em tempo real|live|real[- ]time)\b", re.IGNORECASE)
 
 
 @pytest.mark.parametrize(
@@ -102,6 +103,12 @@ def test_both_languages_have_every_text_that_the_scripts_say() -> None:
             assert set(re.findall(r"{\w+}", text)) == set(re.findall(r"{\w+}", catalogue("en")[section][name])), name
     said = {key for path in ASSETS.glob("*.js") for key in re.findall(r'"([a-z]+\.\w+)"', path.read_text("utf-8"))}
     assert said - {"chart.js", "clock.js"} <= _keys("pt")
+
+
+@pytest.mark.parametrize("language", ["pt", "en"])
+def test_no_text_says_that_prices_are_live(client: TestClient, language: str) -> None:
+    """The same page shows simulated and replayed prices, so neither the document nor a text of it says "live"."""
+    assert not CLAIMS_LIVE.search(client.get(f"/?idioma={language}").text)
 
 
 def test_texts_cannot_end_the_script_they_stand_in(client: TestClient) -> None:

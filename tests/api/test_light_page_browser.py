@@ -165,7 +165,7 @@ def test_a_silent_stream_ends_the_claims(world: SampleWorkspace, browser: Browse
     page.clock.install()
     with served_api(world.settings, port) as address:
         page.goto(address)
-        expect(page.locator("#contact")).to_have_text("ao vivo")
+        expect(page.locator("#contact")).to_have_text("atualizando")
         expect(page.locator("#outlook")).to_contain_text("deve estar entre")
     expect(page.locator("#contact")).to_contain_text("sem contato há")
     before = page.locator("#contact").inner_text()
@@ -192,9 +192,9 @@ def test_a_token_is_asked_for_and_never_in_an_address(world: SampleWorkspace, vi
         page.get_by_label("Token de acesso").fill(TOKEN)
         page.get_by_role("button", name="Entrar").click()
         expect(page.locator(CHART).first).to_be_visible()
-        expect(page.locator("#contact")).to_have_text("ao vivo")
+        expect(page.locator("#contact")).to_have_text("atualizando")
         page.reload()
-        expect(page.locator("#contact")).to_have_text("ao vivo")
+        expect(page.locator("#contact")).to_have_text("atualizando")
         assert [url for url in (*asked, page.url) if TOKEN in url] == []
         assert page.evaluate("Object.values(localStorage).join()").find(TOKEN) == -1
         page.context.close()

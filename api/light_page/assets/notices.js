@@ -10,7 +10,7 @@ const byId = (id) => document.getElementById(id);
 /** Says whether the stream is open, and otherwise for how long nothing was heard. */
 export function showContact(heardMs, isOpen, nowMs) {
   const node = byId("contact");
-  const state = isOpen ? "live" : heardMs ? "silent" : "first";
+  const state = isOpen ? "open" : heardMs ? "silent" : "first";
   const text = say(`contact.${state}`, { age: age((nowMs - heardMs) / 1000) });
   node.dataset.state = state;
   if (node.textContent !== text) node.textContent = text;
