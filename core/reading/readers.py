@@ -247,6 +247,8 @@ class Readers(PublishedData):
     def metrics(self, coin_id: str | None = None) -> Metrics:
         """Live scores, of the newest `MAX_SCORE_ROWS` rows, and scores of the backtest at the first start.
 
+        The backtest ends where the live forecasts begin.
+
         Raises:
             NotReady: nothing is published yet.
         """
@@ -295,7 +297,7 @@ class Readers(PublishedData):
         backtest_block = self._block(f"backtest {coin_id}", folder, backtest, coin_id)
         return Metrics(
             live=None if live_block is None else trimmed(live_block, first_ms, manifest.published_ms),
-            backtest=None if backtest_block is None else trimmed(backtest_block, 0, manifest.published_ms),
+            backtest=None if backtest_block is None else trimmed(backtest_block, 0, first_ms or manifest.published_ms),
         )
 
     def _block(

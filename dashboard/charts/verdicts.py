@@ -6,10 +6,20 @@ from typing import Final, Literal
 
 from core.accuracy.scores import MetricsBlock, Score
 from core.accuracy.significance import MINIMUM_LENGTH, wilson_interval
+from core.times import HOUR_MS, MINUTE_MS
 from dashboard.i18n.numbers import Formats
 from dashboard.i18n.texts import Texts
 
-__all__ = ["Verdict", "direction_verdict", "may_speak", "ranges_verdict", "skill_interval", "skill_verdict"]
+__all__ = [
+    "Verdict",
+    "direction_verdict",
+    "horizons_text",
+    "may_speak",
+    "ranges_verdict",
+    "scored_span",
+    "skill_interval",
+    "skill_verdict",
+]
 
 Verdict = tuple[Literal["green", "red", "orange", "blue"], str]
 
@@ -23,16 +33,34 @@ def may_speak(score: Score) -> bool:
     return score.skill is not None and score.skill_margin is not None
 
 
+def scored_span(score: Score, formats: Formats) -> str:
+    """How long forecasts were scored, without the hours between that have none: `6 min` or `17 h`, rounded down."""
+    span_ms = min(score.hours * HOUR_MS, score.end_ms - score.start_ms)
+    if span_ms < HOUR_MS:
+        return f"{span_ms // MINUTE_MS} min"
+    return f"{formats.number(span_ms // HOUR_MS)} h"
+
+
+def horizons_text(block: MetricsBlock, texts: Texts) -> str:
+    """The horizons that were scored: `5 min`, or `5 a 60 min`."""
+    first, last = min(block.by_horizon), max(block.by_horizon)
+    return f"{first} min" if first == last else texts("accuracy.horizons", first=first, last=last)
+
+
 def ranges_verdict(block: MetricsBlock, formats: Formats, texts: Texts) -> Verdict:
     """How many of the 80 % ranges for an hour ahead held, and whether that is what was promised.
 
+    While no forecast of an hour has its outcome, the shorter ones are counted and not judged.
     An hour counts as one trial: the forecasts made in it share their outcomes.
     """
-    score = block.by_horizon.get(_HOUR_MIN, block.overall)
+    is_due = _HOUR_MIN in block.by_horizon
+    score = block.by_horizon[_HOUR_MIN] if is_due else block.overall
     share = score.coverage[80]
-    counted = texts("verdict.ranges", count=formats.number(score.forecasts), share=formats.percent(100 * share, 1))
-    if score.hours < MINIMUM_LENGTH:
-        return "blue", f"{counted} {texts('verdict.ranges_early', hours=score.hours)}"
+    counts = {"count": formats.number(score.forecasts), "share": formats.percent(100 * share, 1)}
+    shorter = texts("verdict.ranges_shorter", horizons=horizons_text(block, texts), **counts)
+    counted = texts("verdict.ranges", **counts) if is_due else shorter
+    if score.hours < MINIMUM_LENGTH or not is_due:
+        return "blue", f"{counted} {texts('verdict.ranges_early', span=scored_span(score, formats))}"
     low, high = wilson_interval(share * score.hours, score.hours) or (0.0, 1.0)
     if high < _PROMISED:
         return "orange", f"{counted} {texts('verdict.ranges_narrow')}"
@@ -44,7 +72,7 @@ def ranges_verdict(block: MetricsBlock, formats: Formats, texts: Texts) -> Verdi
 def skill_verdict(score: Score, formats: Formats, texts: Texts) -> Verdict:
     """Whether the forecasts are better than "the price stays", as far as hours and p-value allow."""
     if score.hours < MINIMUM_LENGTH or score.better_p_value is None or score.skill is None:
-        return "blue", texts("verdict.early", hours=score.hours, needed=MINIMUM_LENGTH)
+        return "blue", texts("verdict.early", span=scored_span(score, formats), needed=MINIMUM_LENGTH)
     avoided = formats.percent(abs(100 * score.skill))
     if score.better_p_value < _CONFIDENT:
         return "green", texts("verdict.better", avoided=avoided, p=_p_value(score.better_p_value, formats))

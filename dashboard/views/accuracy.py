@@ -24,8 +24,10 @@ from dashboard.charts.tables import score_table
 from dashboard.charts.verdicts import (
     Verdict,
     direction_verdict,
+    horizons_text,
     may_speak,
     ranges_verdict,
+    scored_span,
     skill_interval,
     skill_verdict,
 )
@@ -78,7 +80,7 @@ def _scores(view: ViewContext, evidence: str, coin: str | None) -> None:
             st.info(view.texts(f"accuracy.none_{evidence}"), icon=":material/hourglass_top:")
             return
         _conclusions(view, block, evidence)
-        _cards(view, block.overall)
+        _cards(view, block)
         _charts(view, block, coin)
         if evidence == "ao_vivo":
             _misses(view, coin)
@@ -96,7 +98,8 @@ def _conclusions(view: ViewContext, block: MetricsBlock, evidence: str) -> None:
             f"accuracy.period_{evidence}",
             count=formats.number(score.forecasts),
             coins=formats.number(len(block.by_coin)),
-            hours=formats.number(score.hours),
+            horizons=horizons_text(block, texts),
+            span=scored_span(score, formats),
             start=escape_markdown(formats.date_time(score.start_ms)),
             end=escape_markdown(formats.date_time(score.end_ms)),
         )
@@ -109,18 +112,19 @@ def _verdict(verdict: Verdict, icon: str) -> None:
     kind(escape_markdown(sentence), icon=icon)
 
 
-def _cards(view: ViewContext, score: Score) -> None:
-    formats, texts = view.formats, view.texts
+def _cards(view: ViewContext, block: MetricsBlock) -> None:
+    formats, texts, score = view.formats, view.texts, block.overall
     skill, interval = skill_interval(score, formats, texts)
+    promised = texts("accuracy.of_80", horizons=horizons_text(block, texts))
     cards = [
-        ("coverage", formats.percent(100 * score.coverage[80], 1), texts("accuracy.of_80")),
+        ("coverage", formats.percent(100 * score.coverage[80], 1), promised),
         ("skill", skill, interval),
         ("width", formats.percent(score.width_80_percent), None),
         *_level_cards(view, score),
         *_direction_cards(view, score),
         ("model", formats.percent(100 * score.model_share, 0), None),
     ]
-    with st.grid(4, min_column_width=150, gap="small"):
+    with st.grid(4, min_column_width=150, gap="small", key="scores"):
         for name, value, detail in cards:
             st.metric(
                 texts(f"accuracy.{name}"), escape_markdown(value), escape_markdown(detail) if detail else None,

@@ -8,6 +8,7 @@ from datetime import UTC
 import pytest
 
 from core.accuracy.scores import MetricsBlock, Score
+from core.times import MINUTE_MS
 from dashboard.charts.verdicts import (
     direction_verdict,
     may_speak,
@@ -62,6 +63,17 @@ def test_ranges_are_judged_against_their_promise(share: float, hours: int, colou
     given, sentence = ranges_verdict(MetricsBlock(SCORE, by_horizon={60: score}), FORMATS, TEXTS)
     assert given == colour
     assert words in sentence
+
+
+def test_shorter_ranges_do_not_pass_for_those_of_an_hour() -> None:
+    """Six minutes after the start the sentence names the horizons that have outcomes, and the span."""
+    young = replace(SCORE, hours=1, end_ms=SCORE.start_ms + 6 * MINUTE_MS + 59_000, forecasts=16)
+    colour, sentence = ranges_verdict(MetricsBlock(young, by_horizon={5: young, 10: young}), FORMATS, TEXTS)
+    assert colour == "blue"
+    assert (
+        "Nenhuma previsão de uma hora pôde ser conferida ainda. De 16 faixas de 80% para dali a 5 a 10 min" in sentence
+    )
+    assert "Com 6 min de resultados" in sentence
 
 
 @pytest.mark.parametrize(
