@@ -5,18 +5,22 @@ from __future__ import annotations
 import sys
 from argparse import Namespace
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 
 from alerts.delivery.channels import open_channels
 from alerts.delivery.trial import try_channel
 from alerts.process import run
+from alerts.rules.coin_names import CoinName, near_coin, unknown_names
+from alerts.rules.rule import Rule
 from alerts.rules.text import rule_text
 from alerts.rules.toml_file import read_alerts
 from core.errors import BadInput, NotReady
 from core.processes.command_line import CommandLine, run_command
 from core.processes.lifecycle import stop_event, watch_parent
+from core.reading.published import PublishedData
 from core.settings import Settings, Source, all_variables
-from core.wording import message, say
+from core.wording import Message, message, say
 from core.workspace import current_workspace
 
 __all__ = ["main"]
@@ -37,7 +41,7 @@ def _command(settings: Settings, given: Namespace) -> int:
     rules = (given.rules or settings.alerts_file).resolve()
     settings = settings.model_copy(update={"alerts_file": rules})
     if given.check:
-        return _check(rules)
+        return _check(settings, rules)
     if given.test is not None:
         return _try(settings, given.test)
     if given.replay is not None:
@@ -51,16 +55,35 @@ def _command(settings: Settings, given: Namespace) -> int:
     return run(settings, stop)
 
 
-def _check(rules: Path) -> int:
-    """Say what is wrong with the file, a line each, or what its rules wait for."""
+def _check(chosen: Settings, rules: Path) -> int:
+    """Say what is wrong with the file, a line each, or what its rules wait for; and which coins nobody collects."""
     if not rules.exists():
         raise BadInput(message("alert.check.no_file", file=str(rules)))
     settings = read_alerts(rules)
     for rule in settings.rules:
         print(f"{rule.name}: {rule_text(rule, settings.language)}")  # noqa: T201 - the answer to a person
+    for warning in _unknown_coins(chosen, settings.rules):
+        print(say(warning, settings.language))  # noqa: T201 - the answer to a person
     said = message("alert.check.good", file=rules.name, rules=len(settings.rules), channels=len(settings.channels))
     print(say(said, settings.language))  # noqa: T201 - the answer to a person
     return 0
+
+
+def _unknown_coins(settings: Settings, rules: Sequence[Rule]) -> list[Message]:
+    """A warning for each name that is no coin in the price store; none before there are prices."""
+    try:
+        with closing(PublishedData(settings)) as data, data.prices() as prices:
+            coins = [CoinName(coin.id, coin.symbol, coin.name) for coin in prices.coins()]
+    except NotReady:
+        return []
+    names = [name for coin in coins for name in (coin.id, coin.symbol)]
+    near = {name: near_coin(name, names) for name in unknown_names(rules, coins) if coins}
+    return [
+        message("alert.check.unknown_coin", coin=name)
+        if meant is None
+        else message("alert.check.unknown_coin_but_near", coin=name, near=meant)
+        for name, meant in near.items()
+    ]
 
 
 def _try(settings: Settings, name: str) -> int:

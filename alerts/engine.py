@@ -16,12 +16,13 @@ from alerts.conditions.views import View
 from alerts.episodes import Episodes, Policy, Step, advance
 from alerts.rules import coin_conditions as coins
 from alerts.rules import suite_conditions as suites
+from alerts.rules.coin_names import CoinName, ids_by_name, named_coins
 from alerts.rules.condition import Condition, Scope
 from alerts.rules.rule import Rule
 from alerts.rules.suite_conditions import PROCESS_NAMES, ProcessDown, ProcessRestarted
 from alerts.store.rows import Episode
 
-__all__ = ["ALL_TOGETHER", "CoinName", "Engine", "Finding"]
+__all__ = ["ALL_TOGETHER", "Engine", "Finding"]
 
 ALL_TOGETHER: Final = ""
 """The subject that is the suite as a whole, or all coins together."""
@@ -49,14 +50,6 @@ _JUDGES: Final[Mapping[type[Condition], Callable[[Any, Floats, _Applies], Judge]
 
 
 @dataclass(frozen=True)
-class CoinName:
-    """A coin and the symbol by which rules may name it; of two with one symbol, the earlier in a list is meant."""
-
-    id: str
-    symbol: str
-
-
-@dataclass(frozen=True)
 class Finding:
     """Something that a rule has to tell."""
 
@@ -78,7 +71,7 @@ class Engine:
         self.coins = tuple(coin.id for coin in coins)
         """The subjects of prices and forecasts, by whose places in here a view names them."""
         self.rules = tuple(rules)
-        named = {coin.symbol: coin.id for coin in reversed(coins)} | {coin.id: coin.id for coin in coins}
+        named = ids_by_name(coins)
         subjects = {
             Scope.PRICES: self.coins,
             Scope.FORECASTS: self.coins,
@@ -201,5 +194,5 @@ def _about(rule: Rule, subjects: Sequence[str], named: Mapping[str, str]) -> lis
         return [condition.processes is None or subject in condition.processes for subject in subjects]
     if rule.coins is None:
         return [subject != ALL_TOGETHER for subject in subjects]
-    wanted = {named.get(name.lower(), name.lower()) for name in rule.coins} or {ALL_TOGETHER}
+    wanted = named_coins(rule, named) or {ALL_TOGETHER}
     return [subject in wanted for subject in subjects]

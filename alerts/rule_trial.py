@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 from alerts.alert import Sight
 from alerts.conditions.views import View
-from alerts.engine import CoinName, Engine
+from alerts.engine import Engine
 from alerts.forecast_view import coverage_view, forecast_view, hours_before
 from alerts.market_view import new_ticks, price_views
+from alerts.rules.coin_names import CoinName
 from alerts.rules.condition import Scope
 from alerts.rules.rule import Rule
 from alerts.suite_view import process_view, suite_view

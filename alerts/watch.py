@@ -13,9 +13,10 @@ import numpy as np
 
 from alerts.composing import compose, held_back, together
 from alerts.conditions.views import CoverageView, ForecastView, Times
-from alerts.engine import CoinName, Engine, Finding
+from alerts.engine import Engine, Finding
 from alerts.market_view import BATCH, Bands, new_ticks, newest_cursors, price_views
 from alerts.rule_book import RuleBook
+from alerts.rules.coin_names import CoinName, unknown_names
 from alerts.rules.condition import Scope
 from alerts.store import AlertStore, Evaluation
 from alerts.suite_view import process_view, suite_view
@@ -86,6 +87,11 @@ class Watch:
         self._suite_at = self._coverage_at = self._begun_at = -math.inf
 
     @property
+    def coin_titles(self) -> Mapping[str, str]:
+        """Names of the coins as people read them, by their ids."""
+        return {coin.id: coin.title for coin in self._coins}
+
+    @property
     def newest_ms(self) -> int | None:
         """Event time of the newest price that was judged."""
         return max(self._cursors.values(), default=None)
@@ -128,7 +134,7 @@ class Watch:
             version = self._data.price_version()
             if version != self._coins_version:
                 with self._data.prices() as prices:
-                    self._coins = tuple(CoinName(coin.id, coin.symbol) for coin in prices.coins())
+                    self._coins = tuple(CoinName(coin.id, coin.symbol, coin.name) for coin in prices.coins())
                 self._coins_version = version
         except NotReady:
             return ()
@@ -138,9 +144,8 @@ class Watch:
         """Take up the rules and states as they are stored; states of rules that are gone are forgotten."""
         rules = self._book.rules
         self._begun_at = time.monotonic()
-        known = {name for coin in coins for name in (coin.id, coin.symbol)}
-        if coins and (unknown := {name for rule in rules for name in rule.coins or ()} - known):
-            _log.warning("no coin that is collected is called %s", ", ".join(sorted(unknown)))
+        if coins and (unknown := unknown_names(rules, coins)):
+            _log.warning("no coin that is collected is called %s", ", ".join(unknown))
         if self._book.problem is None:
             self._store.forget([rule.id for rule in rules], now)
         self._cursors = self._store.cursors()

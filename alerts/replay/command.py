@@ -14,6 +14,7 @@ from alerts.engine import Finding
 from alerts.messages import Wording, alert_text
 from alerts.replay.recorded_market import Replay
 from alerts.replay.verdicts import Verdict, verdict
+from alerts.rules.coin_names import near_coin, unknown_names
 from alerts.rules.condition import Scope
 from alerts.rules.rule import Rule
 from alerts.rules.settings import AlertSettings
@@ -23,6 +24,7 @@ from core.errors import BadInput
 from core.number_format import format_number
 from core.settings import Source
 from core.wording import Value, message, say
+from etl.local_market.coin_names import known_coins
 from etl.recordings.recording import read_recording
 
 __all__ = ["replay", "report"]
@@ -54,7 +56,8 @@ def report(
     settings: AlertSettings, run: Replay, judged: Sequence[Rule], found: Sequence[Finding], currency: str
 ) -> list[str]:
     """Lines about each rule: what it waits for, how it did, and the first things it would have told."""
-    wording, prices = Wording(settings.language, settings.zone, None, currency), run.prices
+    titles = {coin.id: coin.title for coin in run.coins}
+    wording, prices = Wording(settings.language, settings.zone, None, currency, titles), run.prices
     days = (max(int(t[-1]) for t, _ in prices.values()) - min(int(t[0]) for t, _ in prices.values())) / 86_400_000
     lines = [_say("about", wording, coins=len(prices), days=format_number(days, 1, wording.language))]
     for rule in settings.rules:
@@ -62,14 +65,25 @@ def report(
         if rule not in judged:
             lines.append(_say("not_judged", wording))
             continue
+        lines += [_missing_text(name, run, wording) for name in unknown_names([rule], run.coins)]
         own = [finding for finding in found if finding.rule is rule]
         alerts = compose(own, Source.REPLAY.value)
         lines.append(_say("told", wording, alerts=len(alerts), times=len(own)))
-        lines.append(_verdict_text(verdict(rule.condition, own, prices, run.outside), wording))
+        lines.append(_verdict_text(verdict(rule.condition, own, prices, run.outside(rule)), wording))
         lines += [f"  {_first_line(alert, wording)}" for alert in alerts[:_MOST_SHOWN]]
         if len(alerts) > _MOST_SHOWN:
             lines.append("  " + say(message("alert.frame.more", count=len(alerts) - _MOST_SHOWN), wording.language))
     return lines
+
+
+def _missing_text(name: str, run: Replay, wording: Wording) -> str:
+    """The line for what a rule names and the recording does not hold; a well-known coin is no misspelt other one."""
+    known = {word for coin in known_coins().values() for word in (coin.id, coin.symbol)}
+    recorded = [word for coin in run.coins for word in (coin.id, coin.symbol)]
+    near = None if name.lower() in known else near_coin(name, recorded)
+    if near is None:
+        return _say("not_recorded", wording, coin=name)
+    return _say("not_recorded_but_near", wording, coin=name, near=near)
 
 
 def _first_line(alert: Alert, wording: Wording) -> str:

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 import numpy as np
 
 from alerts.conditions.prices import band_columns
 from alerts.conditions.views import ForecastView, PriceView, Times
-from alerts.engine import CoinName, Engine, Finding
+from alerts.engine import Engine, Finding
 from alerts.market_view import Ticks, price_views
+from alerts.rules.coin_names import CoinName, ids_by_name, named_coins
 from alerts.rules.condition import Scope
 from alerts.rules.rule import Rule
 from core.answers.curves import FloatArray
 from core.answers.distribution import expected_moves
 from core.forecast_levels import QUANTILES
 from core.times import HOUR_MS, MINUTE_MS
+from etl.local_market.coin_names import coin_named
 from etl.recordings.recording import PriceHistory, Recording
 from model.backtesting.walk_forward import WalkOptions, walk_forward
 from model.forecaster.engine import EngineOptions
@@ -58,14 +60,16 @@ class Replay:
     """Rules on a recording.
 
     Attributes:
-        outside: percent of a band → prices outside it and all prices that were compared with it; grows with `run`.
+        coins: those recorded, the largest first, with the symbols and names of well-known coins.
     """
 
     def __init__(self, recording: Recording, rules: Sequence[Rule]) -> None:
         self.prices = recording.prices
-        self.outside: dict[int, tuple[int, int]] = dict.fromkeys(_BANDS, (0, 0))
-        self._engine = Engine(rules, [CoinName(coin, coin) for coin in self.prices])
-        self._log = _Log(self.prices)
+        known = sorted(map(coin_named, self.prices), key=lambda coin: coin.rank)
+        self.coins = tuple(CoinName(coin.id, coin.symbol, coin.name) for coin in known)
+        self._outside = {percent: np.zeros((2, len(known)), np.int64) for percent in _BANDS}
+        self._engine = Engine(rules, self.coins)
+        self._log = _Log(self._engine.coins)
 
     def run(self) -> Iterator[list[Finding]]:
         """What the rules tell, a piece of the recording at a time."""
@@ -79,6 +83,13 @@ class Replay:
                 findings += self._engine.look(Scope.FORECASTS, self._log.view(forecasts))
             self._engine.take_changes()
             yield findings
+
+    def outside(self, rule: Rule) -> dict[int, tuple[int, int]]:
+        """Percent of a band → prices of the rule's coins outside it and all that were compared with it so far."""
+        named = named_coins(rule, ids_by_name(self.coins))
+        mine = [place for place, coin in enumerate(self._engine.coins) if rule.coins is None or coin in named]
+        sums = {percent: counts[:, mine].sum(axis=1).tolist() for percent, counts in self._outside.items()}
+        return {percent: (beyond, compared) for percent, (beyond, compared) in sums.items()}
 
     def _views(self, start_ms: int, end_ms: int) -> Iterator[PriceView]:
         ticks = {}
@@ -94,11 +105,11 @@ class Replay:
         if view.hour_quantiles is None:
             return
         known = ~np.isnan(view.hour_quantiles[:, 0])
-        price, quantiles = view.price[known], view.hour_quantiles[known]
-        for percent, (outside, compared) in self.outside.items():
+        price, quantiles, places = view.price[known], view.hour_quantiles[known], view.places[known]
+        for percent, counts in self._outside.items():
             low, high = band_columns(percent)
             beyond = (price < quantiles[:, low]) | (price > quantiles[:, high])
-            self.outside[percent] = (outside + int(beyond.sum()), compared + len(price))
+            counts[:, places] += np.stack([beyond, np.ones_like(beyond)])
 
 
 def _pieces(prices: PriceHistory, engine: Engine) -> Iterator[tuple[int, int, Forecasts | None]]:
@@ -121,7 +132,7 @@ def _pieces(prices: PriceHistory, engine: Engine) -> Iterator[tuple[int, int, Fo
 class _Log:
     """The forecasts of the last hours, by origin."""
 
-    def __init__(self, coins: Mapping[str, object]) -> None:
+    def __init__(self, coins: Sequence[str]) -> None:
         self.places = {coin: place for place, coin in enumerate(coins)}
         self._made: dict[int, Forecasts] = {}
 

@@ -62,7 +62,7 @@ def verdict(
         condition: of the rule.
         findings: what it told.
         prices: of the recording.
-        outside: percent of a band → prices outside it and all that were compared with it.
+        outside: percent of a band → prices of the rule's coins outside it and all that were compared with it.
     """
     sights = [finding.sight for finding in findings if finding.kind is AlertKind.FIRED]
     if isinstance(condition, LevelChance):

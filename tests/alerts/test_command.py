@@ -73,4 +73,20 @@ def test_a_second_process_is_refused(rules: Path, capsys: pytest.CaptureFixture[
     folder = rules.parent / "data" / "demo"
     with hold_lock(folder / "alerts.lock", message("lock.alerts")):
         assert main([]) == EXIT_REFUSED
-    assert "alerts.lock" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "o registro de alertas desta pasta já está em uso" in said
+    assert "alerts.lock" in said
+
+
+def test_a_mistyped_coin_is_named_with_the_one_that_was_meant(rules: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The check warns of coins that nobody collects, and of none before there are prices."""
+    rules.write_text(RULES.replace('["btc"]', '["btc", "bitcoim", "zzzz"]'), encoding="utf-8")
+    assert main(["--check"]) == 0
+    assert "ATENÇÃO" not in capsys.readouterr().out
+    SampleWorkspace.make(rules.parent / "data").fill_prices(hours=0.1)
+    assert main(["--check"]) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert [line for line in said if "ATENÇÃO" in line] == [
+        "ATENÇÃO: nenhuma moeda coletada se chama bitcoim; seria bitcoin?",
+        "ATENÇÃO: nenhuma moeda coletada se chama zzzz",
+    ]

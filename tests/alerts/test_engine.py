@@ -11,8 +11,9 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from alerts.engine import CoinName, Engine
+from alerts.engine import Engine
 from alerts.market_view import Ticks, price_views
+from alerts.rules.coin_names import CoinName
 from alerts.rules.condition import Scope
 from alerts.rules.table import read_rule
 from alerts.store import Episode

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 from pathlib import Path
 
 import numpy as np
@@ -91,6 +93,40 @@ def test_the_command_prints_rules_alerts_and_how_often_they_were_right(
     assert replay(tmp_path / "walk.csv", tmp_path / "alerts.toml") == 0
     said = capsys.readouterr().out
     assert "up: all coins: price above" in said
-    assert "bitcoin: " in said
+    assert "Bitcoin (BTC): " in said
     assert "an hour later it still held in" in said
     assert "old: no new price for 10m\n  is not judged on a recording" in said
+
+
+def replayed(tmp_path: Path, coins: str) -> str:
+    """What the command prints about a rule that names these coins."""
+    rows = "".join(
+        f"{ts},{coin},{price:.6f}\n"
+        for coin, one in recording(2).series.items()
+        for ts, price in zip(one.ts_ms, one.price, strict=True)
+    )
+    (tmp_path / "walk.csv").write_text("timestamp,coin,price\n" + rows, encoding="utf-8")
+    rule = f'[[regra]]\nnome="up"\ncondicao="preco_acima"\nmoedas={coins}\nnivel=1\n'
+    (tmp_path / "alerts.toml").write_text(rule, encoding="utf-8")
+    with contextlib.redirect_stdout(io.StringIO()) as said:
+        assert replay(tmp_path / "walk.csv", tmp_path / "alerts.toml") == 0
+    return said.getvalue()
+
+
+def test_a_recording_is_judged_by_symbols_and_names_what_it_does_not_hold(tmp_path: Path) -> None:
+    """A symbol means its well-known coin; a misspelt coin and one that was not recorded are named, each on a line."""
+    said = replayed(tmp_path, '["BTC", "etherium", "sol"]')
+    assert "Bitcoin (BTC): " in said
+    assert "1 avisos, de 1 acontecimentos" in said
+    assert "a gravação não tem a moeda etherium; seria ethereum?\n" in said
+    assert "a gravação não tem a moeda sol\n" in said
+
+
+def test_prices_outside_a_band_are_counted_of_the_coins_of_the_rule_alone() -> None:
+    """A rule about bitcoin counts at most its own prices, one about all coins those of both."""
+    rules = [read_rule({**RULES[1], "moedas": coins}) for coins in (["btc"], ["ethereum"], "todas")]
+    run = Replay(recording(26), rules)
+    assert any(list(run.run()))
+    bitcoin, ethereum, both = (run.outside(rule)[80] for rule in rules)
+    assert 0 < bitcoin[1] < 26 * 60
+    assert both == (bitcoin[0] + ethereum[0], bitcoin[1] + ethereum[1])
