@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -22,6 +22,7 @@ __all__ = ["Alerts", "alert_file", "alert_stamp", "alerts_of", "read_stored"]
 
 _MOST: Final = 100
 _STAMP_DIGITS: Final = 16
+_last_good: Final[dict[Path, AlertSettings]] = {}
 
 
 @dataclass(frozen=True)
@@ -33,12 +34,14 @@ class Alerts:
         told: what was told last, newest first.
         dead: what could not be delivered, newest first.
         holding: id of a rule → the coins or processes for which it holds now.
+        judged: ids of the rules that were ever judged.
     """
 
     rules: Sequence[StoredRule] = ()
     told: Sequence[Told] = ()
     dead: Sequence[DeadLetter] = ()
     holding: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    judged: Collection[str] = ()
 
     @cached_property
     def stamp(self) -> str:
@@ -65,11 +68,13 @@ def alerts_of(readers: Readers) -> Alerts:
 def read_stored(path: Path, *_stamps: tuple[int, int, int]) -> Alerts:
     """The content of an alerts.db; the stamps of its files tell one state from another."""
     holding: dict[str, list[str]] = {}
+    judged: dict[str, None] = {}
     with AlertStore(path) as store:
         for episode in store.episodes():
+            judged.setdefault(episode.rule)
             if episode.side == 1:
                 holding.setdefault(episode.rule, []).append(episode.subject)
-        return Alerts(store.rules(), store.told(_MOST), store.dead_letters(_MOST), holding)
+        return Alerts(store.rules(), store.told(_MOST), store.dead_letters(_MOST), holding, tuple(judged))
 
 
 def alert_stamp(readers: Readers) -> str:
@@ -81,15 +86,19 @@ def alert_stamp(readers: Readers) -> str:
 
 
 def alert_file(settings: Settings) -> tuple[AlertSettings, Message | None]:
-    """What alerts.toml says, and what is wrong with it; without the file, the defaults."""
+    """What alerts.toml says, and what is wrong with it; without the file, the defaults.
+
+    While something is wrong, what this process read before goes on, as in the alert process.
+    """
     return _alert_file(settings.alerts_file, file_stamp(settings.alerts_file))
 
 
 @lru_cache(maxsize=4)
 def _alert_file(path: Path, _stamp: tuple[int, int, int]) -> tuple[AlertSettings, Message | None]:
     try:
-        return read_alerts(path), None
+        _last_good[path] = read_alerts(path)
     except FileNotFoundError:
-        return AlertSettings(), None
+        _last_good[path] = AlertSettings()
     except AlertsFileInvalid as error:
-        return AlertSettings(), error.summary
+        return _last_good.get(path, AlertSettings()), error.summary
+    return _last_good[path], None

@@ -23,7 +23,7 @@ _RULE: Final = "regra"
 _CHANNELS: Final = "canais"
 _QUIET: Final = "silencio"
 _CHANNEL_NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,40}")
-_TOML_LINE: Final = re.compile(r"\s*\(at line (\d+), column \d+\)|\s*\(at end of document\)")
+_TOML_LINE: Final = re.compile(r"\(at line (\d+), column \d+\)")
 
 
 @dataclass(frozen=True)
@@ -69,9 +69,8 @@ def parse_alerts(text: str, path: Path) -> AlertSettings:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         found = _TOML_LINE.search(str(error))
-        line = int(found[1]) if found and found[1] else text.count("\n") + 1
-        reason = _TOML_LINE.sub("", str(error))
-        raise AlertsFileInvalid(path, [FileProblem(line, message("alert.file.syntax", reason=reason))]) from error
+        line = int(found[1]) if found else text.count("\n") + 1
+        raise AlertsFileInvalid(path, [FileProblem(line, message("alert.file.syntax"))]) from error
     parser = _Parser(TomlLines(text))
     settings = parser.settings(table)
     if parser.problems:

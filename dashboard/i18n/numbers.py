@@ -128,6 +128,10 @@ class Formats:
         """`14:35:07`."""
         return f"{self.local(ts_ms):%H:%M:%S}"
 
+    def day_time(self, ts_ms: int) -> str:
+        """`22/11 14:35` (pt) or `Nov 22 14:35` (en)."""
+        return f"{self.local(ts_ms):{self.day_pattern} %H:%M}"
+
     def date_time(self, ts_ms: int | None) -> str:
         """`22/11/2026 14:35:07` (pt) or `2026-11-22 14:35:07` (en)."""
         if ts_ms is None:

@@ -52,7 +52,7 @@ def draw_rules(view: ViewContext, alerts: Alerts, settings: AlertSettings) -> No
     if not rules:
         st.info(texts("alerts.no_rules"), icon=":material/notifications_none:")
     for listed in rules:
-        _draw_rule(view, listed, alerts.holding.get(listed.rule.id, ()))
+        _draw_rule(view, listed, alerts)
 
 
 def draw_told(view: ViewContext, told: Sequence[Told]) -> None:
@@ -64,7 +64,7 @@ def draw_told(view: ViewContext, told: Sequence[Told]) -> None:
         return
     rows = [
         {
-            texts("alerts.when"): f"{view.formats.local(one.recorded_ms):%d/%m %H:%M}",
+            texts("alerts.when"): view.formats.day_time(one.recorded_ms),
             texts("alerts.what"): told_text(view, one.alert),
             texts("alerts.rule"): one.alert.name,
             texts("alerts.delivery"): _deliveries(view, one),
@@ -82,7 +82,7 @@ def draw_dead_letters(view: ViewContext, dead: Sequence[DeadLetter]) -> None:
     st.markdown(f"**{texts('alerts.dead')}**")
     for letter in dead:
         with st.container(horizontal=True, vertical_alignment="center"):
-            when = f"{view.formats.local(letter.at_ms):%d/%m %H:%M}"
+            when = view.formats.day_time(letter.at_ms)
             reason = reason_text(letter.reason, texts.language)
             st.markdown(
                 escape_markdown(f"{when} · {letter.delivery.channel} · {letter.delivery.alert.name}: {reason}"),
@@ -97,7 +97,7 @@ def told_text(view: ViewContext, alert: Alert) -> str:
     return alert_text(alert, Wording(view.texts.language, view.formats.zone, None, view.formats.currency, view.names))
 
 
-def _draw_rule(view: ViewContext, listed: _Listed, holding: Sequence[str]) -> None:
+def _draw_rule(view: ViewContext, listed: _Listed, alerts: Alerts) -> None:
     texts, rule = view.texts, listed.rule
     with st.container(border=True, horizontal=True, vertical_alignment="center", key=f"alert_rule_{rule.id}"):
         with st.container(gap=None):
@@ -105,18 +105,21 @@ def _draw_rule(view: ViewContext, listed: _Listed, holding: Sequence[str]) -> No
             st.markdown(f"**{escape_markdown(rule.name)}**")
             if sentence != rule.name:
                 st.markdown(escape_markdown(sentence))
-            st.caption(escape_markdown(" · ".join(_remarks(view, listed, holding))))
+            st.caption(escape_markdown(" · ".join(_remarks(view, listed, alerts))))
         if listed.stored is not None:
             _rule_buttons(view, listed.stored)
 
 
-def _remarks(view: ViewContext, listed: _Listed, holding: Sequence[str]) -> list[str]:
+def _remarks(view: ViewContext, listed: _Listed, alerts: Alerts) -> list[str]:
     texts, rule = view.texts, listed.rule
+    holding = alerts.holding.get(rule.id, ())
     found = [", ".join(rule.channels) or texts("alerts.only_here")]
     if listed.stored is None:
         found.append("alerts.toml")
     if not listed.is_on:
         found.append(texts("alerts.off"))
+    elif rule.id not in alerts.judged:
+        found.append(texts("alerts.not_judged"))
     elif not rule.condition.is_switch:
         names = [view.names.get(name, name) for name in sorted(filter(None, holding))[:_MOST_NAMES]]
         more = f" + {len(holding) - _MOST_NAMES}" if len(holding) > _MOST_NAMES else ""

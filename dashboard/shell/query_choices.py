@@ -148,7 +148,10 @@ def choose_coin(view: ViewContext) -> str:
     given = st.session_state.get("moeda") or st.query_params.get("moeda")
     if not given or given in names:
         return query_choice("moeda", tuple(names), next(iter(names)), box, lambda coin: names.get(coin, coin))
-    box(options=tuple(names), index=None, format_func=names.get, key="outra_moeda", on_change=_take_coin)
+    box(
+        options=tuple(names), index=None, format_func=names.get, key="outra_moeda", on_change=_take_coin,
+        placeholder=view.texts("choices.choose_coin"),
+    )  # fmt: skip
     for coin in nearest_coins(given, view.quotes):
         st.button(names[coin], key=f"parecida_{coin}", on_click=_take_coin, args=(coin,))
     raise unknown_coin(given, view.quotes)

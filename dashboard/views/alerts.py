@@ -27,32 +27,34 @@ def show(view: ViewContext) -> None:
     """Draw the page."""
     settings, problem = alert_file(view.settings)
     if problem is not None:
-        st.error(escape_markdown(view.texts.translate(problem)), icon=":material/error:")
+        sentence = f"{view.texts.translate(problem)}\n\n{view.texts('alerts.rules_before')}"
+        st.error(escape_markdown(sentence), icon=":material/error:")
     draw_switch(view)
     draw_form(view, settings)
     live(_lists, "alert_lists")(view)
 
 
 def _lists(view: ViewContext) -> None:
-    settings, _ = alert_file(view.settings)
+    settings, problem = alert_file(view.settings)
     with showing_errors(view):
         try:
             alerts = alerts_of(view.readers)
         except StorageProblem as error:
             st.warning(escape_markdown(view.texts.translate(error.message)), icon=":material/database_off:")
             return
-        _remark(view, settings, has_rules=any(stored.is_on for stored in alerts.rules))
+        has_rules = any(stored.is_on for stored in alerts.rules) or bool(settings.rules)
+        _remark(view, settings, has_rules=has_rules, is_file_right=problem is None)
         draw_rules(view, alerts, settings)
         draw_told(view, alerts.told)
         draw_dead_letters(view, alerts.dead)
 
 
-def _remark(view: ViewContext, settings: AlertSettings, *, has_rules: bool) -> None:
+def _remark(view: ViewContext, settings: AlertSettings, *, has_rules: bool, is_file_right: bool) -> None:
     """Say if nobody watches the rules, and how channels are set up where there are none."""
     is_watched = read_health(view.settings.run_dir, ALERTS).alive
-    if (has_rules or settings.rules) and not is_watched:
+    if has_rules and not is_watched:
         st.warning(view.texts("alerts.not_watched"), icon=":material/notifications_off:")
-    if not settings.channels:
+    if not settings.channels and is_file_right:
         st.caption(view.texts("alerts.no_channels"))
 
 

@@ -52,7 +52,7 @@ def test_a_rule_made_on_the_page_is_stored_and_listed(path: Path) -> None:
     assert getattr(stored.rule.condition, "level") == 70_000.5  # noqa: B009 - the type knows no level
     text = text_on(page)
     assert "Bitcoin (BTC): preço acima de 70.000,5" in text
-    assert "não vale agora" in text
+    assert "ainda não conferida" in text
     assert "processo de alertas não está rodando" in text
     page.button(key="alert_create").click().run()
     assert "já vigia o mesmo" in text_on(page)
@@ -129,8 +129,13 @@ def test_a_dead_letter_is_shown_with_its_reason_and_tried_again(path: Path) -> N
 def test_a_file_that_cannot_be_read_is_named_with_its_line(
     path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The page shows what `--check` would say."""
+    """The page shows what `--check` would say, and the file's rules that it read before go on."""
     file = tmp_path / "alerts.toml"
-    file.write_text('[[regra]]\nnome = "x"\ncondicao = "preco_acimo"\n', encoding="utf-8")
     monkeypatch.setenv("CRYPTO_ALERTS_FILE", str(file))
-    assert "alerts.toml, linha 3" in text_on(_page())
+    file.write_text('[[regra]]\nnome = "Humor"\ncondicao = "regime"\nmoedas = "todas"\n', encoding="utf-8")
+    assert "Humor" in text_on(_page())
+    file.write_text('[[regra]]\nnome = "x"\ncondicao = = 3\n', encoding="utf-8")
+    text = text_on(_page())
+    assert "alerts.toml, linha 3: não é TOML" in text
+    assert "Humor" in text
+    assert "Sem canais" not in text
