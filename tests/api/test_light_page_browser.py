@@ -23,6 +23,12 @@ from tests.support.workspace import MORE_COINS, SampleWorkspace
 AXE = PROJECT / "tests" / "dashboard" / "vendored" / "axe-core-4.14.1.min.js"
 CHART = ".chart .main-svg"
 TOKEN = "0123456789abcdef"
+SHIFT = """(() => {
+  const seen = new PerformanceObserver(() => {});
+  seen.observe({ type: "layout-shift", buffered: true });
+  return seen.takeRecords().reduce((sum, { value }) => sum + value, 0);
+})()"""
+GOOD_SHIFT = 0.1
 OTHER_LANGUAGE = {"pt": r"SIMULATED|Price|hours|cases", "en": r"SIMULADOS|Preço|horas|vezes|preço"}
 
 pytestmark = pytest.mark.browser
@@ -87,7 +93,7 @@ def publish(world: SampleWorkspace, page: Page, **moves: float) -> None:
 
 @pytest.mark.parametrize(("language", "theme", "width"), [("pt", "light", 390), ("en", "dark", 1440)])
 def test_the_page_is_whole(url: str, visit: Callable[..., Page], language: str, theme: str, width: int) -> None:
-    """Both languages and themes, on phone and desk: chart, list and source, no sideways scroll, no serious barrier."""
+    """Both languages and themes, on phone and desk: chart, list, source, nothing jumps or scrolls aside, no barrier."""
     page = visit(f"{url}/", width=width, color_scheme=theme, locale={"pt": "pt-BR", "en": "en-US"}[language])
     expect(page.locator(CHART).first).to_be_visible()
     expect(page.locator("#outlook")).to_contain_text({"pt": "deve estar entre", "en": "should be between"}[language])
@@ -100,6 +106,7 @@ def test_the_page_is_whole(url: str, visit: Callable[..., Page], language: str, 
     text = page.locator("body").inner_text()
     assert not re.search(rf"{OTHER_LANGUAGE[language]}|undefined|null|NaN", text), text
     assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert page.evaluate(SHIFT) < GOOD_SHIFT
     page.evaluate(AXE.read_text("utf-8"))
     found = page.evaluate("axe.run(document, {resultTypes: ['violations']}).then((found) => found.violations)")
     serious = [rule for rule in found if rule["impact"] in ("serious", "critical")]
@@ -247,3 +254,10 @@ def test_a_wall_shows_one_coin_alone(url: str, visit: Callable[..., Page]) -> No
     for part in ("#market", "nav", "#windows", ".chart-bar"):
         expect(page.locator(part)).to_be_hidden()
     expect(page.locator("html")).to_have_js_property("scrollHeight", 450)
+    last, unit = (
+        page.locator(".chart-legend button").last.bounding_box(),
+        page.locator(".annotation").first.bounding_box(),
+    )
+    assert last
+    assert unit
+    assert last["y"] + last["height"] <= unit["y"] + 1

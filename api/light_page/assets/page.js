@@ -16,6 +16,7 @@ const NARROW = matchMedia("(max-width: 600px)");
 const DARK = matchMedia("(prefers-color-scheme: dark)");
 const FIELDS = "id,horario,preco_atual,intervalos,movimento_esperado_percentual,regime,regime_percentil,valido_ate";
 const RETRY_MS = 5_000;
+const LEGEND_PX = 24;
 const SPREAD_MS = 1_500; // readers do not all ask at once after a publication
 const QUOTES_EVERY_MS = 60_000; // for the change of 24 h; prices come with each forecast
 const byId = (id) => document.getElementById(id);
@@ -47,7 +48,6 @@ async function start() {
     return fail(error, start);
   }
   notices.waiting();
-  document.querySelector("main").hidden = false;
   await open(readAddress());
 }
 
@@ -94,10 +94,11 @@ async function open(name) {
     const id = name ? await idOf(name) : page.rows[0]?.quote.id;
     if (signal.aborted) return;
     page.coin = id ?? null;
-    if (id) await loadHistory(signal);
+    if (id) await Promise.all([loadHistory(signal), loadForecast(signal)]);
   } catch (error) {
     return fail(error, () => signal.aborted || open(name));
   }
+  document.querySelector("main").hidden = false;
   byId("coin").hidden = !page.coin;
   showCoin();
   showMarket();
@@ -125,6 +126,11 @@ async function loadHistory(signal) {
   const last = rowOf(page.coin)?.quote;
   const closed = candles.filter(({ fechado }) => fechado).map(({ fim, fechamento }) => [fim, fechamento]).reverse();
   page.points = last?.preco_atual ? [...closed.filter(([ms]) => ms < last.atualizado_em), [last.atualizado_em, last.preco_atual]] : closed;
+}
+
+/** Loads the forecast where there is one, so that the first drawing is whole and nothing moves when the stream opens. */
+async function loadForecast(signal) {
+  if (rowOf(page.coin)?.hour) page.forecast = await getJson(`prever/${page.coin}`, signal);
 }
 
 const rowOf = (id) => page.rows.find(({ quote }) => quote.id === id);
@@ -194,7 +200,7 @@ function showCoin() {
 const WATERMARKS = { demo: "banner.simulated", replay: "banner.replayed" };
 
 /** On a page that holds nothing else, the chart takes the rest of the window. */
-const chartHeight = () => (document.body.classList.contains("bare") ? Math.max(220, innerHeight - byId("chart").offsetTop - 16) : undefined);
+const chartHeight = () => (document.body.classList.contains("bare") ? Math.max(220, innerHeight - byId("chart").offsetTop - LEGEND_PX - 16) : undefined);
 
 function showOutlook(name, currency) {
   const why = whyWithdrawn(page.forecast, page.heardMs, now());
