@@ -66,7 +66,7 @@ def comparison_chart(
     if scaled:
         _label_ends(figure, scaled, symbols, window)
     add_horizontal_line(figure, 0)
-    figure["layout"]["yaxis"] |= {"tickformat": "+,.1f", "ticksuffix": "%"}
+    figure["layout"]["yaxis"] |= {"tickformat": ",.1f", "ticksuffix": "%"}
     add_watermark(figure, style.watermark)
     return figure
 

@@ -42,7 +42,7 @@ def show(view: ViewContext) -> None:
     texts = view.texts
     if "moeda" in st.query_params:  # an address with a coin means the page of that coin
         del st.query_params["moeda"]
-    with st.container(horizontal=True, vertical_alignment="bottom"):
+    with st.container(horizontal=True, vertical_alignment="top"):
         switch = segmented(texts("market.shown"))
         shown = query_choice("mostrar", _SHOWN, _SHOWN[0], switch, lambda name: texts(f"market.shown_{name}"))
         wanted = st.text_input(texts("market.search"), key="busca", width=260, persist_state="session", max_chars=60)
