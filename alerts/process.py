@@ -123,8 +123,9 @@ class _Session:
         self._book = RuleBook(self._settings.alerts_file, self._store)
         self._book.refresh()
         self._in_use = self._book.settings
-        self._sender = self._exits.enter_context(Sender(lambda: Outbox(path), self._text, self._channels()))
         self._watch = Watch(self._settings, self._data, self._store, self._book, self._open_forecasts)
+        self._watch.read_coins()
+        self._sender = self._exits.enter_context(Sender(lambda: Outbox(path), self._text, self._channels()))
         self._health.state(ProcessState.WATCHING)
         return self
 
@@ -172,8 +173,8 @@ class _Session:
 
     def _text(self, alert: Alert) -> str:
         settings = self._book.settings
-        wording = Wording(settings.language, settings.zone, settings.dashboard_url, self._workspace.currency)
-        return alert_text(alert, wording)
+        currency, names = self._workspace.currency, self._watch.coin_titles
+        return alert_text(alert, Wording(settings.language, settings.zone, settings.dashboard_url, currency, names))
 
     def _open_forecasts(self) -> ForecastReading:
         from alerts.forecast_reading import open_reading  # noqa: PLC0415 - pyarrow, which not all rules need

@@ -112,7 +112,7 @@ class Watch:
     def _look(self, now: int) -> Look:
         source = self._data.workspace().source.value
         has_changed = self._book.refresh()
-        coins = self._read_coins()
+        coins = self.read_coins()
         is_old = has_changed or time.monotonic() - self._begun_at >= _BEGIN_AGAIN_S
         if self._engine is None or is_old or tuple(coin.id for coin in coins) != self._engine.coins:
             self._engine = self._begin(coins, now)
@@ -128,7 +128,7 @@ class Watch:
             self._store.commit(evaluation, now)
         return Look(len(alerts) + self._release(now), self._has_more)
 
-    def _read_coins(self) -> tuple[CoinName, ...]:
+    def read_coins(self) -> tuple[CoinName, ...]:
         """The coins that are collected, read again when prices were stored."""
         try:
             version = self._data.price_version()

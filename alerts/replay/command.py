@@ -46,10 +46,21 @@ def replay(recording_file: Path, rules_file: Path) -> int:
     recording = read_recording(recording_file, None)
     judged = [rule for rule in settings.rules if rule.condition.SCOPE in _JUDGED]
     run = Replay(recording, judged)
-    found = [finding for piece in tqdm(run.run(), mininterval=1.0) for finding in piece]
+    found = _run(run, settings.language)
     for line in report(settings, run, judged, found, recording.currency):
         print(line)  # noqa: T201 - the answer to the person who asked
     return 0
+
+
+def _run(run: Replay, language: str) -> list[Finding]:
+    """All that the rules tell; a bar on a terminal says how many of the recording's hours are done."""
+    found: list[Finding] = []
+    unit = say(message("alert.replay.hour"), language)
+    with tqdm(total=run.hours, unit=unit, unit_scale=True, disable=None, mininterval=1.0) as bar:
+        for piece in run.run():
+            found += piece
+            bar.update(run.hours_done - bar.n)
+    return found
 
 
 def report(

@@ -61,6 +61,8 @@ class Replay:
 
     Attributes:
         coins: those recorded, the largest first, with the symbols and names of well-known coins.
+        hours: length of the recording.
+        hours_done: those that `run` has judged.
     """
 
     def __init__(self, recording: Recording, rules: Sequence[Rule]) -> None:
@@ -68,6 +70,8 @@ class Replay:
         known = sorted(map(coin_named, self.prices), key=lambda coin: coin.rank)
         self.coins = tuple(CoinName(coin.id, coin.symbol, coin.name) for coin in known)
         self._outside = {percent: np.zeros((2, len(known)), np.int64) for percent in _BANDS}
+        self.hours, self.hours_done = (recording.end - recording.start) / HOUR_MS, 0.0
+        self._start_ms = recording.start
         self._engine = Engine(rules, self.coins)
         self._log = _Log(self._engine.coins)
 
@@ -82,6 +86,7 @@ class Replay:
                 self._log.add(end_ms, forecasts)
                 findings += self._engine.look(Scope.FORECASTS, self._log.view(forecasts))
             self._engine.take_changes()
+            self.hours_done = (end_ms - self._start_ms) / HOUR_MS
             yield findings
 
     def outside(self, rule: Rule) -> dict[int, tuple[int, int]]:

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from core.errors import ConfigurationError, DamagedFile, NotReady, OutOfReach
 from core.files import refuses_writing
+from core.price_rules import stale_after_s
 from core.processes.health_schema import (
     ALERTS,
     API,
@@ -36,7 +37,6 @@ from core.workspace import source_choice
 
 __all__ = ["Processes", "State", "SuiteStatus", "assess_suite"]
 
-_MIN_STALE_S: Final = 180.0
 _MAX_LENGTH: Final = 300
 _UNREADY: Final = frozenset({"problem.prices_stale", "problem.forecasts_stale"})
 
@@ -131,7 +131,7 @@ class SuiteStatus:
 def assess_suite(settings: Settings, readers: Readers) -> SuiteStatus:
     """Assess the suite from health files, pids and ages of data; damaged files become problems, not errors."""
     processes = Processes.read(settings.run_dir)
-    stale_after_s = max(processes.collector.progress.stale_after_s or 3 * settings.interval, _MIN_STALE_S)
+    stale_s = processes.collector.progress.stale_after_s or stale_after_s(settings.interval)
     source, notice = _source(settings, readers, processes.suite)
     newest_price_ms, price_problem = _newest_price(readers)
     forecast_ms, forecast_problem = _newest_forecast(readers)
@@ -142,7 +142,7 @@ def assess_suite(settings: Settings, readers: Readers) -> SuiteStatus:
         *_silent_parent(processes.suite, disk_refuses=bool(disk_problem)),
         *_damaged((processes.collector, processes.pipeline)),
         *price_problem,
-        *_stale("problem.prices_stale", newest_price_ms, stale_after_s),
+        *_stale("problem.prices_stale", newest_price_ms, stale_s),
         *forecast_problem,
         *_stale("problem.forecasts_stale", forecast_ms, max(4 * settings.interval, 60.0)),
         *_failed_steps(processes.pipeline),
@@ -157,7 +157,7 @@ def assess_suite(settings: Settings, readers: Readers) -> SuiteStatus:
         processes=processes,
         newest_price_ms=newest_price_ms,
         forecast_ms=forecast_ms,
-        stale_after_s=stale_after_s,
+        stale_after_s=stale_s,
     )
 
 

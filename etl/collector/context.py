@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Self
 
+from core.price_rules import STALE_CADENCES
 from core.price_store import Price, PriceWriter
 from core.settings import Settings
 from etl.coingecko.client import CoinGecko
@@ -18,10 +19,7 @@ from etl.collector.intake import Intake
 from etl.collector.throttled_calls import ThrottledCalls
 from etl.collector.write_buffer import WriteBuffer
 
-__all__ = ["STALE_CADENCES", "CollectorContext"]
-
-STALE_CADENCES: Final = 3
-"""Prices are stale, and a gap begins, after this many cadences without an answered poll."""
+__all__ = ["CollectorContext"]
 
 _KEY_TRUSTED_S: Final = 3600.0
 """If the last run stored a price within this time, two refusals after the restart do not stop the collector."""

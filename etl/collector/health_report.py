@@ -6,11 +6,11 @@ import math
 from typing import Final
 
 from core.errors import BadReply, ForecastingError, RequestRefused, SourceUnavailable
+from core.price_rules import stale_after_s
 from core.processes.health_schema import CollectorProgress, ProcessState
 from core.times import MINUTE_MS, iso
 from core.wording import Message, message
 from etl.collector.collector import Collector
-from etl.collector.context import STALE_CADENCES
 
 __all__ = ["collector_progress"]
 
@@ -37,7 +37,7 @@ def collector_progress(collector: Collector) -> tuple[ProcessState, CollectorPro
     progress = CollectorProgress(
         message=_sentence(collector, delay_s, reason, cadence_s),
         cadence_s=round(cadence_s, 1),
-        stale_after_s=round(STALE_CADENCES * cadence_s, 1),
+        stale_after_s=round(stale_after_s(cadence_s), 1),
         coins=len(context.universe.ids),
         last_poll_at=None if polls.polled_ms is None else iso(polls.polled_ms),
         last_price_at=None if context.intake.newest_ms is None else iso(context.intake.newest_ms),

@@ -16,10 +16,11 @@ from core.errors import (
     SourceError,
     SourceUnavailable,
 )
+from core.price_rules import STALE_CADENCES
 from core.price_store.rows import POLLED
 from core.processes.health_schema import RECENT, PollOutcome
 from etl.coingecko.client import MarketsPage
-from etl.collector.context import STALE_CADENCES, CollectorContext
+from etl.collector.context import CollectorContext
 
 __all__ = ["Polls"]
 

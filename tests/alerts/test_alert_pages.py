@@ -106,7 +106,7 @@ def test_the_commands_of_the_page_check_and_try_the_channels(
             said.append("".join(capfd.readouterr()))
     assert commands == ["--check", "--test telegram", "--test email"]
     assert said[1:] == ["telegram: enviado\n", "email: enviado\n"]
-    assert "2 regras, 2 canais" in said[0]
+    assert "regras: 2, canais: 2" in said[0]
     assert "pl4nted" not in "".join(said)
     assert (len(chat.taken), len(mailbox.mails)) == (1, 1)
 

@@ -45,7 +45,7 @@ def test_a_valid_file_is_said_in_words_without_its_secrets(rules: Path, capsys: 
     assert main(["--check"]) == 0
     said = capsys.readouterr()
     assert "Queda: btc: queda de 5 % ou mais em 1h" in said.out
-    assert "1 regras, 1 canais" in said.out
+    assert "(regras: 1, canais: 1)" in said.out
     assert "hidden" not in said.out + said.err
 
 

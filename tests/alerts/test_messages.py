@@ -33,6 +33,16 @@ def test_a_price_is_told_with_its_time_and_a_link() -> None:
     ]
 
 
+def test_sentences_about_processes_and_hours_fit_all_of_them() -> None:
+    """A process of either gender, one of a thing, and a market of one day: the sentence is right for each."""
+    said = alert_text(alert("processo_reiniciado", Sight(None, AT_MS, {}, process="api")), Wording("pt"))
+    assert said.startswith("a API caiu e voltou (29/11 12:00)")
+    figures = {"percentile": 91.0, "expected_move": 1.0}
+    assert "maior que em 91 % das horas recentes" in alert_text(
+        alert("movimento_esperado", Sight("solana", AT_MS, figures)), Wording("pt")
+    )
+
+
 def test_what_is_not_live_says_so_in_every_message() -> None:
     """Simulated and replayed prices never pass for live ones."""
     sight = Sight("bitcoin", AT_MS, {"price": 1.0, "level": 1.0})

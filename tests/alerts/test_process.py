@@ -163,6 +163,7 @@ def killed_again_and_again(sample: SampleWorkspace, kills: int, rules: int, tick
         keys = {one.alert.key for one in store.told(limit=100_000) if one.alert.name in TOLD}
         assert {request.headers["webhook-id"] for request in receiver.taken} == keys
         assert store.counts()[DeliveryState.DEAD] == 0
+        assert not any(f"{coin}: ".encode() in request.body for request in receiver.taken for coin in COINS)
         assert all(verified(request, SECRET) for request in receiver.taken)
 
 

@@ -117,7 +117,7 @@ def test_a_recording_is_judged_by_symbols_and_names_what_it_does_not_hold(tmp_pa
     """A symbol means its well-known coin; a misspelt coin and one that was not recorded are named, each on a line."""
     said = replayed(tmp_path, '["BTC", "etherium", "sol"]')
     assert "Bitcoin (BTC): " in said
-    assert "1 avisos, de 1 acontecimentos" in said
+    assert "avisos: 1, acontecimentos: 1" in said
     assert "a gravação não tem a moeda etherium; seria ethereum?\n" in said
     assert "a gravação não tem a moeda sol\n" in said
 
@@ -130,3 +130,11 @@ def test_prices_outside_a_band_are_counted_of_the_coins_of_the_rule_alone() -> N
     bitcoin, ethereum, both = (run.outside(rule)[80] for rule in rules)
     assert 0 < bitcoin[1] < 26 * 60
     assert both == (bitcoin[0] + ethereum[0], bitcoin[1] + ethereum[1])
+
+
+def test_a_replay_says_how_far_it_is() -> None:
+    """The hours that are done grow from piece to piece up to the length of the recording."""
+    run = Replay(recording(3), [read_rule(RULES[0])])
+    done = [run.hours_done for _ in run.run()]
+    assert done == sorted(done)
+    assert done[0] < done[-1] == run.hours == pytest.approx(3 - 1 / 60)

@@ -162,7 +162,7 @@ def test_health_says_what_the_collector_does(make_world: Any, run: Run, tmp_path
     health = read_health(folder, COLLECTOR)
     assert health.alive
     assert health.progress.message == message("collector.collecting", coins=1, cadence=5)
-    assert health.progress.stale_after_s == 15
+    assert health.progress.stale_after_s == 180
     assert health.progress.last_poll_at
     assert health.progress.last_price_at
     process.send_signal(signal.SIGTERM)

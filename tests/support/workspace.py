@@ -174,7 +174,7 @@ class SampleWorkspace:
         """Fill the workspace and let every process beat, as in a running suite."""
         self.fill()
         self.beat("suite", "api", "dashboard", "simulator")
-        self.beat("collector", backfill_done=8, backfill_total=8, cadence_s=30.0, stale_after_s=90.0)
+        self.beat("collector", backfill_done=8, backfill_total=8, cadence_s=30.0, stale_after_s=180.0)
         self.beat("pipeline", cycle=7, cycle_seconds=0.8, recent_cycle_seconds=(0.5, 0.8))
         return self
 
