@@ -8,6 +8,7 @@ const IDLE_MS = 3_000;
 const [FIRST_RETRY_MS, LAST_RETRY_MS] = [1_000, 15_000];
 
 let seen;
+let shownPlace;
 let server;
 let tell;
 let started = false;
@@ -23,6 +24,7 @@ export function keepCurrent({ language, stamp, labels }, changed) {
   if (started) return;
   started = true;
   setInterval(showAges, TICK_MS);
+  setInterval(showTab, TICK_MS);
   new MutationObserver(complete).observe(document.body, { childList: true, subtree: true });
   listen(FIRST_RETRY_MS);
   (window.requestIdleCallback ?? setTimeout)(loadPlotly, { timeout: IDLE_MS });
@@ -30,6 +32,7 @@ export function keepCurrent({ language, stamp, labels }, changed) {
 
 function complete() {
   showAges();
+  showTab();
   translateLabels();
   // a card's little line repeats its number, and Streamlit names it for nobody
   for (const drawing of document.querySelectorAll('[data-testid="stMetric"] svg:not([aria-hidden])')) drawing.setAttribute("aria-hidden", "true");
@@ -42,6 +45,18 @@ function translateLabels() {
     for (const [english, own] of words)
       if (english !== own && label.startsWith(english)) node.setAttribute("aria-label", own + label.slice(english.length));
   }
+}
+
+/** Scrolls the row of tabs to the chosen one, when another is chosen or styles and fonts have moved it in the row. */
+function showTab() {
+  const tab = document.querySelector('.st-key-pagina [aria-checked="true"]');
+  if (!tab) return;
+  const row = tab.closest('[role="radiogroup"]');
+  const [inner, outer] = [tab, row].map((node) => node.getBoundingClientRect());
+  const place = Math.round(inner.left - outer.left + row.scrollLeft + (inner.width - outer.width) / 2);
+  if (place === shownPlace) return;
+  shownPlace = place;
+  row.scrollLeft = place;
 }
 
 function showAges() {

@@ -19,6 +19,9 @@ _DASHES: Final = ("solid", "dash", "dot", "dashdot")
 _LABEL_ROOM: Final = 0.09
 """Share of the time axis that the labels at the line ends take."""
 
+_LABEL_MARGIN_PX: Final = 24
+"""On a phone that share is narrower than a label."""
+
 _LABEL_GAP: Final = 0.055
 """Least distance of two labels, as a share of the value axis."""
 
@@ -66,7 +69,8 @@ def comparison_chart(
     if scaled:
         _label_ends(figure, scaled, symbols, window)
     add_horizontal_line(figure, 0)
-    figure["layout"]["yaxis"] |= {"tickformat": ",.1f", "ticksuffix": "%"}
+    figure["layout"]["yaxis"] |= {"tickformat": ",.1f", "ticksuffix": "%", "side": "left"}
+    figure["layout"]["margin"]["r"] = _LABEL_MARGIN_PX
     add_watermark(figure, style.watermark)
     return figure
 

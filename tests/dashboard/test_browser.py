@@ -281,7 +281,7 @@ def test_a_stopped_collector_is_announced(running: SampleWorkspace, visit: Calla
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_a_phone_never_scrolls_sideways(visit: Callable[..., Page], theme: str) -> None:
-    """Every view fits into 390 pixels, in light and dark, with its charts drawn."""
+    """Every view fits into 390 pixels, in light and dark, with its charts drawn and its tab in sight."""
     for view in ("visao", "moeda", "precisao", "comparacao", "carteira", "alertas", "exportar", "diagnostico"):
         page = visit(f"?pagina={view}", width=390, height=844, theme=theme)
         expect(page.get_by_text("recomendação de investimento")).to_be_visible()
@@ -290,6 +290,7 @@ def test_a_phone_never_scrolls_sideways(visit: Callable[..., Page], theme: str) 
         main = page.get_by_test_id("stMain")
         widths = main.evaluate("node => [node.scrollWidth, node.clientWidth, document.documentElement.scrollWidth]")
         assert max(widths) <= 390, view
+        expect(page.locator(".st-key-pagina").get_by_role("radio", checked=True)).to_be_in_viewport(ratio=0.9)
 
 
 def test_the_market_sorts_keeps_stars_and_opens_coins(visit: Callable[..., Page]) -> None:

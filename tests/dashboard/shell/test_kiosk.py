@@ -27,7 +27,7 @@ def test_a_screen_shows_one_coin_and_nothing_to_choose(running: SampleWorkspace)
     """Price and banner are there; tabs, language and choices are not."""
     page = open_page(modo="tela", moeda="SHIB")
     assert not page.exception
-    assert "## Shiba Inu (SHIB)" in text_on(page)
+    assert "# Shiba Inu (SHIB)" in text_on(page)
     assert "DADOS SIMULADOS" in text_on(page)
     assert cards_on(page)["Preço agora"] == "US$\u00a00,00002431"
     assert not [*page.pills, *page.selectbox, *page.segmented_control]
