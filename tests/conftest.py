@@ -11,6 +11,9 @@ from hypothesis import settings
 settings.register_profile("project", deadline=None)
 settings.load_profile("project")
 
+FAULTS: Final = "faults"
+"""Name under which a test keeps the faults that it has injected, as `tell` of tests/faults writes them."""
+
 _GENTLE: Final = "not faults and not slow"
 
 
@@ -29,3 +32,18 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
     """
     whole = config.args_source is pytest.Config.ArgsSource.TESTPATHS and not config.option.keyword
     return None if whole and _GENTLE in config.option.markexpr else 0
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print the table of faults survived; here, because workers are led by a process that reads no other conftest."""
+    reports = [report for kind in ("passed", "failed") for report in terminalreporter.stats.get(kind, ())]
+    rows: list[tuple[str, tuple[int, ...]]] = [
+        row for report in reports if report.when == "call" for name, row in report.user_properties if name == FAULTS
+    ]
+    if not rows:
+        return
+    terminalreporter.section("faults")
+    terminalreporter.line(f"{'':58} injected survived  lost wrong")
+    sums = tuple(sum(numbers) for numbers in zip(*(numbers for _, numbers in rows), strict=True))
+    for what, numbers in [*rows, ("in all", sums)]:
+        terminalreporter.line(f"{what:58} {numbers[0]:8} {numbers[1]:8} {numbers[2]:5} {numbers[3]:5}")

@@ -33,6 +33,7 @@ from tests.support.running_suite import RunningSuite
 from tests.support.shifted_clock import ShiftedClock
 
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.timeout(300),
     pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX"),
 ]

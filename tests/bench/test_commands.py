@@ -70,6 +70,7 @@ def _command(*words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=False, timeout=300)
 
 
+@pytest.mark.slow
 def test_store_prints_one_json_list() -> None:
     """One entry a size and kind of store, each with poll and queries in milliseconds."""
     done = _command("store", "--rows", "5000", "10000", "--json")
@@ -79,6 +80,7 @@ def test_store_prints_one_json_list() -> None:
     assert all(cost["poll_ms"] > 0 and min(cost["query_ms"].values()) > 0 for cost in costs)
 
 
+@pytest.mark.slow
 def test_the_api_is_compared_with_the_same_bytes() -> None:
     """Each kind of request has its rate, processor time and p99 beside those of the yardstick; no answer is refused."""
     if not wrk_is_there():
@@ -94,6 +96,7 @@ def test_the_api_is_compared_with_the_same_bytes() -> None:
     assert sum("same bytes" in line for line in lines) == 6 * len(measured["cases"])
 
 
+@pytest.mark.slow
 def test_listeners_are_counted_from_publication_to_shutdown(run_bench: Any) -> None:
     """Memory, times to the last listener and the last list, and the end, of a few readers; nobody is cut off."""
     options = ("--listeners", "5", "--coins", "2", "--crowd", "readers", "--json")

@@ -57,6 +57,7 @@ def test_every_number_counts_to_the_last_bit(forecasts: pa.Table, name: str) -> 
     assert forecast_digest(changed) != forecast_digest(forecasts)
 
 
+@pytest.mark.slow
 def test_a_file_and_a_fresh_backtest_print_the_same_digest(run_bench: Any, tmp_path: Path) -> None:
     """`--data` runs the backtest with its options, and gives the digest of the file that the backtest writes."""
     times = pd.date_range("2024-03-01", periods=2 * 288, freq="5min", tz="UTC", unit="ms")

@@ -53,6 +53,7 @@ def test_folds_group_recordings_that_follow_one_another() -> None:
     assert folds(files, cast(list[RecordingRows], rows), 9) == [[Path("c")], [Path("b")], [Path("a")]]
 
 
+@pytest.mark.slow
 def test_a_version_differs_from_itself_by_nothing(
     write_walks: WriteWalks, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

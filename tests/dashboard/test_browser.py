@@ -251,7 +251,7 @@ def test_an_idle_page_is_sent_little(running: SampleWorkspace, visit: Callable[.
     assert 0 < sum(received) < 15_000
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("theme", ["light", pytest.param("dark", marks=pytest.mark.slow)])
 def test_no_view_has_a_serious_barrier(visit: Callable[..., Page], theme: str) -> None:
     """Axe finds nothing serious on any view, in either theme, and headings in order."""
     page = visit("?pagina=moeda", theme=theme)
@@ -279,7 +279,7 @@ def test_a_stopped_collector_is_announced(running: SampleWorkspace, visit: Calla
     expect(page.get_by_role("alert")).to_have_count(0)
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("theme", ["light", pytest.param("dark", marks=pytest.mark.slow)])
 def test_a_phone_never_scrolls_sideways(visit: Callable[..., Page], theme: str) -> None:
     """Every view fits into 390 pixels, in light and dark, with its charts drawn and its tab in sight."""
     for view in ("visao", "moeda", "precisao", "comparacao", "carteira", "alertas", "exportar", "diagnostico"):

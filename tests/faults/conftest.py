@@ -1,4 +1,4 @@
-"""Fixtures that start suites and mount disks, and the table of faults survived."""
+"""Fixtures that start suites, mount disks, and count the faults survived."""
 
 from __future__ import annotations
 
@@ -12,11 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import FAULTS
 from tests.support.running_suite import RunningSuite
 
 Tell = Callable[..., None]
-
-_FAULTS = "faults"
 
 
 @pytest.fixture
@@ -24,24 +23,9 @@ def tell(request: pytest.FixtureRequest) -> Tell:
     """A function that adds a line to the table: the fault, times injected and survived, values lost, wrong values."""
 
     def add(what: str, injected: int, survived: int, lost: int = 0, wrong: int = 0) -> None:
-        request.node.user_properties.append((_FAULTS, (what, (injected, survived, lost, wrong))))
+        request.node.user_properties.append((FAULTS, (what, (injected, survived, lost, wrong))))
 
     return add
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Print the table."""
-    reports = [report for kind in ("passed", "failed") for report in terminalreporter.stats.get(kind, ())]
-    rows: list[tuple[str, tuple[int, ...]]] = [
-        row for report in reports if report.when == "call" for name, row in report.user_properties if name == _FAULTS
-    ]
-    if not rows:
-        return
-    terminalreporter.section("faults")
-    terminalreporter.line(f"{'':58} injected survived  lost wrong")
-    sums = tuple(sum(numbers) for numbers in zip(*(numbers for _, numbers in rows), strict=True))
-    for what, numbers in [*rows, ("in all", sums)]:
-        terminalreporter.line(f"{what:58} {numbers[0]:8} {numbers[1]:8} {numbers[2]:5} {numbers[3]:5}")
 
 
 @pytest.fixture
