@@ -37,7 +37,10 @@ DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 COMMANDS = sorted(
     {found.strip() for found in re.findall(r"\bpython ((?:run_all\.py|-m (?!pytest)\w)[^`\n#|]*)", README)}
 )
-LASTING = re.compile(r"run_all\.py(?!.*--help)|-m (model\.pipeline|api\.server|streamlit run)|-m etl\.extract$")
+LASTING = re.compile(r"run_all\.py(?!.*--help)|-m (alerts|model\.pipeline|api\.server|streamlit run)|-m etl\.extract$")
+BEATING = {"model.pipeline": "pipeline", "etl.extract": "collector", "-m alerts": "alerts"}
+"""Lasting commands without a page of their own → their health files."""
+
 ENTERED = {"-m bench": "-m bench --help"}
 """All benchmarks together take hours; here the command only has to answer."""
 
@@ -89,9 +92,9 @@ class Copy:
 
     def works(self, command: str) -> bool:
         """Whether a lasting command does what it is for."""
-        if "model.pipeline" in command or "etl.extract" in command:
-            name = "pipeline" if "pipeline" in command else "collector"
-            return (self.folder / "data" / "run" / f"{name}.json").exists()
+        beating = next((name for word, name in BEATING.items() if word in command), None)
+        if beating is not None:
+            return (self.folder / "data" / "run" / f"{beating}.json").exists()
         if "streamlit" in command:
             return _answers(f"http://127.0.0.1:{self.dashboard_port}/_stcore/health")
         return _answers(f"http://127.0.0.1:{self.api_port}/status")
