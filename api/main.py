@@ -32,7 +32,7 @@ from api.versions import LOOK_EVERY_S, VersionClock
 from core.access_tokens import AccessTokens
 from core.errors import EXIT_CONFIGURATION, ConfigurationError
 from core.processes.event_loop_heartbeat import loop_heartbeat
-from core.processes.health_schema import API
+from core.processes.health_schema import ApiProgress, api_worker
 from core.processes.lifecycle import watch_parent
 from core.reading.readers import Readers
 from core.settings import Settings, load_settings
@@ -84,10 +84,10 @@ class _FilteredApi(FastAPI):
         )
 
 
-def create_app(settings: Settings | None = None, look_every_s: float = LOOK_EVERY_S) -> FastAPI:
+def create_app(settings: Settings | None = None, look_every_s: float = LOOK_EVERY_S, worker: int = 1) -> FastAPI:
     """Build the application over the data folder of `settings` (default: environment and `.env`).
 
-    It looks for new data at most every `look_every_s`.
+    It looks for new data at most every `look_every_s`. `worker` is the number of its process among those of the API.
 
     Raises:
         ConfigurationError: The settings are invalid; one line per problem.
@@ -108,8 +108,8 @@ def create_app(settings: Settings | None = None, look_every_s: float = LOOK_EVER
     api.state.metrics_tokens = AccessTokens(chosen.metrics_token, chosen.metrics_token_file)
     api.state.clock = VersionClock(readers, chosen.interval, look_every_s)
     api.state.events = event_hub(chosen, readers)
-    api.state.measures = RequestMeasures()
-    api.state.metrics_page = MetricsPage(chosen, readers, api.state.measures)
+    api.state.measures, api.state.worker = RequestMeasures(), worker
+    api.state.metrics_page = MetricsPage(chosen, readers, api.state.measures, worker=worker)
     api.include_router(open_router)
     api.include_router(metrics_router)
     if api.state.tokens.are_required:
@@ -128,7 +128,11 @@ async def _lifespan(api: FastAPI) -> AsyncIterator[None]:
     """Write heartbeats and look for new data while the API serves; end with the process that started it."""
     watch_parent()
     to_thread.current_default_thread_limiter().total_tokens = _MAKERS
-    async with loop_heartbeat(api.state.settings.run_dir, API), api.state.clock.watching():
+    settings: Settings = api.state.settings
+    measures: RequestMeasures = api.state.measures
+    record = measures.progress if settings.api_workers > 1 else ApiProgress
+    heartbeat = loop_heartbeat(settings.run_dir, api_worker(api.state.worker), record)
+    async with heartbeat, api.state.clock.watching():
         yield
     api.state.readers.close()
 

@@ -19,13 +19,14 @@ from api.open_files import allow_open_files
 from api.timed_connection import KEEP_ALIVE_S, connections_up_to
 from core.errors import AlreadyRunning
 from core.logs import RepeatFilter
-from core.processes.command_line import CommandLine, run_command
+from core.processes.command_line import CommandLine, bounded_integer, run_command
 from core.settings import Settings
 from core.wording import message
 
 __all__ = ["ApiServer", "main"]
 
 _BACKLOG: Final = 64
+_MAX_WORKERS: Final = 99
 _CONNECTIONS_PER_LISTENER: Final = 2
 """A page that listens asks for what the stream does not bring."""
 
@@ -55,14 +56,17 @@ class ApiServer(uvicorn.Server):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Serve at the host and port of the settings until a stop signal."""
-    return run_command(CommandLine("api.server"), _serve, arguments)
+    line = CommandLine("api.server")
+    add = line.options()
+    add("--worker", value="number", type=bounded_integer(1, _MAX_WORKERS), default=1)
+    return run_command(line, _serve, arguments)
 
 
-def _serve(settings: Settings, _given: Namespace) -> int:
+def _serve(settings: Settings, given: Namespace) -> int:
     """Serve on sockets that are bound before the application starts, so that a busy port touches no health file."""
-    listeners = _bind(settings.host, settings.api_port)
+    listeners = _bind(settings.host, settings.api_port, is_shared=settings.api_workers > 1)
     logging.getLogger("uvicorn.error").addFilter(RepeatFilter())  # each malformed request would write a line
-    application = create_app(settings)
+    application = create_app(settings, worker=given.worker)
     config = uvicorn.Config(
         application,
         http=connections_up_to(_most_connections(settings.event_listeners)),
@@ -88,8 +92,8 @@ def _most_connections(event_listeners: int) -> int:
     return most
 
 
-def _bind(host: str, port: int) -> list[socket.socket]:
-    """Sockets at every address of `host`.
+def _bind(host: str, port: int, *, is_shared: bool) -> list[socket.socket]:
+    """Sockets at every address of `host`; if `is_shared`, the kernel deals connections out to all that listen there.
 
     Raises:
         AlreadyRunning: another process listens there, or the address cannot be used now.
@@ -101,6 +105,8 @@ def _bind(host: str, port: int) -> list[socket.socket]:
             listeners.append(socket.socket(family, kind, protocol))
             if os.name != "nt":  # there the option would let two servers share a port
                 listeners[-1].setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if is_shared:
+                listeners[-1].setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
             if family == socket.AF_INET6:
                 listeners[-1].setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
             listeners[-1].bind(address)

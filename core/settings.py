@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
@@ -97,6 +98,7 @@ class Settings(BaseSettings):
     host: str = Field("127.0.0.1", min_length=1, max_length=253)
     api_port: int = Field(8000, ge=1, le=65535)
     dashboard_port: int = Field(8501, ge=1, le=65535)
+    api_workers: int = Field(1, ge=1, le=16)
     database_url: SecretStr | None = None
     database_url_file: Path | None = None
     database_read_url: SecretStr | None = None
@@ -195,6 +197,8 @@ class Settings(BaseSettings):
             raise PydanticCustomError("settings.replay_file", "a replay needs a file")
         if self.api_port == self.dashboard_port:
             raise PydanticCustomError("settings.same_port", "one port for two servers", {"port": self.api_port})
+        if self.api_workers > 1 and sys.platform != "linux":
+            raise PydanticCustomError("settings.workers", "several processes share a port on Linux alone")
         for name in _SECRETS:
             self._secrets(name)
         for name in ("database_url", "database_read_url"):

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Final
 
 from core.processes.child import HIDDEN_VARIABLE, child_command
+from core.processes.health_schema import api_worker
 from core.settings import PARENT_VARIABLE, Settings, Source
 from core.workspace import Workspace
 from suite.service_manager import SERVICE_VARIABLES
@@ -33,9 +34,9 @@ _LOCAL_HOSTS: Final = "127.0.0.1,localhost"
 _NOT_INHERITED: Final = ("PYTHONSAFEPATH", "PYTHONHOME", "FORCE_COLOR", *SERVICE_VARIABLES)
 
 
-def api(settings: Settings) -> ChildSpec:
-    """The HTTP API; it reads the source from data/run/source.json, so it can start before the decision."""
-    return _spec("api", ("api.server",), _reader_settings(settings))
+def api(settings: Settings, worker: int = 1) -> ChildSpec:
+    """A process of the HTTP API; it reads the source from data/run/source.json, so it can start before the decision."""
+    return _spec(api_worker(worker).name, ("api.server", "--worker", str(worker)), _reader_settings(settings))
 
 
 def dashboard(settings: Settings) -> ChildSpec:

@@ -67,6 +67,7 @@ def _command_line() -> CommandLine:
     services("--host", value="host")
     services("--api-port", value="port")
     services("--dashboard-port", value="port")
+    services("--api-workers", value="number")
     services("--data-dir", value="folder")
     services("--models-dir", value="folder")
     services("--no-browser", action="store_true")

@@ -134,7 +134,8 @@ class Suite:
         return decision, workspace
 
     def _start_front_ends(self) -> None:
-        self._supervisor.start(children.api(self._settings))
+        for worker in range(1, self._settings.api_workers + 1):
+            self._supervisor.start(children.api(self._settings, worker))
         self._supervisor.start(children.dashboard(self._settings))
         threading.Thread(target=self._announce_front_ends, name="announce", daemon=True).start()
 

@@ -1,20 +1,22 @@
-"""Counts requests, their latencies and the bytes sent, by route; routes that do not exist are one."""
+"""Counts requests, their latencies and the bytes sent, by process and route; routes that do not exist are one."""
 
 from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import Final
 
 from fastapi.routing import iter_route_contexts
 from prometheus_client.core import HistogramMetricFamily, Metric
 from starlette.routing import BaseRoute
 
-from api.metrics.families import PREFIX, counters, gauge
+from api.metrics.families import PREFIX, counters, gauges
+from core.processes.health_schema import ApiProgress, RouteRequests
 
-__all__ = ["UNKNOWN_ROUTE", "RequestMeasures", "RouteNames"]
+__all__ = ["UNKNOWN_ROUTE", "RequestMeasures", "RouteNames", "request_families"]
 
 UNKNOWN_ROUTE: Final = "unknown"
 
@@ -40,31 +42,20 @@ class RouteNames:
 
 
 @dataclass(slots=True)
-class _Latencies:
-    """A histogram: how many requests took at most each bound, and the sum of the times in seconds."""
+class _Route:
+    """What was answered on one route: how many requests took at most each bound, and the sum of the times."""
 
+    answers: Counter[str] = field(default_factory=Counter)
+    size: int = 0
     counts: list[int] = field(default_factory=lambda: [0] * (len(_BOUNDS_S) + 1))
-    sum_s: float = 0.0
-
-    def add(self, seconds: float) -> None:
-        self.counts[bisect_left(_BOUNDS_S, seconds)] += 1
-        self.sum_s += seconds
-
-    def buckets(self) -> list[tuple[str, float]]:
-        total, result = 0, []
-        for bound, count in zip((*map(str, _BOUNDS_S), "+Inf"), self.counts, strict=True):
-            total += count
-            result.append((bound, float(total)))
-        return result
+    seconds: float = 0.0
 
 
 class RequestMeasures:
-    """What the API has answered since it started; for one event loop."""
+    """What this process of the API has answered since it started; for one event loop."""
 
     def __init__(self) -> None:
-        self._answers: Counter[tuple[str, str]] = Counter()
-        self._bytes: Counter[str] = Counter()
-        self._latencies: dict[str, _Latencies] = {}
+        self._routes: dict[str, _Route] = {}
         self.in_progress = 0
 
     def record(self, route: str, status: int, seconds: float, size: int) -> None:
@@ -76,21 +67,48 @@ class RequestMeasures:
             seconds: from the request to the last byte.
             size: bytes of the body.
         """
-        self._answers[route, str(status) if status else "none"] += 1
-        self._bytes[route] += size
+        noted = self._routes.get(route) or self._routes.setdefault(route, _Route())
+        noted.answers[str(status) if status else "none"] += 1
+        noted.size += size
         if route not in _ENDLESS:
-            self._latencies.setdefault(route, _Latencies()).add(seconds)
+            noted.counts[bisect_left(_BOUNDS_S, seconds)] += 1
+            noted.seconds += seconds
 
-    def families(self) -> Iterable[Metric]:
-        """The metric families of this moment, from any thread."""
-        answers, sizes, times = dict(self._answers), dict(self._bytes), dict(self._latencies)
-        text = "Requests answered, by route template and status."
-        yield from counters("http_requests", text, "route status", answers)
-        yield from counters("http_response_size_bytes", "Bytes of bodies sent.", "route", sizes)
-        yield from gauge("http_requests_in_progress", "Requests being answered now.", self.in_progress)
-        if times:
-            text = "Time from a request to the last byte of its answer; without streams of events."
-            family = HistogramMetricFamily(f"{PREFIX}http_request_duration_seconds", text, labels=("route",))
-            for route, latencies in times.items():
-                family.add_metric((route,), latencies.buckets(), latencies.sum_s)
-            yield family
+    def progress(self) -> ApiProgress:
+        """The counts of this moment, from any thread."""
+        routes = dict(self._routes)
+        counted = {
+            name: RouteRequests(
+                dict(route.answers), route.size, () if name in _ENDLESS else tuple(route.counts), route.seconds
+            )
+            for name, route in routes.items()
+        }
+        return ApiProgress(counted, self.in_progress)
+
+
+def request_families(workers: Mapping[str, ApiProgress]) -> Iterable[Metric]:
+    """The metric families of the requests that each process of the API has answered, by the name of the process.
+
+    Sums would fall when one process starts again, and a counter that falls counts as begun anew.
+    """
+    routes = [(worker, name, route) for worker, own in workers.items() for name, route in own.requests.items()]
+    answers = {(worker, name, status): n for worker, name, route in routes for status, n in route.answers.items()}
+    text = "Requests answered, by process, route template and status."
+    yield from counters("http_requests", text, "worker route status", answers)
+    sizes = {(worker, name): route.size for worker, name, route in routes}
+    yield from counters("http_response_size_bytes", "Bytes of bodies sent.", "worker route", sizes)
+    busy = {worker: own.in_progress for worker, own in workers.items()}
+    yield from gauges("http_requests_in_progress", "Requests being answered now.", "worker", busy)
+    text = "Time from a request to the last byte of its answer; without streams of events."
+    family = HistogramMetricFamily(f"{PREFIX}http_request_duration_seconds", text, labels=("worker", "route"))
+    for worker, name, route in routes:
+        if route.bucket_counts:
+            family.add_metric((worker, name), _buckets(route.bucket_counts), route.seconds)
+    if family.samples:
+        yield family
+
+
+def _buckets(counts: Sequence[int]) -> list[tuple[str, float]]:
+    """How many took at most each bound."""
+    bounds = (*map(str, _BOUNDS_S), "+Inf")
+    return list(zip(bounds, map(float, accumulate(counts)), strict=True))

@@ -38,7 +38,7 @@ def _state(status: SuiteStatus) -> Iterable[Metric]:
 
 def _processes(status: SuiteStatus) -> Iterable[Metric]:
     needed = {health.name for health in status.processes.needed()}
-    everything = status.processes.by_name()
+    everything = {**status.processes.by_name(), **{worker.name: worker for worker in status.processes.api_workers}}
     known = {name: health for name, health in everything.items() if health.pid is not None or name in needed}
     up = {name: health.alive for name, health in known.items()}
     yield from gauges("process_up", "Whether the process runs and gives signs of life.", "process", up)

@@ -20,6 +20,7 @@ __all__ = [
     "SIMULATOR",
     "SUITE",
     "AlertsProgress",
+    "ApiProgress",
     "ChildStatus",
     "CollectorProgress",
     "Headline",
@@ -29,9 +30,11 @@ __all__ = [
     "Process",
     "ProcessState",
     "Progress",
+    "RouteRequests",
     "SimulatorProgress",
     "Step",
     "SuiteProgress",
+    "api_worker",
 ]
 
 
@@ -209,7 +212,31 @@ class AlertsProgress:
     dead: int = 0
 
 
-Progress = NoProgress | CollectorProgress | PipelineProgress | SuiteProgress | SimulatorProgress | AlertsProgress
+@dataclass(frozen=True)
+class RouteRequests:
+    """What one process of the API has answered on one route since it started.
+
+    Answers by status, bytes of their bodies, how many took as long as each bucket of the histogram of times, and the
+    sum of these times in seconds.
+    """
+
+    answers: Mapping[str, int] = field(default_factory=dict)
+    size: int = 0
+    bucket_counts: tuple[int, ...] = ()
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class ApiProgress:
+    """The record of one of several processes of the API, by which each can tell the requests of all."""
+
+    requests: Mapping[str, RouteRequests] = field(default_factory=dict)
+    in_progress: int = 0
+
+
+Progress = (
+    NoProgress | ApiProgress | CollectorProgress | PipelineProgress | SuiteProgress | SimulatorProgress | AlertsProgress
+)
 ProgressT = TypeVar("ProgressT", bound=Progress)
 
 
@@ -224,7 +251,7 @@ class Process(Generic[ProgressT]):
 SUITE: Final = Process("suite", SuiteProgress)
 COLLECTOR: Final = Process("collector", CollectorProgress)
 PIPELINE: Final = Process("pipeline", PipelineProgress)
-API: Final = Process("api", NoProgress)
+API: Final = Process("api", ApiProgress)
 DASHBOARD: Final = Process("dashboard", NoProgress)
 SIMULATOR: Final = Process("simulator", SimulatorProgress)
 ALERTS: Final = Process("alerts", AlertsProgress)
@@ -232,3 +259,8 @@ ALERTS: Final = Process("alerts", AlertsProgress)
 PROCESSES: Final[Mapping[str, Process[Any]]] = {
     process.name: process for process in (SUITE, COLLECTOR, PIPELINE, API, DASHBOARD, SIMULATOR, ALERTS)
 }
+
+
+def api_worker(number: int) -> Process[ApiProgress]:
+    """The process of the API with this number; the first is `api`, the second `api_2`."""
+    return API if number == 1 else Process(f"{API.name}_{number}", ApiProgress)

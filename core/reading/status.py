@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -21,12 +22,15 @@ from core.processes.health_schema import (
     SIMULATOR,
     SUITE,
     AlertsProgress,
+    ApiProgress,
     CollectorProgress,
     NoProgress,
     PipelineProgress,
+    Process,
     ProcessState,
     SimulatorProgress,
     SuiteProgress,
+    api_worker,
 )
 from core.processes.heartbeat import Health, read_health
 from core.reading.readers import Readers
@@ -56,22 +60,26 @@ class Processes:
     suite: Health[SuiteProgress]
     collector: Health[CollectorProgress]
     pipeline: Health[PipelineProgress]
-    api: Health[NoProgress]
+    api: Health[ApiProgress]
     dashboard: Health[NoProgress]
     simulator: Health[SimulatorProgress]
     alerts: Health[AlertsProgress]
+    api_workers: tuple[Health[ApiProgress], ...] = ()
+    """The further processes of the API that the supervisor has started."""
 
     @classmethod
     def read(cls, run_dir: Path) -> Processes:
         """Read all health files of a folder."""
+        suite = read_health(run_dir, SUITE)
         return cls(
-            suite=read_health(run_dir, SUITE),
+            suite=suite,
             collector=read_health(run_dir, COLLECTOR),
             pipeline=read_health(run_dir, PIPELINE),
             api=read_health(run_dir, API),
             dashboard=read_health(run_dir, DASHBOARD),
             simulator=read_health(run_dir, SIMULATOR),
             alerts=read_health(run_dir, ALERTS),
+            api_workers=tuple(read_health(run_dir, worker) for worker in _further_workers(suite)),
         )
 
     def by_name(self) -> Mapping[str, Health[Any]]:
@@ -84,7 +92,7 @@ class Processes:
         if not self.suite.alive:
             return (self.collector, self.pipeline)
         watching = (self.alerts,) if self.alerts.name in self.suite.progress.children else ()
-        return (self.collector, self.pipeline, self.api, self.dashboard, *watching)
+        return (self.collector, self.pipeline, self.api, *self.api_workers, self.dashboard, *watching)
 
 
 @dataclass(frozen=True)
@@ -181,12 +189,20 @@ def _disk(folder: Path, collector: Health[CollectorProgress]) -> list[Message]:
 
 
 def _dead(processes: Processes, *, disk_refuses: bool) -> list[Message]:
-    """Processes that are not alive; on a full disk nobody can write a heartbeat, so only missing pids count."""
-    return [
-        message(f"problem.{health.name}_stopped")
-        for health in processes.needed()
-        if not (health.alive or (disk_refuses and health.running))
-    ]
+    """Processes that are not alive; on a full disk nobody can write a heartbeat, so only missing pids count.
+
+    Several processes of the API are one service.
+    """
+    workers = {health.name: API.name for health in processes.api_workers}
+    stopped = [h.name for h in processes.needed() if not (h.alive or (disk_refuses and h.running))]
+    return [message(f"problem.{name}_stopped") for name in dict.fromkeys(workers.get(name, name) for name in stopped)]
+
+
+def _further_workers(suite: Health[SuiteProgress]) -> Iterable[Process[ApiProgress]]:
+    """The processes of the API beside the first one."""
+    return itertools.takewhile(
+        lambda worker: worker.name in suite.progress.children, map(api_worker, itertools.count(2))
+    )
 
 
 def _silent_parent(suite: Health[SuiteProgress], *, disk_refuses: bool) -> list[Message]:

@@ -17,7 +17,8 @@ from pydantic import SecretStr
 from api.metrics.page import MetricsPage
 from api.metrics.request_measures import RequestMeasures
 from core.price_store import Coin
-from core.processes.health_schema import ChildStatus, PollOutcome, ProcessState, Step
+from core.processes.health_schema import ChildStatus, PollOutcome, ProcessState, Step, api_worker
+from core.processes.heartbeat import Heartbeat
 from core.reading.readers import Readers
 from core.settings import PROJECT, Settings, load_settings
 from core.times import iso
@@ -47,6 +48,7 @@ PIPELINE = {
 }
 REQUESTS = "crypto_http_requests_total"
 LATENCIES = "crypto_http_request_duration_seconds"
+LISTED = ("route=/moedas", "status=200")
 CHILD = ChildStatus(1, ProcessState.RUNNING, 3, -9, iso(0))
 
 
@@ -182,13 +184,28 @@ def test_requests_are_counted_by_route_and_status(client: TestClient, filled: Sa
     found = samples(counts.text().decode())
     now = {labels: count for (name, labels), count in found.items() if name == REQUESTS}
     gained = {labels: count - before.get((REQUESTS, labels), 0) for labels, count in now.items()}
-    assert gained[frozenset({"route=unknown", "status=404"})] == 40
-    assert gained[frozenset({"route=/prever/{moeda}", "status=404"})] == 40
-    assert gained[frozenset({"route=/prever/{moeda}", "status=200"})] == 2
-    assert gained[frozenset({"route=/moedas", "status=400"})] == 1
+    assert gained[frozenset({"worker=api", "route=unknown", "status=404"})] == 40
+    assert gained[frozenset({"worker=api", "route=/prever/{moeda}", "status=404"})] == 40
+    assert gained[frozenset({"worker=api", "route=/prever/{moeda}", "status=200"})] == 2
+    assert gained[frozenset({"worker=api", "route=/moedas", "status=400"})] == 1
     buckets = [(labels, count) for (name, labels), count in found.items() if name == f"{LATENCIES}_bucket"]
     assert max(count for labels, count in buckets if labels >= {"route=unknown"}) == 40
-    assert value(found, "http_response_size_bytes_total", "route=/prever/{moeda}") > 1000
+    assert value(found, "http_response_size_bytes_total", "worker=api", "route=/prever/{moeda}") > 1000
+
+
+def test_each_process_tells_the_requests_of_all(run: SampleWorkspace) -> None:
+    """What another process of the API wrote in its health file stands on the page beside the own counts."""
+    own, other = RequestMeasures(), RequestMeasures()
+    own.record("/moedas", 200, 0.001, 10)
+    for _ in range(3):
+        other.record("/moedas", 200, 0.001, 10)
+    settings = run.settings.model_copy(update={"api_workers": 2})
+    with Heartbeat(run.settings.run_dir, api_worker(2)) as heartbeat:
+        heartbeat.state(ProcessState.SERVING, other.progress())
+        found = samples(page(settings, own).text().decode())
+    by_worker = {name: value(found, "http_requests_total", f"worker={name}", *LISTED) for name in ("api", "api_2")}
+    assert by_worker == {"api": 1, "api_2": 3}
+    assert value(found, "http_request_duration_seconds_bucket", "worker=api_2", "route=/moedas", "le=0.001") == 3
 
 
 def test_a_page_is_kept_for_some_seconds(run: SampleWorkspace) -> None:

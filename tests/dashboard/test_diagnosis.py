@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -32,7 +32,7 @@ def status(*problems: Message, **processes: Health[Any]) -> SuiteStatus:
         Source.COINGECKO,
         None,
         problems,
-        replace(Processes.read(Path("nowhere")), **{"suite": SUITE, **processes}),
+        replace(Processes.read(Path("nowhere")), **cast("Any", {"suite": SUITE, **processes})),
         newest_price_ms=NOW_MS - 5 * MINUTE_MS,
         forecast_ms=NOW_MS,
         stale_after_s=90,

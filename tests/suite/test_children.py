@@ -44,6 +44,12 @@ def test_children_get_the_settings(
     assert specs[0].environment["CRYPTO_SOURCE"] == "auto"
 
 
+def test_each_process_of_the_api_has_its_number(settings: Callable[..., Settings]) -> None:
+    """The second process is told that it is the second, and its health file has a name of its own."""
+    second = children.api(settings(source="demo", api_workers=2), 2)
+    assert (second.name, second.argv[-2:]) == ("api_2", ("--worker", "2"))
+
+
 def test_only_the_collector_gets_the_url_that_may_write(settings: Callable[..., Settings]) -> None:
     """With a role that reads, no other child knows the one that writes."""
     writes = "postgresql://writer:hidden@db.example/crypto"

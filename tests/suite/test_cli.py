@@ -22,13 +22,14 @@ def test_options_reach_the_settings(tmp_path: Path) -> None:
     """Each documented option sets its value."""
     words = (
         f"--coins top:20 --currency BRL --interval 60 --seed 7 --host localhost --api-port 8101 --dashboard-port 8102 \
+        --api-workers 2 \
         --data-dir {tmp_path}/d --models-dir {tmp_path}/m --no-browser --source demo".replace("BRL", "brl").split()
     )
     settings = parse_arguments(words)
     assert (settings.top, settings.currency, settings.interval, settings.seed) == (20, "brl", 60.0, 7)
     assert (settings.host, settings.api_port, settings.dashboard_port) == ("localhost", 8101, 8102)
     assert (settings.data_dir, settings.models_dir) == (tmp_path / "d", tmp_path / "m")
-    assert (settings.browser, settings.source) == (False, Source.DEMO)
+    assert (settings.browser, settings.source, settings.api_workers) == (False, Source.DEMO, 2)
 
 
 def test_options_come_before_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -93,9 +94,9 @@ def test_help_is_portuguese_and_names_every_option(capsys: pytest.CaptureFixture
         parse_arguments(["--help"])
     text = capsys.readouterr().out
     names = (
-        "source demo replay replay-start coins currency interval seed host api-port dashboard-port data-dir models-dir"
+        "source demo replay replay-start coins currency interval seed host api-port dashboard-port api-workers data-dir"
     )
-    assert all(f"--{name} " in text for name in [*names.split(), "no-browser"])
+    assert all(f"--{name} " in text for name in [*names.split(), "models-dir", "no-browser"])
     assert not re.search(r"usage|options|show this|optional", text)
 
 

@@ -118,6 +118,19 @@ def test_a_dead_process_degrades_and_is_named(
         assert texts(status) == (f"o processo {label} está parado",)
 
 
+def test_a_further_process_of_the_api_counts_as_the_api(sample: SampleWorkspace, assess: Assess, beat: Beat) -> None:
+    """Once the supervisor has started a second one, its end is the API's problem, said once."""
+    sample.fill()
+    _all_alive(beat)
+    child = {"pid": 1, "state": "running", "restarts": 0, "last_exit": None, "started_at": iso(0)}
+    beat("suite", progress={"children": {"api": child, "api_2": child}})
+    beat("api_2")
+    assert texts(assess()) == ()
+    beat("api", state="stopped")
+    beat("api_2", state="stopped")
+    assert texts(assess()) == ("o processo API está parado",)
+
+
 def test_a_missing_dashboard_is_no_problem_without_a_supervisor(
     sample: SampleWorkspace, assess: Assess, beat: Beat
 ) -> None:
