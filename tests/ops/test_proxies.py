@@ -25,6 +25,7 @@ from websockets.sync.server import ServerConnection, serve
 
 from api import request_record
 from core.settings import PROJECT
+from tests.support.nginx import NGINX, listening, on_ports, running_nginx
 from tests.support.ports import reserve_port
 from tests.support.served_api import served_api
 from tests.support.workspace import SampleWorkspace
@@ -34,7 +35,7 @@ API, DASHBOARD = "api.example.com", "painel.example.com"
 TOKEN = "um-segredo-bem-guardado"
 PATIENCE_S = 60.0
 PROGRAMS: Final[dict[str, Any]] = {
-    "nginx": shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin"),
+    "nginx": NGINX,
     "caddy": shutil.which("caddy"),
 }
 
@@ -125,22 +126,10 @@ def proxy(
 @contextmanager
 def _nginx(proxy: Proxy, folder: Path, text: str) -> Iterator[None]:
     """Run nginx with the configuration inside the smallest possible one."""
-    for shipped, port in ((80, proxy.http_port), (443, proxy.https_port)):
-        text = re.sub(rf"listen (\[::\]:)?{shipped}\b", rf"listen \g<1>{port}", text)
+    text = on_ports(text, {80: proxy.http_port, 443: proxy.https_port})
     text = re.sub(r"/etc/letsencrypt\S+fullchain\.pem", str(proxy.certificate), text)
     text = re.sub(r"/etc/letsencrypt\S+privkey\.pem", str(proxy.certificate.with_suffix(".key")), text)
-    (folder / "site.conf").write_text(text, encoding="utf-8")
-    temporary = " ".join(
-        f"{kind}_temp_path {folder}/{kind};" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
-    )
-    (folder / "nginx.conf").write_text(
-        f"user root; daemon off; pid {folder}/pid; error_log stderr; events {{}}\n"
-        f"http {{ access_log off; {temporary} include {folder}/site.conf; }}\n",
-        encoding="utf-8",
-    )
-    command = [PROGRAMS["nginx"], "-p", folder, "-c", folder / "nginx.conf", "-e", "stderr"]
-    subprocess.run([*command, "-t"], check=True)
-    with _running(proxy, command):
+    with running_nginx(folder, text, proxy.https_port):
         yield
 
 
@@ -154,35 +143,10 @@ def _caddy(proxy: Proxy, folder: Path, text: str) -> Iterator[None]:
     config = folder / "Caddyfile"
     config.write_text(text.replace("(guarded) {\n", tls), encoding="utf-8")
     home = {**os.environ, "XDG_DATA_HOME": str(folder), "XDG_CONFIG_HOME": str(folder)}
-    command = [PROGRAMS["caddy"], "run", "--adapter", "caddyfile", "--config", config]
-    with _running(proxy, command, env=home):
+    command = [PROGRAMS["caddy"], "run", "--adapter", "caddyfile", "--config", str(config)]
+    kill = subprocess.Popen.kill  # on SIGTERM it would wait for streams
+    with listening(command, proxy.https_port, kill, env=home):
         yield
-
-
-@contextmanager
-def _running(proxy: Proxy, command: list[Any], **options: Any) -> Iterator[None]:
-    """Run the command until the block ends; it listens when the block begins."""
-    with subprocess.Popen(command, **options) as process:
-        try:
-            deadline = time.monotonic() + PATIENCE_S
-            while not _listens(proxy.https_port):
-                assert process.poll() is None
-                assert time.monotonic() < deadline
-                time.sleep(0.05)
-            yield
-        finally:
-            if proxy.name == "nginx":
-                process.terminate()  # its workers too
-            else:
-                process.kill()  # on SIGTERM it would wait for streams
-
-
-def _listens(port: int) -> bool:
-    try:
-        socket.create_connection(("127.0.0.1", port), timeout=1).close()
-    except OSError:
-        return False
-    return True
 
 
 def test_caddy_accepts_the_file_as_it_is_shipped() -> None:
