@@ -1,6 +1,6 @@
 """`python -m bench`: every benchmark, one table; `python -m bench NAME --help`: one of them.
 
-Names: cycle, store, api, suite, soak, cadence, following, listeners, forecast_quality, answer_quality,
+Names: cycle, store, api, suite, soak, cadence, following, listeners, readers, forecast_quality, answer_quality,
 forecast_prior, left_out, announcements, announcement_sizes, forecast_hash, synth_yardstick, screenshots,
 dashboard, alerts.
 `cycle` and `store` need requirements.txt alone.
@@ -24,6 +24,7 @@ _NAMES: Final = (
     "cadence",
     "following",
     "listeners",
+    "readers",
     "forecast_quality",
     "answer_quality",
     "forecast_prior",

@@ -106,7 +106,8 @@ def measure_listeners(folder: Path, *, listeners: int, coins: int, crowd: str) -
     """Serve a sample workspace in the empty `folder` to so many listeners and publish a few times.
 
     Returns:
-        Memory of the API in MB before and with the listeners, seconds from each publication to the last listener and to
+        Memory of the API in MB before and with the listeners, its processor time in microseconds for each listener and
+        publication, seconds from each publication to the last listener and to
         the last list, how many were cut off, and seconds from the stop signal to the end of the process.
     """
     names = [Coin(f"moeda{number}", f"m{number}", f"Moeda {number}", number + 1, 1) for number in range(coins)]
@@ -150,6 +151,7 @@ async def _measure(
         await _until(group, 1)
     readers = [listener for listener in crowd if isinstance(listener, _Reader)]
     delays, list_delays = [], []
+    used_s = _processor_s(process)
     for number in range(_PUBLICATIONS):
         await asyncio.sleep(1.0)
         await asyncio.to_thread(_publish, sample)
@@ -159,6 +161,7 @@ async def _measure(
         while not all(reader.lists >= number + 2 for reader in readers):
             await asyncio.sleep(0.01)
         list_delays.append(max((reader.list_at for reader in readers), default=published) - published)
+    used_s = _processor_s(process) - used_s
     with_mb = memory_mb(psutil.Process(process.pid))
     stopped = time.perf_counter()
     dropped = sum(listener.is_closed for listener in crowd)
@@ -171,11 +174,17 @@ async def _measure(
     return {
         "before_mb": before_mb,
         "with_mb": with_mb,
+        "cpu_us": 1e6 * used_s / (_PUBLICATIONS * len(crowd)),
         "delays_s": delays,
         "list_delays_s": list_delays,
         "dropped": dropped,
         "shutdown_s": took_s,
     }
+
+
+def _processor_s(process: subprocess.Popen[bytes]) -> float:
+    times = psutil.Process(process.pid).cpu_times()
+    return float(times.user + times.system)
 
 
 def _publish(sample: SampleWorkspace) -> None:
@@ -203,6 +212,7 @@ def figures(cost: Mapping[str, Any]) -> list[Figure]:
     said, delays_s = f"{cost['listeners']} {what}", cost["delays_s"]
     found = [
         Figure(f"{said}: memory more than without", cost["with_mb"] - cost["before_mb"], "MB", 150),
+        Figure(f"{said}: processor time for each and publication", cost["cpu_us"], "µs"),
         Figure(
             f"{said}: publication to the last one, median of {len(cost['delays_s'])}", median(cost["delays_s"]), "s"
         ),
@@ -211,7 +221,7 @@ def figures(cost: Mapping[str, Any]) -> list[Figure]:
         Figure(f"{said}: stop signal to the end", cost["shutdown_s"], "s", 3),
     ]
     if cost["crowd"] == "readers":
-        found.insert(3, Figure(f"{said}: publication to the last list, longest", max(cost["list_delays_s"]), "s"))
+        found.insert(4, Figure(f"{said}: publication to the last list, longest", max(cost["list_delays_s"]), "s"))
     return found
 
 

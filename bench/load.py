@@ -75,6 +75,7 @@ def typical(loads: Sequence[Load]) -> Load:
 
 
 def processor_s(server: Served) -> float:
-    """Processor time that the server has used, in seconds."""
-    times = psutil.Process(server.pid).cpu_times()
-    return float(times.user + times.system)
+    """Processor time that all processes of the server have used, in seconds."""
+    heads = [psutil.Process(pid) for pid in (server.pid, *server.others)]
+    times = [one.cpu_times() for head in heads for one in (head, *head.children(recursive=True))]
+    return float(sum(time.user + time.system for time in times))

@@ -8,7 +8,7 @@ import sys
 import time
 import urllib.error
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Final, NamedTuple
 
 from core.settings import PROJECT
@@ -22,11 +22,12 @@ FLOOR_APP: Final = "bench.floor_app:floor"
 
 
 class Served(NamedTuple):
-    """A server on this machine, and the seconds from process start to its first answer."""
+    """A server on this machine, the seconds from process start to its first answer, and its further processes."""
 
     port: int
     pid: int
     started_s: float
+    others: tuple[int, ...] = ()
 
 
 @contextmanager
@@ -40,11 +41,15 @@ def serve(application: str, variables: Mapping[str, str]) -> Iterator[Served]:
 
 
 @contextmanager
-def serve_api(variables: Mapping[str, str]) -> Iterator[Served]:
-    """Run the API as run_all.py does."""
+def serve_api(variables: Mapping[str, str], workers: Sequence[int] = (1,)) -> Iterator[Served]:
+    """Run the API as run_all.py does, with one process for each number, all on one port."""
     port = free_port(set())
-    with _running(["api.server"], {**variables, "CRYPTO_API_PORT": str(port)}, port) as served:
-        yield served
+    given = {**variables, "CRYPTO_API_PORT": str(port), "CRYPTO_API_WORKERS": str(len(workers))}
+    with ExitStack() as stack:
+        started = [
+            stack.enter_context(_running(["api.server", "--worker", str(worker)], given, port)) for worker in workers
+        ]
+        yield started[0]._replace(others=tuple(served.pid for served in started[1:]))
 
 
 @contextmanager

@@ -68,7 +68,7 @@ def two_processes(settings: Settings) -> Iterator[list[subprocess.Popen[bytes]]]
             stack.callback(process.terminate)
             started.append(process)
         for worker in (1, 2):
-            until(lambda worker=worker: read_health(settings.run_dir, api_worker(worker)).alive)  # type: ignore[misc]
+            until(lambda worker=worker: read_health(settings.run_dir, api_worker(worker)).alive)
         until(lambda: ask(settings.api_port, "/saude") is not None)
         yield started
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import threading
 import time
 from collections.abc import Iterator
@@ -15,13 +14,11 @@ import pytest
 import urllib3
 from pydantic import SecretStr
 
-from core.settings import PROJECT
-from tests.support.nginx import NGINX, on_ports, running_nginx
+from tests.support.nginx import NGINX, plain_open_data, running_nginx
 from tests.support.ports import reserve_port
 from tests.support.served_api import served_api
 from tests.support.workspace import SampleWorkspace
 
-CONFIG: Final = PROJECT / "ops" / "nginx" / "open-data.conf"
 NAME: Final = "dados.example.com"
 INTERVAL_S: Final = 5.0
 MARGIN_S: Final = 1.0
@@ -58,13 +55,10 @@ def behind_nginx(tmp_path: Path, **settings: Any) -> Iterator[tuple[SampleWorksp
     """The API over a filled folder, and nginx before it with the shipped configuration, but without TLS."""
     api_port, port = reserve_port(), reserve_port()
     sample = SampleWorkspace.make(tmp_path / "data", interval=INTERVAL_S).fill()
-    site = re.sub(r"server \{\n    listen 80;.*?\n\}\n", "", CONFIG.read_text(encoding="utf-8"), flags=re.S)
-    site = re.sub(r"^.*ssl_.*\n", "", site, flags=re.M).replace(" ssl http2", "").replace("rate=10r/s", "rate=1000r/s")
-    site = on_ports(site, {443: port}).replace("127.0.0.1:8000", f"127.0.0.1:{api_port}")
     folder = tmp_path / "nginx"
     folder.mkdir()
     chosen = sample.settings.model_copy(update={"allowed_hosts": (NAME,), **settings})
-    with served_api(chosen, api_port), running_nginx(folder, site, port):
+    with served_api(chosen, api_port), running_nginx(folder, plain_open_data(port, api_port), port):
         yield sample, Reader(port)
 
 

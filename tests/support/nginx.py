@@ -13,7 +13,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
-__all__ = ["NGINX", "listening", "on_ports", "running_nginx"]
+from core.settings import PROJECT
+
+__all__ = ["NGINX", "listening", "on_ports", "plain_open_data", "running_nginx"]
 
 NGINX: Final = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin")
 _PATIENCE_S: Final = 60.0
@@ -24,6 +26,14 @@ def on_ports(site: str, ports: Mapping[int, int]) -> str:
     for shipped, port in ports.items():
         site = re.sub(rf"listen (\[::\]:)?{shipped}\b", rf"listen \g<1>{port}", site)
     return site
+
+
+def plain_open_data(port: int, api_port: int) -> str:
+    """The shipped configuration for open data before the API at a port, without TLS and without its limits."""
+    site = (PROJECT / "ops" / "nginx" / "open-data.conf").read_text(encoding="utf-8")
+    site = re.sub(r"server \{\n    listen 80;.*?\n\}\n", "", site, flags=re.S)
+    site = re.sub(r"^ *(ssl_|limit_).*\n", "", site, flags=re.M).replace(" ssl http2", "")
+    return on_ports(site, {443: port}).replace("127.0.0.1:8000", f"127.0.0.1:{api_port}")
 
 
 @contextmanager
