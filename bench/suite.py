@@ -56,8 +56,10 @@ def _complete(suite: RunningSuite, coins: int) -> bool:
     return filled and pipeline.coins == coins and pipeline.forecast_at is not None
 
 
-def measure_suite(folder: Path, *, coins: int, minutes: float, interval_s: float, history_days: int) -> dict[str, Any]:
-    """Watch a suite that starts in the empty `folder` for `minutes`.
+def measure_suite(
+    folder: Path, *, coins: int, minutes: float, interval_s: float, history_days: int, asked: str = "/moedas"
+) -> dict[str, Any]:
+    """Watch a suite that starts in the empty `folder` for `minutes`, and ask its API for `asked` once a second.
 
     Returns:
         Memory at the end in MB; gigabytes written a day, extrapolated: `written` as the processes hand them over,
@@ -65,7 +67,7 @@ def measure_suite(folder: Path, *, coins: int, minutes: float, interval_s: float
     """
     with watched_suite(folder, coins, interval_s, history_days) as watch:
         with serve(EMPTY_APP, {}) as empty:
-            watch.empty_port = empty.port
+            watch.empty_port, watch.asked = empty.port, asked
             watch.wait(2 * interval_s)
             first = watch.read()
             watch.wait(60 * minutes)
@@ -88,6 +90,7 @@ def measure_suite(folder: Path, *, coins: int, minutes: float, interval_s: float
         "processors": (last.total("cpu_s") - first.total("cpu_s")) / span,
         **{f"{name}_median_ms": statistics.median(times) for name, times in watch.answer_ms.items()},
         **{f"{name}_p95_ms": percentile_95(times) for name, times in watch.answer_ms.items()},
+        **{f"{name}_p99_ms": percentile_99(times) for name, times in watch.answer_ms.items()},
     }
 
 
@@ -95,6 +98,12 @@ def percentile_95(values: Any) -> float:
     """The 95th percentile, the larger neighbour between two values."""
     ordered = sorted(values)
     return float(ordered[-1 - len(ordered) // 20])
+
+
+def percentile_99(values: Any) -> float:
+    """The 99th percentile, the larger neighbour between two values."""
+    ordered = sorted(values)
+    return float(ordered[-1 - len(ordered) // 100])
 
 
 def figures(cost: Mapping[str, Any]) -> list[Figure]:

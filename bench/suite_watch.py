@@ -21,9 +21,6 @@ __all__ = ["NOT_COUNTED", "ProcessReading", "Reading", "SuiteWatch", "open_tab"]
 NOT_COUNTED: Final = "simulator"
 """Stands in for CoinGecko; not part of the suite's cost."""
 
-_ASKED: Final = "/moedas"
-"""Asked once a second while the suite is watched."""
-
 _CHROMIUM: Final = Path("/usr/bin/chromium")
 
 
@@ -60,10 +57,12 @@ class Reading:
 class SuiteWatch:
     """Looks at a suite every second; keeps the seconds of every cycle that ends, and milliseconds of answers.
 
-    `answer_ms` has the API's answers as "api" and, with an `empty_port`, those of the empty route there as "empty".
+    `answer_ms` has the API's answers to `asked` as "api" and, with an `empty_port`, those of the empty route there as
+    "empty".
     """
 
     suite: RunningSuite
+    asked: str = "/moedas"
     empty_port: int | None = None
     started: float = field(default_factory=time.monotonic)
     cycle_seconds: dict[int, float] = field(default_factory=dict)
@@ -82,7 +81,7 @@ class SuiteWatch:
             progress = read_health(self.suite.run_dir, PIPELINE).progress
             if progress.cycle is not None and progress.cycle_seconds is not None:
                 self._take(progress.cycle, progress.cycle_seconds)
-            self._ask("api", _ASKED, self.suite.api_port)
+            self._ask("api", self.asked, self.suite.api_port)
             if self.empty_port:
                 self._ask("empty", "/", self.empty_port)
             time.sleep(1.0)
