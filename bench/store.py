@@ -95,7 +95,7 @@ def _fill_file(database: Path, per_coin: int, end_ms: int) -> None:
         for coin in coin_names(_COINS):
             connection.execute(
                 "WITH RECURSIVE step(n) AS (SELECT ?1 - 1 UNION ALL SELECT n - 1 FROM step WHERE n > 0) "
-                "INSERT OR IGNORE INTO prices "
+                "INSERT OR IGNORE INTO settled_prices "
                 "SELECT ?2, ?3 - n * ?4, 100.0 + (n * 7919 % 1000) / 500.0, 1e9, 1e7, ?3 - n * ?4 FROM step",
                 (per_coin, coin.id, end_ms, _POLL_MS),
             )

@@ -62,10 +62,10 @@ class Universe:
         self._resolved_ms = wall_ms - DAY_MS + HOUR_MS
 
     def batches(self) -> list[tuple[str, ...]]:
-        """The ids in batches of at most 250, each short enough for one URL."""
+        """The ids in batches of at most 250 neighbours by id, each short enough for one URL."""
         batches: list[list[str]] = []
         room = 0
-        for coin_id in self.ids:
+        for coin_id in sorted(self.ids):
             if not batches or len(batches[-1]) >= PER_PAGE or room < len(coin_id) + 1:
                 batches.append([])
                 room = self._longest_ids

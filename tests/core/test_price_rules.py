@@ -25,7 +25,9 @@ def test_a_price_is_positive_and_finite_and_the_database_agrees(value: float, *,
     assert is_price(value) is expected
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
         migrate(connection)
-        for table, row in (("prices", ("a", 1, value, None, None, 1)), ("hourly", ("a", 1, value))):
+        price = ("a", 1, value, None, None, 1)
+        tables = {"settled_prices": price, "recent_prices": (0, *price), "hourly": price[:3]}
+        for table, row in tables.items():
             places = ", ".join("?" * len(row))
             stored = connection.execute(f"INSERT OR IGNORE INTO {table} VALUES ({places})", row).rowcount  # noqa: S608
             assert bool(stored) is expected

@@ -84,7 +84,7 @@ def test_a_migration_that_is_killed_leaves_the_old_database(tmp_path: Path, tell
         pass
     version, tables, rows = state(path)
     assert (version, rows) == (SCHEMA_VERSION, ROWS)
-    assert {"prices", "hourly", "coins", "meta"} <= tables
+    assert {"settled_prices", "recent_prices", "hourly", "coins", "meta"} <= tables
     with open_reader(path) as reader:
         assert reader.coins() == []
     tell("migration killed half-way", 1, 1)

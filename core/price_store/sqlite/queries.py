@@ -12,24 +12,27 @@ from core.errors import DamagedFile, NotReady, StorageProblem
 from core.price_store.rows import Price
 from core.times import FOREVER_MS
 
-__all__ = ["is_damage", "latest_prices", "price_range", "quick_check", "reading", "writing"]
+__all__ = ["first_ms", "is_damage", "latest_prices", "price_range", "quick_check", "reading", "writing"]
 
+_NEWEST: Final = (
+    "SELECT coin_id, ts_ms, price, market_cap, volume, fetched_ms FROM prices WHERE coin_id = ? "
+    "ORDER BY ts_ms DESC LIMIT 1"
+)
 _BROKEN: Final = "broken page"
 _UNREADABLE: Final = re.compile(r"unable to get the page\. error code=(\d+)")
 
 
 def latest_prices(connection: sqlite3.Connection) -> dict[str, Price]:
-    """The newest price of each tracked coin.
+    """The newest price of each tracked coin."""
+    coins = [row[0] for row in connection.execute("SELECT id FROM coins WHERE tracked = 1")]
+    rows = (connection.execute(_NEWEST, (coin_id,)).fetchone() for coin_id in coins)
+    return {row[0]: Price(*row) for row in rows if row is not None}
 
-    CROSS JOIN makes SQLite start from the coins; otherwise it would read all prices.
-    """
-    rows = connection.execute(
-        """SELECT p.coin_id, p.ts_ms, p.price, p.market_cap, p.volume, p.fetched_ms
-        FROM coins c CROSS JOIN prices p ON p.coin_id = c.id
-            AND p.ts_ms = (SELECT max(ts_ms) FROM prices WHERE coin_id = c.id)
-        WHERE c.tracked = 1"""
-    ).fetchall()
-    return {row[0]: Price(*row) for row in rows}
+
+def first_ms(connection: sqlite3.Connection, coin_id: str) -> int | None:
+    """Event time of the oldest price of one coin, or None without prices."""
+    row = connection.execute("SELECT ts_ms FROM prices WHERE coin_id = ? ORDER BY ts_ms LIMIT 1", (coin_id,)).fetchone()
+    return None if row is None else int(row[0])
 
 
 def price_range(

@@ -9,7 +9,7 @@ from typing import Any, Final, Self
 
 from core.errors import NotReady
 from core.price_store.rows import Coin, Price
-from core.price_store.sqlite.queries import latest_prices, price_range, quick_check, reading
+from core.price_store.sqlite.queries import first_ms, latest_prices, price_range, quick_check, reading
 from core.price_store.sqlite.schema import check_version
 from core.times import GRID_STEP_MS
 from core.wording import message
@@ -182,8 +182,7 @@ class SqliteReader:
     def first_ms(self, coin_id: str) -> int | None:
         """Event time of the oldest price of one coin, or None without prices."""
         with reading():
-            row = self._connection.execute("SELECT min(ts_ms) FROM prices WHERE coin_id = ?", (coin_id,)).fetchone()
-        return None if row[0] is None else int(row[0])
+            return first_ms(self._connection, coin_id)
 
     def hourly(self, coin_id: str) -> list[tuple[int, float]]:
         """The hourly prices fetched at the first start, in order."""

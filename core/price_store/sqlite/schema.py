@@ -9,7 +9,9 @@ from typing import Final
 from core.errors import ConfigurationError
 from core.wording import message
 
-__all__ = ["SCHEMA_VERSION", "check_version", "migrate"]
+__all__ = ["PRICE_COLUMNS", "SCHEMA_VERSION", "check_version", "migrate"]
+
+PRICE_COLUMNS: Final = ("coin_id", "ts_ms", "price", "market_cap", "volume", "fetched_ms")
 
 
 def _create(connection: sqlite3.Connection) -> None:
@@ -52,7 +54,35 @@ def _create(connection: sqlite3.Connection) -> None:
     connection.execute("CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID")
 
 
-_STEPS: Final[tuple[Callable[[sqlite3.Connection], None], ...]] = (_create,)
+def _put_recent_prices_apart(connection: sqlite3.Connection) -> None:
+    """New prices come in by time and are kept by coin: the newest wait, by time, for `recent_prices.settle`.
+
+    `prices` shows both. A price is in one of the two tables.
+    """
+    columns = ", ".join(PRICE_COLUMNS)
+    connection.execute("ALTER TABLE prices RENAME TO settled_prices")
+    connection.execute("CREATE TABLE recent_minutes (minute INTEGER PRIMARY KEY) STRICT")
+    connection.execute(
+        """
+        CREATE TABLE recent_prices (
+            minute INTEGER NOT NULL,
+            coin_id TEXT NOT NULL,
+            ts_ms INTEGER NOT NULL CHECK (ts_ms > 0),
+            price REAL NOT NULL CHECK (price > 0 AND price < 1e300),
+            market_cap REAL,
+            volume REAL,
+            fetched_ms INTEGER NOT NULL,
+            PRIMARY KEY (minute, coin_id, ts_ms)
+        ) STRICT, WITHOUT ROWID
+        """
+    )
+    connection.execute(
+        f"CREATE VIEW prices AS SELECT {columns} FROM settled_prices UNION ALL "  # noqa: S608 - names of columns
+        f"SELECT {columns} FROM recent_minutes m CROSS JOIN recent_prices r ON r.minute = m.minute"
+    )
+
+
+_STEPS: Final[tuple[Callable[[sqlite3.Connection], None], ...]] = (_create, _put_recent_prices_apart)
 SCHEMA_VERSION: Final = len(_STEPS)
 
 

@@ -13,8 +13,9 @@ from core.errors import DamagedFile
 from core.files import set_aside
 from core.price_rules import is_price
 from core.price_store.rows import PRICE_COUNT, Coin, Price, valid_prices
-from core.price_store.sqlite.queries import is_damage, latest_prices, price_range, quick_check, writing
+from core.price_store.sqlite.queries import first_ms, is_damage, latest_prices, price_range, quick_check, writing
 from core.price_store.sqlite.reader import SqliteReader
+from core.price_store.sqlite.recent_prices import add_prices, settle
 from core.price_store.sqlite.schema import migrate
 from core.processes.lifecycle import hold_lock
 from core.wording import message
@@ -117,9 +118,7 @@ class SqliteWriter:
         rows = valid_prices(prices, clock_ms)
         with self._transaction() as connection:
             newest = {coin: self._newest(coin) for coin in {row.coin_id for row in rows}}
-            before = connection.total_changes
-            connection.executemany("INSERT INTO prices VALUES (?,?,?,?,?,?) ON CONFLICT DO NOTHING", rows)
-            added = connection.total_changes - before
+            added = add_prices(connection, rows, newest)
             _count(connection, added)
             repaired = {row.coin_id for row in rows if row.ts_ms < newest[row.coin_id]} if added else set()
             connection.executemany(
@@ -178,8 +177,7 @@ class SqliteWriter:
     def oldest_ms(self, coin_id: str) -> int | None:
         """Event time of the oldest price of one coin, or None."""
         with writing():
-            row = self._connection.execute("SELECT min(ts_ms) FROM prices WHERE coin_id = ?", (coin_id,)).fetchone()
-        return None if row[0] is None else int(row[0])
+            return first_ms(self._connection, coin_id)
 
     def coin_ids(self) -> list[str]:
         """All known coins, whether they are collected now or not."""
@@ -196,9 +194,11 @@ class SqliteWriter:
         """
         span = (coin_id, start_ms, end_ms)
         with self._transaction() as connection:
+            if connection.execute("SELECT 1 FROM recent_prices WHERE ts_ms < ? LIMIT 1", (end_ms,)).fetchone():
+                settle(connection)
             gone = connection.execute(
-                """DELETE FROM prices WHERE coin_id = ? AND ts_ms >= ? AND ts_ms < ? AND ts_ms NOT IN (
-                    SELECT max(ts_ms) FROM prices WHERE coin_id = ? AND ts_ms >= ? AND ts_ms < ?
+                """DELETE FROM settled_prices WHERE coin_id = ? AND ts_ms >= ? AND ts_ms < ? AND ts_ms NOT IN (
+                    SELECT max(ts_ms) FROM settled_prices WHERE coin_id = ? AND ts_ms >= ? AND ts_ms < ?
                     GROUP BY (ts_ms + ?) / ?)""",
                 (*span, *span, bar_ms - 1, bar_ms),
             ).rowcount
@@ -221,8 +221,10 @@ class SqliteWriter:
         return int(busy), int(log_pages), int(folded)
 
     def _newest(self, coin_id: str) -> int:
-        row = self._connection.execute("SELECT max(ts_ms) FROM prices WHERE coin_id = ?", (coin_id,)).fetchone()
-        return int(row[0] or 0)
+        row = self._connection.execute(
+            "SELECT ts_ms FROM prices WHERE coin_id = ? ORDER BY ts_ms DESC LIMIT 1", (coin_id,)
+        ).fetchone()
+        return 0 if row is None else int(row[0])
 
     def _open(self) -> sqlite3.Connection:
         try:

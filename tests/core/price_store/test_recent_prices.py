@@ -1,0 +1,84 @@
+"""New prices wait by time and are settled by coin; readers see one table."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import core.price_store.sqlite.schema as versions
+from core.price_store import Coin, Price, open_reader, open_writer
+from core.times import MINUTE_MS
+
+COINS = ("a", "b")
+
+
+def rows_of(path: Path) -> dict[str, int]:
+    """How many prices wait, and how many are settled, by the tables themselves."""
+    with closing(sqlite3.connect(path)) as connection:
+        return {
+            table: connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0]  # noqa: S608
+            for table in ("recent_prices", "settled_prices")
+        }
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    polls=st.lists(st.lists(st.tuples(st.sampled_from(COINS), st.integers(1, 40)), min_size=1, max_size=5), max_size=30)
+)
+def test_whatever_comes_in_each_first_price_is_seen_once(
+    tmp_path_factory: pytest.TempPathFactory, polls: list[list[tuple[str, int]]]
+) -> None:
+    """Late, doubled and repeated prices in polls of any minute: every question gets the answer of one plain table."""
+    path = tmp_path_factory.mktemp("store") / "crypto.db"
+    expected: dict[str, dict[int, float]] = {coin: {} for coin in COINS}
+    with open_writer(path) as writer, open_reader(path) as reader:
+        for number, poll in enumerate(polls):
+            fetched_ms = number * MINUTE_MS
+            added = writer.store([Price(coin, ts_ms, number + 1.0, None, None, fetched_ms) for coin, ts_ms in poll])
+            before = sum(len(prices) for prices in expected.values())
+            for coin, ts_ms in poll:
+                expected[coin].setdefault(ts_ms, number + 1.0)
+            assert added == sum(len(prices) for prices in expected.values()) - before
+        for coin, prices in expected.items():
+            known = sorted(prices.items())
+            assert reader.range(coin) == known
+            assert [(row.ts_ms, row.price) for row in reader.newest(coin, 0, 99, 3)] == known[:-4:-1]
+            assert reader.count(coin, 0, 99) == len(known)
+            assert reader.first_ms(coin) == min(prices, default=None)
+            assert reader.as_of(coin, 20) == max((row for row in known if row[0] <= 20), default=None)
+
+
+def test_polls_wait_by_the_minute_and_are_settled_together(tmp_path: Path) -> None:
+    """Twenty minutes of polls wait; the next minute settles them, and a chart of many prices never waits."""
+    path = tmp_path / "crypto.db"
+    with open_writer(path) as writer:
+        writer.store(Price("b", ts_ms, 1.0) for ts_ms in range(1, 11))
+        assert rows_of(path) == {"recent_prices": 0, "settled_prices": 10}
+        for minute in range(20):
+            for poll in (0, 30_000):
+                now_ms = minute * MINUTE_MS + poll
+                writer.store([Price("a", now_ms + 1, 1.0, None, None, now_ms)])
+        assert rows_of(path) == {"recent_prices": 40, "settled_prices": 10}
+        writer.store([Price("a", 20 * MINUTE_MS + 1, 1.0, None, None, 20 * MINUTE_MS)])
+        assert rows_of(path) == {"recent_prices": 1, "settled_prices": 50}
+
+
+def test_prices_of_an_older_release_stay_where_they_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A database of the first schema: its prices are read with the new ones."""
+    path = tmp_path / "crypto.db"
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        monkeypatch.setattr(versions, "_STEPS", versions._STEPS[:1])
+        monkeypatch.setattr(versions, "SCHEMA_VERSION", 1)
+        versions.migrate(connection)
+        connection.execute("INSERT INTO prices VALUES ('a', 1000, 1.0, NULL, NULL, 0)")
+    monkeypatch.undo()
+    with open_writer(path) as writer, open_reader(path) as reader:
+        writer.update_coins([Coin("a", "a", "A")])
+        assert writer.store([Price("a", 1000, 9.0), Price("a", 2000, 2.0)]) == 1
+        assert reader.range("a") == [(1000, 1.0), (2000, 2.0)]
+        assert reader.latest()["a"].price == 2.0
