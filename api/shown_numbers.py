@@ -8,9 +8,11 @@ from typing import Any, Final
 import numpy as np
 import pyarrow as pa
 
+from core.forecast_levels import SHOWN_DIGITS
+
 __all__ = ["shown", "shown_body", "shown_table"]
 
-_FORMAT: Final = "%.8g"
+_FORMAT: Final = f"%.{SHOWN_DIGITS}g"
 _EXACT: Final = ("preco_atual",)
 """Fields that are as stored."""
 

@@ -13,6 +13,7 @@ __all__ = [
     "QUANTILE_COLUMNS",
     "REACH_COLUMNS",
     "REACH_LEVELS",
+    "SHOWN_DIGITS",
 ]
 
 HORIZONS_MIN: Final[tuple[int, ...]] = tuple(range(5, 65, 5))
@@ -44,3 +45,6 @@ REACH_COLUMNS: Final[tuple[str, ...]] = (
 
 At least 0, monotone over levels and horizons. Falls have the same distribution.
 """
+
+SHOWN_DIGITS: Final = 8
+"""Significant digits of a forecast that anybody is shown, far finer than any forecast; files keep no finer bounds."""

@@ -15,6 +15,7 @@ from core.publishing.parquet import sorted_by
 from core.publishing.publisher import Publisher
 from core.times import DAY_MS, GRID_STEP_MS
 from etl.features.published import NewRows, newest_times
+from model.loop.published_digits import as_published
 from model.scoring.scorer_state import MAX_LOGGED_AGE_MS
 
 __all__ = ["ForecastLog"]
@@ -68,6 +69,7 @@ class ForecastLog:
         Raises:
             OSError: the disk refused; slots and rows are kept for the next cycle.
         """
+        latest = as_published(latest)
         for name, rows in grown.items():
             self._grown[name].add(rows)
         origins = newest_times(latest, "origin")
