@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from core.settings import PROJECT
 
-__all__ = ["NGINX", "listening", "on_ports", "plain_open_data", "running_nginx"]
+__all__ = ["NGINX", "listening", "listens", "on_ports", "plain_open_data", "running_nginx"]
 
 NGINX: Final = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin")
 _PATIENCE_S: Final = 60.0
@@ -70,7 +70,7 @@ def listening(
     with subprocess.Popen(command, **options) as process:
         try:
             deadline = time.monotonic() + _PATIENCE_S
-            while not _listens(port):
+            while not listens(port):
                 assert process.poll() is None
                 assert time.monotonic() < deadline
                 time.sleep(0.05)
@@ -79,7 +79,8 @@ def listening(
             end(process)
 
 
-def _listens(port: int) -> bool:
+def listens(port: int) -> bool:
+    """Whether a server of this machine takes connections there."""
     try:
         socket.create_connection(("127.0.0.1", port), timeout=1).close()
     except OSError:
