@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final
 
@@ -78,7 +78,8 @@ def alert_key(rule: str, kind: AlertKind, sights: Iterable[Sight]) -> str:
 
 def alert_to_json(alert: Alert) -> str:
     """The alert as one line of JSON."""
-    return json.dumps(asdict(alert), ensure_ascii=False, separators=(",", ":"))
+    plain = {**vars(alert), "sights": [vars(sight) for sight in alert.sights]}
+    return json.dumps(plain, ensure_ascii=False, separators=(",", ":"))
 
 
 def alert_from_json(text: str) -> Alert:
