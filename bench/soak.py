@@ -1,7 +1,8 @@
 """`python -m bench soak`: run the suite for a given time and print what grows.
 
 For each process memory and open files with their slopes over the later half; the yardstick of each process is its own
-memory at the start. Then write-ahead log, disk, and cycle times.
+memory at the start. Then write-ahead log, disk, and cycle times. Tabs of the dashboard stay open; now and then the
+oldest is closed and another opened.
 """
 
 from __future__ import annotations
@@ -23,9 +24,9 @@ from bench.suite_watch import NOT_COUNTED, Reading, SuiteWatch
 __all__ = ["main", "slope_per_hour"]
 
 
-def _watch_for(watch: SuiteWatch, minutes: float, every_s: float) -> list[Reading]:
-    """Take a reading every `every_s`; print a line to standard error for each."""
-    readings = []
+def _watch_for(watch: SuiteWatch, minutes: float, every_s: float, renew_s: float) -> list[Reading]:
+    """Take a reading every `every_s` and print a line to standard error for each; renew a tab every `renew_s`."""
+    readings, renewed_s = [], 0.0
     while True:
         reading = watch.read()
         readings.append(reading)
@@ -34,6 +35,9 @@ def _watch_for(watch: SuiteWatch, minutes: float, every_s: float) -> list[Readin
         left_s = 60 * minutes - reading.at_s
         if left_s <= 0:
             return readings
+        if watch.tabs is not None and reading.at_s - renewed_s >= renew_s:
+            watch.tabs.renew()
+            renewed_s = reading.at_s
         watch.wait(min(every_s, left_s))
 
 
@@ -77,14 +81,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--coins", type=int, default=10)
     parser.add_argument("--interval", type=float, default=30.0, help="seconds between two polls and two cycles")
     parser.add_argument("--history-days", type=int, default=2)
+    parser.add_argument("--tabs", type=int, default=1, help="browser tabs of the dashboard that stay open (default: 1)")
+    parser.add_argument(
+        "--renew", type=float, default=240.0, help="seconds until one tab is closed and opened again (default: 240)"
+    )
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args(arguments)
     with (
         tempfile.TemporaryDirectory() as folder,
-        watched_suite(Path(folder), given.coins, given.interval, given.history_days) as watch,
+        watched_suite(Path(folder), given.coins, given.interval, given.history_days, given.tabs) as watch,
     ):
-        readings = _watch_for(watch, given.minutes, given.every)
+        readings = _watch_for(watch, given.minutes, given.every, given.renew)
     print(_report(readings, list(watch.cycle_seconds.values())))
+    if watch.tabs is not None:
+        print(f"browser tabs: {given.tabs} open, {watch.tabs.visits} visits")
     if given.json:
         print(json.dumps({"readings": [asdict(reading) for reading in readings], "cycles": watch.cycle_seconds}))
     return 0

@@ -17,10 +17,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
+from bench.browser_tabs import open_tabs
 from bench.figures import Figure, table
 from bench.market import store_simulated
 from bench.serving import EMPTY_APP, serve
-from bench.suite_watch import NOT_COUNTED, SuiteWatch, open_tab
+from bench.suite_watch import NOT_COUNTED, SuiteWatch
 from core.processes.health_schema import COLLECTOR, PIPELINE
 from core.processes.heartbeat import read_health
 from core.settings import load_settings
@@ -34,17 +35,22 @@ _PATIENCE_S: Final = 900.0
 
 
 @contextmanager
-def watched_suite(folder: Path, coins: int, interval_s: float, history_days: int) -> Iterator[SuiteWatch]:
-    """Run a suite in the empty `folder` on `history_days` of stored prices, from its first complete cycle on."""
+def watched_suite(
+    folder: Path, coins: int, interval_s: float, history_days: int, tabs: int = 1
+) -> Iterator[SuiteWatch]:
+    """Run a suite in the empty `folder` on `history_days` of stored prices, from its first complete cycle on.
+
+    `tabs` browser tabs of the dashboard stay open.
+    """
     settings = load_settings(source="demo", data_dir=folder / "dados de março", models_dir=folder / "modelos")
     store_simulated(open_workspace(settings).database, f"top:{coins}", history_days)
     options = ("--demo", "--no-browser", "--coins", f"top:{coins}", "--interval", str(interval_s), "--seed", "0")
     suite = RunningSuite(folder, *options, CRYPTO_CALLS_PER_MINUTE="1000")
     try:
         suite.wait(lambda: _complete(suite, coins), _PATIENCE_S)
-        with open_tab(f"http://127.0.0.1:{suite.dashboard_port}") as tab:
-            print(tab, file=sys.stderr)
-            yield SuiteWatch(suite)
+        with open_tabs(f"http://127.0.0.1:{suite.dashboard_port}", tabs) as (opened, what):
+            print(what, file=sys.stderr)
+            yield SuiteWatch(suite, tabs=opened)
     finally:
         suite.end(signal.SIGTERM)
 

@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 import psutil
 
+from bench.browser_tabs import BrowserTabs
 from bench.process_cost import memory_mb, written_bytes
 from core.processes.health_schema import PIPELINE
 from core.processes.heartbeat import read_health
 from tests.support.running_suite import RunningSuite
 
-__all__ = ["NOT_COUNTED", "ProcessReading", "Reading", "SuiteWatch", "open_tab"]
+__all__ = ["NOT_COUNTED", "ProcessReading", "Reading", "SuiteWatch"]
 
 NOT_COUNTED: Final = "simulator"
 """Stands in for CoinGecko; not part of the suite's cost."""
-
-_CHROMIUM: Final = Path("/usr/bin/chromium")
 
 
 @dataclass(frozen=True)
@@ -64,6 +61,7 @@ class SuiteWatch:
     suite: RunningSuite
     asked: str = "/moedas"
     empty_port: int | None = None
+    tabs: BrowserTabs | None = None
     started: float = field(default_factory=time.monotonic)
     cycle_seconds: dict[int, float] = field(default_factory=dict)
     answer_ms: dict[str, list[float]] = field(default_factory=lambda: {"api": [], "empty": []})
@@ -130,25 +128,3 @@ def _size(path: Path) -> int:
         return path.stat().st_size
     except FileNotFoundError:  # replaced since it was listed
         return 0
-
-
-@contextmanager
-def open_tab(url: str) -> Iterator[str]:
-    """Keep one browser tab open at `url`; gives what is open, or why nothing is open."""
-    try:
-        from playwright.sync_api import sync_playwright  # noqa: PLC0415 - a development requirement
-    except ImportError:
-        yield "no browser: playwright is not installed"
-        return
-    if not _CHROMIUM.exists():
-        yield f"no browser: {_CHROMIUM} is not there"
-        return
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=_CHROMIUM, args=["--no-sandbox"])
-        try:
-            page = browser.new_page()
-            page.goto(url, timeout=60_000)
-            page.wait_for_load_state("networkidle", timeout=60_000)
-            yield "one browser tab"
-        finally:
-            browser.close()
