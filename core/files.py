@@ -19,6 +19,7 @@ from core.times import now_ms, to_datetime
 __all__ = [
     "check_writable",
     "file_stamp",
+    "make_folder",
     "read_bytes",
     "read_json",
     "refuses_writing",
@@ -42,7 +43,7 @@ def write_atomically(path: Path, content: bytes, *, durable: bool = True) -> Non
     Raises:
         OSError: the disk is full, read-only or gone; the old file is unchanged.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     handle, temporary_name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
     temporary = Path(temporary_name)
     try:
@@ -57,6 +58,17 @@ def write_atomically(path: Path, content: bytes, *, durable: bool = True) -> Non
         raise
     if durable:
         _sync_folder(path.parent)
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder and its parents where they are missing, so that they outlive a power loss.
+
+    A file that was synced is still lost if the name of its new folder was not: each parent of a new folder is synced.
+    """
+    missing = [place for place in (folder, *folder.parents) if not place.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    for place in reversed(missing):
+        _sync_folder(place.parent)
 
 
 def write_json(path: Path, value: object, *, durable: bool = True) -> None:

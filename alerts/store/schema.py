@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from core.errors import ConfigurationError, DamagedFile, StorageProblem
+from core.files import make_folder
 from core.wording import message
 
 __all__ = ["open_database", "transaction", "translated_errors"]
@@ -67,7 +68,7 @@ def open_database(path: Path) -> sqlite3.Connection:
         StorageProblem: the disk refuses.
     """
     with translated_errors():
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         try:
             connection.execute(f"PRAGMA busy_timeout = {_BUSY_MS}")

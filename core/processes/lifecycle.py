@@ -29,6 +29,7 @@ from core.errors import (
     ConfigurationError,
     ForecastingError,
 )
+from core.files import make_folder
 from core.settings import PARENT_VARIABLE
 from core.wording import Message, message, say
 
@@ -87,7 +88,7 @@ def hold_lock(path: Path, what: Message) -> filelock.BaseFileLock:
     Raises:
         AlreadyRunning: another process holds the lock.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     lock = filelock.FileLock(path)
     try:
         lock.acquire(timeout=0)

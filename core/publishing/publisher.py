@@ -17,7 +17,7 @@ from typing import Final
 import pyarrow as pa
 
 from core.errors import DamagedFile
-from core.files import file_stamp, read_json, set_aside, write_atomically, write_json
+from core.files import file_stamp, make_folder, read_json, set_aside, write_atomically, write_json
 from core.publishing.manifest import MANIFEST, Entry, Manifest, Part
 from core.publishing.parquet import check_footer, check_whole, is_damage, read_checked, table_bytes
 from core.times import DAY_MS, HOUR_MS, MINUTE_MS, now_ms, to_datetime
@@ -40,7 +40,7 @@ class Publisher:
     """The one writer of a folder of published tables; `damaged` names files that were damaged and set aside."""
 
     def __init__(self, folder: Path) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         self.folder = folder
         self.damaged: list[str] = []
         self.bytes_written = 0

@@ -23,7 +23,7 @@ import pyarrow as pa
 import sklearn
 
 from core.errors import DamagedFile, ForecastingError
-from core.files import read_json, remove_temporaries, set_aside, write_atomically, write_json
+from core.files import make_folder, read_json, remove_temporaries, set_aside, write_atomically, write_json
 from core.times import now_ms, to_datetime
 
 __all__ = ["KEEP_VERSIONS", "STATE_FORMAT", "ModelCard", "ModelRegistry"]
@@ -67,7 +67,7 @@ class ModelRegistry:
     """
 
     def __init__(self, folder: Path) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         folder.chmod(0o700)
         self.folder = folder
         self.damaged: list[str] = []

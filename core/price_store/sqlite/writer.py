@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final, Self
 
 from core.errors import DamagedFile
-from core.files import set_aside
+from core.files import make_folder, set_aside
 from core.price_rules import is_price
 from core.price_store.rows import PRICE_COUNT, Coin, Price, valid_prices
 from core.price_store.sqlite.queries import first_ms, is_damage, latest_prices, price_range, quick_check, writing
@@ -36,7 +36,7 @@ class SqliteWriter:
     """
 
     def __init__(self, path: Path, *, max_checked_bytes: int = _MAX_CHECKED_BYTES) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         self.path = path
         self._max_checked_bytes = max_checked_bytes
         self.set_aside_as: Path | None = None
