@@ -41,9 +41,16 @@ _BARE_CHART: Final = '[data-testid="stPlotlyChart"] .main-svg'
 _BARE: Final = """
 import streamlit as st
 values = [float(i % 7) for i in range(360)]
+if "card" in st.query_params:
+    st.metric("card", 1)
+    st.stop()
 st.plotly_chart({"data": [{"type": "scatter", "x": list(range(360)), "y": values}]})
 """
 _BARE_NAME: Final = "bare page with one chart"
+_BARE_CARD: Final = "?card=1"
+_BARE_CARD_NAME: Final = "bare page with one card"
+_FIRST_CARD_S: Final = 1.5
+_CHANGE_S: Final = 0.3
 _SETTLED_MS: Final = 3_000
 _PUBLISH_EVERY_S: Final = 10.0
 _SESSIONS_END_S: Final = 130.0
@@ -218,8 +225,9 @@ def _figures(browser: Browser, folder: Path, tabs: Sequence[int], seconds: float
         bare_address, bare_process = stack.enter_context(_server(bare_script, environment))
         bare = _Server(bare_address, bare_process, "", _BARE_CHART)
         bare_paint = _paint(browser, bare.address, bare.drawn, runs)
+        bare_card_s, _ = _paint(browser, f"{bare.address}/{_BARE_CARD}", _CARD, runs)
         address, process = stack.enter_context(_server(PROJECT / "dashboard" / "app.py", environment))
-        yield from _visits(browser, address, workspace, runs, bare_paint)
+        yield from _visits(browser, address, workspace, runs, bare=bare_paint, bare_card_s=bare_card_s)
         yield from _light_page(browser, environment, workspace, runs, bare_paint[0])
         yield from _houses(
             browser, _Server(address, process, _COIN, _CHART), bare, workspace, tabs=tabs, seconds=seconds
@@ -227,13 +235,20 @@ def _figures(browser: Browser, folder: Path, tabs: Sequence[int], seconds: float
 
 
 def _visits(
-    browser: Browser, address: str, workspace: SampleWorkspace, runs: int, bare: tuple[float, float]
+    browser: Browser,
+    address: str,
+    workspace: SampleWorkspace,
+    runs: int,
+    *,
+    bare: tuple[float, float],
+    bare_card_s: float,
 ) -> Iterator[Figure]:
     """What one visitor waits for and is sent."""
     _paint(browser, f"{address}/{_COIN}", _CHART, 1)
     cards, _ = _paint(browser, f"{address}/{_COIN}", _CARD, runs)
     chart, megabytes = _paint(browser, f"{address}/{_COIN}", _CHART, runs)
-    yield Figure("first card, empty cache", cards, "s", None, _BARE_NAME, bare[0])
+    yield Figure("first card, empty cache", cards, "s", _FIRST_CARD_S)
+    yield Figure("first card, empty cache", cards, "s", None, _BARE_CARD_NAME, bare_card_s)
     yield Figure("chart, empty cache", chart, "s", None, _BARE_NAME, bare[0])
     yield Figure("first load", megabytes, "MB", None, _BARE_NAME, bare[1])
     visit = _Visit(browser)
@@ -242,7 +257,7 @@ def _visits(
     yield Figure("idle, sent a minute", _idle(visit, 10), "kB", 30)
     yield Figure("sent for one publication", _live_kilobytes(visit, workspace), "kB")
     yield Figure("publication to pixel", _median(lambda: _publication(visit, workspace), runs), "s", 2)
-    yield Figure("change of coin", _change_of_coin(visit), "s")
+    yield Figure("change of coin", _change_of_coin(visit), "s", _CHANGE_S)
     visit.context.close()
 
 
