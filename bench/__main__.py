@@ -18,6 +18,7 @@ from suite.children import RESOURCE_LIMITS
 _NAMES: Final = (
     "cycle",
     "store",
+    "artifacts",
     "api",
     "suite",
     "soak",

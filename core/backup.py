@@ -160,7 +160,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _copy(settings: Settings, given: Namespace) -> int:
     try:
         if given.out is not None:
-            make_backup(current_workspace(settings), given.out)
+            here = settings.model_copy(
+                update={"artifacts_url": None}
+            )  # the pipeline's folder, not a copy that follows it
+            make_backup(current_workspace(here), given.out)
             done = message("backup.done", folder=str(given.out))
         else:
             done = message("backup.restored", folder=str(restore_backup(given.restore, settings).root))

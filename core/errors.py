@@ -14,7 +14,8 @@ ForecastingError
 │       ├── RequestTooLong      ask for fewer coins at a time
 │       └── UnknownCoin         leave this coin out, try again later
 ├── StorageProblem              keep the data in memory, try to store them again
-│   └── StandingBy              the same, and ask for no prices: another collector stores them
+│   ├── StandingBy              the same, and ask for no prices: another collector stores them
+│   └── Overtaken               stand by, take over when the other pipeline is silent
 ├── DamagedFile                 set the file aside, rebuild it
 ├── NotReady                    wait: another process will provide the data
 │   └── OutOfReach              wait: the server that holds the data does not answer
@@ -42,6 +43,7 @@ __all__ = [
     "ForecastingError",
     "NotReady",
     "OutOfReach",
+    "Overtaken",
     "RateLimited",
     "RequestRefused",
     "RequestTooLong",
@@ -141,6 +143,10 @@ class StorageProblem(ForecastingError):
 
 class StandingBy(StorageProblem):
     """Keep the data and ask for no more: another collector writes to this store; take over when it is gone."""
+
+
+class Overtaken(StorageProblem):
+    """Stand by: another pipeline publishes to this bucket; take over, from what it published, when it is silent."""
 
 
 class DamagedFile(ForecastingError):

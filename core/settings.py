@@ -59,6 +59,7 @@ _MIN_NETWORK_TOKEN: Final = 16
 _LOOPBACK: Final = {"127.0.0.1", "localhost", "::1"}
 _ORIGIN = re.compile(r"https?://(?:\*\.)?[A-Za-z0-9.-]+(?::\d{1,5})?")
 _SECRETS: Final = ("coingecko_key", "api_token", "metrics_token", "database_url", "database_read_url")
+_BUCKET = re.compile(r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:/([A-Za-z0-9._-]+(?:/[A-Za-z0-9._-]+)*))?/?")
 _DATABASE = re.compile(r"postgres(?:ql)?://[!-~]{1,2000}")
 _TOP = re.compile(r"top:([1-9]\d{0,3})")
 
@@ -103,6 +104,7 @@ class Settings(BaseSettings):
     database_url_file: Path | None = None
     database_read_url: SecretStr | None = None
     database_read_url_file: Path | None = None
+    artifacts_url: str | None = None
     data_dir: Path = _HOME / "data"
     models_dir: Path = _HOME / "models"
     alerts_file: Path = _BASE / "alerts.toml"
@@ -156,6 +158,13 @@ class Settings(BaseSettings):
         for origin in value:
             if not _ORIGIN.fullmatch(origin):
                 raise PydanticCustomError("settings.origin", "no origin", {"origin": origin[:60]})
+        return value
+
+    @field_validator("artifacts_url")
+    @classmethod
+    def _check_bucket(cls, value: str | None) -> str | None:
+        if value is not None and not _BUCKET.fullmatch(value):
+            raise PydanticCustomError("settings.bucket", "no address of a bucket")
         return value
 
     @field_validator("replay_start")
@@ -252,6 +261,12 @@ class Settings(BaseSettings):
     def store_read_url(self) -> SecretStr | None:
         """The same for a role that only reads, if there is one."""
         return next(map(SecretStr, self._secrets("database_read_url")), None)
+
+    @property
+    def bucket(self) -> tuple[str, str] | None:
+        """Name of the bucket that what is published is copied to, and the folder in it."""
+        match = _BUCKET.fullmatch(self.artifacts_url or "")
+        return None if match is None else (match[1], match[2] or "")
 
     @property
     def is_loopback(self) -> bool:

@@ -1,4 +1,4 @@
-"""Where a price store is: a file, or a schema on a PostgreSQL server."""
+"""Where prices and artifacts are: a file, a schema on a PostgreSQL server, a folder of a bucket."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
-__all__ = ["ServerAddress", "StoreAddress"]
+__all__ = ["BucketAddress", "ServerAddress", "StoreAddress"]
 
 
 @dataclass(frozen=True)
@@ -26,3 +26,11 @@ class ServerAddress:
 
 
 StoreAddress = Path | ServerAddress
+
+
+@dataclass(frozen=True)
+class BucketAddress:
+    """A folder of a bucket, without a slash at its end; endpoint, region and keys are variables of the environment."""
+
+    bucket: str
+    prefix: str

@@ -6,7 +6,7 @@ import hashlib
 import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,12 +16,13 @@ from core.errors import ConfigurationError, DamagedFile, NotReady, WorkspaceMism
 from core.files import read_bytes, read_json, set_aside, write_atomically, write_json
 from core.processes.lifecycle import hold_lock
 from core.settings import Settings, Source
-from core.store_address import ServerAddress, StoreAddress
+from core.store_address import BucketAddress, ServerAddress, StoreAddress
 from core.times import iso, now_ms
 from core.wording import Message, message
 
 __all__ = [
     "META_FILE",
+    "PIPELINE_LOCK",
     "SourceChoice",
     "Workspace",
     "current_workspace",
@@ -36,6 +37,9 @@ __all__ = [
 ]
 
 META_FILE: Final = "workspace.json"
+PIPELINE_LOCK: Final = "pipeline.lock"
+"""In the folder of the published files, held by the process that writes them."""
+
 _META_COPY: Final = "workspace-copy.json"
 _META_SCHEMA: Final = 1
 _SCHEMA_OF: Final = {Source.COINGECKO: "live", Source.DEMO: "demo", Source.REPLAY: "replay"}
@@ -45,7 +49,12 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Workspace:
-    """The folders of one source; `epoch_ms` is when its simulation or replay began, in UTC milliseconds."""
+    """The folders of one source; `epoch_ms` is when its simulation or replay began, in UTC milliseconds.
+
+    Attributes:
+        bucket: where what is published is copied to, if anywhere.
+        follows: whether the published files come from there, instead of from a pipeline on this machine.
+    """
 
     source: Source
     currency: str
@@ -55,6 +64,8 @@ class Workspace:
     seed: int | None = None
     recording: str | None = None
     server: ServerAddress | None = None
+    bucket: BucketAddress | None = None
+    follows: bool = False
 
     @property
     def store(self) -> StoreAddress:
@@ -68,8 +79,8 @@ class Workspace:
 
     @property
     def processed(self) -> Path:
-        """Features, forecasts, log and scores, written by the pipeline alone."""
-        return self.root / "processed"
+        """Features, forecasts, log and scores, written by the pipeline alone, or by what follows one elsewhere."""
+        return self.root / ("followed" if self.follows else "processed")
 
     @property
     def alerts(self) -> Path:
@@ -83,7 +94,7 @@ class Workspace:
         Raises:
             AlreadyRunning: another pipeline or a single step holds it.
         """
-        lock = hold_lock(self.processed / "pipeline.lock", message("lock.pipeline"))
+        lock = hold_lock(self.processed / PIPELINE_LOCK, message("lock.pipeline"))
         try:
             yield
         finally:
@@ -130,6 +141,7 @@ def open_workspace(settings: Settings, *, meta: dict[str, Any] | None = None) ->
         seed=found.get("seed"),
         recording=found.get("recording"),
         server=_server(settings, settings.source, found),
+        bucket=_bucket(settings, settings.source, found),
     )
 
 
@@ -181,7 +193,7 @@ def current_workspace(settings: Settings) -> Workspace:
     choice = source_choice(settings) if settings.source is Source.AUTO else None
     try:
         folder = settings.data_dir / choice.folder if choice else _folder(settings, _recording(settings))
-        meta = read_meta(folder)
+        meta = _published_meta(settings, folder)
         return Workspace(
             source=Source(meta["source"]),
             currency=meta["currency"],
@@ -191,6 +203,8 @@ def current_workspace(settings: Settings) -> Workspace:
             seed=meta.get("seed"),
             recording=meta.get("recording"),
             server=_server(settings, Source(meta["source"]), meta),
+            bucket=_bucket(settings, Source(meta["source"]), meta),
+            follows=settings.artifacts_url is not None,
         )
     except (FileNotFoundError, DamagedFile, KeyError, ValueError) as error:
         raise NotReady(message("workspace.source_undecided")) from error
@@ -212,7 +226,7 @@ def workspace_for_step(settings: Settings) -> Workspace:
     if settings.source is not Source.AUTO:
         return open_workspace(settings)
     try:
-        return current_workspace(settings)
+        return replace(current_workspace(settings), follows=False)
     except NotReady:
         return open_workspace(settings.model_copy(update={"source": Source.COINGECKO}))
 
@@ -262,6 +276,23 @@ def schema_name(source: Source, meta: Mapping[str, Any]) -> str:
 def _server(settings: Settings, source: Source, meta: Mapping[str, Any]) -> ServerAddress | None:
     url = settings.store_url or settings.store_read_url
     return None if url is None else ServerAddress(url, schema_name(source, meta), settings.store_read_url)
+
+
+def _bucket(settings: Settings, source: Source, meta: Mapping[str, Any]) -> BucketAddress | None:
+    if settings.bucket is None:
+        return None
+    name, folder = settings.bucket
+    return BucketAddress(name, "/".join(filter(None, (folder, schema_name(source, meta), "processed"))))
+
+
+def _published_meta(settings: Settings, folder: Path) -> dict[str, Any]:
+    """The content of workspace.json, or what it says of live prices on a machine that only follows them."""
+    try:
+        return read_meta(folder)
+    except FileNotFoundError:
+        if settings.artifacts_url is None or folder != settings.data_dir:
+            raise
+        return {"source": Source.COINGECKO, "currency": settings.currency, "epoch_ms": 0}
 
 
 def _repair_meta(folder: Path, meta: dict[str, Any]) -> None:

@@ -19,7 +19,7 @@ from typing import Final, TypeVar
 
 import pyarrow as pa
 
-from core.errors import DamagedFile, NotReady, message_of
+from core.errors import DamagedFile, NotReady, Overtaken, message_of
 from core.forecast_schema import HORIZONS_MIN, KIND_MODEL
 from core.processes.command_line import CommandLine, run_command
 from core.processes.health_schema import PIPELINE, RECENT, Headline, PipelineProgress, ProcessState, Step
@@ -27,7 +27,7 @@ from core.processes.heartbeat import PATIENCE_S, Heartbeat
 from core.processes.lifecycle import lower_priority, stop_event, watch_parent
 from core.settings import Settings
 from core.times import iso, now_ms
-from core.wording import Message
+from core.wording import Message, message
 from model.loop.backtest_process import FirstBacktest
 from model.loop.cycle_schedule import CycleSchedule
 from model.loop.poll_watch import PollWatch
@@ -75,6 +75,7 @@ class Pipeline:
             while not stop.is_set():
                 schedule.begin(polls.newest())
                 schedule.end(complete=self.cycle(now_ms()))
+                self._refuse_old_publication()
                 while (wait_s := schedule.wait_s(polls.newest())) > 0 and not stop.wait(min(wait_s, _LOOK_EVERY_S)):
                     self._heartbeat.progress()
         self._attempt(Step.SAVING, self.session.save_model)
@@ -95,6 +96,8 @@ class Pipeline:
         forecasts = self._attempt(Step.FORECASTS, lambda: predict(self.session, now))
         if self.budget.has_time_for(Step.SCORES):
             self._attempt(Step.SCORES, lambda: self._scorer.step(self.session.prices()))
+        if self.session.copy is not None and (problem := self.session.copy.problem) is not None:
+            self._failed[Step.COPYING] = problem
         if self._backtest is not None:
             self._attempt(Step.BACKTEST, self._backtest.step)
         if self.budget.has_time_for(Step.TIDYING):
@@ -107,6 +110,11 @@ class Pipeline:
         self._cycles += 1
         self._tell(forecasts, now)
         return len(forecasts) >= len(self.session.feed.origins) > 0
+
+    def _refuse_old_publication(self) -> None:
+        """Stop where this pipeline must continue what another one has published: its next start does."""
+        if self.session.copy is not None and self.session.copy.takes_over:
+            raise Overtaken(message("artifacts.takes_over"))
 
     def _save_is_due(self, now: int) -> bool:
         """Whether a model was never saved, or long ago, or the clock was set back since."""

@@ -96,7 +96,8 @@ def _dashboard_hosts(settings: Settings) -> tuple[str, ...]:
 
 
 def _reader_settings(settings: Settings) -> Settings:
-    return settings.for_readers().model_copy(update={"source": Source.AUTO})
+    """Readers beside the pipeline read its folder, not the bucket."""
+    return settings.for_readers().model_copy(update={"source": Source.AUTO, "artifacts_url": None})
 
 
 def _spec(name: str, arguments: tuple[str, ...] | list[str], settings: Settings) -> ChildSpec:

@@ -61,7 +61,10 @@ def test_the_tests_import_only_what_is_declared() -> None:
     assert imported_distributions("tests", "tools") <= names(list(chain(*declared())))
 
 
-@pytest.mark.parametrize("name", ["requirements.txt", "requirements-dev.txt", "requirements-postgres.txt"])
+@pytest.mark.parametrize(
+    "name",
+    ["requirements.txt", "requirements-dev.txt", "requirements-postgres.txt", "requirements-s3.txt"],
+)
 def test_requirement_files_follow_from_pyproject(name: str) -> None:
     """The committed file is the one that `python -m tools.requirements` writes."""
     assert (PROJECT / name).read_text(encoding="utf-8") == requirement_files()[name]

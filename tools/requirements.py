@@ -1,7 +1,7 @@
 """Write the requirement files that follow from pyproject.toml: `python -m tools.requirements [--lock]`.
 
-requirements.txt, requirements-postgres.txt and requirements-dev.txt repeat its lists for `pip install -r`. With
-`--lock`, uv resolves the first and the last again and writes the exact versions with hashes; that asks the index.
+The files for the product, for parts of it (PostgreSQL, S3) and for development repeat its lists for `pip install -r`.
+With `--lock`, uv resolves the first and the last again and writes the exact versions with hashes; that asks the index.
 """
 
 from __future__ import annotations
@@ -39,11 +39,11 @@ def _project() -> dict[str, Any]:
 def requirement_files() -> dict[str, str]:
     """Text of each requirement file, by its name."""
     product, extras, development = declared()
-    postgres = _project()["project"]["optional-dependencies"]["postgres"]
+    parts = _project()["project"]["optional-dependencies"]
     return {
         "requirements.txt": "\n".join([_HEADER, *product, ""]),
         "requirements-dev.txt": "\n".join([_HEADER, "-r requirements.txt", *extras, *development, ""]),
-        "requirements-postgres.txt": "\n".join([_HEADER, *postgres, ""]),
+        **{f"requirements-{part}.txt": "\n".join([_HEADER, *parts[part], ""]) for part in ("postgres", "s3")},
     }
 
 

@@ -86,6 +86,7 @@ class Step(StrEnum):
     BACKTEST = "backtest"
     TIDYING = "tidying"
     SAVING = "saving"
+    COPYING = "copying"
 
 
 @dataclass(frozen=True)

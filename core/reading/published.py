@@ -7,14 +7,18 @@ import weakref
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
+from threading import Lock
 from typing import Any, TypeVar
 
-from core.errors import ConfigurationError, DamagedFile, NotReady
+from core.artifacts.bucket import Bucket
+from core.artifacts.following import Follower
+from core.errors import ConfigurationError, DamagedFile, NotReady, OutOfReach
 from core.files import file_stamp
 from core.price_store import PricePool, PriceReader, StoreInfo, open_pool
 from core.publishing.manifest import MANIFEST, Manifest, ManifestReader
 from core.settings import Settings
 from core.store_address import StoreAddress
+from core.wording import Message
 from core.workspace import META_FILE, Workspace, current_workspace
 
 __all__ = ["PublishedData"]
@@ -29,7 +33,9 @@ class PublishedData:
         self._settings = settings
         self._token = secrets.token_hex(4)
         self._pools: dict[StoreAddress, PricePool] = {}
-        weakref.finalize(self, _close, self._pools)
+        self._followers: dict[Path, Follower] = {}
+        self._opening = Lock()
+        weakref.finalize(self, _close, self._pools, self._followers)
         self._workspace: tuple[object, Workspace] | None = None
         self._manifests: dict[Path, ManifestReader] = {}
         self._cache: dict[str, tuple[object, Any]] = {}
@@ -44,11 +50,24 @@ class PublishedData:
         if self._workspace is None or self._workspace[0] != (choice, _workspace_stamp(self._workspace[1])):
             workspace = current_workspace(self._settings)
             self._workspace = ((choice, _workspace_stamp(workspace)), workspace)
-        return self._workspace[1]
+        workspace = self._workspace[1]
+        if workspace.follows and workspace.processed not in self._followers:
+            self._follow(workspace)
+        return workspace
+
+    def _follow(self, workspace: Workspace) -> None:
+        """Begin to follow the bucket of a workspace, in a thread beside the readers."""
+        with self._opening:
+            if workspace.bucket is not None and workspace.processed not in self._followers:
+                self._followers[workspace.processed] = Follower(workspace, Bucket(workspace.bucket))
+
+    def following_problem(self) -> Message | str | None:
+        """Why nothing new comes from the bucket; None if it does, or none is followed."""
+        return next((follower.problem for follower in self._followers.values() if follower.problem), None)
 
     def close(self) -> None:
-        """Close idle database connections; the data can be read again."""
-        _close(self._pools)
+        """Close idle database connections and stop following; the data can be read again."""
+        _close(self._pools, self._followers)
 
     def version(self) -> str:
         """A token that changes with each commit to the prices and each publication; costs microseconds.
@@ -107,10 +126,15 @@ class PublishedData:
         """The folder of the published files, and the manifest that names them.
 
         Raises:
-            NotReady: nothing is published yet.
+            NotReady: nothing is published yet; OutOfReach: the store that is followed does not answer.
         """
         folder = self.workspace().processed
-        return folder, self._manifests.setdefault(folder, ManifestReader(folder)).current()
+        try:
+            return folder, self._manifests.setdefault(folder, ManifestReader(folder)).current()
+        except NotReady as error:
+            if (problem := self.following_problem()) is None:
+                raise
+            raise OutOfReach(problem) from error
 
     def cached(self, name: str, key: object, make: Callable[[], _Value]) -> _Value:
         """Give the cached value if `key` is unchanged, otherwise make it; two threads may make it twice."""
@@ -130,6 +154,8 @@ def _workspace_stamp(workspace: Workspace) -> tuple[int, int, int]:
     return file_stamp(workspace.root / META_FILE)
 
 
-def _close(pools: dict[StoreAddress, PricePool]) -> None:
+def _close(pools: dict[StoreAddress, PricePool], followers: dict[Path, Follower]) -> None:
     for pool in list(pools.values()):
         pool.close()
+    while followers:
+        followers.popitem()[1].close()

@@ -149,6 +149,7 @@ def assess_suite(settings: Settings, readers: Readers) -> SuiteStatus:
         *_dead(processes, disk_refuses=bool(disk_problem)),
         *_silent_parent(processes.suite, disk_refuses=bool(disk_problem)),
         *_damaged((processes.collector, processes.pipeline)),
+        *_following(readers),
         *price_problem,
         *_stale("problem.prices_stale", newest_price_ms, stale_s),
         *forecast_problem,
@@ -219,6 +220,11 @@ def _damaged(writers: Iterable[Health[Any]]) -> list[Message]:
     """Damaged files that were set aside within the last hour."""
     found = [name for health in writers for name, at in health.damaged.items() if parse_iso(at) >= now_ms() - HOUR_MS]
     return [message("problem.files_damaged", files=", ".join(found)[:_MAX_LENGTH])] if found else []
+
+
+def _following(readers: Readers) -> list[Message]:
+    problem = readers.following_problem()
+    return [] if problem is None else [message("problem.artifacts", reason=problem)]
 
 
 def _newest_price(readers: Readers) -> tuple[int | None, list[Message]]:

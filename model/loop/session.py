@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
 import pyarrow as pa
 
-from core.errors import NotReady
+from core.artifacts.bucket import Bucket
+from core.errors import NotReady, StorageProblem
 from core.price_store import PriceReader, open_reader
 from core.publishing.publisher import Publisher
 from core.settings import Settings, Source
@@ -21,6 +22,7 @@ from etl.features.columns import FEATURE_NAMES
 from etl.features.price_feed import PriceFeed
 from model.forecaster.engine import EngineOptions, ForecastEngine
 from model.forecaster.prior import Prior
+from model.loop.artifact_copy import ArtifactCopy, continue_publication
 from model.loop.forecast_log import ForecastLog
 from model.loop.registry import ModelRegistry
 
@@ -51,6 +53,7 @@ class Session:
         trained_ms: time of the last fit, None before the first.
         saved_ms: time of the fit that was stored last.
         shrinkage: per horizon, the published part of the drift.
+        copy: copies what is published to a bucket, if there is one.
     """
 
     settings: Settings
@@ -64,6 +67,7 @@ class Session:
     trained_ms: int | None = None
     saved_ms: int | None = None
     shrinkage: tuple[float, ...] = ()
+    copy: ArtifactCopy | None = None
     _prices: PriceReader | None = field(default=None, repr=False)
 
     @property
@@ -167,7 +171,8 @@ def open_session(settings: Settings) -> Iterator[Session]:
         ConfigurationError: the workspace belongs to other settings.
     """
     workspace = workspace_for_step(settings)
-    with workspace.hold_pipeline():
+    with workspace.hold_pipeline(), ExitStack() as stack:
+        copy = _begin_copy(workspace, stack)
         publisher = Publisher(workspace.processed)
         registry = ModelRegistry(workspace.models)
         engine, version, trained_ms = _resume(registry, engine_options(settings, workspace.source))
@@ -182,11 +187,26 @@ def open_session(settings: Settings) -> Iterator[Session]:
             model_version=version,
             trained_ms=trained_ms,
             saved_ms=trained_ms,
+            copy=copy,
         )
         try:
             yield session
         finally:
             session.close()
+
+
+def _begin_copy(workspace: Workspace, stack: ExitStack) -> ArtifactCopy | None:
+    """Continue what another pipeline has published to the bucket, if there is one, and copy there from now on."""
+    if workspace.bucket is None:
+        return None
+    bucket = Bucket(workspace.bucket)
+    try:
+        continue_publication(bucket, workspace.processed)
+    except StorageProblem as error:
+        _log.warning("the bucket is not read: %s; publishing on this machine alone until it is", error)
+    copy = ArtifactCopy(bucket, workspace.processed)
+    stack.callback(copy.close)
+    return copy
 
 
 def engine_options(settings: Settings, source: Source) -> EngineOptions:

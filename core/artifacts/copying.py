@@ -1,0 +1,184 @@
+"""Copies of a publication between a folder and a bucket: all files first, then the manifest that names them."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Final
+
+from core.artifacts.bucket import Bucket, Content
+from core.errors import DamagedFile, Overtaken
+from core.files import read_bytes, read_json, write_atomically, write_json
+from core.publishing.manifest import MANIFEST, Manifest
+from core.publishing.publisher import KEEP_S
+from core.wording import message
+
+__all__ = ["Download", "Upload", "newest_manifest", "writer_of"]
+
+_WRITER: Final = "writer"
+_AT_ONCE: Final = 8
+
+
+class Upload:
+    """Copies what a folder publishes into a bucket, as its one writer.
+
+    Args:
+        bucket: where to.
+        folder: the published folder, whose one publisher works in this process.
+        writer: name of this folder among all that were ever copied into the bucket.
+    """
+
+    def __init__(self, bucket: Bucket, folder: Path, writer: str) -> None:
+        self._bucket = bucket
+        self._folder = folder
+        self._writer = writer
+        self._stored: set[str] | None = None
+        self._tag: str | None = None
+        self._retired: dict[str, float] = {}
+
+    def copy(self) -> int:
+        """Copy the newest publication.
+
+        Returns:
+            The number of bytes sent.
+
+        Raises:
+            StorageProblem: the store does not answer or refuses; the next call goes on.
+            Overtaken: another folder is published there.
+            OSError, DamagedFile: the folder cannot be read now.
+        """
+        manifest = Manifest.from_json(read_json(self._folder / MANIFEST))
+        stored = self._look() if self._stored is None else self._stored
+        self._stored = None  # until all is done: what a call that failed has changed is not known
+        named = manifest.files()
+        sent = sum(_at_once(self._send, sorted(named - stored)))
+        content = _written(manifest.to_json(), self._writer)
+        self._tag = self._bucket.swap(MANIFEST, content, self._tag)
+        self._stored = stored | named
+        self._retire(self._stored, named)
+        return sent + len(content)
+
+    def _look(self) -> set[str]:
+        """Learn what is stored.
+
+        Raises:
+            Overtaken: another folder is published there.
+        """
+        found = newest_manifest(self._bucket)
+        if found is not None and writer_of(found.data) != self._writer:
+            raise Overtaken(message("artifacts.overtaken"))
+        self._tag = None if found is None else found.tag
+        return self._bucket.names() - {MANIFEST}
+
+    def claim(self, found: Content) -> None:
+        """Take over from another writer, whose publication `found` the folder now continues.
+
+        Raises:
+            Overtaken: there is a newer one by now.
+            StorageProblem: as `copy`.
+        """
+        self._bucket.swap(MANIFEST, _written(_object(found.data), self._writer), found.tag)
+
+    def _send(self, file: str) -> int:
+        content = read_bytes(self._folder / file)
+        self._bucket.create(file, content)
+        return len(content)
+
+    def _retire(self, stored: set[str], named: set[str]) -> None:
+        """Delete what was superseded long ago; readers may still fetch the rest."""
+        now = time.monotonic()
+        self._retired = {file: self._retired.get(file, now) for file in stored - named}
+        due = [file for file, since in self._retired.items() if now - since > KEEP_S]
+        self._bucket.delete(due)
+        stored.difference_update(due)
+
+
+class Download:
+    """Copies the newest publication of a bucket into a folder, of which this process is the one writer."""
+
+    def __init__(self, bucket: Bucket, folder: Path) -> None:
+        self._bucket = bucket
+        self._folder = folder
+        self._tag: str | None = None
+        self._retired: dict[Path, float] = {}
+
+    def copy(self) -> Content | None:
+        """Fetch what is new; None if nothing is.
+
+        Raises:
+            StorageProblem: the store does not answer or refuses; what was copied before stays.
+            DamagedFile: the manifest cannot be understood.
+            OSError: the disk refuses.
+        """
+        try:
+            found = self._bucket.read(MANIFEST, self._tag)
+            if found is None:
+                return None
+            manifest = Manifest.from_json(_object(found.data))
+            _at_once(self._fetch, sorted(file for file in manifest.files() if not (self._folder / file).exists()))
+        except FileNotFoundError:  # nothing is published, or superseded by a newer one meanwhile
+            return None
+        write_json(self._folder / MANIFEST, manifest.to_json())
+        self._tag = found.tag
+        self._sweep(manifest)
+        return found
+
+    def _fetch(self, file: str) -> int:
+        found = self._bucket.read(file)
+        content = b"" if found is None else found.data
+        write_atomically(self._folder / file, content)
+        return len(content)
+
+    def _sweep(self, manifest: Manifest) -> None:
+        """Delete files that no manifest has named for a while."""
+        now, named = time.monotonic(), manifest.files()
+        unnamed = {path for path in self._folder.rglob("*.parquet") if str(_inside(path, self._folder)) not in named}
+        self._retired = {path: self._retired.get(path, now) for path in unnamed}
+        for path, since in self._retired.items():
+            if now - since > KEEP_S:
+                path.unlink(missing_ok=True)
+
+
+def newest_manifest(bucket: Bucket) -> Content | None:
+    """The manifest of a bucket, None before anything is published there.
+
+    Raises:
+        StorageProblem: the store does not answer or refuses.
+    """
+    try:
+        return bucket.read(MANIFEST)
+    except FileNotFoundError:
+        return None
+
+
+def writer_of(manifest: bytes) -> str | None:
+    """Name of the folder that wrote a manifest."""
+    name = _object(manifest).get(_WRITER)
+    return None if name is None else str(name)
+
+
+def _written(manifest: Mapping[str, Any], writer: str) -> bytes:
+    return json.dumps({**manifest, _WRITER: writer}, separators=(",", ":")).encode()
+
+
+def _object(content: bytes) -> dict[str, Any]:
+    try:
+        value = json.loads(content)
+    except ValueError as error:
+        raise DamagedFile(f"{MANIFEST}: {error}") from error
+    if not isinstance(value, dict):
+        raise DamagedFile(f"{MANIFEST}: not a JSON object")
+    return value
+
+
+def _inside(path: Path, folder: Path) -> str:
+    return path.relative_to(folder).as_posix()
+
+
+def _at_once(action: Callable[[str], int], files: list[str]) -> list[int]:
+    """Run an action for several files at a time; the first failure is raised when all have ended."""
+    with ThreadPoolExecutor(_AT_ONCE) as threads:
+        return list(threads.map(action, files))

@@ -1,0 +1,128 @@
+"""Copies what the pipeline publishes into a bucket, beside the cycles, which never wait for it."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from pathlib import Path
+from typing import Final
+
+from core.artifacts.background import Background
+from core.artifacts.bucket import Bucket
+from core.artifacts.copying import Download, Upload, newest_manifest, writer_of
+from core.errors import DamagedFile, Overtaken
+from core.files import file_stamp, read_json, write_json
+from core.publishing.manifest import MANIFEST
+from core.times import now_ms, to_datetime
+from core.wording import Message, message
+from core.workspace import PIPELINE_LOCK
+
+__all__ = ["ArtifactCopy", "continue_publication"]
+
+STILL_S: Final = 90.0
+"""Seconds without a publication of the other writer after which this one takes over."""
+
+_LOOK_EVERY_S: Final = 0.2
+_NAME: Final = "writer.json"
+
+
+class ArtifactCopy:
+    """Copies each publication of a folder into a bucket; a context manager.
+
+    While another folder is published there, nothing is copied; `takes_over` tells when that has ended.
+
+    Attributes:
+        bytes_sent: since the start.
+    """
+
+    def __init__(self, bucket: Bucket, folder: Path, still_s: float = STILL_S) -> None:
+        self.bytes_sent = 0
+        self._bucket = bucket
+        self._manifest = folder / MANIFEST
+        self._upload = Upload(bucket, folder, _own_name(folder))
+        self._copied: tuple[int, int, int] | None = None
+        self._still_s = still_s
+        self._other: tuple[str, float] | None = None
+        self._background = Background(self._look, _LOOK_EVERY_S)
+
+    @property
+    def problem(self) -> Message | str | None:
+        """Why the newest publication is not copied; None if all is well."""
+        return self._background.problem
+
+    @property
+    def takes_over(self) -> bool:
+        """Whether the other writer is silent: open the folder again by `continue_publication`."""
+        return self._other is not None and time.monotonic() - self._other[1] > self._still_s
+
+    def close(self) -> None:
+        """Stop copying; safe to call twice."""
+        self._background.close()
+
+    def _look(self) -> None:
+        stamp = file_stamp(self._manifest)
+        if not any(stamp) or stamp == self._copied:
+            return
+        try:
+            self.bytes_sent += self._upload.copy()
+        except Overtaken:
+            self._watch_other()
+            raise
+        self._copied, self._other = stamp, None
+
+    def _watch_other(self) -> None:
+        """Note since when the other writer is silent, by this machine's monotonic clock."""
+        found = newest_manifest(self._bucket)
+        tag = "" if found is None else found.tag
+        if self._other is None or self._other[0] != tag:
+            self._other = (tag, time.monotonic())
+
+
+def continue_publication(bucket: Bucket, folder: Path) -> None:
+    """Let a folder go on where another one stopped that was copied into the bucket; without one, nothing changes.
+
+    What the folder had published is moved aside. The lock of the folder must be held, and no publisher be open.
+
+    Raises:
+        StorageProblem: the store does not answer or refuses.
+        Overtaken: the other one has published meanwhile.
+        DamagedFile: the manifest there cannot be understood.
+        OSError: the disk refuses.
+    """
+    found, name = newest_manifest(bucket), _own_name(folder)
+    if found is None or writer_of(found.data) == name:
+        return
+    _move_aside(folder)
+    content = Download(bucket, folder).copy()
+    if content is None:
+        raise Overtaken(message("artifacts.overtaken"))
+    _give_no_version_twice(bucket, folder)
+    Upload(bucket, folder, name).claim(content)
+
+
+def _give_no_version_twice(bucket: Bucket, folder: Path) -> None:
+    """Count on from the newest file that is stored, though no manifest may name it."""
+    stored = (Path(file).stem.rpartition("-")[2] for file in bucket.names())
+    newest = max((int(version) for version in stored if version.isdecimal()), default=0)
+    manifest = read_json(folder / MANIFEST)
+    write_json(folder / MANIFEST, {**manifest, "version": max(newest, int(manifest["version"]))})
+
+
+def _move_aside(folder: Path) -> None:
+    if not (folder / MANIFEST).exists():
+        return
+    aside = folder.with_name(f"{folder.name}.before-{to_datetime(now_ms()):%Y%m%dT%H%M%S}")
+    aside.mkdir()
+    for path in folder.iterdir():
+        if path.name not in (_NAME, PIPELINE_LOCK):
+            path.rename(aside / path.name)
+
+
+def _own_name(folder: Path) -> str:
+    """The name of a folder among all that are copied into one bucket, given once."""
+    try:
+        return str(read_json(folder / _NAME)["writer"])
+    except (FileNotFoundError, DamagedFile, KeyError):
+        name = secrets.token_hex(8)
+        write_json(folder / _NAME, {"writer": name})
+        return name
