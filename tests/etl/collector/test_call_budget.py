@@ -204,6 +204,24 @@ def test_the_cadence_is_the_interval_or_what_the_budget_carries(
     assert CallBudget(Limits(5), Hands().clock()).cadence_s(interval_s, pages, background=background) == cadence_s
 
 
+@pytest.mark.parametrize(
+    ("plan", "background", "cadence_s"),
+    [
+        (Plan.KEYLESS, False, 240),
+        (Plan.KEYLESS, True, 300),
+        (Plan.DEMO_KEY, False, 5_639),
+        (Plan.PRO_KEY, True, 30),
+        (Plan.LOCAL, True, 30),
+    ],
+)
+def test_five_thousand_coins_are_asked_for_as_often_as_each_plan_carries(
+    plan: Plan, background: bool, cadence_s: int
+) -> None:
+    """Twenty requests a poll: minutes without a key, 94 with a demo key's month, 30 s with a pro key."""
+    budget = CallBudget(limits_of(settings(plan)), Hands(wall_ms=parse_iso("2026-07-01")).clock())
+    assert round(budget.cadence_s(30, 20, background=background)) == cadence_s
+
+
 def test_without_a_limit_nothing_waits() -> None:
     """The local server's budget has no end."""
     budget = CallBudget(Limits(), Hands().clock())
