@@ -32,7 +32,7 @@ _SILENCE_S: Final = 40.0
 _PAUSES_S: Final = (2.0, 4.0, 8.0, 15.0)
 """Before each further try in a row to reach a server that does not answer."""
 
-_POLL_S: Final = (5.0, 8.0)
+_POLL_S: Final = (5.0, 9.0)
 """Shortest and longest pause between two polls; after a restart one publication may follow another within seconds."""
 
 _STREAM_AGAIN_S: Final = 300.0
