@@ -2,7 +2,7 @@
 
 Names: cycle, store, api, suite, soak, cadence, following, listeners, readers, forecast_quality, answer_quality,
 forecast_prior, left_out, announcements, announcement_sizes, forecast_hash, synth_yardstick, screenshots,
-dashboard, alerts, growth, power_loss.
+dashboard, alerts, growth, shards, power_loss.
 `cycle` and `store` need requirements.txt alone.
 """
 
@@ -38,6 +38,7 @@ _NAMES: Final = (
     "dashboard",
     "alerts",
     "growth",
+    "shards",
     "power_loss",
 )
 _AS_CALLED: Final = ("forecast_hash",)

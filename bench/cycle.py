@@ -72,7 +72,7 @@ def measure_cycles(
             _cycle(pipeline, market.poll(writer, GRID_STEP_MS))
         samples = [_cycle(pipeline, market.poll(writer, 1000 * step_s)) for _ in range(cycles)]
         assert not pipeline.budget.deferred, "the last cycle was shortened"
-        assert session.trained_ms == market.now_ms or not session.engine.model.can_fit, "the last cycle did not train"
+        assert session.trained_ms == market.now_ms or not session.executor.can_fit, "the last cycle did not train"
         session.save_model()
         sizes = {"coins": coins, "rows": rows, "history_days": history_days, "cycles": cycles, "step_s": step_s}
         return {**sizes, **_typical(samples), **_left_behind(session), "start_s": start.wall_s}
@@ -106,7 +106,7 @@ def _cycle(pipeline: Pipeline, now: int) -> _Sample:
     complete = pipeline.cycle(now)
     wall = time.perf_counter() - started
     assert complete, "a coin has no forecast"
-    assert max(pipeline.session.feed.origins.values()) == now, "the new prices were not read"
+    assert max(pipeline.session.executor.origins.values()) == now, "the new prices were not read"
     trouble = read_health(pipeline.session.settings.run_dir, PIPELINE).progress.failed_steps
     assert not trouble, trouble
     return _Sample(cpu_s() - cpu, wall, written_bytes() - written, dict(pipeline.budget.seconds))

@@ -23,6 +23,7 @@ from core.wording import Message, Value, message, sentences
 
 __all__ = [
     "DEFAULT_COINS",
+    "MAX_SHARDS",
     "PARENT_VARIABLE",
     "PROJECT",
     "Plan",
@@ -53,6 +54,7 @@ DEFAULT_COINS: Final = (
     "chainlink",
     "polkadot",
 )
+MAX_SHARDS: Final = 64
 _MIN_NETWORK_TOKEN: Final = 16
 """Characters of a token that machines elsewhere may guess."""
 
@@ -95,6 +97,7 @@ class Settings(BaseSettings):
     coins: Annotated[tuple[str, ...] | None, NoDecode] = None
     currency: str = Field("usd", pattern=r"^[a-z]{2,10}$")
     interval: float = Field(30.0, ge=5, le=3600)
+    shards: int = Field(1, ge=1, le=MAX_SHARDS)
     seed: int = Field(0, ge=0, lt=2**32)
     host: str = Field("127.0.0.1", min_length=1, max_length=253)
     api_port: int = Field(8000, ge=1, le=65535)

@@ -21,11 +21,11 @@ import pyarrow as pa
 
 from core.errors import DamagedFile, NotReady, Overtaken, message_of
 from core.forecast_schema import HORIZONS_MIN, KIND_MODEL
-from core.processes.command_line import CommandLine, run_command
+from core.processes.command_line import CommandLine, bounded_integer, run_command
 from core.processes.health_schema import PIPELINE, RECENT, Headline, PipelineProgress, ProcessState, Step
 from core.processes.heartbeat import PATIENCE_S, Heartbeat
 from core.processes.lifecycle import lower_priority, stop_event, watch_parent
-from core.settings import Settings
+from core.settings import MAX_SHARDS, Settings
 from core.times import iso, now_ms
 from core.wording import Message, message
 from model.loop.backtest_process import FirstBacktest
@@ -109,7 +109,7 @@ class Pipeline:
             return False
         self._cycles += 1
         self._tell(forecasts, now)
-        return len(forecasts) >= len(self.session.feed.origins) > 0
+        return len(forecasts) >= len(self.session.executor.origins) > 0
 
     def _refuse_old_publication(self) -> None:
         """Stop where this pipeline must continue what another one has published: its next start does."""
@@ -146,7 +146,7 @@ class Pipeline:
             self._wait_for_prices(error.message)
             return False
         except DamagedFile as error:
-            self.session.close()
+            self.session.connection.close()
             self._fail(Step.PRICES, error)
             self._wait_for_prices()
             return False
@@ -187,7 +187,8 @@ class Pipeline:
             cycle_seconds=seconds,
             step_seconds={Step(name): round(seconds, 3) for name, seconds in self.budget.seconds.items()},
             deferred={Step(name): count for name, count in self.budget.deferred.items()},
-            coins=len(self.session.feed.origins),
+            coins=len(self.session.executor.origins),
+            late=self.session.executor.late,
             model_share=round(sum(kind == KIND_MODEL for kind in kinds) / max(len(kinds), 1), 3),
             forecast_at=iso(now),
             trained_at=None if self.session.trained_ms is None else iso(self.session.trained_ms),
@@ -217,15 +218,19 @@ def _reason(error: Exception) -> Message | str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the loop until a stop signal."""
-    return run_command(CommandLine("model.pipeline"), _loop, arguments)
+    line = CommandLine("model.pipeline")
+    line.options()("--shards", type=bounded_integer(1, MAX_SHARDS), value="number")
+    return run_command(line, _loop, arguments)
 
 
-def _loop(settings: Settings, _given: Namespace) -> int:
+def _loop(settings: Settings, given: Namespace) -> int:
     stop = stop_event()
     watch_parent()
     lower_priority()
     patience_s = settings.interval + PATIENCE_S
     with Heartbeat(settings.run_dir, PIPELINE, patience_s) as heartbeat, ExitStack() as stack:
+        if given.shards is not None:
+            settings = settings.model_copy(update={"shards": given.shards})
         session = _open(settings, heartbeat, stop, stack)
         if session is not None:
             heartbeat.damaged(session.damaged)

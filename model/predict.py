@@ -30,7 +30,7 @@ def predict(session: Session, now: int) -> pa.Table:
         OSError: the disk refused; what was published before stays.
     """
     forecasts = session.forecast(now)
-    session.forecast_log.publish(forecasts, session.trained_ms, now, session.engine.take_rows())
+    session.forecast_log.publish(forecasts, session.trained_ms, now, session.executor.take_rows())
     return forecasts
 
 

@@ -24,7 +24,7 @@ _log = logging.getLogger(__name__)
 
 def train(session: Session, now: int) -> FitReport:
     """Refit the models at `now`; with too few rows the last ones stay in place."""
-    report = session.engine.refit(now)
+    report = session.executor.refit(now)
     session.shrinkage = report.shrinkage
     if report.fitted:
         session.trained_ms = now

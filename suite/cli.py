@@ -63,6 +63,7 @@ def _command_line() -> CommandLine:
     market("--currency", value="currency")
     market("--interval", value="seconds")
     market("--seed", value="number")
+    market("--shards", value="number")
     services = line.options("services")
     services("--host", value="host")
     services("--api-port", value="port")

@@ -143,6 +143,7 @@ class PipelineProgress:
     """The last cycle of the pipeline.
 
     `failed_steps` maps each failed step to the reason; `deferred` counts how often each step was deferred;
+    `late` names the coins whose forecasts could not be renewed, because their shard is being rebuilt;
     `recent_cycle_seconds` has the durations of the last cycles, this one included, oldest first.
     """
 
@@ -153,6 +154,7 @@ class PipelineProgress:
     step_seconds: Mapping[Step, float] = field(default_factory=dict)
     deferred: Mapping[Step, int] = field(default_factory=dict)
     coins: int | None = None
+    late: tuple[str, ...] = ()
     model_share: float | None = None
     forecast_at: str | None = None
     trained_at: str | None = None

@@ -155,6 +155,7 @@ def assess_suite(settings: Settings, readers: Readers) -> SuiteStatus:
         *forecast_problem,
         *_stale("problem.forecasts_stale", forecast_ms, max(4 * settings.interval, 60.0)),
         *_failed_steps(processes.pipeline),
+        *_late(processes.pipeline),
     ]
     has_data = newest_price_ms is not None and forecast_ms is not None
     with_data = State.DEGRADED if problems else State.OK
@@ -255,6 +256,12 @@ def _stale(code: str, ts_ms: int | None, limit_s: float) -> list[Message]:
     if age_s <= limit_s:
         return []
     return [message(code, age=f"{age_s / 60:.0f} min" if age_s >= 60 else f"{age_s:.0f} s")]
+
+
+def _late(pipeline: Health[PipelineProgress]) -> list[Message]:
+    """Coins whose last forecasts stand, because their shard is being rebuilt."""
+    late = pipeline.progress.late if pipeline.alive else ()
+    return [message("problem.coins_late", count=len(late), coins=", ".join(late)[:_MAX_LENGTH])] if late else []
 
 
 def _failed_steps(pipeline: Health[PipelineProgress]) -> list[Message]:

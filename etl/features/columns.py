@@ -29,8 +29,9 @@ __all__ = [
     "clock_features",
     "coin_features",
     "is_static",
-    "is_warm",
     "market_features",
+    "market_sums",
+    "usable_rows",
 ]
 
 
@@ -90,10 +91,10 @@ def is_static(states: FloatArray) -> BoolArray:
     return (volatility.vol_slow(states) < _STATIC_VOL) | (volatility.zero_share(states) > _STATIC_ZERO_SHARE)
 
 
-def is_warm(states: FloatArray) -> BoolArray:
-    """Mask of coins with at least 12 hours of 5-minute returns, which a model's row needs."""
+def usable_rows(states: FloatArray, log_price: FloatArray) -> BoolArray:
+    """Rows fit for a model: a price, at least 12 hours of 5-minute returns before it, and no static coin."""
     _, _, weight = volatility.split(states)
-    return weight[..., _WARM_SOURCE] >= _WARM_WEIGHT
+    return (weight[..., _WARM_SOURCE] >= _WARM_WEIGHT) & ~is_static(states) & np.isfinite(log_price)
 
 
 def coin_features(states: FloatArray, log_price: FloatArray) -> RowArray:
@@ -162,11 +163,16 @@ def _sliding(values: FloatArray, best: np.ufunc) -> FloatArray:
     return np.stack(found, axis=-1)
 
 
-def market_features(columns: RowArray, member: BoolArray) -> RowArray:
-    """Compute the columns MARKET_FEATURES: means over the coins in `member` (n, coins), shape (n, columns)."""
+def market_sums(columns: RowArray, member: BoolArray) -> FloatArray:
+    """Sums over the coins in `member` (n, coins) for `market_features`, and their number last, shape (n, columns)."""
     source = columns[..., _MARKET_SOURCE].astype(np.float64)
-    count = np.maximum(member.sum(axis=1), 1)[:, None]
-    mean = np.where(member[..., None], source, 0.0).sum(axis=1) / count
+    total = np.where(member[..., None], source, 0.0).sum(axis=1)
+    return np.concatenate([total, member.sum(axis=1)[:, None]], axis=1)
+
+
+def market_features(sums: FloatArray) -> RowArray:
+    """Compute the columns MARKET_FEATURES (n, columns): means over all coins, from their `market_sums`."""
+    mean = sums[:, :-1] / np.maximum(sums[:, -1:], 1)
     moves = mean[:, len(_MARKET_HALF_LIVES) :]
     return np.concatenate([mean, np.abs(moves)], axis=1).astype(np.float32)
 

@@ -18,14 +18,21 @@ from etl.features.columns import (
     clock_features,
     coin_features,
     is_static,
-    is_warm,
     market_features,
+    market_sums,
+    usable_rows,
 )
 from etl.features.feature_rows import FeatureBlock, OriginRows
-from etl.features.minute_columns import MARKET_MINUTE_FEATURES, market_minute_features, minute_features
+from etl.features.minute_columns import (
+    MARKET_MINUTE_FEATURES,
+    market_minute_features,
+    market_minute_sums,
+    minute_features,
+)
 from etl.features.minute_lattice import MINUTE_REPLAY, minutes_at, minutes_on_grid
 from etl.features.minute_volatility import MINUTE_STATE_WIDTH, initial_minute_state
 from etl.features.raw_prices import RAW_KEEP_MS, STEPS_PER_DAY, RawPrices, ceil_grid, floor_grid
+from etl.features.shared_market import GridBounds, OneShard, SharedMarket, kept_rows
 from etl.features.step_extremes import StepExtremes
 
 __all__ = ["FeatureGrid"]
@@ -41,6 +48,7 @@ _HEAD_START: Final = 312
 """Steps (26 hours) that the grid begins at least before now, to leave room for a back-fill after the first poll."""
 _MAX_BLOCK_CELLS: Final = 24_000
 _MARKET_WIDTH: Final = len(MARKET_FEATURES) + len(MARKET_MINUTE_FEATURES)
+_MINUTE_SUMS: Final = len(MARKET_MINUTE_FEATURES) + 1
 
 
 class FeatureGrid:
@@ -48,15 +56,21 @@ class FeatureGrid:
 
     It holds the raw prices of the last 26 hours, 5-minute prices of `history_days`, and the volatility states of the
     last 8 hours. It returns every row once and keeps none.
+
+    Args:
+        history_days: days of 5-minute prices that it holds.
+        market: what its coins have in common with those of other shards; without others they are all.
     """
 
-    def __init__(self, history_days: int = 14) -> None:
+    def __init__(self, history_days: int = 14, market: SharedMarket | None = None) -> None:
+        self._shared = market or OneShard()
+        self._bounds = GridBounds(0, None, -1, rebuilds=False)
         self.coins: list[str] = []
         self._index: dict[str, int] = {}
         self._raw = RawPrices()
         self._seeds: dict[int, FloatArray] = {}
         self._dirty: set[int] = set()
-        self._keep = history_days * _BLOCK + LOOKBACK + 13
+        self._keep = kept_rows(history_days) + LOOKBACK
         self.ts_ms: IntArray = np.zeros(0, dtype=np.int64)
         self.log_price: FloatArray = np.zeros((0, 0))
         self.event_ms: IntArray = np.zeros((0, 0), dtype=np.int64)
@@ -113,7 +127,10 @@ class FeatureGrid:
             Blocks of at most a UTC day. Rows of late and repaired coins come first, over the time that the grid already
             covers.
         """
-        if self._dirty:
+        first_ms = None if len(self.ts_ms) else self._raw.first()
+        own = GridBounds(len(self.coins), first_ms, self._raw.latest(), rebuilds=bool(self._dirty))
+        self._bounds = self._shared.agree(own)
+        if self._bounds.rebuilds and len(self.ts_ms):
             yield from self._rebuild()
         end = floor_grid(until_ms)
         start = self._next_point(end)
@@ -125,13 +142,13 @@ class FeatureGrid:
 
     def _block_rows(self) -> int:
         """Grid rows per block: a day, or with many coins the part of one that fits _MAX_BLOCK_CELLS."""
-        most = _MAX_BLOCK_CELLS // max(len(self.coins), 1)
+        most = _MAX_BLOCK_CELLS // max(self._bounds.coins, 1)
         return next((rows for rows in (_BLOCK, 144, 96, 48, 24) if rows <= most), 12)
 
     def _next_point(self, end_ms: int) -> int | None:
         if len(self.ts_ms):
             return int(self.ts_ms[-1]) + GRID_STEP_MS
-        first = self._raw.first()
+        first = self._bounds.first_ms
         if first is None:
             return None
         return min(max(ceil_grid(first), end_ms - self._keep * GRID_STEP_MS), end_ms - _HEAD_START * GRID_STEP_MS)
@@ -141,19 +158,19 @@ class FeatureGrid:
         if not len(self.ts_ms):
             self._start(int(ts_ms[0]))
         log_price, event_ms = self._lattice(coins, ts_ms[:, None])
-        last = self.log_price[-1], self.event_ms[-1]
-        states = _run(self._states[-1], log_price, event_ms, *last)
-        minute_states = minutes_on_grid(self._raw, self._minute_states[-1], coins, ts_ms, last)
+        last, latest_ms = (self.log_price[-1], self.event_ms[-1]), self._bounds.latest_ms
+        states = volatility.run(self._states[-1], log_price, event_ms, *last)
+        minute_states = minutes_on_grid(self._raw, self._minute_states[-1], coins, ts_ms, last, latest_ms=latest_ms)
         columns = coin_features(states, np.concatenate([self.log_price[-LOOKBACK:], log_price]))
         minute = minute_features(minute_states, states)
-        usable = _usable(states, log_price)
-        market = np.concatenate([market_features(columns, usable), market_minute_features(minute, usable)], axis=1)
+        usable = usable_rows(states, log_price)
+        market = self._market_rows(ts_ms, columns, minute, usable)
         self.ts_ms = np.concatenate([self.ts_ms, ts_ms])[-self._keep :]
         self.log_price = np.concatenate([self.log_price, log_price])[-self._keep :]
         self.event_ms = np.concatenate([self.event_ms, event_ms])[-self._keep :]
         extremes = StepExtremes.of(self._raw, coins, ts_ms, log_price)
         self.extremes = self.extremes.then(extremes).part(slice(-self._keep, None))
-        self.vol_mixed = np.concatenate([self.vol_mixed, _vol_mixed(states)])[-self._keep :]
+        self.vol_mixed = np.concatenate([self.vol_mixed, volatility.vol_mixed(states)])[-self._keep :]
         self._market = np.concatenate([self._market, market])[-self._keep :]
         self._handed_out = np.concatenate([self._handed_out, usable])[-self._keep :]
         self._states = np.concatenate([self._states, states])[-_RECENT:]
@@ -161,6 +178,13 @@ class FeatureGrid:
         self._raw.forget_before(int(ts_ms[-1]) - RAW_KEEP_MS)
         x = _row(columns, market, _clock(event_ms, ts_ms[:, None]), minute)
         return FeatureBlock(ts_ms, coins, x, volatility.vol_fast(states), usable)
+
+    def _market_rows(self, ts_ms: IntArray, columns: RowArray, minute: RowArray, usable: BoolArray) -> RowArray:
+        """The market's columns (n, _MARKET_WIDTH): means over the coins of all shards."""
+        own = np.concatenate([market_sums(columns, usable), market_minute_sums(minute, usable)], axis=1)
+        sums = self._shared.add_up(ts_ms, own)
+        five, one = np.split(sums, [sums.shape[1] - _MINUTE_SUMS], axis=1)
+        return np.concatenate([market_features(five), market_minute_features(one)], axis=1)
 
     def _start(self, first_ms: int) -> None:
         """Begin with an empty day, so that the first row has rows to look back over."""
@@ -205,14 +229,14 @@ class FeatureGrid:
         self.log_price[:, coins], self.event_ms[:, coins] = log_price, event_ms
         self.extremes.put(StepExtremes.of(self._raw, coins, self.ts_ms, log_price), coins)
         states, minute_states = self._initial(coins), initial_minute_state(len(coins))
-        first, total = LOOKBACK, len(self.ts_ms)
+        first, total, latest_ms = LOOKBACK, len(self.ts_ms), self._bounds.latest_ms
         for start in range(first, total, _BLOCK):
             rows = slice(start, min(start + _BLOCK, total))
             last = log_price[start - 1], event_ms[start - 1]
-            block = _run(states, log_price[rows], event_ms[rows], *last)
-            minute_block = minutes_on_grid(self._raw, minute_states, coins, self.ts_ms[rows], last)
+            block = volatility.run(states, log_price[rows], event_ms[rows], *last)
+            minute_block = minutes_on_grid(self._raw, minute_states, coins, self.ts_ms[rows], last, latest_ms=latest_ms)
             states, minute_states = block[-1], minute_block[-1]
-            self.vol_mixed[rows, coins] = _vol_mixed(block)
+            self.vol_mixed[rows, coins] = volatility.vol_mixed(block)
             recent = max(total - len(self._states), rows.start)
             if recent < rows.stop:
                 kept = slice(recent - total + len(self._states), rows.stop - total + len(self._states))
@@ -221,7 +245,7 @@ class FeatureGrid:
             columns = coin_features(block, log_price[start - LOOKBACK : rows.stop])
             clock, minute = _clock(event_ms[rows], self.ts_ms[rows, None]), minute_features(minute_block, block)
             x = _row(columns, self._market[rows], clock, minute)
-            usable = _usable(block, log_price[rows])
+            usable = usable_rows(block, log_price[rows])
             fresh = usable & ~self._handed_out[rows, coins]
             self._handed_out[rows, coins] |= usable
             yield FeatureBlock(self.ts_ms[rows], coins, x, volatility.vol_fast(block), fresh)
@@ -254,9 +278,9 @@ class FeatureGrid:
         return OriginRows(
             x,
             volatility.vol_fast(states),
-            _vol_mixed(states),
+            volatility.vol_mixed(states),
             price[-1],
-            _usable(states, log_price[-1]) & known,
+            usable_rows(states, log_price[-1]) & known,
             is_static(states),
             self.extremes.dense_before(place, coins),
         )
@@ -268,31 +292,6 @@ def _row(columns: RowArray, market: RowArray, clock: RowArray, minute: RowArray)
     return assemble(columns, market[..., :width], clock, market[..., width:], minute)
 
 
-def _run(
-    states: FloatArray, log_price: FloatArray, event_ms: IntArray, last_price: FloatArray, last_ms: IntArray
-) -> FloatArray:
-    """Move the states over n consecutive rows; the states after each, shape (n, coins, STATE_WIDTH)."""
-    r = volatility.returns(
-        log_price,
-        event_ms,
-        np.concatenate([last_price[None], log_price[:-1]]),
-        np.concatenate([last_ms[None], event_ms[:-1]]),
-    )
-    result = np.empty((len(r), *states.shape))
-    for row, news in enumerate(r):
-        states = volatility.step(states, news)
-        result[row] = states
-    return result
-
-
 def _clock(event_ms: IntArray, ts_ms: IntArray) -> RowArray:
     """Clock columns at the event time of each row's price, which may be minutes before the row."""
     return clock_features(np.where(event_ms >= 0, event_ms, ts_ms))
-
-
-def _usable(states: FloatArray, log_price: FloatArray) -> BoolArray:
-    return is_warm(states) & ~is_static(states) & np.isfinite(log_price)
-
-
-def _vol_mixed(states: FloatArray) -> FloatArray:
-    return np.sqrt(0.5 * volatility.vol_fast(states) ** 2 + 0.5 * volatility.vol_slow(states) ** 2)

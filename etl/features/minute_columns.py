@@ -10,7 +10,14 @@ from etl.arrays import BoolArray, FloatArray, RowArray
 from etl.features import volatility
 from etl.features.minute_volatility import MINUTE_HALF_LIVES, MINUTES_A_STEP, minute_averages, minute_density
 
-__all__ = ["MARKET_MINUTE_FEATURES", "MINUTE_FEATURES", "MINUTE_SHARE", "market_minute_features", "minute_features"]
+__all__ = [
+    "MARKET_MINUTE_FEATURES",
+    "MINUTE_FEATURES",
+    "MINUTE_SHARE",
+    "market_minute_features",
+    "market_minute_sums",
+    "minute_features",
+]
 
 _SHORT: Final = MINUTE_HALF_LIVES[:-1]
 _MARKET_HALF_LIVES: Final = (1, 4, 16, 64)
@@ -72,9 +79,14 @@ def _signal(minute_square: FloatArray, step_square: FloatArray) -> FloatArray:
     return np.asarray(np.clip(1.25 * ratio - 0.25, 0.0, 1.0))
 
 
-def market_minute_features(columns: RowArray, member: BoolArray) -> RowArray:
-    """Compute MARKET_MINUTE_FEATURES: means over the coins in `member` (n, coins) with minutes, shape (n, columns)."""
+def market_minute_sums(columns: RowArray, member: BoolArray) -> FloatArray:
+    """Sums over the coins in `member` (n, coins) with minutes, and their number last, shape (n, columns)."""
     member = member & (columns[..., _SHARE] > 0)
     source = columns[..., _MARKET_SOURCE].astype(np.float64)
-    count = np.maximum(member.sum(axis=1), 1)[:, None]
-    return np.asarray(np.where(member[..., None], source, 0.0).sum(axis=1) / count, dtype=np.float32)
+    total = np.where(member[..., None], source, 0.0).sum(axis=1)
+    return np.concatenate([total, member.sum(axis=1)[:, None]], axis=1)
+
+
+def market_minute_features(sums: FloatArray) -> RowArray:
+    """Compute MARKET_MINUTE_FEATURES (n, columns): means over all coins, from their `market_minute_sums`."""
+    return np.asarray(sums[:, :-1] / np.maximum(sums[:, -1:], 1), dtype=np.float32)

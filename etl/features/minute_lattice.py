@@ -24,7 +24,13 @@ _REPLAYED: Final = MINUTE_MS * np.arange(-MINUTES_A_STEP * MINUTE_REPLAY, 1)[:, 
 
 
 def minutes_on_grid(
-    raw: RawPrices, states: FloatArray, coins: IntArray, ts_ms: IntArray, last: tuple[FloatArray, IntArray]
+    raw: RawPrices,
+    states: FloatArray,
+    coins: IntArray,
+    ts_ms: IntArray,
+    last: tuple[FloatArray, IntArray],
+    *,
+    latest_ms: int,
 ) -> FloatArray:
     """Move the minute averages over n consecutive grid points.
 
@@ -36,11 +42,12 @@ def minutes_on_grid(
         coins: column numbers (k,).
         ts_ms: grid points (n,).
         last: log prices at the point before the first (k,), NaN without one, and their event times (k,).
+        latest_ms: time of the newest price of the market.
 
     Returns:
         The states at each grid point (n, k, MINUTE_STATE_WIDTH).
     """
-    if int(ts_ms[-1]) < raw.latest() - RAW_KEEP_MS:
+    if int(ts_ms[-1]) < latest_ms - RAW_KEEP_MS:
         return np.repeat(states[None], len(ts_ms), axis=0)
     price, event_ms = raw.as_of(coins, (ts_ms[:, None] + _STEP).reshape(-1, 1))
     return run_minutes(states, np.log(price), event_ms, *last)[MINUTES_A_STEP - 1 :: MINUTES_A_STEP]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 import numpy as np
@@ -23,10 +23,18 @@ class PriceFeed:
 
     A coin's `revision` grows when prices older than its newest one were stored (back-fill, repaired gap); the feed then
     replaces its history. Otherwise it appends.
+
+    Args:
+        grid: takes the prices.
+        keep_days: days of prices that are passed on.
+        is_own: which of the collected coins are the grid's.
     """
 
-    def __init__(self, grid: FeatureGrid, keep_days: int) -> None:
+    def __init__(
+        self, grid: FeatureGrid, keep_days: int, is_own: Callable[[str], bool] = lambda _coin_id: True
+    ) -> None:
         self._grid = grid
+        self._is_own = is_own
         self._keep_ms = keep_days * DAY_MS
         self._seen: dict[str, int] = {}
         self._revision: dict[str, int] = {}
@@ -44,7 +52,7 @@ class PriceFeed:
 
     def pull(self, prices: PriceReader, now_ms: int) -> int:
         """Pass on the new prices of all tracked coins; return their number."""
-        coins = prices.coins()
+        coins = [coin for coin in prices.coins() if self._is_own(coin.id)]
         self._forget({coin.id for coin in coins})
         known = [coin.id for coin in coins if self._revision.get(coin.id) == coin.revision]
         added = prices.since({coin_id: self._seen.get(coin_id, 0) + 1 for coin_id in known})

@@ -23,10 +23,12 @@ __all__ = [
     "initial_state",
     "mean_square_fast",
     "returns",
+    "run",
     "seed_hourly",
     "split",
     "step",
     "vol_fast",
+    "vol_mixed",
     "vol_slow",
     "zero_share",
 ]
@@ -88,6 +90,26 @@ def returns(log_price: FloatArray, event_ms: IntArray, previous: FloatArray, pre
     return np.where(news, (log_price - previous) * factor, np.nan)
 
 
+def run(
+    states: FloatArray, log_price: FloatArray, event_ms: IntArray, last_price: FloatArray, last_ms: IntArray
+) -> FloatArray:
+    """Move the states over n consecutive rows; the states after each, shape (n, coins, STATE_WIDTH).
+
+    The arguments are those of `etl.features.minute_volatility.run_minutes`, on the 5-minute grid.
+    """
+    r = returns(
+        log_price,
+        event_ms,
+        np.concatenate([last_price[None], log_price[:-1]]),
+        np.concatenate([last_ms[None], event_ms[:-1]]),
+    )
+    result = np.empty((len(r), *states.shape))
+    for row, news in enumerate(r):
+        states = step(states, news)
+        result[row] = states
+    return result
+
+
 def split(state: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Mean of r², mean of |r|, and weight, each of shape (..., half-lives); means are NaN before the first return."""
     weight = state[..., 2 * _N : 3 * _N]
@@ -115,6 +137,11 @@ def vol_slow(state: FloatArray) -> FloatArray:
     weight = state[..., 3 * _N - 1]
     slow = np.sqrt(state[..., _N - 1] / np.where(weight > 0, weight, 1.0))
     return np.where(weight > 0, np.maximum(slow, _MIN_VOL), vol_fast(state))
+
+
+def vol_mixed(state: FloatArray) -> FloatArray:
+    """Root of the mean of the fast and the slow variance, shape (...)."""
+    return np.sqrt(0.5 * vol_fast(state) ** 2 + 0.5 * vol_slow(state) ** 2)
 
 
 def zero_share(state: FloatArray) -> FloatArray:

@@ -8,6 +8,7 @@ import numpy as np
 
 from core.times import HOUR_MS
 from etl.arrays import FloatArray, IntArray, RowArray
+from model.forecaster.lesson import HourScales
 
 __all__ = ["ActivityHistory"]
 
@@ -29,23 +30,16 @@ class ActivityHistory:
         if missing:
             self._scale = np.pad(self._scale, ((0, 0), (0, missing)), constant_values=np.nan)
 
-    def note(self, ts_ms: IntArray, coins: IntArray, scale: FloatArray) -> None:
-        """Remember the scales predicted at full hours; other times are passed over.
-
-        Args:
-            ts_ms: grid points (n,).
-            coins: column numbers (k,).
-            scale: scales of the hour (n, k); NaN where none was predicted.
-        """
-        for row in np.flatnonzero(ts_ms % HOUR_MS == 0):
-            hour = int(ts_ms[row]) // HOUR_MS
+    def note(self, scales: HourScales) -> None:
+        """Remember the scales predicted at full hours."""
+        for row, hour in enumerate((scales.ts_ms // HOUR_MS).tolist()):
             place = hour % _HOURS
             if self._hour[place] < hour:
                 self._hour[place] = hour
                 self._scale[place] = np.nan
             if self._hour[place] == hour:
-                known = np.isfinite(scale[row])
-                self._scale[place, coins[known]] = scale[row, known]
+                known = np.isfinite(scales.scale[row])
+                self._scale[place, scales.coins[known]] = scales.scale[row, known]
 
     def percentile(self, origin_ms: IntArray, coins: IntArray, scale: FloatArray) -> FloatArray:
         """Percent of a coin's hours up to the origin for which a smaller scale was predicted than now (k,).

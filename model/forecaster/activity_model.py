@@ -6,6 +6,7 @@ minute apart and the forest correct the sum, each as far as its own record out o
 
 from __future__ import annotations
 
+import copy
 from typing import Final
 
 import numpy as np
@@ -151,6 +152,12 @@ class ActivityModel:
         sampled = turn % self._store.stride(rows_per_step) == 0
         target = (left[whole] - self._offset(x[whole])).astype(np.float32)
         self._store.add(ts_ms[whole], x[whole, :_BASE], target, sampled[whole])
+
+    def without_rows(self) -> ActivityModel:
+        """The same model without the rows that it was fitted to: what is needed to predict."""
+        light = copy.copy(self)
+        light._store = TrainingStore(self._store.days, self._store.sample_days, self._store.sample_rows)
+        return light
 
     def refit(self, now_ms: int) -> bool:
         """Solve the ridge from the sums, renew a part of the forest, and measure what the corrections are worth.

@@ -24,8 +24,10 @@ from etl.features.feature_table import feature_table
 from etl.features.targets import STEP_ROOTS, STEPS, outcomes, reached
 from model.forecaster.empirical_intervals import EmpiricalIntervals
 from model.forecaster.forecasts import Forecasts, Spread, quantile_prices
-from model.forecaster.online_model import FitReport, OnlineModel
+from model.forecaster.lesson import HourScales, Lesson, MaturedRows
+from model.forecaster.online_model import FitReport, OnlineModel, hour_scale
 from model.forecaster.options import EngineOptions
+from model.forecaster.peers import Alone, Peers
 from model.forecaster.pending_rows import PendingRows
 from model.forecaster.prior import Prior
 from model.forecaster.reach import consistent_reach
@@ -36,9 +38,6 @@ __all__ = ["EngineOptions", "EngineState", "FitReport", "ForecastEngine"]
 
 _MIN_HALF_WIDTH: Final = 1e-5 * STEP_ROOTS[:, None] * np.array([0.67, 1.28, 1.64, 1.96])
 """Half-widths of a price with a volatility of a tenth of a basis point per 5 minutes: no interval is narrower."""
-
-_REFIT_MS: Final = DAY_MS
-"""Age at which the models are refitted while `advance` walks through a long history."""
 
 _KEPT_ROWS_MS: Final = DAY_MS
 """Completed feature rows wait this long for `take_rows`."""
@@ -62,16 +61,20 @@ class EngineState:
 
 
 class ForecastEngine:
-    """Forecaster of many coins that learns as time goes by.
+    """Forecaster of many coins that learns as time goes by, alone or with the engines of other coins.
 
     Args:
         options: sizes and constants; the defaults are the measured ones.
         prior: coefficients to start from (`Prior.load()` reads the shipped one); None starts from nothing.
+        peers: how it learns with the engines of the other shards; without it its coins are all.
     """
 
-    def __init__(self, options: EngineOptions | None = None, prior: Prior | None = None) -> None:
+    def __init__(
+        self, options: EngineOptions | None = None, prior: Prior | None = None, peers: Peers | None = None
+    ) -> None:
         self.options = options or EngineOptions()
-        self.grid = FeatureGrid(self.options.train_days)
+        self._peers = peers or Alone()
+        self.grid = FeatureGrid(self.options.train_days, self._peers)
         self.model = OnlineModel(self.options, prior)
         self._pending: PendingRows | None = None
         self._empirical = EmpiricalIntervals(self.options.train_days)
@@ -92,34 +95,48 @@ class ForecastEngine:
         """
         rows = 0
         for block in self.grid.extend(now_ms):
-            if self._model_is_old(int(block.ts_ms[0])):
-                self.refit(int(block.ts_ms[0]))
-            self._take(block)
+            self.model = self._peers.renewed(self.model, int(block.ts_ms[0]))
+            self._widen()
+            self.model = self._peers.taught(self.model, self._take(block))
             rows += int(block.usable.sum())
         return rows
+
+    def rejoin(self, until_ms: int, published_ms: int) -> None:
+        """Complete the grid in place of an engine that was lost; nothing is predicted or learned up to `until_ms`.
+
+        Args:
+            until_ms: the last grid point that the other engines have.
+            published_ms: the rows up to this grid point have been taken; `take_rows` gives those after it.
+        """
+        self._learned_ms = until_ms
+        self.advance(until_ms)
+        self._blocks = deque(block for block in self._blocks if block.ts_ms[0] > published_ms)
 
     def refit(self, now_ms: int) -> FitReport:
         """Solve the ridge from its sums and renew a part of the forest; the cost is bounded."""
         return self.model.refit(now_ms)
 
-    def _model_is_old(self, ts_ms: int) -> bool:
-        fitted_ms = self.model.refit_ms
-        return self.model.can_fit and (fitted_ms is None or ts_ms - fitted_ms > _REFIT_MS)
+    def _widen(self) -> None:
+        self.model.widen(int(self._numbers().max(initial=-1)) + 1)
 
-    def _take(self, block: FeatureBlock) -> None:
-        """Predict new rows once; learn from those with known outcomes and keep the others pending.
+    def _numbers(self) -> IntArray:
+        """The numbers by which the model knows the coins, by column."""
+        return self._peers.numbers(self.grid.coins)
+
+    def _take(self, block: FeatureBlock) -> Lesson:
+        """Predict new rows once and keep those pending whose outcomes are not known; the others are the lesson.
 
         Rows of coins that joined late or were repaired are merged into the pending ones.
         """
-        self.model.widen(len(self.grid.coins))
         self._keep_block(block)
         known = int(np.searchsorted(block.ts_ms, self._learned_ms, side="right"))
         if known == len(block.ts_ms):
-            return
+            return Lesson.none()
         block = block.after(known)
-        wanted = self.model.in_turn(block.ts_ms, block.coins) | on_half_hours(block.ts_ms)[:, None]
-        predicted = self.model.predict(block.x, block.coins, block.usable & wanted)
-        self.model.note_activity(block.ts_ms, block.coins, predicted.activity, block.vol_fast)
+        numbers = self._numbers()[block.coins]
+        wanted = self.model.in_turn(block.ts_ms, numbers) | on_half_hours(block.ts_ms)[:, None]
+        predicted = self.model.predict(block.x, numbers, block.usable & wanted)
+        scales = HourScales.of(block.ts_ms, numbers, hour_scale(predicted.activity, block.vol_fast))
         rows = PendingRows(block.ts_ms, block.x, block.vol_fast, block.usable, **predicted.stored())
         pending, first_ms = self._pending, int(block.ts_ms[0])
         is_late = pending is not None and first_ms <= pending.ts_ms[-1]
@@ -127,12 +144,12 @@ class ForecastEngine:
             rows = pending.then(rows)
         ripe, waiting = rows.split(int(self.grid.ts_ms[-1]) - STEPS * GRID_STEP_MS)
         self._pending = pending.put(waiting, block.coins) if pending is not None and is_late else waiting
-        self._mature(ripe, block.coins)
+        return Lesson((scales,), self._matured(ripe, block.coins, numbers))
 
-    def _mature(self, rows: PendingRows, coins: IntArray) -> None:
-        """Learn from rows whose outcomes are known, and keep what followed the half-hours among them."""
+    def _matured(self, rows: PendingRows, coins: IntArray, numbers: IntArray) -> MaturedRows:
+        """What followed the rows whose turn it is to teach; what followed the half-hours is kept too."""
         if not len(rows):
-            return
+            return MaturedRows.none()
         grid = self.grid
         first = int(rows.ts_ms[0] - grid.ts_ms[0]) // GRID_STEP_MS
         window = slice(first, first + len(rows) + STEPS)
@@ -141,7 +158,8 @@ class ForecastEngine:
         scale = self.model.scale(rows.activity.astype(np.float64), rows.vol_fast, rows.x, rows.ts_ms[:, None])
         own = grid.vol_mixed[first : first + len(rows), coins, None] * STEP_ROOTS
         self._scaled_hours.add(rows.ts_ms, coins, matured.move / np.where(np.isfinite(scale), scale, own))
-        self.model.learn(rows, coins, matured, reached(log_price, grid.extremes.part(window, coins)))
+        way = reached(log_price, grid.extremes.part(window, coins))
+        return MaturedRows.of(rows, numbers, rows.usable & self.model.in_turn(rows.ts_ms, numbers), matured, way)
 
     # -- forecasting -------------------------------------------------------------------------------------------------
 
@@ -156,7 +174,7 @@ class ForecastEngine:
         known = [coin for coin in origins if self.grid.newest(coin) is not None] if len(self.grid.ts_ms) else []
         coins = np.array([self.grid.column(coin) for coin in known], dtype=np.int64)
         origin_ms = np.array([origins[coin] for coin in known], dtype=np.int64)
-        self.model.widen(len(self.grid.coins))
+        self._widen()
         at = self.grid.at(coins, origin_ms)
         priced = np.flatnonzero(np.isfinite(at.price))
         return self._assemble_forecasts(
@@ -164,11 +182,11 @@ class ForecastEngine:
         )
 
     def _assemble_forecasts(self, names: list[str], coins: IntArray, origin_ms: IntArray, at: OriginRows) -> Forecasts:
-        model = self.model
+        model, numbers = self.model, self._numbers()[coins]
         by_baseline = self._baseline_spread(coins, at)
-        by_model, hour_scale = model.model_spread(at, coins, origin_ms)
-        is_model = np.isfinite(by_model.half_widths).all(axis=(1, 2)) & model.gate.passes(coins) & model.is_ready
-        mean = np.where(is_model[:, None], model.point.mean(at.x, coins), 0.0)
+        by_model, scale = model.model_spread(at, numbers, origin_ms)
+        is_model = np.isfinite(by_model.half_widths).all(axis=(1, 2)) & model.gate.passes(numbers) & model.is_ready
+        mean = np.where(is_model[:, None], model.point.mean(at.x, numbers), 0.0)
         centre = at.price[:, None] * np.exp(mean * at.vol_fast[:, None] * STEP_ROOTS)
         stay = np.repeat(at.price[:, None], STEPS, axis=1)
         baseline_quantiles, baseline_reach = _quantiles_and_reach(by_baseline, stay, at.price)
@@ -182,7 +200,7 @@ class ForecastEngine:
             p_up=model.point.p_up(mean),
             is_model=is_model,
             reach=np.where(is_model[:, None, None], model_reach, baseline_reach),
-            activity_percentile=model.activity_history.percentile(origin_ms, coins, hour_scale),
+            activity_percentile=model.activity_history.percentile(origin_ms, numbers, scale),
             baseline_quantiles=baseline_quantiles,
             baseline_reach=baseline_reach,
             model_quantiles=model_quantiles,
@@ -190,7 +208,7 @@ class ForecastEngine:
 
     def _baseline_spread(self, coins: IntArray, at: OriginRows) -> Spread:
         """How far coins move without a model; static coins as far as they did themselves, once that is known."""
-        spread = self.model.baseline_spread(at, coins)
+        spread = self.model.baseline_spread(at, self._numbers()[coins])
         if at.static.any():
             scale = at.vol_mixed[at.static, None] * STEP_ROOTS
             measured = self._empirical.get(self.grid, coins[at.static])
@@ -222,9 +240,9 @@ class ForecastEngine:
         return EngineState(tuple(self.grid.coins), self.model, self._pending, learned_ms)
 
     @classmethod
-    def from_state(cls, state: EngineState) -> ForecastEngine:
+    def from_state(cls, state: EngineState, peers: Peers | None = None) -> ForecastEngine:
         """An engine that goes on from `state` once the prices of the last `train_days` have been observed again."""
-        engine = cls(state.model.options)
+        engine = cls(state.model.options, peers=peers)
         for coin in state.coins:
             engine.grid.column(coin)
         engine.model = state.model

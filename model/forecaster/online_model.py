@@ -2,34 +2,39 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 
-from core.times import GRID_STEP_MS
+from core.times import DAY_MS, GRID_STEP_MS
 from etl.arrays import BoolArray, FloatArray, IntArray, RowArray
 from etl.features.columns import BASE_FEATURES
 from etl.features.feature_rows import OriginRows
-from etl.features.targets import STEP_ROOTS, STEPS, Outcomes, Reached
+from etl.features.targets import STEP_ROOTS, STEPS
 from model.forecaster.activity_history import ActivityHistory
 from model.forecaster.activity_model import ActivityModel
 from model.forecaster.announcements import widening
 from model.forecaster.baseline_gate import BaselineGate, interval_loss
 from model.forecaster.calibration import Calibration, generic_shape
 from model.forecaster.forecasts import Spread
+from model.forecaster.lesson import Lesson
 from model.forecaster.options import EngineOptions
-from model.forecaster.pending_rows import PendingRows, Prediction
+from model.forecaster.pending_rows import Prediction
 from model.forecaster.point_forecast import PointForecast
 from model.forecaster.prior import Prior
 from model.forecaster.reach import ReachCalibration
 
-__all__ = ["EngineOptions", "FitReport", "OnlineModel"]
+__all__ = ["EngineOptions", "FitReport", "OnlineModel", "hour_scale"]
 
 
 _MINUTE_WEIGHTS: Final = slice(len(BASE_FEATURES) - 12, len(BASE_FEATURES))
 _MIN_COINS_A_STEP: Final = 32
 """Each grid point teaches from at least so many coins, where there are more."""
+
+_REFIT_MS: Final = DAY_MS
+"""Age at which the models are refitted while a long history is walked through."""
 
 _GENERIC_ROWS: Final = 500.0
 _PRIOR_ROWS: Final = 12_000.0
@@ -56,7 +61,7 @@ class FitReport:
 
 
 class OnlineModel:
-    """The learned part of the engine: it knows coins by column number, and feature rows, but no prices."""
+    """The learned part of all engines: it knows coins by their number, and feature rows, but no prices."""
 
     def __init__(self, options: EngineOptions, prior: Prior | None) -> None:
         self.options = options
@@ -76,15 +81,25 @@ class OnlineModel:
         self._coins = 0
 
     def widen(self, coins: int) -> None:
-        """Make room for `coins` coins."""
-        self._coins = coins
+        """Make room for `coins` coins, where there are fewer yet."""
+        self._coins = max(coins, self._coins)
         for part in (self._calibration, self._baseline, self.gate, self.point, self.activity, self.activity_history):
-            part.widen(coins)
+            part.widen(self._coins)
 
     @property
     def can_fit(self) -> bool:
         """Whether there are enough rows to fit the models."""
         return self.activity.rows >= self.activity.min_rows
+
+    def is_old(self, ts_ms: int) -> bool:
+        """Whether the last fit lies a day before `ts_ms`, and there are rows for another."""
+        return self.can_fit and (self.refit_ms is None or ts_ms - self.refit_ms > _REFIT_MS)
+
+    def without_rows(self) -> OnlineModel:
+        """The same model without the rows that it was fitted to: what is needed to predict."""
+        light = copy.copy(self)
+        light.activity = self.activity.without_rows()
+        return light
 
     @property
     def is_ready(self) -> bool:
@@ -133,10 +148,6 @@ class OnlineModel:
         scale = np.exp(activity) * vol_fast[..., None] * STEP_ROOTS * phase
         return np.asarray(scale * widening(ts_ms) if self.options.use_announcements else scale)
 
-    def note_activity(self, ts_ms: IntArray, coins: IntArray, activity: FloatArray, vol_fast: FloatArray) -> None:
-        """Remember the activity predicted on grid rows (n, k, STEPS), one an hour, with their volatilities (n, k)."""
-        self.activity_history.note(ts_ms, coins, _hour_scale(activity, vol_fast))
-
     def baseline_spread(self, at: OriginRows, coins: IntArray) -> Spread:
         """How far the baseline lets k coins move."""
         scale = at.vol_fast[:, None] * STEP_ROOTS
@@ -147,33 +158,26 @@ class OnlineModel:
         activity = self.predict(at.x, coins, at.usable).activity
         scale = self.scale(activity, at.vol_fast, at.x, origin_ms)
         spread = Spread(self._calibration.half_widths(scale, coins), self._reach.quantiles(scale, at.dense))
-        return spread, _hour_scale(activity, at.vol_fast)
+        return spread, hour_scale(activity, at.vol_fast)
 
-    def learn(self, rows: PendingRows, coins: IntArray, outcomes: Outcomes, reached: Reached) -> None:
-        """Learn from matured rows (n, k) in order of time: judge their predictions first, then add them to the data.
-
-        Args:
-            rows: grid rows with the predictions made on them.
-            coins: column numbers (k,).
-            outcomes: what followed the rows.
-            reached: how far the prices went after them.
-        """
-        row, column = np.nonzero(rows.usable & self.in_turn(rows.ts_ms, coins))
-        if not len(row):
+    def learn(self, lesson: Lesson) -> None:
+        """Remember predicted scales; judge the predictions on matured rows, then add the rows to the data."""
+        for scales in lesson.scales:
+            self.activity_history.note(scales)
+        rows = lesson.rows
+        if not len(rows):
             return
-        ts_ms, coin, x, vol_fast = rows.ts_ms[row], coins[column], rows.x[row, column], rows.vol_fast[row, column]
-        move, base = outcomes.move[row, column], vol_fast[:, None] * STEP_ROOTS
-        predicted, activity = rows.predicted(row, column), outcomes.activity[row, column]
+        ts_ms, coin, x, vol_fast, move = rows.ts_ms, rows.coins, rows.x, rows.vol_fast, rows.move
+        base, predicted = vol_fast[:, None] * STEP_ROOTS, rows.predicted
         scale = self.scale(predicted.activity, vol_fast, x, ts_ms)
         model = interval_loss(move, self._calibration.half_widths(scale, coin))
         baseline = interval_loss(move, self._baseline.half_widths(base, coin))
         self.gate.learn(ts_ms, coin, (model / base).mean(axis=-1), (baseline / base).mean(axis=-1))
         self._calibration.learn(ts_ms, coin, x[:, _MINUTE_WEIGHTS], scale, move)
         self._baseline.learn(ts_ms, coin, x[:, _MINUTE_WEIGHTS], base, move)
-        way = (reached.rise[row, column], reached.fall[row, column], reached.dense[row, column])
-        self._reach.learn(ts_ms, scale, *way)
-        self._baseline_reach.learn(ts_ms, base, *way)
-        left = self.activity.judge(ts_ms, coin, vol_fast, predicted, activity)
+        self._reach.learn(ts_ms, scale, rows.rise, rows.fall, rows.dense)
+        self._baseline_reach.learn(ts_ms, base, rows.rise, rows.fall, rows.dense)
+        left = self.activity.judge(ts_ms, coin, vol_fast, predicted, rows.activity)
         turn = (ts_ms // GRID_STEP_MS + coin) // self._stride
         self.activity.keep(ts_ms, x, left, turn, self._coins / self._stride)
         whole = np.isfinite(move).all(axis=-1)
@@ -191,6 +195,6 @@ class OnlineModel:
         return FitReport(True, rows, self.activity.days, f"fitted, {self.activity.shares()}", shrinkage)
 
 
-def _hour_scale(activity: FloatArray, vol_fast: FloatArray) -> FloatArray:
+def hour_scale(activity: FloatArray, vol_fast: FloatArray) -> FloatArray:
     """Predicted scale of the hour (...), whatever the minute, from log activities (..., STEPS)."""
     return np.asarray(np.exp(activity[..., -1]) * vol_fast * STEP_ROOTS[-1])

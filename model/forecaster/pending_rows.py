@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Final, Self
 
@@ -38,6 +39,12 @@ class Prediction:
     def unknown(cls, shape: tuple[int, ...]) -> Self:
         """Nothing predicted yet."""
         return cls(**{field.name: np.full(shape, np.nan) for field in fields(cls)})
+
+    @classmethod
+    def joined(cls, parts: Sequence[Prediction], order: IntArray) -> Self:
+        """Predictions (n, STEPS) one after another, then in this order."""
+        names = [field.name for field in fields(cls)]
+        return cls(**{name: np.concatenate([getattr(part, name) for part in parts])[order] for name in names})
 
     def stored(self) -> dict[str, RowArray]:
         """The arrays by name, in single precision."""
@@ -95,13 +102,18 @@ class PendingRows:
 
     def put(self, other: PendingRows, coins: IntArray) -> PendingRows:
         """These rows with the usable ones of `other` at the same times copied into the columns `coins`."""
-        wide = self._widened(int(max(coins.max() + 1, self.x.shape[1])))
+        wide = self._widened(int(max(coins.max(initial=-1) + 1, self.x.shape[1])))
         _, mine, theirs = np.intersect1d(wide.ts_ms, other.ts_ms, return_indices=True)
         row, column = np.nonzero(other.usable[theirs])
         for field in fields(self):
             if field.name != _PER_TIME:
                 getattr(wide, field.name)[mine[row], coins[column]] = getattr(other, field.name)[theirs[row], column]
         return wide
+
+    def of_coins(self, coins: IntArray) -> PendingRows:
+        """The columns with these numbers."""
+        columns = {field.name: getattr(self, field.name) for field in fields(self)}
+        return PendingRows(**{name: array if name == _PER_TIME else array[:, coins] for name, array in columns.items()})
 
     def _widened(self, coins: int) -> PendingRows:
         """A copy with room for `coins` coins; the added columns are unusable."""

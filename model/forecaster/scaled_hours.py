@@ -40,7 +40,7 @@ class ScaledHours:
             coins: column numbers (k,).
             moves: log moves over the horizons in units of the predicted scales (n, k, STEPS); NaN where unknown.
         """
-        self._newest_ms = np.pad(self._newest_ms, (0, max(0, int(coins.max()) + 1 - len(self._newest_ms))))
+        self._newest_ms = np.pad(self._newest_ms, (0, max(0, int(coins.max(initial=-1)) + 1 - len(self._newest_ms))))
         fresh = on_half_hours(ts_ms)[:, None] & (ts_ms[:, None] > self._newest_ms[coins])
         row, column = np.nonzero(fresh & np.isfinite(moves).all(axis=-1))
         if not len(row):

@@ -5,14 +5,14 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 import pyarrow as pa
 
 from core.artifacts.bucket import Bucket
 from core.errors import NotReady, StorageProblem
-from core.price_store import PriceReader, open_reader
+from core.price_store import PriceReader
 from core.publishing.publisher import Publisher
 from core.settings import Settings, Source
 from core.times import now_ms
@@ -20,11 +20,15 @@ from core.wording import message
 from core.workspace import Workspace, workspace_for_step
 from etl.features.columns import FEATURE_NAMES
 from etl.features.price_feed import PriceFeed
-from model.forecaster.engine import EngineOptions, ForecastEngine
+from model.forecaster.engine import EngineOptions, EngineState, ForecastEngine
 from model.forecaster.prior import Prior
 from model.loop.artifact_copy import ArtifactCopy, continue_publication
+from model.loop.executor import Executor, OneProcess, first_state
 from model.loop.forecast_log import ForecastLog
+from model.loop.price_connection import PriceConnection
 from model.loop.registry import ModelRegistry
+from model.loop.shard_link import process_starter
+from model.loop.shard_processes import ShardProcesses
 
 __all__ = ["Session", "engine_options", "made_with", "open_session"]
 
@@ -47,8 +51,9 @@ class Session:
         publisher: writer of the published files.
         registry: stored models.
         forecast_log: publishes forecasts and keeps the log.
-        engine: the forecasting engine.
-        feed: carries stored prices to the engine's grid.
+        options: sizes and constants of the engine.
+        executor: the forecasting engine, in this process or in shards.
+        connection: to the price store.
         model_version: version of the newest stored model.
         trained_ms: time of the last fit, None before the first.
         saved_ms: time of the fit that was stored last.
@@ -61,14 +66,14 @@ class Session:
     publisher: Publisher
     registry: ModelRegistry
     forecast_log: ForecastLog
-    engine: ForecastEngine
-    feed: PriceFeed
+    options: EngineOptions
+    executor: Executor
+    connection: PriceConnection
     model_version: str = _UNTRAINED
     trained_ms: int | None = None
     saved_ms: int | None = None
     shrinkage: tuple[float, ...] = ()
     copy: ArtifactCopy | None = None
-    _prices: PriceReader | None = field(default=None, repr=False)
 
     @property
     def damaged(self) -> list[str]:
@@ -76,7 +81,7 @@ class Session:
         return [*self.publisher.damaged, *self.registry.damaged]
 
     def pull(self, now: int) -> int:
-        """Carry new prices to the engine and bring its grid up to date.
+        """Carry new prices to the engine and bring it up to date.
 
         Returns:
             The number of new prices.
@@ -85,9 +90,8 @@ class Session:
             NotReady: the collector has stored nothing yet.
             DamagedFile: the price store cannot be read.
         """
-        count = self.feed.pull(self._open_prices(), now)
-        self.engine.advance(now)
-        return count
+        again = self.connection.renew()
+        return self.executor.pull(self.connection.reader, now, again=again)
 
     def forecast_early(self, now: int) -> None:
         """Publish forecasts learned from the last day alone, before the engine learns from all stored prices.
@@ -100,10 +104,11 @@ class Session:
             DamagedFile: the price store cannot be read.
             OSError: the disk refused.
         """
-        prices = self._open_prices()
+        self.connection.renew()
+        prices = self.connection.reader
         if len(prices.coins()) < _MANY_COINS:
             return
-        engine = ForecastEngine(self.engine.options, Prior.load())
+        engine = ForecastEngine(self.options, Prior.load())
         feed = PriceFeed(engine.grid, keep_days=1)
         feed.pull(prices, now)
         engine.advance(now)
@@ -112,18 +117,9 @@ class Session:
             table = forecasts.to_table(_UNTRAINED, now, self.workspace.source.value)
             self.forecast_log.publish(table, None, now)
 
-    def _open_prices(self) -> PriceReader:
-        if self._prices is None or not self._prices.is_current():
-            self.close()
-            self._prices = open_reader(self.workspace.store)
-            self.feed.begin_again()
-        return self._prices
-
     def prices(self) -> PriceReader:
         """The read-only connection opened by `pull`."""
-        if self._prices is None:
-            raise NotReady(message("prices.none_stored"))
-        return self._prices
+        return self.connection.reader
 
     def forecast(self, now: int) -> pa.Table:
         """The newest forecasts of all coins that have a price, in FORECAST_SCHEMA.
@@ -131,35 +127,33 @@ class Session:
         Raises:
             NotReady: no coin has a price, or none has a history.
         """
-        if not self.feed.origins:
+        if not self.executor.origins:
             raise NotReady(message("prices.none_stored"))
-        forecasts = self.engine.forecast(self.feed.origins)
+        forecasts = self.executor.forecast(self.model_version, now, self.workspace.source.value)
         if not len(forecasts):
             raise NotReady(message("prices.no_history"))
-        return forecasts.to_table(self.model_version, now, self.workspace.source.value)
+        return forecasts
 
     def save_model(self) -> None:
         """Store what the engine has learned as the newest version."""
         if self.trained_ms is not None:
-            options = made_with(self.engine.options)
-            card = self.registry.save(self.engine.state(), FEATURE_NAMES, options, self.trained_ms)
+            options = made_with(self.options)
+            card = self.registry.save(self.executor.state(), FEATURE_NAMES, options, self.trained_ms)
             self.model_version = card.version
             self.saved_ms = self.trained_ms
 
     def restart_engine(self) -> None:
         """Start again from the stored model and the stored prices, after a step has failed half-way."""
-        self.engine, self.model_version, self.trained_ms = _resume(
-            self.registry, engine_options(self.settings, self.workspace.source)
-        )
+        self.executor.close()
+        state, self.model_version, self.trained_ms = _resume(self.registry, self.options)
+        self.executor = _executor(self.settings, self.workspace, state)
         self.saved_ms = self.trained_ms
-        self.feed = PriceFeed(self.engine.grid, self.settings.train_days)
         self.forecast_log = ForecastLog(self.publisher, now_ms(), self.settings.retention_days)
 
     def close(self) -> None:
-        """Close the connection to the price store; safe to call twice."""
-        if self._prices is not None:
-            self._prices.close()
-            self._prices = None
+        """End what was opened; safe to call twice."""
+        self.connection.close()
+        self.executor.close()
 
 
 @contextmanager
@@ -175,15 +169,17 @@ def open_session(settings: Settings) -> Iterator[Session]:
         copy = _begin_copy(workspace, stack)
         publisher = Publisher(workspace.processed)
         registry = ModelRegistry(workspace.models)
-        engine, version, trained_ms = _resume(registry, engine_options(settings, workspace.source))
+        options = engine_options(settings, workspace.source)
+        state, version, trained_ms = _resume(registry, options)
         session = Session(
             settings=settings,
             workspace=workspace,
             publisher=publisher,
             registry=registry,
             forecast_log=ForecastLog(publisher, now_ms(), settings.retention_days),
-            engine=engine,
-            feed=PriceFeed(engine.grid, settings.train_days),
+            options=options,
+            executor=_executor(settings, workspace, state),
+            connection=PriceConnection(workspace.store),
             model_version=version,
             trained_ms=trained_ms,
             saved_ms=trained_ms,
@@ -223,11 +219,19 @@ def made_with(options: EngineOptions) -> dict[str, Any]:
     return {**asdict(options), "prior": Prior.digest()}
 
 
-def _resume(registry: ModelRegistry, options: EngineOptions) -> tuple[ForecastEngine, str, int | None]:
-    """The engine that the stored model holds, or a new one if there is none made with these options."""
+def _executor(settings: Settings, workspace: Workspace, state: EngineState) -> Executor:
+    """The engine that goes on from `state`, in as many processes as the settings say."""
+    if settings.shards == 1:
+        return OneProcess(state)
+    start = process_starter(settings.log_level, settings.log_format)
+    return ShardProcesses(state, workspace.store, settings.shards, start)
+
+
+def _resume(registry: ModelRegistry, options: EngineOptions) -> tuple[EngineState, str, int | None]:
+    """The stored state of the engine, or that of a new one if there is none made with these options."""
     loaded = registry.load(FEATURE_NAMES, made_with(options))
     if loaded is None:
-        return ForecastEngine(options, Prior.load()), _UNTRAINED, None
+        return first_state(options), _UNTRAINED, None
     card, state = loaded
     _log.info("resuming from model %s", card.version)
-    return ForecastEngine.from_state(state), card.version, card.trained_ms
+    return state, card.version, card.trained_ms

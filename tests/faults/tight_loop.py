@@ -73,8 +73,8 @@ def write_forecasts() -> int:
         while True:
             with suppress(NotReady):
                 session.pull(EPOCH_MS)
-            if session.feed.origins:
-                pipeline.cycle(max(session.feed.origins.values()) + MINUTE_MS)
+            if session.executor.origins:
+                pipeline.cycle(max(session.executor.origins.values()) + MINUTE_MS)
             else:
                 time.sleep(0.1)
 

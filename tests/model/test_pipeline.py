@@ -19,6 +19,7 @@ from core.reading.readers import Readers
 from core.settings import Settings, load_settings
 from core.times import GRID_STEP_MS, HOUR_MS, MINUTE_MS, now_ms
 from core.workspace import open_workspace
+from model.loop.executor import OneProcess
 from model.loop.restart_backoff import RestartBackoff
 from model.loop.session import open_session
 from model.pipeline import Pipeline
@@ -86,7 +87,7 @@ def test_many_coins_are_forecast_before_their_history_is_learned(settings: Setti
         pipeline.session.forecast_early(now)
         readers = Readers(settings)
         early = readers.forecasts()
-        assert pipeline.session.feed.origins == {}
+        assert pipeline.session.executor.origins == {}
         assert set(early) == set(coins)
         assert {view.origin_ms for view in early.values()} == {now - 20_000}
         pipeline.cycle(now)
@@ -173,7 +174,9 @@ def test_a_repeating_error_is_retried_with_doubling_pauses(settings: Settings) -
     with _pipeline(settings) as pipeline:
         pipeline.restarts = RestartBackoff(30.0, lambda: seconds[0])
         pipeline.cycle(now)
-        pipeline.session.engine.model.gate = None  # type: ignore[assignment]  # a state that cannot take prices
+        executor = pipeline.session.executor
+        assert isinstance(executor, OneProcess)
+        executor.engine.model.gate = None  # type: ignore[assignment]  # a state that cannot take prices
         pipeline.session.save_model()
         pipeline.session.restart_engine()
         tried = []
@@ -299,7 +302,7 @@ def test_settings_of_the_model_reach_the_live_engine_and_replace_a_stored_model(
         assert same.model_version == version
     changed = settings.model_copy(update={"train_days": 3})
     with open_session(changed) as session:
-        options = session.engine.options
+        options = session.options
         assert (options.train_days, options.seed, session.model_version) == (3, settings.seed, "0")
 
 
@@ -307,4 +310,4 @@ def test_the_seed_reaches_the_live_engine(tmp_path: Path) -> None:
     """CRYPTO_SEED seeds the forest of the live engine, as it seeds the backtest's."""
     settings = load_settings(source="demo", seed=7, data_dir=tmp_path / "data", models_dir=tmp_path / "models")
     with open_session(settings) as session:
-        assert session.engine.options.seed == 7
+        assert session.options.seed == 7

@@ -13,7 +13,14 @@ from hypothesis import strategies as st
 
 from core.times import DAY_MS, GRID_STEP_MS, HOUR_MS
 from etl.features import volatility
-from etl.features.columns import CLOCK_FEATURES, COIN_FEATURES, FEATURE_NAMES, clock_features, market_features
+from etl.features.columns import (
+    CLOCK_FEATURES,
+    COIN_FEATURES,
+    FEATURE_NAMES,
+    clock_features,
+    market_features,
+    market_sums,
+)
 from etl.features.feature_grid import FeatureGrid
 from etl.features.feature_rows import FeatureBlock
 
@@ -256,7 +263,7 @@ def test_the_weekend_is_saturday_and_sunday_in_utc() -> None:
 def test_the_markets_mean_is_that_of_its_members() -> None:
     """A coin that is no member neither moves the mean nor dilutes it; a market without members stands still."""
     columns = np.arange(1, 4, dtype=np.float32)[None, :, None] * np.ones((2, 3, len(COIN_FEATURES)), np.float32)
-    means = market_features(columns, np.array([[True, True, False], [False, False, False]]))
+    means = market_features(market_sums(columns, np.array([[True, True, False], [False, False, False]])))
     np.testing.assert_allclose(means[0], 1.5)
     np.testing.assert_array_equal(means[1], 0.0)
 

@@ -17,6 +17,7 @@ from etl.features.minute_columns import (
     MINUTE_SHARE,
     MINUTE_SIGNAL,
     market_minute_features,
+    market_minute_sums,
 )
 
 START_MS = 1_700_006_400_000
@@ -159,6 +160,6 @@ def test_the_markets_mean_is_that_of_members_with_minutes() -> None:
     rows[:, :3] = np.array([1.0, 3.0, 100.0])[:, None]
     rows[..., SHARE] = [0.3, 1.0, 1.0, 0.0]
     member = np.array([[True, True, False, True], [False, False, False, True]])
-    found = market_minute_features(rows, member)
+    found = market_minute_features(market_minute_sums(rows, member))
     np.testing.assert_allclose(found[0], 2.0)
     np.testing.assert_array_equal(found[1], 0.0)

@@ -7,6 +7,7 @@ import pytest
 
 from core.times import DAY_MS, GRID_STEP_MS, HOUR_MS
 from model.forecaster.activity_history import ActivityHistory
+from model.forecaster.lesson import HourScales
 
 START_MS = 1_700_006_400_000
 
@@ -20,7 +21,7 @@ def _noted(rows: int, coins: int, seed: int = 0) -> tuple[ActivityHistory, np.nd
     history = ActivityHistory()
     history.widen(coins)
     for part in np.array_split(np.arange(rows), 37):
-        history.note(ts_ms[part], np.arange(coins), scale[part])
+        history.note(HourScales.of(ts_ms[part], np.arange(coins), scale[part]))
     return history, ts_ms, scale
 
 
@@ -51,7 +52,7 @@ def test_hours_after_the_origin_do_not_count() -> None:
     early.widen(2)
     cut = 4 * 288 + 5
     _, _, scale = _noted(6 * 288, coins=2)
-    early.note(ts_ms[:cut], np.arange(2), scale[:cut])
+    early.note(HourScales.of(ts_ms[:cut], np.arange(2), scale[:cut]))
     origin = np.full(2, int(ts_ms[cut - 1]))
     now = np.array([0.8, 1.5])
     np.testing.assert_array_equal(
@@ -66,9 +67,9 @@ def test_rows_noted_again_without_a_scale_erase_nothing() -> None:
     history, ts_ms, _ = _noted(5 * 288, coins=2)
     origin, coins, now = np.full(2, int(ts_ms[-1])), np.arange(2), np.ones(2)
     before = history.percentile(origin, coins, now)
-    history.note(ts_ms, coins, np.full((len(ts_ms), 2), np.nan))
+    history.note(HourScales.of(ts_ms, coins, np.full((len(ts_ms), 2), np.nan)))
     np.testing.assert_array_equal(history.percentile(origin, coins, now), before)
-    history.note(ts_ms - 20 * DAY_MS, coins, np.full((len(ts_ms), 2), 99.0))
+    history.note(HourScales.of(ts_ms - 20 * DAY_MS, coins, np.full((len(ts_ms), 2), 99.0)))
     np.testing.assert_array_equal(history.percentile(origin, coins, now), before)
 
 

@@ -1,0 +1,44 @@
+"""The read-only connection to the price store that a process keeps, opened anew when the store is another one."""
+
+from __future__ import annotations
+
+from core.errors import NotReady
+from core.price_store import PriceReader, open_reader
+from core.store_address import StoreAddress
+from core.wording import message
+
+__all__ = ["PriceConnection"]
+
+
+class PriceConnection:
+    """Opens the price store when it is first asked, and again after its database was replaced."""
+
+    def __init__(self, store: StoreAddress) -> None:
+        self._store = store
+        self._reader: PriceReader | None = None
+
+    def renew(self) -> bool:
+        """Make sure that the connection is to the store as it is now; whether it is a new one.
+
+        Raises:
+            NotReady: the collector has stored nothing yet.
+            DamagedFile: the price store cannot be read.
+        """
+        if self._reader is not None and self._reader.is_current():
+            return False
+        self.close()
+        self._reader = open_reader(self._store)
+        return True
+
+    @property
+    def reader(self) -> PriceReader:
+        """The open connection."""
+        if self._reader is None:
+            raise NotReady(message("prices.none_stored"))
+        return self._reader
+
+    def close(self) -> None:
+        """Close the connection; safe to call twice."""
+        if self._reader is not None:
+            self._reader.close()
+            self._reader = None

@@ -1,0 +1,197 @@
+"""What the processes of shards and their coordinator say to each other, over one connection each.
+
+The coordinator gives all shards the same order. While they carry it out, they ask what all of them must agree on; each
+question is answered once all have asked it. An order ends with `Done` or `Failed`.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from core.store_address import StoreAddress
+from etl.arrays import FloatArray, IntArray
+from etl.features.shared_market import GridBounds
+from model.forecaster.engine import EngineState
+from model.forecaster.lesson import Lesson
+from model.forecaster.online_model import OnlineModel
+from model.forecaster.pending_rows import PendingRows
+
+__all__ = [
+    "AddUp",
+    "Agree",
+    "Begin",
+    "Done",
+    "Failed",
+    "Forecast",
+    "Forecasted",
+    "Gather",
+    "Gathered",
+    "MarketRecord",
+    "Order",
+    "Pull",
+    "Pulled",
+    "Question",
+    "Renew",
+    "Teach",
+    "shard_of",
+]
+
+
+def shard_of(coin: str, shards: int) -> int:
+    """The shard of a coin, the same on every machine and in every release."""
+    return zlib.crc32(coin.encode()) % shards
+
+
+@dataclass(frozen=True)
+class MarketRecord:
+    """The sums behind the market's means at consecutive grid points (n,), shape (n, columns)."""
+
+    ts_ms: IntArray
+    sums: FloatArray
+
+    def since(self, ts_ms: int) -> MarketRecord:
+        """Those from `ts_ms` on."""
+        kept = self.ts_ms >= ts_ms
+        return MarketRecord(self.ts_ms[kept], self.sums[kept])
+
+    def then(self, later: MarketRecord) -> MarketRecord:
+        """These followed by later ones."""
+        return MarketRecord(np.concatenate([self.ts_ms, later.ts_ms]), np.concatenate([self.sums, later.sums]))
+
+    def last(self, rows: int) -> MarketRecord:
+        """The last ones, at most so many."""
+        return MarketRecord(self.ts_ms[-rows:], self.sums[-rows:])
+
+
+@dataclass(frozen=True)
+class Begin:
+    """Take the coins of shard `shard` of `shards`.
+
+    Attributes:
+        store: where their prices are.
+        state: what to go on from.
+        roster: coins in the order of their numbers.
+        market: None at the start of all shards. A shard that replaces a lost one computes its grid with this record of
+            the market, up to its last grid point, and learns nothing from it.
+        published_ms: grid point up to which the rows of a lost shard have been taken.
+        now_ms: UTC milliseconds.
+    """
+
+    shard: int
+    shards: int
+    store: StoreAddress
+    state: EngineState
+    roster: tuple[str, ...]
+    market: MarketRecord | None
+    published_ms: int
+    now_ms: int
+
+
+@dataclass(frozen=True)
+class Pull:
+    """Read new prices and bring the grid up to date.
+
+    Attributes:
+        now_ms: UTC milliseconds.
+        again: the store may be another one.
+        joined: coins that follow those of the roster.
+        missed: the market of the grid points that a rebuilt shard has missed, if any.
+        model: the model, if it has changed.
+    """
+
+    now_ms: int
+    again: bool
+    joined: tuple[str, ...]
+    missed: MarketRecord | None
+    model: OnlineModel | None
+
+
+@dataclass(frozen=True)
+class Pulled:
+    """The number of new prices, and the time of each coin's newest one."""
+
+    count: int
+    origins: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """Forecast all coins; with `model`, if it has changed."""
+
+    model_version: str
+    now_ms: int
+    source: str
+    model: OnlineModel | None
+
+
+@dataclass(frozen=True)
+class Forecasted:
+    """Rows of FORECAST_SCHEMA, and the new rows of the published tables by name."""
+
+    forecasts: pa.Table
+    rows: Mapping[str, pa.Table]
+
+
+@dataclass(frozen=True)
+class Gather:
+    """Give what a shard knows besides prices and the model."""
+
+
+@dataclass(frozen=True)
+class Gathered:
+    """The coins by column, their rows without an outcome, and the last grid point predicted: see `EngineState`."""
+
+    coins: tuple[str, ...]
+    pending: PendingRows | None
+    learned_ms: int
+
+
+@dataclass(frozen=True)
+class Agree:
+    """The bounds of a shard; the answer are those of all."""
+
+    bounds: GridBounds
+
+
+@dataclass(frozen=True)
+class AddUp:
+    """The market's sums of a shard; the answer are those of all."""
+
+    market: MarketRecord
+
+
+@dataclass(frozen=True)
+class Renew:
+    """A block begins at `ts_ms`; the answer is the model, if it was refitted."""
+
+    ts_ms: int
+
+
+@dataclass(frozen=True)
+class Teach:
+    """The lesson of a shard; the answer is the model, if it has learned."""
+
+    lesson: Lesson
+
+
+@dataclass(frozen=True)
+class Done:
+    """An order was carried out."""
+
+    result: Pulled | Forecasted | Gathered | None
+
+
+@dataclass(frozen=True)
+class Failed:
+    """An order could not be carried out; the shard is in an unknown state."""
+
+    reason: str
+
+
+Order = Begin | Pull | Forecast | Gather
+Question = Agree | AddUp | Renew | Teach

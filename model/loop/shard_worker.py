@@ -1,0 +1,180 @@
+"""The process of one shard: it keeps the grid of its coins in memory, and computes features and forecasts of them."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+from collections.abc import Iterable, Sequence
+from multiprocessing.connection import Connection
+from typing import Any
+
+import numpy as np
+
+from core.logs import LogFormat, configure_logging
+from core.processes.child import end_with_parent
+from core.settings import PARENT_VARIABLE
+from etl.arrays import FloatArray, IntArray
+from etl.features.shared_market import GridBounds
+from model.forecaster.lesson import Lesson
+from model.forecaster.online_model import OnlineModel
+from model.loop.executor import OneProcess
+from model.loop.price_connection import PriceConnection
+from model.loop.shard_messages import (
+    AddUp,
+    Agree,
+    Begin,
+    Done,
+    Failed,
+    Forecast,
+    Forecasted,
+    Gather,
+    Gathered,
+    MarketRecord,
+    Order,
+    Pull,
+    Pulled,
+    Question,
+    Renew,
+    Teach,
+    shard_of,
+)
+
+__all__ = ["run_worker", "serve"]
+
+_log = logging.getLogger(__name__)
+
+
+class _Peers:
+    """Agrees with the other shards through the coordinator, or follows the record of a market that has passed."""
+
+    def __init__(self, connection: Connection, roster: Iterable[str]) -> None:
+        self.record: MarketRecord | None = None
+        self._connection = connection
+        self._number = {coin: number for number, coin in enumerate(roster)}
+
+    def __contains__(self, coin: str) -> bool:
+        return coin in self._number
+
+    def enrol(self, coins: Iterable[str]) -> None:
+        """Number coins that follow those known."""
+        for coin in coins:
+            self._number[coin] = len(self._number)
+
+    def numbers(self, coins: Sequence[str]) -> IntArray:
+        """The numbers of coins among those of all shards (k,)."""
+        return np.array([self._number[coin] for coin in coins], dtype=np.int64)
+
+    def agree(self, own: GridBounds) -> GridBounds:
+        """The bounds of all coins; of a market that has passed, those of its record."""
+        if self.record is None:
+            bounds: GridBounds = self._ask(Agree(own))
+            return bounds
+        return GridBounds(len(self._number), int(self.record.ts_ms[0]), own.latest_ms, own.rebuilds)
+
+    def add_up(self, ts_ms: IntArray, own: FloatArray) -> FloatArray:
+        """The market's sums over all coins."""
+        if self.record is None:
+            sums: FloatArray = self._ask(AddUp(MarketRecord(ts_ms, own)))
+            return sums
+        return self.record.sums[np.searchsorted(self.record.ts_ms, ts_ms)]
+
+    def renewed(self, model: OnlineModel, ts_ms: int) -> OnlineModel:
+        """The model to predict with from `ts_ms` on."""
+        return model if self.record is not None else self._ask(Renew(ts_ms)) or model
+
+    def taught(self, model: OnlineModel, lesson: Lesson) -> OnlineModel:
+        """The model after it has learned from the lessons of all shards."""
+        return model if self.record is not None else self._ask(Teach(lesson)) or model
+
+    def _ask(self, question: Question) -> Any:
+        self._connection.send(question)
+        return self._connection.recv()
+
+
+class _Shard:
+    """Carries out the orders of the coordinator."""
+
+    def __init__(self, connection: Connection, begin: Begin) -> None:
+        self._peers = peers = _Peers(connection, begin.roster)
+        self._coins = OneProcess(
+            begin.state, peers, lambda coin: coin in peers and shard_of(coin, begin.shards) == begin.shard
+        )
+        self._prices = PriceConnection(begin.store)
+        if begin.market is not None:
+            self._read(begin.now_ms, again=False)
+            self._follow(begin.market, begin.published_ms)
+
+    def close(self) -> None:
+        """Close the connection to the price store."""
+        self._prices.close()
+
+    def carry_out(self, order: Order) -> Done:
+        """Carry out one order."""
+        match order:
+            case Pull():
+                return Done(self._pull(order))
+            case Forecast(model_version, now_ms, source, model):
+                self._take(model)
+                table = self._coins.forecast(model_version, now_ms, source)
+                return Done(Forecasted(table, self._coins.take_rows()))
+            case Gather():
+                state = self._coins.state()
+                return Done(Gathered(state.coins, state.pending, state.learned_ms))
+            case Begin():
+                raise ValueError("a shard begins once")
+
+    def _pull(self, order: Pull) -> Pulled:
+        self._take(order.model)
+        self._peers.enrol(order.joined)
+        count = self._read(order.now_ms, again=order.again)
+        if order.missed is not None:
+            self._follow(order.missed, -1)
+        self._coins.engine.advance(order.now_ms)
+        return Pulled(count, self._coins.origins)
+
+    def _take(self, model: OnlineModel | None) -> None:
+        if model is not None:
+            self._coins.engine.model = model
+
+    def _read(self, now_ms: int, *, again: bool) -> int:
+        again = self._prices.renew() or again
+        return self._coins.read(self._prices.reader, now_ms, again=again)
+
+    def _follow(self, record: MarketRecord, published_ms: int) -> None:
+        """Complete the grid over a market that has passed."""
+        self._peers.record = record
+        self._coins.engine.rejoin(int(record.ts_ms[-1]), published_ms)
+        self._peers.record = None
+
+
+def serve(connection: Connection) -> None:
+    """Say that it is ready, then carry out orders until the connection ends or one fails; the first is `Begin`."""
+    shard: _Shard | None = None
+    try:
+        connection.send(Done(None))
+        while True:
+            order: Order = connection.recv()
+            if isinstance(order, Begin):
+                shard = _Shard(connection, order)
+                connection.send(Done(None))
+            elif shard is not None:
+                connection.send(shard.carry_out(order))
+    except (EOFError, ConnectionError):
+        _log.info("the coordinator has closed the connection")
+    except Exception as error:
+        _log.exception("the shard ends")
+        connection.send(Failed(repr(error)))
+    finally:
+        if shard is not None:
+            shard.close()
+        connection.close()
+
+
+def run_worker(connection: Connection, log_level: str, log_format: LogFormat) -> None:
+    """Be the process of a shard; it ends with the one that started it."""
+    os.environ[PARENT_VARIABLE] = str(os.getppid())
+    end_with_parent()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    configure_logging(log_level, log_format)
+    serve(connection)

@@ -1,0 +1,251 @@
+"""Shards forecast and learn as one process does, whatever the coins; a lost one is rebuilt, and the others go on."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from contextlib import closing
+from copy import deepcopy
+from datetime import datetime
+from multiprocessing.connection import Connection
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pytest
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
+
+from core.forecast_schema import QUANTILE_COLUMNS, REACH_COLUMNS
+from core.price_store import Coin, Price, PriceReader, PriceWriter, open_reader, open_writer
+from core.times import GRID_STEP_MS, HOUR_MS
+from etl.features.published import newest_times
+from model.forecaster.engine import EngineOptions, EngineState
+from model.loop.executor import Executor, OneProcess, first_state
+from model.loop.shard_link import Running
+from model.loop.shard_messages import shard_of
+from model.loop.shard_processes import ShardProcesses
+from model.loop.shard_worker import serve
+from tests.support.waiting import wait_until
+
+SMALL = EngineOptions(train_days=1, n_trees=4, min_rows_prior=60, min_outcomes=60)
+START_MS = 1_700_006_400_000
+COINS = ("bitcoin", "ethereum", "solana", "cardano", "dogecoin")
+NUMBERS = ("price_origin", "mean", *QUANTILE_COLUMNS, "p_up", *REACH_COLUMNS, "activity_percentile")
+
+
+class _Mortal:
+    """The end of a connection that breaks, as if its process had been killed, instead of sending for the n-th time."""
+
+    def __init__(self, connection: Connection, sends: int) -> None:
+        self._connection = connection
+        self._left = sends
+
+    def send(self, said: object) -> None:
+        """Send, or break."""
+        self._left -= 1
+        if not self._left:
+            self._connection.close()
+            raise EOFError
+        self._connection.send(said)
+
+    def recv(self) -> object:
+        """Receive."""
+        return self._connection.recv()
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.close()
+
+
+class _Thread(threading.Thread):
+    """Serves a shard in this process; it ends when its connection does."""
+
+    def kill(self) -> None:
+        """Nothing to kill: the coordinator has closed the connection."""
+
+
+class _Threads:
+    """Starts shards as threads; the one started first breaks instead of sending for the n-th time."""
+
+    def __init__(self, sends: int = 0) -> None:
+        self._sends = sends
+
+    def __call__(self, connection: Connection) -> Running:
+        end = _Mortal(connection, self._sends) if self._sends else connection
+        self._sends = 0
+        thread = _Thread(target=serve, args=(end,), daemon=True)
+        thread.start()
+        return thread
+
+
+class _Store:
+    """A price store of random walks that grows as time goes by."""
+
+    def __init__(self, path: Path, coins: Sequence[str], seed: int) -> None:
+        rng = np.random.default_rng(seed)
+        self.path = path
+        self.ts_ms = START_MS + GRID_STEP_MS * np.arange(44 * 12)
+        common = rng.normal(0, 0.001, len(self.ts_ms))
+        self._walks = {
+            coin: 100 * np.exp(np.cumsum(common + rng.normal(0, 0.0005 * (2 + place), len(self.ts_ms))))
+            for place, coin in enumerate(coins)
+        }
+        self._stored_ms = dict.fromkeys(coins, -1)
+
+    def store(self, until_ms: int, coins: Sequence[str] | None = None) -> None:
+        """Store the prices up to a time that are not stored yet, of all coins or some."""
+        named = list(self._walks) if coins is None else coins
+        with open_writer(self.path) as writer:
+            writer.update_coins(Coin(coin, coin[:3], coin, rank, START_MS) for rank, coin in enumerate(named))
+            for coin in named:
+                fresh = np.flatnonzero((self.ts_ms > self._stored_ms[coin]) & (self.ts_ms <= until_ms))
+                self._store(writer, coin, fresh)
+                self._stored_ms[coin] = until_ms
+
+    def store_newest(self, coin: str, until_ms: int) -> None:
+        """Store the last price of a coin alone: what lies before it is a gap, which `store` repairs."""
+        with open_writer(self.path) as writer:
+            writer.update_coins(
+                [Coin(other, other[:3], other, rank, START_MS) for rank, other in enumerate(self._walks)]
+            )
+            self._store(writer, coin, np.flatnonzero(self.ts_ms <= until_ms)[-1:])
+
+    def _store(self, writer: PriceWriter, coin: str, rows: npt.NDArray[np.int64]) -> None:
+        prices = self._walks[coin]
+        writer.store(Price(coin, int(self.ts_ms[row]), float(prices[row])) for row in rows.tolist())
+
+
+def _cycle(executor: Executor, prices: PriceReader, now_ms: int) -> pa.Table:
+    executor.pull(prices, now_ms, again=False)
+    executor.refit(now_ms)
+    return executor.forecast("0", now_ms, "demo").sort_by([("coin", "ascending"), ("horizon_min", "ascending")])
+
+
+def _assert_equal(one: pa.Table, other: pa.Table) -> None:
+    """The same coins, origins and kinds, and the same numbers to rounding."""
+    for name in ("coin", "origin", "horizon_min", "kind"):
+        assert one[name].to_pylist() == other[name].to_pylist(), name
+    for name in NUMBERS:
+        found, expected = (np.array(table[name].to_pylist(), dtype=np.float64) for table in (one, other))
+        np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-9, err_msg=name)
+
+
+def _assert_same_rows(one: Executor, other: Executor) -> None:
+    """The same new rows of the published tables, whatever their order."""
+    taken, expected = one.take_rows(), other.take_rows()
+    assert expected["features"].num_rows
+    assert expected["scaled_hours"].num_rows
+    for name, rows in expected.items():
+        assert _keys(taken[name]) == _keys(rows)
+        assert len(set(_keys(rows))) == rows.num_rows
+
+
+def _keys(rows: pa.Table) -> list[tuple[str, datetime]]:
+    return sorted(zip(rows["coin"].to_pylist(), rows[1].to_pylist(), strict=True))
+
+
+def _assert_same_learned(one: EngineState, other: EngineState) -> None:
+    """The same sums and sample, the same shares, and the same rows without an outcome."""
+    assert one.coins == other.coins
+    assert one.learned_ms == other.learned_ms
+    assert one.model.activity.rows == other.model.activity.rows
+    for name in ("minute_share", "forest_share"):
+        found, expected = (getattr(state.model.activity, name).share for state in (one, other))
+        np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-9)
+    assert one.pending is not None
+    assert other.pending is not None
+    usable = other.pending.usable
+    np.testing.assert_array_equal(one.pending.usable, usable)
+    np.testing.assert_allclose(one.pending.x[usable], other.pending.x[usable], rtol=1e-6, atol=1e-6)
+
+
+def _is_news(parts: ShardProcesses) -> bool:
+    """Whether no shard is in the middle of being rebuilt."""
+    return all(link.is_member or link.has_answered() for link in parts._team)
+
+
+def test_shards_forecast_and_learn_as_one_process(tmp_path: Path) -> None:
+    """A first start, refits, a late coin and a repaired one: forecasts and what is learned are those of one process."""
+    _check_equality(tmp_path / "crypto.db", COINS, shards=3, seed=0)
+
+
+@pytest.mark.slow
+@settings(max_examples=12, deadline=None, phases=[Phase.generate])
+@given(
+    coins=st.lists(st.from_regex(r"[a-z]{3,8}", fullmatch=True), min_size=2, max_size=40, unique=True),
+    shards=st.integers(2, 5),
+    seed=st.integers(0, 100),
+)
+def test_any_coins_in_any_shards_are_forecast_as_in_one_process(coins: list[str], shards: int, seed: int) -> None:
+    """The same for coins that leave shards empty, and for so many that only some teach at each step."""
+    with TemporaryDirectory() as folder:
+        _check_equality(Path(folder) / "crypto.db", coins, shards, seed)
+
+
+def _check_equality(path: Path, coins: Sequence[str], shards: int, seed: int) -> None:
+    store = _Store(path, coins, seed)
+    now_ms = START_MS + 40 * HOUR_MS
+    store.store(now_ms, coins[:-1])
+    whole = OneProcess(first_state(SMALL))
+    parts = ShardProcesses(first_state(SMALL), store.path, shards, _Threads())
+    with open_reader(store.path) as prices, closing(parts):
+        _assert_equal(_cycle(parts, prices, now_ms), _cycle(whole, prices, now_ms))
+        for step in (1, 2, 3):
+            now_ms += GRID_STEP_MS * step
+            store.store(now_ms, coins[:-1] if step == 1 else coins)
+            if step == 1:
+                store.store_newest(coins[-1], now_ms)
+            _assert_equal(_cycle(parts, prices, now_ms), _cycle(whole, prices, now_ms))
+        _assert_same_rows(parts, whole)
+        _assert_same_learned(parts.state(), whole.state())
+
+
+@pytest.mark.parametrize("shards", [1, 3])
+def test_a_stored_state_goes_on_in_any_number_of_shards(tmp_path: Path, shards: int) -> None:
+    """What two shards have learned goes on in one process or three shards as it would have in one."""
+    store = _Store(tmp_path / "crypto.db", COINS, seed=3)
+    now_ms = START_MS + 40 * HOUR_MS
+    store.store(now_ms)
+    parts = ShardProcesses(first_state(SMALL), store.path, 2, _Threads())
+    with open_reader(store.path) as prices, closing(parts):
+        _cycle(parts, prices, now_ms)
+        state = parts.state()
+        whole = OneProcess(deepcopy(state))
+        resumed = ShardProcesses(state, store.path, shards, _Threads())
+        with closing(resumed):
+            for _ in range(3):
+                now_ms += GRID_STEP_MS
+                store.store(now_ms)
+                _assert_equal(_cycle(resumed, prices, now_ms), _cycle(whole, prices, now_ms))
+            _assert_same_learned(resumed.state(), whole.state())
+
+
+@pytest.mark.parametrize("sends", [2, 16, *(pytest.param(n, marks=pytest.mark.slow) for n in range(1, 30))])
+def test_a_lost_shard_is_rebuilt_while_the_others_go_on(tmp_path: Path, sends: int) -> None:
+    """Whenever a shard ends, the others forecast from the newest price, its coins are named, and soon all are back."""
+    store = _Store(tmp_path / "crypto.db", COINS, seed=5)
+    now_ms = START_MS + 40 * HOUR_MS
+    store.store(now_ms)
+    parts = ShardProcesses(first_state(SMALL), store.path, 2, _Threads(sends))
+    rows: dict[str, list[tuple[str, int]]] = {}
+    lost: list[tuple[str, ...]] = []
+    with open_reader(store.path) as prices, closing(parts):
+        for _ in range(20):
+            forecasts = _cycle(parts, prices, now_ms)
+            for name, table in parts.take_rows().items():
+                rows.setdefault(name, []).extend(zip(table["coin"].to_pylist(), table[1].to_pylist(), strict=True))
+            origins = newest_times(forecasts, "origin")
+            assert {origins[coin] for coin in COINS if coin not in parts.late} == {now_ms}
+            lost += [parts.late] if parts.late else []
+            if lost and not parts.late:
+                break
+            wait_until(lambda: _is_news(parts))
+            now_ms += GRID_STEP_MS
+            store.store(now_ms)
+    assert len(lost) <= 2
+    assert lost[0] == tuple(coin for coin in COINS if shard_of(coin, 2) == 0)
+    assert set(origins) == set(COINS)
+    assert all(len(set(taken)) == len(taken) for taken in rows.values()), "a row was given twice"

@@ -1,0 +1,75 @@
+"""The loop with its coins in processes: one that is killed leaves its last forecasts, is named, and comes back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+
+from core.price_store import Coin, Price, open_writer
+from core.processes.health_schema import PIPELINE
+from core.processes.heartbeat import Heartbeat, read_health
+from core.reading.readers import Readers
+from core.reading.status import assess_suite
+from core.settings import Settings, load_settings
+from core.times import GRID_STEP_MS, MINUTE_MS, now_ms
+from core.workspace import open_workspace
+from model.loop.executor import Executor
+from model.loop.session import open_session
+from model.loop.shard_messages import shard_of
+from model.loop.shard_processes import ShardProcesses
+from model.pipeline import Pipeline
+from tests.support.waiting import wait_until
+
+COINS = ("bitcoin", "ethereum", "solana", "cardano")
+
+
+def _store(settings: Settings, now: int, steps: int) -> None:
+    """Store a price of each coin every five minutes up to `now`."""
+    rng = np.random.default_rng(now % 1000)
+    with open_writer(open_workspace(settings).database) as writer:
+        writer.update_coins(Coin(coin, coin[:3], coin.title(), rank, now) for rank, coin in enumerate(COINS))
+        for coin in COINS:
+            prices = 100 * np.exp(np.cumsum(rng.normal(0, 0.001, steps)))
+            times = now - GRID_STEP_MS * np.arange(steps)[::-1]
+            writer.store(Price(coin, int(ts_ms), float(price)) for ts_ms, price in zip(times, prices, strict=True))
+
+
+def _workers() -> list[psutil.Process]:
+    return [child for child in psutil.Process().children() if child.cmdline()[-1:] == ["--multiprocessing-fork"]]
+
+
+def _is_news(parts: Executor) -> bool:
+    """Whether every shard takes part, or has something to say."""
+    assert isinstance(parts, ShardProcesses)
+    return all(link.is_member or link.has_answered() for link in parts._team)
+
+
+@pytest.mark.slow
+def test_a_killed_process_of_a_shard_costs_its_own_coins_two_cycles(tmp_path: Path) -> None:
+    """With `kill -9` the others are forecast in the same cycle; health and status name the late coins meanwhile."""
+    settings = load_settings(source="demo", shards=2, data_dir=tmp_path / "data", models_dir=tmp_path / "models")
+    readers, now = Readers(settings), now_ms() - 30 * MINUTE_MS
+    _store(settings, now, 300)
+    late_in: list[tuple[str, ...]] = []
+    with Heartbeat(settings.run_dir, PIPELINE) as heartbeat, open_session(settings) as session:
+        pipeline = Pipeline(session, heartbeat)
+        assert pipeline.cycle(now) is True
+        _workers()[0].kill()
+        while not late_in or session.executor.late:
+            now += MINUTE_MS
+            _store(settings, now, 1)
+            pipeline.cycle(now)
+            late = read_health(settings.run_dir, PIPELINE).progress.late
+            late_in += [late] if late else []
+            origins = {coin: view.origin_ms for coin, view in readers.forecasts().items()}
+            assert set(origins) == set(COINS)
+            assert {coin for coin in COINS if origins[coin] < now} == set(late)
+            problems = [one for one in assess_suite(settings, readers).problems if one.code == "problem.coins_late"]
+            assert [one.values["coins"] for one in problems] == ([", ".join(late)] if late else [])
+            wait_until(lambda: _is_news(session.executor))
+        assert 0 < len(late_in) <= 2
+        assert len({shard_of(coin, 2) for coin in late_in[0]}) == 1
+    wait_until(lambda: not _workers())
