@@ -52,7 +52,7 @@ def parse_holdings(text: str, quotes: Sequence[Quote], language: str) -> Holding
     units: dict[str, float] = {}
     unknown: dict[str, str | None] = {}
     unread: list[str] = []
-    for piece in filter(None, (piece.strip(" ,") for piece in _SEPARATORS.split(text))):
+    for piece in filter(None, (" ".join(piece.split()).strip(" ,") for piece in _SEPARATORS.split(text))):
         found = next(filter(None, (form.fullmatch(piece) for form in _FORMS)), None)
         amount = None if found is None else typed_number(found["amount"], language)
         if found is None or amount is None:

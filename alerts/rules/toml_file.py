@@ -67,7 +67,7 @@ def parse_alerts(text: str, path: Path) -> AlertSettings:
     """
     try:
         table = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, RecursionError) as error:  # wrong syntax, or tables nested a thousand deep
         found = _TOML_LINE.search(str(error))
         line = int(found[1]) if found else text.count("\n") + 1
         raise AlertsFileInvalid(path, [FileProblem(line, message("alert.file.syntax"))]) from error
