@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib import import_module
 from pathlib import Path
+from typing import Final
 
 PROJECT = Path(__file__).resolve().parent.parent
 if str(PROJECT) not in sys.path:
@@ -28,6 +29,7 @@ from core.processes.event_loop_heartbeat import loop_heartbeat  # noqa: E402 - a
 from core.processes.health_schema import DASHBOARD  # noqa: E402 - as above
 from core.settings import load_settings  # noqa: E402 - as above
 from dashboard.i18n.texts import Texts  # noqa: E402 - as above
+from dashboard.shell.admission import Admission  # noqa: E402 - as above
 from dashboard.shell.assets import asset_route  # noqa: E402 - as above
 from dashboard.shell.change_feed import ChangeFeed  # noqa: E402 - as above
 from dashboard.shell.compression import CompressedFiles  # noqa: E402 - as above
@@ -36,6 +38,9 @@ from dashboard.shell.page_frame import PageFrame  # noqa: E402 - as above
 from dashboard.shell.warm_up import warm_up  # noqa: E402 - as above
 
 _log = logging.getLogger("dashboard")
+
+_MOST_SESSIONS: Final = 100
+"""Sessions at once, so that a flood of them is bounded in memory and threads."""
 
 
 def _stamp() -> str:
@@ -82,6 +87,11 @@ app = App(
     Path(__file__).with_name("page_script.py"),
     lifespan=lifespan,
     routes=[asset_route(), changes.route()],
-    middleware=[Middleware(Framing, origins=embed_origins()), Middleware(PageFrame), Middleware(CompressedFiles)],
+    middleware=[
+        Middleware(Framing, origins=embed_origins()),
+        Middleware(Admission, most=_MOST_SESSIONS),
+        Middleware(PageFrame),
+        Middleware(CompressedFiles),
+    ],
     on_script_error=show_unexpected_error,
 )

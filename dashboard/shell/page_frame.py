@@ -11,7 +11,7 @@ from core.wording import LANGUAGES
 from dashboard.shell.assets import asset_url
 from dashboard.shell.frontend_modules import early_modules
 
-__all__ = ["PageFrame", "first_language"]
+__all__ = ["PageFrame", "asked_language", "first_language"]
 
 _LANG: Final = b'<html lang="en">'
 _HEAD: Final = b"<head>"
@@ -39,7 +39,7 @@ class PageFrame:
         if scope["type"] != "http" or "text/html" not in Headers(scope=scope).get("accept", ""):
             await self._app(scope, receive, send)
             return
-        await self._app(scope, receive, _Completion(send, _language(scope)))
+        await self._app(scope, receive, _Completion(send, asked_language(scope)))
 
 
 class _Completion:
@@ -90,7 +90,7 @@ def _later_links() -> str:
     )
 
 
-def _language(scope: Scope) -> str:
+def asked_language(scope: Scope) -> str:
     """The language of the address, or else the one that the browser prefers."""
     chosen = QueryParams(scope["query_string"]).get("idioma", "")
     accepted = Headers(scope=scope).get("accept-language", "")
