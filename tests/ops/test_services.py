@@ -28,7 +28,7 @@ def test_systemd_accepts_the_unit(tmp_path: Path) -> None:
     """With an interpreter that exists here, nothing in the file is unknown or wrong."""
     installed = "/opt/crypto-forecasting/.venv/bin/python"
     unit = tmp_path / UNIT.name
-    unit.write_text(UNIT.read_text(encoding="utf-8").replace(installed, sys.executable), encoding="utf-8")
+    unit.write_text(UNIT.read_text(encoding="utf-8").replace(installed, f'"{sys.executable}"'), encoding="utf-8")
     done = subprocess.run(["systemd-analyze", "verify", unit], capture_output=True, text=True, check=True)
     assert UNIT.name not in done.stderr
 

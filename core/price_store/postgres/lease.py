@@ -12,6 +12,8 @@ from core.wording import message
 __all__ = ["Lease"]
 
 _KEY: Final = "hashtextextended('crypto-collector:' || %s, 0)"
+_END_MS: Final = 5_000
+"""How long the old session of this collector may take to end."""
 
 
 class Lease:
@@ -32,7 +34,7 @@ class Lease:
             StandingBy: another collector holds it.
         """
         connection.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            f"SELECT pg_terminate_backend(pid, {_END_MS}) FROM pg_stat_activity "
             "WHERE application_name = %s AND pid <> pg_backend_pid() AND usename = current_user",
             (self._name,),
         )
