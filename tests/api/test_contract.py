@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+import os
+from typing import Any, Final
 
 import pytest
 import schemathesis
@@ -29,6 +30,9 @@ CHECKS = [
     positive_data_acceptance,
     unsupported_method,
 ]
+EXAMPLES: Final = 2_000 if os.environ.get("CRYPTO_FULL_FAULTS") else 30
+"""Of each operation with parameters, and as many again that it must refuse."""
+
 READY = "/saude/pronto"
 """Answers 503 on purpose as soon as the sample's data are old."""
 
@@ -55,7 +59,9 @@ def test_answers_are_as_described(served: str, path: str, mode: GenerationMode) 
     """Status codes, content types and bodies are the documented ones, and no request is answered with 5xx."""
     operation = schemathesis.openapi.from_url(f"{served}/openapi.json")[path]["GET"]
 
-    @settings(max_examples=30 if path in WITH_PARAMETERS else 3, deadline=None, suppress_health_check=list(HealthCheck))
+    examples = EXAMPLES if path in WITH_PARAMETERS else 3
+
+    @settings(max_examples=examples, deadline=None, suppress_health_check=list(HealthCheck))
     @given(case=operation.as_strategy(generation_mode=mode))
     def ask(case: schemathesis.Case[Any]) -> None:
         case.call_and_validate(checks=[check for check in CHECKS if check is not not_a_server_error or path != READY])

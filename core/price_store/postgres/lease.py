@@ -34,9 +34,9 @@ class Lease:
             StandingBy: another collector holds it.
         """
         connection.execute(
-            f"SELECT pg_terminate_backend(pid, {_END_MS}) FROM pg_stat_activity "
+            "SELECT pg_terminate_backend(pid, %s) FROM pg_stat_activity "
             "WHERE application_name = %s AND pid <> pg_backend_pid() AND usename = current_user",
-            (self._name,),
+            (_END_MS, self._name),
         )
         connection.execute("SELECT set_config('application_name', %s, false)", (self._name,))
         row = connection.execute(f"SELECT pg_try_advisory_lock({_KEY})", (self._schema,)).fetchone()
