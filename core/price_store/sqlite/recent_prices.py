@@ -12,7 +12,6 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from core.price_store.rows import Price
-from core.price_store.sqlite.schema import PRICE_COLUMNS
 from core.times import MINUTE_MS
 
 __all__ = ["add_prices", "settle"]
@@ -20,7 +19,6 @@ __all__ = ["add_prices", "settle"]
 _MOST_MINUTES: Final = 20
 """Minutes that wait: a search for one price looks into each of them (0.7 microseconds)."""
 
-_COLUMNS: Final = ", ".join(PRICE_COLUMNS)
 _SETTLED: Final = (
     "INSERT INTO settled_prices SELECT ?1, ?2, ?3, ?4, ?5, ?6 WHERE NOT EXISTS (SELECT 1 FROM recent_minutes m "
     "CROSS JOIN recent_prices r ON r.minute = m.minute WHERE r.coin_id = ?1 AND r.ts_ms = ?2) ON CONFLICT DO NOTHING"
@@ -54,7 +52,8 @@ def add_prices(connection: sqlite3.Connection, rows: Sequence[Price], newest_ms:
 def settle(connection: sqlite3.Connection) -> None:
     """Move the recent prices to those kept by coin, within a transaction."""
     connection.execute(
-        f"INSERT INTO settled_prices SELECT {_COLUMNS} FROM recent_prices ORDER BY coin_id, ts_ms"  # noqa: S608
+        "INSERT INTO settled_prices SELECT coin_id, ts_ms, price, market_cap, volume, fetched_ms "
+        "FROM recent_prices ORDER BY coin_id, ts_ms"
     )
     connection.execute("DELETE FROM recent_prices")
     connection.execute("DELETE FROM recent_minutes")

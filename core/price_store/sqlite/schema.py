@@ -9,9 +9,7 @@ from typing import Final
 from core.errors import ConfigurationError
 from core.wording import message
 
-__all__ = ["PRICE_COLUMNS", "SCHEMA_VERSION", "check_version", "migrate"]
-
-PRICE_COLUMNS: Final = ("coin_id", "ts_ms", "price", "market_cap", "volume", "fetched_ms")
+__all__ = ["SCHEMA_VERSION", "check_version", "migrate"]
 
 
 def _create(connection: sqlite3.Connection) -> None:
@@ -59,7 +57,6 @@ def _put_recent_prices_apart(connection: sqlite3.Connection) -> None:
 
     `prices` shows both. A price is in one of the two tables.
     """
-    columns = ", ".join(PRICE_COLUMNS)
     connection.execute("ALTER TABLE prices RENAME TO settled_prices")
     connection.execute("CREATE TABLE recent_minutes (minute INTEGER PRIMARY KEY) STRICT")
     connection.execute(
@@ -77,8 +74,13 @@ def _put_recent_prices_apart(connection: sqlite3.Connection) -> None:
         """
     )
     connection.execute(
-        f"CREATE VIEW prices AS SELECT {columns} FROM settled_prices UNION ALL "  # noqa: S608 - names of columns
-        f"SELECT {columns} FROM recent_minutes m CROSS JOIN recent_prices r ON r.minute = m.minute"
+        """
+        CREATE VIEW prices AS
+        SELECT coin_id, ts_ms, price, market_cap, volume, fetched_ms FROM settled_prices
+        UNION ALL
+        SELECT coin_id, ts_ms, price, market_cap, volume, fetched_ms
+        FROM recent_minutes m CROSS JOIN recent_prices r ON r.minute = m.minute
+        """
     )
 
 
