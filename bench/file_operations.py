@@ -25,7 +25,7 @@ __all__ = [
 ]
 
 ACKNOWLEDGED: Final = "acknowledged"
-"""Each number that the command writes to this file of the folder counts as promised to whoever waits for it."""
+"""The command writes numbers to this file of the folder; each one is a promise to the process that waits for it."""
 
 _LONGEST_WRITE: Final = 100_000_000
 _CALLS: Final = (

@@ -107,7 +107,7 @@ def _of_file(
 
 
 def _model_cards(folder: Path, share: float) -> Parser:
-    """Cards of an intact model; whatever is wrong with one is logged, and the pipeline trains anew."""
+    """Cards of an intact model; the registry logs what is wrong with one, and the pipeline trains again."""
     models = folder / "models"
     registry = ModelRegistry(models)
     card = registry.save({"weights": [1.0]}, ("feature",), {"seed": 1}, _NOW_MS)

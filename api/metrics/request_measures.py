@@ -89,7 +89,7 @@ class RequestMeasures:
 def request_families(workers: Mapping[str, ApiProgress]) -> Iterable[Metric]:
     """The metric families of the requests that each process of the API has answered, by the name of the process.
 
-    Sums would fall when one process starts again, and a counter that falls counts as begun anew.
+    Sums would fall when one process starts again, and Prometheus reads a counter that falls as a restart.
     """
     routes = [(worker, name, route) for worker, own in workers.items() for name, route in own.requests.items()]
     answers = {(worker, name, status): n for worker, name, route in routes for status, n in route.answers.items()}

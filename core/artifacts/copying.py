@@ -37,7 +37,7 @@ class Upload:
         self._writer = writer
         self._stored: set[str] | None = None
         self._tag: str | None = None
-        self._retired: dict[str, float] = {}
+        self._unnamed = _Unnamed()
 
     def copy(self) -> int:
         """Copy the newest publication.
@@ -58,7 +58,9 @@ class Upload:
         content = _written(manifest.to_json(), self._writer)
         self._tag = self._bucket.swap(MANIFEST, content, self._tag)
         self._stored = stored | named
-        self._retire(self._stored, named)
+        due = self._unnamed.due(self._stored - named)
+        self._bucket.delete(due)
+        self._stored.difference_update(due)
         return sent + len(content)
 
     def _look(self) -> set[str]:
@@ -87,14 +89,6 @@ class Upload:
         self._bucket.create(file, content)
         return len(content)
 
-    def _retire(self, stored: set[str], named: set[str]) -> None:
-        """Delete what was superseded long ago; readers may still fetch the rest."""
-        now = time.monotonic()
-        self._retired = {file: self._retired.get(file, now) for file in stored - named}
-        due = [file for file, since in self._retired.items() if now - since > KEEP_S]
-        self._bucket.delete(due)
-        stored.difference_update(due)
-
 
 class Download:
     """Copies the newest publication of a bucket into a folder, of which this process is the one writer."""
@@ -103,7 +97,7 @@ class Download:
         self._bucket = bucket
         self._folder = folder
         self._tag: str | None = None
-        self._retired: dict[Path, float] = {}
+        self._unnamed = _Unnamed()
 
     def copy(self) -> Content | None:
         """Fetch what is new; None if nothing is.
@@ -123,7 +117,9 @@ class Download:
             return None
         write_json(self._folder / MANIFEST, manifest.to_json())
         self._tag = found.tag
-        self._sweep(manifest)
+        present = {path.relative_to(self._folder).as_posix() for path in self._folder.rglob("*.parquet")}
+        for file in self._unnamed.due(present - manifest.files()):
+            (self._folder / file).unlink(missing_ok=True)
         return found
 
     def _fetch(self, file: str) -> int:
@@ -132,14 +128,18 @@ class Download:
         write_atomically(self._folder / file, content)
         return len(content)
 
-    def _sweep(self, manifest: Manifest) -> None:
-        """Delete files that no manifest has named for a while."""
-        now, named = time.monotonic(), manifest.files()
-        unnamed = {path for path in self._folder.rglob("*.parquet") if str(_inside(path, self._folder)) not in named}
-        self._retired = {path: self._retired.get(path, now) for path in unnamed}
-        for path, since in self._retired.items():
-            if now - since > KEEP_S:
-                path.unlink(missing_ok=True)
+
+class _Unnamed:
+    """Files that the newest manifest does not name: readers with an older one may still fetch them for `KEEP_S`."""
+
+    def __init__(self) -> None:
+        self._since: dict[str, float] = {}
+
+    def due(self, files: set[str]) -> list[str]:
+        """Those of the files now without a name that have been without one for long enough to delete them."""
+        now = time.monotonic()
+        self._since = {file: self._since.get(file, now) for file in files}
+        return [file for file, since in self._since.items() if now - since > KEEP_S]
 
 
 def newest_manifest(bucket: Bucket) -> Content | None:
@@ -172,10 +172,6 @@ def _object(content: bytes) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise DamagedFile(f"{MANIFEST}: not a JSON object")
     return value
-
-
-def _inside(path: Path, folder: Path) -> str:
-    return path.relative_to(folder).as_posix()
 
 
 def _at_once(action: Callable[[str], int], files: list[str]) -> list[int]:

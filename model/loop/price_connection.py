@@ -1,4 +1,4 @@
-"""The read-only connection to the price store that a process keeps, opened anew when the store is another one."""
+"""The read-only connection to the price store that a process keeps, opened again when another store took its place."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class PriceConnection:
         self._reader: PriceReader | None = None
 
     def renew(self) -> bool:
-        """Make sure that the connection is to the store as it is now; whether it is a new one.
+        """Open the store if it is not open, or another one took its place; whether it was opened.
 
         Raises:
             NotReady: the collector has stored nothing yet.

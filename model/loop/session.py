@@ -228,7 +228,7 @@ def _executor(settings: Settings, workspace: Workspace, state: EngineState) -> E
 
 
 def _resume(registry: ModelRegistry, options: EngineOptions) -> tuple[EngineState, str, int | None]:
-    """The stored state of the engine, or that of a new one if there is none made with these options."""
+    """State of the engine, model version and time of the fit: stored ones made with these options, or first ones."""
     loaded = registry.load(FEATURE_NAMES, made_with(options))
     if loaded is None:
         return first_state(options), _UNTRAINED, None

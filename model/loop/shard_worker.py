@@ -172,9 +172,10 @@ def serve(connection: Connection) -> None:
 
 
 def run_worker(connection: Connection, log_level: str, log_format: LogFormat) -> None:
-    """Be the process of a shard; it ends with the one that started it."""
+    """Be the process of a shard; it ends with the one that started it, whatever signals the group gets before."""
     os.environ[PARENT_VARIABLE] = str(os.getppid())
     end_with_parent()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
     configure_logging(log_level, log_format)
     serve(connection)

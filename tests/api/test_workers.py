@@ -38,7 +38,7 @@ pytestmark = [
 
 
 def ask(port: int, path: str) -> str | None:
-    """The answer over a connection of its own; None if there is none."""
+    """The answer over a new connection, or None without an answer."""
     line = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE_S)
     try:
         line.request("GET", path)
