@@ -82,7 +82,7 @@ def test_a_wrong_setting_is_one_line_that_names_it(options: dict[str, object], e
 
 def test_several_processes_of_the_api_need_linux(monkeypatch: pytest.MonkeyPatch) -> None:
     """Elsewhere the kernel deals no connections out to processes that share a port."""
-    monkeypatch.setattr("core.settings.sys.platform", "darwin")
+    monkeypatch.setattr("core.settings.settings.sys.platform", "darwin")
     with pytest.raises(ConfigurationError) as caught:
         load_settings(api_workers=2)
     assert "Linux" in caught.value.in_words()

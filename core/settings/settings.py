@@ -1,94 +1,44 @@
-"""Settings, built once from the command line, the environment and `.env`, then passed to whatever needs them."""
+"""Everything that can be set: names, defaults, what is accepted, and what follows from it."""
 
 from __future__ import annotations
 
-import os
 import re
 import sys
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
-import platformdirs
-from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
-from pydantic_core import ErrorDetails, PydanticCustomError
-from pydantic_settings import BaseSettings, DotEnvSettingsSource, NoDecode, SettingsConfigDict
+from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic_core import PydanticCustomError
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from core.access_tokens import SECRET, read_secrets
-from core.errors import ConfigurationError
 from core.logs import LogFormat
 from core.price_rules import COIN_ID
+from core.settings.choices import DEFAULT_COINS, Plan, Source
+from core.settings.places import BASE, HOME
 from core.times import parse_iso
-from core.wording import Message, Value, message, sentences
 
-__all__ = [
-    "DEFAULT_COINS",
-    "MAX_SHARDS",
-    "PARENT_VARIABLE",
-    "PROJECT",
-    "Plan",
-    "Settings",
-    "Source",
-    "all_variables",
-    "load_settings",
-]
+__all__ = ["MAX_SHARDS", "SECRETS", "Settings"]
 
-PARENT_VARIABLE: Final = "CRYPTO_PARENT_PID"
-"""Holds the pid of the process that started this one and passed it all settings."""
-
-PROJECT: Final = Path(__file__).resolve().parent.parent
-_IN_CHECKOUT: Final = (PROJECT / "pyproject.toml").is_file()
-_BASE: Final = PROJECT if _IN_CHECKOUT else Path()
-"""Folder of `.env` and base of relative paths: the checkout, or the current folder of an installed package."""
-_HOME: Final = PROJECT if _IN_CHECKOUT else platformdirs.user_data_path("crypto-forecasting", appauthor=False)
-"""Default folder of data and models."""
-DEFAULT_COINS: Final = (
-    "bitcoin",
-    "ethereum",
-    "solana",
-    "ripple",
-    "cardano",
-    "dogecoin",
-    "litecoin",
-    "binancecoin",
-    "chainlink",
-    "polkadot",
-)
 MAX_SHARDS: Final = 64
 _MIN_NETWORK_TOKEN: Final = 16
 """Characters of a token that machines elsewhere may guess."""
 
+SECRETS: Final = ("coingecko_key", "api_token", "metrics_token", "database_url", "database_read_url")
+"""Settings that are never shown; each can also be given as a file, `…_file`."""
+
 _LOOPBACK: Final = {"127.0.0.1", "localhost", "::1"}
 _ORIGIN = re.compile(r"https?://(?:\*\.)?[A-Za-z0-9.-]+(?::\d{1,5})?")
-_SECRETS: Final = ("coingecko_key", "api_token", "metrics_token", "database_url", "database_read_url")
 _BUCKET = re.compile(r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:/([A-Za-z0-9._-]+(?:/[A-Za-z0-9._-]+)*))?/?")
 _DATABASE = re.compile(r"postgres(?:ql)?://[!-~]{1,2000}")
 _TOP = re.compile(r"top:([1-9]\d{0,3})")
-
-
-class Source(StrEnum):
-    """Where prices come from; the suite decides what `AUTO` means when it starts."""
-
-    AUTO = "auto"
-    COINGECKO = "coingecko"
-    DEMO = "demo"
-    REPLAY = "replay"
-
-
-class Plan(StrEnum):
-    """CoinGecko plans; the free "Demo" plan is `DEMO_KEY`, to keep it apart from the simulated market."""
-
-    KEYLESS = "keyless"
-    DEMO_KEY = "demo-key"
-    PRO_KEY = "pro-key"
-    LOCAL = "local"
 
 
 class Settings(BaseSettings):
     """Everything that can be set, read from `CRYPTO_…` variables; frozen."""
 
     model_config = SettingsConfigDict(
-        env_prefix="CRYPTO_", env_file=_BASE / ".env", env_ignore_empty=True, extra="ignore", frozen=True
+        env_prefix="CRYPTO_", env_file=BASE / ".env", env_ignore_empty=True, extra="ignore", frozen=True
     )
 
     source: Source = Source.AUTO
@@ -108,9 +58,9 @@ class Settings(BaseSettings):
     database_read_url: SecretStr | None = None
     database_read_url_file: Path | None = None
     artifacts_url: str | None = None
-    data_dir: Path = _HOME / "data"
-    models_dir: Path = _HOME / "models"
-    alerts_file: Path = _BASE / "alerts.toml"
+    data_dir: Path = HOME / "data"
+    models_dir: Path = HOME / "models"
+    alerts_file: Path = BASE / "alerts.toml"
     browser: bool = True
     coingecko_url: str | None = None
     coingecko_plan: Plan = Plan.KEYLESS
@@ -195,13 +145,13 @@ class Settings(BaseSettings):
         if value is None:
             return None
         value = value.expanduser()
-        return value.resolve() if info.field_name == "replay" else (_BASE / value).resolve()
+        return value.resolve() if info.field_name == "replay" else (BASE / value).resolve()
 
-    @field_validator(*(f"{name}_file" for name in _SECRETS))
+    @field_validator(*(f"{name}_file" for name in SECRETS))
     @classmethod
     def _keep_links(cls, value: Path | None) -> Path | None:
         """Take paths from the checkout, if this is one; a link stays one, because it may be changed to another file."""
-        return None if value is None else (_BASE / value.expanduser()).absolute()
+        return None if value is None else (BASE / value.expanduser()).absolute()
 
     @model_validator(mode="after")
     def _check_together(self) -> Settings:
@@ -211,7 +161,7 @@ class Settings(BaseSettings):
             raise PydanticCustomError("settings.same_port", "one port for two servers", {"port": self.api_port})
         if self.api_workers > 1 and sys.platform != "linux":
             raise PydanticCustomError("settings.workers", "several processes share a port on Linux alone")
-        for name in _SECRETS:
+        for name in SECRETS:
             self._secrets(name)
         for name in ("database_url", "database_read_url"):
             if not all(map(_DATABASE.fullmatch, self._secrets(name))):
@@ -313,64 +263,3 @@ class Settings(BaseSettings):
                 case _:
                     variables[key] = str(value)
         return variables
-
-
-def load_settings(**overrides: object) -> Settings:
-    """Build settings from `overrides` (None means not given), the environment and `.env`, in this precedence.
-
-    A child of the suite gets all settings from its parent and does not read `.env`.
-
-    Raises:
-        ConfigurationError: a setting is wrong; the message has one line per problem and names the variable.
-    """
-    given = {name: value for name, value in overrides.items() if value is not None}
-    if os.environ.get(PARENT_VARIABLE):
-        given["_env_file"] = None
-    try:
-        return Settings(**given)  # type: ignore[arg-type]  # pydantic checks the values
-    except ValidationError as error:
-        raise ConfigurationError(_lines([_explain(detail) for detail in error.errors()])) from None
-    except UnicodeDecodeError as error:
-        raise ConfigurationError(message("settings.env_encoding", reason=error.reason)) from error
-
-
-def all_variables() -> dict[str, str]:
-    """The variables of the environment, and the lines of `.env` that it does not override; they hold secrets.
-
-    Raises:
-        ConfigurationError: the file is not in UTF-8.
-    """
-    try:
-        lines = DotEnvSettingsSource(Settings, case_sensitive=True).env_vars
-    except UnicodeDecodeError as error:
-        raise ConfigurationError(message("settings.env_encoding", reason=error.reason)) from error
-    return {name: value for name, value in lines.items() if value is not None} | dict(os.environ)
-
-
-def _lines(problems: list[Message]) -> Message:
-    """Join messages into one, a line each."""
-    first, *rest = problems
-    return message("settings.lines", first=first, rest=_lines(rest)) if rest else first
-
-
-def _explain(detail: ErrorDetails) -> Message:
-    """Say what is wrong with one setting, without showing a secret."""
-    reason = _reason(detail)
-    if not detail["loc"]:
-        return message("settings.invalid", reason=reason)
-    name = str(detail["loc"][0])
-    shown = "" if name in _SECRETS else f"={str(detail['input'])[:80]}"
-    return message("settings.invalid_variable", variable=f"CRYPTO_{name.upper()}", shown=shown, reason=reason)
-
-
-def _shown(value: object) -> Value:
-    """A limit without decimal zeros, alternatives in a row: pydantic's " or " suits no other language."""
-    return f"{value:g}" if isinstance(value, float) else str(value).replace(" or ", ", ")
-
-
-def _reason(detail: ErrorDetails) -> Message:
-    code = detail["type"] if detail["type"].startswith("settings.") else f"settings.reason.{detail['type']}"
-    if code not in sentences("en"):
-        return message("settings.reason.other")
-    values = {name: _shown(value) for name, value in detail.get("ctx", {}).items()}
-    return Message(code, values)

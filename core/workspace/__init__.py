@@ -1,0 +1,25 @@
+"""Workspaces: the folders of one source. Live, simulated and replayed prices never share one."""
+
+from __future__ import annotations
+
+from core.workspace.addresses import schema_name
+from core.workspace.folders import PIPELINE_LOCK, Workspace
+from core.workspace.meta import META_FILE, read_meta
+from core.workspace.opening import current_workspace, live_store, open_workspace, recording_hash, workspace_for_step
+from core.workspace.source_choice import SourceChoice, publish_source, source_choice
+
+__all__ = [
+    "META_FILE",
+    "PIPELINE_LOCK",
+    "SourceChoice",
+    "Workspace",
+    "current_workspace",
+    "live_store",
+    "open_workspace",
+    "publish_source",
+    "read_meta",
+    "recording_hash",
+    "schema_name",
+    "source_choice",
+    "workspace_for_step",
+]
