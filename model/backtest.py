@@ -1,10 +1,15 @@
-"""Backtest: the live engine walked forward over recorded prices, scored and reported. `python -m model.backtest`."""
+"""Backtest: the live engine walked forward over recorded prices, scored and reported. `python -m model.backtest`.
+
+A walk goes on from what it has learned, so it is one process's work; several recordings are walked side by side.
+"""
 
 from __future__ import annotations
 
+import multiprocessing
 import sys
 from argparse import ArgumentTypeError, Namespace
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -84,20 +89,48 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _backtest(given: Namespace) -> int:
+    walks = _walks(given)
+    if len(walks) == 1:
+        print(_walk(walks[0], show_progress=True))  # noqa: T201 - the answer to the person who asked
+        return 0
+    processes = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(min(given.jobs, len(walks)), processes, max_tasks_per_child=1) as pool:
+        for walk, summary in zip(walks, pool.map(_walk, walks), strict=True):
+            print(f"{walk.data.name}\n{summary}\n", flush=True)  # noqa: T201 - the answer to the person who asked
+    return 0
+
+
+def _walks(given: Namespace) -> list[Namespace]:
+    """The options of each recording: one writes into the folder itself, several each into one of their own there."""
+    if len(given.data) == 1:
+        return [Namespace(**{**vars(given), "data": given.data[0]})]
+    names = [path.stem for path in given.data]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise BadInput(message("backtest.recording_twice", names=", ".join(twice)))
+    if given.rival:
+        raise BadInput(message("backtest.rival_of_one"))
+    threads = max(1, given.jobs // len(names))
+    return [
+        Namespace(**{**vars(given), "data": path, "out": given.out / path.stem, "jobs": threads}) for path in given.data
+    ]
+
+
+def _walk(given: Namespace, *, show_progress: bool = False) -> str:
+    """Walk through one recording and write its results; what they say in a few lines."""
     brought = _rivals(given.rival)
     recording = read_recording(given.data, _coins(given.coins)).prices
     options = _walk_options(given)
     engine_options = EngineOptions(train_days=given.train_days, seed=given.seed, n_jobs=given.jobs)
-    result = run(recording, options, engine_options, None if given.no_prior else Prior.load(), show_progress=True)
+    prior = None if given.no_prior else Prior.load()
+    result = run(recording, options, engine_options, prior, show_progress=show_progress)
     rivals = {_EWMA: result.ewma, **{name: beside(result.forecasts, one, name) for name, one in brought.items()}}
     try:
         given.out.mkdir(parents=True, exist_ok=True)
     except FileExistsError as error:
         raise BadInput(message("backtest.out_is_a_file", path=str(given.out))) from error
     write_atomically(given.out / "forecasts.parquet", _plain(result.forecasts).to_parquet(index=False))
-    report = write_report(given.out, result.scored, _context(given, result), rivals)
-    print(_summary(report, given.out))  # noqa: T201 - the answer to the person who asked
-    return 0
+    return _summary(write_report(given.out, result.scored, _context(given, result), rivals), given.out)
 
 
 def _coins(text: str | None) -> list[str] | None:
@@ -170,7 +203,7 @@ def _summary(report: Mapping[str, Any], folder: Path) -> str:
 def _command_line() -> CommandLine:
     line = CommandLine("model.backtest")
     add = line.options()
-    add("--data", type=Path, required=True, value="file")
+    add("--data", type=Path, required=True, nargs="+", value="file")
     add("--out", type=Path, required=True, value="folder")
     add("--coins", value="list")
     add("--start", value="moment")

@@ -18,7 +18,7 @@ __all__ = ["CommandLine", "bounded_integer", "run_command"]
 
 _ENGLISH: Final = {
     "unknown_option": r"unrecognized arguments: (.*)",
-    "value_missing": r"argument (\S+): expected one argument",
+    "value_missing": r"argument (\S+): expected (?:one|at least one) argument",
     "value_unwanted": r"argument (\S+): ignored explicit argument .*",
     "required": r"the following arguments are required: (.*)",
     "one_required": r"one of the arguments (.*) is required",

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bench.forecast_hash import forecast_digest
 from core.forecast_schema import ACTIVITY_PERCENTILE, HORIZONS_MIN, QUANTILE_COLUMNS, REACH_COLUMNS
 from core.price_store import Coin, Price, open_writer
 from etl.recordings.recording import read_recording
@@ -97,6 +100,42 @@ def test_the_number_of_threads_changes_nothing(tmp_path: Path) -> None:
     frame = _frame(days=2.5)
     one, two = _run(frame, tmp_path / "one"), _run(frame, tmp_path / "two", "--jobs", "2")
     pd.testing.assert_frame_equal(one, two)
+
+
+@pytest.mark.slow
+def test_recordings_side_by_side_forecast_as_one_after_the_other(tmp_path: Path) -> None:
+    """Two recordings in two processes write, each in a folder of its own, the very bytes that each writes alone."""
+    files = [tmp_path / "calm.parquet", tmp_path / "wild.parquet"]
+    for seed, file in enumerate(files):
+        _frame(days=1.5, seed=seed).to_parquet(file)
+    options = ["--step-min", "60", "--jobs", "2"]
+    assert backtest.main(["--data", *map(str, files), "--out", str(tmp_path / "both"), *options]) == 0
+    for file in files:
+        assert backtest.main(["--data", str(file), "--out", str(tmp_path / file.stem), *options]) == 0
+        both = [folder / "forecasts.parquet" for folder in (tmp_path / "both" / file.stem, tmp_path / file.stem)]
+        assert len({path.read_bytes() for path in both}) == 1
+        assert len({forecast_digest(pq.read_table(path)) for path in both}) == 1
+        assert (tmp_path / "both" / file.stem / "report.html").exists()
+
+
+@pytest.mark.parametrize(
+    ("names", "more", "words"),
+    [
+        (("a/spot.parquet", "b/spot.parquet"), [], "spot"),
+        (("a.parquet", "b.parquet"), ["--rival", "A=a.parquet"], "--rival"),
+        ((), [], "--data"),
+    ],
+)
+def test_recordings_that_cannot_go_side_by_side_are_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], names: Sequence[str], more: list[str], words: str
+) -> None:
+    """Two of one name, a rival for several, none at all: exit 2 and a sentence in the language of the person."""
+    with suppress(SystemExit):
+        assert backtest.main(["--data", *names, "--out", str(tmp_path / "out"), *more]) == 2
+    said = capsys.readouterr().err
+    assert words in said
+    assert "expected" not in said
+    assert not (tmp_path / "out").exists()
 
 
 def test_prices_after_an_origin_change_no_forecast_up_to_it(tmp_path: Path) -> None:
