@@ -1,105 +1,40 @@
 """`python -m bench attacks`: what hostile clients of API and dashboard cost the others.
 
-A whole suite runs with a simulated market. While each attack goes on, /prever/bitcoin is asked again and again; the
-yardstick of its 99th percentile is that of the same suite left alone. Takes about two minutes.
+A whole suite runs with a simulated market. While each attack goes on, /prever/bitcoin is asked again and again, and the
+pipeline makes its cycles; the yardsticks are those of the same suite left alone. Takes about four minutes.
 """
 
 from __future__ import annotations
 
 import argparse
-import os
-import socket
-import sys
+import statistics
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
 import psutil
-from streamlit.proto.BackMsg_pb2 import BackMsg
 
 from bench.figures import Figure, table
+from bench.hostile_clients import ATTACKS, Attack, page_is_served
 from bench.suite import percentile_99, watched_suite
+from core.processes.health_schema import PIPELINE, PipelineProgress
+from core.processes.heartbeat import read_health
 from tests.support.running_suite import RunningSuite
 
 __all__ = ["main"]
 
 _PATH: Final = "/prever/bitcoin"
+_ALONE: Final = "left alone"
 _MOST_TIMES_IDLE: Final = 10.0
 _PAUSE_S: Final = 0.01
 _PATIENCE_S: Final = 30.0
-_SLOW_REQUEST: Final = b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Slow: "
-_SLOW_BODY: Final = b"POST /moedas HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 100000\r\n\r\nx"
-_UPGRADE: Final = (
-    b"GET /_stcore/stream HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
-    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
-)
-_BINARY_MASKED: Final = (0x82, 0x80)
-_LARGEST_FRAME: Final = 125
-_GARBAGE_BYTES: Final = 100
-
-Attack = Callable[[int, ExitStack], None]
-
-
-def _connect(port: int, stack: ExitStack, sent: bytes) -> socket.socket:
-    connection = stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=_PATIENCE_S))
-    connection.sendall(sent)
-    return connection
-
-
-def _held(count: int, sent: bytes) -> Attack:
-    """`count` connections that send the start of something and then wait."""
-
-    def attack(port: int, stack: ExitStack) -> None:
-        for _ in range(count):
-            _connect(port, stack, sent)
-
-    return attack
-
-
-def _tabs(count: int, messages: Callable[[], bytes]) -> Attack:
-    """`count` sockets of the dashboard that each send one message; none reads more than the first line."""
-
-    def attack(port: int, stack: ExitStack) -> None:
-        admitted = 0
-        for _ in range(count):
-            connection = _connect(port, stack, _UPGRADE)
-            if b" 101 " in connection.recv(32):
-                admitted += 1
-                connection.sendall(_frame(messages()))
-        print(f"  {admitted} of {count} sockets admitted", file=sys.stderr)
-
-    return attack
-
-
-def _frame(payload: bytes) -> bytes:
-    """A masked binary frame of WebSocket; the mask is zero, which leaves the payload as it is."""
-    assert len(payload) <= _LARGEST_FRAME
-    first, masked = _BINARY_MASKED
-    return bytes([first, masked | len(payload)]) + bytes(4) + payload
-
-
-def _opened_page() -> bytes:
-    message = BackMsg()
-    message.rerun_script.query_string = "pagina=moeda&moeda=bitcoin"
-    return bytes(message.SerializeToString())
-
-
-def _garbage() -> bytes:
-    return os.urandom(_GARBAGE_BYTES)
-
-
-_ATTACKS: Final[tuple[tuple[str, str, Attack], ...]] = (
-    ("API: 200 slow requests", "api", _held(200, _SLOW_REQUEST)),
-    ("API: 200 slow bodies", "api", _held(200, _SLOW_BODY)),
-    ("API: 200 times garbage", "api", _held(200, b"\x16\x03\x01" + bytes(range(256)) + b"\r\n\r\n")),
-    ("dashboard: 200 slow requests", "dashboard", _held(200, _SLOW_REQUEST)),
-    ("dashboard: 300 sockets that say nothing", "dashboard", _tabs(300, bytes)),
-    ("dashboard: 300 sockets of garbage", "dashboard", _tabs(300, _garbage)),
-    ("dashboard: 50 tabs at once", "dashboard", _tabs(50, _opened_page)),
-)
+_COINS: Final = 3
+_INTERVAL_S: Final = 5.0
+_HISTORY_DAYS: Final = 1
+_CYCLES: Final = 3
+"""Cycles of the pipeline whose median counts."""
 
 
 def _p99_ms(suite: RunningSuite, requests: int) -> float:
@@ -112,6 +47,17 @@ def _p99_ms(suite: RunningSuite, requests: int) -> float:
     return percentile_99(times)
 
 
+def _pipeline(suite: RunningSuite) -> PipelineProgress:
+    return read_health(suite.run_dir, PIPELINE).progress
+
+
+def _cycle_s(suite: RunningSuite) -> float:
+    """Median seconds of the next cycles that begin now or later."""
+    first = (_pipeline(suite).cycle or 0) + 1
+    suite.wait(lambda: (_pipeline(suite).cycle or 0) >= first + _CYCLES)
+    return statistics.median(_pipeline(suite).recent_cycle_seconds[-_CYCLES:])
+
+
 def _processor_s(suite: RunningSuite, victim: str) -> float:
     pid = suite.children()[victim].pid
     assert pid is not None
@@ -119,42 +65,35 @@ def _processor_s(suite: RunningSuite, victim: str) -> float:
     return float(times.user + times.system)
 
 
-@contextmanager
-def _under(attack: Attack, port: int) -> Iterator[None]:
-    with ExitStack() as stack:
-        attack(port, stack)
-        yield
-
-
 def _recovery_s(suite: RunningSuite) -> float:
     """Seconds until the dashboard answers a new visitor with its page."""
     began = time.monotonic()
-    while not _page_is_served(suite.dashboard_port):
-        assert time.monotonic() - began < _PATIENCE_S, "the dashboard does not recover"
-        time.sleep(_PAUSE_S)
+    suite.wait(lambda: page_is_served(suite.dashboard_port), _PATIENCE_S)
     return time.monotonic() - began
 
 
-def _page_is_served(port: int) -> bool:
-    request = b"GET / HTTP/1.0\r\nHost: 127.0.0.1\r\nAccept: text/html\r\n\r\n"
-    with ExitStack() as stack:
-        return b" 200 " in _connect(port, stack, request).recv(32)
+def _attacked(suite: RunningSuite, attack: Attack, requests: int, idle_ms: float, idle_cycle_s: float) -> list[Figure]:
+    used_s = _processor_s(suite, attack.victim)
+    with attack.on(suite):
+        p99 = _p99_ms(suite, requests)
+        used_s = _processor_s(suite, attack.victim) - used_s
+        cycle_s = _cycle_s(suite)
+    return [
+        Figure(f"processor time, {attack.name}", used_s, "CPU-s"),
+        Figure(f"/prever p99, {attack.name}", p99, "ms", _MOST_TIMES_IDLE, _ALONE, idle_ms),
+        Figure(f"cycle, {attack.name}", cycle_s, "s", _MOST_TIMES_IDLE, _ALONE, idle_cycle_s),
+        Figure(f"page again after {attack.name}", _recovery_s(suite), "s", _PATIENCE_S),
+    ]
 
 
 def _figures(suite: RunningSuite, requests: int) -> Iterator[Figure]:
     before = {name: child.pid for name, child in suite.children().items()}
     _p99_ms(suite, requests)
-    idle = _p99_ms(suite, requests)
-    yield Figure("/prever p99, left alone", idle, "ms")
-    for name, victim, attack in _ATTACKS:
-        used_s = _processor_s(suite, victim)
-        with _under(attack, suite.api_port if victim == "api" else suite.dashboard_port):
-            p99 = _p99_ms(suite, requests)
-        used_s = _processor_s(suite, victim) - used_s
-        yield Figure(f"processor time, {name}", used_s, "CPU-s")
-        yield Figure(f"/prever p99, {name}", p99, "ms", _MOST_TIMES_IDLE, "left alone", idle)
-        if victim == "dashboard":
-            yield Figure(f"page again after {name}", _recovery_s(suite), "s", _PATIENCE_S)
+    idle_ms, idle_cycle_s = _p99_ms(suite, requests), _cycle_s(suite)
+    yield Figure("/prever p99, left alone", idle_ms, "ms")
+    yield Figure("cycle, left alone", idle_cycle_s, "s")
+    for attack in ATTACKS:
+        yield from _attacked(suite, attack, requests, idle_ms, idle_cycle_s)
     after = {name: child.pid for name, child in suite.children().items()}
     yield Figure("processes restarted", float(sum(after[name] != pid for name, pid in before.items())), "", 0.0)
 
@@ -164,7 +103,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m bench attacks", description=__doc__)
     parser.add_argument("--requests", type=int, default=300, help="requests of /prever per attack (default: 300)")
     given = parser.parse_args(arguments)
-    with tempfile.TemporaryDirectory() as folder, watched_suite(Path(folder), 3, 30.0, 1, tabs=0) as watch:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        watched_suite(Path(folder), _COINS, _INTERVAL_S, _HISTORY_DAYS, tabs=0) as watch,
+    ):
         figures = list(_figures(watch.suite, given.requests))
     print(table(figures))
     return 1 if any(figure.met is False for figure in figures) else 0

@@ -9,25 +9,21 @@ import argparse
 import json
 import os
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import psutil
-import requests
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from bench.figures import Figure, table
 from bench.process_cost import memory_mb
-from bench.serving import serve_api
+from bench.serving import Served, serve_api, serve_page
 from core.settings import PROJECT, load_settings
-from suite.ports import free_port
 from tests.support.workspace import MORE_COINS, SampleWorkspace
 
 __all__ = ["main"]
@@ -55,33 +51,6 @@ _SETTLED_MS: Final = 3_000
 _PUBLISH_EVERY_S: Final = 10.0
 _SESSIONS_END_S: Final = 130.0
 """Streamlit keeps a session for two minutes after its page has closed."""
-
-
-@contextmanager
-def _server(script: Path, environment: dict[str, str]) -> Iterator[tuple[str, psutil.Process]]:
-    """A Streamlit server that has answered once: its address and its process."""
-    port = free_port(set())
-    address = f"http://127.0.0.1:{port}"
-    words = [sys.executable, "-m", "streamlit", "run", str(script), "--server.port", str(port)]
-    words += ["--server.address", "127.0.0.1", "--server.headless", "true"]
-    process = subprocess.Popen(words, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        _wait_for(address)
-        yield address, psutil.Process(process.pid)
-    finally:
-        process.terminate()
-        process.wait()
-
-
-def _wait_for(address: str) -> None:
-    deadline = time.monotonic() + _PATIENCE_MS / 1000
-    while time.monotonic() < deadline:
-        try:
-            if requests.get(f"{address}/_stcore/health", timeout=1).ok:
-                return
-        except requests.RequestException:
-            time.sleep(0.2)
-    raise TimeoutError(f"{address} does not answer")
 
 
 class _Visit:
@@ -170,6 +139,10 @@ class _Server:
     drawn: str
 
 
+def _running(served: Served, page: str, drawn: str) -> _Server:
+    return _Server(f"http://127.0.0.1:{served.port}", psutil.Process(served.pid), page, drawn)
+
+
 def _house(
     browser: Browser, server: _Server, publish: Callable[[], None] | None, *, tabs: int, seconds: float
 ) -> tuple[float, float]:
@@ -222,16 +195,14 @@ def _figures(browser: Browser, folder: Path, tabs: Sequence[int], seconds: float
     bare_script.write_text(_BARE, encoding="utf-8")
     with ExitStack() as stack:
         stack.callback(workspace.close)
-        bare_address, bare_process = stack.enter_context(_server(bare_script, environment))
-        bare = _Server(bare_address, bare_process, "", _BARE_CHART)
+        bare = _running(stack.enter_context(serve_page(bare_script, environment)), "", _BARE_CHART)
         bare_paint = _paint(browser, bare.address, bare.drawn, runs)
         bare_card_s, _ = _paint(browser, f"{bare.address}/{_BARE_CARD}", _CARD, runs)
-        address, process = stack.enter_context(_server(PROJECT / "dashboard" / "app.py", environment))
-        yield from _visits(browser, address, workspace, runs, bare=bare_paint, bare_card_s=bare_card_s)
+        script = PROJECT / "dashboard" / "app.py"
+        ours = _running(stack.enter_context(serve_page(script, environment)), _COIN, _CHART)
+        yield from _visits(browser, ours.address, workspace, runs, bare=bare_paint, bare_card_s=bare_card_s)
         yield from _light_page(browser, environment, workspace, runs, bare_paint[0])
-        yield from _houses(
-            browser, _Server(address, process, _COIN, _CHART), bare, workspace, tabs=tabs, seconds=seconds
-        )
+        yield from _houses(browser, ours, bare, workspace, tabs=tabs, seconds=seconds)
 
 
 def _visits(

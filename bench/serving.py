@@ -9,13 +9,14 @@ import time
 import urllib.error
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import Final, NamedTuple
 
 from core.settings import PROJECT
 from suite.ports import free_port
 from tests.support.running_suite import DIRECT
 
-__all__ = ["EMPTY_APP", "FLOOR_APP", "Served", "serve", "serve_api"]
+__all__ = ["EMPTY_APP", "FLOOR_APP", "Served", "serve", "serve_api", "serve_page"]
 
 EMPTY_APP: Final = "bench.floor_app:empty"
 FLOOR_APP: Final = "bench.floor_app:floor"
@@ -50,6 +51,17 @@ def serve_api(variables: Mapping[str, str], workers: Sequence[int] = (1,)) -> It
             stack.enter_context(_running(["api.server", "--worker", str(worker)], given, port)) for worker in workers
         ]
         yield started[0]._replace(others=tuple(served.pid for served in started[1:]))
+
+
+@contextmanager
+def serve_page(script: Path, variables: Mapping[str, str]) -> Iterator[Served]:
+    """Run a script with Streamlit."""
+    port = free_port(set())
+    options = {"server.port": port, "server.address": "127.0.0.1", "server.headless": "true"}
+    options["logger.hideWelcomeMessage"] = "true"
+    words = [word for name, value in options.items() for word in (f"--{name}", str(value))]
+    with _running(["streamlit", "run", str(script), *words], variables, port) as served:
+        yield served
 
 
 @contextmanager

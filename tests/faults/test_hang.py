@@ -1,4 +1,4 @@
-"""A process whose main loop hangs stops its heartbeat and is restarted."""
+"""A process whose main loop hangs stops its heartbeat and is restarted; a supervisor that hangs is told."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from core.processes.health_schema import PROCESSES, ProcessState
+from core.processes.health_schema import PIPELINE, PROCESSES, ProcessState
 from core.processes.heartbeat import BEAT_S, read_health
 from core.settings import PROJECT, Settings, Source
 from core.workspace import open_workspace, publish_source
@@ -21,6 +21,7 @@ from suite import children
 from suite.console import Console
 from suite.supervisor import ChildSpec, Supervisor, Timings
 from tests.support.ports import reserve_port
+from tests.support.running_suite import RunningSuite
 
 pytestmark = [
     pytest.mark.faults,
@@ -91,6 +92,34 @@ def test_processes_that_hang_are_restarted(tmp_path: Path, tell: Callable[..., N
         assert "the heartbeat pauses" in trace
         assert "most recent call first" in trace
     tell("main loops that hang", len(NAMES), len(NAMES))
+
+
+def test_a_suspended_supervisor_is_told_by_its_children(
+    runs: Callable[..., RunningSuite], tell: Callable[..., None]
+) -> None:
+    """While run_all.py is suspended /status says so and cycles go on; once it runs again nothing is left of it."""
+    run = runs("--demo", "--coins", "bitcoin")
+    run.wait(lambda: run.forecasts(("bitcoin",)), PATIENCE_S)
+
+    def problems() -> list[str] | None:
+        status = run.get("/status")
+        return None if status is None else status["codigos_dos_problemas"]
+
+    def cycles() -> int:
+        return read_health(run.run_dir, PIPELINE).progress.cycle or 0
+
+    run.wait(lambda: problems() == [])
+    run.process.send_signal(signal.SIGSTOP)
+    try:
+        run.wait(lambda: problems() == ["suite_silent"])
+        seen = cycles()
+        run.wait(lambda: cycles() > seen)
+    finally:
+        run.process.send_signal(signal.SIGCONT)
+    run.wait(lambda: problems() == [])
+    assert {child.restarts for child in run.children().values()} == {0}
+    tell("a suspended supervisor", 1, 1)
+    assert run.end(signal.SIGTERM) == 0
 
 
 def _impatient(spec: ChildSpec) -> ChildSpec:
