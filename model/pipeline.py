@@ -95,7 +95,7 @@ class Pipeline:
             self._attempt(Step.TRAINING, lambda: train(self.session, now))
         forecasts = self._attempt(Step.FORECASTS, lambda: predict(self.session, now))
         if self.budget.has_time_for(Step.SCORES):
-            self._attempt(Step.SCORES, lambda: self._scorer.step(self.session.prices()))
+            self._attempt(Step.SCORES, lambda: self._scorer.step(self.session.prices(), self.session.judge))
         if self.session.copy is not None and (problem := self.session.copy.problem) is not None:
             self._failed[Step.COPYING] = problem
         if self._backtest is not None:

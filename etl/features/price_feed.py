@@ -28,13 +28,19 @@ class PriceFeed:
         grid: takes the prices.
         keep_days: days of prices that are passed on.
         is_own: which of the collected coins are the grid's.
+        busy: called before each coin is read.
     """
 
     def __init__(
-        self, grid: FeatureGrid, keep_days: int, is_own: Callable[[str], bool] = lambda _coin_id: True
+        self,
+        grid: FeatureGrid,
+        keep_days: int,
+        is_own: Callable[[str], bool] = lambda _coin_id: True,
+        busy: Callable[[], None] = lambda: None,
     ) -> None:
         self._grid = grid
         self._is_own = is_own
+        self._busy = busy
         self._keep_ms = keep_days * DAY_MS
         self._seen: dict[str, int] = {}
         self._revision: dict[str, int] = {}
@@ -61,6 +67,7 @@ class PriceFeed:
     def _pull_coin(
         self, prices: PriceReader, coin: Coin, added: Mapping[str, list[tuple[int, float]]], now_ms: int
     ) -> int:
+        self._busy()
         if self._revision.get(coin.id) == coin.revision:
             rows = added.get(coin.id, [])
             if rows:

@@ -13,6 +13,7 @@ from model.forecaster.engine import EngineOptions, EngineState, ForecastEngine
 from model.forecaster.online_model import FitReport
 from model.forecaster.peers import Peers
 from model.forecaster.prior import Prior
+from model.scoring.judge import Judged, PriceJudge
 
 __all__ = ["Executor", "OneProcess", "first_state"]
 
@@ -48,6 +49,9 @@ class Executor(Protocol):
     def take_rows(self) -> Mapping[str, pa.Table]:
         """New rows of the published tables since the last call: name → rows."""
 
+    def judge(self, due: pa.Table, prices: PriceReader) -> Judged:
+        """Outcomes and scores of forecasts (FORECAST_SCHEMA) whose targets their coins' newest prices have reached."""
+
     def state(self) -> EngineState:
         """What has been learned, without the prices."""
 
@@ -67,15 +71,23 @@ class OneProcess:
         state: what to go on from.
         peers: how the engine learns with those of other shards.
         is_own: which of the collected coins are this shard's.
+        keep_days: days of prices that it reads; by default all that the model is trained on.
+        busy: called between the parts of what may take long.
     """
 
     late: tuple[str, ...] = ()
 
     def __init__(
-        self, state: EngineState, peers: Peers | None = None, is_own: Callable[[str], bool] = lambda _coin: True
+        self,
+        state: EngineState,
+        peers: Peers | None = None,
+        is_own: Callable[[str], bool] = lambda _coin: True,
+        keep_days: int | None = None,
+        busy: Callable[[], None] = lambda: None,
     ) -> None:
+        self._judge = PriceJudge(busy)
         self.engine = ForecastEngine.from_state(state, peers)
-        self.feed = PriceFeed(self.engine.grid, self.engine.options.train_days, is_own)
+        self.feed = PriceFeed(self.engine.grid, keep_days or self.engine.options.train_days, is_own, busy)
 
     @property
     def origins(self) -> Mapping[str, int]:
@@ -110,6 +122,10 @@ class OneProcess:
     def take_rows(self) -> Mapping[str, pa.Table]:
         """New rows of the published tables since the last call."""
         return self.engine.take_rows()
+
+    def judge(self, due: pa.Table, prices: PriceReader) -> Judged:
+        """Outcomes and scores of forecasts that are due."""
+        return self._judge.judge(due, prices)
 
     def state(self) -> EngineState:
         """What has been learned, without the prices."""

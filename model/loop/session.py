@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
@@ -19,16 +19,16 @@ from core.times import now_ms
 from core.wording import message
 from core.workspace import Workspace, workspace_for_step
 from etl.features.columns import FEATURE_NAMES
-from etl.features.price_feed import PriceFeed
-from model.forecaster.engine import EngineOptions, EngineState, ForecastEngine
+from model.forecaster.engine import EngineOptions, EngineState
 from model.forecaster.prior import Prior
 from model.loop.artifact_copy import ArtifactCopy, continue_publication
 from model.loop.executor import Executor, OneProcess, first_state
 from model.loop.forecast_log import ForecastLog
 from model.loop.price_connection import PriceConnection
 from model.loop.registry import ModelRegistry
-from model.loop.shard_link import process_starter
+from model.loop.shard_local import process_starter
 from model.loop.shard_processes import ShardProcesses
+from model.scoring.judge import Judged
 
 __all__ = ["Session", "engine_options", "made_with", "open_session"]
 
@@ -108,14 +108,11 @@ class Session:
         prices = self.connection.reader
         if len(prices.coins()) < _MANY_COINS:
             return
-        engine = ForecastEngine(self.options, Prior.load())
-        feed = PriceFeed(engine.grid, keep_days=1)
-        feed.pull(prices, now)
-        engine.advance(now)
-        forecasts = engine.forecast(feed.origins)
+        with closing(_executor(self.settings, self.workspace, first_state(self.options), keep_days=1)) as executor:
+            executor.pull(prices, now, again=False)
+            forecasts = executor.forecast(_UNTRAINED, now, self.workspace.source.value)
         if len(forecasts):
-            table = forecasts.to_table(_UNTRAINED, now, self.workspace.source.value)
-            self.forecast_log.publish(table, None, now)
+            self.forecast_log.publish(forecasts, None, now)
 
     def prices(self) -> PriceReader:
         """The read-only connection opened by `pull`."""
@@ -133,6 +130,10 @@ class Session:
         if not len(forecasts):
             raise NotReady(message("prices.no_history"))
         return forecasts
+
+    def judge(self, due: pa.Table) -> Judged:
+        """Outcomes and scores of forecasts that are due, from the prices of their coins."""
+        return self.executor.judge(due, self.connection.reader)
 
     def save_model(self) -> None:
         """Store what the engine has learned as the newest version."""
@@ -219,12 +220,12 @@ def made_with(options: EngineOptions) -> dict[str, Any]:
     return {**asdict(options), "prior": Prior.digest()}
 
 
-def _executor(settings: Settings, workspace: Workspace, state: EngineState) -> Executor:
+def _executor(settings: Settings, workspace: Workspace, state: EngineState, keep_days: int | None = None) -> Executor:
     """The engine that goes on from `state`, in as many processes as the settings say."""
     if settings.shards == 1:
-        return OneProcess(state)
+        return OneProcess(state, keep_days=keep_days)
     start = process_starter(settings.log_level, settings.log_format)
-    return ShardProcesses(state, workspace.store, settings.shards, start)
+    return ShardProcesses(state, workspace.store, settings.shards, start, settings.interval, keep_days=keep_days)
 
 
 def _resume(registry: ModelRegistry, options: EngineOptions) -> tuple[EngineState, str, int | None]:

@@ -1,58 +1,56 @@
-"""One shard as the coordinator sees it: its process, the connection to it, and what it answered last."""
+"""One shard as the coordinator sees it: the line to its process, and what it answered last."""
 
 from __future__ import annotations
 
 import logging
-import multiprocessing
+import time
 from collections.abc import Callable, Mapping
-from multiprocessing.connection import Connection
 from typing import Final, Protocol
 
 import pyarrow as pa
 
 from core.forecast_schema import FORECAST_SCHEMA
-from core.logs import LogFormat
 from model.loop.restart_backoff import RestartBackoff
-from model.loop.shard_messages import Done, Failed, Question
-from model.loop.shard_worker import run_worker
+from model.loop.shard_messages import Busy, Done, Failed, Question, Said
+from model.loop.shard_patience import START_S, Patience
 
-__all__ = ["Running", "ShardLink", "Start", "process_starter"]
+__all__ = ["Line", "ShardLink", "Start"]
 
 _FIRST_PAUSE_S: Final = 1.0
 """A process that ends again before it has done anything is replaced after a pause."""
-_PATIENCE_S: Final = 300.0
-"""A shard that says nothing for so long in the middle of an order counts as lost."""
 
-_END_S: Final = 3.0
+_LAST_LOOK_S: Final = 1.0
+"""Patience never ends sooner after a look: the shards that are asked one after the other have worked together."""
 
 _log = logging.getLogger(__name__)
 
 
-class Running(Protocol):
-    """What serves a connection: a process, or in tests a thread."""
+class Line(Protocol):
+    """What a transport must give: a process that runs `shard_worker.serve`, and messages both ways.
 
-    def kill(self) -> None:
-        """End it at once."""
+    Messages arrive whole, once and in order. The worker's end has `send(object)` and `recv()`, which pickle; once the
+    coordinator is gone, both raise EOFError or OSError, or the process ends.
+    """
 
-    def join(self, timeout: float | None = None) -> None:
-        """Wait for its end."""
+    def send(self, content: bytes) -> None:
+        """Take a pickled message to be delivered, without waiting for the worker; to one that has ended, nothing."""
+
+    def has_news(self, patience_s: float) -> bool:
+        """Wait until `receive` would not, but no longer than so many seconds; whether it would not."""
+
+    def receive(self) -> Said:
+        """The next message of the worker.
+
+        Raises:
+            EOFError, OSError: the worker has ended.
+        """
+
+    def end(self) -> None:
+        """End the worker at once, also one that hangs, and free what the line holds."""
 
 
-Start = Callable[[Connection], Running]
-"""Starts what serves a connection, which belongs to it from then on."""
-
-
-def process_starter(log_level: str, log_format: LogFormat) -> Start:
-    """Make what starts the process of a shard on this machine."""
-    context = multiprocessing.get_context("spawn")
-
-    def start(connection: Connection) -> Running:
-        process = context.Process(target=run_worker, args=(connection, log_level, log_format), daemon=True)
-        process.start()
-        connection.close()
-        return process
-
-    return start
+Start = Callable[[], Line]
+"""Starts a worker, without waiting until it is ready."""
 
 
 class ShardLink:
@@ -62,13 +60,13 @@ class ShardLink:
         is_begun: its process has been told what to do.
         is_member: it takes part in what all shards do together.
         roster_size: coins of the roster that it knows.
-        model_number: of the model that it has.
+        model_number: of the version of the model that it has; -1 without one.
         market_end_ms: last grid point of the market that it was rebuilt with, None if it has seen the whole.
         origins: event time of the newest price of each of its coins.
         forecasts: its last ones, in FORECAST_SCHEMA.
     """
 
-    def __init__(self, number: int, start: Start) -> None:
+    def __init__(self, number: int, start: Start, patience: Patience) -> None:
         self.number = number
         self.is_begun = self.is_member = False
         self.roster_size = 0
@@ -77,51 +75,46 @@ class ShardLink:
         self.origins: Mapping[str, int] = {}
         self.forecasts: pa.Table = FORECAST_SCHEMA.empty_table()
         self._start = start
-        self._process: Running | None = None
-        self._connection: Connection | None = None
+        self._patience = patience
+        self._line: Line | None = None
+        self._answer: Question | Done | None = None
+        self._heard_s = 0.0
         self._restarts = RestartBackoff(_FIRST_PAUSE_S)
         self._is_doubtful = False
 
     def launch(self) -> None:
         """Start a process, unless one runs or the last one has ended too often."""
-        if self._process is None and not self._restarts.is_waiting():
-            self._connection, its_end = multiprocessing.Pipe()
-            self._process = self._start(its_end)
+        if self._line is None and not self._restarts.is_waiting():
+            self._line, self._heard_s = self._start(), time.monotonic()
 
     @property
     def is_running(self) -> bool:
         """Whether there is a process."""
-        return self._process is not None
+        return self._line is not None
 
     def send(self, content: bytes) -> None:
         """Send a pickled order or answer; to a process that has ended, nothing."""
-        if self._connection is not None:
-            try:
-                self._connection.send_bytes(content)
-            except OSError:
-                _log.warning("shard %d is gone", self.number)
+        self._heard_s = time.monotonic()
+        if self._line is not None:
+            self._line.send(content)
 
     def has_answered(self) -> bool:
-        """Whether `receive` would not wait."""
-        return self._connection is not None and self._connection.poll()
+        """Whether it has something to say, other than that it is busy; one that hangs or has ended is given up."""
+        while self._answer is None and self._line is not None and self._line.has_news(0.0):
+            self._listen(self._line)
+        if self._answer is None and self._line is not None and self._left_s() < 0:
+            self._lose(f"silent for {self._patience_s():.0f} s")
+        return self._answer is not None
 
     def receive(self) -> Question | Done | None:
-        """What the process says next; None if it has ended, which makes the shard a lost one."""
-        reason = f"silent for {_PATIENCE_S:.0f} s"
-        try:
-            if self._connection is not None and self._connection.poll(_PATIENCE_S):
-                said: Question | Done | Failed = self._connection.recv()
-                if not isinstance(said, Failed):
-                    return said
-                reason = said.reason
-        except (EOFError, OSError) as error:
-            reason = repr(error)
-        _log.error("shard %d is lost: %s", self.number, reason)
-        if self._is_doubtful:
-            self._restarts.failed(reason)
-        self._is_doubtful = True
-        self.end()
-        return None
+        """What the process says next, other than that it is busy; None if it has ended or hangs: the shard is lost."""
+        while self._answer is None and self._line is not None:
+            if self._line.has_news(max(self._left_s(), _LAST_LOOK_S)):
+                self._listen(self._line)
+            else:
+                self._lose(f"silent for {self._patience_s():.0f} s")
+        answer, self._answer = self._answer, None
+        return answer
 
     def succeeded(self) -> None:
         """The process has carried out an order with the others: the next one that ends is replaced at once."""
@@ -131,10 +124,38 @@ class ShardLink:
     def end(self) -> None:
         """End the process; safe to call twice."""
         self.is_begun = self.is_member = False
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
-        if self._process is not None:
-            self._process.kill()
-            self._process.join(_END_S)
-            self._process = None
+        self._answer = None
+        if self._line is not None:
+            self._line.end()
+            self._line = None
+
+    def _patience_s(self) -> float:
+        return self._patience.seconds if self.is_member else max(self._patience.seconds, START_S)
+
+    def _left_s(self) -> float:
+        return self._heard_s + self._patience_s() - time.monotonic()
+
+    def _listen(self, line: Line) -> None:
+        try:
+            said = line.receive()
+        except (EOFError, OSError) as error:
+            self._lose(repr(error))
+            return
+        now_s = time.monotonic()
+        if self.is_member:
+            self._patience.note(now_s - self._heard_s)
+        self._heard_s = now_s
+        match said:
+            case Failed(reason):
+                self._lose(reason)
+            case Busy():
+                pass
+            case _:
+                self._answer = said
+
+    def _lose(self, reason: str) -> None:
+        _log.error("shard %d is lost: %s", self.number, reason)
+        if self._is_doubtful:
+            self._restarts.failed(reason)
+        self._is_doubtful = True
+        self.end()

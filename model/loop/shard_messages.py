@@ -1,7 +1,8 @@
 """What the processes of shards and their coordinator say to each other, over one connection each.
 
 The coordinator gives all shards the same order. While they carry it out, they ask what all of them must agree on; each
-question is answered once all have asked it. An order ends with `Done` or `Failed`.
+question is answered once all have asked it. An order ends with `Done` or `Failed`. In the middle of a long one a shard
+says now and then that it is `Busy`.
 """
 
 from __future__ import annotations
@@ -16,15 +17,16 @@ import pyarrow as pa
 from core.store_address import StoreAddress
 from etl.arrays import FloatArray, IntArray
 from etl.features.shared_market import GridBounds
-from model.forecaster.engine import EngineState
 from model.forecaster.lesson import Lesson
-from model.forecaster.online_model import OnlineModel
 from model.forecaster.pending_rows import PendingRows
+from model.loop.shard_model import ModelNews
+from model.scoring.judge import Judged
 
 __all__ = [
     "AddUp",
     "Agree",
     "Begin",
+    "Busy",
     "Done",
     "Failed",
     "Forecast",
@@ -37,6 +39,8 @@ __all__ = [
     "Pulled",
     "Question",
     "Renew",
+    "Said",
+    "Score",
     "Teach",
     "shard_of",
 ]
@@ -69,12 +73,23 @@ class MarketRecord:
 
 
 @dataclass(frozen=True)
+class Gathered:
+    """The coins by column, their rows without an outcome, and the last grid point predicted: see `EngineState`."""
+
+    coins: tuple[str, ...]
+    pending: PendingRows | None
+    learned_ms: int
+
+
+@dataclass(frozen=True)
 class Begin:
     """Take the coins of shard `shard` of `shards`.
 
     Attributes:
         store: where their prices are.
-        state: what to go on from.
+        model: the whole model.
+        known: what the shard knows besides, to go on from; nothing at a first start and in place of a lost shard.
+        keep_days: days of prices to read; None: all that the model is trained on.
         roster: coins in the order of their numbers.
         market: None at the start of all shards. A shard that replaces a lost one computes its grid with this record of
             the market, up to its last grid point, and learns nothing from it.
@@ -85,7 +100,9 @@ class Begin:
     shard: int
     shards: int
     store: StoreAddress
-    state: EngineState
+    model: ModelNews
+    known: Gathered
+    keep_days: int | None
     roster: tuple[str, ...]
     market: MarketRecord | None
     published_ms: int
@@ -101,14 +118,14 @@ class Pull:
         again: the store may be another one.
         joined: coins that follow those of the roster.
         missed: the market of the grid points that a rebuilt shard has missed, if any.
-        model: the model, if it has changed.
+        model: how the model has changed, if it has.
     """
 
     now_ms: int
     again: bool
     joined: tuple[str, ...]
     missed: MarketRecord | None
-    model: OnlineModel | None
+    model: ModelNews | None
 
 
 @dataclass(frozen=True)
@@ -121,12 +138,12 @@ class Pulled:
 
 @dataclass(frozen=True)
 class Forecast:
-    """Forecast all coins; with `model`, if it has changed."""
+    """Forecast all coins; `model` as in `Pull`."""
 
     model_version: str
     now_ms: int
     source: str
-    model: OnlineModel | None
+    model: ModelNews | None
 
 
 @dataclass(frozen=True)
@@ -138,17 +155,15 @@ class Forecasted:
 
 
 @dataclass(frozen=True)
-class Gather:
-    """Give what a shard knows besides prices and the model."""
+class Score:
+    """Score forecasts of the shard's coins (FORECAST_SCHEMA) that are due; the result is `Judged`."""
+
+    due: pa.Table
 
 
 @dataclass(frozen=True)
-class Gathered:
-    """The coins by column, their rows without an outcome, and the last grid point predicted: see `EngineState`."""
-
-    coins: tuple[str, ...]
-    pending: PendingRows | None
-    learned_ms: int
+class Gather:
+    """Give what a shard knows besides prices and the model."""
 
 
 @dataclass(frozen=True)
@@ -167,23 +182,28 @@ class AddUp:
 
 @dataclass(frozen=True)
 class Renew:
-    """A block begins at `ts_ms`; the answer is the model, if it was refitted."""
+    """A block begins at `ts_ms`; the answer tells how the model has changed, if it was refitted."""
 
     ts_ms: int
 
 
 @dataclass(frozen=True)
 class Teach:
-    """The lesson of a shard; the answer is the model, if it has learned."""
+    """The lesson of a shard; the answer tells how the model has changed, if it has learned."""
 
     lesson: Lesson
+
+
+@dataclass(frozen=True)
+class Busy:
+    """The shard is at work; it has not asked or done anything for a second."""
 
 
 @dataclass(frozen=True)
 class Done:
     """An order was carried out."""
 
-    result: Pulled | Forecasted | Gathered | None
+    result: Pulled | Forecasted | Judged | Gathered | None
 
 
 @dataclass(frozen=True)
@@ -193,5 +213,6 @@ class Failed:
     reason: str
 
 
-Order = Begin | Pull | Forecast | Gather
+Order = Begin | Pull | Forecast | Score | Gather
 Question = Agree | AddUp | Renew | Teach
+Said = Question | Busy | Done | Failed

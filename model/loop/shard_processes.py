@@ -1,25 +1,26 @@
 """Coins in shards, each in a process of its own; this one trains and puts together what they make.
 
 Training is exact: the shards send the few rows whose turn it is to teach, the model learns them in the order that they
-have in one process, and goes back to the shards. A shard whose process ends is rebuilt from the price store beside the
-others, which go on; meanwhile its last forecasts stand.
+have in one process, and what has changed in it goes back to the shards. A shard whose process ends or hangs is rebuilt
+from the price store beside the others, which go on; meanwhile its last forecasts stand.
 """
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Mapping, Sequence
-from multiprocessing.reduction import ForkingPickler
 from typing import TypeVar
 
 import numpy as np
 import pyarrow as pa
 
+from core.accuracy.scores import SCORE_SCHEMA
 from core.errors import ForecastingError
 from core.forecast_schema import HORIZONS_MIN
 from core.price_store import PriceReader
 from core.store_address import StoreAddress
 from model.forecaster.engine import EngineState
-from model.forecaster.online_model import FitReport, OnlineModel
+from model.forecaster.online_model import FitReport
 from model.forecaster.pending_rows import PendingRows
 from model.loop.shard_link import ShardLink, Start
 from model.loop.shard_messages import (
@@ -33,13 +34,17 @@ from model.loop.shard_messages import (
     Pull,
     Pulled,
     Question,
+    Score,
     shard_of,
 )
+from model.loop.shard_model import ModelNews
+from model.loop.shard_patience import Patience
 from model.loop.shard_training import Answer, SharedTraining
+from model.scoring.judge import Judged
 
 __all__ = ["ShardProcesses"]
 
-_Result = TypeVar("_Result", Pulled, Forecasted, Gathered)
+_Result = TypeVar("_Result", Pulled, Forecasted, Judged, Gathered)
 
 
 class ShardProcesses:
@@ -50,21 +55,34 @@ class ShardProcesses:
         store: where the prices are.
         shards: number of shards.
         start: starts the process of a shard.
+        interval_s: time between two cycles, of which a shard that hangs may cost a part.
+        keep_days: days of prices that are read; by default all that the model is trained on.
 
     Attributes:
         late: coins whose last forecasts could not be renewed, because their shard is being rebuilt.
     """
 
-    def __init__(self, state: EngineState, store: StoreAddress, shards: int, start: Start) -> None:
+    def __init__(
+        self,
+        state: EngineState,
+        store: StoreAddress,
+        shards: int,
+        start: Start,
+        interval_s: float,
+        *,
+        keep_days: int | None = None,
+    ) -> None:
         self.late: tuple[str, ...] = ()
         self._state: EngineState | None = state
         self._store = store
+        self._keep_days = keep_days
         self._training = SharedTraining(state.model)
         self._roster = {coin: number for number, coin in enumerate(state.coins)}
         self._listed: tuple[str, ...] = ()
         self._published_ms = -1
         self._rows: dict[str, list[pa.Table]] = {}
-        self._team = [ShardLink(number, start) for number in range(shards)]
+        self._patience = Patience(interval_s)
+        self._team = [ShardLink(number, start, self._patience) for number in range(shards)]
 
     # -- what the loop asks for --------------------------------------------------------------------------------------
 
@@ -123,6 +141,19 @@ class ShardProcesses:
         self._rows.clear()
         return taken
 
+    def judge(self, due: pa.Table, prices: PriceReader) -> Judged:
+        """Outcomes and scores of forecasts that are due; those of a lost shard have no outcome yet."""
+        del prices
+        owner = np.array([shard_of(coin, len(self._team)) for coin in due["coin"].to_pylist()], dtype=np.int64)
+        rows = {link: np.flatnonzero(owner == link.number) for link in self._team if link.is_member}
+        orders = {link: Score(due.take(of_shard)) for link, of_shard in rows.items() if len(of_shard)}
+        results = self._run(orders, Judged)
+        has_outcome = np.zeros(len(due), dtype=bool)
+        for link, judged in results.items():
+            has_outcome[rows[link]] = judged.has_outcome
+        scores = [SCORE_SCHEMA.empty_table(), *(judged.scores for judged in results.values())]
+        return Judged(has_outcome, pa.concat_tables(scores))
+
     def state(self) -> EngineState:
         """What has been learned, without the prices; rows that a lost shard kept pending are missing."""
         orders: dict[ShardLink, Order] = {link: Gather() for link in self._team if link.is_member}
@@ -145,10 +176,11 @@ class ShardProcesses:
         return [self._roster[coin] for coin in coins]
 
     def _enrol(self, listed: Sequence[str]) -> None:
-        self._listed = tuple(listed)
+        self._listed, known = tuple(listed), len(self._roster)
         for coin in listed:
             self._roster.setdefault(coin, len(self._roster))
-        self._training.model.widen(len(self._roster))
+        if len(self._roster) > known:
+            self._training.widen(len(self._roster))
 
     def _in_order(self, forecasts: pa.Table) -> pa.Table:
         """The twelve rows of each coin by its number."""
@@ -174,30 +206,32 @@ class ShardProcesses:
         self._state = None
 
     def _beginning(self, link: ShardLink, now_ms: int) -> Begin:
+        model = self._training.whole_model()
         link.is_begun = True
-        link.roster_size, link.model_number = len(self._roster), self._training.model_number
+        link.roster_size, link.model_number = len(self._roster), model.number
         link.market_end_ms = None if self._training.market is None else int(self._training.market.ts_ms[-1])
         return Begin(
             shard=link.number,
             shards=len(self._team),
             store=self._store,
-            state=self._part(link),
+            model=model,
+            known=self._known(link),
+            keep_days=self._keep_days,
             roster=tuple(self._roster),
             market=self._training.market,
             published_ms=self._published_ms,
             now_ms=now_ms,
         )
 
-    def _part(self, link: ShardLink) -> EngineState:
+    def _known(self, link: ShardLink) -> Gathered:
         """The part of the first state that is a shard's; later a shard begins without rows of its own."""
-        model = self._training.model.without_rows()
         if self._state is None:
-            return EngineState((), model, None, -1)
+            return Gathered((), None, -1)
         coins = tuple(coin for coin in self._state.coins if self._link(coin) is link)
         pending = self._state.pending
         known = None if pending is None else [n for n in self._numbers(coins) if n < pending.x.shape[1]]
         rows = None if pending is None else pending.of_coins(np.array(known, dtype=np.int64))
-        return EngineState(coins, model, rows, self._state.learned_ms)
+        return Gathered(coins, rows, self._state.learned_ms)
 
     def _pull_order(self, link: ShardLink, now_ms: int, *, again: bool) -> Pull:
         joined = tuple(self._roster)[link.roster_size :]
@@ -209,11 +243,11 @@ class ShardProcesses:
         missed = missed if missed is not None and len(missed.ts_ms) else None
         return Pull(now_ms, again, joined, missed, self._newer_model(link))
 
-    def _newer_model(self, link: ShardLink) -> OnlineModel | None:
-        if link.model_number == self._training.model_number:
-            return None
-        link.model_number = self._training.model_number
-        return self._training.model.without_rows()
+    def _newer_model(self, link: ShardLink) -> ModelNews | None:
+        news = self._training.news(link.model_number)
+        if news is not None:
+            link.model_number = news.number
+        return news
 
     # -- what all do together ----------------------------------------------------------------------------------------
 
@@ -232,19 +266,20 @@ class ShardProcesses:
             if asked:
                 self._reply(asked)
             busy = list(asked)
+        self._patience.end_order()
         return results
 
     def _reply(self, asked: Mapping[ShardLink, Question]) -> None:
+        """Answer all that asked, who have the same version of the model."""
         answer = self._training.answer(list(asked.values()))
-        content = _pickled(answer)
+        news = [self._newer_model(link) for link in asked] if answer is None else [None]
+        content = _pickled(news[0] if answer is None else answer)
         for link in asked:
             link.send(content)
-            if isinstance(answer, OnlineModel):
-                link.model_number = self._training.model_number
 
 
-def _pickled(message: Order | Answer) -> bytes:
-    return bytes(ForkingPickler.dumps(message))
+def _pickled(message: Order | Answer | ModelNews) -> bytes:
+    return pickle.dumps(message, pickle.HIGHEST_PROTOCOL)
 
 
 def _merged(parts: Sequence[tuple[PendingRows, Sequence[int]]]) -> PendingRows | None:

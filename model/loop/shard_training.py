@@ -12,10 +12,12 @@ from etl.features.shared_market import GridBounds, kept_rows
 from model.forecaster.lesson import Lesson
 from model.forecaster.online_model import FitReport, OnlineModel
 from model.loop.shard_messages import AddUp, Agree, MarketRecord, Question, Renew, Teach
+from model.loop.shard_model import ModelNews, ModelVersions
 
 __all__ = ["Answer", "SharedTraining"]
 
-Answer = GridBounds | FloatArray | OnlineModel | None
+Answer = GridBounds | FloatArray | None
+"""To all shards; None where they ask for the model: they get what is new in it (`SharedTraining.news`)."""
 
 
 class SharedTraining:
@@ -23,17 +25,16 @@ class SharedTraining:
 
     Attributes:
         model: everything learned.
-        model_number: grows whenever the model changes.
         market: the market's sums, as far back as grids go; None before the first.
     """
 
     def __init__(self, model: OnlineModel) -> None:
         self.model = model
-        self.model_number = 0
         self.market: MarketRecord | None = None
+        self._versions = ModelVersions()
 
     def answer(self, asked: Sequence[Question]) -> Answer:
-        """Answer one question; a model is an answer only where it has changed.
+        """Answer one question.
 
         Raises:
             ForecastingError: the shards do not ask the same.
@@ -44,14 +45,28 @@ class SharedTraining:
             case AddUp():
                 return self._added_up([one.market for one in asked if isinstance(one, AddUp)])
             case Renew(ts_ms):
-                return self._renewed(ts_ms)
+                self._renew(ts_ms)
             case Teach():
-                return self._taught([one.lesson for one in asked if isinstance(one, Teach)])
+                self._teach([one.lesson for one in asked if isinstance(one, Teach)])
+        return None
+
+    def news(self, number: int) -> ModelNews | None:
+        """How the model has changed since version `number`, if it has."""
+        return self._versions.since(number, self.model)
+
+    def whole_model(self) -> ModelNews:
+        """The model for a shard that has none."""
+        return self._versions.whole(self.model)
 
     def refit(self, now_ms: int) -> FitReport:
         """Renew the models."""
-        self.model_number += 1
+        self._versions.note_change()
         return self.model.refit(now_ms)
+
+    def widen(self, coins: int) -> None:
+        """Make room for `coins` coins."""
+        self._versions.note_change()
+        self.model.widen(coins)
 
     def _added_up(self, shards: Sequence[MarketRecord]) -> FloatArray:
         if not all(np.array_equal(shards[0].ts_ms, one.ts_ms) for one in shards):
@@ -61,16 +76,12 @@ class SharedTraining:
         self.market = whole.last(kept_rows(self.model.options.train_days))
         return total.sums
 
-    def _renewed(self, ts_ms: int) -> OnlineModel | None:
-        if not self.model.is_old(ts_ms):
-            return None
-        self.refit(ts_ms)
-        return self.model.without_rows()
+    def _renew(self, ts_ms: int) -> None:
+        if self.model.is_old(ts_ms):
+            self.refit(ts_ms)
 
-    def _taught(self, shards: Sequence[Lesson]) -> OnlineModel | None:
+    def _teach(self, shards: Sequence[Lesson]) -> None:
         lesson = Lesson.of_all(shards)
-        if not lesson:
-            return None
-        self.model_number += 1
-        self.model.learn(lesson)
-        return self.model.without_rows()
+        if lesson:
+            self._versions.note_change()
+            self.model.learn(lesson)

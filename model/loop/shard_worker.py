@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import time
 from collections.abc import Iterable, Sequence
-from multiprocessing.connection import Connection
-from typing import Any
+from typing import Any, Final, Protocol
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from core.processes.child import end_with_parent
 from core.settings import PARENT_VARIABLE
 from etl.arrays import FloatArray, IntArray
 from etl.features.shared_market import GridBounds
+from model.forecaster.engine import EngineState
 from model.forecaster.lesson import Lesson
 from model.forecaster.online_model import OnlineModel
 from model.loop.executor import OneProcess
@@ -24,6 +25,7 @@ from model.loop.shard_messages import (
     AddUp,
     Agree,
     Begin,
+    Busy,
     Done,
     Failed,
     Forecast,
@@ -36,13 +38,34 @@ from model.loop.shard_messages import (
     Pulled,
     Question,
     Renew,
+    Score,
     Teach,
     shard_of,
 )
+from model.loop.shard_model import ModelCopy, ModelNews
 
-__all__ = ["run_worker", "serve"]
+__all__ = ["Connection", "run_worker", "serve"]
+
+_BUSY_S: Final = 1.0
+"""A shard that works without asking anything says that it does after so long."""
 
 _log = logging.getLogger(__name__)
+
+
+class Connection(Protocol):
+    """The worker's end of a line to the coordinator (`shard_link.Line`).
+
+    Both methods raise EOFError or OSError once the coordinator is gone, if the process does not end before.
+    """
+
+    def send(self, said: object, /) -> None:
+        """Say something of `Said`."""
+
+    def recv(self) -> Any:
+        """Wait for an order, or the answer to a question."""
+
+    def close(self) -> None:
+        """Nothing more will be said."""
 
 
 class _Peers:
@@ -51,6 +74,8 @@ class _Peers:
     def __init__(self, connection: Connection, roster: Iterable[str]) -> None:
         self.record: MarketRecord | None = None
         self._connection = connection
+        self._copy = ModelCopy()
+        self._said_s = time.monotonic()
         self._number = {coin: number for number, coin in enumerate(roster)}
 
     def __contains__(self, coin: str) -> bool:
@@ -81,15 +106,35 @@ class _Peers:
 
     def renewed(self, model: OnlineModel, ts_ms: int) -> OnlineModel:
         """The model to predict with from `ts_ms` on."""
-        return model if self.record is not None else self._ask(Renew(ts_ms)) or model
+        if self.record is not None:
+            self.busy()
+            return model
+        return self.told(model, self._ask(Renew(ts_ms)))
 
     def taught(self, model: OnlineModel, lesson: Lesson) -> OnlineModel:
         """The model after it has learned from the lessons of all shards."""
-        return model if self.record is not None else self._ask(Teach(lesson)) or model
+        return model if self.record is not None else self.told(model, self._ask(Teach(lesson)))
+
+    def model(self, news: ModelNews) -> OnlineModel:
+        """The model that the news tell of."""
+        return self._copy.take(news)
+
+    def told(self, model: OnlineModel, news: ModelNews | None) -> OnlineModel:
+        """The model after the news, if there are any."""
+        return model if news is None else self._copy.take(news)
+
+    def busy(self) -> None:
+        """Say that the shard is at work, if it has said nothing for a while."""
+        if time.monotonic() - self._said_s > _BUSY_S:
+            self._say(Busy())
 
     def _ask(self, question: Question) -> Any:
-        self._connection.send(question)
+        self._say(question)
         return self._connection.recv()
+
+    def _say(self, said: Question | Busy) -> None:
+        self._connection.send(said)
+        self._said_s = time.monotonic()
 
 
 class _Shard:
@@ -97,8 +142,14 @@ class _Shard:
 
     def __init__(self, connection: Connection, begin: Begin) -> None:
         self._peers = peers = _Peers(connection, begin.roster)
+        known = begin.known
+        state = EngineState(known.coins, peers.model(begin.model), known.pending, known.learned_ms)
         self._coins = OneProcess(
-            begin.state, peers, lambda coin: coin in peers and shard_of(coin, begin.shards) == begin.shard
+            state,
+            peers,
+            is_own=lambda coin: coin in peers and shard_of(coin, begin.shards) == begin.shard,
+            keep_days=begin.keep_days,
+            busy=peers.busy,
         )
         self._prices = PriceConnection(begin.store)
         if begin.market is not None:
@@ -118,6 +169,8 @@ class _Shard:
                 self._take(model)
                 table = self._coins.forecast(model_version, now_ms, source)
                 return Done(Forecasted(table, self._coins.take_rows()))
+            case Score(due):
+                return Done(self._coins.judge(due, self._prices.reader))
             case Gather():
                 state = self._coins.state()
                 return Done(Gathered(state.coins, state.pending, state.learned_ms))
@@ -133,9 +186,8 @@ class _Shard:
         self._coins.engine.advance(order.now_ms)
         return Pulled(count, self._coins.origins)
 
-    def _take(self, model: OnlineModel | None) -> None:
-        if model is not None:
-            self._coins.engine.model = model
+    def _take(self, news: ModelNews | None) -> None:
+        self._coins.engine.model = self._peers.told(self._coins.engine.model, news)
 
     def _read(self, now_ms: int, *, again: bool) -> int:
         again = self._prices.renew() or again

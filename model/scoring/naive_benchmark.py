@@ -63,6 +63,7 @@ class NaiveBenchmark:
 
     def __init__(self) -> None:
         self._known: dict[tuple[str, int], FloatArray] = {}
+        self._tidied_ms = 0
 
     def quantiles(self, coin: str, origin_ms: int, log_prices: LogPrices) -> FloatArray:
         """The quantiles (12, 9) of log returns of the last renewal before an origin.
@@ -77,7 +78,12 @@ class NaiveBenchmark:
     def _until(self, coin: str, until_ms: int, log_prices: LogPrices) -> FloatArray:
         key = (coin, until_ms)
         if key not in self._known:
-            oldest_ms = until_ms - _CACHED_MS
-            self._known = {known: value for known, value in self._known.items() if known[1] >= oldest_ms}
+            self._tidy(until_ms)
             self._known[key] = naive_quantiles(log_prices(coin, until_ms))
         return self._known[key]
+
+    def _tidy(self, until_ms: int) -> None:
+        """Forget old quantiles, once per renewal."""
+        if until_ms >= self._tidied_ms + _RENEWAL_MS:
+            self._tidied_ms = until_ms
+            self._known = {key: value for key, value in self._known.items() if key[1] >= until_ms - _CACHED_MS}

@@ -1,7 +1,8 @@
-"""The loop with its coins in processes: one that is killed leaves its last forecasts, is named, and comes back."""
+"""The loop with its coins in processes: one that ends or hangs leaves its last forecasts, is named, and comes back."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -38,7 +39,10 @@ def _store(settings: Settings, now: int, steps: int) -> None:
 
 
 def _workers() -> list[psutil.Process]:
-    return [child for child in psutil.Process().children() if child.cmdline()[-1:] == ["--multiprocessing-fork"]]
+    """The processes of shards: children of the server that forks them, or where there is none of this process."""
+    commands = [(child, " ".join(child.cmdline())) for child in psutil.Process().children(recursive=True)]
+    forked = [child for child, command in commands if "forkserver" in command and child.ppid() != os.getpid()]
+    return forked or [child for child, command in commands if command.endswith("--multiprocessing-fork")]
 
 
 def _is_news(parts: Executor) -> bool:
@@ -48,16 +52,18 @@ def _is_news(parts: Executor) -> bool:
 
 
 @pytest.mark.slow
-def test_a_killed_process_of_a_shard_costs_its_own_coins_two_cycles(tmp_path: Path) -> None:
-    """With `kill -9` the others are forecast in the same cycle; health and status name the late coins meanwhile."""
-    settings = load_settings(source="demo", shards=2, data_dir=tmp_path / "data", models_dir=tmp_path / "models")
+@pytest.mark.parametrize("end", ["kill", "suspend"])
+def test_a_lost_process_of_a_shard_costs_its_own_coins_two_cycles(tmp_path: Path, end: str) -> None:
+    """Killed or hanging, the others are forecast in the same cycle; health and status name the late coins meanwhile."""
+    folders = {"data_dir": tmp_path / "data", "models_dir": tmp_path / "models"}
+    settings = load_settings(source="demo", shards=2, interval=5, **folders)
     readers, now = Readers(settings), now_ms() - 30 * MINUTE_MS
     _store(settings, now, 300)
     late_in: list[tuple[str, ...]] = []
     with Heartbeat(settings.run_dir, PIPELINE) as heartbeat, open_session(settings) as session:
         pipeline = Pipeline(session, heartbeat)
         assert pipeline.cycle(now) is True
-        _workers()[0].kill()
+        getattr(_workers()[0], end)()
         while not late_in or session.executor.late:
             now += MINUTE_MS
             _store(settings, now, 1)

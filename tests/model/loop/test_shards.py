@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import threading
 from collections.abc import Sequence
 from contextlib import closing
@@ -14,17 +15,20 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
+from core.accuracy.scores import add_up
 from core.forecast_schema import QUANTILE_COLUMNS, REACH_COLUMNS
 from core.price_store import Coin, Price, PriceReader, PriceWriter, open_reader, open_writer
 from core.times import GRID_STEP_MS, HOUR_MS
 from etl.features.published import newest_times
 from model.forecaster.engine import EngineOptions, EngineState
 from model.loop.executor import Executor, OneProcess, first_state
-from model.loop.shard_link import Running
+from model.loop.shard_link import Line
+from model.loop.shard_local import ConnectionLine
 from model.loop.shard_messages import shard_of
 from model.loop.shard_processes import ShardProcesses
 from model.loop.shard_worker import serve
@@ -73,12 +77,13 @@ class _Threads:
     def __init__(self, sends: int = 0) -> None:
         self._sends = sends
 
-    def __call__(self, connection: Connection) -> Running:
-        end = _Mortal(connection, self._sends) if self._sends else connection
+    def __call__(self) -> Line:
+        connection, its_end = multiprocessing.Pipe()
+        end = _Mortal(its_end, self._sends) if self._sends else its_end
         self._sends = 0
         thread = _Thread(target=serve, args=(end,), daemon=True)
         thread.start()
-        return thread
+        return ConnectionLine(connection, thread)
 
 
 class _Store:
@@ -162,6 +167,14 @@ def _assert_same_learned(one: EngineState, other: EngineState) -> None:
     np.testing.assert_allclose(one.pending.x[usable], other.pending.x[usable], rtol=1e-6, atol=1e-6)
 
 
+def _assert_same_scores(one: Executor, other: Executor, due: pa.Table, prices: PriceReader) -> None:
+    """The same outcomes and the same bits of each score, of every forecast that is due."""
+    judged, expected = one.judge(due, prices), other.judge(due, prices)
+    np.testing.assert_array_equal(judged.has_outcome, expected.has_outcome)
+    assert expected.has_outcome.any()
+    assert add_up(judged.scores).equals(add_up(expected.scores))
+
+
 def _is_news(parts: ShardProcesses) -> bool:
     """Whether no shard is in the middle of being rebuilt."""
     return all(link.is_member or link.has_answered() for link in parts._team)
@@ -190,9 +203,10 @@ def _check_equality(path: Path, coins: Sequence[str], shards: int, seed: int) ->
     now_ms = START_MS + 40 * HOUR_MS
     store.store(now_ms, coins[:-1])
     whole = OneProcess(first_state(SMALL))
-    parts = ShardProcesses(first_state(SMALL), store.path, shards, _Threads())
+    parts = ShardProcesses(first_state(SMALL), store.path, shards, _Threads(), 30)
     with open_reader(store.path) as prices, closing(parts):
-        _assert_equal(_cycle(parts, prices, now_ms), _cycle(whole, prices, now_ms))
+        first = _cycle(whole, prices, now_ms)
+        _assert_equal(_cycle(parts, prices, now_ms), first)
         for step in (1, 2, 3):
             now_ms += GRID_STEP_MS * step
             store.store(now_ms, coins[:-1] if step == 1 else coins)
@@ -201,6 +215,7 @@ def _check_equality(path: Path, coins: Sequence[str], shards: int, seed: int) ->
             _assert_equal(_cycle(parts, prices, now_ms), _cycle(whole, prices, now_ms))
         _assert_same_rows(parts, whole)
         _assert_same_learned(parts.state(), whole.state())
+        _assert_same_scores(parts, whole, first.filter(pc.less_equal(first["horizon_min"], 30)), prices)
 
 
 @pytest.mark.parametrize("shards", [1, 3])
@@ -209,12 +224,12 @@ def test_a_stored_state_goes_on_in_any_number_of_shards(tmp_path: Path, shards: 
     store = _Store(tmp_path / "crypto.db", COINS, seed=3)
     now_ms = START_MS + 40 * HOUR_MS
     store.store(now_ms)
-    parts = ShardProcesses(first_state(SMALL), store.path, 2, _Threads())
+    parts = ShardProcesses(first_state(SMALL), store.path, 2, _Threads(), 30)
     with open_reader(store.path) as prices, closing(parts):
         _cycle(parts, prices, now_ms)
         state = parts.state()
         whole = OneProcess(deepcopy(state))
-        resumed = ShardProcesses(state, store.path, shards, _Threads())
+        resumed = ShardProcesses(state, store.path, shards, _Threads(), 30)
         with closing(resumed):
             for _ in range(3):
                 now_ms += GRID_STEP_MS
@@ -229,7 +244,7 @@ def test_a_lost_shard_is_rebuilt_while_the_others_go_on(tmp_path: Path, sends: i
     store = _Store(tmp_path / "crypto.db", COINS, seed=5)
     now_ms = START_MS + 40 * HOUR_MS
     store.store(now_ms)
-    parts = ShardProcesses(first_state(SMALL), store.path, 2, _Threads(sends))
+    parts = ShardProcesses(first_state(SMALL), store.path, 2, _Threads(sends), 30)
     rows: dict[str, list[tuple[str, int]]] = {}
     lost: list[tuple[str, ...]] = []
     with open_reader(store.path) as prices, closing(parts):
