@@ -3,9 +3,8 @@
 FROM python:3.11-slim-bookworm
 
 WORKDIR /app
-COPY requirements.lock requirements-postgres.txt ./
-RUN pip install --no-cache-dir --only-binary :all: --require-hashes -r requirements.lock && \
-    pip install --no-cache-dir --only-binary :all: -r requirements-postgres.txt && \
+COPY requirements.lock requirements-postgres.lock ./
+RUN pip install --no-cache-dir --only-binary :all: --require-hashes -r requirements.lock -r requirements-postgres.lock && \
     install -d -m 700 -o 10001 -g 10001 /var/lib/crypto-forecasting
 COPY . .
 

@@ -12,7 +12,7 @@ check:
     {{ python }} -m ruff check .
     {{ python }} -m mypy
     lint-imports
-    {{ python }} -m bandit -q -r run_all.py suite core etl model api dashboard alerts mcp_server -c pyproject.toml
+    {{ python }} -m bandit -q -r run_all.py suite core etl model api dashboard alerts mcp_server client tools bench -c pyproject.toml
     typos
     zizmor --offline --quiet .github
 
@@ -36,6 +36,10 @@ docs:
 openapi:
     {{ python }} -m tools.openapi
 
-# write requirement files and locks from pyproject.toml (--upgrade: the newest versions that are allowed)
+# write requirement files and locks from pyproject.toml (--upgrade: the newest versions, if they are a week old)
 lock *words:
     {{ python }} -m tools.requirements --lock {{ words }}
+
+# print what a lock holds as a software bill of materials: just sbom > sbom.json
+@sbom *words:
+    {{ python }} -m tools.sbom {{ words }}

@@ -33,7 +33,7 @@ class ProblemCode(StrEnum):
 
     MALFORMED_REQUEST = "malformed_request"
     UNKNOWN_HOST = "unknown_host"
-    TOKEN_REQUIRED = "token_required"  # noqa: S105  # nosec B105 - no secret
+    TOKEN_REQUIRED = "token_required"  # noqa: S105 - no secret  # nosec B105
     LOCAL_ONLY = "local_only"
     UNKNOWN_COIN = "unknown_coin"
     UNKNOWN_PATH = "unknown_path"

@@ -61,28 +61,10 @@ def test_the_tests_import_only_what_is_declared() -> None:
     assert imported_distributions("tests", "tools") <= names(list(chain(*declared())))
 
 
-@pytest.mark.parametrize(
-    "name",
-    ["requirements.txt", "requirements-dev.txt", "requirements-postgres.txt", "requirements-s3.txt"],
-)
+@pytest.mark.parametrize("name", requirement_files())
 def test_requirement_files_follow_from_pyproject(name: str) -> None:
     """The committed file is the one that `python -m tools.requirements` writes."""
     assert (PROJECT / name).read_text(encoding="utf-8") == requirement_files()[name]
-
-
-@pytest.mark.parametrize("lock", ["requirements.lock", "requirements-dev.lock"])
-def test_locks_satisfy_pyproject(lock: str) -> None:
-    """Every declared package is in the lock, in versions that the declaration allows."""
-    product, extras, development = declared()
-    text = (PROJECT / lock).read_text(encoding="utf-8")
-    locked: dict[str, list[str]] = {}
-    for name, version in re.findall(r"^([\w.-]+)==([^\s;]+)", text, re.M):
-        locked.setdefault(canonicalize_name(name), []).append(version)
-    for line in product + (extras + development if "dev" in lock else []):
-        wanted = Requirement(line)
-        versions = locked.get(canonicalize_name(wanted.name), [])
-        assert versions, line
-        assert all(version in wanted.specifier for version in versions), (line, versions)
 
 
 def test_the_changelog_ends_with_this_version() -> None:
