@@ -1,4 +1,4 @@
-"""What all tests share: property tests may take their time on a busy machine, and one worker runs on each core."""
+"""What all tests share: how many inputs properties are tried on, and how many workers run."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from typing import Final
 import pytest
 from hypothesis import settings
 
-settings.register_profile("project", deadline=None)
+_EXAMPLES: Final = 1000 if os.environ.get("CRYPTO_FULL_FAULTS") == "1" else 40
+"""Inputs that a property is tried on, where its test names no other number."""
+
+settings.register_profile("project", deadline=None, max_examples=_EXAMPLES)
 settings.load_profile("project")
 
 FAULTS: Final = "faults"
@@ -24,14 +27,14 @@ def pytest_configure(config: pytest.Config) -> None:
             os.environ.setdefault(name, "1")
 
 
-def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
-    """Workers for `-n logical`: xdist's choice for the default tests as a whole, none for any other selection.
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Workers for `-n logical`: one more than cores for the default tests as a whole, none for any other selection.
 
-    Tests that break or measure a running suite want the machine for themselves, and a few tests end sooner than
-    workers start.
+    Many tests wait for a process, a page or a moment, which leaves time for those of another worker. Tests that break
+    or measure a running suite want the machine for themselves, and a few tests end sooner than workers start.
     """
     whole = config.args_source is pytest.Config.ArgsSource.TESTPATHS and not config.option.keyword
-    return None if whole and _GENTLE in config.option.markexpr else 0
+    return (os.cpu_count() or 1) + 1 if whole and _GENTLE in config.option.markexpr else 0
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

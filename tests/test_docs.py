@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import re
-import subprocess
-import sys
-from functools import cache
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+from suite.cli import parse_arguments
 
 ROOT = Path(__file__).parent.parent
 INDEX = ROOT / "docs" / "README.md"
@@ -21,24 +22,32 @@ MODULES = sorted(
 OPTIONS = sorted({name for text in TEXT.values() for name in re.findall(r"run_all\.py[^\n`]*?(--[a-z-]+)", text)})
 
 
-@cache
-def explained(*command: str) -> str:
-    """What the command says of itself."""
-    words = [sys.executable, *command, "--help"]
-    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+def explained(command: Callable[[list[str]], object], capsys: pytest.CaptureFixture[str]) -> str:
+    """What a command says of itself; that each of them starts is seen by tests/test_readme_commands.py."""
+    with pytest.raises(SystemExit) as end:
+        command(["--help"])
+    assert end.value.code == 0
+    return capsys.readouterr().out
+
+
+def command_of(module: str) -> Callable[[list[str]], object]:
+    """What `python -m MODULE` calls."""
+    loaded = importlib.import_module(module)
+    if not hasattr(loaded, "main"):
+        loaded = importlib.import_module(f"{module}.__main__")
+    main: Callable[[list[str]], object] = loaded.main
+    return main
 
 
 @pytest.mark.parametrize("module", MODULES)
-def test_every_step_named_in_the_docs_explains_itself(module: str) -> None:
-    """`python -m … --help` answers in words, with exit code 0, from any folder of the project."""
-    assert module in explained("-m", module)
+def test_every_step_named_in_the_docs_explains_itself(module: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """`--help` answers in words, with exit code 0."""
+    assert module in explained(command_of(module), capsys)
 
 
-def test_every_option_of_run_all_named_in_the_docs_exists() -> None:
+def test_every_option_of_run_all_named_in_the_docs_exists(capsys: pytest.CaptureFixture[str]) -> None:
     """An option in a page is an option of the command."""
-    said = explained("run_all.py")
+    said = explained(parse_arguments, capsys)
     assert OPTIONS
     assert [option for option in OPTIONS if option not in said] == []
 
@@ -119,9 +128,9 @@ def test_the_architecture_opens_with_where_to_look() -> None:
     assert [row for row in rows if not re.search(r"`[\w/]+\.py|five doors", row)] == []
 
 
-def test_the_backtest_options_named_in_the_docs_exist() -> None:
+def test_the_backtest_options_named_in_the_docs_exist(capsys: pytest.CaptureFixture[str]) -> None:
     """What a page passes to the backtest is an option of it."""
-    said = explained("-m", "model.backtest")
+    said = explained(command_of("model.backtest"), capsys)
     calls = [call for text in TEXT.values() for call in re.findall(r"model\.backtest(?:[^\n`]|\\\n)*", text)]
     options = {option for call in calls for option in re.findall(r"--[a-z-]+", call)}
     assert {"--data", "--out"} < options

@@ -13,7 +13,8 @@ import sysconfig
 import time
 import urllib.request
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from functools import cache
 from importlib.metadata import packages_distributions
 from itertools import chain
 from pathlib import Path
@@ -40,9 +41,14 @@ def imported_distributions(*folders: str) -> set[str]:
     nodes = [node for tree in trees for node in ast.walk(tree)]
     modules = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
     modules |= {node.module for node in nodes if isinstance(node, ast.ImportFrom) and node.module}
-    known = packages_distributions()
-    owners = {owner for module in modules for owner in known.get(module.partition(".")[0], ())}
+    owners = {owner for module in modules for owner in owners_of_modules().get(module.partition(".")[0], ())}
     return {str(canonicalize_name(owner)) for owner in owners} - {"crypto-forecasting-pipeline"}
+
+
+@cache
+def owners_of_modules() -> Mapping[str, list[str]]:
+    """Installed packages by the names of their modules; reads what each of them has installed."""
+    return packages_distributions()
 
 
 def names(requirements: list[str]) -> set[str]:

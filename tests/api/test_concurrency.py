@@ -45,7 +45,7 @@ def test_eight_readers_beside_two_writers(sample: SampleWorkspace, make_client: 
     for reader in readers:
         reader.start()
     with SqliteWriter(sample.workspace.database) as writer:
-        for step in range(1, 31):
+        for step in range(1, 13):
             now = sample.now + step * 100
             writer.store([Price(coin.id, now, sample.price(coin, now)) for coin in sample.coins])
             sample.publish_forecasts(now)

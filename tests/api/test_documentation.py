@@ -44,13 +44,15 @@ def test_browsers_find_an_icon(client: TestClient) -> None:
 
 
 def test_the_outline_names_every_route_and_its_addresses_answer(client: TestClient) -> None:
-    """/llms.txt has a line for each route, and its addresses answer, but for the stream, which never ends."""
+    """/llms.txt has a line for each route; its addresses answer, the stream apart, which never ends."""
     answer = client.get("/llms.txt")
     assert answer.headers["content-type"] == "text/plain; charset=utf-8"
     links = dict(re.findall(r"^- \[(?:GET )?([^]]+)\]\((\S+)\): ", answer.text, re.MULTILINE))
     assert {path for path, _ in _operations()} == {name for name in links if name.startswith("/")}
     for address in links.values():
-        assert address.startswith("/eventos?") or client.get(address).status_code == 200, address
+        if not address.startswith("/eventos?"):
+            expected = {200, 503} if address == "/saude/pronto" else {200}  # the sample's data grow old
+            assert client.get(address).status_code in expected, address
 
 
 @pytest.mark.parametrize(

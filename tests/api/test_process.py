@@ -75,13 +75,12 @@ def test_it_serves_an_empty_folder_and_stops_on_sigterm(tmp_path: Path, which: i
     assert [path.name for path in data_dir.rglob("*") if path.is_file()] == ["api.json"]
 
 
-@pytest.mark.parametrize("which", [0, 1])
 @pytest.mark.parametrize(
-    ("variables", "said"),
+    ("variables", "said", "which"),
     [
-        ({"CRYPTO_HOST": "0.0.0.0"}, "CRYPTO_API_TOKEN"),  # noqa: S104 - refused
-        ({"CRYPTO_INTERVAL": "NaN"}, "CRYPTO_INTERVAL"),
-        ({"CRYPTO_API_TOKEN": "ã"}, "CRYPTO_API_TOKEN"),
+        ({"CRYPTO_HOST": "0.0.0.0"}, "CRYPTO_API_TOKEN", 0),  # noqa: S104 - refused
+        ({"CRYPTO_INTERVAL": "NaN"}, "CRYPTO_INTERVAL", 0),
+        ({"CRYPTO_API_TOKEN": "ã"}, "CRYPTO_API_TOKEN", 1),
     ],
 )
 def test_invalid_settings_end_it_with_one_line(

@@ -19,9 +19,10 @@ from mcp import Client, StdioServerParameters
 from mcp.client.streamable_http import streamable_http_client
 from mcp.types import TextContent
 
-from core.answers.regime import Regime
 from core.forecast_schema import HORIZONS_MIN
+from core.reading.answers import outlook
 from core.reading.readers import Readers
+from core.reading.trust import trust_by_coin
 from core.settings import PROJECT, Source
 from mcp_server.server import build_server, http_application
 from tests.support.served_api import running
@@ -99,11 +100,13 @@ def test_a_forecast_agrees_with_what_is_published(readers: Readers) -> None:
         step = view.step(horizon)
         assert (answer["coin"], answer["price"], answer["horizon_minutes"]) == ("bitcoin", view.price_origin, horizon)
         assert answer["intervals"]["80"] == {"low": step.quantiles["q10"], "high": step.quantiles["q90"]}
-        assert answer["regime"] in {None, *(regime.value for regime in Regime)}
+        regime, trust = outlook(readers, "bitcoin", horizon).regime, trust_by_coin(readers, horizon)["bitcoin"]
+        assert answer["regime"] == (None if regime is None else regime.value)
         assert answer["is_current"]
         assert (answer["source"], answer["is_live"]) == ("demo", False)
         assert "simulated" in answer["notice"]
-        assert answer["trust"]["scored_forecasts"] >= 0
+        assert answer["trust"]["scored_forecasts"] == trust.forecasts > 0
+        assert (answer["trust"]["coverage_80"], answer["trust"]["skill"]) == (trust.coverage_80, trust.skill)
 
 
 def test_coins_probability_accuracy_and_history(readers: Readers) -> None:

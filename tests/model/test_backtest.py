@@ -25,7 +25,7 @@ from tests.support.outcomes import plain_outcome
 START = pd.Timestamp("2024-03-01T00:00:00Z")
 
 
-def _frame(days: float = 3.0, coins: int = 3, seed: int = 0) -> pd.DataFrame:
+def _frame(days: float = 2.5, coins: int = 3, seed: int = 0) -> pd.DataFrame:
     rng = np.random.default_rng(seed)
     times = pd.date_range(START, periods=int(days * 288), freq="5min")
     parts = []
@@ -66,9 +66,22 @@ def _run(frame: pd.DataFrame, folder: Path, *more: str) -> pd.DataFrame:
     return pd.read_parquet(folder / "out" / "forecasts.parquet")
 
 
-def test_forecasts_and_report_are_written(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What a backtest of `_frame()` wrote, in the folder `out`; no test changes it."""
+    folder = tmp_path_factory.mktemp("backtest")
+    _run(_frame(), folder)
+    return folder
+
+
+@pytest.fixture
+def made(folder: Path) -> pd.DataFrame:
+    """Its forecasts."""
+    return pd.read_parquet(folder / "out" / "forecasts.parquet")
+
+
+def test_forecasts_and_report_are_written(folder: Path, made: pd.DataFrame) -> None:
     """Every column of the contract, an outcome wherever the recording reaches, and the three reports."""
-    made = _run(_frame(), tmp_path)
     columns = [
         "coin",
         "origin",
@@ -87,19 +100,19 @@ def test_forecasts_and_report_are_written(tmp_path: Path) -> None:
     assert made.columns.tolist() == columns
     assert made["origin"].min() == START + pd.Timedelta(hours=24)
     assert set(made["horizon_min"]) == set(HORIZONS_MIN)
-    late = made["origin"] + pd.to_timedelta(made["horizon_min"], unit="min") > START + pd.Timedelta(days=3, minutes=-5)
+    late = made["origin"] + pd.to_timedelta(made["horizon_min"], unit="min") > START + pd.Timedelta(
+        days=2.5, minutes=-5
+    )
     assert (made["price_actual"].isna() == late).all()
     assert {"model", "baseline"} >= set(made["kind"])
-    report = json.loads((tmp_path / "out" / "report.json").read_text(encoding="utf-8"))
+    report = json.loads((folder / "out" / "report.json").read_text(encoding="utf-8"))
     assert report
-    assert (tmp_path / "out" / "report.html").stat().st_size > 5_000
+    assert (folder / "out" / "report.html").stat().st_size > 5_000
 
 
-def test_the_number_of_threads_changes_nothing(tmp_path: Path) -> None:
+def test_the_number_of_threads_changes_nothing(made: pd.DataFrame, tmp_path: Path) -> None:
     """One thread and two write the same forecasts."""
-    frame = _frame(days=2.5)
-    one, two = _run(frame, tmp_path / "one"), _run(frame, tmp_path / "two", "--jobs", "2")
-    pd.testing.assert_frame_equal(one, two)
+    pd.testing.assert_frame_equal(made, _run(_frame(), tmp_path, "--jobs", "2"))
 
 
 @pytest.mark.slow
@@ -138,14 +151,14 @@ def test_recordings_that_cannot_go_side_by_side_are_refused(
     assert not (tmp_path / "out").exists()
 
 
-def test_prices_after_an_origin_change_no_forecast_up_to_it(tmp_path: Path) -> None:
+def test_prices_after_an_origin_change_no_forecast_up_to_it(made: pd.DataFrame, tmp_path: Path) -> None:
     """With all later prices multiplied at random, forecasts up to the cut stay the same bit for bit."""
-    frame = _frame(days=3)
+    frame = _frame()
     cut = START + pd.Timedelta(hours=50)
     changed = frame.copy()
     later = changed["timestamp"] > cut
     changed.loc[later, "price"] *= np.random.default_rng(1).uniform(0.5, 2.0, int(later.sum()))
-    before, after = _run(frame, tmp_path / "a"), _run(changed, tmp_path / "b")
+    before, after = made, _run(changed, tmp_path)
     columns = [column for column in before.columns if column not in ("price_actual", "price_high", "price_low")]
     up_to = before["origin"] <= cut
     assert up_to.sum() > 20 * 36
@@ -224,12 +237,13 @@ def _rival_file(made: pd.DataFrame, path: Path) -> Path:
     return path
 
 
-def test_rivals_from_files_are_scored_on_what_both_forecast(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_rivals_from_files_are_scored_on_what_both_forecast(
+    folder: Path, made: pd.DataFrame, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """A copy of our forecasts ties; one twice as wide, for fewer forecasts, is worse."""
-    made = _run(_frame(days=2.5), tmp_path)
     wide = _rival_file(made, tmp_path / "wide.parquet")
-    itself = (tmp_path / "out" / "forecasts.parquet").rename(tmp_path / "itself.parquet")
-    _run(_frame(days=2.5), tmp_path, "--rival", f"Wide={wide}", "--rival", f"Itself={itself}")
+    itself = folder / "out" / "forecasts.parquet"
+    _run(_frame(), tmp_path, "--rival", f"Wide={wide}", "--rival", f"Itself={itself}")
     report = json.loads((tmp_path / "out" / "report.json").read_text(encoding="utf-8"))
     assert list(report["rivals"]) == ["EWMA", "Wide", "Itself"]
     same, other = report["rivals"]["Itself"], report["rivals"]["Wide"]

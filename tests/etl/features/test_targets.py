@@ -54,7 +54,7 @@ def _irregular_prices(seed: int, hours: int) -> dict[int, float]:
 
 def test_the_reach_counts_every_price_within_the_horizon() -> None:
     """Rises and falls of every row and horizon are those of the prices after it, by plain loops over all of them."""
-    coins = {f"coin{seed}": _irregular_prices(seed, hours=8) for seed in range(2)}
+    coins = {f"coin{seed}": _irregular_prices(seed, hours=5) for seed in range(2)}
     grid = FeatureGrid()
     for coin, known in coins.items():
         grid.observe(coin, list(known), list(known.values()))

@@ -76,8 +76,8 @@ def _walk(step_ms: int, days: int, coins: int) -> dict[str, tuple[npt.NDArray[np
 
 
 def _touched_by_simulation(distance: float, points: int, step: float) -> float:
-    """Share of 40,000 discrete random walks that reach a distance within `points` points."""
-    walks = np.cumsum(np.random.default_rng(9).normal(0, step, (40_000, points)), axis=1)
+    """Share of 20,000 discrete random walks that reach a distance within `points` points."""
+    walks = np.cumsum(np.random.default_rng(9).normal(0, step, (20_000, points)), axis=1)
     return float((walks.max(axis=1) >= distance).mean())
 
 

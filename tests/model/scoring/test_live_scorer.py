@@ -282,7 +282,7 @@ def test_a_lost_state_never_counts_a_forecast_twice(world: World) -> None:
     assert all(after[key] == full[key] for key in full if key[1] > NOON)
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(3))
 def test_each_forecast_counts_once_under_random_faults(tmp_path: Path, seed: int) -> None:
     """Random polls, gaps, repairs, restarts, crashes and compaction end with the scores that plain loops expect."""
     rng = random.Random(seed)
@@ -290,7 +290,7 @@ def test_each_forecast_counts_once_under_random_faults(tmp_path: Path, seed: int
     world = World(tmp_path, coins)
     now = NOON
     gaps: list[tuple[str, int, int]] = []
-    for _ in range(40):
+    for _ in range(25):
         now += rng.choice([1, 3, 5, 8, 20]) * MINUTE_MS
         for coin in coins:
             last = world.reader.as_of(coin, 2**62)
