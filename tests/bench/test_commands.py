@@ -25,30 +25,25 @@ from core.times import DAY_MS
 CONTRACT = {"cpu_s", "wall_s", "fit_s", "other_s", "pss_mb", "models_mb", "bytes_written"}
 
 
-def test_cycle_prints_one_json_object_on_its_last_line(run_bench: Any) -> None:
-    """With few coins and rows: all promised fields, positive numbers, a wall time that holds the fit; no naive loop."""
-    size = ("--coins", "3", "--rows", "600", "--history-days", "2", "--cycles", "2")
-    cost = json.loads(run_bench("cycle", *size, "--no-naive", "--json").splitlines()[-1])
-    assert "naive_cpu_s" not in cost
-    assert set(cost) >= CONTRACT
-    assert all(cost[name] > 0 for name in CONTRACT)
-    assert (cost["coins"], cost["rows"], cost["cycles"]) == (3, 600, 2)
-    assert cost["fit_s"] < cost["wall_s"]
-
-
-def test_cycles_run_without_pandas() -> None:
-    """Prices, training, forecasts, scores and publication work where pandas is hidden, as in the running suite."""
+def test_cycles_run_without_pandas_and_print_one_json_object() -> None:
+    """With few coins and rows, pandas hidden as in the running suite: all promised fields, positive; no naive loop."""
     code = """
 import sys
 from core.processes.child import hide_modules
 hide_modules("pandas")
 from bench.cycle import main
-main(["--coins", "3", "--rows", "600", "--history-days", "2", "--cycles", "1", "--json"])
+main(["--coins", "3", "--rows", "600", "--history-days", "2", "--cycles", "2", "--no-naive", "--json"])
 assert "pandas" not in sys.modules
 """
     done = subprocess.run([sys.executable, "-c", code], cwd=PROJECT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout.splitlines()[-1])["steps_s"]["scores"] > 0
+    cost = json.loads(done.stdout.splitlines()[-1])
+    assert "naive_cpu_s" not in cost
+    assert set(cost) >= CONTRACT
+    assert all(cost[name] > 0 for name in CONTRACT)
+    assert (cost["coins"], cost["rows"], cost["cycles"]) == (3, 600, 2)
+    assert cost["fit_s"] < cost["wall_s"]
+    assert cost["steps_s"]["scores"] > 0
 
 
 def test_cycle_takes_a_history_too_sparse_to_learn_from(run_bench: Any) -> None:

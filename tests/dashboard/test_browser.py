@@ -14,7 +14,8 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 from core.settings import load_settings
 from dashboard.i18n.texts import catalogue
 from dashboard.views import VIEWS
-from tests.support.workspace import SampleWorkspace
+from tests.dashboard.conftest import Server
+from tests.support.workspace import MORE_COINS, SampleWorkspace
 
 CHROMIUM = Path("/usr/bin/chromium")
 CHART = ".js-plotly-plot .main-svg"
@@ -47,15 +48,32 @@ def browser() -> Iterator[Browser]:
         chromium.close()
 
 
-@pytest.fixture
-def url(running: SampleWorkspace, serve: Callable[..., Any]) -> str:
-    """Address of the dashboard over the workspace of a running suite."""
-    address: str = serve(load_settings()).url
-    return address
+@pytest.fixture(scope="module")
+def market(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SampleWorkspace]:
+    """The workspace of a running suite, which all tests of this file share."""
+    workspace = SampleWorkspace.make(tmp_path_factory.mktemp("market"), MORE_COINS).run()
+    yield workspace
+    workspace.close()
+
+
+@pytest.fixture(scope="module")
+def url(market: SampleWorkspace, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Address of the dashboard over it."""
+    server = Server(market.settings, tmp_path_factory.mktemp("server"))
+    yield server.url
+    server.close()
 
 
 @pytest.fixture
-def visit(browser: Browser, url: str) -> Iterator[Callable[..., Page]]:
+def shared(market: SampleWorkspace) -> SampleWorkspace:
+    """The shared workspace with prices and forecasts of now."""
+    market.tick()
+    market.publish_forecasts()
+    return market
+
+
+@pytest.fixture
+def visit(browser: Browser, shared: SampleWorkspace, url: str) -> Iterator[Callable[..., Page]]:
     """Opens the dashboard as a browser in Brazil; an error in its console or a request elsewhere fails the test."""
     complaints: list[str] = []
 
@@ -91,6 +109,11 @@ def price_now(page: Page) -> str:
     return page.get_by_test_id("stMetricValue").first.inner_text()
 
 
+def thousands(price: float) -> str:
+    """The first digits of a price of some thousands, as the page shows it."""
+    return f"{price // 100 / 10:.1f}"
+
+
 def publish(workspace: SampleWorkspace, page: Page) -> None:
     """Publish new prices and forecasts, and wait until the page shows them."""
     before = price_now(page)
@@ -99,7 +122,7 @@ def publish(workspace: SampleWorkspace, page: Page) -> None:
     expect(page.get_by_test_id("stMetricValue").first).not_to_have_text(before)
 
 
-def test_the_chosen_coin_survives_refreshes(running: SampleWorkspace, visit: Callable[..., Page]) -> None:
+def test_the_chosen_coin_survives_refreshes(shared: SampleWorkspace, visit: Callable[..., Page]) -> None:
     """A chosen coin and its chart are still there after two publications and two reloads."""
     page = visit("?pagina=moeda")
     expect(page.locator(CHART).first).to_be_visible()
@@ -109,10 +132,10 @@ def test_the_chosen_coin_survives_refreshes(running: SampleWorkspace, visit: Cal
     box.click()
     box.fill("ether")
     page.get_by_role("option", name="Ethereum (ETH)").click()
-    expect(page.get_by_test_id("stMetricValue").first).to_contain_text("3.3")
+    expect(page.get_by_test_id("stMetricValue").first).to_contain_text(thousands(shared.prices["ethereum"]))
     page.locator(".st-key-janela").get_by_text("1 h").click()
     for _ in range(2):
-        publish(running, page)
+        publish(shared, page)
         expect(box).to_have_value("Ethereum (ETH)")
         expect(page.locator(CHART).first).to_be_visible()
     for _ in range(2):
@@ -127,7 +150,7 @@ def plot(page: Page, expression: str) -> Any:
     return page.evaluate(f"(() => {{ const plot = document.querySelector('.chart-plot'); return {expression}; }})()")
 
 
-def test_new_data_leave_the_reader_alone(running: SampleWorkspace, visit: Callable[..., Page]) -> None:
+def test_new_data_leave_the_reader_alone(shared: SampleWorkspace, visit: Callable[..., Page]) -> None:
     """Zoom, tooltip, focus and legend survive three publications in the same node, which is never empty."""
     page = visit("?pagina=moeda&moeda=ethereum")
     expect(page.locator(CHART).first).to_be_visible()
@@ -147,7 +170,7 @@ def test_new_data_leave_the_reader_alone(running: SampleWorkspace, visit: Callab
     chosen = plot(page, CHOICES)
     for _ in range(3):
         drawn = int(page.locator(".chart").get_attribute("data-drawn") or 0)
-        publish(running, page)
+        publish(shared, page)
         page.wait_for_function(f"document.querySelector('.chart').dataset.drawn > {drawn}")
         expect(page.locator(".chart .hoverlayer .legend")).to_be_visible()
         assert plot(page, CHOICES) == chosen
@@ -188,14 +211,14 @@ def test_the_level_is_moved_on_the_chart(visit: Callable[..., Page]) -> None:
     page.wait_for_function(f"(whole) => {seen}[1] - {seen}[0] < 0.9 * whole", arg=whole)
 
 
-def test_pausing_stops_the_chart_alone(running: SampleWorkspace, visit: Callable[..., Page]) -> None:
+def test_pausing_stops_the_chart_alone(shared: SampleWorkspace, visit: Callable[..., Page]) -> None:
     """A paused chart says so and keeps its data, while cards and ages go on; resuming shows the newest price."""
     page = visit("?pagina=moeda&moeda=ethereum")
     expect(page.locator(CHART).first).to_be_visible()
     page.get_by_role("button", name="Pausar").click()
     expect(page.locator(".chart-state")).to_contain_text("Pausado há")
     before = plot(page, "JSON.stringify(plot.data)")
-    publish(running, page)
+    publish(shared, page)
     age = page.get_by_text(re.compile("^Preço de "))
     expect(age).not_to_have_text(age.inner_text())
     assert plot(page, "JSON.stringify(plot.data)") == before
@@ -204,7 +227,7 @@ def test_pausing_stops_the_chart_alone(running: SampleWorkspace, visit: Callable
     expect(page.locator(".chart-state")).to_be_empty()
 
 
-def test_a_chart_is_also_a_table_and_a_picture(running: SampleWorkspace, visit: Callable[..., Page]) -> None:
+def test_a_chart_is_also_a_table_and_a_picture(shared: SampleWorkspace, visit: Callable[..., Page]) -> None:
     """The table ends with the newest values; the picture's name has coin, window, currency, source and day."""
     page = visit("?pagina=moeda&moeda=ethereum")
     expect(page.locator(CHART).first).to_be_visible()
@@ -231,7 +254,7 @@ def test_the_chart_is_on_the_first_screen(visit: Callable[..., Page]) -> None:
         )
 
 
-def test_an_idle_page_is_sent_little(running: SampleWorkspace, visit: Callable[..., Page]) -> None:
+def test_an_idle_page_is_sent_little(shared: SampleWorkspace, visit: Callable[..., Page]) -> None:
     """While nothing changes nothing is sent but the ages count; what is published takes less than 15 kB."""
     page = visit("?pagina=moeda")
     expect(page.locator(CHART).first).to_be_visible()
@@ -246,7 +269,7 @@ def test_an_idle_page_is_sent_little(running: SampleWorkspace, visit: Callable[.
     for _ in range(3):
         expect(age).not_to_have_text(age.inner_text())
     assert received == []
-    publish(running, page)
+    publish(shared, page)
     page.wait_for_timeout(1_500)
     assert 0 < sum(received) < 15_000
 
@@ -268,22 +291,25 @@ def test_no_view_has_a_serious_barrier(visit: Callable[..., Page], theme: str) -
         assert [(rule["id"], rule["nodes"][0]["html"]) for rule in serious] == [], name
 
 
-def test_a_stopped_collector_is_announced(running: SampleWorkspace, visit: Callable[..., Page]) -> None:
+def test_a_stopped_collector_is_announced(shared: SampleWorkspace, visit: Callable[..., Page]) -> None:
     """When the collector stops, an alert appears without a reload; when it is back, the alert goes."""
     page = visit("?pagina=moeda")
     expect(page.locator(CHART).first).to_be_visible()
     expect(page.get_by_role("alert")).to_have_count(0)
-    running.stop("collector")
-    expect(page.get_by_role("alert")).to_contain_text("O processo coletor está parado.")
-    running.beat("collector")
+    shared.stop("collector")
+    try:
+        expect(page.get_by_role("alert")).to_contain_text("O processo coletor está parado.")
+    finally:
+        shared.beat_collector()
     expect(page.get_by_role("alert")).to_have_count(0)
 
 
 @pytest.mark.parametrize("theme", ["light", pytest.param("dark", marks=pytest.mark.slow)])
 def test_a_phone_never_scrolls_sideways(visit: Callable[..., Page], theme: str) -> None:
     """Every view fits into 390 pixels, in light and dark, with its charts drawn and its tab in sight."""
+    page = visit(width=390, height=844, theme=theme)
     for view in ("visao", "moeda", "precisao", "comparacao", "carteira", "alertas", "exportar", "diagnostico"):
-        page = visit(f"?pagina={view}", width=390, height=844, theme=theme)
+        page.goto(f"{page.url.partition('?')[0]}?pagina={view}")
         expect(page.get_by_text("recomendação de investimento")).to_be_visible()
         if view in ("moeda", "precisao", "comparacao"):
             expect(page.locator(CHART).first).to_be_visible()
@@ -360,7 +386,7 @@ def test_an_open_page_survives_a_restart(running: SampleWorkspace, serve: Callab
     expect(page.locator(CHART).first).to_be_visible()
 
 
-def test_a_download_holds_what_the_page_announced(visit: Callable[..., Page]) -> None:
+def test_a_download_holds_what_the_page_announced(shared: SampleWorkspace, visit: Callable[..., Page]) -> None:
     """The button makes the file that the page names, and a spreadsheet in Portuguese reads its prices."""
     page = visit("?pagina=exportar&baixar=bitcoin&periodo=24h")
     with page.expect_download() as download:
@@ -370,7 +396,9 @@ def test_a_download_holds_what_the_page_announced(visit: Callable[..., Page]) ->
     expect(page.get_by_text(name)).to_be_visible()
     header, newest, *_ = Path(download.value.path()).read_text(encoding="utf-8").splitlines()
     assert header.startswith("\ufeffhorario_utc;moeda;id;preco;")
-    assert newest.split(";")[1:4] == ["btc", "bitcoin", "67187,33"]
+    symbol, coin, price = newest.split(";")[1:4]
+    assert (symbol, coin) == ("btc", "bitcoin")
+    assert float(price.replace(",", ".")) == pytest.approx(shared.prices["bitcoin"])
 
 
 def test_a_frame_shows_the_page_without_tabs(visit: Callable[..., Page]) -> None:

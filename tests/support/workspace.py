@@ -174,9 +174,13 @@ class SampleWorkspace:
         """Fill the workspace and let every process beat, as in a running suite."""
         self.fill()
         self.beat("suite", "api", "dashboard", "simulator")
-        self.beat("collector", backfill_done=8, backfill_total=8, cadence_s=30.0, stale_after_s=180.0)
+        self.beat_collector()
         self.beat("pipeline", cycle=7, cycle_seconds=0.8, recent_cycle_seconds=(0.5, 0.8))
         return self
+
+    def beat_collector(self) -> None:
+        """Start the heartbeat of a collector whose back-fill is complete."""
+        self.beat("collector", backfill_done=8, backfill_total=8, cadence_s=30.0, stale_after_s=180.0)
 
     def stop(self, name: str) -> None:
         """End the heartbeat of one process."""

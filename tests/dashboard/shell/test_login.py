@@ -50,10 +50,10 @@ def test_a_token_that_counts_no_more_ends_the_session(make_workspace: Make, tmp_
 
 def test_guessing_the_token_is_slow(make_workspace: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     """After some tries of one address even the right token is refused, in any session."""
-    monkeypatch.setattr(dashboard.shell.login, "_TRIES", RateLimiter(per_minute=3))
+    monkeypatch.setattr(dashboard.shell.login, "_TRIES", RateLimiter(per_minute=2))
     monkeypatch.setattr(type(streamlit.context), "ip_address", "10.0.0.7")  # without a browser there is none
     make_workspace(api_token="open-sesame").run()
-    for _ in range(3):
+    for _ in range(2):
         page = open_page(pagina="moeda")
         page.text_input[0].set_value("1234")
         assert "incorreto" in text_on(page.button[0].click().run())
