@@ -165,34 +165,27 @@ def test_a_rule_made_while_the_suite_runs_starts_the_alert_process(demo: Running
     demo.wait(partial(demo.beats, "alerts"), 15)
 
 
-def test_a_killed_suite_leaves_nothing_and_the_next_continues(
+def test_a_killed_suite_leaves_nothing_and_the_next_continues_without_coingecko(
     demo: RunningSuite, runs: Callable[..., RunningSuite]
 ) -> None:
-    """`kill -9` of run_all.py ends every process; the next start goes on with the market and ends on SIGTERM."""
+    """`kill -9` of run_all.py ends every process; a start without options goes on, says so, and ends on Ctrl+C."""
     demo.end(signal.SIGKILL)
     before = prices_of(demo, "demo")
     stored = (demo.data_dir / "demo" / "workspace.json").read_bytes()
     ports = ("--api-port", str(demo.api_port), "--dashboard-port", str(demo.dashboard_port))
-    following = runs("--demo", *ports, folder=demo.data_dir.parent)
+    following = runs("--no-browser", *ports, folder=demo.data_dir.parent, **UNREACHABLE)
     following.api_port, following.dashboard_port = demo.api_port, demo.dashboard_port
-    following.wait(lambda: following.forecasts(("bitcoin",)))
+    following.wait(lambda: say(FALLBACK_NOTICE) in following.output)
+    following.wait(lambda: following.forecasts(("bitcoin",)) and " ciclo " in following.output)
     after = prices_of(following, "demo")
     assert before.items() <= after.items()
     assert (demo.data_dir / "demo" / "workspace.json").read_bytes() == stored
-    assert following.end(signal.SIGTERM) == 0
+    assert following.get("/status")["fonte"] == "demo"
+    assert read_health(following.run_dir, SUITE).progress.notice == FALLBACK_NOTICE
+    assert say(BACK_NOTICE) not in following.output
+    assert not (following.data_dir / "crypto.db").exists()
+    assert following.end(signal.SIGINT) == 0
     assert read_health(following.run_dir, SUITE).state is ProcessState.STOPPED
-
-
-def test_nothing_reachable_means_a_simulated_market_that_says_so(runs: Callable[..., RunningSuite]) -> None:
-    """Without options and without CoinGecko the market is simulated and says so everywhere; Ctrl+C ends it."""
-    run = runs("--no-browser", "--coins", "bitcoin,solana", **UNREACHABLE)
-    run.wait(lambda: run.forecasts(("bitcoin", "solana")))
-    assert run.get("/status")["fonte"] == "demo"
-    assert say(FALLBACK_NOTICE) in run.output
-    assert read_health(run.run_dir, SUITE).progress.notice == FALLBACK_NOTICE
-    assert say(BACK_NOTICE) not in run.output
-    assert not (run.data_dir / "crypto.db").exists()
-    assert run.end(signal.SIGINT) == 0
 
 
 def test_coingecko_coming_back_is_announced_and_changes_nothing(runs: Callable[..., RunningSuite]) -> None:
