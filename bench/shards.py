@@ -1,19 +1,22 @@
 """`python -m bench shards`: what a cycle costs with the coins in 1, 2 and 4 processes, each against one process.
 
-Each case has a simulated market of its own in an empty folder: prices of `--days` days, five minutes apart, are
-learned, then each cycle gets a new price of every coin. A cycle is prices, training and forecasts; nothing is
-published.
+Each case is a pipeline over a simulated market of its own in an empty folder: prices of `--days` days, five minutes
+apart, are learned; then `--warm` cycles five minutes apart let forecasts come due, and each measured cycle, `--cycle`
+seconds after the last, gets a new price of every coin. A cycle is all that the pipeline does: prices, training,
+forecasts, publication, scores, tidying. With `--rebuild` the process of a shard is killed at the end, and the table
+tells how long its coins are late while the cycles go on.
 """
 
 from __future__ import annotations
 
 import argparse
-import os
+import multiprocessing
 import statistics
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -21,28 +24,49 @@ import psutil
 
 from bench.market import Market
 from bench.process_cost import memory_mb
-from core.price_store import open_writer
+from core.price_store import PriceWriter, open_writer
+from core.processes.health_schema import PIPELINE
+from core.processes.heartbeat import Heartbeat, read_health
 from core.settings import load_settings
-from core.times import GRID_STEP_MS, now_ms
+from core.times import GRID_STEP_MS, HOUR_MS, MINUTE_MS, now_ms
 from core.workspace import open_workspace
-from model.loop.session import Session, open_session
-from model.train import train
+from model.loop.session import open_session
+from model.pipeline import Pipeline
 
 __all__ = ["main"]
 
-_CYCLE_MS: Final = 30_000
 _STEPS_A_DAY: Final = 288
+_MEASURED_FROM_MS: Final = 35 * MINUTE_MS
+"""Measured cycles begin at this minute of an hour: each case merges the same hours before."""
+
+_PAUSE_S: Final = 1.0
+"""Between two cycles while a shard is rebuilt."""
 
 
 @dataclass(frozen=True)
-class _Cost:
-    """Of one case: seconds of the first cycle; medians of the later ones; memory of all processes."""
+class _Case:
+    """What is measured: sizes, and cycles `cycle_s` apart."""
 
-    first_s: float
-    first_cpu_s: float
+    coins: int
+    shards: int
+    days: int
+    warm: int
+    cycles: int
     cycle_s: float
-    cycle_cpu_s: float
-    memory_mb: float
+    rebuild: bool
+
+
+@dataclass
+class _Cost:
+    """Of one case: the first cycle; then each measured one, whole and by step; memory of all processes; late coins."""
+
+    learn_s: float = 0.0
+    learn_cpu_s: float = 0.0
+    cycle_s: list[float] = field(default_factory=list)
+    cycle_cpu_s: list[float] = field(default_factory=list)
+    steps_s: dict[str, list[float]] = field(default_factory=dict)
+    memory_mb: float = 0.0
+    rebuild_s: float | None = None
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -51,55 +75,106 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--coins", type=int, nargs="+", default=[250, 2_000])
     parser.add_argument("--shards", type=int, nargs="+", default=[1, 2, 4])
     parser.add_argument("--days", type=int, default=3)
-    parser.add_argument("--cycles", type=int, default=12)
+    parser.add_argument("--warm", type=int, default=13, help="cycles five minutes apart before those measured")
+    parser.add_argument("--cycles", type=int, default=20)
+    parser.add_argument("--cycle", type=float, default=30.0, help="seconds from one cycle to the next")
+    parser.add_argument("--rebuild", action="store_true", help="kill a process at the end, and time its shard's return")
+    parser.add_argument("--steps", action="store_true", help="print the mean duration of each step, too")
     given = parser.parse_args(arguments)
-    print("coins  shards  first cycle s  CPU s  cycle s  CPU s  against one  memory MB")
+    print("coins  shards  first cycle s  CPU s  cycle s  longest  CPU s  against one  memory MB  rebuilt s")
     for coins in given.coins:
         base: float | None = None
         for shards in given.shards:
-            cost = _measure(coins, shards, given.days, given.cycles)
-            base = base or cost.cycle_cpu_s
-            print(
-                f"{coins:>5}  {shards:>6}  {cost.first_s:>13.1f}  {cost.first_cpu_s:>5.1f}  {cost.cycle_s:>7.2f}"
-                f"  {cost.cycle_cpu_s:>5.2f}  {cost.cycle_cpu_s / base:>11.2f}  {cost.memory_mb:>9.0f}",
-                flush=True,
-            )
+            case = _Case(coins, shards, given.days, given.warm, given.cycles, given.cycle, given.rebuild and shards > 1)
+            cost = _in_new_process(case)
+            base = base or statistics.mean(cost.cycle_cpu_s)
+            print(_line(case, cost, base), flush=True)
+            if given.steps:
+                print(
+                    "  ", ", ".join(f"{step} {statistics.mean(s):.3f}" for step, s in cost.steps_s.items()), flush=True
+                )
     return 0
 
 
-def _measure(coins: int, shards: int, days: int, cycles: int) -> _Cost:
+def _line(case: _Case, cost: _Cost, base_cpu_s: float) -> str:
+    cpu_s = statistics.mean(cost.cycle_cpu_s)
+    rebuilt = "" if cost.rebuild_s is None else f"{cost.rebuild_s:.1f}"
+    return (
+        f"{case.coins:>5}  {case.shards:>6}  {cost.learn_s:>13.1f}  {cost.learn_cpu_s:>5.1f}"
+        f"  {statistics.mean(cost.cycle_s):>7.2f}  {max(cost.cycle_s):>7.2f}  {cpu_s:>5.2f}"
+        f"  {cpu_s / base_cpu_s:>11.2f}  {cost.memory_mb:>9.0f}  {rebuilt:>9}"
+    )
+
+
+def _in_new_process(case: _Case) -> _Cost:
+    """Measure in a process of its own, whose memory holds nothing of another case."""
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+        return pool.submit(_measure, case).result()
+
+
+def _measure(case: _Case) -> _Cost:
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        settings = load_settings(
-            source="demo", shards=shards, data_dir=folder / "data", models_dir=folder / "models", log_level="ERROR"
-        )
+        folders = {"data_dir": Path(name) / "data", "models_dir": Path(name) / "models"}
+        settings = load_settings(source="demo", shards=case.shards, interval=case.cycle_s, log_level="ERROR", **folders)
         workspace = open_workspace(settings)
-        end_ms = now_ms() // GRID_STEP_MS * GRID_STEP_MS - _CYCLE_MS * (cycles + 1)
-        market = Market.stored(workspace.database, coins=coins, rows=days * _STEPS_A_DAY, days=days, end_ms=end_ms)
-        with open_writer(workspace.database) as writer, open_session(settings) as session:
-            first = _cycle(session, market.now_ms)
-            later = [_cycle(session, market.poll(writer, _CYCLE_MS)) for _ in range(cycles)]
-            memory = sum(memory_mb(process) for process in _processes())
-    wall, cpu = (statistics.median(values) for values in zip(*later, strict=True))
-    return _Cost(*first, wall, cpu, memory)
+        end_ms = now_ms() // HOUR_MS * HOUR_MS - HOUR_MS + _MEASURED_FROM_MS - case.warm * GRID_STEP_MS
+        market = Market.stored(
+            workspace.database, coins=case.coins, rows=case.days * _STEPS_A_DAY, days=case.days, end_ms=end_ms
+        )
+        with (
+            Heartbeat(settings.run_dir, PIPELINE) as heartbeat,
+            open_writer(workspace.database) as writer,
+            open_session(settings) as session,
+        ):
+            return _run(case, Pipeline(session, heartbeat), market, writer)
 
 
-def _cycle(session: Session, now: int) -> tuple[float, float]:
-    """Seconds and CPU-seconds of one cycle; every coin must get a forecast."""
+def _run(case: _Case, pipeline: Pipeline, market: Market, writer: PriceWriter) -> _Cost:
+    cost, step_ms = _Cost(), round(1000 * case.cycle_s)
+    cost.learn_s, cost.learn_cpu_s = _cycle(pipeline, market.now_ms)
+    for _ in range(case.warm):
+        _cycle(pipeline, market.poll(writer, GRID_STEP_MS))
+    for _ in range(case.cycles):
+        seconds, cpu_s = _cycle(pipeline, market.poll(writer, step_ms))
+        cost.cycle_s.append(seconds)
+        cost.cycle_cpu_s.append(cpu_s)
+        for step, step_s in pipeline.budget.seconds.items():
+            cost.steps_s.setdefault(step, []).append(step_s)
+    cost.memory_mb = sum(memory_mb(process) for process in _family())
+    if case.rebuild:
+        cost.rebuild_s = _rebuild_s(pipeline, market, writer, step_ms)
+    return cost
+
+
+def _cycle(pipeline: Pipeline, now: int) -> tuple[float, float]:
+    """Seconds and CPU-seconds of one cycle, in which every step succeeds and every coin gets its forecast."""
     started, cpu = time.perf_counter(), _cpu_s()
-    session.pull(now)
-    train(session, now)
-    forecasts = session.forecast(now)
-    session.executor.take_rows()
-    assert len(forecasts["coin"].unique()) == len(session.executor.origins), "a coin has no forecast"
-    assert not session.executor.late, "a shard was lost"
-    return time.perf_counter() - started, _cpu_s() - cpu
+    assert pipeline.cycle(now), "a coin has no forecast"
+    seconds, cpu_s = time.perf_counter() - started, _cpu_s() - cpu
+    progress = read_health(pipeline.session.settings.run_dir, PIPELINE).progress
+    assert not progress.failed_steps, progress.failed_steps
+    assert not progress.late, "a shard was lost"
+    return seconds, cpu_s
 
 
-def _processes() -> list[psutil.Process]:
-    own = psutil.Process(os.getpid())
+def _rebuild_s(pipeline: Pipeline, market: Market, writer: PriceWriter, step_ms: int) -> float:
+    """Seconds from the end of a process until all coins have new forecasts again."""
+    executor = pipeline.session.executor
+    leaves = [process for process in _family() if not process.children()]
+    max(leaves, key=lambda process: process.memory_info().rss).kill()
+    started = time.perf_counter()
+    pipeline.cycle(market.poll(writer, step_ms))
+    assert executor.late, "no shard was lost"
+    while executor.late:
+        time.sleep(_PAUSE_S)
+        pipeline.cycle(market.poll(writer, step_ms))
+    return time.perf_counter() - started
+
+
+def _family() -> list[psutil.Process]:
+    own = psutil.Process()
     return [own, *own.children(recursive=True)]
 
 
 def _cpu_s() -> float:
-    return sum(times.user + times.system for times in (process.cpu_times() for process in _processes()))
+    return sum(times.user + times.system for times in (process.cpu_times() for process in _family()))
