@@ -51,7 +51,7 @@ class Judged:
 
 
 Judge = Callable[[pa.Table], Judged]
-"""Judges rows of FORECAST_SCHEMA whose targets their coins' newest prices have reached."""
+"""Judges rows of FORECAST_SCHEMA, or of its columns that scores need, whose targets their coins' newest prices have reached."""
 
 
 class PriceJudge:

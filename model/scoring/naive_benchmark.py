@@ -22,7 +22,7 @@ HISTORY_POINTS: Final = 14 * DAY_MS // GRID_STEP_MS + 1
 MIN_RETURNS: Final = 24
 """With fewer returns over a horizon its quantiles are not estimated."""
 
-_CACHED_MS: Final = 2 * DAY_MS
+_CACHED_MS: Final = _RENEWAL_MS
 """Quantiles this much older than those in use are dropped from memory."""
 
 LogPrices = Callable[[str, int], FloatArray]

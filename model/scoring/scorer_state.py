@@ -14,10 +14,13 @@ from core.publishing.publisher import Publisher
 from core.times import HOUR_MS
 from etl.arrays import IntArray
 
-__all__ = ["MAX_LOGGED_AGE_MS", "ScoreState", "origins_ms"]
+__all__ = ["MAX_LOGGED_AGE_MS", "ScoreState", "numbered_coins", "origins_ms"]
 
 _SCHEMA: Final = pa.schema([("coin", pa.string()), ("origin_ms", pa.int64()), ("open", pa.int16())])
 _FLOOR: Final = b"floor_ms"
+_COIN_SHIFT: Final = 1 << 42
+"""More than any UNIX time in milliseconds until 2109: `coin * _COIN_SHIFT + origin_ms` names a forecast."""
+
 MAX_LOGGED_AGE_MS: Final = 2 * HOUR_MS
 """A forecast whose origin is older than this is shown but not logged: its outcome is already past.
 
@@ -71,29 +74,40 @@ class ScoreState:
 
     def open_rows(self, logged: pa.Table) -> pa.Table:
         """The rows of `logged` (FORECAST_SCHEMA) that are new or were open when the state was written."""
-        coins, origin = logged["coin"].to_pylist(), origins_ms(logged)
-        last = np.array([self.last.get(coin, self.floor_ms) for coin in coins], dtype=np.int64)
-        keys = zip(coins, origin.tolist(), strict=True)
-        bits = np.array([self.open_bits.get(key, 0) for key in keys], dtype=np.int64)
+        coin, names = numbered_coins(logged)
+        origin = origins_ms(logged)
+        last = np.array([self.last.get(name, self.floor_ms) for name in names], dtype=np.int64)[coin]
+        bits = np.zeros(len(logged), dtype=np.int64)
+        if self.open_bits:
+            keys = zip(coin.tolist(), origin.tolist(), strict=True)
+            bits[:] = [self.open_bits.get((names[number], origin_ms), 0) for number, origin_ms in keys]
         return logged.filter(pa.array((origin > last) | (bits & _bits(logged) != 0)))
 
     def seen(self, rows: pa.Table) -> ScoreState:
         """The state after `rows` became pending; the rows that were open before are pending too, so none is listed."""
-        last = dict(self.last)
-        for coin, origin_ms in zip(rows["coin"].to_pylist(), origins_ms(rows).tolist(), strict=True):
-            last[coin] = max(last.get(coin, -1), origin_ms)
-        return ScoreState(last, {}, self.floor_ms)
+        coin, names = numbered_coins(rows)
+        newest = np.array([self.last.get(name, -1) for name in names], dtype=np.int64)
+        np.maximum.at(newest, coin, origins_ms(rows))
+        return ScoreState({**self.last, **dict(zip(names, newest.tolist(), strict=True))}, {}, self.floor_ms)
 
     def to_table(self, pending: pa.Table) -> pa.Table:
         """The state to publish while `pending` rows await their outcome: each coin's last origin and all open ones."""
-        bits = dict.fromkeys(self.last.items(), 0)
-        keys = zip(pending["coin"].to_pylist(), origins_ms(pending).tolist(), strict=True)
-        for key, bit in zip(keys, _bits(pending).tolist(), strict=True):
-            bits[key] = bits.get(key, 0) | bit
-        columns = [[coin for coin, _ in bits], [origin_ms for _, origin_ms in bits], list(bits.values())]
-        return pa.table(dict(zip(_SCHEMA.names, columns, strict=True)), schema=_SCHEMA).replace_schema_metadata(
-            {_FLOOR: str(self.floor_ms)}
-        )
+        coin, names = numbered_coins(pending)
+        number_of = {name: number for number, name in enumerate(self.last)}
+        number = np.array([number_of[name] for name in names], dtype=np.int64)[coin]
+        last = np.arange(len(self.last)) * _COIN_SHIFT + np.fromiter(self.last.values(), dtype=np.int64)
+        keys, place = np.unique(np.concatenate([last, number * _COIN_SHIFT + origins_ms(pending)]), return_inverse=True)
+        bits = np.zeros(len(keys), dtype=np.int64)
+        np.bitwise_or.at(bits, place[len(last) :], _bits(pending))
+        coins = pa.array(list(self.last), pa.string()).take(pa.array(keys // _COIN_SHIFT))
+        columns = dict(zip(_SCHEMA.names, (coins, keys % _COIN_SHIFT, bits), strict=True))
+        return pa.table(columns, schema=_SCHEMA).replace_schema_metadata({_FLOOR: str(self.floor_ms)})
+
+
+def numbered_coins(rows: pa.Table) -> tuple[IntArray, list[str]]:
+    """The column `coin` as numbers (n,), and the names that have them; each name occurs."""
+    column = rows["coin"].combine_chunks().dictionary_encode()
+    return np.asarray(column.indices.to_numpy(), dtype=np.int64), column.dictionary.to_pylist()
 
 
 def origins_ms(rows: pa.Table) -> IntArray:

@@ -245,6 +245,20 @@ def test_a_young_coin_is_scored_with_the_history_it_has(tmp_path: Path) -> None:
     world.close()
 
 
+def test_many_new_benchmarks_are_spread_over_steps(tmp_path: Path) -> None:
+    """With one benchmark a step each step scores one coin more, and in the end each forecast counts once."""
+    coins = ("bitcoin", "solana", "tether")
+    world = World(tmp_path, coins)
+    for coin in coins:
+        world.forecast(coin, NOON)
+        world.prices(coin, NOON + GRID_STEP_MS, NOON + HOUR_MS)
+    world.scorer = LiveScorer(world.publisher, renewals=1)
+    assert [world.scorer.step(world.reader).num_rows for _ in range(4)] == [12, 12, 12, 0]
+    assert world.scorer.pending == 0
+    assert world.counts() == world.expected()
+    world.close()
+
+
 def test_a_full_disk_loses_nothing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """When publishing fails, the same forecasts are scored in the next step, once."""
     world.forecast("bitcoin", NOON)
