@@ -11,7 +11,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, BinaryIO, TypeVar
 
 from core.errors import DamagedFile
 from core.times import now_ms, to_datetime
@@ -35,10 +35,11 @@ _MIN_FREE_BYTES = 16 * 1024
 _Result = TypeVar("_Result")
 
 
-def write_atomically(path: Path, content: bytes, *, durable: bool = True) -> None:
+def write_atomically(path: Path, content: bytes | Callable[[BinaryIO], None], *, durable: bool = True) -> None:
     """Replace the file at `path` so that a reader sees the old content or the new one, never a part.
 
-    With `durable` this also holds after a power loss: fsync of the file, rename, fsync of the folder.
+    Large content may be given as a function that writes it. With `durable` this also holds after a power loss: fsync of
+    the file, rename, fsync of the folder.
 
     Raises:
         OSError: the disk is full, read-only or gone; the old file is unchanged.
@@ -48,7 +49,10 @@ def write_atomically(path: Path, content: bytes, *, durable: bool = True) -> Non
     temporary = Path(temporary_name)
     try:
         with os.fdopen(handle, "wb") as file:
-            file.write(content)
+            if callable(content):
+                content(file)
+            else:
+                file.write(content)
             file.flush()
             if durable:
                 os.fsync(file.fileno())

@@ -69,10 +69,12 @@ def extremes_within(
     values: npt.NDArray[np.float64], first: npt.NDArray[np.int64], end: npt.NDArray[np.int64]
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """Largest and smallest of `values[first:end]`, for many ranges of any shape; NaN for an empty range."""
-    order = np.argsort(first, axis=None, kind="stable")
-    bounds = np.stack([first.ravel()[order], end.ravel()[order]], axis=-1).ravel()
-    padded = np.append(values, np.nan)
-    high, low = np.empty(first.size), np.empty(first.size)
-    high[order], low[order] = np.fmax.reduceat(padded, bounds)[::2], np.fmin.reduceat(padded, bounds)[::2]
-    some = end > first
-    return np.where(some, high.reshape(some.shape), np.nan), np.where(some, low.reshape(some.shape), np.nan)
+    count = np.maximum(end - first, 0)
+    some = count > 0
+    length = count[some]
+    start = np.cumsum(length) - length
+    within = values[np.repeat(first[some] - start, length) + np.arange(length.sum())]
+    high, low = np.full(some.shape, np.nan), np.full(some.shape, np.nan)
+    if len(within):
+        high[some], low[some] = np.fmax.reduceat(within, start), np.fmin.reduceat(within, start)
+    return high, low

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import errno
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from itertools import chain
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -15,7 +16,16 @@ import pyarrow.parquet as pq
 from core.errors import DamagedFile, NotReady
 from core.wording import message
 
-__all__ = ["check_footer", "check_whole", "is_damage", "read_checked", "read_table", "sorted_by", "table_bytes"]
+__all__ = [
+    "check_footer",
+    "check_whole",
+    "is_damage",
+    "read_checked",
+    "read_table",
+    "sorted_by",
+    "table_bytes",
+    "write_tables",
+]
 
 _ROW_GROUP: Final = 16_384
 """Rows per row group: small, so that reading one coin of a day reads a part of the file."""
@@ -25,24 +35,36 @@ _SAMPLE: Final = 1_000
 
 
 def table_bytes(table: pa.Table) -> bytes:
-    """Serialise a table as Parquet, with a checksum of each page.
+    """Serialise a table as Parquet."""
+    buffer = io.BytesIO()
+    write_tables(iter([table]), buffer)
+    return buffer.getvalue()
+
+
+def write_tables(tables: Iterator[pa.Table], file: BinaryIO) -> int:
+    """Write tables of one schema, at least one, one after another as Parquet, with a checksum of each page.
 
     Numbers that seldom repeat are stored byte by byte: all first bytes, which are alike, then all second ones. A
     dictionary of them would be larger than they are.
+
+    Returns:
+        The number of rows.
     """
-    buffer = io.BytesIO()
-    varied = [name for name in table.column_names if _seldom_repeats(table[name])]
-    pq.write_table(
-        table,
-        buffer,
+    first, rows = next(tables), 0
+    varied = [name for name in first.column_names if _seldom_repeats(first[name])]
+    with pq.ParquetWriter(
+        file,
+        first.schema,
         compression="zstd",
-        row_group_size=_ROW_GROUP,
         write_page_checksum=True,
         version="2.6",
-        use_dictionary=[name for name in table.column_names if name not in varied],
+        use_dictionary=[name for name in first.column_names if name not in varied],
         column_encoding=dict.fromkeys(varied, "BYTE_STREAM_SPLIT"),
-    )
-    return buffer.getvalue()
+    ) as writer:
+        for table in chain([first], tables):
+            writer.write_table(table, row_group_size=_ROW_GROUP)
+            rows += table.num_rows
+    return rows
 
 
 def _seldom_repeats(column: pa.ChunkedArray) -> bool:
@@ -72,13 +94,16 @@ def read_table(path: Path, columns: Sequence[str] | None = None, coin: str | Non
         raise DamagedFile(f"{path.name}: {error}") from error
 
 
-def read_checked(path: Path, columns: Sequence[str] | None, coin: str | None = None) -> pa.Table:
-    """Read some columns of a table, or only the rows of `coin`, and check their pages.
+def read_checked(
+    path: Path, columns: Sequence[str] | None, coin: str | None = None, span: tuple[str, str] | None = None
+) -> pa.Table:
+    """Read some columns of a table, or only the rows of `coin` or of a span of coins, and check their pages.
 
     Raises:
         pyarrow.ArrowInvalid, OSError: see `is_damage`.
     """
-    filters = None if coin is None else [("coin", "=", coin)]
+    first, last = span or (coin, coin)
+    filters = None if first is None else [("coin", ">=", first), ("coin", "<=", last)]
     wanted = None if columns is None else list(columns)
     with path.open("rb") as file:  # reads one coin of a day with 250 in a twentieth of the memory
         return pq.read_table(file, columns=wanted, filters=filters, page_checksum_verification=True)

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -19,7 +20,8 @@ import pyarrow as pa
 from core.errors import DamagedFile
 from core.files import file_stamp, make_folder, read_json, set_aside, write_atomically, write_json
 from core.publishing.manifest import MANIFEST, Entry, Manifest, Part
-from core.publishing.parquet import check_footer, check_whole, is_damage, read_checked, table_bytes
+from core.publishing.merging import CoinSpan, merged
+from core.publishing.parquet import check_footer, check_whole, is_damage, read_checked, table_bytes, write_tables
 from core.times import DAY_MS, HOUR_MS, MINUTE_MS, now_ms, to_datetime
 
 __all__ = ["KEEP_S", "Publisher"]
@@ -31,6 +33,9 @@ _COPY: Final = "manifest-copy.json"
 _LEVEL_MS: Final = {"hour": HOUR_MS, "day": DAY_MS}
 _CLOSED_AFTER_MS: Final = 10 * MINUTE_MS
 """How long after its end an hour or day is merged: no part of it can arrive later."""
+_MOST_MERGED_ROWS: Final = 4_000_000
+"""A day of more rows stays in hours: merging it would stop the cycles for more than some seconds."""
+
 _FINER: Final = {"hour": ("slot",), "day": ("slot", "hour")}
 
 _log = logging.getLogger(__name__)
@@ -91,14 +96,16 @@ class Publisher:
         tables = [self.table(part.file, columns) for part in sorted(parts, key=lambda part: part.start_ms)]
         return [table for table in tables if table is not None]
 
-    def table(self, file: str, columns: Sequence[str] | None = None) -> pa.Table | None:
-        """Read one published file; if it is damaged, set it aside, publish without it and give None.
+    def table(self, file: str, columns: Sequence[str] | None = None, span: CoinSpan | None = None) -> pa.Table | None:
+        """Read one published file, or some columns or coins of it; None if it is damaged.
+
+        Then it is set aside, and the others are published without it.
 
         Raises:
             OSError: it cannot be read now.
         """
         try:
-            return read_checked(self.folder / file, columns)
+            return read_checked(self.folder / file, columns, span=span)
         except (pa.ArrowInvalid, OSError) as error:
             if not is_damage(error):
                 raise
@@ -121,7 +128,7 @@ class Publisher:
         Args:
             name: a growing table.
             now: UTC milliseconds.
-            arrange: sorts the merged rows, and may add up rows that belong together.
+            arrange: sorts the merged rows by coin before anything else, and may add up rows of a coin.
 
         Returns:
             Whether there was something to merge.
@@ -161,34 +168,48 @@ class Publisher:
             groups.setdefault(part.start_ms // length, []).append(part)
         for start in sorted(groups):
             is_closed = (start + 1) * length + _CLOSED_AFTER_MS <= now
-            if is_closed and any(part.level in _FINER[level] for part in groups[start]):
+            few = sum(part.rows for part in groups[start]) <= _MOST_MERGED_ROWS
+            if is_closed and few and any(part.level in _FINER[level] for part in groups[start]):
                 return groups[start]
         return []
 
     def _merge(self, name: str, parts: list[Part], level: str, arrange: Callable[[pa.Table], pa.Table]) -> None:
-        tables = [table for part in parts if (table := self.table(part.file)) is not None]
-        if len(tables) < len(parts):
-            return
-        table = arrange(pa.concat_tables(tables, promote_options="default"))
         version = self._manifest.version + 1
         span = (min(part.start_ms for part in parts), max(part.end_ms for part in parts))
-        merged = self._write_part(name, table, span, level, version)
+        try:
+            content = merged([partial(self._undamaged, part.file) for part in parts], arrange)
+            whole = self._write_part(name, content, span, level, version)
+        except DamagedFile:
+            return
         kept = tuple(part for part in self._manifest.parts[name] if part not in parts)
-        self._swap(Manifest(version, now_ms(), self._manifest.entries, {**self._manifest.parts, name: (*kept, merged)}))
+        self._swap(Manifest(version, now_ms(), self._manifest.entries, {**self._manifest.parts, name: (*kept, whole)}))
 
-    def _write_part(self, name: str, table: pa.Table, span: tuple[int, int], level: str, version: int) -> Part:
+    def _undamaged(self, file: str, columns: Sequence[str] | None, span: CoinSpan | None) -> pa.Table:
+        table = self.table(file, columns, span)
+        if table is None:
+            raise DamagedFile(f"{file} is published no more")
+        return table
+
+    def _write_part(
+        self, name: str, content: pa.Table | Iterator[pa.Table], span: tuple[int, int], level: str, version: int
+    ) -> Part:
         start = to_datetime(span[0])
         file = f"{name}/{start:%Y-%m-%d}/{level}-{start:%H%M}-{version:09d}.parquet"
-        self._write(file, table)
-        return Part(file, table.num_rows, *span, level)
+        return Part(file, self._write(file, content), *span, level)
 
-    def _write(self, file: str, table: pa.Table) -> None:
-        """Write a file; until a manifest names it, it counts as retired."""
+    def _write(self, file: str, content: pa.Table | Iterator[pa.Table]) -> int:
+        """Write a file and tell its rows; until a manifest names it, it counts as retired."""
         self._retired[file] = time.monotonic()
-        content = table_bytes(table)
-        write_atomically(self.folder / file, content)
-        self.bytes_written += len(content)
+        if isinstance(content, pa.Table):
+            rows: int = content.num_rows
+            write_atomically(self.folder / file, table_bytes(content))
+        else:
+            written: list[int] = []
+            write_atomically(self.folder / file, lambda disk: written.append(write_tables(content, disk)))
+            (rows,) = written
         self._stamps[file] = file_stamp(self.folder / file)
+        self.bytes_written += self._stamps[file][2]
+        return rows
 
     def _swap(self, manifest: Manifest) -> Manifest:
         """Replace the manifest; write its copy first, unless only an entry was replaced."""

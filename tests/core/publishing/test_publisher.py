@@ -56,6 +56,37 @@ def test_parts_of_closed_hours_and_days_are_merged_without_loss(tmp_path: Path) 
     assert sorted(part.level for part in publisher.manifest.parts["log"]) == ["day", "slot"]
 
 
+def test_merging_a_few_coins_at_a_time_gives_the_same_rows_in_the_same_order(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However few rows are in memory at a time, down to those of one coin."""
+    merged = []
+    for most in (1_000, 50, 1):
+        monkeypatch.setattr("core.publishing.merging._MOST_ROWS", most)
+        publisher = Publisher(tmp_path / str(most))
+        for moment in range(DAY, DAY + HOUR_MS, 5 * MINUTE_MS):
+            rows = [_table(moment, coin=coin) for coin in ("solana", "bitcoin", "tether", "aave", "dai")]
+            publisher.publish(appended={"log": (moment, moment, pa.concat_tables(rows))})
+        assert publisher.compact("log", DAY + 2 * HOUR_MS, sorted_by("coin", "origin"))
+        assert [part.rows for part in publisher.manifest.parts["log"]] == [60]
+        merged += publisher.read("log")
+    assert merged[0].equals(merged[1])
+    assert merged[0].equals(merged[2])
+
+
+def test_a_day_of_very_many_rows_stays_in_hours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its hours are merged, and nothing is left to do."""
+    monkeypatch.setattr("core.publishing.publisher._MOST_MERGED_ROWS", 20)
+    publisher = Publisher(tmp_path)
+    moments = [DAY + step * 30 * MINUTE_MS for step in range(48)]
+    for moment in moments:
+        publisher.publish(appended={"log": (moment, moment, _table(moment))})
+    while publisher.compact("log", DAY + 2 * DAY_MS, sorted_by("coin", "origin")):
+        pass
+    assert _rows(publisher, "log") == moments
+    assert [part.level for part in publisher.manifest.parts["log"]] == ["hour"] * 24
+
+
 def test_a_restart_continues_from_the_manifest(tmp_path: Path) -> None:
     """A new publisher continues from the manifest of the last one."""
     Publisher(tmp_path).publish(appended={"log": (DAY, DAY, _table(DAY))})
