@@ -35,6 +35,10 @@ STATE_FORMAT: Final = 5
 Version 0.1.0 of the project wrote no number; its models count as format 1.
 """
 _MANIFEST: Final = "model.json"
+_CODEC: Final = "zstd"
+_MAGIC: Final = b"\x28\xb5\x2f\xfd"
+"""The first bytes of what it compressed."""
+
 _PATTERN: Final = re.compile(r"model-[0-9T]+\.joblib")
 
 _log = logging.getLogger(__name__)
@@ -85,9 +89,7 @@ class ModelRegistry:
         Raises:
             OSError: the disk refused; the previous version stays the newest.
         """
-        buffer = io.BytesIO()
-        joblib.dump(state, buffer, compress=3)
-        content = buffer.getvalue()
+        content = _packed(state)
         version = to_datetime(now_ms()).strftime("%Y%m%dT%H%M%S%f")[:-3]
         card = ModelCard(
             version=version,
@@ -141,7 +143,7 @@ class ModelRegistry:
         if hashlib.sha256(content).hexdigest() != card.sha256:
             raise DamagedFile(f"its SHA-256 is not the recorded one; set aside as {self._set_aside(path)}")
         try:
-            return joblib.load(io.BytesIO(content))
+            return _unpacked(content)
         except (MemoryError, OSError):  # not the file's fault: its bytes are the recorded ones
             raise
         except Exception as error:  # unpickling raises whatever the classes in the file raise
@@ -158,6 +160,22 @@ class ModelRegistry:
                 path.unlink(missing_ok=True)
             except OSError as error:
                 _log.warning("cannot delete %s yet: %s", path.name, error)
+
+
+def _packed(state: object) -> bytes:
+    sink = pa.BufferOutputStream()
+    with pa.CompressedOutputStream(sink, _CODEC) as stream:
+        joblib.dump(state, stream)
+    content: bytes = sink.getvalue().to_pybytes()
+    return content
+
+
+def _unpacked(content: bytes) -> Any:
+    """The state in a file; earlier releases let joblib compress it."""
+    if content.startswith(_MAGIC):
+        with pa.CompressedInputStream(pa.BufferReader(content), _CODEC) as stream:
+            content = stream.read()
+    return joblib.load(io.BytesIO(content))
 
 
 def _refuse_other_format(value: Mapping[str, Any]) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import stat
 from pathlib import Path
 from typing import Any
 
+import joblib
 import pytest
 
 from model.loop.registry import KEEP_VERSIONS, STATE_FORMAT, ModelRegistry
@@ -21,6 +23,19 @@ def test_a_saved_model_comes_back(tmp_path: Path) -> None:
     registry = ModelRegistry(tmp_path)
     card = registry.save({"weights": [1.0, 2.0]}, FEATURES, OPTIONS, trained_ms=5)
     assert registry.load(FEATURES, OPTIONS) == (card, {"weights": [1.0, 2.0]})
+
+
+def test_a_model_that_joblib_compressed_comes_back(tmp_path: Path) -> None:
+    """A file as earlier releases wrote it is read as well."""
+    registry = ModelRegistry(tmp_path)
+    card = registry.save("state", FEATURES, OPTIONS, trained_ms=5)
+    joblib.dump({"weights": [1.0]}, tmp_path / card.file, compress=3)
+    digest = hashlib.sha256((tmp_path / card.file).read_bytes()).hexdigest()
+    manifest = tmp_path / "model.json"
+    manifest.write_text(json.dumps({**json.loads(manifest.read_text()), "sha256": digest}))
+    loaded = registry.load(FEATURES, OPTIONS)
+    assert loaded is not None
+    assert loaded[1] == {"weights": [1.0]}
 
 
 def test_an_empty_folder_has_no_model(tmp_path: Path) -> None:
