@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from core.price_store import Coin, Price, PriceWriter, open_writer
-from core.times import DAY_MS, GRID_STEP_MS, now_ms
+from core.times import DAY_MS, GRID_STEP_MS, MINUTE_MS, now_ms
 from etl.local_market.coin_names import coins_wanted
 from etl.local_market.simulated import SimulatedMarket
 
@@ -87,15 +87,23 @@ class Market:
 
 
 def store_simulated(database: Path, wanted: str, days: int) -> None:
-    """Store the last `days` of the coins that `wanted` names (`top:250`), a price every 5 minutes."""
+    """Store the last `days` of the coins that `wanted` names (`top:250`), a price every 5 minutes, the last one now.
+
+    So a collector that starts within moments has no gap to fill.
+    """
     market = SimulatedMarket(coins_wanted(wanted), 0)
-    end_ms = now_ms() // 1000 * 1000
+    start_ms = now_ms() // MINUTE_MS * MINUTE_MS - days * DAY_MS
     with open_writer(database) as writer:
-        writer.update_coins(Coin(coin.id, coin.symbol, coin.name, coin.rank, end_ms) for coin in market.coins)
-        for day_ms in range(end_ms - days * DAY_MS, end_ms, DAY_MS):
-            times = np.arange(day_ms, day_ms + DAY_MS, GRID_STEP_MS)
-            rows = np.repeat(np.arange(len(market.coins)), len(times))
-            prices = market.prices(rows, np.tile(times, len(market.coins))).reshape(len(market.coins), -1)
-            for coin, values in zip(market.coins, prices, strict=True):
-                pairs = zip(times.tolist(), values.tolist(), strict=True)
-                writer.store((Price(coin.id, ts, price, 1e9, 1e7, ts) for ts, price in pairs), clock_ms=end_ms)
+        writer.update_coins(Coin(coin.id, coin.symbol, coin.name, coin.rank, start_ms) for coin in market.coins)
+        while (end_ms := now_ms()) > start_ms:  # storing thousands of coins takes minutes
+            times = np.arange(start_ms, min(start_ms + DAY_MS, end_ms), GRID_STEP_MS)
+            _store(writer, market, times)
+            start_ms = int(times[-1]) + GRID_STEP_MS
+        _store(writer, market, np.array([now_ms()]))
+
+
+def _store(writer: PriceWriter, market: SimulatedMarket, times: npt.NDArray[np.int64]) -> None:
+    now = now_ms()
+    for row, coin in enumerate(market.coins):
+        pairs = zip(times.tolist(), market.prices(np.full(len(times), row), times).tolist(), strict=True)
+        writer.store([Price(coin.id, ts, price, 1e9, 1e7, ts) for ts, price in pairs], clock_ms=now)

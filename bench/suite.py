@@ -31,7 +31,7 @@ from tests.support.running_suite import RunningSuite
 __all__ = ["figures", "main", "measure_suite", "percentile_95", "watched_suite"]
 
 _DAY_S: Final = 86_400
-_PATIENCE_S: Final = 900.0
+_PATIENCE_S: Final = 1800.0
 
 
 @contextmanager
@@ -56,9 +56,9 @@ def watched_suite(
 
 
 def _complete(suite: RunningSuite, coins: int) -> bool:
-    """Whether the collector has finished its back-fill and a cycle has forecast every coin."""
+    """Whether the collector has polled and finished its back-fill, and a cycle has forecast every coin."""
     pipeline, collector = read_health(suite.run_dir, PIPELINE).progress, read_health(suite.run_dir, COLLECTOR).progress
-    filled = 0 < collector.backfill_total == collector.backfill_done
+    filled = collector.last_poll_at is not None and collector.backfill_total == collector.backfill_done
     return filled and pipeline.coins == coins and pipeline.forecast_at is not None
 
 

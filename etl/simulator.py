@@ -22,7 +22,7 @@ from core.settings import DEFAULT_COINS
 from core.times import now_ms, parse_iso
 from core.wording import message
 from etl.local_market.cadence import LiveCadence
-from etl.local_market.coin_names import coins_wanted
+from etl.local_market.coin_names import coins_offered, coins_wanted
 from etl.local_market.market import CURRENCIES, Market
 from etl.local_market.plans import CALLS_PER_MINUTE
 from etl.local_market.server import MarketServer
@@ -61,7 +61,7 @@ def _market(options: Namespace) -> Market:
     if options.currency not in CURRENCIES:
         raise BadInput(message("simulator.currency", currency=options.currency, known=", ".join(CURRENCIES)))
     if options.replay is None:
-        return SimulatedMarket(coins_wanted(options.coins or ",".join(DEFAULT_COINS)), options.seed)
+        return SimulatedMarket(coins_offered(options.coins or ",".join(DEFAULT_COINS)), options.seed)
     from etl.local_market.replay import ReplayMarket, largest  # noqa: PLC0415 - as below
     from etl.recordings.recording import read_recording  # noqa: PLC0415 - pyarrow is slow to load
 

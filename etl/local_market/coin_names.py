@@ -13,7 +13,7 @@ from core.errors import BadInput
 from core.price_rules import COIN_ID
 from core.wording import message
 
-__all__ = ["STABLECOINS", "MarketCoin", "coin_named", "coins_wanted", "known_coins"]
+__all__ = ["STABLECOINS", "MarketCoin", "coin_named", "coins_offered", "coins_wanted", "known_coins"]
 
 STABLECOINS: Final = frozenset(
     {
@@ -35,6 +35,8 @@ STABLECOINS: Final = frozenset(
 _TABLE: Final = Path(__file__).with_name("coin_names.csv")
 _TOP = re.compile(r"top:([1-9]\d{0,3})")
 _UNKNOWN_RANK: Final = 500
+_ONE_MORE_IN: Final = 100
+"""For each so many of the largest coins a market offers one more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +77,7 @@ def coins_wanted(text: str) -> tuple[MarketCoin, ...]:
     """
     text = text.strip().lower()
     if match := _TOP.fullmatch(text):
-        count = int(match[1])
-        known = list(known_coins().values())[:count]
-        return (*known, *(_synthetic(rank) for rank in range(len(known) + 1, count + 1)))
+        return _largest(int(match[1]))
     ids = list(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
     for coin_id in ids:
         if not COIN_ID.fullmatch(coin_id):
@@ -85,6 +85,21 @@ def coins_wanted(text: str) -> tuple[MarketCoin, ...]:
     if not ids:
         raise BadInput(message("simulator.no_coins"))
     return tuple(coin_named(coin_id) for coin_id in ids)
+
+
+def coins_offered(text: str) -> tuple[MarketCoin, ...]:
+    """The coins of a market for who collects those named; beyond `top:N` it has more, so that its N largest change.
+
+    Raises:
+        BadInput: as `coins_wanted`.
+    """
+    wanted = coins_wanted(text)
+    return _largest(len(wanted) + len(wanted) // _ONE_MORE_IN) if _TOP.fullmatch(text.strip().lower()) else wanted
+
+
+def _largest(count: int) -> tuple[MarketCoin, ...]:
+    known = list(known_coins().values())[:count]
+    return (*known, *(_synthetic(rank) for rank in range(len(known) + 1, count + 1)))
 
 
 def _synthetic(rank: int) -> MarketCoin:
