@@ -155,7 +155,7 @@ def _matured(grid: FeatureGrid, waiting: deque[FeatureBlock], stride: int) -> It
 
 
 def _known_until(grid: FeatureGrid) -> int:
-    return int(grid.ts_ms[-1]) - STEPS * GRID_STEP_MS
+    return int(grid.history.ts_ms[-1]) - STEPS * GRID_STEP_MS
 
 
 def _beginning(block: FeatureBlock, until_ms: int) -> FeatureBlock:
@@ -178,7 +178,7 @@ def _rows(grid: FeatureGrid, block: FeatureBlock, stride: int) -> TrainingRows:
 
 
 def _outcomes(grid: FeatureGrid, block: FeatureBlock) -> Outcomes:
-    first = int(np.searchsorted(grid.ts_ms, block.ts_ms[0]))
+    first = int(np.searchsorted(grid.history.ts_ms, block.ts_ms[0]))
     window = slice(first, first + len(block.ts_ms) + STEPS)
-    log_price: FloatArray = grid.log_price[window]
-    return outcomes(log_price[:, block.coins], grid.event_ms[window][:, block.coins], block.vol_fast)
+    log_price: FloatArray = grid.history.log_price[window]
+    return outcomes(log_price[:, block.coins], grid.history.event_ms(window, block.coins), block.vol_fast)

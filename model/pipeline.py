@@ -30,6 +30,7 @@ from core.times import iso, now_ms
 from core.wording import Message, message
 from model.loop.backtest_process import FirstBacktest
 from model.loop.cycle_schedule import CycleSchedule
+from model.loop.free_memory import give_back_memory
 from model.loop.poll_watch import PollWatch
 from model.loop.restart_backoff import RestartBackoff
 from model.loop.session import Session, open_session
@@ -42,6 +43,9 @@ __all__ = ["Pipeline", "main"]
 
 _LOOK_EVERY_S: Final = 0.2
 """How often the loop looks for a new poll between two cycles."""
+
+_RENEWALS_A_CYCLE: Final = 250
+"""Benchmarks of the scores made in one cycle, each of which reads 14 days of prices: about two seconds."""
 
 _DISK_RETRY_S: Final = 5.0
 _MAX_REASON: Final = 300
@@ -61,7 +65,7 @@ class Pipeline:
         self.session = session
         self._backtest = backtest
         self._heartbeat = heartbeat
-        self._scorer = LiveScorer(session.publisher)
+        self._scorer = LiveScorer(session.publisher, _RENEWALS_A_CYCLE)
         self._cycles = 0
         self._failed: dict[Step, Message | str] = {}
         self._progress = PipelineProgress()
@@ -109,6 +113,7 @@ class Pipeline:
             return False
         self._cycles += 1
         self._tell(forecasts, now)
+        give_back_memory()
         return len(forecasts) >= len(self.session.executor.origins) > 0
 
     def _refuse_old_publication(self) -> None:
@@ -246,7 +251,7 @@ def _open(
     complained = False
     while not stop.is_set():
         try:
-            return stack.enter_context(open_session(settings))
+            return stack.enter_context(open_session(settings, heartbeat.progress))
         except OSError as error:
             if not complained:
                 _log.error("cannot open the workspace: %s; trying every %.0f s", error, _DISK_RETRY_S)

@@ -23,6 +23,7 @@ from etl.features.columns import (
     usable_rows,
 )
 from etl.features.feature_rows import FeatureBlock, OriginRows
+from etl.features.grid_history import GridHistory
 from etl.features.minute_columns import (
     MARKET_MINUTE_FEATURES,
     market_minute_features,
@@ -32,6 +33,7 @@ from etl.features.minute_columns import (
 from etl.features.minute_lattice import MINUTE_REPLAY, minutes_at, minutes_on_grid
 from etl.features.minute_volatility import MINUTE_STATE_WIDTH, initial_minute_state
 from etl.features.raw_prices import RAW_KEEP_MS, STEPS_PER_DAY, RawPrices, ceil_grid, floor_grid
+from etl.features.rolling_rows import RollingRows
 from etl.features.shared_market import GridBounds, OneShard, SharedMarket, kept_rows
 from etl.features.step_extremes import StepExtremes
 
@@ -44,6 +46,12 @@ _REPLAY: Final = 72
 _MAX_LAG: Final = 24
 """Steps (2 hours) that an origin may lie behind the grid's end; older raw prices are dropped."""
 _RECENT: Final = _REPLAY + _MAX_LAG + 1
+_RECENT_MINUTES: Final = MINUTE_REPLAY + _MAX_LAG + 1
+"""States of 5 minutes and of minutes that are kept: both begin where the replay of the oldest origin does."""
+
+_COINS_AT_ONCE: Final = 512
+"""Coins whose long windows of prices are in memory together."""
+
 _HEAD_START: Final = 312
 """Steps (26 hours) that the grid begins at least before now, to leave room for a back-fill after the first poll."""
 _MAX_BLOCK_CELLS: Final = 24_000
@@ -60,26 +68,22 @@ class FeatureGrid:
     Args:
         history_days: days of 5-minute prices that it holds.
         market: what its coins have in common with those of other shards; without others they are all.
+
+    Attributes:
+        coins: ids by column number.
+        history: the grid points so far; a coin that came since the last `extend` has no column there yet.
     """
 
     def __init__(self, history_days: int = 14, market: SharedMarket | None = None) -> None:
         self._shared = market or OneShard()
-        self._bounds = GridBounds(0, None, -1, rebuilds=False)
+        self._bounds = GridBounds(0, None, -1, rebuilds=0)
         self.coins: list[str] = []
         self._index: dict[str, int] = {}
         self._raw = RawPrices()
         self._seeds: dict[int, FloatArray] = {}
         self._dirty: set[int] = set()
         self._keep = kept_rows(history_days) + LOOKBACK
-        self.ts_ms: IntArray = np.zeros(0, dtype=np.int64)
-        self.log_price: FloatArray = np.zeros((0, 0))
-        self.event_ms: IntArray = np.zeros((0, 0), dtype=np.int64)
-        self.vol_mixed: FloatArray = np.zeros((0, 0))
-        self.extremes = StepExtremes.unknown(0, 0)
-        self._handed_out: BoolArray = np.zeros((0, 0), dtype=bool)
-        self._states: FloatArray = np.zeros((0, 0, volatility.STATE_WIDTH))
-        self._minute_states: FloatArray = np.zeros((0, 0, MINUTE_STATE_WIDTH))
-        self._market: RowArray = np.zeros((0, _MARKET_WIDTH), dtype=np.float32)
+        self._start(np.zeros(0, dtype=np.int64))
 
     # -- prices in ---------------------------------------------------------------------------------------------------
 
@@ -88,8 +92,7 @@ class FeatureGrid:
         if coin not in self._index:
             self._index[coin] = len(self.coins)
             self.coins.append(coin)
-            if len(self.ts_ms):
-                self._widen()
+            if len(self.history):
                 self._dirty.add(self._index[coin])
         return self._index[coin]
 
@@ -106,7 +109,7 @@ class FeatureGrid:
         column = self.column(coin)
         self._raw.clear(column)
         self._raw.append(column, ts_ms, price)
-        if len(self.ts_ms):
+        if len(self.history):
             self._dirty.add(column)
 
     def observe_hourly(self, coin: str, ts_ms: npt.ArrayLike, price: npt.ArrayLike) -> None:
@@ -115,7 +118,7 @@ class FeatureGrid:
         value = np.asarray(price, dtype=np.float64)
         good = are_prices(value)
         self._seeds[column] = volatility.seed_hourly(np.log(value[good]), np.asarray(ts_ms, dtype=np.int64)[good])
-        if len(self.ts_ms):
+        if len(self.history):
             self._dirty.add(column)
 
     # -- rows out ----------------------------------------------------------------------------------------------------
@@ -127,54 +130,48 @@ class FeatureGrid:
             Blocks of at most a UTC day. Rows of late and repaired coins come first, over the time that the grid already
             covers.
         """
-        first_ms = None if len(self.ts_ms) else self._raw.first()
-        own = GridBounds(len(self.coins), first_ms, self._raw.latest(), rebuilds=bool(self._dirty))
+        self._widen()
+        first_ms = None if len(self.history) else self._raw.first()
+        own = GridBounds(len(self.coins), first_ms, self._raw.latest(), rebuilds=len(self._dirty))
         self._bounds = self._shared.agree(own)
-        if self._bounds.rebuilds and len(self.ts_ms):
+        if self._bounds.rebuilds and len(self.history):
             yield from self._rebuild()
         end = floor_grid(until_ms)
         start = self._next_point(end)
-        length = self._block_rows() * GRID_STEP_MS
+        length = _block_rows(self._bounds.coins) * GRID_STEP_MS
         while start is not None and start <= end:
             stop = min(end, start - start % length + length - GRID_STEP_MS)
             yield self._append(np.arange(start, stop + 1, GRID_STEP_MS))
             start = stop + GRID_STEP_MS
 
-    def _block_rows(self) -> int:
-        """Grid rows per block: a day, or with many coins the part of one that fits _MAX_BLOCK_CELLS."""
-        most = _MAX_BLOCK_CELLS // max(self._bounds.coins, 1)
-        return next((rows for rows in (_BLOCK, 144, 96, 48, 24) if rows <= most), 12)
-
     def _next_point(self, end_ms: int) -> int | None:
-        if len(self.ts_ms):
-            return int(self.ts_ms[-1]) + GRID_STEP_MS
+        if len(self.history):
+            return int(self.history.ts_ms[-1]) + GRID_STEP_MS
         first = self._bounds.first_ms
         if first is None:
             return None
         return min(max(ceil_grid(first), end_ms - self._keep * GRID_STEP_MS), end_ms - _HEAD_START * GRID_STEP_MS)
 
     def _append(self, ts_ms: IntArray) -> FeatureBlock:
-        coins = np.arange(len(self.coins))
-        if not len(self.ts_ms):
-            self._start(int(ts_ms[0]))
+        coins, history = np.arange(len(self.coins)), self.history
+        if not len(history):
+            self._start(int(ts_ms[0]) + GRID_STEP_MS * np.arange(-LOOKBACK, 0))
+            history = self.history
         log_price, event_ms = self._lattice(coins, ts_ms[:, None])
-        last, latest_ms = (self.log_price[-1], self.event_ms[-1]), self._bounds.latest_ms
-        states = volatility.run(self._states[-1], log_price, event_ms, *last)
-        minute_states = minutes_on_grid(self._raw, self._minute_states[-1], coins, ts_ms, last, latest_ms=latest_ms)
-        columns = coin_features(states, np.concatenate([self.log_price[-LOOKBACK:], log_price]))
+        last, latest_ms = history.last(), self._bounds.latest_ms
+        states = volatility.run(self._states.rows[-1], log_price, event_ms, *last)
+        minute_states = minutes_on_grid(
+            self._raw, self._minute_states.rows[-1], coins, ts_ms, last, latest_ms=latest_ms
+        )
+        columns = coin_features(states, np.concatenate([history.log_price[-LOOKBACK:], log_price]))
         minute = minute_features(minute_states, states)
         usable = usable_rows(states, log_price)
         market = self._market_rows(ts_ms, columns, minute, usable)
-        self.ts_ms = np.concatenate([self.ts_ms, ts_ms])[-self._keep :]
-        self.log_price = np.concatenate([self.log_price, log_price])[-self._keep :]
-        self.event_ms = np.concatenate([self.event_ms, event_ms])[-self._keep :]
         extremes = StepExtremes.of(self._raw, coins, ts_ms, log_price)
-        self.extremes = self.extremes.then(extremes).part(slice(-self._keep, None))
-        self.vol_mixed = np.concatenate([self.vol_mixed, volatility.vol_mixed(states)])[-self._keep :]
-        self._market = np.concatenate([self._market, market])[-self._keep :]
-        self._handed_out = np.concatenate([self._handed_out, usable])[-self._keep :]
-        self._states = np.concatenate([self._states, states])[-_RECENT:]
-        self._minute_states = np.concatenate([self._minute_states, minute_states])[-_RECENT:]
+        history.append(ts_ms, log_price, event_ms, volatility.vol_mixed(states), extremes, usable=usable)
+        self._market.append(market)
+        self._states.append(states)
+        self._minute_states.append(minute_states)
         self._raw.forget_before(int(ts_ms[-1]) - RAW_KEEP_MS)
         x = _row(columns, market, _clock(event_ms, ts_ms[:, None]), minute)
         return FeatureBlock(ts_ms, coins, x, volatility.vol_fast(states), usable)
@@ -186,29 +183,22 @@ class FeatureGrid:
         five, one = np.split(sums, [sums.shape[1] - _MINUTE_SUMS], axis=1)
         return np.concatenate([market_features(five), market_minute_features(one)], axis=1)
 
-    def _start(self, first_ms: int) -> None:
-        """Begin with an empty day, so that the first row has rows to look back over."""
+    def _start(self, ts_ms: IntArray) -> None:
+        """Begin with grid points at which nothing is known, so that the first row has rows to look back over."""
         coins = len(self.coins)
-        self.ts_ms = first_ms + GRID_STEP_MS * np.arange(-LOOKBACK, 0)
-        self.log_price = np.full((LOOKBACK, coins), np.nan)
-        self.event_ms = np.full((LOOKBACK, coins), -1)
-        self.vol_mixed = np.full((LOOKBACK, coins), np.nan)
-        self.extremes = StepExtremes.unknown(LOOKBACK, coins)
-        self._handed_out = np.zeros((LOOKBACK, coins), dtype=bool)
-        self._market = np.zeros((LOOKBACK, _MARKET_WIDTH), dtype=np.float32)
-        self._states = np.repeat(self._initial(np.arange(coins))[None], _RECENT, axis=0)
-        self._minute_states = np.zeros((_RECENT, coins, MINUTE_STATE_WIDTH))
+        self.history = GridHistory(self._keep, ts_ms, coins)
+        self._market = RollingRows(self._keep, np.zeros((len(ts_ms), _MARKET_WIDTH), dtype=np.float32))
+        states = np.broadcast_to(self._initial(np.arange(coins)), (_RECENT, coins, volatility.STATE_WIDTH))
+        self._states = RollingRows(_RECENT, states)
+        self._minute_states = RollingRows(_RECENT_MINUTES, np.zeros((_RECENT_MINUTES, coins, MINUTE_STATE_WIDTH)))
 
     def _widen(self) -> None:
-        """Add an empty column for a coin that joins late."""
-        self.log_price = np.pad(self.log_price, ((0, 0), (0, 1)), constant_values=np.nan)
-        self.event_ms = np.pad(self.event_ms, ((0, 0), (0, 1)), constant_values=-1)
-        self.vol_mixed = np.pad(self.vol_mixed, ((0, 0), (0, 1)), constant_values=np.nan)
-        self.extremes = self.extremes.widened()
-        self._handed_out = np.pad(self._handed_out, ((0, 0), (0, 1)))
-        fresh = np.broadcast_to(volatility.initial_state(1), (len(self._states), 1, volatility.STATE_WIDTH))
-        self._states = np.concatenate([self._states, fresh], axis=1)
-        self._minute_states = np.pad(self._minute_states, ((0, 0), (0, 1), (0, 0)))
+        """Add empty columns for the coins that joined late."""
+        added = len(self.coins) - self.history.log_price.shape[1]
+        if added and len(self.history):
+            self.history.widen(added)
+            self._states.widen(volatility.initial_state(added))
+            self._minute_states.widen(initial_minute_state(added))
 
     def _initial(self, coins: IntArray) -> FloatArray:
         states = volatility.initial_state(len(coins))
@@ -224,31 +214,35 @@ class FeatureGrid:
         """Compute the rows of late and repaired coins over the grid's time; the market's means stay."""
         coins = np.array(sorted(self._dirty), dtype=np.int64)
         self._dirty.clear()
-        log_price, event_ms = self._lattice(coins, self.ts_ms[:, None])
-        log_price[:LOOKBACK], event_ms[:LOOKBACK] = np.nan, -1
-        self.log_price[:, coins], self.event_ms[:, coins] = log_price, event_ms
-        self.extremes.put(StepExtremes.of(self._raw, coins, self.ts_ms, log_price), coins)
+        history, ts_ms = self.history, self.history.ts_ms.copy()
+        for part in _parts(len(coins)):
+            self._renew_prices(coins[part])
         states, minute_states = self._initial(coins), initial_minute_state(len(coins))
-        first, total, latest_ms = LOOKBACK, len(self.ts_ms), self._bounds.latest_ms
-        for start in range(first, total, _BLOCK):
-            rows = slice(start, min(start + _BLOCK, total))
-            last = log_price[start - 1], event_ms[start - 1]
-            block = volatility.run(states, log_price[rows], event_ms[rows], *last)
-            minute_block = minutes_on_grid(self._raw, minute_states, coins, self.ts_ms[rows], last, latest_ms=latest_ms)
+        total, length, latest_ms = len(ts_ms), _block_rows(self._bounds.rebuilds), self._bounds.latest_ms
+        for start in range(LOOKBACK, total, length):
+            rows = slice(start, min(start + length, total))
+            log_price, event_ms = history.log_price[start - LOOKBACK : rows.stop, coins], history.event_ms(rows, coins)
+            last = log_price[LOOKBACK - 1], history.event_ms(slice(start - 1, start), coins)[0]
+            block = volatility.run(states, log_price[LOOKBACK:], event_ms, *last)
+            minute_block = minutes_on_grid(self._raw, minute_states, coins, ts_ms[rows], last, latest_ms=latest_ms)
             states, minute_states = block[-1], minute_block[-1]
-            self.vol_mixed[rows, coins] = volatility.vol_mixed(block)
-            recent = max(total - len(self._states), rows.start)
-            if recent < rows.stop:
-                kept = slice(recent - total + len(self._states), rows.stop - total + len(self._states))
-                self._states[kept, coins] = block[recent - rows.start :]
-                self._minute_states[kept, coins] = minute_block[recent - rows.start :]
-            columns = coin_features(block, log_price[start - LOOKBACK : rows.stop])
-            clock, minute = _clock(event_ms[rows], self.ts_ms[rows, None]), minute_features(minute_block, block)
-            x = _row(columns, self._market[rows], clock, minute)
-            usable = usable_rows(block, log_price[rows])
-            fresh = usable & ~self._handed_out[rows, coins]
-            self._handed_out[rows, coins] |= usable
-            yield FeatureBlock(self.ts_ms[rows], coins, x, volatility.vol_fast(block), fresh)
+            history.vol_mixed[rows, coins] = volatility.vol_mixed(block)
+            self._states.put(coins, block, total - rows.stop)
+            self._minute_states.put(coins, minute_block, total - rows.stop)
+            columns = coin_features(block, log_price)
+            clock, minute = _clock(event_ms, ts_ms[rows, None]), minute_features(minute_block, block)
+            x = _row(columns, self._market.rows[rows], clock, minute)
+            usable = usable_rows(block, log_price[LOOKBACK:])
+            fresh = usable & ~history.handed_out[rows, coins]
+            history.handed_out[rows, coins] |= usable
+            yield FeatureBlock(ts_ms[rows], coins, x, volatility.vol_fast(block), fresh)
+
+    def _renew_prices(self, coins: IntArray) -> None:
+        ts_ms = self.history.ts_ms
+        log_price, event_ms = self._lattice(coins, ts_ms[:, None])
+        log_price[:LOOKBACK], event_ms[:LOOKBACK] = np.nan, -1
+        extremes = StepExtremes.of(self._raw, coins, ts_ms, log_price)
+        self.history.put_prices(coins, log_price, event_ms, extremes)
 
     # -- rows as of an origin ----------------------------------------------------------------------------------------
 
@@ -258,23 +252,27 @@ class FeatureGrid:
         An origin more than 2 hours older than the grid's end has no row any more: it is not usable, and its volatility
         is the grid's last.
         """
-        ts = origin_ms + GRID_STEP_MS * np.arange(-LOOKBACK, 1)[:, None]
-        price, event_ms = self._raw.as_of(coins, ts)
-        log_price = np.log(price)
-        base = (origin_ms // GRID_STEP_MS - int(self.ts_ms[-1]) // GRID_STEP_MS) - 1 - _REPLAY + len(self._states)
-        known = (base >= 0) & (base < len(self._states))
-        states = self._states[np.where(known, base, len(self._states) - 1), coins]
+        self._widen()
+        return OriginRows.joined([self._at(coins[part], origin_ms[part]) for part in _parts(len(coins))])
+
+    def _at(self, coins: IntArray, origin_ms: IntArray) -> OriginRows:
+        price, event_ms = self._raw.as_of(coins, origin_ms + GRID_STEP_MS * np.arange(-LOOKBACK, 1)[:, None])
+        log_price, history = np.log(price), self.history
+        ahead = origin_ms // GRID_STEP_MS - int(history.ts_ms[-1]) // GRID_STEP_MS
+        base = ahead - 1 - _REPLAY + _RECENT
+        known = (base >= 0) & (base < _RECENT)
+        states = self._states.rows[np.where(known, base, -1), coins]
         news = np.where(known, log_price, np.nan)
         for row in range(LOOKBACK + 1 - _REPLAY, LOOKBACK + 1):
             states = volatility.step(
                 states, volatility.returns(news[row], event_ms[row], news[row - 1], event_ms[row - 1])
             )
         columns = coin_features(states[None], log_price)
-        start = np.where(known, base + _REPLAY - MINUTE_REPLAY, -1).clip(max=len(self._minute_states) - 1)
-        minute_states = minutes_at(self._raw, self._minute_states[start, coins], coins, origin_ms, known)
+        before = self._minute_states.rows[np.where(known, np.minimum(base, _RECENT_MINUTES - 1), -1), coins]
+        minute_states = minutes_at(self._raw, before, coins, origin_ms, known)
         minute = minute_features(minute_states, states)
-        place = np.clip(origin_ms // GRID_STEP_MS - int(self.ts_ms[0]) // GRID_STEP_MS, 0, len(self.ts_ms) - 1)
-        x = _row(columns, self._market[place][None], _clock(event_ms[-1:], origin_ms), minute[None])[0]
+        place = np.clip(ahead + len(history) - 1, 0, len(history) - 1)
+        x = _row(columns, self._market.rows[place][None], _clock(event_ms[-1:], origin_ms), minute[None])[0]
         return OriginRows(
             x,
             volatility.vol_fast(states),
@@ -282,8 +280,19 @@ class FeatureGrid:
             price[-1],
             usable_rows(states, log_price[-1]) & known,
             is_static(states),
-            self.extremes.dense_before(place, coins),
+            history.extremes.dense_before(place, coins),
         )
+
+
+def _block_rows(coins: int) -> int:
+    """Grid rows per block of so many coins: a day, or the part of one that fits _MAX_BLOCK_CELLS."""
+    most = _MAX_BLOCK_CELLS // max(coins, 1)
+    return next((rows for rows in (_BLOCK, 144, 96, 48, 24) if rows <= most), 12)
+
+
+def _parts(coins: int) -> list[slice]:
+    """At least one part, of at most _COINS_AT_ONCE coins each."""
+    return [slice(start, start + _COINS_AT_ONCE) for start in range(0, max(coins, 1), _COINS_AT_ONCE)]
 
 
 def _row(columns: RowArray, market: RowArray, clock: RowArray, minute: RowArray) -> RowArray:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
+
+import numpy as np
 
 from etl.arrays import BoolArray, FloatArray, IntArray, RowArray
 
@@ -57,3 +60,10 @@ class OriginRows:
     def part(self, coins: IntArray) -> OriginRows:
         """The rows of the coins with these places."""
         return OriginRows(**{field.name: getattr(self, field.name)[coins] for field in fields(self)})
+
+    @classmethod
+    def joined(cls, parts: Sequence[OriginRows]) -> OriginRows:
+        """The rows of all parts, one after another."""
+        return cls(
+            **{field.name: np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(cls)}
+        )

@@ -18,6 +18,9 @@ STEPS_PER_DAY: Final = DAY_MS // GRID_STEP_MS
 RAW_KEEP_MS: Final = 26 * HOUR_MS + PRICE_TOLERANCE_MS
 """Prices of this age stay at full resolution: an origin off the grid needs its own prices of 24 hours."""
 
+_FORGOTTEN_SHARE: Final = 0.125
+"""Old prices are dropped once they cover this part of the time that all prices cover: each time costs a copy."""
+
 _COIN_SHIFT: Final = 1 << 42
 """More than any UNIX time in milliseconds until 2109: `coin * _COIN_SHIFT + ts_ms` sorts by coin, then time."""
 
@@ -43,15 +46,17 @@ def _thin_to_grid(ts_ms: IntArray, price: FloatArray, keep_from_ms: int) -> tupl
 class RawPrices:
     """Prices of numbered coins in one array sorted by coin and time, so that one search looks up all coins.
 
-    Appended prices are merged at the next look-up. Old prices are thinned to the grid when they arrive, and
-    `forget_before` drops them, which bounds the memory.
+    What was appended or cleared is merged at the next look-up, all in one go. Old prices are thinned to the grid when
+    they arrive, and `forget_before` drops them, which bounds the memory.
     """
 
     def __init__(self) -> None:
         self._key: IntArray = np.zeros(0, dtype=np.int64)
         self._price: FloatArray = np.zeros(0)
-        self._pending: list[tuple[IntArray, FloatArray]] = []
+        self._pending: dict[int, list[tuple[IntArray, FloatArray]]] = {}
+        self._cleared: set[int] = set()
         self._newest: dict[int, int] = {}
+        self._oldest_ms: int | None = None
 
     def __len__(self) -> int:
         self._merge()
@@ -80,25 +85,26 @@ class RawPrices:
         if not len(ts):
             return False
         self._newest[coin] = int(ts[-1])
+        self._oldest_ms = int(ts[0]) if self._oldest_ms is None else min(self._oldest_ms, int(ts[0]))
         if ts[-1] - ts[0] > RAW_KEEP_MS:
             ts, value = _thin_to_grid(ts, value, int(ts[-1]) - RAW_KEEP_MS)
-        self._pending.append((ts + coin * _COIN_SHIFT, value))
+        self._pending.setdefault(coin, []).append((ts + coin * _COIN_SHIFT, value))
         return True
 
     def clear(self, coin: int) -> None:
         """Drop all prices of one coin."""
-        if self._newest.pop(coin, None) is None:
-            return
-        self._merge()
-        keep = self._key // _COIN_SHIFT != coin
-        self._key, self._price = self._key[keep], self._price[keep]
+        if self._newest.pop(coin, None) is not None:
+            self._pending.pop(coin, None)
+            self._cleared.add(coin)
 
     def forget_before(self, ts_ms: int) -> None:
-        """Drop the prices before `ts_ms`."""
+        """Drop the prices before `ts_ms`, once they are worth a copy of the others."""
+        oldest_ms = ts_ms if self._oldest_ms is None else self._oldest_ms
+        if ts_ms - oldest_ms <= _FORGOTTEN_SHARE * (self.latest() - oldest_ms):
+            return
         self._merge()
         keep = self._key % _COIN_SHIFT >= ts_ms
-        if not keep.all():
-            self._key, self._price = self._key[keep], self._price[keep]
+        self._key, self._price, self._oldest_ms = self._key[keep], self._price[keep], ts_ms
 
     def first(self) -> int | None:
         """Time of the oldest price of all coins in UTC milliseconds, or None."""
@@ -142,13 +148,21 @@ class RawPrices:
         return *extremes_within(self._price, first, last), last - first
 
     def _merge(self) -> None:
+        if self._cleared:
+            keep = ~np.isin(self._key // _COIN_SHIFT, list(self._cleared))
+            self._key, self._price = self._key[keep], self._price[keep]
+            self._cleared.clear()
         if not self._pending:
             return
-        key = np.concatenate([key for key, _ in self._pending])
-        price = np.concatenate([price for _, price in self._pending])
+        parts = [part for parts in self._pending.values() for part in parts]
         self._pending.clear()
-        order = np.argsort(key, kind="stable")
-        key, price = key[order], price[order]
+        key, price = np.concatenate([key for key, _ in parts]), np.concatenate([price for _, price in parts])
+        if (key[1:] < key[:-1]).any():
+            order = np.argsort(key, kind="stable")
+            key, price = key[order], price[order]
+        if not len(self._key):
+            self._key, self._price = key, price
+            return
         position = np.searchsorted(self._key, key)
         self._key = np.insert(self._key, position, key)
         self._price = np.insert(self._price, position, price)

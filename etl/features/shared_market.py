@@ -31,13 +31,13 @@ class GridBounds:
         coins: number of coins.
         first_ms: time of the oldest price in UTC milliseconds; None without a price, and once the grid has begun.
         latest_ms: time of the newest price; -1 without one.
-        rebuilds: whether a coin joined late or was repaired since the grid was extended last.
+        rebuilds: number of coins that joined late or were repaired since the grid was extended last.
     """
 
     coins: int
     first_ms: int | None
     latest_ms: int
-    rebuilds: bool
+    rebuilds: int
 
     @classmethod
     def of_all(cls, shards: Sequence[GridBounds]) -> GridBounds:
@@ -46,7 +46,7 @@ class GridBounds:
             coins=sum(one.coins for one in shards),
             first_ms=min((one.first_ms for one in shards if one.first_ms is not None), default=None),
             latest_ms=max(one.latest_ms for one in shards),
-            rebuilds=any(one.rebuilds for one in shards),
+            rebuilds=sum(one.rebuilds for one in shards),
         )
 
 

@@ -56,23 +56,6 @@ class StepExtremes:
         """Some of the rows, of some coins."""
         return StepExtremes(self.log_high[rows, coins], self.log_low[rows, coins], self.dense[rows, coins])
 
-    def then(self, later: StepExtremes) -> StepExtremes:
-        """These rows followed by later ones."""
-        return StepExtremes(
-            np.concatenate([self.log_high, later.log_high]),
-            np.concatenate([self.log_low, later.log_low]),
-            np.concatenate([self.dense, later.dense]),
-        )
-
-    def widened(self) -> StepExtremes:
-        """The same rows with one coin more, without prices."""
-        added = StepExtremes.unknown(len(self.dense), 1)
-        return StepExtremes(
-            np.concatenate([self.log_high, added.log_high], axis=1),
-            np.concatenate([self.log_low, added.log_low], axis=1),
-            np.concatenate([self.dense, added.dense], axis=1),
-        )
-
     def put(self, other: StepExtremes, coins: IntArray) -> None:
         """Write `other` into the columns `coins`."""
         self.log_high[:, coins], self.log_low[:, coins] = other.log_high, other.log_low

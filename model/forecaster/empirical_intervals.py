@@ -44,7 +44,7 @@ class EmpiricalIntervals:
 
         NaN where too few moves are known.
         """
-        now_ms = int(grid.ts_ms[-1])
+        now_ms = int(grid.history.ts_ms[-1])
         due = [coin for coin in coins.tolist() if now_ms - self._renewed_ms.get(coin, -_RENEWAL_MS) >= _RENEWAL_MS]
         if due:
             self._renewed_ms.update(dict.fromkeys(due, now_ms))
@@ -55,8 +55,9 @@ class EmpiricalIntervals:
     def _measure(self, grid: FeatureGrid, coins: IntArray) -> FloatArray:
         """Quantiles of the moves, then of the reach, on the last axis."""
         recent = slice(-self._rows, None)
-        log_price, vol_mixed = grid.log_price[recent, coins], grid.vol_mixed[recent, coins]
-        extremes = grid.extremes.part(recent, coins)
+        history = grid.history
+        log_price, vol_mixed = history.log_price[recent, coins], history.vol_mixed[recent, coins]
+        extremes = history.extremes.part(recent, coins)
         rise, fall = np.zeros_like(log_price), np.zeros_like(log_price)
         quantiles = np.full((len(coins), STEPS, len(LEVELS) + len(REACH_LEVELS)), np.nan)
         for ahead in range(1, STEPS + 1):

@@ -9,7 +9,7 @@ again.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -40,7 +40,8 @@ _MIN_HALF_WIDTH: Final = 1e-5 * STEP_ROOTS[:, None] * np.array([0.67, 1.28, 1.64
 """Half-widths of a price with a volatility of a tenth of a basis point per 5 minutes: no interval is narrower."""
 
 _KEPT_ROWS_MS: Final = DAY_MS
-"""Completed feature rows wait this long for `take_rows`."""
+_MOST_KEPT_ROWS: Final = 300_000
+"""Completed feature rows wait this long for `take_rows`, and at most about so many: those of a day of 1,000 coins."""
 
 
 @dataclass(frozen=True)
@@ -84,11 +85,12 @@ class ForecastEngine:
 
     # -- learning ----------------------------------------------------------------------------------------------------
 
-    def advance(self, now_ms: int) -> int:
+    def advance(self, now_ms: int, busy: Callable[[], None] = lambda: None) -> int:
         """Complete the grid up to the last grid point at or before `now_ms`.
 
-        New rows are predicted, matured ones learned from. A long history (a first start) is walked through day by day
-        with a refit on the way, exactly as if the engine had been running.
+        New rows are predicted, matured ones learned from. A long history (a first start) is walked through day by day,
+        or in shorter blocks, with a refit on the way, exactly as if the engine had been running; `busy` is called after
+        each block.
 
         Returns:
             The number of new rows fit for a model.
@@ -99,6 +101,7 @@ class ForecastEngine:
             self._widen()
             self.model = self._peers.taught(self.model, self._take(block))
             rows += int(block.usable.sum())
+            busy()
         return rows
 
     def rejoin(self, until_ms: int, published_ms: int) -> None:
@@ -142,7 +145,7 @@ class ForecastEngine:
         is_late = pending is not None and first_ms <= pending.ts_ms[-1]
         if pending is not None and first_ms == pending.ts_ms[-1] + GRID_STEP_MS:
             rows = pending.then(rows)
-        ripe, waiting = rows.split(int(self.grid.ts_ms[-1]) - STEPS * GRID_STEP_MS)
+        ripe, waiting = rows.split(int(self.grid.history.ts_ms[-1]) - STEPS * GRID_STEP_MS)
         self._pending = pending.put(waiting, block.coins) if pending is not None and is_late else waiting
         return Lesson((scales,), self._matured(ripe, block.coins, numbers))
 
@@ -150,15 +153,15 @@ class ForecastEngine:
         """What followed the rows whose turn it is to teach; what followed the half-hours is kept too."""
         if not len(rows):
             return MaturedRows.none()
-        grid = self.grid
-        first = int(rows.ts_ms[0] - grid.ts_ms[0]) // GRID_STEP_MS
+        history = self.grid.history
+        first = int(rows.ts_ms[0] - history.ts_ms[0]) // GRID_STEP_MS
         window = slice(first, first + len(rows) + STEPS)
-        log_price = grid.log_price[window, coins]
-        matured = outcomes(log_price, grid.event_ms[window, coins], rows.vol_fast)
+        log_price = history.log_price[window, coins]
+        matured = outcomes(log_price, history.event_ms(window, coins), rows.vol_fast)
         scale = self.model.scale(rows.activity.astype(np.float64), rows.vol_fast, rows.x, rows.ts_ms[:, None])
-        own = grid.vol_mixed[first : first + len(rows), coins, None] * STEP_ROOTS
+        own = history.vol_mixed[first : first + len(rows), coins, None] * STEP_ROOTS
         self._scaled_hours.add(rows.ts_ms, coins, matured.move / np.where(np.isfinite(scale), scale, own))
-        way = reached(log_price, grid.extremes.part(window, coins))
+        way = reached(log_price, history.extremes.part(window, coins))
         return MaturedRows.of(rows, numbers, rows.usable & self.model.in_turn(rows.ts_ms, numbers), matured, way)
 
     # -- forecasting -------------------------------------------------------------------------------------------------
@@ -171,7 +174,7 @@ class ForecastEngine:
         Args:
             origins: coin → event time of its newest price, in UTC milliseconds.
         """
-        known = [coin for coin in origins if self.grid.newest(coin) is not None] if len(self.grid.ts_ms) else []
+        known = [coin for coin in origins if self.grid.newest(coin) is not None] if len(self.grid.history) else []
         coins = np.array([self.grid.column(coin) for coin in known], dtype=np.int64)
         origin_ms = np.array([origins[coin] for coin in known], dtype=np.int64)
         self._widen()
@@ -222,21 +225,21 @@ class ForecastEngine:
     def take_rows(self) -> dict[str, pa.Table]:
         """New rows of the published tables since the last call: name → rows.
 
-        "features": completed rows in FEATURE_SCHEMA, at most those of the last day. "scaled_hours": half-hours whose
-        outcomes became known, in SCALED_HOURS_SCHEMA, at most those of 14 days.
+        "features": completed rows in FEATURE_SCHEMA, at most those of the last day, with more than 1,000 coins of fewer
+        hours. "scaled_hours": half-hours whose outcomes became known, in SCALED_HOURS_SCHEMA, at most those of 14 days.
         """
-        features = feature_table(self._blocks, self.grid.coins)
-        self._blocks.clear()
+        features = feature_table((self._blocks.popleft() for _ in range(len(self._blocks))), self.grid.coins)
         return {"features": features, "scaled_hours": self._scaled_hours.take(self.grid.coins)}
 
     def _keep_block(self, block: FeatureBlock) -> None:
         self._blocks.append(block)
-        while self._blocks[0].ts_ms[-1] < block.ts_ms[-1] - _KEPT_ROWS_MS:
-            self._blocks.popleft()
+        rows = sum(waiting.usable.size for waiting in self._blocks)
+        while self._blocks[0].ts_ms[-1] < block.ts_ms[-1] - _KEPT_ROWS_MS or rows > _MOST_KEPT_ROWS:
+            rows -= self._blocks.popleft().usable.size
 
     def state(self) -> EngineState:
         """What has been learned, without the prices."""
-        learned_ms = int(self.grid.ts_ms[-1]) if len(self.grid.ts_ms) else self._learned_ms
+        learned_ms = int(self.grid.history.ts_ms[-1]) if len(self.grid.history) else self._learned_ms
         return EngineState(tuple(self.grid.coins), self.model, self._pending, learned_ms)
 
     @classmethod

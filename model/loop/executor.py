@@ -85,6 +85,7 @@ class OneProcess:
         keep_days: int | None = None,
         busy: Callable[[], None] = lambda: None,
     ) -> None:
+        self._busy = busy
         self._judge = PriceJudge(busy)
         self.engine = ForecastEngine.from_state(state, peers)
         self.feed = PriceFeed(self.engine.grid, keep_days or self.engine.options.train_days, is_own, busy)
@@ -108,7 +109,7 @@ class OneProcess:
     def pull(self, prices: PriceReader, now_ms: int, *, again: bool) -> int:
         """Carry new prices to the grid and bring it up to date; their number."""
         count = self.read(prices, now_ms, again=again)
-        self.engine.advance(now_ms)
+        self.engine.advance(now_ms, self._busy)
         return count
 
     def refit(self, now_ms: int) -> FitReport:

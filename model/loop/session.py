@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import asdict, dataclass
 from typing import Any, Final
@@ -59,6 +59,7 @@ class Session:
         saved_ms: time of the fit that was stored last.
         shrinkage: per horizon, the published part of the drift.
         copy: copies what is published to a bucket, if there is one.
+        busy: called between the parts of what may take long.
     """
 
     settings: Settings
@@ -74,6 +75,7 @@ class Session:
     saved_ms: int | None = None
     shrinkage: tuple[float, ...] = ()
     copy: ArtifactCopy | None = None
+    busy: Callable[[], None] = lambda: None
 
     @property
     def damaged(self) -> list[str]:
@@ -108,7 +110,8 @@ class Session:
         prices = self.connection.reader
         if len(prices.coins()) < _MANY_COINS:
             return
-        with closing(_executor(self.settings, self.workspace, first_state(self.options), keep_days=1)) as executor:
+        state = first_state(self.options)
+        with closing(_executor(self.settings, self.workspace, state, self.busy, keep_days=1)) as executor:
             executor.pull(prices, now, again=False)
             forecasts = executor.forecast(_UNTRAINED, now, self.workspace.source.value)
         if len(forecasts):
@@ -147,7 +150,7 @@ class Session:
         """Start again from the stored model and the stored prices, after a step has failed half-way."""
         self.executor.close()
         state, self.model_version, self.trained_ms = _resume(self.registry, self.options)
-        self.executor = _executor(self.settings, self.workspace, state)
+        self.executor = _executor(self.settings, self.workspace, state, self.busy)
         self.saved_ms = self.trained_ms
         self.forecast_log = ForecastLog(self.publisher, now_ms(), self.settings.retention_days)
 
@@ -158,8 +161,8 @@ class Session:
 
 
 @contextmanager
-def open_session(settings: Settings) -> Iterator[Session]:
-    """The pipeline's session for `settings`, alone in its workspace.
+def open_session(settings: Settings, busy: Callable[[], None] = lambda: None) -> Iterator[Session]:
+    """The pipeline's session for `settings`, alone in its workspace; it calls `busy` between the parts of long steps.
 
     Raises:
         AlreadyRunning: another pipeline works here.
@@ -179,12 +182,13 @@ def open_session(settings: Settings) -> Iterator[Session]:
             registry=registry,
             forecast_log=ForecastLog(publisher, now_ms(), settings.retention_days),
             options=options,
-            executor=_executor(settings, workspace, state),
+            executor=_executor(settings, workspace, state, busy),
             connection=PriceConnection(workspace.store),
             model_version=version,
             trained_ms=trained_ms,
             saved_ms=trained_ms,
             copy=copy,
+            busy=busy,
         )
         try:
             yield session
@@ -220,12 +224,18 @@ def made_with(options: EngineOptions) -> dict[str, Any]:
     return {**asdict(options), "prior": Prior.digest()}
 
 
-def _executor(settings: Settings, workspace: Workspace, state: EngineState, keep_days: int | None = None) -> Executor:
+def _executor(
+    settings: Settings,
+    workspace: Workspace,
+    state: EngineState,
+    busy: Callable[[], None],
+    keep_days: int | None = None,
+) -> Executor:
     """The engine that goes on from `state`, in as many processes as the settings say."""
     if settings.shards == 1:
-        return OneProcess(state, keep_days=keep_days)
-    start = process_starter(settings.log_level, settings.log_format)
-    return ShardProcesses(state, workspace.store, settings.shards, start, settings.interval, keep_days=keep_days)
+        return OneProcess(state, keep_days=keep_days, busy=busy)
+    start, interval_s = process_starter(settings.log_level, settings.log_format), settings.interval
+    return ShardProcesses(state, workspace.store, settings.shards, start, interval_s, keep_days=keep_days, busy=busy)
 
 
 def _resume(registry: ModelRegistry, options: EngineOptions) -> tuple[EngineState, str, int | None]:

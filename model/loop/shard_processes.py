@@ -8,7 +8,7 @@ from the price store beside the others, which go on; meanwhile its last forecast
 from __future__ import annotations
 
 import pickle
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
 import numpy as np
@@ -57,6 +57,7 @@ class ShardProcesses:
         start: starts the process of a shard.
         interval_s: time between two cycles, of which a shard that hangs may cost a part.
         keep_days: days of prices that are read; by default all that the model is trained on.
+        busy: called between the answers of the shards.
 
     Attributes:
         late: coins whose last forecasts could not be renewed, because their shard is being rebuilt.
@@ -71,7 +72,9 @@ class ShardProcesses:
         interval_s: float,
         *,
         keep_days: int | None = None,
+        busy: Callable[[], None] = lambda: None,
     ) -> None:
+        self._busy = busy
         self.late: tuple[str, ...] = ()
         self._state: EngineState | None = state
         self._store = store
@@ -266,6 +269,7 @@ class ShardProcesses:
             if asked:
                 self._reply(asked)
             busy = list(asked)
+            self._busy()
         self._patience.end_order()
         return results
 

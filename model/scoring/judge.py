@@ -51,7 +51,7 @@ class Judged:
 
 
 Judge = Callable[[pa.Table], Judged]
-"""Judges rows of FORECAST_SCHEMA, or of its columns that scores need, whose targets their coins' newest prices have reached."""
+"""Judges rows of FORECAST_SCHEMA, or of the columns that scores need, whose targets are reached by their newest prices."""
 
 
 class PriceJudge:

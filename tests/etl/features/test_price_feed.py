@@ -45,7 +45,7 @@ def mixed_volatility(folder: Path, hourly: list[tuple[int, float]]) -> FloatArra
             writer.store(prices(start_ms), clock_ms=NOW_MS)
             feed.pull(reader, NOW_MS)
             list(grid.extend(NOW_MS))
-    return grid.vol_mixed[:, 0]
+    return grid.history.vol_mixed[:, 0]
 
 
 def test_hourly_prices_never_leak_the_future_into_a_coins_rows(tmp_path: Path) -> None:

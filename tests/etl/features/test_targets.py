@@ -61,10 +61,10 @@ def test_the_reach_counts_every_price_within_the_horizon() -> None:
     end = min(max(known) for known in coins.values())
     for until in (end - 3 * HOUR_MS, end - HOUR_MS, end):
         list(grid.extend(until))
-    found = reached(grid.log_price, grid.extremes)
+    found = reached(grid.history.log_price, grid.history.extremes)
     finite = np.isfinite(found.rise).sum()
-    assert 0.5 < finite / np.isfinite(grid.log_price[:-STEPS]).sum() / STEPS < 1
-    for row, ts_ms in enumerate(grid.ts_ms[:-STEPS].tolist()):
+    assert 0.5 < finite / np.isfinite(grid.history.log_price[:-STEPS]).sum() / STEPS < 1
+    for row, ts_ms in enumerate(grid.history.ts_ms[:-STEPS].tolist()):
         for column, known in enumerate(coins.values()):
             for ahead in range(1, STEPS + 1):
                 steps = [ts_ms + GRID_STEP_MS * step for step in range(1, ahead + 1)]
@@ -88,11 +88,11 @@ def test_steps_with_several_prices_are_dense() -> None:
     grid = FeatureGrid()
     grid.observe("bitcoin", times, np.full(len(times), 100.0))
     list(grid.extend(int(times[-1])))
-    first = int(np.searchsorted(grid.ts_ms, times[0]))
-    after = grid.extremes.dense_after()[first:, 0]
+    first = int(np.searchsorted(grid.history.ts_ms, times[0]))
+    after = grid.history.extremes.dense_after()[first:, 0]
     assert after.tolist() == [False] * 18 + [True] * (len(after) - 18)
     rows = np.array([first + 23, first + 29, first + 30, first + 47])
-    assert grid.extremes.dense_before(rows, np.zeros(4, dtype=np.int64)).tolist() == [False, False, True, True]
+    assert grid.history.extremes.dense_before(rows, np.zeros(4, dtype=np.int64)).tolist() == [False, False, True, True]
 
 
 @given(

@@ -29,7 +29,7 @@ def test_quantiles_are_those_of_the_scaled_moves() -> None:
     quantiles, reach = EmpiricalIntervals(days=2).get(grid, COIN)
     assert quantiles.shape == (1, 12, len(LEVELS))
     assert reach.shape == (1, 12, len(REACH_LEVELS))
-    log_price, vol_mixed = grid.log_price[:, 0], grid.vol_mixed[:, 0]
+    log_price, vol_mixed = grid.history.log_price[:, 0], grid.history.vol_mixed[:, 0]
     for steps in (1, 12):
         size = np.abs(log_price[steps:] - log_price[:-steps]) / (vol_mixed[:-steps] * np.sqrt(steps))
         np.testing.assert_allclose(quantiles[0, steps - 1], np.nanquantile(size, LEVELS))
@@ -57,7 +57,7 @@ def test_quantiles_are_renewed_once_an_hour() -> None:
     """Between two renewals the last quantiles are returned."""
     grid, quantiles = grid_of(400), EmpiricalIntervals(days=2)
     first = quantiles.get(grid, COIN)
-    last_ms = int(grid.ts_ms[-1])
+    last_ms = int(grid.history.ts_ms[-1])
     for steps, is_new in ((6, False), (12, True)):
         grid.observe("stable", last_ms + steps * GRID_STEP_MS, 1.001)
         list(grid.extend(last_ms + steps * GRID_STEP_MS))
