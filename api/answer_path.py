@@ -19,23 +19,32 @@ Stands inside CORS, whose headers differ by origin, and therefore looks at the b
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
-from collections.abc import Callable
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import Final
 
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.answer_capture import AnswerCapture, Dependence
 from api.answer_request import AnswerRequest, read_request
 from api.answer_store import Answer, AnswerKey, AnswerStore, RawHeader
-from api.versions import Basis, VersionClock, Versions
+from api.versions import LOOK_EVERY_S, Basis, VersionClock, Versions
 
 __all__ = ["AnswerPath", "dependence_of"]
 
 _PIECE_BYTES: Final = 256 * 1024
 """What waits in memory for each client that takes a long answer slowly; the answer itself is there once."""
 
+_LARGE_BYTES: Final = 256 * 1024
+_MOST_RENEWED: Final = 4
+"""Answers this large take long to make: so many of those last asked for are made again as soon as they are old."""
+
 _DEPENDENCE: Final = "crypto.dependence"
+
+_log = logging.getLogger(__name__)
 
 
 def dependence_of(scope: Scope) -> Dependence:
@@ -64,6 +73,7 @@ class AnswerPath:
         self._prefix = "private, " if is_private else ""
         self._store = AnswerStore()
         self._flights: dict[AnswerKey, asyncio.Future[Answer | None]] = {}
+        self._wanted: OrderedDict[AnswerKey, Scope] = OrderedDict()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer with what is kept, or let the application answer and keep that."""
@@ -81,7 +91,43 @@ class AnswerPath:
         if answer is None:
             answer = await self._made(request, versions, scope, receive, send)
         if answer is not None:
+            self._note(request.key, answer, scope)
             await self._send(answer, request, versions, send)
+
+    @asynccontextmanager
+    async def renewing(self) -> AsyncIterator[None]:
+        """Make large answers of the newest publication before they are asked for, if the last one's were asked for."""
+        task = asyncio.create_task(self._renew_each_publication())
+        try:
+            yield
+        finally:
+            task.cancel()
+
+    async def _renew_each_publication(self) -> None:
+        token = None
+        while True:
+            versions = self._clock.versions()
+            if (newest := versions.tokens.get(Basis.PUBLICATION)) != token:
+                token = newest
+                await self._renew_wanted(versions)
+            await asyncio.sleep(LOOK_EVERY_S)
+
+    async def _renew_wanted(self, versions: Versions) -> None:
+        wanted, self._wanted = self._wanted, OrderedDict()
+        for key, scope in wanted.items():
+            if key in self._flights:
+                continue
+            try:
+                await self._made(read_request(scope), versions, scope, _nothing_received, _nothing_sent)
+            except Exception:
+                _log.exception("%s was not made again", key.path)
+
+    def _note(self, key: AnswerKey, answer: Answer, scope: Scope) -> None:
+        if answer.basis is Basis.PUBLICATION and len(answer.body) >= _LARGE_BYTES:
+            self._wanted[key] = scope
+            self._wanted.move_to_end(key)
+            while len(self._wanted) > _MOST_RENEWED:
+                self._wanted.popitem(last=False)
 
     async def _shared(self, key: AnswerKey, versions: Versions) -> Answer | None:
         """The answer that other requests are waiting for, if it can be shared."""
@@ -128,3 +174,12 @@ class AnswerPath:
         seconds = versions.max_age_s(basis, time.monotonic())
         text = f"{self._prefix}max-age={seconds}" if seconds else f"{self._prefix}no-cache"
         return b"cache-control", (text + ", immutable" if basis is Basis.CLOSED else text).encode()
+
+
+async def _nothing_received() -> Message:
+    message: Message = await asyncio.get_running_loop().create_future()
+    return message
+
+
+async def _nothing_sent(message: Message) -> None:
+    del message

@@ -13,8 +13,8 @@ __all__ = ["MAX_BYTES", "MAX_STORED_BYTES", "Answer", "AnswerKey", "AnswerStore"
 MAX_BYTES: Final = 32 * 2**20
 """Of all kept answers together."""
 
-MAX_STORED_BYTES: Final = 2 * 2**20
-"""Of one answer; a larger one is made again for each request."""
+MAX_STORED_BYTES: Final = 8 * 2**20
+"""Of one answer, which the forecasts of 5,000 coins do not reach; a larger one is made again for each request."""
 
 _ENTRY_BYTES: Final = 2_000
 """Keys, headers and objects of one answer, estimated from above."""

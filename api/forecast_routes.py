@@ -50,7 +50,7 @@ def get_forecasts(request: Request, context: ContextDep, query: ForecastsQueryDe
         workspace=context.workspace,
         interval_s=request.app.state.settings.interval,
     )
-    return context.table(table, query.formato, file_name("prever", None, context.workspace))
+    return context.table(table, query.formato, file_name("prever", None, context.workspace), whole=True)
 
 
 @forecast_router.get(

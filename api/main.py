@@ -69,6 +69,7 @@ class _FilteredApi(FastAPI):
         tokens: AccessTokens = self.state.tokens
         application = super().build_middleware_stack()
         kept = AnswerPath(application, self.state.clock, may_see(tokens), is_private=tokens.are_required)
+        self.state.kept_answers = kept
         answers = HeadRequests(kept)
         filtered = RequestFilter(answers, settings, self.state.clock, tokens, self.state.metrics_tokens)
         names = RouteNames(self.routes)
@@ -132,7 +133,7 @@ async def _lifespan(api: FastAPI) -> AsyncIterator[None]:
     measures: RequestMeasures = api.state.measures
     record = measures.progress if settings.api_workers > 1 else ApiProgress
     heartbeat = loop_heartbeat(settings.run_dir, api_worker(api.state.worker), record)
-    async with heartbeat, api.state.clock.watching():
+    async with heartbeat, api.state.clock.watching(), api.state.kept_answers.renewing():
         yield
     api.state.readers.close()
 

@@ -66,8 +66,11 @@ class RequestContext:
         """The answer that `make` makes: now, or in its turn if it may have many rows."""
         return make() if most_rows <= PART_ROWS else HeavyResponse(make)
 
-    def table(self, table: pa.Table, wanted: ListFormat | None, name: str) -> Response:
-        """A list in the format that `formato` or `Accept` asks for; a file called `name` unless it is JSON."""
+    def table(self, table: pa.Table, wanted: ListFormat | None, name: str, *, whole: bool = False) -> Response:
+        """A list in the format that `formato` or `Accept` asks for; a file called `name` unless it is JSON.
+
+        A long list comes in parts, and is not kept for clients that take no compression; a `whole` one is kept for all.
+        """
         form = wanted or accepted_format(self._accept)
         media_type = MEDIA_TYPES[form]
         if form is ListFormat.JSON:
@@ -75,7 +78,7 @@ class RequestContext:
         else:
             table = flat_table(table, self.workspace)
             headers = {"Content-Disposition": f'attachment; filename="{name}.{form}"'}
-        if table.num_rows > PART_ROWS and form in PARTS:
+        if table.num_rows > PART_ROWS and form in PARTS and not whole:
             self._dependence.tag = table_tag(table, media_type)
             return PartsResponse(self._dependence, PARTS[form](table), media_type, headers)
         return Response(WRITERS[form](table), media_type=media_type, headers=headers)

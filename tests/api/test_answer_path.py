@@ -122,6 +122,52 @@ def test_an_answer_is_made_once_for_each_version() -> None:
     _run(story)
 
 
+def test_a_large_answer_is_made_again_before_it_is_asked_for() -> None:
+    """After a publication the application is called once for what was asked for before; the next client waits not."""
+    application, clock = Application(Basis.PUBLICATION, body=b"abcdefgh" * 50_000), SetClock()
+
+    async def story() -> None:
+        path = _path(application, clock)
+        async with path.renewing():
+            for number in (1, 2, 3):
+                clock.number = number
+                if number > 1:
+                    async with asyncio.timeout(30):
+                        while application.calls < number:
+                            await asyncio.sleep(0.01)
+                assert (await _get(path)).status == 200
+                assert application.calls == number
+
+    _run(story)
+
+
+def test_a_failure_to_make_an_answer_again_does_not_end_it(caplog: pytest.LogCaptureFixture) -> None:
+    """The next publication is made again all the same."""
+    application, clock = Application(Basis.PUBLICATION, body=b"abcdefgh" * 50_000), SetClock()
+    broken = False
+
+    async def sometimes(scope: Scope, receive: Receive, send: Send) -> None:
+        if broken:
+            raise ZeroDivisionError
+        await application(scope, receive, send)
+
+    async def story() -> None:
+        nonlocal broken
+        path = _path(sometimes, clock)
+        async with path.renewing(), asyncio.timeout(30):
+            await _get(path)
+            broken, clock.number = True, 2
+            while "was not made again" not in caplog.text:
+                await asyncio.sleep(0.01)
+            broken, clock.number = False, 3
+            await _get(path)
+            calls, clock.number = application.calls, 4
+            while application.calls == calls:
+                await asyncio.sleep(0.01)
+
+    _run(story)
+
+
 def test_a_closed_range_outlives_new_versions() -> None:
     """Its answer is made once, and clients may keep it for long."""
     application, clock = Application(Basis.CLOSED), SetClock()
