@@ -51,7 +51,7 @@ class Judged:
 
 
 Judge = Callable[[pa.Table], Judged]
-"""Judges rows of FORECAST_SCHEMA, or of the columns that scores need, whose targets are reached by their newest prices."""
+"""Judges rows of FORECAST_SCHEMA, or of the columns that scores need, whose coins' newest prices reach their targets."""
 
 
 class PriceJudge:
