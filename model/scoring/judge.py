@@ -51,7 +51,7 @@ class Judged:
 
 
 Judge = Callable[[pa.Table], Judged]
-"""Judges rows of FORECAST_SCHEMA, or of the columns that scores need, whose coins' newest prices reach their targets."""
+"""Judges rows of FORECAST_SCHEMA, or of those columns that scores need, of coins whose prices reach their targets."""
 
 
 class PriceJudge:
