@@ -22,12 +22,13 @@ from pydantic import SecretStr
 
 from bench.figures import Figure, table
 from bench.market import coin_names
+from core.forecast_schema import HORIZONS_MIN
 from core.price_store import Price, PriceWriter, open_reader, open_writer
 from core.reading.coins import quotes
 from core.reading.readers import Readers
 from core.settings import Settings, load_settings
 from core.store_address import StoreAddress
-from core.times import DAY_MS, HOUR_MS, now_ms
+from core.times import DAY_MS, HOUR_MS, MINUTE_MS, now_ms
 from core.workspace import open_workspace, publish_source
 
 __all__ = ["figures", "main", "measure_store"]
@@ -113,12 +114,14 @@ def _ask(settings: Settings) -> dict[str, float]:
     coin, now = coin_names(_COINS)[_COINS // 2].id, now_ms()
     with closing(Readers(settings)) as readers, open_reader(open_workspace(settings).store) as prices:
         ids = [known.id for known in prices.coins()]
+        outcomes = [(coin_id, now - horizon * MINUTE_MS) for coin_id in ids for horizon in HORIZONS_MIN]
         asked: dict[str, Callable[[], object]] = {
             "all coins with 24 h change": lambda: quotes(prices),
             "history, newest 100": lambda: readers.history(coin, 0, now, 100),
             "history, a day in the past": lambda: readers.history(coin, now - 2 * DAY_MS, now - DAY_MS, 1_000),
             "chart, 6 hours": lambda: prices.range(coin, now - 6 * HOUR_MS),
             "price as of a moment": lambda: prices.as_of(coin, now - HOUR_MS),
+            f"outcomes of {len(outcomes):,} forecasts": lambda: prices.as_of_each(outcomes),
             "newest prices (a cycle)": lambda: prices.since(dict.fromkeys(ids, now)),
         }
         return {name: _median_ms(query) for name, query in asked.items()}

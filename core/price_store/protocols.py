@@ -52,14 +52,17 @@ class PriceReader(Protocol):
     def as_of(self, coin_id: str, ts_ms: int) -> tuple[int, float] | None:
         """Event time and price of the last price at or before `ts_ms`, or None."""
 
+    def as_of_each(self, moments: Sequence[tuple[str, int]]) -> list[tuple[int, float] | None]:
+        """The same for each coin and moment, in one round trip to the store."""
+
     def nearest(self, moments: Sequence[tuple[str, int]], tolerance_ms: int) -> list[tuple[int, float] | None]:
         """For each coin and moment the price nearest to it, or None if none is within the tolerance of it."""
 
     def range(self, coin_id: str, start_ms: int = 0, end_ms: int | None = None) -> list[tuple[int, float]]:
         """Event times and prices of one coin within [start_ms, end_ms], in order."""
 
-    def since(self, start_ms: Mapping[str, int]) -> dict[str, list[tuple[int, float]]]:
-        """Event times and prices of many coins, each from its own start on, in order; of those that have any."""
+    def since(self, start_ms: Mapping[str, int], end_ms: int | None = None) -> dict[str, list[tuple[int, float]]]:
+        """Event times and prices of many coins, each from its own start to one end, in order; of those with any."""
 
     def thinned(self, coin_id: str, start_ms: int, end_ms: int) -> list[tuple[int, float]]:
         """The last price of each 5-minute interval that ends on the grid, within [start_ms, end_ms), in order."""

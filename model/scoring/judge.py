@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
@@ -26,11 +26,11 @@ __all__ = ["Judge", "Judged", "PriceJudge", "Prices", "targets_ms"]
 class Prices(Protocol):
     """The part of the price store that scoring needs (`core.price_store.PriceReader`)."""
 
-    def as_of(self, coin_id: str, ts_ms: int) -> tuple[int, float] | None:
-        """Event time and value of the last price at or before `ts_ms`, or None."""
+    def as_of_each(self, moments: Sequence[tuple[str, int]]) -> list[tuple[int, float] | None]:
+        """For each coin and moment event time and value of the last price at or before it, or None."""
 
-    def range(self, coin_id: str, start_ms: int, end_ms: int) -> list[tuple[int, float]]:
-        """Event times and prices within [start_ms, end_ms], in order."""
+    def since(self, start_ms: Mapping[str, int], end_ms: int) -> dict[str, list[tuple[int, float]]]:
+        """Event times and prices of many coins, each from its own start to one end, in order; of those with any."""
 
     def thinned(self, coin_id: str, start_ms: int, end_ms: int) -> list[tuple[int, float]]:
         """The last price of each 5-minute interval within [start_ms, end_ms), in order."""
@@ -73,8 +73,9 @@ class PriceJudge:
         """
         target = targets_ms(due)
         price_ms, price = np.zeros(len(due), dtype=np.int64), np.full(len(due), np.nan)
-        for row, (coin, target_ms) in enumerate(zip(due["coin"].to_pylist(), target.tolist(), strict=True)):
-            price_ms[row], price[row] = prices.as_of(coin, target_ms) or (0, np.nan)
+        moments = list(zip(due["coin"].to_pylist(), target.tolist(), strict=True))
+        for row, known in enumerate(prices.as_of_each(moments)):
+            price_ms[row], price[row] = known or (0, np.nan)
         actual = np.where(is_outcome(price_ms, target, target), price, np.nan)
         found = np.isfinite(actual)
         realised = due.filter(pa.array(found)).append_column("price_actual", pa.array(actual[found]))
@@ -130,8 +131,9 @@ def _extremes(realised: pa.Table, prices: Prices) -> tuple[FloatArray, FloatArra
     places: dict[str, list[int]] = {}
     for place, coin in enumerate(realised["coin"].to_pylist()):
         places.setdefault(coin, []).append(place)
-    for coin, rows in places.items():
-        known = prices.range(coin, int(origin[rows].min()) + 1, int(target[rows].max()))
+    starts = {coin: int(origin[rows].min()) + 1 for coin, rows in places.items()}
+    for coin, known in prices.since(starts, int(target.max(initial=0))).items():
+        rows = places[coin]
         times, values = [ts_ms for ts_ms, _ in known], [price for _, price in known]
         high[rows], low[rows] = realised_extremes(times, values, origin[rows], target[rows])
     return high, low

@@ -145,6 +145,6 @@ def _joined(tables: Sequence[pa.Table]) -> pa.Table:
 def _newest_ms(pending: pa.Table, prices: Prices) -> IntArray:
     """Event time of the newest price of each row's coin (n,), -1 without one."""
     coin, names = numbered_coins(pending)
-    known = [prices.as_of(name, FOREVER_MS) for name in names]
+    known = prices.as_of_each([(name, FOREVER_MS) for name in names])
     newest = np.array([-1 if price is None else price[0] for price in known], dtype=np.int64)
     return np.asarray(newest[coin])

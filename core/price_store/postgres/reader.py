@@ -29,6 +29,11 @@ _PAGE: Final[dict[tuple[bool, bool], LiteralString]] = {
 }
 """Pages of prices, by whether they are ascending and whether they are bare."""
 
+_AS_OF: Final[LiteralString] = (
+    "SELECT p.ts_ms, p.price FROM unnest(%s::text[], %s::bigint[]) WITH ORDINALITY AS m (coin_id, ts_ms, place) "
+    "LEFT JOIN LATERAL (SELECT ts_ms, price FROM prices WHERE coin_id = m.coin_id AND ts_ms <= m.ts_ms "
+    "ORDER BY ts_ms DESC LIMIT 1) p ON true ORDER BY m.place"
+)
 _NEAREST: Final[LiteralString] = (
     "SELECT p.ts_ms, p.price FROM unnest(%s::text[], %s::bigint[]) WITH ORDINALITY AS m (coin_id, ts_ms, place) "
     "LEFT JOIN LATERAL (SELECT ts_ms, price FROM prices WHERE coin_id = m.coin_id "
@@ -38,7 +43,7 @@ _NEAREST: Final[LiteralString] = (
 _SINCE: Final[LiteralString] = (
     "SELECT m.coin_id, p.ts_ms, p.price FROM unnest(%s::text[], %s::bigint[]) AS m (coin_id, start_ms) "
     "CROSS JOIN LATERAL (SELECT ts_ms, price FROM prices WHERE coin_id = m.coin_id AND ts_ms >= m.start_ms "
-    "ORDER BY ts_ms) p"
+    "AND ts_ms <= %s::bigint ORDER BY ts_ms) p"
 )
 _THINNED: Final[LiteralString] = (
     "SELECT ts_ms, price FROM (SELECT DISTINCT ON ((ts_ms + %(shift)s::bigint) / %(step)s::bigint) ts_ms, price "
@@ -121,6 +126,11 @@ class PostgresReader:
         )
         return rows[0] if rows else None
 
+    def as_of_each(self, moments: Sequence[tuple[str, int]]) -> list[tuple[int, float] | None]:
+        """The same for each coin and moment, in one query."""
+        coins, times = [coin_id for coin_id, _ in moments], [ts_ms for _, ts_ms in moments]
+        return [None if ts_ms is None else (ts_ms, price) for ts_ms, price in self._rows(_AS_OF, (coins, times))]
+
     def nearest(self, moments: Sequence[tuple[str, int]], tolerance_ms: int) -> list[tuple[int, float] | None]:
         """For each coin and moment the price nearest to it, or None if none is within the tolerance of it."""
         coins, times = [coin_id for coin_id, _ in moments], [ts_ms for _, ts_ms in moments]
@@ -131,10 +141,11 @@ class PostgresReader:
         """Event times and prices of one coin within [start_ms, end_ms], in order."""
         return self._rows(RANGE, (coin_id, start_ms, FOREVER_MS if end_ms is None else end_ms))
 
-    def since(self, start_ms: Mapping[str, int]) -> dict[str, list[tuple[int, float]]]:
-        """Event times and prices of many coins, each from its own start on, in order; of those that have any."""
+    def since(self, start_ms: Mapping[str, int], end_ms: int | None = None) -> dict[str, list[tuple[int, float]]]:
+        """Event times and prices of many coins, each from its own start to one end, in order; of those with any."""
+        values = (list(start_ms), list(start_ms.values()), FOREVER_MS if end_ms is None else end_ms)
         found: dict[str, list[tuple[int, float]]] = {}
-        for coin_id, ts_ms, price in self._rows(_SINCE, (list(start_ms), list(start_ms.values()))):
+        for coin_id, ts_ms, price in self._rows(_SINCE, values):
             found.setdefault(coin_id, []).append((ts_ms, price))
         return found
 

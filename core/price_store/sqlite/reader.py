@@ -22,6 +22,7 @@ _NEWEST: Final = (
     "SELECT ts_ms, price, market_cap, volume, fetched_ms FROM prices "
     "WHERE coin_id = ? AND ts_ms BETWEEN ? AND ? ORDER BY ts_ms DESC LIMIT ?"
 )
+_AS_OF: Final = "SELECT ts_ms, price FROM prices WHERE coin_id = ? AND ts_ms <= ? ORDER BY ts_ms DESC LIMIT 1"
 _DETAILS: Final = ", market_cap, volume, fetched_ms"
 
 
@@ -118,12 +119,13 @@ class SqliteReader:
 
     def as_of(self, coin_id: str, ts_ms: int) -> tuple[int, float] | None:
         """Event time and price of the last price at or before `ts_ms`, or None."""
+        return self.as_of_each([(coin_id, ts_ms)])[0]
+
+    def as_of_each(self, moments: Sequence[tuple[str, int]]) -> list[tuple[int, float] | None]:
+        """The same for each coin and moment; the file answers each in microseconds."""
         with reading():
-            row = self._connection.execute(
-                "SELECT ts_ms, price FROM prices WHERE coin_id = ? AND ts_ms <= ? ORDER BY ts_ms DESC LIMIT 1",
-                (coin_id, ts_ms),
-            ).fetchone()
-        return None if row is None else (int(row[0]), float(row[1]))
+            rows = [self._connection.execute(_AS_OF, moment).fetchone() for moment in moments]
+        return [None if row is None else (int(row[0]), float(row[1])) for row in rows]
 
     def nearest(self, moments: Sequence[tuple[str, int]], tolerance_ms: int) -> list[tuple[int, float] | None]:
         """For each coin and moment the price nearest to it, or None if none is within the tolerance of it."""
@@ -133,9 +135,9 @@ class SqliteReader:
             found.append(min(near, key=lambda row: abs(row[0] - ts_ms), default=None))
         return found
 
-    def since(self, start_ms: Mapping[str, int]) -> dict[str, list[tuple[int, float]]]:
-        """Event times and prices of many coins, each from its own start on, in order; of those that have any."""
-        return {coin_id: rows for coin_id, start in start_ms.items() if (rows := self.range(coin_id, start))}
+    def since(self, start_ms: Mapping[str, int], end_ms: int | None = None) -> dict[str, list[tuple[int, float]]]:
+        """Event times and prices of many coins, each from its own start to one end, in order; of those with any."""
+        return {coin_id: rows for coin_id, start in start_ms.items() if (rows := self.range(coin_id, start, end_ms))}
 
     def range(self, coin_id: str, start_ms: int = 0, end_ms: int | None = None) -> list[tuple[int, float]]:
         """Event times and prices of one coin within [start_ms, end_ms], in order."""

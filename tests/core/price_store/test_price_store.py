@@ -73,6 +73,17 @@ def test_as_of_gives_the_last_price_at_or_before(address: StoreAddress) -> None:
         assert reader.as_of("bitcoin", 2000) == (2000, 2.0)
 
 
+def test_prices_as_of_many_moments_are_those_asked_for_one_by_one(address: StoreAddress) -> None:
+    """Each moment has its answer at its place, also one before all prices, one of an unknown coin, and one repeated."""
+    with open_writer(address) as writer, open_reader(address) as reader:
+        writer.store(Price(coin, ts_ms, float(ts_ms)) for coin in ("bitcoin", "solana") for ts_ms in (30, 10, 20))
+        writer.store([Price("solana", 40, 4.0)])
+        moments = [("solana", 2**62), ("bitcoin", 9), ("nobody", 50), ("bitcoin", 25), ("solana", 40), ("bitcoin", 25)]
+        assert reader.as_of_each(moments) == [reader.as_of(*moment) for moment in moments]
+        assert reader.as_of_each(moments)[:4] == [(40, 4.0), None, None, (20, 20.0)]
+        assert reader.as_of_each([]) == []
+
+
 def test_thinning_keeps_the_last_price_of_each_grid_interval(address: StoreAddress) -> None:
     """An interval ends on the grid and includes its end."""
     with open_writer(address) as writer, open_reader(address) as reader:
@@ -152,10 +163,11 @@ def test_the_nearest_price_lies_within_the_tolerance(address: StoreAddress) -> N
 
 
 def test_prices_of_many_coins_come_each_from_its_own_start(address: StoreAddress) -> None:
-    """The start counts too; a coin without newer prices is left out."""
+    """Start and end count too; a coin without prices in between is left out."""
     with open_writer(address) as writer, open_reader(address) as reader:
         writer.store(Price(coin, ts_ms, float(ts_ms)) for coin in ("bitcoin", "solana") for ts_ms in (3, 1, 2))
         assert reader.since({"bitcoin": 2, "solana": 4, "nobody": 0}) == {"bitcoin": [(2, 2.0), (3, 3.0)]}
+        assert reader.since({"bitcoin": 1, "solana": 2}, 2) == {"bitcoin": [(1, 1.0), (2, 2.0)], "solana": [(2, 2.0)]}
         assert reader.since({}) == {}
 
 

@@ -6,6 +6,7 @@ import random
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import pyarrow as pa
@@ -124,6 +125,22 @@ def test_short_horizons_are_scored_as_they_mature(world: World) -> None:
     assert rows["horizon_min"].to_pylist() == [5, 10, 15, 20]
     assert world.scorer.pending == 8
     assert world.scorer.step(world.reader).num_rows == 0
+
+
+def test_outcomes_are_asked_for_all_at_once(tmp_path: Path) -> None:
+    """Scoring asks a store as often for forecasts of three coins as for those of one, but for their histories."""
+    asked = []
+    for coins in (("bitcoin",), ("bitcoin", "solana", "tether")):
+        world = World(tmp_path / str(len(coins)), coins)
+        for coin in coins:
+            world.forecast(coin, NOON)
+            world.prices(coin, NOON + GRID_STEP_MS, NOON + HOUR_MS)
+        prices = Mock(wraps=world.reader)
+        assert world.scorer.step(prices).num_rows == 12 * len(coins)
+        asked.append(Counter(name for name, _, _ in prices.method_calls))
+        assert asked[-1].pop("thinned") == len(coins)
+        world.close()
+    assert asked[0] == asked[1] == {"as_of_each": 2, "since": 1}
 
 
 def test_a_score_is_that_of_outcome_and_benchmark(world: World) -> None:
