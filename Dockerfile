@@ -3,8 +3,9 @@
 FROM python:3.11-slim-bookworm
 
 WORKDIR /app
-COPY requirements.lock requirements-postgres.lock ./
-RUN pip install --no-cache-dir --only-binary :all: --require-hashes -r requirements.lock -r requirements-postgres.lock && \
+COPY requirements.lock requirements-postgres.lock requirements-s3.lock ./
+RUN pip install --no-cache-dir --only-binary :all: --require-hashes -r requirements.lock -r requirements-postgres.lock \
+        -r requirements-s3.lock && \
     install -d -m 700 -o 10001 -g 10001 /var/lib/crypto-forecasting
 COPY . .
 

@@ -67,8 +67,11 @@ class Processes:
     api_workers: tuple[Health[ApiProgress], ...] = ()
     """The further processes of the API that the supervisor has started."""
 
+    follows: bool = False
+    """Whether collector and pipeline run on another machine, and the age of what they make tells how they are."""
+
     @classmethod
-    def read(cls, run_dir: Path) -> Processes:
+    def read(cls, run_dir: Path, *, follows: bool = False) -> Processes:
         """Read all health files of a folder."""
         suite = read_health(run_dir, SUITE)
         return cls(
@@ -80,6 +83,7 @@ class Processes:
             simulator=read_health(run_dir, SIMULATOR),
             alerts=read_health(run_dir, ALERTS),
             api_workers=tuple(read_health(run_dir, worker) for worker in _further_workers(suite)),
+            follows=follows,
         )
 
     def by_name(self) -> Mapping[str, Health[Any]]:
@@ -90,7 +94,7 @@ class Processes:
     def needed(self) -> Iterable[Health[Any]]:
         """The processes that must run; API, dashboard and alerts only if a supervisor has started them."""
         if not self.suite.alive:
-            return (self.collector, self.pipeline)
+            return () if self.follows else (self.collector, self.pipeline)
         watching = (self.alerts,) if self.alerts.name in self.suite.progress.children else ()
         return (self.collector, self.pipeline, self.api, *self.api_workers, self.dashboard, *watching)
 
@@ -138,7 +142,7 @@ class SuiteStatus:
 
 def assess_suite(settings: Settings, readers: Readers) -> SuiteStatus:
     """Assess the suite from health files, pids and ages of data; damaged files become problems, not errors."""
-    processes = Processes.read(settings.run_dir)
+    processes = Processes.read(settings.run_dir, follows=settings.artifacts_url is not None)
     stale_s = processes.collector.progress.stale_after_s or stale_after_s(settings.interval)
     source, notice = _source(settings, readers, processes.suite)
     newest_price_ms, price_problem = _newest_price(readers)

@@ -20,7 +20,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
-import psycopg
 import pytest
 import urllib3
 import yaml
@@ -29,7 +28,6 @@ from pydantic import SecretStr
 from core.settings import PROJECT, Settings
 from tests.support.nginx import NGINX, listens, on_ports, running_nginx
 from tests.support.ports import reserve_port
-from tests.support.postgres import find_programs, running_server
 from tests.support.served_api import served_api
 from tests.support.workspace import SampleWorkspace
 
@@ -39,7 +37,6 @@ VOLUME: Final = "/var/lib/crypto-forecasting"
 BIN: Final = Path(sys.executable).parent
 STARTS_S: Final = 180.0
 TOKEN: Final = "um-segredo-bem-guardado"
-POSTGRES: Final = find_programs()
 PYTHON: Final = Path("/usr/bin/python3")
 """That of Debian, which every user may run."""
 
@@ -91,12 +88,16 @@ def test_compose_files_name_settings_that_exist(name: str) -> None:
 
 @pytest.mark.parametrize("name", COMPOSE)
 def test_services_of_the_image_cannot_write_outside_their_volume(name: str) -> None:
-    """Their root is read-only, they have no capabilities, and what they publish stays on this machine."""
+    """Their root is read-only, they have no capabilities and a volume each; their ports stay on this machine."""
+    volumes = []
     for service in compose(name)["services"].values():
         assert all(str(port).startswith("127.0.0.1:") for port in service.get("ports", []))
         if service["image"] == "crypto-forecasting":
             assert (service["read_only"], service["cap_drop"]) == (True, ["ALL"])
-            assert service["volumes"] == [f"data:{VOLUME}"]
+            (volume,) = service["volumes"]
+            assert volume.endswith(f":{VOLUME}")
+            volumes.append(volume)
+    assert len(set(volumes)) == len(volumes) > 0
 
 
 @pytest.mark.slow
@@ -113,22 +114,6 @@ def test_the_files_are_well_formed() -> None:
     for command in commands:
         done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=False)
         assert done.returncode == 0, (command, done.stdout, done.stderr)
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(POSTGRES is None, reason="needs Debian's package postgresql")
-def test_the_roles_of_the_cluster_have_the_passwords_of_the_urls(tmp_path: Path) -> None:
-    """The script that PostgreSQL runs once makes both roles and their database."""
-    (tmp_path / "database_url").write_text("postgresql://crypto_writer:first'x@postgres/crypto\n")
-    (tmp_path / "database_read_url").write_text("postgresql://crypto_reader:second@postgres/crypto\n")
-    assert POSTGRES is not None
-    with running_server(POSTGRES) as server:
-        variables = {"PGHOST": "127.0.0.1", "PGPORT": str(server.port), "SECRETS_FOLDER": str(tmp_path)}
-        subprocess.run([PROJECT / "ops" / "compose" / "roles.sh"], env={**os.environ, **variables}, check=True)
-        with psycopg.connect(server.url) as line:
-            owner = line.execute("SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = 'crypto'").fetchone()
-            roles = line.execute("SELECT count(*) FROM pg_roles WHERE rolname LIKE 'crypto_%' AND rolcanlogin")
-            assert (owner, roles.fetchone()) == (("crypto_writer",), (2,))
 
 
 @pytest.mark.slow

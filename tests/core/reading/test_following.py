@@ -62,7 +62,9 @@ def test_readers_follow_a_bucket_and_say_when_it_is_away(tmp_path: Path, monkeyp
         wait_until(lambda: is_out_of_reach(late))
         wait_until(readers.following_problem)
         assert arrived(readers, 1)
-        assert "problem.artifacts" in {problem.code for problem in assess_suite(settings, readers).problems}
+        codes = {problem.code for problem in assess_suite(settings, readers).problems}
+        assert "problem.artifacts" in codes
+        assert not {"problem.collector_stopped", "problem.pipeline_stopped"} & codes
         store.start()
         publisher.publish({"latest": FORECAST_SCHEMA.empty_table()})
         upload.copy()

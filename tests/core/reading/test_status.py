@@ -16,7 +16,7 @@ import pytest
 from core.processes.health_schema import COLLECTOR, CollectorProgress, ProcessState
 from core.processes.heartbeat import Heartbeat
 from core.reading.readers import Readers
-from core.reading.status import State, SuiteStatus, assess_suite
+from core.reading.status import Processes, State, SuiteStatus, assess_suite
 from core.settings import Source, load_settings
 from core.times import HOUR_MS, iso, now_ms
 from core.wording import message, say
@@ -304,3 +304,9 @@ def test_a_price_database_out_of_reach_is_a_problem(tmp_path: Path) -> None:
     with closing(Readers(settings)) as readers:
         problems = [say(problem) for problem in assess_suite(settings, readers).problems]
     assert "banco de preços fora do ar" in problems
+
+
+def test_who_follows_a_bucket_misses_no_process_of_another_machine(tmp_path: Path) -> None:
+    """Without a suite here, collector and pipeline must run here only if forecasts do not come from a bucket."""
+    assert [health.name for health in Processes.read(tmp_path).needed()] == ["collector", "pipeline"]
+    assert list(Processes.read(tmp_path, follows=True).needed()) == []
