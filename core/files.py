@@ -19,6 +19,7 @@ from core.times import now_ms, to_datetime
 __all__ = [
     "check_writable",
     "file_stamp",
+    "json_object",
     "make_folder",
     "read_bytes",
     "read_json",
@@ -98,12 +99,21 @@ def read_json(path: Path) -> dict[str, Any]:
         DamagedFile: the file is not a JSON object.
         OSError: it cannot be read now; its content may be fine.
     """
+    return json_object(read_bytes(path), path.name)
+
+
+def json_object(content: bytes, name: str) -> dict[str, Any]:
+    """Parse the JSON object that is the content of the file `name`.
+
+    Raises:
+        DamagedFile: it is not a JSON object.
+    """
     try:
-        value = json.loads(read_bytes(path))
+        value = json.loads(content)
     except (ValueError, RecursionError) as error:  # wrong bytes or syntax, huge numbers, deep nesting
-        raise DamagedFile(f"{path.name}: not JSON ({error})") from error
+        raise DamagedFile(f"{name}: not JSON ({error})") from error
     if not isinstance(value, dict):
-        raise DamagedFile(f"{path.name}: not a JSON object")
+        raise DamagedFile(f"{name}: not a JSON object")
     return value
 
 

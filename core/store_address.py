@@ -34,3 +34,7 @@ class BucketAddress:
 
     bucket: str
     prefix: str
+
+    def folder(self, name: str) -> BucketAddress:
+        """A folder inside this one."""
+        return BucketAddress(self.bucket, f"{self.prefix}/{name}")

@@ -15,9 +15,9 @@ from core.store_address import BucketAddress
 from core.wording import message
 
 if TYPE_CHECKING:
-    from obstore.store import S3Store
+    from obstore.store import ObjectStore
 
-__all__ = ["Bucket", "Content"]
+__all__ = ["Bucket", "Content", "open_bucket"]
 
 _REQUEST_S: Final = 30
 _CONNECT_S: Final = 5
@@ -41,17 +41,8 @@ class Bucket:
     failed has changed is not known.
     """
 
-    def __init__(self, address: BucketAddress, variables: Mapping[str, str] | None = None) -> None:
-        """Open a folder; nothing is asked of the store yet.
-
-        Args:
-            address: where it is.
-            variables: `AWS_…` for endpoint, region and keys; by default those of the environment and of `.env`.
-
-        Raises:
-            ConfigurationError: the package is not installed, or the variables do not fit.
-        """
-        self._store = _open(address, all_variables() if variables is None else variables)
+    def __init__(self, store: ObjectStore) -> None:
+        self._store = store
 
     def read(self, name: str, known_tag: str | None = None) -> Content | None:
         """Read an object; None if it still has the known tag.
@@ -67,6 +58,13 @@ class Bucket:
                 found = obstore.get(self._store, name, options={"if_none_match": known_tag} if known_tag else {})
                 return Content(str(found.meta["e_tag"]), bytes(found.bytes()))
         except NotModifiedError:
+            return None
+
+    def find(self, name: str) -> Content | None:
+        """Read an object; None if there is none."""
+        try:
+            return self.read(name)
+        except FileNotFoundError:
             return None
 
     def create(self, name: str, content: bytes) -> None:
@@ -121,16 +119,23 @@ class Bucket:
 
     def _refuse_other(self, name: str, content: bytes, error: Exception) -> str:
         """Accept an object that this content made, by a call whose answer was lost; refuse any other."""
-        try:
-            found = self.read(name)
-        except FileNotFoundError:
-            found = None
+        found = self.find(name)
         if found is None or found.data != content:
             raise Overtaken(message("artifacts.overtaken")) from error
         return found.tag
 
 
-def _open(address: BucketAddress, variables: Mapping[str, str]) -> S3Store:
+def open_bucket(address: BucketAddress, variables: Mapping[str, str] | None = None) -> Bucket:
+    """Open a folder of a bucket; nothing is asked of the store yet.
+
+    Args:
+        address: where it is.
+        variables: `AWS_…` for endpoint, region and keys; by default those of the environment and of `.env`.
+
+    Raises:
+        ConfigurationError: the package is not installed, or the variables do not fit.
+    """
+    variables = all_variables() if variables is None else variables
     try:
         from obstore.exceptions import BaseError  # noqa: PLC0415 - an extra
         from obstore.store import S3Store  # noqa: PLC0415 - as above
@@ -145,7 +150,7 @@ def _open(address: BucketAddress, variables: Mapping[str, str]) -> S3Store:
         "session_token": variables.get("AWS_SESSION_TOKEN"),
     }
     try:
-        return S3Store(
+        store = S3Store(
             address.bucket,
             prefix=address.prefix,
             config={name: value for name, value in given.items() if value},  # type: ignore[arg-type]
@@ -158,6 +163,7 @@ def _open(address: BucketAddress, variables: Mapping[str, str]) -> S3Store:
         )
     except (BaseError, ValueError) as error:
         raise ConfigurationError(message("artifacts.bad_settings", reason=_reason(error))) from error
+    return Bucket(store)
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -11,15 +12,19 @@ from typing import Any, Final
 
 from core.artifacts.bucket import Bucket, Content
 from core.errors import DamagedFile, Overtaken
-from core.files import read_bytes, read_json, write_atomically, write_json
+from core.files import json_object, read_bytes, read_json, write_atomically, write_json
 from core.publishing.manifest import MANIFEST, Manifest
 from core.publishing.publisher import KEEP_S
 from core.wording import message
 
-__all__ = ["Download", "Upload", "newest_manifest", "writer_of"]
+__all__ = ["Download", "Upload", "writer_of"]
 
 _WRITER: Final = "writer"
 _AT_ONCE: Final = 8
+_FILE: Final = re.compile(r"[\w-]+(/[\w-]+)*\.parquet", re.ASCII)
+"""The name of a published file, which never leads out of its folder."""
+
+_OURS: Final = (".parquet", ".tmp")
 
 
 class Upload:
@@ -69,7 +74,7 @@ class Upload:
         Raises:
             Overtaken: another folder is published there.
         """
-        found = newest_manifest(self._bucket)
+        found = self._bucket.find(MANIFEST)
         if found is not None and writer_of(found.data) != self._writer:
             raise Overtaken(message("artifacts.overtaken"))
         self._tag = None if found is None else found.tag
@@ -82,7 +87,7 @@ class Upload:
             Overtaken: there is a newer one by now.
             StorageProblem: as `copy`.
         """
-        self._bucket.swap(MANIFEST, _written(_object(found.data), self._writer), found.tag)
+        self._bucket.swap(MANIFEST, _written(json_object(found.data, MANIFEST), self._writer), found.tag)
 
     def _send(self, file: str) -> int:
         content = read_bytes(self._folder / file)
@@ -91,7 +96,11 @@ class Upload:
 
 
 class Download:
-    """Copies the newest publication of a bucket into a folder, of which this process is the one writer."""
+    """Copies the newest publication of a bucket into a folder, of which this process is the one writer.
+
+    A file that no manifest names, here or there, is deleted `KEEP_S` after it was first seen so, whether the copies
+    succeed or not: the folder holds the newest publication, and what was superseded in `KEEP_S` and one publication.
+    """
 
     def __init__(self, bucket: Bucket, folder: Path) -> None:
         self._bucket = bucket
@@ -111,16 +120,35 @@ class Download:
             found = self._bucket.read(MANIFEST, self._tag)
             if found is None:
                 return None
-            manifest = Manifest.from_json(_object(found.data))
-            _at_once(self._fetch, sorted(file for file in manifest.files() if not (self._folder / file).exists()))
+            manifest = Manifest.from_json(json_object(found.data, MANIFEST))
+            named = manifest.files()
+            _refuse_strange_names(named)
+            try:
+                _at_once(self._fetch, sorted(file for file in named if not (self._folder / file).exists()))
+                write_json(self._folder / MANIFEST, manifest.to_json())
+            finally:
+                self._sweep(named)
         except FileNotFoundError:  # nothing is published, or superseded by a newer one meanwhile
             return None
-        write_json(self._folder / MANIFEST, manifest.to_json())
         self._tag = found.tag
-        present = {path.relative_to(self._folder).as_posix() for path in self._folder.rglob("*.parquet")}
-        for file in self._unnamed.due(present - manifest.files()):
-            (self._folder / file).unlink(missing_ok=True)
         return found
+
+    def _sweep(self, named: set[str]) -> None:
+        """Delete what neither the manifest here nor the newest one has named for long enough, and empty folders."""
+        kept = named | self._named_here()
+        present = {path for path in self._folder.rglob("*") if path.suffix in _OURS}
+        unnamed = {path.relative_to(self._folder).as_posix() for path in present} - kept
+        for file in self._unnamed.due(unnamed):
+            path = self._folder / file
+            path.unlink(missing_ok=True)
+            if path.parent != self._folder and not any(path.parent.iterdir()):
+                path.parent.rmdir()
+
+    def _named_here(self) -> set[str]:
+        try:
+            return Manifest.from_json(read_json(self._folder / MANIFEST)).files()
+        except (FileNotFoundError, DamagedFile):
+            return set()
 
     def _fetch(self, file: str) -> int:
         found = self._bucket.read(file)
@@ -142,21 +170,9 @@ class _Unnamed:
         return [file for file, since in self._since.items() if now - since > KEEP_S]
 
 
-def newest_manifest(bucket: Bucket) -> Content | None:
-    """The manifest of a bucket, None before anything is published there.
-
-    Raises:
-        StorageProblem: the store does not answer or refuses.
-    """
-    try:
-        return bucket.read(MANIFEST)
-    except FileNotFoundError:
-        return None
-
-
 def writer_of(manifest: bytes) -> str | None:
     """Name of the folder that wrote a manifest."""
-    name = _object(manifest).get(_WRITER)
+    name = json_object(manifest, MANIFEST).get(_WRITER)
     return None if name is None else str(name)
 
 
@@ -164,14 +180,10 @@ def _written(manifest: Mapping[str, Any], writer: str) -> bytes:
     return json.dumps({**manifest, _WRITER: writer}, separators=(",", ":")).encode()
 
 
-def _object(content: bytes) -> dict[str, Any]:
-    try:
-        value = json.loads(content)
-    except ValueError as error:
-        raise DamagedFile(f"{MANIFEST}: {error}") from error
-    if not isinstance(value, dict):
-        raise DamagedFile(f"{MANIFEST}: not a JSON object")
-    return value
+def _refuse_strange_names(files: set[str]) -> None:
+    strange = [file for file in files if not _FILE.fullmatch(file)]
+    if strange:
+        raise DamagedFile(f"{MANIFEST}: {strange[0]!r} is not the name of a published file")
 
 
 def _at_once(action: Callable[[str], int], files: list[str]) -> list[int]:

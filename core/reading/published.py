@@ -10,7 +10,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Any, TypeVar
 
-from core.artifacts.bucket import Bucket
+from core.artifacts.bucket import open_bucket
 from core.artifacts.following import Follower
 from core.errors import ConfigurationError, DamagedFile, NotReady, OutOfReach
 from core.files import file_stamp
@@ -19,7 +19,7 @@ from core.publishing.manifest import MANIFEST, Manifest, ManifestReader
 from core.settings import Settings
 from core.store_address import StoreAddress
 from core.wording import Message
-from core.workspace import META_FILE, Workspace, current_workspace
+from core.workspace import META_FILE, PUBLISHED, Workspace, current_workspace
 
 __all__ = ["PublishedData"]
 
@@ -59,7 +59,8 @@ class PublishedData:
         """Begin to follow the bucket of a workspace, in a thread beside the readers."""
         with self._opening:
             if workspace.bucket is not None and workspace.processed not in self._followers:
-                self._followers[workspace.processed] = Follower(workspace, Bucket(workspace.bucket))
+                bucket = open_bucket(workspace.bucket.folder(PUBLISHED))
+                self._followers[workspace.processed] = Follower(workspace, bucket)
 
     def following_problem(self) -> Message | str | None:
         """Why nothing new comes from the bucket; None if it does, or none is followed."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from core.workspace.addresses import schema_name
-from core.workspace.folders import PIPELINE_LOCK, Workspace
+from core.workspace.folders import PIPELINE_LOCK, PUBLISHED, Workspace
 from core.workspace.meta import META_FILE, read_meta
 from core.workspace.opening import current_workspace, live_store, open_workspace, recording_hash, workspace_for_step
 from core.workspace.source_choice import SourceChoice, publish_source, source_choice
@@ -11,6 +11,7 @@ from core.workspace.source_choice import SourceChoice, publish_source, source_ch
 __all__ = [
     "META_FILE",
     "PIPELINE_LOCK",
+    "PUBLISHED",
     "SourceChoice",
     "Workspace",
     "current_workspace",

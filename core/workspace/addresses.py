@@ -28,8 +28,8 @@ def server_address(settings: Settings, source: Source, meta: Mapping[str, Any]) 
 
 
 def bucket_address(settings: Settings, source: Source, meta: Mapping[str, Any]) -> BucketAddress | None:
-    """The folder of the bucket that the settings name, for what a workspace publishes."""
+    """The folder of the bucket that the settings name, for what a workspace publishes and learns."""
     if settings.bucket is None:
         return None
     name, folder = settings.bucket
-    return BucketAddress(name, "/".join(filter(None, (folder, schema_name(source, meta), "processed"))))
+    return BucketAddress(name, "/".join(filter(None, (folder, schema_name(source, meta)))))

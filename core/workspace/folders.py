@@ -13,10 +13,13 @@ from core.settings import Source
 from core.store_address import BucketAddress, ServerAddress, StoreAddress
 from core.wording import message
 
-__all__ = ["PIPELINE_LOCK", "Workspace"]
+__all__ = ["PIPELINE_LOCK", "PUBLISHED", "Workspace"]
 
 PIPELINE_LOCK: Final = "pipeline.lock"
 """In the folder of the published files, held by the process that writes them."""
+
+PUBLISHED: Final = "processed"
+"""Name of the folder of the published files, here and in a bucket."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +27,7 @@ class Workspace:
     """The folders of one source; `epoch_ms` is when its simulation or replay began, in UTC milliseconds.
 
     Attributes:
-        bucket: where what is published is copied to, if anywhere.
+        bucket: where what is published and learned is copied to, if anywhere.
         follows: whether the published files come from there, instead of from a pipeline on this machine.
     """
 
@@ -52,7 +55,7 @@ class Workspace:
     @property
     def processed(self) -> Path:
         """Features, forecasts, log and scores, written by the pipeline alone, or by what follows one elsewhere."""
-        return self.root / ("followed" if self.follows else "processed")
+        return self.root / ("followed" if self.follows else PUBLISHED)
 
     @property
     def alerts(self) -> Path:

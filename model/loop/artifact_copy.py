@@ -1,4 +1,4 @@
-"""Copies what the pipeline publishes into a bucket, beside the cycles, which never wait for it."""
+"""Copies what the pipeline publishes and learns into a bucket, beside the cycles, which never wait for it."""
 
 from __future__ import annotations
 
@@ -8,14 +8,15 @@ from pathlib import Path
 from typing import Final
 
 from core.artifacts.background import Background
-from core.artifacts.bucket import Bucket
-from core.artifacts.copying import Download, Upload, newest_manifest, writer_of
+from core.artifacts.bucket import Bucket, Content
+from core.artifacts.copying import Download, Upload, writer_of
 from core.errors import DamagedFile, Overtaken
 from core.files import file_stamp, read_json, write_json
 from core.publishing.manifest import MANIFEST
 from core.times import now_ms, to_datetime
 from core.wording import Message, message
 from core.workspace import PIPELINE_LOCK
+from model.loop.model_copy import ModelCopy
 
 __all__ = ["ArtifactCopy", "continue_publication"]
 
@@ -23,11 +24,18 @@ STILL_S: Final = 90.0
 """Seconds without a publication of the other writer after which this one takes over."""
 
 _LOOK_EVERY_S: Final = 0.2
+_RETRY_S: Final = 1.0
+_TRIES: Final = 5
+"""Publications that the other pipeline may make while this one takes over."""
+
+_SPARE: Final = 1_000
+"""Versions left to another pipeline that does not know yet that it was replaced: a cycle makes a few."""
+
 _NAME: Final = "writer.json"
 
 
 class ArtifactCopy:
-    """Copies each publication of a folder into a bucket; a context manager.
+    """Copies each publication of a folder into a bucket, and the newest model if `models` is given.
 
     While another folder is published there, nothing is copied; `takes_over` tells when that has ended.
 
@@ -35,15 +43,16 @@ class ArtifactCopy:
         bytes_sent: since the start.
     """
 
-    def __init__(self, bucket: Bucket, folder: Path, still_s: float = STILL_S) -> None:
+    def __init__(self, bucket: Bucket, folder: Path, models: ModelCopy | None = None, still_s: float = STILL_S) -> None:
         self.bytes_sent = 0
         self._bucket = bucket
+        self._models = models
         self._manifest = folder / MANIFEST
         self._upload = Upload(bucket, folder, _own_name(folder))
         self._copied: tuple[int, int, int] | None = None
         self._still_s = still_s
         self._other: tuple[str, float] | None = None
-        self._background = Background(self._look, _LOOK_EVERY_S)
+        self._background = Background(self._look, _LOOK_EVERY_S, _RETRY_S)
 
     @property
     def problem(self) -> Message | str | None:
@@ -65,6 +74,8 @@ class ArtifactCopy:
             return
         try:
             self.bytes_sent += self._upload.copy()
+            if self._models is not None:
+                self.bytes_sent += self._models.copy()
         except Overtaken:
             self._watch_other()
             raise
@@ -72,7 +83,7 @@ class ArtifactCopy:
 
     def _watch_other(self) -> None:
         """Note since when the other writer is silent, by this machine's monotonic clock."""
-        found = newest_manifest(self._bucket)
+        found = self._bucket.find(MANIFEST)
         tag = "" if found is None else found.tag
         if self._other is None or self._other[0] != tag:
             self._other = (tag, time.monotonic())
@@ -89,23 +100,36 @@ def continue_publication(bucket: Bucket, folder: Path) -> None:
         DamagedFile: the manifest there cannot be understood.
         OSError: the disk refuses.
     """
-    found, name = newest_manifest(bucket), _own_name(folder)
+    found, name = bucket.find(MANIFEST), _own_name(folder)
     if found is None or writer_of(found.data) == name:
         return
     _move_aside(folder)
-    content = Download(bucket, folder).copy()
-    if content is None:
-        raise Overtaken(message("artifacts.overtaken"))
-    _give_no_version_twice(bucket, folder)
-    Upload(bucket, folder, name).claim(content)
+    download, upload = Download(bucket, folder), Upload(bucket, folder, name)
+    for _ in range(_TRIES):
+        content = download.copy()
+        if content is None:  # superseded while it was fetched
+            continue
+        _give_no_version_twice(bucket, folder)
+        if _claims(upload, content):
+            return
+    raise Overtaken(message("artifacts.overtaken"))
+
+
+def _claims(upload: Upload, content: Content) -> bool:
+    """Whether the publication is this folder's now; not if the other pipeline has published a newer one meanwhile."""
+    try:
+        upload.claim(content)
+    except Overtaken:
+        return False
+    return True
 
 
 def _give_no_version_twice(bucket: Bucket, folder: Path) -> None:
-    """Count on from the newest file that is stored, though no manifest may name it."""
+    """Count on well beyond the newest file that is stored: the other pipeline may be storing its next ones now."""
     stored = (Path(file).stem.rpartition("-")[2] for file in bucket.names())
     newest = max((int(version) for version in stored if version.isdecimal()), default=0)
     manifest = read_json(folder / MANIFEST)
-    write_json(folder / MANIFEST, {**manifest, "version": max(newest, int(manifest["version"]))})
+    write_json(folder / MANIFEST, {**manifest, "version": max(newest, int(manifest["version"])) + _SPARE})
 
 
 def _move_aside(folder: Path) -> None:

@@ -1,8 +1,9 @@
 """The model store: versions written whole, checked before they are unpickled, at most five on disk.
 
 Unpickling runs code, so a file is loaded only if its SHA-256 is the one that this machine's pipeline wrote into the
-manifest, and only if it was made with the same state format, options, libraries and features. Otherwise the caller
-retrains: quietly after an upgrade or a changed setting, with a report of damage where a file is not what was written.
+manifest, after it had made the model itself or checked the signature of one made elsewhere (`model_copy`), and only if
+it was made with the same state format, options, libraries and features. Otherwise the caller retrains: quietly after an
+upgrade or a changed setting, with a report of damage where a file is not what was written.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import io
 import logging
 import platform
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -26,7 +27,7 @@ from core.errors import DamagedFile, ForecastingError
 from core.files import make_folder, read_json, remove_temporaries, set_aside, write_atomically, write_json
 from core.times import now_ms, to_datetime
 
-__all__ = ["KEEP_VERSIONS", "STATE_FORMAT", "ModelCard", "ModelRegistry"]
+__all__ = ["KEEP_VERSIONS", "MODEL_CARD", "STATE_FORMAT", "ModelCard", "ModelRegistry"]
 
 KEEP_VERSIONS: Final = 5
 STATE_FORMAT: Final = 5
@@ -34,7 +35,9 @@ STATE_FORMAT: Final = 5
 
 Version 0.1.0 of the project wrote no number; its models count as format 1.
 """
-_MANIFEST: Final = "model.json"
+MODEL_CARD: Final = "model.json"
+"""Name of the file that describes the newest model."""
+
 _CODEC: Final = "zstd"
 _MAGIC: Final = b"\x28\xb5\x2f\xfd"
 """The first bytes of what it compressed."""
@@ -101,9 +104,7 @@ class ModelRegistry:
             libraries=_libraries(),
             options=dict(options),
         )
-        write_atomically(self.folder / card.file, content)
-        write_json(self.folder / _MANIFEST, asdict(card))
-        self._forget_old(card.file)
+        self._keep(card, content)
         return card
 
     def load(self, features: Sequence[str], options: Mapping[str, Any]) -> tuple[ModelCard, Any] | None:
@@ -121,27 +122,74 @@ class ModelRegistry:
             _log.error("stored model not used: %s; training a new model", error)
             return None
 
-    def _card(self) -> ModelCard | None:
-        path = self.folder / _MANIFEST
+    def accept(
+        self,
+        value: Mapping[str, Any],
+        read: Callable[[str], bytes],
+        features: Sequence[str],
+        options: Mapping[str, Any],
+    ) -> bool:
+        """Keep a model of another machine as the newest, if it fits and the one here is older or missing.
+
+        Args:
+            value: its card, from a source to be trusted: the file is unpickled later.
+            read: gives the content of its file; raises DamagedFile if there is none.
+            features: as `load`.
+            options: as `load`.
+
+        Returns:
+            Whether it was kept; the log says why not.
+
+        Raises:
+            OSError: the disk refused.
+        """
         try:
-            value = read_json(path)
-            _refuse_other_format(value)
-            return ModelCard(**{**value, "features": tuple(value["features"])})
+            card = _card_of(value)
+            _refuse_outdated(card, features, options)
+            if self._trained_ms() >= card.trained_ms:
+                return False
+            _refuse_strange_name(card)
+            content = read(card.file)
+            _refuse_other_content(card, content)
+        except (DamagedFile, _Outdated) as error:
+            _log.warning("model of another machine not used: %s", error)
+            return False
+        self._keep(card, content)
+        return True
+
+    def _trained_ms(self) -> int:
+        """When the newest model here was trained; -1 without one that can be read."""
+        try:
+            card = self._card()
+        except (DamagedFile, _Outdated):
+            return -1
+        return -1 if card is None else card.trained_ms
+
+    def _keep(self, card: ModelCard, content: bytes) -> None:
+        write_atomically(self.folder / card.file, content)
+        write_json(self.folder / MODEL_CARD, asdict(card))
+        self._forget_old(card.file)
+
+    def _card(self) -> ModelCard | None:
+        path = self.folder / MODEL_CARD
+        try:
+            return _card_of(read_json(path))
         except FileNotFoundError:
             return None
-        except (DamagedFile, KeyError, TypeError) as error:
+        except DamagedFile as error:
             raise DamagedFile(f"{path.name} set aside as {self._set_aside(path)}: {error}") from error
 
     def _checked(self, card: ModelCard) -> Any:
-        if not _PATTERN.fullmatch(str(card.file)):
-            raise DamagedFile(f"{card.file!r} is not the name of a model")
+        _refuse_strange_name(card)
         path = self.folder / card.file
         try:
             content = path.read_bytes()
         except FileNotFoundError as error:
             raise DamagedFile(f"{card.file}: {error}") from error
-        if hashlib.sha256(content).hexdigest() != card.sha256:
-            raise DamagedFile(f"its SHA-256 is not the recorded one; set aside as {self._set_aside(path)}")
+        try:
+            _refuse_other_content(card, content)
+        except DamagedFile as error:
+            raise DamagedFile(f"{error}; set aside as {self._set_aside(path)}") from error
         try:
             return _unpacked(content)
         except (MemoryError, OSError):  # not the file's fault: its bytes are the recorded ones
@@ -178,10 +226,24 @@ def _unpacked(content: bytes) -> Any:
     return joblib.load(io.BytesIO(content))
 
 
-def _refuse_other_format(value: Mapping[str, Any]) -> None:
+def _card_of(value: Mapping[str, Any]) -> ModelCard:
     found = value.get("state_format", 1)
     if found != STATE_FORMAT:
         raise _Outdated(f"its format is {found}, this release reads {STATE_FORMAT}")
+    try:
+        return ModelCard(**{**value, "features": tuple(value["features"])})
+    except (KeyError, TypeError) as error:
+        raise DamagedFile(f"{MODEL_CARD}: {error!r}") from error
+
+
+def _refuse_strange_name(card: ModelCard) -> None:
+    if not _PATTERN.fullmatch(str(card.file)):
+        raise DamagedFile(f"{card.file!r} is not the name of a model")
+
+
+def _refuse_other_content(card: ModelCard, content: bytes) -> None:
+    if hashlib.sha256(content).hexdigest() != card.sha256:
+        raise DamagedFile(f"{card.file}: its SHA-256 is not the recorded one")
 
 
 def _refuse_outdated(card: ModelCard, features: Sequence[str], options: Mapping[str, Any]) -> None:

@@ -3,27 +3,28 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 import pyarrow as pa
 
-from core.artifacts.bucket import Bucket
+from core.artifacts.bucket import open_bucket
 from core.errors import NotReady, StorageProblem
 from core.price_store import PriceReader
 from core.publishing.publisher import Publisher
 from core.settings import Settings, Source
 from core.times import now_ms
 from core.wording import message
-from core.workspace import Workspace, workspace_for_step
+from core.workspace import PUBLISHED, Workspace, workspace_for_step
 from etl.features.columns import FEATURE_NAMES
 from model.forecaster.engine import EngineOptions, EngineState
 from model.forecaster.prior import Prior
 from model.loop.artifact_copy import ArtifactCopy, continue_publication
 from model.loop.executor import Executor, OneProcess, first_state
 from model.loop.forecast_log import ForecastLog
+from model.loop.model_copy import ModelCopy, restore_model, signing_key
 from model.loop.price_connection import PriceConnection
 from model.loop.registry import ModelRegistry
 from model.loop.shard_local import process_starter
@@ -34,6 +35,9 @@ __all__ = ["Session", "engine_options", "made_with", "open_session"]
 
 _UNTRAINED: Final = "0"
 """Model version of forecasts made before a model was stored."""
+
+_MODELS: Final = "models"
+"""Folder of the models in a bucket."""
 
 _MANY_COINS: Final = 32
 """With fewer coins all that is stored is learned within seconds: no early forecasts."""
@@ -170,10 +174,10 @@ def open_session(settings: Settings, busy: Callable[[], None] = lambda: None) ->
     """
     workspace = workspace_for_step(settings)
     with workspace.hold_pipeline(), ExitStack() as stack:
-        copy = _begin_copy(workspace, stack)
-        publisher = Publisher(workspace.processed)
         registry = ModelRegistry(workspace.models)
         options = engine_options(settings, workspace.source)
+        copy = _begin_copy(workspace, registry, made_with(options), stack)
+        publisher = Publisher(workspace.processed)
         state, version, trained_ms = _resume(registry, options)
         session = Session(
             settings=settings,
@@ -196,16 +200,22 @@ def open_session(settings: Settings, busy: Callable[[], None] = lambda: None) ->
             session.close()
 
 
-def _begin_copy(workspace: Workspace, stack: ExitStack) -> ArtifactCopy | None:
-    """Continue what another pipeline has published to the bucket, if there is one, and copy there from now on."""
+def _begin_copy(
+    workspace: Workspace, registry: ModelRegistry, options: Mapping[str, Any], stack: ExitStack
+) -> ArtifactCopy | None:
+    """Continue what another pipeline has published and learned, if there is one, and copy to the bucket from now on."""
     if workspace.bucket is None:
         return None
-    bucket = Bucket(workspace.bucket)
+    bucket, models = (open_bucket(workspace.bucket.folder(name)) for name in (PUBLISHED, _MODELS))
+    key = signing_key()
     try:
         continue_publication(bucket, workspace.processed)
+        if key is not None:
+            restore_model(models, registry, key, FEATURE_NAMES, options)
     except StorageProblem as error:
         _log.warning("the bucket is not read: %s; publishing on this machine alone until it is", error)
-    copy = ArtifactCopy(bucket, workspace.processed)
+    model_copy = None if key is None else ModelCopy(models, workspace.models, key)
+    copy = ArtifactCopy(bucket, workspace.processed, model_copy)
     stack.callback(copy.close)
     return copy
 

@@ -8,22 +8,23 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from core.artifacts.bucket import Bucket
+from core.artifacts.bucket import Bucket, open_bucket
 from core.errors import StorageProblem
 from core.store_address import BucketAddress
 from tests.support.ports import reserve_port
 from tests.support.waiting import wait_until
 
-__all__ = ["ObjectStore", "find_program", "running_store"]
+__all__ = ["ObjectStore", "find_program", "port_options", "running_store"]
 
 _KEY: Final = "test-key"
 _SECRET: Final = "test-secret"
 _START_S: Final = 60.0
+_PORTS: Final = tuple(f"{part}.port{kind}" for part in ("s3", "master", "volume", "filer") for kind in ("", ".grpc"))
 
 
 class ObjectStore:
@@ -32,7 +33,7 @@ class ObjectStore:
     def __init__(self, program: Path, folder: Path) -> None:
         self._program = program
         self._folder = folder
-        self._ports = [reserve_port() for _ in range(8)]
+        self._ports = [reserve_port() for _ in _PORTS]
         self._process: subprocess.Popen[bytes] | None = None
         rights = {"name": "test", "credentials": [{"accessKey": _KEY, "secretKey": _SECRET}], "actions": ["Admin"]}
         (folder / "keys.json").write_text(json.dumps({"identities": [rights]}))
@@ -44,8 +45,7 @@ class ObjectStore:
 
     def start(self) -> None:
         """Start the server and wait until it stores something."""
-        names = [f"{part}.port{kind}" for part in ("s3", "master", "volume", "filer") for kind in ("", ".grpc")]
-        options = [f"-{name}={port}" for name, port in zip(names, self._ports, strict=True)]
+        options = port_options(self._ports)
         options += [f"-{part}.localSocket={self._folder / part}.sock" for part in ("s3", "filer")]
         options += [
             "-s3.port.iceberg=0",
@@ -76,7 +76,12 @@ class ObjectStore:
 
     def bucket(self, prefix: str, port: int | None = None) -> Bucket:
         """A folder of the bucket of this server."""
-        return Bucket(BucketAddress("crypto", prefix), self.variables(port))
+        return open_bucket(BucketAddress("crypto", prefix), self.variables(port))
+
+
+def port_options(ports: Sequence[int]) -> list[str]:
+    """What lets a server listen on these ports, the first of which is that of S3."""
+    return [f"-{name}={port}" for name, port in zip(_PORTS, ports, strict=True)]
 
 
 def _answers(bucket: Bucket) -> bool:

