@@ -262,11 +262,9 @@ class FeatureGrid:
         base = ahead - 1 - _REPLAY + _RECENT
         known = (base >= 0) & (base < _RECENT)
         states = self._states.rows[np.where(known, base, -1), coins]
-        news = np.where(known, log_price, np.nan)
-        for row in range(LOOKBACK + 1 - _REPLAY, LOOKBACK + 1):
-            states = volatility.step(
-                states, volatility.returns(news[row], event_ms[row], news[row - 1], event_ms[row - 1])
-            )
+        news = np.where(known, log_price[-1 - _REPLAY :], np.nan)
+        for move in volatility.returns(news[1:], event_ms[-_REPLAY:], news[:-1], event_ms[-1 - _REPLAY : -1]):
+            states = volatility.step(states, move)
         columns = coin_features(states[None], log_price)
         before = self._minute_states.rows[np.where(known, np.minimum(base, _RECENT_MINUTES - 1), -1), coins]
         minute_states = minutes_at(self._raw, before, coins, origin_ms, known)

@@ -7,7 +7,7 @@ the day, one tree of the forest.
 from __future__ import annotations
 
 import pickle
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -19,7 +19,7 @@ from model.forecaster.online_model import OnlineModel
 __all__ = ["ModelCopy", "ModelNews", "ModelVersions"]
 
 _PAGE: Final = 4_096
-"""Bytes of an array that are sent together, if one of them has changed."""
+"""Bytes of an array that are sent together, if one of them has changed; smaller arrays belong to the frame."""
 
 _Bytes = npt.NDArray[np.uint8]
 
@@ -40,12 +40,14 @@ class ModelNews:
     Attributes:
         number: of this version.
         frame: the pickled model without the content of its arrays.
-        patches: one for each array.
+        arrays: number of its arrays.
+        patches: of those that differ, by their numbers.
     """
 
     number: int
     frame: bytes
-    patches: tuple[_Patch, ...]
+    arrays: int
+    patches: Mapping[int, _Patch]
 
 
 class ModelVersions:
@@ -53,8 +55,8 @@ class ModelVersions:
 
     def __init__(self) -> None:
         self._number = 0
-        self._pages: Sequence[_Bytes] = ()
-        self._change = ModelNews(0, b"", ())
+        self._arrays: Sequence[_Array] = ()
+        self._change = ModelNews(0, b"", 0, {})
         self._is_stale = True
 
     def note_change(self) -> None:
@@ -77,18 +79,25 @@ class ModelVersions:
         """Make a version of the model, unless the newest one is as it is."""
         if not self._is_stale:
             return
-        buffers: list[pickle.PickleBuffer] = []
-        self._frame = pickle.dumps(model.without_rows(), protocol=5, buffer_callback=buffers.append)
-        before, self._pages = self._pages, [_paged(buffer.raw()) for buffer in buffers]
-        self._sizes = [buffer.raw().nbytes for buffer in buffers]
+        contents: list[memoryview] = []
+
+        def is_small(buffer: pickle.PickleBuffer) -> bool:
+            content = buffer.raw()
+            if content.nbytes >= _PAGE:
+                contents.append(content)
+            return content.nbytes < _PAGE
+
+        self._frame = pickle.dumps(model.without_rows(), protocol=5, buffer_callback=is_small)
+        before, self._arrays = self._arrays, [_paged(content) for content in contents]
         self._number += 1
         self._is_stale = False
         self._change = self._news(before)
 
-    def _news(self, before: Sequence[_Bytes]) -> ModelNews:
-        known = [*before, *[_NOTHING] * (len(self._pages) - len(before))]
-        patches = map(_patch, known, self._pages, self._sizes)
-        return ModelNews(self._number, self._frame, tuple(patches))
+    def _news(self, before: Sequence[_Array]) -> ModelNews:
+        known = [*before, *[_NOTHING] * (len(self._arrays) - len(before))]
+        compared = enumerate(zip(known, self._arrays, strict=False))
+        patches = {place: patch for place, (old, new) in compared if (patch := _patch(old, new)) is not None}
+        return ModelNews(self._number, self._frame, len(self._arrays), patches)
 
 
 class ModelCopy:
@@ -96,37 +105,44 @@ class ModelCopy:
 
     def __init__(self) -> None:
         self._pages: list[_Bytes] = []
+        self._contents: list[memoryview] = []
 
     def take(self, news: ModelNews) -> OnlineModel:
         """The version that the news tell of, from the one taken before."""
-        self._pages = [*self._pages, *[_NOTHING] * len(news.patches)][: len(news.patches)]
-        for place, patch in enumerate(news.patches):
+        missing = news.arrays - len(self._pages)
+        self._pages = [*self._pages, *[_NOTHING.pages] * missing][: news.arrays]
+        self._contents = [*self._contents, *[memoryview(b"")] * missing][: news.arrays]
+        for place, patch in news.patches.items():
             count = -(-patch.size // _PAGE)
             if len(self._pages[place]) != count:
                 self._pages[place] = np.empty((count, _PAGE), dtype=np.uint8)
             self._pages[place][patch.places] = patch.pages
-        buffers = [
-            memoryview(pages.reshape(-1)[: patch.size]).toreadonly()  # type: ignore[arg-type]  # numpy arrays are buffers
-            for pages, patch in zip(self._pages, news.patches, strict=True)
-        ]
-        model: OnlineModel = pickle.loads(news.frame, buffers=buffers)  # noqa: S301 - from the coordinator
+            self._contents[place] = self._pages[place].reshape(-1)[: patch.size].data.toreadonly()
+        model: OnlineModel = pickle.loads(news.frame, buffers=self._contents)  # noqa: S301 - from the coordinator
         return model
 
 
-_NOTHING: Final[_Bytes] = np.empty((0, _PAGE), dtype=np.uint8)
+@dataclass(frozen=True)
+class _Array:
+    """The content of an array of `size` bytes: pages (n, _PAGE), the last one filled up with zeros."""
+
+    size: int
+    pages: _Bytes
 
 
-def _paged(content: memoryview) -> _Bytes:
-    """A copy of bytes as pages, the last one filled up with zeros."""
-    count = -(-content.nbytes // _PAGE)
-    pages = np.zeros((count, _PAGE), dtype=np.uint8)
+_NOTHING: Final = _Array(0, np.empty((0, _PAGE), dtype=np.uint8))
+
+
+def _paged(content: memoryview) -> _Array:
+    """A copy of the content of an array."""
+    pages = np.zeros((-(-content.nbytes // _PAGE), _PAGE), dtype=np.uint8)
     pages.reshape(-1)[: content.nbytes] = np.frombuffer(content, dtype=np.uint8)
-    return pages
+    return _Array(content.nbytes, pages)
 
 
-def _patch(before: _Bytes, now: _Bytes, size: int) -> _Patch:
-    """The pages of `now` (n, _PAGE) that differ from those of `before`; all of them where there were not as many."""
-    if len(before) != len(now):
-        return _Patch(size, np.arange(len(now)), now)
-    places = np.flatnonzero((before.view(np.uint64) != now.view(np.uint64)).any(axis=1))
-    return _Patch(size, places, now[places])
+def _patch(before: _Array, now: _Array) -> _Patch | None:
+    """The pages of `now` that differ from those of `before`; all of them where the sizes do."""
+    if before.size != now.size:
+        return _Patch(now.size, np.arange(len(now.pages)), now.pages)
+    places = np.flatnonzero((before.pages.view(np.uint64) != now.pages.view(np.uint64)).any(axis=1))
+    return _Patch(now.size, places, now.pages[places]) if len(places) else None

@@ -19,7 +19,7 @@ _TIMES: Final = 3.0
 _ORDERS: Final = 60
 """So many orders are twenty minutes with a cycle every 30 seconds: they contain work of each kind."""
 
-START_S: Final = 60.0
+START_S: Final = 300.0
 """What a process may take to start, and everything before an order has been measured."""
 
 

@@ -34,6 +34,7 @@ pytestmark = [
 KILLS: Final = 50 if os.environ.get("CRYPTO_FULL_FAULTS") == "1" else 4
 SHARDS: Final = 3
 INTERVAL_S: Final = 5
+PATIENCE_S: Final = 240
 Tell = Callable[..., None]
 
 
@@ -41,10 +42,10 @@ def test_killed_and_hung_workers_lose_nothing(runs: Callable[..., RunningSuite],
     """Whenever a worker ends or hangs, its coins alone are late, are named, and have new forecasts two cycles later."""
     run = runs("--demo", "--shards", str(SHARDS))
     witness, dice, survived, longest = _witness(run), random.Random(3), 0, 0
-    run.wait(lambda: run.forecasts(DEFAULT_COINS))
+    run.wait(lambda: run.forecasts(DEFAULT_COINS), PATIENCE_S)
     for count in range(KILLS):
         time.sleep(dice.uniform(0, 2 * INTERVAL_S))
-        victim = dice.choice(run.wait(lambda: _all_workers(run)))
+        victim = dice.choice(run.wait(lambda: _all_workers(run), PATIENCE_S))
         victim.send_signal(signal.SIGSTOP if count % 5 == 4 else signal.SIGKILL)
         late_in = _late_cycles(run)
         longest = max(longest, len(late_in))
@@ -65,15 +66,15 @@ def test_a_killed_pipeline_takes_its_workers_along(runs: Callable[..., RunningSu
     """Each time the pipeline is killed its workers end, hanging or not, and its successor loses and doubles nothing."""
     run = runs("--demo", "--shards", str(SHARDS))
     witness, dice, survived = _witness(run), random.Random(4), 0
-    run.wait(lambda: run.forecasts(DEFAULT_COINS))
+    run.wait(lambda: run.forecasts(DEFAULT_COINS), PATIENCE_S)
     for _ in range(KILLS):
         time.sleep(dice.uniform(0, INTERVAL_S))
-        workers = run.wait(lambda: _all_workers(run))
+        workers = run.wait(lambda: _all_workers(run), PATIENCE_S)
         dice.choice(workers).suspend()
         run.kill_child("pipeline")
         _, alive = psutil.wait_procs(workers, timeout=5)
         assert not alive
-        run.wait(lambda: _progress(run).cycle)
+        run.wait(lambda: _progress(run).cycle, PATIENCE_S)
         witness.look()
         survived += not witness.problems
     tell("killed pipelines with workers", KILLS, survived, witness.lost, witness.wrong)
@@ -114,7 +115,7 @@ def _late_cycles(run: RunningSuite) -> list[tuple[str, ...]]:
             late[progress.cycle] = progress.late
         return bool(late) and not progress.late
 
-    run.wait(are_back)
+    run.wait(are_back, PATIENCE_S)
     return list(late.values())
 
 
@@ -129,4 +130,4 @@ def _assert_each_scored_once(run: RunningSuite) -> None:
         progress = _progress(run)
         return bool(progress.log_rows == scored + (progress.awaiting_outcome or 0))
 
-    run.wait(are_accounted_for)
+    run.wait(are_accounted_for, PATIENCE_S)
