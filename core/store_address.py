@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from pydantic import SecretStr
 
-__all__ = ["BucketAddress", "ServerAddress", "StoreAddress"]
+__all__ = ["BUCKET_VARIABLES", "BucketAddress", "ServerAddress", "StoreAddress"]
+
+BUCKET_VARIABLES: Final = "AWS_"
+"""How the names of the variables begin that hold endpoint, region and keys of a bucket."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Command line and environment of each process of the suite."""
+"""Command line and environment of each process of the suite; each is told only the secrets that it needs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import Final
 
 from core.processes.child import HIDDEN_VARIABLE, child_command
 from core.processes.health_schema import api_worker
-from core.settings import PARENT_VARIABLE, Settings, Source
+from core.settings import PARENT_VARIABLE, SECRETS, Plan, Settings, Source
+from core.store_address import BUCKET_VARIABLES
 from core.workspace import Workspace
 from suite.service_manager import SERVICE_VARIABLES
 from suite.supervisor import ChildSpec
@@ -32,11 +33,15 @@ which halves the memory of the pipeline with 250 coins. The last four have no ef
 _LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
 _LOCAL_HOSTS: Final = "127.0.0.1,localhost"
 _NOT_INHERITED: Final = ("PYTHONSAFEPATH", "PYTHONHOME", "FORCE_COLOR", *SERVICE_VARIABLES)
+_STORE: Final = ("database_url", "database_read_url")
+_CHANNELS: Final = "CRYPTO_"
+"""Variables that alerts.toml names; settings begin with it too, and every child is given those apart."""
 
 
 def api(settings: Settings, worker: int = 1) -> ChildSpec:
     """A process of the HTTP API; it reads the source from data/run/source.json, so it can start before the decision."""
-    return _spec(api_worker(worker).name, ("api.server", "--worker", str(worker)), _reader_settings(settings))
+    known = _knowing(_reader_settings(settings), "api_token", "metrics_token", *_STORE)
+    return _spec(api_worker(worker).name, ("api.server", "--worker", str(worker)), known)
 
 
 def dashboard(settings: Settings) -> ChildSpec:
@@ -53,7 +58,7 @@ def dashboard(settings: Settings) -> ChildSpec:
     }
     flags = [text for name, value in options.items() for text in (f"--{name}", str(value))]
     flags += [text for host in _dashboard_hosts(settings) for text in ("--server.allowedHosts", host)]
-    return _spec("dashboard", (*command, *flags), _reader_settings(settings))
+    return _spec("dashboard", (*command, *flags), _knowing(_reader_settings(settings), "api_token", *_STORE))
 
 
 def simulator(settings: Settings, workspace: Workspace, port: int) -> ChildSpec:
@@ -68,23 +73,24 @@ def simulator(settings: Settings, workspace: Workspace, port: int) -> ChildSpec:
         command += ["--replay", str(settings.replay)]
         if settings.replay_start:
             command += ["--replay-start", settings.replay_start]
-    return _spec("simulator", command, settings.for_readers())
+    return _spec("simulator", command, _knowing(settings))
 
 
 def collector(settings: Settings) -> ChildSpec:
     """The collector, the only process that requests prices and writes the price store."""
-    return _spec("collector", ("etl.extract",), settings)
+    return _spec("collector", ("etl.extract",), _knowing(settings, "coingecko_key", *_STORE))
 
 
 def pipeline(settings: Settings) -> ChildSpec:
     """The pipeline: features, training, forecasts and scores, without pandas."""
-    spec = _spec("pipeline", ("model.pipeline",), settings.for_readers())
+    known = _knowing(settings.for_readers(), *_STORE)
+    spec = _spec("pipeline", ("model.pipeline",), known, *([BUCKET_VARIABLES] if settings.bucket else []))
     return replace(spec, environment={**spec.environment, HIDDEN_VARIABLE: "pandas"})
 
 
 def alerts(settings: Settings) -> ChildSpec:
     """The alert process; without pandas, which pyarrow would load."""
-    spec = _spec("alerts", ("alerts",), _reader_settings(settings))
+    spec = _spec("alerts", ("alerts",), _knowing(_reader_settings(settings), *_STORE), _CHANNELS)
     return replace(spec, environment={**spec.environment, HIDDEN_VARIABLE: "pandas"})
 
 
@@ -100,18 +106,39 @@ def _reader_settings(settings: Settings) -> Settings:
     return settings.for_readers().model_copy(update={"source": Source.AUTO, "artifacts_url": None})
 
 
-def _spec(name: str, arguments: tuple[str, ...] | list[str], settings: Settings) -> ChildSpec:
+def _knowing(settings: Settings, *secrets: str) -> Settings:
+    """The same settings for a process that needs these secrets alone.
+
+    Without the token it listens on no open address, and without the key it asks the source as anybody may.
+
+    Args:
+        settings: of the suite.
+        secrets: names of settings, such as `api_token`; each may be given itself or by its file.
+    """
+    dropped = [name for name in SECRETS if name not in secrets]
+    update: dict[str, object] = {f"{name}{suffix}": None for name in dropped for suffix in ("", "_file")}
+    if "api_token" in dropped:
+        update["host"] = Settings.model_fields["host"].default
+    if "coingecko_key" in dropped and settings.coingecko_plan in (Plan.DEMO_KEY, Plan.PRO_KEY):
+        update["coingecko_plan"] = Plan.KEYLESS
+    return settings.model_copy(update=update)
+
+
+def _spec(name: str, arguments: tuple[str, ...] | list[str], settings: Settings, *secret_prefixes: str) -> ChildSpec:
     argv, variables = child_command(*arguments)
-    return ChildSpec(name, argv, {**_environment(settings), **RESOURCE_LIMITS, **variables})
+    return ChildSpec(name, argv, {**_environment(settings, secret_prefixes), **RESOURCE_LIMITS, **variables})
 
 
-def _environment(settings: Settings) -> dict[str, str]:
+def _environment(settings: Settings, secret_prefixes: tuple[str, ...]) -> dict[str, str]:
     """The environment of a child: that of this process, all settings, UTF-8 and the parent's pid.
 
-    The local market server is exempt from proxies. Proxies from the settings of Windows or macOS are named, because the
-    exemption alone would hide them from the child.
+    Of the variables that hold secrets of channels and buckets it has those with `secret_prefixes` alone. The local
+    market server is exempt from proxies. Proxies from the settings of Windows or macOS are named, because the exemption
+    alone would hide them from the child.
     """
-    environment = {name: value for name, value in os.environ.items() if name not in _NOT_INHERITED}
+    withheld = tuple({_CHANNELS, BUCKET_VARIABLES} - {*secret_prefixes})
+    kept = (name for name in os.environ if name not in _NOT_INHERITED and not name.startswith(withheld))
+    environment = {name: os.environ[name] for name in kept}
     environment |= settings.environment()
     environment |= {PARENT_VARIABLE: str(os.getpid()), "PYTHONUTF8": "1", "PYTHONUNBUFFERED": "1", "NO_COLOR": "1"}
     proxies = urllib.request.getproxies()

@@ -16,6 +16,7 @@ from core.processes.child import child_command
 from core.processes.health_schema import COLLECTOR
 from core.processes.heartbeat import read_health
 from core.settings import PARENT_VARIABLE, PROJECT
+from core.store_address import BUCKET_VARIABLES
 from model.loop.session import Session
 
 __all__ = ["FORECASTS", "SCORES", "FirstBacktest"]
@@ -76,7 +77,8 @@ class FirstBacktest:
     def _start(self) -> subprocess.Popen[bytes]:
         command, variables = child_command("model.first_backtest", "--out", self._folder.name)
         settings = self._session.settings.model_copy(update={"source": self._session.workspace.source})
-        environment = {**os.environ, **settings.environment(), **variables, PARENT_VARIABLE: str(os.getpid())}
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith(BUCKET_VARIABLES)}
+        environment = {**inherited, **settings.environment(), **variables, PARENT_VARIABLE: str(os.getpid())}
         return subprocess.Popen(command, cwd=PROJECT, env=environment, stdin=subprocess.DEVNULL)  # noqa: S603 - ourselves
 
     def _finish(self, exit_code: int) -> None:

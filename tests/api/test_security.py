@@ -252,6 +252,13 @@ def test_other_origins_need_configuration(
     )
 
 
+def test_no_route_writes(client: TestClient) -> None:
+    """Every route can only be read, so a token needs no scope."""
+    routes = client.get("/openapi.json").json()["paths"].values()
+    assert {method for route in routes for method in route} <= {"get", "head"}
+    assert [client.request(method, "/moedas").status_code for method in ("POST", "PUT", "PATCH", "DELETE")] == [405] * 4
+
+
 @pytest.mark.parametrize("method", ["GET", "POST"])
 @pytest.mark.parametrize("address", ["/moedas", "/saude", "/nada"])
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from suite.source import pointing_to_local_server
 def test_children_get_the_settings(
     settings: Callable[..., Settings], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """A child's environment holds all settings, exempts loopback from proxies, and keeps secrets out of argv."""
+    """A child's environment holds the settings, exempts loopback from proxies, and keeps secrets out of argv."""
     monkeypatch.setenv("NO_PROXY", "example.com")
     asked = settings(source="demo", api_token="segredo-da-api", coins="bitcoin,solana", browser=False)
     local = pointing_to_local_server(asked, 4711)
@@ -40,7 +40,7 @@ def test_children_get_the_settings(
     with monkeypatch.context() as child:
         for name, value in specs[3].environment.items():
             child.setenv(name, value)
-        assert load_settings() == local
+        assert load_settings() == local.model_copy(update={"api_token": None})
     assert specs[0].environment["CRYPTO_SOURCE"] == "auto"
 
 
@@ -50,20 +50,45 @@ def test_each_process_of_the_api_has_its_number(settings: Callable[..., Settings
     assert (second.name, second.argv[-2:]) == ("api_2", ("--worker", "2"))
 
 
-def test_only_the_collector_gets_the_url_that_may_write(settings: Callable[..., Settings]) -> None:
-    """With a role that reads, no other child knows the one that writes."""
-    writes = "postgresql://writer:hidden@db.example/crypto"
-    asked = settings(source="demo", database_url=writes, database_read_url="postgresql://reader@db.example/crypto")
-    workspace = open_workspace(asked)
-    readers = [
+def test_each_child_knows_only_the_secrets_that_it_needs(
+    settings: Callable[..., Settings], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The key goes to who asks the source, tokens to who checks them, and the URL that may write to who writes."""
+    secrets = {
+        "coingecko_key": "CG-the-key",
+        "api_token": "the-token-of-the-data",
+        "metrics_token": "the-token-of-metrics",
+        "database_url": "postgresql://writer:hidden@db.example/crypto",
+        "database_read_url": "postgresql://reader:hidden@db.example/crypto",
+    }
+    foreign = {"AWS_SECRET_ACCESS_KEY": "the-key-of-the-bucket", "CRYPTO_ALERT_TELEGRAM": "tgram://the-bot/1"}
+    for name, value in foreign.items():
+        monkeypatch.setenv(name, value)
+    chosen = {"host": "0.0.0.0", "coingecko_plan": "pro-key", "artifacts_url": "s3://bucket"}  # noqa: S104 - allowed with a token
+    asked = settings(source="demo", **secrets, **chosen)
+    specs = [
         children.api(asked),
         children.dashboard(asked),
-        children.simulator(asked, workspace, 4711),
+        children.simulator(asked, open_workspace(asked), 4711),
+        children.collector(asked),
         children.pipeline(asked),
         children.alerts(asked),
     ]
-    assert [spec.name for spec in readers if writes in spec.environment.values()] == []
-    assert children.collector(asked).environment["CRYPTO_DATABASE_URL"] == writes
+    named = {value: name for name, value in (secrets | foreign).items()}
+    known = {spec.name: {named[value] for value in spec.environment.values() if value in named} for spec in specs}
+    assert known == {
+        "api": {"api_token", "metrics_token", "database_read_url"},
+        "dashboard": {"api_token", "database_read_url"},
+        "simulator": set(),
+        "collector": {"coingecko_key", "database_url", "database_read_url"},
+        "pipeline": {"database_read_url", "AWS_SECRET_ACCESS_KEY"},
+        "alerts": {"database_read_url", "CRYPTO_ALERT_TELEGRAM"},
+    }
+    for spec in specs:
+        with monkeypatch.context() as child:
+            for name in Settings.model_fields:
+                child.setenv(f"CRYPTO_{name.upper()}", spec.environment[f"CRYPTO_{name.upper()}"])
+            assert load_settings().data_dir == asked.data_dir
 
 
 def test_children_get_the_proxies_of_the_system(
