@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import re
 from http import HTTPStatus
 from typing import Final
 
@@ -16,7 +17,10 @@ from dashboard.shell.page_frame import asked_language
 __all__ = ["Admission"]
 
 _SESSIONS: Final = "/_stcore/stream"
-_UPLOADS: Final = "/_stcore/upload_file"
+_CLOSED: Final = re.compile(r"/(?:_stcore/(?!(?:health|host-config)$)|component/|auth/|oauth2callback$)")
+"""What Streamlit's server offers and this dashboard does not use: uploads, figures of its own, an interface for agents,
+files of components, logins by others. Of its core only what every page asks for is open, so later additions are not.
+"""
 _TRY_AGAIN: Final = 1013
 """WebSocket's code for a server that is overloaded for now."""
 _RETRY_S: Final = "30"
@@ -28,7 +32,7 @@ _PAGE: Final = """<!doctype html><html lang="{language}"><meta charset="utf-8">
 
 
 class Admission:
-    """ASGI middleware: refuses sockets beyond the limits and all uploads, and adds headers to every answer.
+    """ASGI middleware: refuses sockets beyond the limits and what nobody needs, and adds headers to every answer.
 
     Each open page holds two sockets: its session with Streamlit, and news of changes. While all sessions are taken, a
     new visitor gets a page that says so and asks again by itself.
@@ -67,8 +71,8 @@ class Admission:
                 del self._open[path]
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if _UPLOADS in scope["path"]:
-            await PlainTextResponse("no uploads", HTTPStatus.NOT_FOUND)(scope, receive, send)
+        if _CLOSED.search(scope["path"]):
+            await PlainTextResponse("not found", HTTPStatus.NOT_FOUND)(scope, receive, send)
         elif self._is_full and _asks_for_page(scope):
             await _full_page(asked_language(scope))(scope, receive, send)
         else:

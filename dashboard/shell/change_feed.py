@@ -11,6 +11,7 @@ from typing import Final
 from starlette.routing import WebSocketRoute
 from starlette.websockets import WebSocket
 from streamlit.web.server.server_util import is_url_from_allowed_origins
+from streamlit.web.server.starlette.starlette_websocket import is_host_allowed
 
 from core.times import now_ms
 
@@ -80,11 +81,13 @@ class ChangeFeed:
 
 
 def _is_ours(page: WebSocket) -> bool:
-    """Whether a page of this server, or of an origin that Streamlit allows, asks; programs send no origin."""
-    origin = page.headers.get("origin")
-    return (
-        origin is None or origin.partition("://")[2] == page.headers.get("host") or is_url_from_allowed_origins(origin)
-    )
+    """Whether a page of this server, under a name that it has, or of an origin that Streamlit allows, asks.
+
+    Programs send no origin.
+    """
+    origin, host = page.headers.get("origin"), page.headers.get("host")
+    is_own = origin is None or origin.partition("://")[2] == host or is_url_from_allowed_origins(origin)
+    return is_own and is_host_allowed(host)
 
 
 async def _closed(page: WebSocket) -> None:

@@ -201,23 +201,56 @@ def test_malformed_http_gets_the_usual_error_body(serve: Serve, connections: Con
     assert json.loads(body)["codigo"] == "malformed_request"
 
 
+@pytest.mark.parametrize(
+    "header",
+    [
+        b"X-Long: " + b"x" * 20_000,
+        b"Content-Length: 0\r\nContent-Length: 35",
+        b"Content-Length: 0\r\nTransfer-Encoding: chunked",
+        b"Transfer-Encoding: chunked, identity",
+        b"Content-Length : 0",
+        b"Content-Length: +0",
+    ],
+)
+def test_a_request_that_can_be_read_in_two_ways_is_refused(
+    serve: Serve, connections: Connections, header: bytes
+) -> None:
+    """It gets one refusal, and what follows it on the connection is no request (smuggling past a proxy)."""
+    host = b"Host: 127.0.0.1\r\n"
+    hidden = b"0\r\n\r\nGET /saude HTTP/1.1\r\n" + host + b"\r\n"
+    line = connections.connect(serve(), sent=b"POST /saude HTTP/1.1\r\n" + host + header + b"\r\n\r\n" + hidden)
+    with line.makefile("rb") as stream:
+        answers = stream.read().split(b"HTTP/1.1 ")[1:]
+    assert len(answers) == 1
+    assert answers[0].startswith((b"400", b"413"))
+
+
+@pytest.fixture
+def own_address() -> str:
+    """An address of this machine that is not loopback."""
+    for address in (address for addresses in psutil.net_if_addrs().values() for address in addresses):
+        if address.family is socket.AF_INET and not address.address.startswith("127."):
+            return address.address
+    pytest.skip("this machine has no address but loopback")
+
+
+def test_only_a_proxy_of_this_machine_is_believed(filled: SampleWorkspace, serve: Serve, own_address: str) -> None:
+    """A caller from elsewhere cannot pass for one of this machine by a header."""
+    address = serve(filled.settings, host="0.0.0.0").replace("127.0.0.1", own_address)  # noqa: S104 - as elsewhere
+    headers = {"Host": "127.0.0.1", "X-Forwarded-For": "127.0.0.1"}
+    assert requests.get(f"{address}/moedas", headers=headers, timeout=5).status_code == 403
+    assert requests.get(f"{address}/saude", headers=headers, timeout=5).status_code == 403
+
+
 def test_a_remote_client_has_at_most_64_connections(
-    filled: SampleWorkspace, serve: Serve, connections: Connections
+    filled: SampleWorkspace, serve: Serve, connections: Connections, own_address: str
 ) -> None:
     """The 65th is closed at once; this machine's own connections are not limited."""
-    own = [
-        address.address
-        for addresses in psutil.net_if_addrs().values()
-        for address in addresses
-        if address.family is socket.AF_INET and not address.address.startswith("127.")
-    ]
-    if not own:
-        pytest.skip("this machine has no address but loopback")
     settings = filled.settings.model_copy(update={"api_token": SecretStr("um-segredo-bem-guardado")})
     address = serve(settings, host="0.0.0.0")  # noqa: S104 - to be reached from elsewhere
-    head = f"GET /saude HTTP/1.1\r\nHost: {own[0]}\r\n".encode()
-    lines = [connections.connect(address, own[0], sent=head) for _ in range(64)]
-    assert _is_cut(connections.connect(address, own[0]))
+    head = f"GET /saude HTTP/1.1\r\nHost: {own_address}\r\n".encode()
+    lines = [connections.connect(address, own_address, sent=head) for _ in range(64)]
+    assert _is_cut(connections.connect(address, own_address))
     lines[-1].sendall(b"\r\n")
     assert lines[-1].recv(1000).startswith(b"HTTP/1.1 200")
     assert requests.get(f"{address}/saude", timeout=5).status_code == 200

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import nullcontext
+from unittest.mock import Mock
 
 import pytest
 import requests
 from pydantic import SecretStr
 from streamlit.proto.BackMsg_pb2 import BackMsg
+from streamlit.proto.ClientState_pb2 import ClientState
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
-from websockets.exceptions import InvalidStatus
+from streamlit.web.server.starlette.starlette_app import create_streamlit_routes
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
-from websockets.typing import Subprotocol
+from websockets.typing import Origin, Subprotocol
 
 from core.settings import PROJECT, Settings
 from suite import children
@@ -23,6 +28,8 @@ from tests.support.ports import reserve_port
 
 NAME = "painel.exemplo.com"
 PATIENCE_S = 60.0
+METHODS = ("GET", "POST", "PUT", "DELETE")
+XSRF = "_streamlit_xsrf"
 
 
 @pytest.fixture(scope="module")
@@ -80,15 +87,46 @@ def test_another_host_name_is_refused(served: str, name: str) -> None:
         pass
 
 
-@pytest.mark.parametrize("method", ["PUT", "DELETE"])
-def test_nobody_can_upload(served: str, method: str) -> None:
-    """Streamlit's endpoint for uploads is not there, for this site's visitors and for forged requests alike."""
+def test_of_what_streamlit_offers_only_what_pages_need_is_open(served: str) -> None:
+    """Each route of the installed Streamlit is asked: uploads, figures, agents, logins and components are closed."""
+    paths = {re.sub(r"{[^}]+}", "x", str(getattr(route, "path", ""))) for route in create_streamlit_routes(Mock())}
+    opened = set()
     with requests.Session() as visitor:
-        token = visitor.get(f"{served}/_stcore/health", timeout=PATIENCE_S).cookies["_streamlit_xsrf"]
-        address = f"{served}/_stcore/upload_file/sessao/arquivo"
-        own = visitor.request(method, address, headers={"X-Xsrftoken": token}, timeout=PATIENCE_S)
-    forged = requests.request(method, address, timeout=PATIENCE_S)
-    assert [own.status_code, forged.status_code] == [404, 404]
+        visitor.headers["X-Xsrftoken"] = visitor.get(f"{served}/_stcore/health", timeout=PATIENCE_S).cookies[XSRF]
+        for path in paths:
+            answers = [visitor.request(method, f"{served}{path}", timeout=PATIENCE_S) for method in METHODS]
+            if {(answer.status_code, answer.text) for answer in answers} != {(404, "not found")}:
+                opened.add(path)
+    assert opened == {"", "/_stcore/health", "/_stcore/host-config", "/media/x"}
+    assert "/_stcore/upload_file/x/x" in paths
+
+
+@pytest.mark.parametrize("size", [2_000_000, 12_000_000])
+def test_a_message_larger_than_a_page_sends_ends_its_session(served: str, size: int) -> None:
+    """The server keeps no more of a message than it allows, and serves the next visitor."""
+    with _connect(served, NAME) as line, pytest.raises(ConnectionClosed) as closed:
+        _say(line, bytes(size))
+    assert closed.value.rcvd is None or closed.value.rcvd.code == 1009
+    with _connect(served, NAME) as line:
+        assert line.protocol.extensions == []  # nothing is compressed, so nothing grows when it is read
+
+
+def test_a_visitor_cannot_stop_the_server(served: str) -> None:
+    """Streamlit's message for developers that ends the server ends nothing here."""
+    with _connect(served, NAME) as line:
+        line.send(BackMsg(debug_shutdown_runtime=True).SerializeToString())
+        line.send(BackMsg(debug_disconnect_websocket=True).SerializeToString())
+        line.send(BackMsg(rerun_script=ClientState()).SerializeToString())
+        assert line.recv(timeout=PATIENCE_S)
+
+
+@pytest.mark.parametrize("name", [NAME, "evil.example"])
+def test_news_of_changes_go_to_known_names_alone(served: str, name: str) -> None:
+    """A page that points its own name at this machine hears of no change either (DNS rebinding)."""
+    with nullcontext() if name == NAME else pytest.raises(InvalidStatus, match="403"):
+        origin = Origin(f"http://{name}:{served.rpartition(':')[2]}")
+        with _connect(served, name, "/changes", origin) as line:
+            assert "stamp" in str(line.recv(timeout=PATIENCE_S))
 
 
 def test_errors_are_shown_without_details(opened: Settings) -> None:
@@ -104,8 +142,12 @@ def test_errors_are_shown_without_details(opened: Settings) -> None:
         "enableXsrfProtection = true",
         "gatherUsageStats = false",
         'fileWatcherType = "none"',
+        "enableStaticServing = false",
+        "enableWebsocketCompression = false",
+        "enableAgentApi = false",
+        "maxMessageSize = 10",
     }
-    assert wanted - set(shown) == set()
+    assert wanted - {line.removeprefix("# ") for line in shown} == set()  # what is the default comes as a comment
 
 
 def _start(spec: ChildSpec, output: int) -> subprocess.Popen[bytes]:
@@ -119,8 +161,16 @@ def _answers(url: str) -> bool:
         return False
 
 
-def _connect(url: str, name: str) -> ClientConnection:
-    """Open the page's WebSocket on this machine with the given host name."""
+def _say(line: ClientConnection, message: bytes) -> None:
+    """Send a message and hear what comes back until the line ends."""
+    line.send(message)
+    while True:
+        line.recv(timeout=PATIENCE_S)
+
+
+def _connect(url: str, name: str, path: str = "/_stcore/stream", origin: Origin | None = None) -> ClientConnection:
+    """Open a WebSocket of the page on this machine with the given host name."""
     port = int(url.rpartition(":")[2])
     tcp = socket.create_connection(("127.0.0.1", port))
-    return connect(f"ws://{name}:{port}/_stcore/stream", sock=tcp, subprotocols=[Subprotocol("streamlit")])
+    protocols = [Subprotocol("streamlit")] if path.startswith("/_stcore") else None
+    return connect(f"ws://{name}:{port}{path}", sock=tcp, subprotocols=protocols, origin=origin)

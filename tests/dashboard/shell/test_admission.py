@@ -32,7 +32,7 @@ def server() -> TestClient:
     """A server with room for two sessions."""
     routes = [
         Route("/", _page),
-        Route("/_stcore/upload_file/1/2", _page, methods=["PUT"]),
+        Route("/_stcore/{anything:path}", _page, methods=["GET", "POST", "PUT"]),
         WebSocketRoute(STREAM, _session),
     ]
     return TestClient(Starlette(routes=routes, middleware=[Middleware(Admission, most=2)]))
@@ -63,10 +63,20 @@ def test_a_visitor_of_a_full_dashboard_reads_why(server: TestClient, path: str, 
             assert server.get(path, headers={"accept": "*/*"}).text == "the page"
 
 
-def test_uploads_are_refused_and_every_answer_has_its_headers(server: TestClient) -> None:
-    """Nothing in the dashboard takes a file, so none is read; no address goes to other sites, no type is guessed."""
-    upload = server.put("/_stcore/upload_file/1/2", content=b"x")
-    assert upload.status_code == 404
-    for answer in (upload, server.get("/")):
+CLOSED = ("upload_file/1/2", "metrics", "agent/interact", "agent/mcp", "bidi-components/x/y", "healthy", "health/x", "")
+
+
+@pytest.mark.parametrize("method", ["GET", "POST", "PUT"])
+def test_of_streamlit_s_core_only_what_pages_ask_for_is_open(server: TestClient, method: str) -> None:
+    """Nothing in the dashboard takes a file or serves agents, so none of it answers, nor what a release may add."""
+    for name in ("health", "host-config"):
+        assert server.request(method, f"/_stcore/{name}").text == "the page"
+    for name in CLOSED:
+        assert server.request(method, f"/_stcore/{name}").status_code == 404
+
+
+def test_every_answer_has_its_headers(server: TestClient) -> None:
+    """No address goes to other sites, and no type is guessed."""
+    for answer in (server.get("/"), server.get("/_stcore/metrics")):
         assert answer.headers["referrer-policy"] == "no-referrer"
         assert answer.headers["x-content-type-options"] == "nosniff"

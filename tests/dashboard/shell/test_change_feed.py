@@ -14,6 +14,8 @@ from starlette.websockets import WebSocketDisconnect
 from core.times import now_ms
 from dashboard.shell.change_feed import ChangeFeed
 
+HERE = {"host": "127.0.0.1"}
+
 
 class Data:
     """Something that pages show; `state` names its state, and reading it can fail."""
@@ -47,7 +49,7 @@ def client(data: Data, host: str = "127.0.0.1") -> TestClient:
 def test_a_page_hears_each_change_once() -> None:
     """A page hears the state and the server's time at once, and then only changes, also after a failed look."""
     data = Data()
-    with client(data) as server, server.websocket_connect("/changes") as page:
+    with client(data) as server, server.websocket_connect("/changes", headers=HERE) as page:
         news = page.receive_json()
         assert news["stamp"] == "first"
         assert abs(news["now"] - now_ms()) < 60_000
@@ -62,10 +64,10 @@ def test_nobody_looks_without_pages() -> None:
     """Without an open page the data are not read."""
     data = Data()
     with client(data) as server:
-        with server.websocket_connect("/changes") as page:
+        with server.websocket_connect("/changes", headers=HERE) as page:
             page.receive_json()
         looks = data.looks
-        with server.websocket_connect("/changes") as page:
+        with server.websocket_connect("/changes", headers=HERE) as page:
             page.receive_json()
         assert data.looks <= looks + 2
 
@@ -73,9 +75,9 @@ def test_nobody_looks_without_pages() -> None:
 def test_pages_of_other_servers_are_refused() -> None:
     """A page of another origin cannot listen; one of this server can."""
     with client(Data()) as server:
-        own = {"origin": "http://127.0.0.1", "host": "127.0.0.1"}
+        own = {"origin": "http://127.0.0.1", **HERE}
         with server.websocket_connect("/changes", headers=own) as page:
             assert page.receive_json()
-        other = {"origin": "http://evil.example", "host": "127.0.0.1"}
+        other = {"origin": "http://evil.example", **HERE}
         with pytest.raises(WebSocketDisconnect), server.websocket_connect("/changes", headers=other):
             pass
