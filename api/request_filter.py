@@ -142,7 +142,7 @@ class RequestFilter:
         if not self._is_allowed_host(scope, headers.get(b"host", b"")):
             return Problem(ProblemCode.UNKNOWN_HOST)
         if _has_large_body(headers):
-            return Problem(ProblemCode.BODY_TOO_LARGE)
+            return Problem(ProblemCode.BODY_TOO_LARGE, headers={"Connection": "close"})  # where it ends may be disputed
         return None
 
     def _is_allowed_host(self, scope: Scope, host: bytes) -> bool:

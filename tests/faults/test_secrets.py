@@ -95,7 +95,6 @@ moedas = ["bitcoin"]
 nivel = 0.000001
 canais = ["gancho", "recusado"]
 """
-_PART_BYTES: Final = 65_536
 _ANSWER_S: Final = 2.0
 
 
@@ -241,6 +240,7 @@ def test_passwords_of_the_database_are_shown_nowhere(
         run.wait(lambda: run.get("/prever/bitcoin"))
         queries = [f"pagina={name}" for name in VIEWS]
         seen: list[tuple[object, bytes]] = [(query, page(run, query)) for query in queries]
+        assert all(b"bitcoin" in text for _, text in seen)
         before = problems(run)
         server.kill()
         run.wait(lambda: problems(run) - before)
@@ -252,7 +252,6 @@ def test_passwords_of_the_database_are_shown_nowhere(
     assert {name for name, variables, _ in started if writer in variables} == {"collector"}
     seen += [(name, command) for name, _, command in started]
     seen += [(path, plain(path)) for path in tmp_path.rglob("*") if path.is_file()]
-    assert sum(map(len, (text for _, text in seen))) > _PART_BYTES
     assert found_in(seen, passwords) == []
     tell("passwords of the database looked for", len(passwords), len(passwords))
 
