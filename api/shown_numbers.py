@@ -35,7 +35,7 @@ def shown(number: float) -> float:
 
 
 def shown_numbers(numbers: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """`shown` of each number (n,); what is not finite stays.
+    """`shown` of each number (n,); what is zero or not finite stays.
 
     A whole number of eight digits divided by a power of ten up to 10^22 is the nearest number to that decimal, because
     both are exact. What lies near the middle of two decimals, or is not of that form, goes through its text.
@@ -48,7 +48,7 @@ def shown_numbers(numbers: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     has_eight = (np.abs(whole) >= _FIRST_OF_EIGHT) & (np.abs(whole) < 10 * _FIRST_OF_EIGHT)
     is_sure = has_eight & (np.abs(np.abs(scaled - whole) - 0.5) > _NEAR_MIDDLE)
     found = np.where(is_sure, whole / unit, numbers)
-    rest = np.flatnonzero(~is_sure & np.isfinite(numbers))
+    rest = np.flatnonzero(~is_sure & np.isfinite(numbers) & (numbers != 0))
     found[rest] = [shown(number) for number in numbers[rest].tolist()]
     return np.asarray(found)
 

@@ -72,12 +72,20 @@ class RunningSuite:
 
     def get(self, path: str, port: int | None = None) -> Any:
         """Ask the API, or the server at `port`; return its JSON or text, or None unless the status is 200."""
+        body = self.fetch(path, port)
+        if body is None:
+            return None
+        text = body.decode()
+        return json.loads(text) if text[:1] in "[{" else text
+
+    def fetch(self, path: str, port: int | None = None) -> bytes | None:
+        """The body of an answer as it came, or None unless the status is 200."""
         try:
             with DIRECT.open(f"http://127.0.0.1:{port or self.api_port}{path}", timeout=5) as reply:
-                body = reply.read().decode()
+                body: bytes = reply.read()
         except (OSError, urllib.error.URLError):
             return None
-        return json.loads(body) if body[:1] in "[{" else body
+        return body
 
     def children(self) -> Mapping[str, ChildStatus]:
         """The supervisor's report on its children, by name."""
