@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from api.forecast_schemas import (
@@ -31,7 +31,7 @@ from core.reading.answers import LevelChance, Outlook, PortfolioOutlook
 from core.reading.csv_export import attribution
 from core.reading.trust import Trust as CoinTrust
 from core.reading.trust import Untested
-from core.reading.values import ForecastStep, ForecastView
+from core.reading.values import ForecastStep
 from core.realised_price import PRICE_TOLERANCE_MS
 from core.times import HOUR_MS, MINUTE_MS, iso
 from core.workspace import Workspace
@@ -172,9 +172,9 @@ def metrics_answer(coin: Coin | None, metrics: Metrics, workspace: Workspace) ->
     )
 
 
-def kinds(views: Mapping[str, ForecastView]) -> dict[str, int]:
+def kinds(of_coins: Iterable[str]) -> dict[str, int]:
     """Number of coins per kind of forecast, the most frequent kind first."""
-    return dict(Counter(view.kind for view in views.values()).most_common())
+    return dict(Counter(of_coins).most_common())
 
 
 def _interval(step: ForecastStep, percent: int) -> Interval:

@@ -10,6 +10,7 @@ from api.conversions import iso_or_none, kinds
 from api.schemas import ModelStatus, ProcessStatus, Status
 from core.errors import ConfigurationError, DamagedFile, NotReady
 from core.processes.heartbeat import Health
+from core.reading.forecast_columns import forecast_columns
 from core.reading.readers import Readers
 from core.reading.status import SuiteStatus, assess_suite
 from core.settings import Settings
@@ -106,8 +107,8 @@ def _model(readers: Readers, verdict: SuiteStatus, language: str) -> ModelStatus
     failed = [problem for problem in verdict.problems if problem.code == "problem.step_failed"]
     trouble = "; ".join(say(problem, language) for problem in failed) or None
     try:
-        views = readers.forecasts()
-        newest = max(views.values(), key=lambda view: view.created_ms)
+        forecasts = forecast_columns(readers)
+        newest = int(forecasts.created_ms.argmax())
     except (NotReady, DamagedFile, ConfigurationError, ValueError):
         return ModelStatus(
             tipo=None,
@@ -118,13 +119,13 @@ def _model(readers: Readers, verdict: SuiteStatus, language: str) -> ModelStatus
             mensagem=say(message("model.none"), language),
             ultimo_erro=trouble,
         )
-    counts = kinds(views)
+    counts, trained_ms, count = kinds(forecasts.kind), forecasts.trained_ms, len(forecasts.coins)
     return ModelStatus(
-        tipo=newest.kind if len(counts) == 1 else "misto",
-        versao=newest.model_version,
-        treinado_em=iso_or_none(newest.trained_ms),
-        idade_segundos=None if newest.trained_ms is None else round((now_ms() - newest.trained_ms) / 1000, 1),
+        tipo=forecasts.kind[newest] if len(counts) == 1 else "misto",
+        versao=forecasts.model_version[newest],
+        treinado_em=iso_or_none(trained_ms),
+        idade_segundos=None if trained_ms is None else round((now_ms() - trained_ms) / 1000, 1),
         moedas=counts,
-        mensagem=say(message("model.one" if len(views) == 1 else "model.several", count=len(views)), language),
+        mensagem=say(message("model.one" if count == 1 else "model.several", count=count), language),
         ultimo_erro=trouble,
     )

@@ -245,7 +245,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     costs = []
     for coins in given.coins:
         costs.append(_in_new_process(coins, given.history_days, given.cycles))
-        print(f"{coins:,} coins measured", file=sys.stderr, flush=True)
+        print(table(figures(costs[-1:])), file=sys.stderr, flush=True)
     suite = None
     if given.suite:
         options = {"coins": max(given.coins), "minutes": given.minutes, "interval_s": _INTERVAL_MS / 1000}

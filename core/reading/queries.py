@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from datetime import datetime
 from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
@@ -19,51 +18,31 @@ from core.answers.distribution import PriceDistribution
 from core.answers.scenarios import ScaledHours
 from core.files import file_stamp
 from core.forecast_schema import (
-    ACTIVITY_PERCENTILE,
     LOGGED_COLUMNS,
     QUANTILE_COLUMNS,
-    REACH_COLUMNS,
     SCALED_MOVE_COLUMNS,
-    current_kind,
 )
 from core.publishing.manifest import Part
 from core.publishing.parquet import read_table
-from core.reading.values import FileInfo, ForecastStep, ForecastView, LoggedForecast
+from core.reading.values import FileInfo, LoggedForecast
 from core.realised_price import realised_prices
 from core.times import MINUTE_MS
 
 __all__ = [
     "backtest_rows",
     "condensed_scores",
-    "forecast_views",
     "join_outcomes",
     "log_part",
     "log_rows",
     "nearest_forecast",
     "newest_parts",
     "parts_between",
-    "read_forecasts",
     "scaled_hours",
     "table_info",
 ]
 
 _DISTRIBUTION_COLUMNS: Final = ("coin", "origin", "horizon_min", "price_origin", *QUANTILE_COLUMNS)
 _HOUR_MIN: Final = 60
-
-
-def forecast_views(table: pa.Table, trained_ms: int | None) -> dict[str, ForecastView]:
-    """Group published forecasts by coin, horizons in order; `trained_ms` is when the model was trained."""
-    grouped: dict[str, list[dict[str, Any]]] = {}
-    for row in table.to_pylist():
-        grouped.setdefault(row["coin"], []).append(row)
-    return {coin: _forecast_view(rows, trained_ms) for coin, rows in grouped.items()}
-
-
-def read_forecasts(path: Path) -> dict[str, ForecastView]:
-    """The newest forecast of every coin, from the published table."""
-    table = read_table(path)
-    trained = (table.schema.metadata or {}).get(b"trained_ms")
-    return forecast_views(table, int(trained) if trained else None)
 
 
 def parts_between(parts: Iterable[Part], start_ms: int, end_ms: int) -> list[Part]:
@@ -186,10 +165,6 @@ def table_info(folder: Path, name: str, files: Sequence[tuple[str, int]]) -> Fil
     )
 
 
-def _milliseconds(time: datetime) -> int:
-    return round(time.timestamp() * 1000)
-
-
 @lru_cache(maxsize=64)
 def _rows_of_horizon(path: Path, horizon_min: int, columns: tuple[str, ...]) -> pa.Table:
     """One horizon in a slot or hour of the log; cached, because parts never change."""
@@ -200,36 +175,3 @@ def _one_horizon(table: pa.Table, horizon_min: int) -> pa.Table:
     rows = table.filter(pc.equal(table["horizon_min"], horizon_min))
     origins = rows["origin"].cast(pa.int64())
     return rows.set_column(rows.schema.get_field_index("origin"), "origin", origins)
-
-
-def _forecast_view(rows: list[dict[str, Any]], trained_ms: int | None) -> ForecastView:
-    first = rows[0]
-    origin_ms = _milliseconds(first["origin"])
-    steps = tuple(
-        ForecastStep(
-            row["horizon_min"],
-            origin_ms + row["horizon_min"] * MINUTE_MS,
-            row["mean"],
-            row["p_up"],
-            {column: row[column] for column in QUANTILE_COLUMNS},
-            _reach(row),
-        )
-        for row in sorted(rows, key=lambda row: row["horizon_min"])
-    )
-    return ForecastView(
-        coin_id=first["coin"],
-        origin_ms=origin_ms,
-        price_origin=first["price_origin"],
-        steps=steps,
-        kind=current_kind(first["kind"]),
-        model_version=first["model_version"],
-        trained_ms=trained_ms,
-        created_ms=_milliseconds(first["created_at"]),
-        source=first["source"],
-        activity_percentile=first.get(ACTIVITY_PERCENTILE),
-    )
-
-
-def _reach(row: dict[str, Any]) -> tuple[float, ...] | None:
-    values = [value for column in REACH_COLUMNS if (value := row.get(column)) is not None]
-    return tuple(values) if len(values) == len(REACH_COLUMNS) else None

@@ -16,6 +16,7 @@ from core.errors import NotReady
 from core.forecast_schema import SCALED_HOURS_SCHEMA
 from core.publishing.manifest import Entry, Part
 from core.publishing.parquet import read_table
+from core.reading.forecast_views import read_forecasts
 from core.reading.queries import (
     backtest_rows,
     condensed_scores,
@@ -24,7 +25,6 @@ from core.reading.queries import (
     nearest_forecast,
     newest_parts,
     parts_between,
-    read_forecasts,
     scaled_hours,
     table_info,
 )
@@ -48,7 +48,7 @@ _HOUR_MIN: Final = 60
 class Readers(StoredPrices):
     """Reads what collector and pipeline wrote, again only what has changed. Never writes. Thread-safe."""
 
-    def forecasts(self) -> dict[str, ForecastView]:
+    def forecasts(self) -> Mapping[str, ForecastView]:
         """The newest forecast of every coin.
 
         Raises:

@@ -33,6 +33,7 @@ from core.processes.health_schema import (
     api_worker,
 )
 from core.processes.heartbeat import Health, read_health
+from core.reading.forecast_columns import forecast_columns
 from core.reading.readers import Readers
 from core.settings import Settings, Source
 from core.times import HOUR_MS, now_ms, parse_iso
@@ -248,7 +249,7 @@ def _newest_price(readers: Readers) -> tuple[int | None, list[Message]]:
 
 def _newest_forecast(readers: Readers) -> tuple[int | None, list[Message]]:
     try:
-        return max(view.created_ms for view in readers.forecasts().values()), []
+        return int(forecast_columns(readers).created_ms.max()), []
     except (NotReady, ConfigurationError, ValueError):
         return None, []
     except DamagedFile as error:
