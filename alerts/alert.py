@@ -7,7 +7,12 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Final
+from typing import Final
+
+from pydantic import TypeAdapter, ValidationError
+
+from core.errors import DamagedFile
+from core.files import json_object
 
 __all__ = ["Alert", "AlertKind", "Sight", "alert_from_json", "alert_key", "alert_to_json"]
 
@@ -70,6 +75,9 @@ class Alert:
     channels: tuple[str, ...] = ()
 
 
+_ALERT: Final = TypeAdapter(Alert)
+
+
 def alert_key(rule: str, kind: AlertKind, sights: Iterable[Sight]) -> str:
     """The key of an alert: the same for the same rule, kind, subjects and beginnings."""
     seen = sorted((sight.subject, sight.since_ms or sight.at_ms) for sight in sights)
@@ -83,8 +91,13 @@ def alert_to_json(alert: Alert) -> str:
 
 
 def alert_from_json(text: str) -> Alert:
-    """The alert of `alert_to_json`."""
-    value: dict[str, Any] = json.loads(text)
-    sights = tuple(Sight(**sight) for sight in value.pop("sights"))
-    kind, channels = AlertKind(value.pop("kind")), tuple(value.pop("channels"))
-    return Alert(**value, kind=kind, channels=channels, sights=sights)
+    """The alert of `alert_to_json`.
+
+    Raises:
+        DamagedFile: the text is no alert.
+    """
+    try:
+        return _ALERT.validate_python(json_object(text.encode(errors="replace"), "alert"))
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        raise DamagedFile(f"alert: {first['loc']}: {first['msg']}") from error

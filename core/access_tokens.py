@@ -11,6 +11,7 @@ from typing import Final
 
 from pydantic import SecretStr
 
+from core.errors import DamagedFile
 from core.files import file_stamp, read_bytes
 
 __all__ = ["SECRET", "AccessTokens", "read_secrets"]
@@ -20,6 +21,7 @@ SECRET: Final = re.compile(r"[!-~]{4,512}")
 
 _LOOK_EVERY_S: Final = 1.0
 _MAX_SECRETS: Final = 16
+_MOST_BYTES: Final = 65_536
 
 _log = logging.getLogger(__name__)
 
@@ -29,9 +31,13 @@ def read_secrets(path: Path) -> tuple[str, ...]:
 
     Raises:
         OSError: it cannot be read.
-        ValueError: it holds none, too many, or a line that is no secret; the message repeats nothing of it.
+        ValueError: it is no regular file, or holds none, too many, or a line that is no secret; the message repeats
+            nothing of it.
     """
-    lines = read_bytes(path).decode("ascii", errors="replace").split()
+    try:
+        lines = read_bytes(path, _MOST_BYTES).decode("ascii", errors="replace").split()
+    except DamagedFile as error:
+        raise ValueError(str(error)) from error
     if not 1 <= len(lines) <= _MAX_SECRETS or not all(SECRET.fullmatch(line) for line in lines):
         raise ValueError(f"{path.name}: not 1 to {_MAX_SECRETS} secrets, one a line")
     return tuple(lines)

@@ -7,17 +7,19 @@ import sqlite3
 import sys
 import tempfile
 from argparse import Namespace
-from collections.abc import Sequence
-from contextlib import closing
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-from core.errors import AlreadyRunning, BadInput, DamagedFile, NotReady, StorageProblem
-from core.files import read_json, write_json
+from core.errors import AlreadyRunning, BadInput, DamagedFile, NotReady, StorageProblem, message_of
+from core.files import check_regular, move, read_json, write_json
 from core.price_store.sqlite.queries import writing
+from core.price_store.sqlite.schema import refuse_foreign_schema
 from core.processes.command_line import CommandLine, run_command
 from core.processes.lifecycle import hold_lock
 from core.publishing.manifest import MANIFEST, Manifest
+from core.publishing.parquet import MOST_TABLE_BYTES
 from core.settings import Settings, Source
 from core.wording import message, say
 from core.workspace import META_FILE, Workspace, current_workspace, open_workspace, read_meta
@@ -31,7 +33,10 @@ _PAUSE_S: Final = 0.01
 
 
 def make_backup(workspace: Workspace, target: Path) -> None:
-    """Copy a workspace into the new folder `target`: price store, alerts, published tables, models.
+    """Copy a workspace into the new folder `target`: price store, alerts, published tables.
+
+    Models stay here: they are pickles, and a copy may come from anybody. Where it is restored, the pipeline learns
+    again from the prices.
 
     SQLite's backup gives a consistent state of the price store while the collector writes. Of the published tables, the
     manifest is copied last, after all files that it names. `target` appears only when the copy is complete.
@@ -57,11 +62,9 @@ def make_backup(workspace: Workspace, target: Path) -> None:
         if workspace.alerts.exists():
             _copy_database(workspace.alerts, copy / _ALERTS)
         _copy_published(workspace.processed, copy / "processed")
-        if workspace.models.is_dir():
-            _copy_models(workspace.models, copy / "models")
         if target.exists():
             target.rmdir()
-        copy.rename(target)
+        move(copy, target)
 
 
 def restore_backup(source: Path, settings: Settings) -> Workspace:
@@ -70,13 +73,14 @@ def restore_backup(source: Path, settings: Settings) -> Workspace:
     With the source `auto`, source, currency and seed come from the copy.
 
     Raises:
-        BadInput: `source` is not a copy of a workspace, or the workspace already has prices.
+        BadInput: `source` is not a copy of a workspace, is damaged, or the workspace already has prices.
         WorkspaceMismatch: the copy was made with another source, currency, seed or recording.
         AlreadyRunning: a collector or a pipeline runs in this workspace.
     """
     if not (source / META_FILE).is_file() or not (source / "crypto.db").is_file():
         raise BadInput(message("backup.no_copy", folder=str(source)))
-    meta = _meta_of(source)
+    with _refusing_damaged(source):
+        meta = read_meta(source)
     if settings.source is Source.AUTO:
         from_copy = {"source": Source(meta["source"]), "currency": meta["currency"], "seed": meta.get("seed") or 0}
         settings = settings.model_copy(update=from_copy)
@@ -91,22 +95,39 @@ def restore_backup(source: Path, settings: Settings) -> Workspace:
     ):
         if workspace.database.exists():
             raise BadInput(message("backup.has_prices", folder=str(workspace.root)))
-        for part, place in (("processed", workspace.processed), ("models", workspace.models)):
-            if (source / part).is_dir():
-                shutil.copytree(source / part, place, dirs_exist_ok=True)
-        workspace.models.mkdir(parents=True, exist_ok=True)
-        workspace.models.chmod(0o700)
-        if (source / _ALERTS).is_file():
-            _copy_database(source / _ALERTS, workspace.alerts)
-        _copy_database(source / "crypto.db", workspace.database)
+        with _refusing_damaged(source):
+            _restore(source, workspace)
     return workspace
 
 
-def _meta_of(source: Path) -> dict[str, Any]:
+def _restore(source: Path, workspace: Workspace) -> None:
+    """Take from a copy what its manifest names, and databases that hold nothing but data."""
+    for path in source.rglob("*"):
+        if path.is_symlink() or not (path.is_dir() or path.is_file()):
+            raise DamagedFile(message("files.not_regular", file=path.name))
+    refuse_foreign_schema(source / "crypto.db")
+    if (source / _ALERTS).is_file():
+        _refuse_programs(source / _ALERTS)
+    _copy_published(source / "processed", workspace.processed)
+    if (source / _ALERTS).is_file():
+        _copy_database(source / _ALERTS, workspace.alerts)
+    _copy_database(source / "crypto.db", workspace.database)
+
+
+def _refuse_programs(database: Path) -> None:
+    """Refuse triggers and views, which would run whenever the tables are used."""
+    with writing(), closing(sqlite3.connect(f"{database.absolute().as_uri()}?mode=ro", uri=True)) as reader:
+        found = reader.execute("SELECT name FROM sqlite_master WHERE type IN ('trigger', 'view')").fetchone()
+    if found is not None:
+        raise DamagedFile(f"{database.name}: foreign definition {found[0]:.60}")
+
+
+@contextmanager
+def _refusing_damaged(source: Path) -> Iterator[None]:
     try:
-        return read_json(source / META_FILE)
-    except DamagedFile as error:
-        raise BadInput(message("backup.damaged", folder=str(source), reason=error.message)) from error
+        yield
+    except (DamagedFile, FileNotFoundError) as error:
+        raise BadInput(message("backup.damaged", folder=str(source), reason=message_of(error))) from error
 
 
 def _copy_database(source: Path, target: Path) -> None:
@@ -126,6 +147,7 @@ def _copy_published(source: Path, target: Path) -> None:
             for file in sorted(manifest.files()):
                 (target / file).parent.mkdir(parents=True, exist_ok=True)
                 if not (target / file).exists():
+                    check_regular(source / file, MOST_TABLE_BYTES)
                     shutil.copyfile(source / file, target / file)
             write_json(target / MANIFEST, manifest.to_json())
             return
@@ -134,18 +156,6 @@ def _copy_published(source: Path, target: Path) -> None:
                 return
             if attempt == _TRIES - 1:
                 raise
-
-
-def _copy_models(source: Path, target: Path) -> None:
-    """Copy the newest model and its card; if it changed meanwhile, its hash is wrong and it is retrained on use."""
-    target.mkdir(exist_ok=True)
-    target.chmod(0o700)
-    try:
-        card = read_json(source / "model.json")
-        shutil.copyfile(source / card["file"], target / card["file"])
-    except (FileNotFoundError, DamagedFile, KeyError):
-        return
-    write_json(target / "model.json", card)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -3,24 +3,31 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import shutil
+import stat
 import tempfile
 import time
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO, TypeVar
+from typing import Any, BinaryIO, Final, TypeVar
 
 from core.errors import DamagedFile
 from core.times import now_ms, to_datetime
+from core.wording import message
 
 __all__ = [
+    "SMALL_FILE_BYTES",
+    "check_regular",
     "check_writable",
+    "delete_if_free",
     "file_stamp",
     "json_object",
     "make_folder",
+    "move",
     "read_bytes",
     "read_json",
     "refuses_writing",
@@ -30,10 +37,15 @@ __all__ = [
     "write_json",
 ]
 
+SMALL_FILE_BYTES: Final = 16 * 2**20
+"""Most that is read of a manifest, a state or a list of rules; ten times what 5,000 coins make of them."""
+
 _TRIES = 10
 _OPEN_FILES_REFUSE = os.name == "nt"
 _MIN_FREE_BYTES = 16 * 1024
 _Result = TypeVar("_Result")
+
+_log = logging.getLogger(__name__)
 
 
 def write_atomically(path: Path, content: bytes | Callable[[BinaryIO], None], *, durable: bool = True) -> None:
@@ -82,12 +94,28 @@ def write_json(path: Path, value: object, *, durable: bool = True) -> None:
     write_atomically(path, text.encode(), durable=durable)
 
 
-def read_bytes(path: Path) -> bytes:
+def check_regular(path: Path, most_bytes: int) -> None:
+    """Refuse what would wait, never end or be too much to read: a pipe, a device, a folder, a longer file.
+
+    Raises:
+        DamagedFile: it is one of these.
+        OSError: it is missing, or cannot be looked at now.
+    """
+    status = _patiently(path.stat)
+    if not stat.S_ISREG(status.st_mode):
+        raise DamagedFile(message("files.not_regular", file=path.name))
+    if status.st_size > most_bytes:
+        raise DamagedFile(message("files.too_large", file=path.name, found=status.st_size, most=most_bytes))
+
+
+def read_bytes(path: Path, most_bytes: int = SMALL_FILE_BYTES) -> bytes:
     """Read a file that another process may be replacing at this moment.
 
     Raises:
+        DamagedFile: it is no regular file, or longer than `most_bytes`.
         OSError: it is missing, or cannot be read now.
     """
+    check_regular(path, most_bytes)
     return _patiently(path.read_bytes)
 
 
@@ -124,6 +152,25 @@ def remove_temporaries(folder: Path, name: str) -> None:
     """
     for path in folder.glob(f".{name}*.tmp"):
         path.unlink(missing_ok=True)
+
+
+def move(path: Path, target: Path) -> None:
+    """Give a file or folder another name on the same disk, once nobody has it open on Windows.
+
+    Raises:
+        OSError: the disk refuses, or it stays open for half a second.
+    """
+    _patiently(partial(path.rename, target))
+
+
+def delete_if_free(path: Path) -> bool:
+    """Delete a file that may be gone already; whether it is. Windows keeps one that somebody has open: try again."""
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        _log.warning("cannot delete %s yet: %s", path.name, error)
+        return False
+    return True
 
 
 def file_stamp(path: Path) -> tuple[int, int, int]:
@@ -164,7 +211,7 @@ def set_aside(path: Path) -> Path:
     for suffix in ("", "-wal", "-shm"):
         part, new = path.with_name(path.name + suffix), target.with_name(target.name + suffix)
         with suppress(FileNotFoundError):
-            _patiently(partial(part.rename, new))
+            move(part, new)
     _sync_folder(path.parent)
     return target
 

@@ -19,6 +19,7 @@ from core.processes.heartbeat import read_health
 from core.processes.lifecycle import hold_lock
 from core.settings import Settings, Source
 from core.wording import Message, message
+from core.workspace import check_recording
 from suite.ports import free_port, port_problem
 
 __all__ = ["given_names", "lock_data_dir", "misspelt_variables", "refuse_busy_ports", "refuse_unreadable_recording"]
@@ -53,19 +54,13 @@ def lock_data_dir(settings: Settings) -> filelock.BaseFileLock:
 
 
 def refuse_unreadable_recording(settings: Settings) -> None:
-    """Check that the recording can be opened; the market server checks its content.
+    """Check that the recording can be read; the market server checks its content.
 
     Raises:
         ConfigurationError: the file does not exist or cannot be read.
     """
-    if settings.source is not Source.REPLAY or settings.replay is None:
-        return
-    try:
-        with settings.replay.open("rb") as file:
-            file.read(1)
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise ConfigurationError(message("recording.unreadable", path=str(settings.replay), reason=reason)) from error
+    if settings.source is Source.REPLAY and settings.replay is not None:
+        check_recording(settings.replay)
 
 
 def given_names() -> set[str]:

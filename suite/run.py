@@ -16,7 +16,7 @@ from core.processes.health_schema import PIPELINE, SUITE, ChildStatus, ProcessSt
 from core.processes.heartbeat import BEAT_S, Heartbeat, read_health
 from core.settings import PROJECT, Settings, Source
 from core.wording import message
-from core.workspace import Workspace, open_workspace, publish_source
+from core.workspace import Workspace, forget_source, open_workspace, publish_source
 from suite import children
 from suite.banner import addresses, banner
 from suite.browser import answers, has_display, open_pages
@@ -119,7 +119,7 @@ class Suite:
             The decision, and its workspace: None if a signal came before.
         """
         self._health.progress(self._progress)
-        (self._settings.run_dir / "source.json").unlink(missing_ok=True)
+        forget_source(self._settings)
         if self._settings.source is Source.AUTO:
             self._start_front_ends()
             decision = self._decide()

@@ -15,6 +15,8 @@ from alerts.delivery.http_post import read_address
 from alerts.delivery.reason import Reason
 from alerts.delivery.webhook import Webhook, signing_key
 from alerts.rules.settings import Channel, ChannelKind
+from core.errors import DamagedFile
+from core.files import read_bytes
 
 __all__ = ["ClosedChannel", "OpenChannel", "open_channel", "open_channels"]
 
@@ -98,7 +100,6 @@ def _secret(
 
 def _content(path: Path) -> str:
     try:
-        with path.open(encoding="utf-8") as file:
-            return file.read(_MAX_SECRET_BYTES)
-    except (OSError, UnicodeDecodeError):
+        return read_bytes(path, _MAX_SECRET_BYTES).decode("utf-8")
+    except (OSError, DamagedFile, UnicodeDecodeError):
         return ""

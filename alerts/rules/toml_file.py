@@ -13,7 +13,7 @@ from alerts.rules.rule import Rule, keys_of
 from alerts.rules.settings import AlertSettings, Channel, ChannelKind, QuietHours
 from alerts.rules.table import Problem, RuleProblems, nearest_hint, read_fields, read_rule
 from alerts.rules.toml_lines import TomlLines
-from core.errors import ConfigurationError
+from core.errors import ConfigurationError, DamagedFile
 from core.files import read_bytes
 from core.wording import Message, message
 
@@ -23,6 +23,10 @@ _RULE: Final = "regra"
 _CHANNELS: Final = "canais"
 _QUIET: Final = "silencio"
 _CHANNEL_NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,40}")
+_MOST_BYTES: Final = 2**20
+_MOST_RULES: Final = 2_000
+_MOST_PROBLEMS: Final = 20
+"""That are told; whoever mends these reads of the next ones."""
 _TOML_LINE: Final = re.compile(r"\(at line (\d+), column \d+\)")
 
 
@@ -38,7 +42,10 @@ class AlertsFileInvalid(ConfigurationError):
     """The file says something that has no meaning; `problems` in the order of the lines, `summary` one line each."""
 
     def __init__(self, path: Path, problems: list[FileProblem]) -> None:
-        self.problems = tuple(sorted(problems, key=lambda found: found.line))
+        found = sorted(problems, key=lambda found: found.line)
+        rest = found[_MOST_PROBLEMS:]
+        more = [FileProblem(rest[0].line, message("alert.file.more", count=len(rest)))] if rest else []
+        self.problems = (*found[:_MOST_PROBLEMS], *more)
         self.summary = _joined(path, self.problems)
         super().__init__(self.summary)
 
@@ -50,7 +57,12 @@ def read_alerts(path: Path) -> AlertSettings:
         FileNotFoundError: there is none.
         AlertsFileInvalid: it says something that has no meaning.
     """
-    content = read_bytes(path)
+    try:
+        content = read_bytes(path, _MOST_BYTES)
+    except DamagedFile as error:
+        raise AlertsFileInvalid(
+            path, [FileProblem(1, message("alert.file.unreadable", reason=error.message))]
+        ) from error
     try:
         text = content.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -133,6 +145,9 @@ class _Parser:
     def _rules(self, tables: object, channels: Container[str]) -> tuple[Rule, ...]:
         if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
             self._add("", 0, [(_RULE, message("alert.file.not_rules"))])
+            return ()
+        if len(tables) > _MOST_RULES:
+            self._add(_RULE, _MOST_RULES, [(None, message("alert.file.too_many_rules", most=_MOST_RULES))])
             return ()
         rules: dict[str, Rule] = {}
         lines: dict[str, int] = {}

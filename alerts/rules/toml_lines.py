@@ -7,7 +7,7 @@ from typing import Final
 
 __all__ = ["TomlLines"]
 
-_HEADER: Final = re.compile(r"\s*(\[\[?)\s*([^\]]+?)\s*\]\]?\s*(?:#.*)?")
+_HEADER: Final = re.compile(r"\s*\[\[?([^\[\]]+)\]\]?\s*(?:#.*)?")
 _KEY: Final = re.compile(r"""\s*["']?([A-Za-z0-9_-]+)["']?\s*=""")
 
 _Place = tuple[str, int]
@@ -24,7 +24,7 @@ class TomlLines:
         place: _Place = ("", 0)
         for number, line in enumerate(text.splitlines(), start=1):
             if header := _HEADER.fullmatch(line):
-                name = re.sub(r"""["'\s]""", "", header[2])
+                name = re.sub(r"""["'\s]""", "", header[1])
                 place = (name, seen.get(name, 0))
                 seen[name] = place[1] + 1
                 self._tables[place] = number

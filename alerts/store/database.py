@@ -14,7 +14,8 @@ from alerts.rules.table import RuleProblems, read_rule, write_rule
 from alerts.store.outbox import delivery_of
 from alerts.store.rows import DeadLetter, DeliveryState, Episode, Evaluation, StoredRule, Told
 from alerts.store.schema import open_database, transaction, translated_errors
-from core.errors import BadInput
+from core.errors import BadInput, DamagedFile
+from core.files import json_object
 from core.times import DAY_MS, now_ms
 from core.wording import message
 
@@ -64,8 +65,8 @@ class AlertStore:
             found = []
             for number, body, created_ms, is_on in rows.fetchall():
                 try:
-                    rule = read_rule(json.loads(body))
-                except RuleProblems:
+                    rule = read_rule(json_object(body.encode(errors="replace"), "rule"))
+                except (RuleProblems, DamagedFile):
                     continue
                 found.append(StoredRule(number, rule, created_ms, bool(is_on)))
         return found

@@ -101,6 +101,8 @@ def translated_errors() -> Iterator[None]:
     """Turn errors of SQLite into DamagedFile or, if the disk refuses now, StorageProblem."""
     try:
         yield
+    except UnicodeDecodeError as error:  # of a message that quotes damaged bytes
+        raise DamagedFile(f"alerts.db: {error}") from error
     except sqlite3.DatabaseError as error:
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF
         kind = DamagedFile if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB) else StorageProblem

@@ -10,6 +10,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from core.errors import ConfigurationError, Overtaken, StorageProblem
+from core.files import SMALL_FILE_BYTES
 from core.settings import all_variables
 from core.store_address import BucketAddress
 from core.wording import message
@@ -44,8 +45,8 @@ class Bucket:
     def __init__(self, store: ObjectStore) -> None:
         self._store = store
 
-    def read(self, name: str, known_tag: str | None = None) -> Content | None:
-        """Read an object; None if it still has the known tag.
+    def read(self, name: str, known_tag: str | None = None, most_bytes: int = SMALL_FILE_BYTES) -> Content | None:
+        """Read an object; None if it still has the known tag. One of more than `most_bytes` is not fetched.
 
         Raises:
             FileNotFoundError: there is no such object.
@@ -56,14 +57,17 @@ class Bucket:
         try:
             with _in_words():
                 found = obstore.get(self._store, name, options={"if_none_match": known_tag} if known_tag else {})
+                size = int(found.meta["size"])
+                if size > most_bytes:
+                    raise StorageProblem(message("files.too_large", file=name, found=size, most=most_bytes))
                 return Content(str(found.meta["e_tag"]), bytes(found.bytes()))
         except NotModifiedError:
             return None
 
-    def find(self, name: str) -> Content | None:
-        """Read an object; None if there is none."""
+    def find(self, name: str, most_bytes: int = SMALL_FILE_BYTES) -> Content | None:
+        """Read an object of at most so many bytes; None if there is none."""
         try:
-            return self.read(name)
+            return self.read(name, most_bytes=most_bytes)
         except FileNotFoundError:
             return None
 
@@ -119,7 +123,7 @@ class Bucket:
 
     def _refuse_other(self, name: str, content: bytes, error: Exception) -> str:
         """Accept an object that this content made, by a call whose answer was lost; refuse any other."""
-        found = self.find(name)
+        found = self.find(name, max(len(content), SMALL_FILE_BYTES))
         if found is None or found.data != content:
             raise Overtaken(message("artifacts.overtaken")) from error
         return found.tag

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -12,8 +11,9 @@ from typing import Any, Final
 
 from core.artifacts.bucket import Bucket, Content
 from core.errors import DamagedFile, Overtaken
-from core.files import json_object, read_bytes, read_json, write_atomically, write_json
+from core.files import delete_if_free, json_object, read_bytes, read_json, write_atomically, write_json
 from core.publishing.manifest import MANIFEST, Manifest
+from core.publishing.parquet import MOST_TABLE_BYTES, check_content
 from core.publishing.publisher import KEEP_S
 from core.wording import message
 
@@ -21,8 +21,6 @@ __all__ = ["Download", "Upload", "writer_of"]
 
 _WRITER: Final = "writer"
 _AT_ONCE: Final = 8
-_FILE: Final = re.compile(r"[\w-]+(/[\w-]+)*\.parquet", re.ASCII)
-"""The name of a published file, which never leads out of its folder."""
 
 _OURS: Final = (".parquet", ".tmp")
 
@@ -90,7 +88,7 @@ class Upload:
         self._bucket.swap(MANIFEST, _written(json_object(found.data, MANIFEST), self._writer), found.tag)
 
     def _send(self, file: str) -> int:
-        content = read_bytes(self._folder / file)
+        content = read_bytes(self._folder / file, MOST_TABLE_BYTES)
         self._bucket.create(file, content)
         return len(content)
 
@@ -113,7 +111,7 @@ class Download:
 
         Raises:
             StorageProblem: the store does not answer or refuses; what was copied before stays.
-            DamagedFile: the manifest cannot be understood.
+            DamagedFile: the manifest cannot be understood, or a file is no table that can be read safely.
             OSError: the disk refuses.
         """
         try:
@@ -122,7 +120,6 @@ class Download:
                 return None
             manifest = Manifest.from_json(json_object(found.data, MANIFEST))
             named = manifest.files()
-            _refuse_strange_names(named)
             try:
                 _at_once(self._fetch, sorted(file for file in named if not (self._folder / file).exists()))
                 write_json(self._folder / MANIFEST, manifest.to_json())
@@ -140,7 +137,7 @@ class Download:
         unnamed = {path.relative_to(self._folder).as_posix() for path in present} - kept
         for file in self._unnamed.due(unnamed):
             path = self._folder / file
-            path.unlink(missing_ok=True)
+            delete_if_free(path)
             if path.parent != self._folder and not any(path.parent.iterdir()):
                 path.parent.rmdir()
 
@@ -151,8 +148,9 @@ class Download:
             return set()
 
     def _fetch(self, file: str) -> int:
-        found = self._bucket.read(file)
+        found = self._bucket.read(file, most_bytes=MOST_TABLE_BYTES)
         content = b"" if found is None else found.data
+        check_content(content, file)
         write_atomically(self._folder / file, content)
         return len(content)
 
@@ -178,12 +176,6 @@ def writer_of(manifest: bytes) -> str | None:
 
 def _written(manifest: Mapping[str, Any], writer: str) -> bytes:
     return json.dumps({**manifest, _WRITER: writer}, separators=(",", ":")).encode()
-
-
-def _refuse_strange_names(files: set[str]) -> None:
-    strange = [file for file in files if not _FILE.fullmatch(file)]
-    if strange:
-        raise DamagedFile(f"{MANIFEST}: {strange[0]!r} is not the name of a published file")
 
 
 def _at_once(action: Callable[[str], int], files: list[str]) -> list[int]:

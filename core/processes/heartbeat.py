@@ -19,7 +19,7 @@ from typing import Any, Final, Generic, Self, cast
 import psutil
 from pydantic import TypeAdapter, ValidationError
 
-from core.errors import message_of
+from core.errors import DamagedFile, message_of
 from core.files import read_bytes, remove_temporaries, write_atomically
 from core.processes.health_schema import Process, ProcessState, ProgressT
 from core.times import iso, now_ms
@@ -215,7 +215,7 @@ def read_health(run_dir: Path, process: Process[ProgressT]) -> Health[ProgressT]
     """
     try:
         record: _Record[ProgressT] = _adapter(process).validate_json(read_bytes(run_dir / f"{process.name}.json"))
-    except (FileNotFoundError, ValidationError):
+    except (FileNotFoundError, DamagedFile, ValidationError):
         return Health(process.name, process.progress())
     age_s = time.monotonic() - record.heartbeat_monotonic
     running = record.state is not ProcessState.STOPPED and psutil.pid_exists(record.pid)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Annotated, Any, Final
+
+from pydantic import Field, TypeAdapter, ValidationError
 
 from core.errors import DamagedFile, NotReady
 from core.files import file_stamp, read_json
@@ -16,24 +18,31 @@ __all__ = ["MANIFEST", "Entry", "Manifest", "ManifestReader", "Part"]
 
 MANIFEST: Final = "manifest.json"
 
+_File = Annotated[str, Field(pattern=r"^([A-Za-z0-9_-]+/){0,4}[A-Za-z0-9_-]+\.parquet$", max_length=200)]
+"""A path that leads to a file below the published folder, on any system."""
+
+_Count = Annotated[int, Field(ge=0)]
+_Moment = Annotated[int, Field(ge=0, le=253_402_300_799_999)]
+"""UTC milliseconds, from 1970 to 9999."""
+
 
 @dataclass(frozen=True)
 class Entry:
     """A published table that is replaced as a whole."""
 
-    file: str
-    rows: int
-    updated_ms: int
+    file: _File
+    rows: _Count
+    updated_ms: _Moment
 
 
 @dataclass(frozen=True)
 class Part:
     """A file of a growing table, with the times of its first and last row; `level` is slot, hour or day."""
 
-    file: str
-    rows: int
-    start_ms: int
-    end_ms: int
+    file: _File
+    rows: _Count
+    start_ms: _Moment
+    end_ms: _Moment
     level: str
 
 
@@ -41,8 +50,8 @@ class Part:
 class Manifest:
     """All tables that are published at one time."""
 
-    version: int = 0
-    published_ms: int = 0
+    version: _Count = 0
+    published_ms: _Moment = 0
     entries: Mapping[str, Entry] = field(default_factory=dict)
     parts: Mapping[str, tuple[Part, ...]] = field(default_factory=dict)
 
@@ -61,17 +70,16 @@ class Manifest:
         """Build a manifest from the values that `to_json` made.
 
         Raises:
-            DamagedFile: a field is missing or has the wrong type.
+            DamagedFile: a field is missing or has a wrong value, such as a file that lies elsewhere.
         """
+        missing = {"version", "published_ms", "entries", "parts"} - value.keys()
+        if missing:
+            raise DamagedFile(f"{MANIFEST}: {min(missing)} is missing")
         try:
-            return Manifest(
-                version=int(value["version"]),
-                published_ms=int(value["published_ms"]),
-                entries={name: Entry(**entry) for name, entry in value["entries"].items()},
-                parts={name: tuple(Part(**part) for part in parts) for name, parts in value["parts"].items()},
-            )
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise DamagedFile(f"{MANIFEST}: {error!r}") from error
+            return _MANIFEST.validate_python(value)
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            raise DamagedFile(f"{MANIFEST}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
 
     def newest_ms(self, name: str, now_ms: int) -> int:
         """The newest time in a growing table, or `now_ms` if that is earlier.
@@ -85,6 +93,9 @@ class Manifest:
         return {entry.file for entry in self.entries.values()} | {
             part.file for parts in self.parts.values() for part in parts
         }
+
+
+_MANIFEST: Final = TypeAdapter(Manifest)
 
 
 class ManifestReader:

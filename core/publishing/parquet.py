@@ -14,9 +14,13 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from core.errors import DamagedFile, NotReady
+from core.files import check_regular
+from core.publishing.parquet_cost import open_within
 from core.wording import message
 
 __all__ = [
+    "MOST_TABLE_BYTES",
+    "check_content",
     "check_footer",
     "check_whole",
     "is_damage",
@@ -26,6 +30,12 @@ __all__ = [
     "table_bytes",
     "write_tables",
 ]
+
+MOST_TABLE_BYTES: Final = 2 * 2**30
+"""Of one published file: a day of features of 5,000 coins has a third of it."""
+
+_MOST_ROWS: Final = 20_000_000
+"""Of one published file, ten times as many as a day of 5,000 coins."""
 
 _ROW_GROUP: Final = 16_384
 """Rows per row group: small, so that reading one coin of a day reads a part of the file."""
@@ -101,12 +111,17 @@ def read_checked(
 
     Raises:
         pyarrow.ArrowInvalid, OSError: see `is_damage`.
+        DamagedFile: it is no regular file.
     """
+    check_regular(path, MOST_TABLE_BYTES)
     first, last = span or (coin, coin)
     filters = None if first is None else [("coin", ">=", first), ("coin", "<=", last)]
     wanted = None if columns is None else list(columns)
     with path.open("rb") as file:  # reads one coin of a day with 250 in a twentieth of the memory
-        return pq.read_table(file, columns=wanted, filters=filters, page_checksum_verification=True)
+        try:
+            return pq.read_table(file, columns=wanted, filters=filters, page_checksum_verification=True)
+        except UnicodeDecodeError as error:
+            raise pa.ArrowInvalid("the name of a column is no UTF-8") from error
 
 
 def is_damage(error: Exception) -> bool:
@@ -118,25 +133,40 @@ def is_damage(error: Exception) -> bool:
 
 
 def check_footer(path: Path) -> None:
-    """Read the footer of a file, without which no part can be read.
+    """Read the footer of a file, without which no part can be read, and see that the rest is not too large to read.
 
     Raises:
         pyarrow.ArrowInvalid, OSError: see `is_damage`.
+        DamagedFile: reading the file would take far more memory than any published table.
     """
+    check_regular(path, MOST_TABLE_BYTES)
     with path.open("rb") as file:  # closed whatever happens: Windows renames no open file
-        pq.read_metadata(file)
+        open_within(file, _MOST_ROWS)
 
 
 def check_whole(path: Path) -> None:
     """Read all pages of a file and check them.
 
     Raises:
-        pyarrow.ArrowInvalid, OSError: see `is_damage`.
+        pyarrow.ArrowInvalid, OSError, DamagedFile: as `check_footer`.
     """
+    check_regular(path, MOST_TABLE_BYTES)
     with path.open("rb") as file:
-        table = pq.ParquetFile(file, page_checksum_verification=True)
+        table = open_within(file, _MOST_ROWS)
         for group in range(table.num_row_groups):
             table.read_row_group(group)
+
+
+def check_content(content: bytes, name: str) -> None:
+    """Check the content of a file that comes from elsewhere as `check_footer` does, before it gets its name.
+
+    Raises:
+        DamagedFile: it is no Parquet, or would take too much memory.
+    """
+    try:
+        open_within(io.BytesIO(content), _MOST_ROWS)
+    except (pa.ArrowException, OSError) as error:
+        raise DamagedFile(f"{name}: {error}") from error
 
 
 def sorted_by(*columns: str) -> Callable[[pa.Table], pa.Table]:

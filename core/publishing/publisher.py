@@ -18,7 +18,7 @@ from typing import Final
 import pyarrow as pa
 
 from core.errors import DamagedFile
-from core.files import file_stamp, make_folder, read_json, set_aside, write_atomically, write_json
+from core.files import delete_if_free, file_stamp, make_folder, read_json, set_aside, write_atomically, write_json
 from core.publishing.manifest import MANIFEST, Entry, Manifest, Part
 from core.publishing.merging import CoinSpan, merged
 from core.publishing.parquet import check_footer, check_whole, is_damage, read_checked, table_bytes, write_tables
@@ -106,7 +106,7 @@ class Publisher:
         """
         try:
             return read_checked(self.folder / file, columns, span=span)
-        except (pa.ArrowInvalid, OSError) as error:
+        except (pa.ArrowInvalid, OSError, DamagedFile) as error:
             if not is_damage(error):
                 raise
             self._drop({file: error})
@@ -153,11 +153,7 @@ class Publisher:
         """Delete files that were superseded more than `KEEP_S` ago."""
         deadline = time.monotonic() - KEEP_S
         for file in [file for file, retired in self._retired.items() if retired <= deadline]:
-            try:
-                (self.folder / file).unlink(missing_ok=True)
-            except OSError as error:
-                _log.warning("cannot delete %s yet: %s", file, error)
-            else:
+            if delete_if_free(self.folder / file):
                 del self._retired[file]
 
     def _closed_group(self, name: str, level: str, now: int) -> list[Part]:
@@ -260,7 +256,7 @@ class Publisher:
         for file in [*changed, *unchanged]:
             try:
                 check(self.folder / file)
-            except (pa.ArrowInvalid, OSError) as error:
+            except (pa.ArrowInvalid, OSError, DamagedFile) as error:
                 if not is_damage(error):
                     raise
                 bad[file] = error

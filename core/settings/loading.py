@@ -10,6 +10,7 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import DotEnvSettingsSource
 
 from core.errors import ConfigurationError
+from core.settings.env_file import check_env_file
 from core.settings.settings import SECRETS, Settings
 from core.wording import Message, Value, message, sentences
 
@@ -30,6 +31,7 @@ def load_settings(**overrides: object) -> Settings:
     given = {name: value for name, value in overrides.items() if value is not None}
     if os.environ.get(PARENT_VARIABLE):
         given["_env_file"] = None
+    check_env_file(given.get("_env_file", Settings.model_config.get("env_file")))
     try:
         return Settings(**given)  # type: ignore[arg-type]  # pydantic checks the values
     except ValidationError as error:
@@ -42,8 +44,9 @@ def all_variables() -> dict[str, str]:
     """The variables of the environment, and the lines of `.env` that it does not override; they hold secrets.
 
     Raises:
-        ConfigurationError: the file is not in UTF-8.
+        ConfigurationError: the file is not in UTF-8, or cannot be read to its end.
     """
+    check_env_file(Settings.model_config.get("env_file"))
     try:
         lines = DotEnvSettingsSource(Settings, case_sensitive=True).env_vars
     except UnicodeDecodeError as error:

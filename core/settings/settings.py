@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
@@ -32,6 +34,15 @@ _ORIGIN = re.compile(r"https?://(?:\*\.)?[A-Za-z0-9.-]+(?::\d{1,5})?")
 _BUCKET = re.compile(r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:/([A-Za-z0-9._-]+(?:/[A-Za-z0-9._-]+)*))?/?")
 _DATABASE = re.compile(r"postgres(?:ql)?://[!-~]{1,2000}")
 _TOP = re.compile(r"top:([1-9]\d{0,3})")
+
+
+@contextmanager
+def _as_paths() -> Iterator[None]:
+    """Turn what pathlib raises for a home of nobody, or for links in a circle, into a problem of the setting."""
+    try:
+        yield
+    except (RuntimeError, OSError) as error:
+        raise PydanticCustomError("settings.path", "no path of this system", {"reason": str(error)[:120]}) from error
 
 
 class Settings(BaseSettings):
@@ -144,14 +155,16 @@ class Settings(BaseSettings):
         """Resolve paths from the checkout, if this is one, and a recording from the current folder."""
         if value is None:
             return None
-        value = value.expanduser()
-        return value.resolve() if info.field_name == "replay" else (BASE / value).resolve()
+        with _as_paths():
+            value = value.expanduser()
+            return value.resolve() if info.field_name == "replay" else (BASE / value).resolve()
 
     @field_validator(*(f"{name}_file" for name in SECRETS))
     @classmethod
     def _keep_links(cls, value: Path | None) -> Path | None:
         """Take paths from the checkout, if this is one; a link stays one, because it may be changed to another file."""
-        return None if value is None else (BASE / value.expanduser()).absolute()
+        with _as_paths():
+            return None if value is None else (BASE / value.expanduser()).absolute()
 
     @model_validator(mode="after")
     def _check_together(self) -> Settings:

@@ -5,16 +5,20 @@ from __future__ import annotations
 from core.workspace.addresses import schema_name
 from core.workspace.folders import PIPELINE_LOCK, PUBLISHED, Workspace
 from core.workspace.meta import META_FILE, read_meta
-from core.workspace.opening import current_workspace, live_store, open_workspace, recording_hash, workspace_for_step
-from core.workspace.source_choice import SourceChoice, publish_source, source_choice
+from core.workspace.opening import current_workspace, live_store, open_workspace, workspace_for_step
+from core.workspace.recordings import MOST_RECORDING_BYTES, check_recording, recording_hash
+from core.workspace.source_choice import SourceChoice, forget_source, publish_source, source_choice
 
 __all__ = [
     "META_FILE",
+    "MOST_RECORDING_BYTES",
     "PIPELINE_LOCK",
     "PUBLISHED",
     "SourceChoice",
     "Workspace",
+    "check_recording",
     "current_workspace",
+    "forget_source",
     "live_store",
     "open_workspace",
     "publish_source",

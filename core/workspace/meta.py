@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
-from typing import Any, Final
+from typing import Annotated, Any, Final, NotRequired
+
+from pydantic import Field, TypeAdapter, ValidationError
+from typing_extensions import TypedDict
 
 from core.errors import DamagedFile, WorkspaceMismatch
 from core.files import read_json, set_aside, write_json
@@ -16,6 +19,22 @@ __all__ = ["META_FILE", "META_SCHEMA", "expected_meta", "read_meta", "refuse_mis
 META_FILE: Final = "workspace.json"
 META_SCHEMA: Final = 1
 _META_COPY: Final = "workspace-copy.json"
+_LAST_MS: Final = 253_402_300_799_999
+"""The end of the year 9999."""
+
+
+class _Meta(TypedDict):
+    """What the file says."""
+
+    source: Source
+    currency: Annotated[str, Field(pattern=r"^[a-z]{2,10}$")]
+    epoch_ms: Annotated[int, Field(ge=0, le=_LAST_MS)]
+    seed: NotRequired[int | None]
+    recording: NotRequired[Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")] | None]
+    replay_start: NotRequired[str | None]
+
+
+_META: Final = TypeAdapter(_Meta)
 
 _log = logging.getLogger(__name__)
 
@@ -28,12 +47,23 @@ def read_meta(folder: Path) -> dict[str, Any]:
         DamagedFile: file and copy are damaged.
     """
     try:
-        return read_json(folder / META_FILE)
+        return _meta(folder / META_FILE)
     except (FileNotFoundError, DamagedFile) as error:
         try:
-            return read_json(folder / _META_COPY)
+            return _meta(folder / _META_COPY)
         except (FileNotFoundError, DamagedFile):
             raise error from None
+
+
+def _meta(path: Path) -> dict[str, Any]:
+    """The content of a file whose values can be its own."""
+    value = read_json(path)
+    try:
+        _META.validate_python(value)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        raise DamagedFile(f"{path.name}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+    return value
 
 
 def repair_meta(folder: Path, meta: dict[str, Any]) -> None:
@@ -41,7 +71,7 @@ def repair_meta(folder: Path, meta: dict[str, Any]) -> None:
     for name in (_META_COPY, META_FILE):
         path = folder / name
         try:
-            is_whole = read_json(path) == meta
+            is_whole = _meta(path) == meta
         except FileNotFoundError:
             is_whole = False
         except DamagedFile as error:

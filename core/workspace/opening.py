@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from core.errors import ConfigurationError, DamagedFile, NotReady, WorkspaceMismatch
+from core.errors import DamagedFile, NotReady, WorkspaceMismatch
 from core.settings import Settings, Source
 from core.store_address import StoreAddress
 from core.times import iso, now_ms
@@ -15,9 +14,10 @@ from core.wording import message
 from core.workspace.addresses import bucket_address, server_address
 from core.workspace.folders import Workspace
 from core.workspace.meta import META_FILE, META_SCHEMA, expected_meta, read_meta, refuse_mismatch, repair_meta
+from core.workspace.recordings import recording_hash
 from core.workspace.source_choice import source_choice
 
-__all__ = ["current_workspace", "live_store", "open_workspace", "recording_hash", "workspace_for_step"]
+__all__ = ["current_workspace", "live_store", "open_workspace", "workspace_for_step"]
 
 
 def open_workspace(settings: Settings, *, meta: dict[str, Any] | None = None) -> Workspace:
@@ -106,24 +106,6 @@ def workspace_for_step(settings: Settings) -> Workspace:
         return replace(current_workspace(settings), follows=False)
     except NotReady:
         return open_workspace(settings.model_copy(update={"source": Source.COINGECKO}))
-
-
-def recording_hash(path: Path) -> str:
-    """First 16 hex digits of the SHA-256 of a recording.
-
-    Raises:
-        ConfigurationError: the file cannot be read.
-    """
-    digest = hashlib.sha256()
-    try:
-        with path.open("rb") as file:
-            while block := file.read(1 << 20):
-                digest.update(block)
-    except OSError as error:
-        raise ConfigurationError(
-            message("recording.unreadable", path=str(path), reason=error.strerror or str(error))
-        ) from error
-    return digest.hexdigest()[:16]
 
 
 def _published_meta(settings: Settings, folder: Path) -> dict[str, Any]:

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Annotated, Final
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 
-from core.files import read_bytes, write_atomically
+from core.errors import DamagedFile
+from core.files import delete_if_free, read_bytes, write_atomically
 from core.settings import Settings, Source
 from core.times import iso, now_ms
 from core.wording import Message
 from core.workspace.folders import Workspace
 
-__all__ = ["SourceChoice", "publish_source", "source_choice"]
+__all__ = ["SourceChoice", "forget_source", "publish_source", "source_choice"]
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class SourceChoice:
     """
 
     source: Source
-    folder: str
+    folder: Annotated[str, Field(pattern=r"^(\.|demo|replay/[0-9a-f]{16})$")]
     notice: Message | None
     decided_at: str
 
@@ -46,8 +47,13 @@ def source_choice(settings: Settings) -> SourceChoice | None:
     """Read the suite's choice of the source; None before it has decided or if the file is damaged."""
     try:
         return _CHOICE.validate_json(read_bytes(_choice_file(settings)))
-    except (FileNotFoundError, ValidationError):
+    except (FileNotFoundError, DamagedFile, ValidationError):
         return None
+
+
+def forget_source(settings: Settings) -> None:
+    """Delete run/source.json: the next choice may be another one."""
+    delete_if_free(_choice_file(settings))
 
 
 def _choice_file(settings: Settings) -> Path:

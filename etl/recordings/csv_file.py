@@ -7,17 +7,20 @@ import itertools
 from array import array
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple, TextIO
 
 import numpy as np
 
 from core.errors import BadInput
 from core.wording import message
+from etl.recordings.limits import MOST_COINS, MOST_LINE, most_rows, too_costly, too_many_rows
 from etl.recordings.recorded_rows import OWN_TIMES, RecordedRows, find_columns, parse_time
 
 __all__ = ["read_csv"]
 
-_CURRENCY = "moeda_cotacao"
+_CURRENCY: Final = "moeda_cotacao"
+_MOST_ID: Final = 101
+"""Characters of a coin's id that are kept: an id of so many is none, and is refused with the rest."""
 
 
 class _Heading(NamedTuple):
@@ -42,17 +45,28 @@ def read_csv(path: Path) -> RecordedRows:
     """Read a CSV file in UTF-8; lines that begin with # are remarks.
 
     Raises:
-        BadInput: the file is not CSV, a column is missing, or a value cannot be read.
+        BadInput: the file is not CSV, a column is missing, a value cannot be read, or there are too many rows.
     """
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            lines = ((number, line) for number, line in enumerate(file, 1) if line.strip() and not line.startswith("#"))
+            lines = _lines(path, file)
             heading = _heading(path, lines)
             return _collected(path, _rows(path, lines, heading), heading)
     except UnicodeDecodeError as error:
         raise BadInput(message("recording.not_text", file=path.name, byte=error.start)) from error
     except csv.Error as error:
         raise BadInput(message("recording.not_csv", file=path.name, reason=str(error))) from error
+
+
+def _lines(path: Path, file: TextIO) -> Iterator[tuple[int, str]]:
+    """The lines that count, with their numbers; none is held in memory that is longer than any row."""
+    number = 0
+    while line := file.readline(MOST_LINE + 1):
+        number += 1
+        if len(line) > MOST_LINE:
+            raise too_costly(path, message("recording.long_line", row=number, most=MOST_LINE))
+        if line.strip() and not line.startswith("#"):
+            yield number, line
 
 
 def _heading(path: Path, lines: Iterator[tuple[int, str]]) -> _Heading:
@@ -98,7 +112,10 @@ def _collected(path: Path, rows: Iterable[_Row], heading: _Heading) -> RecordedR
     number, ts_ms, coin, price, volume = array("q"), array("q"), array("q"), array("d"), array("d")
     place_of: dict[str, int] = {}
     currency: str | None = None
+    most = most_rows()
     for row in rows:
+        if len(number) == most:
+            raise too_many_rows(path, most)
         if currency not in (None, row.currency):
             raise BadInput(
                 message(
@@ -113,7 +130,9 @@ def _collected(path: Path, rows: Iterable[_Row], heading: _Heading) -> RecordedR
         currency = row.currency
         number.append(row.number)
         ts_ms.append(row.ts_ms)
-        coin.append(place_of.setdefault(row.coin, len(place_of)))
+        coin.append(place_of.setdefault(row.coin[:_MOST_ID], len(place_of)))
+        if len(place_of) > MOST_COINS:
+            raise too_costly(path, message("recording.too_many_coins", most=MOST_COINS))
         price.append(row.price)
         volume.append(row.volume)
     return RecordedRows(

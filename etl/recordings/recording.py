@@ -13,10 +13,11 @@ from typing import Final
 
 import numpy as np
 
-from core.errors import BadInput
+from core.errors import BadInput, ConfigurationError
 from core.price_rules import COIN_ID, EARLIEST_MS
 from core.times import DAY_MS, iso
 from core.wording import Message, message
+from core.workspace import check_recording
 from etl.arrays import BoolArray, FloatArray, IntArray, are_prices
 from etl.recordings.csv_file import read_csv
 from etl.recordings.database import read_database
@@ -106,9 +107,12 @@ def read_recording(path: Path, coins: Collection[str] | None = None) -> Recordin
     """
     path = path / _DATABASE if path.is_dir() else path
     try:
+        check_recording(path)
         rows = _read_rows(path)
         with path.open("rb") as file:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    except ConfigurationError as error:
+        raise BadInput(error.message) from error
     except OSError as error:
         raise BadInput(message("recording.unreadable", path=str(path), reason=error.strerror or str(error))) from error
     _check(path, rows)

@@ -11,7 +11,7 @@ from core.artifacts.background import Background
 from core.artifacts.bucket import Bucket, Content
 from core.artifacts.copying import Download, Upload, writer_of
 from core.errors import DamagedFile, Overtaken
-from core.files import file_stamp, read_json, write_json
+from core.files import file_stamp, move, read_json, write_json
 from core.publishing.manifest import MANIFEST
 from core.times import now_ms, to_datetime
 from core.wording import Message, message
@@ -136,10 +136,10 @@ def _move_aside(folder: Path) -> None:
     if not (folder / MANIFEST).exists():
         return
     aside = folder.with_name(f"{folder.name}.before-{to_datetime(now_ms()):%Y%m%dT%H%M%S}")
-    aside.mkdir()
+    aside.mkdir(exist_ok=True)
     for path in folder.iterdir():
         if path.name not in (_NAME, PIPELINE_LOCK):
-            path.rename(aside / path.name)
+            move(path, aside / path.name)
 
 
 def _own_name(folder: Path) -> str:

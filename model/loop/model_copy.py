@@ -18,7 +18,7 @@ from core.artifacts.bucket import Bucket
 from core.errors import DamagedFile
 from core.files import json_object, read_bytes, read_json
 from core.settings import all_variables
-from model.loop.registry import MODEL_CARD, ModelRegistry
+from model.loop.registry import MODEL_CARD, MOST_MODEL_BYTES, ModelRegistry
 
 __all__ = ["ModelCopy", "restore_model", "signing_key"]
 
@@ -90,7 +90,7 @@ def restore_model(
         return
 
     def read(file: str) -> bytes:
-        content = bucket.find(file)
+        content = bucket.find(file, MOST_MODEL_BYTES)
         if content is None:
             raise DamagedFile(f"{file} is not in the bucket")
         return content.data

@@ -16,18 +16,28 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import joblib
 import numpy as np
 import pyarrow as pa
 import sklearn
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from core.errors import DamagedFile, ForecastingError
-from core.files import make_folder, read_json, remove_temporaries, set_aside, write_atomically, write_json
+from core.files import (
+    delete_if_free,
+    make_folder,
+    read_bytes,
+    read_json,
+    remove_temporaries,
+    set_aside,
+    write_atomically,
+    write_json,
+)
 from core.times import now_ms, to_datetime
 
-__all__ = ["KEEP_VERSIONS", "MODEL_CARD", "STATE_FORMAT", "ModelCard", "ModelRegistry"]
+__all__ = ["KEEP_VERSIONS", "MODEL_CARD", "MOST_MODEL_BYTES", "STATE_FORMAT", "ModelCard", "ModelRegistry"]
 
 KEEP_VERSIONS: Final = 5
 STATE_FORMAT: Final = 5
@@ -43,6 +53,8 @@ _MAGIC: Final = b"\x28\xb5\x2f\xfd"
 """The first bytes of what it compressed."""
 
 _PATTERN: Final = re.compile(r"model-[0-9T]+\.joblib")
+MOST_MODEL_BYTES: Final = 2**30
+"""Far more than any state; a longer file is not read."""
 
 _log = logging.getLogger(__name__)
 
@@ -50,6 +62,8 @@ _log = logging.getLogger(__name__)
 @dataclass(frozen=True)
 class ModelCard:
     """Description of a stored model, readable without loading it."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 
     version: str
     file: str
@@ -60,6 +74,9 @@ class ModelCard:
     libraries: dict[str, str]
     options: dict[str, Any]
     state_format: int = STATE_FORMAT
+
+
+_CARD: Final = TypeAdapter(ModelCard)
 
 
 class _Outdated(ForecastingError):
@@ -183,7 +200,7 @@ class ModelRegistry:
         _refuse_strange_name(card)
         path = self.folder / card.file
         try:
-            content = path.read_bytes()
+            content = read_bytes(path, MOST_MODEL_BYTES)
         except FileNotFoundError as error:
             raise DamagedFile(f"{card.file}: {error}") from error
         try:
@@ -204,10 +221,7 @@ class ModelRegistry:
     def _forget_old(self, newest: str) -> None:
         files = sorted(path for path in self.folder.glob("model-*.joblib") if path.name != newest)
         for path in files[: max(0, len(files) - (KEEP_VERSIONS - 1))]:
-            try:
-                path.unlink(missing_ok=True)
-            except OSError as error:
-                _log.warning("cannot delete %s yet: %s", path.name, error)
+            delete_if_free(path)
 
 
 def _packed(state: object) -> bytes:
@@ -231,9 +245,10 @@ def _card_of(value: Mapping[str, Any]) -> ModelCard:
     if found != STATE_FORMAT:
         raise _Outdated(f"its format is {found}, this release reads {STATE_FORMAT}")
     try:
-        return ModelCard(**{**value, "features": tuple(value["features"])})
-    except (KeyError, TypeError) as error:
-        raise DamagedFile(f"{MODEL_CARD}: {error!r}") from error
+        return _CARD.validate_python(value)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        raise DamagedFile(f"{MODEL_CARD}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
 
 
 def _refuse_strange_name(card: ModelCard) -> None:

@@ -12,7 +12,7 @@ from alerts.rules.condition import ConditionKind
 from alerts.rules.rule import CONDITIONS
 from alerts.rules.settings import AlertSettings, QuietHours
 from alerts.rules.table import read_rule, write_rule
-from alerts.rules.toml_file import AlertsFileInvalid, parse_alerts
+from alerts.rules.toml_file import AlertsFileInvalid, parse_alerts, read_alerts
 from core.settings import PROJECT
 from core.times import parse_iso
 
@@ -193,3 +193,33 @@ def test_the_committed_example_is_valid() -> None:
     path = PROJECT / "alerts.example.toml"
     settings = parse_alerts(path.read_text(encoding="utf-8"), path)
     assert any(isinstance(rule.condition, PriceAbove) for rule in settings.rules)
+
+
+def test_thousands_of_problems_are_told_in_twenty_lines() -> None:
+    """The first ones with their lines, then how many more there are; the sentence for people has them all in order."""
+    with pytest.raises(AlertsFileInvalid) as caught:
+        parse_alerts("\n".join(f"chave{number} = 1" for number in range(5000)), Path("alerts.toml"))
+    told = caught.value.problems
+    assert [found.line for found in told] == list(range(1, 22))
+    assert str(told[-1].problem) == "and 4980 more problems from here on"
+    assert len(caught.value.in_words("pt").splitlines()) == 21
+
+
+@pytest.mark.timeout(20)
+def test_a_line_of_spaces_costs_no_more_than_its_length() -> None:
+    """Something like the beginning of a heading, and then half a megabyte of spaces, inside a text."""
+    assert problems('x = """\n[' + " " * 500_000 + '\n"""') == [(1, "x: unknown key")]
+
+
+def test_more_rules_than_can_be_judged_are_refused() -> None:
+    """The line is that of the first rule beyond the limit."""
+    assert problems("[[regra]]\n" * 2001) == [(2001, "there are more than 2000 rules")]
+
+
+def test_a_file_that_is_no_file_of_rules_is_not_read(tmp_path: Path) -> None:
+    """A folder, and a file of more than a megabyte."""
+    with (tmp_path / "long.toml").open("wb") as file:
+        file.truncate(2**20 + 1)
+    for path in (tmp_path, tmp_path / "long.toml"):
+        with pytest.raises(AlertsFileInvalid, match="is not read"):
+            read_alerts(path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -157,3 +158,19 @@ def test_another_connection_sees_changes_and_a_newer_or_damaged_file_is_refused(
     noise.write_bytes(b"noise" * 1000)
     with pytest.raises(DamagedFile):
         AlertStore(noise)
+
+
+@pytest.mark.parametrize("body", ["", "[]", "{", "[" * 5000, "5", '{"condicao": []}', '{"condicao": "disco_cheio"}'])
+def test_a_stored_rule_that_nobody_can_read_is_left_out(body: str, store: AlertStore, tmp_path: Path) -> None:
+    """The others stay, whatever stands in its place."""
+    number = store.add_rule(RULE)
+    with closing(sqlite3.connect(tmp_path / "alerts.db")) as connection, connection:
+        connection.execute("INSERT INTO rules (body, created_ms) VALUES (?, 0)", (body,))
+    assert [one.number for one in store.rules()] == [number]
+
+
+@pytest.mark.parametrize("body", ["", "[]", "{", "{}", '{"sights": 5}', "[" * 5000])
+def test_a_stored_alert_that_nobody_can_read_is_damage(body: str) -> None:
+    """Its file is set aside, as any other that is damaged."""
+    with pytest.raises(DamagedFile):
+        alert_from_json(body)

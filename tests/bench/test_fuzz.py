@@ -7,9 +7,10 @@ import time
 from pathlib import Path
 
 import pytest
+from bench.fuzz_parser import Parser
 
 from bench.fuzz import fuzz, mutations
-from bench.fuzz_parsers import Parser, parsers
+from bench.fuzz_parsers import parsers
 
 SEED = b'{"price": [1, 2, 3]}'
 TENTH_S = 0.1
@@ -54,6 +55,11 @@ def test_every_parser_reads_its_valid_inputs(tmp_path: Path) -> None:
                 parser.parse(seed)
             except parser.allowed as error:
                 pytest.fail(f"{name}: {error}")
+
+
+def test_the_shares_of_all_parsers_are_one(tmp_path: Path) -> None:
+    """So many inputs are fed as were asked for."""
+    assert sum(parser.share for parser in parsers(tmp_path).values()) == pytest.approx(1.0)
 
 
 @pytest.mark.parametrize("seed", [1, 2])

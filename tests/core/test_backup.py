@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import sqlite3
 import threading
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pyarrow as pa
@@ -16,6 +20,7 @@ from core.price_store import Coin, Price, PriceWriter, open_reader, open_writer
 from core.publishing.publisher import Publisher
 from core.settings import Settings, load_settings
 from core.workspace import open_workspace
+from tests.support.odd_files import make_link, make_pipe
 from tests.support.refusals import refusal
 
 
@@ -89,6 +94,82 @@ def test_restoring_over_prices_or_into_another_market_is_refused(tmp_path: Path)
         make_backup(source, tmp_path / "copy")
     with refusal(BadInput, match="não é uma cópia"):
         restore_backup(tmp_path, _settings(tmp_path / "other"))
+
+
+def _copy(folder: Path) -> Path:
+    """A copy of a workspace with prices, alerts and a published table."""
+    source = open_workspace(_settings(folder / "from"))
+    with open_writer(source.database) as writer:
+        _fill(writer, 3)
+    with AlertStore(source.alerts):
+        pass
+    Publisher(source.processed).publish({"latest": pa.table({"coin": ["bitcoin"]})})
+    make_backup(source, folder / "copy")
+    return folder / "copy"
+
+
+def test_a_copy_holds_and_brings_no_pickles(tmp_path: Path) -> None:
+    """Models are left out of a copy, and not taken from one that somebody has put them into."""
+    source = open_workspace(_settings(tmp_path / "from"))
+    source.models.mkdir(parents=True)
+    (source.models / "model-1.joblib").write_bytes(b"pickle")
+    copy = _copy(tmp_path)
+    assert not list(copy.rglob("*.joblib"))
+    (copy / "models").mkdir()
+    (copy / "models" / "model-1.joblib").write_bytes(b"pickle")
+    restore_backup(copy, _settings(tmp_path / "to"))
+    assert not list((tmp_path / "to").rglob("*.joblib"))
+
+
+def _define(database: Path, *statements: str) -> None:
+    with closing(sqlite3.connect(database)) as connection, connection:
+        for statement in statements:
+            connection.execute(statement)
+
+
+def _change_meta(copy: Path, change: dict[str, object]) -> None:
+    for path in copy.glob("workspace*.json"):
+        path.write_text(json.dumps({**json.loads(path.read_bytes()), **change}))
+
+
+def _name_file(copy: Path, file: str) -> None:
+    path = copy / "processed" / "manifest.json"
+    manifest = json.loads(path.read_bytes())
+    manifest["entries"]["latest"]["file"] = file
+    path.write_text(json.dumps(manifest))
+
+
+HOSTILE: dict[str, Callable[[Path], object]] = {
+    "a trigger on prices": lambda copy: _define(
+        copy / "crypto.db", "CREATE TRIGGER x AFTER INSERT ON settled_prices BEGIN DELETE FROM settled_prices; END"
+    ),
+    "a trigger on alerts": lambda copy: _define(
+        copy / "alerts.db", "CREATE TRIGGER x AFTER INSERT ON alerts BEGIN DELETE FROM alerts; END"
+    ),
+    "another view": lambda copy: _define(
+        copy / "crypto.db", "DROP VIEW prices", "CREATE VIEW prices AS SELECT 1 AS coin_id"
+    ),
+    "a link": lambda copy: make_link(copy / "processed" / "x.parquet", "/etc/hostname"),
+    "links in a circle": lambda copy: make_link(copy / "processed" / "again", "."),
+    "a pipe": lambda copy: make_pipe(copy / "processed" / "pipe"),
+    "a file elsewhere": lambda copy: _name_file(copy, "../../../secret.parquet"),
+    "a file that is missing": lambda copy: _name_file(copy, "missing.parquet"),
+    "an absurd epoch": lambda copy: _change_meta(copy, {"epoch_ms": 10**40}),
+    "a currency that is a path": lambda copy: _change_meta(copy, {"currency": "../../x"}),
+    "no source": lambda copy: _change_meta(copy, {"source": None}),
+    "no database": lambda copy: (copy / "crypto.db").write_bytes(b"SQLite format 3\0" + bytes(5000)),
+}
+
+
+@pytest.mark.parametrize("what", HOSTILE)
+def test_a_copy_from_somebody_else_is_refused_before_anything_is_restored(what: str, tmp_path: Path) -> None:
+    """The sentence names the copy, and the folders stay without prices, alerts and tables."""
+    copy = _copy(tmp_path)
+    HOSTILE[what](copy)
+    with refusal(BadInput, "copy"):
+        restore_backup(copy, _settings(tmp_path / "to", source="auto"))
+    names = {path.name for path in (tmp_path / "to").rglob("*")}
+    assert not names & {"crypto.db", "alerts.db", "manifest.json"}
 
 
 def test_without_prices_a_backup_is_refused(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 from core.errors import ConfigurationError
 from core.settings import DEFAULT_COINS, PARENT_VARIABLE, PROJECT, Plan, Source, load_settings
+from tests.support.odd_files import make_link
 
 
 def test_the_defaults_are_ten_coins_on_loopback() -> None:
@@ -175,3 +177,19 @@ def test_a_process_that_only_reads_gets_no_url_that_may_write() -> None:
     assert reader.environment()["CRYPTO_DATABASE_READ_URL"] == reads
     alone = load_settings(database_url=writes)
     assert alone.for_readers() == alone
+
+
+@pytest.mark.parametrize("name", ["data_dir", "models_dir", "alerts_file", "log_file", "replay", "api_token_file"])
+def test_a_path_that_is_none_is_refused_in_one_line(name: str) -> None:
+    """The home of a user who does not exist."""
+    with pytest.raises(ConfigurationError, match=f"CRYPTO_{name.upper()}=?.*no path of this system") as caught:
+        load_settings(**{name: "~no-such-user/x"})
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 13), reason="since Python 3.13 such a path is resolved as far as it goes")
+def test_links_in_a_circle_are_refused_in_one_line(tmp_path: Path) -> None:
+    """They lead nowhere."""
+    make_link(tmp_path / "circle", "circle")
+    with pytest.raises(ConfigurationError, match=r"CRYPTO_DATA_DIR=.*no path of this system"):
+        load_settings(data_dir=tmp_path / "circle" / "data")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 from core.errors import NotReady, WorkspaceMismatch
 from core.settings import Settings, load_settings
 from core.store_address import ServerAddress
-from core.workspace import current_workspace, live_store, open_workspace
+from core.workspace import current_workspace, live_store, open_workspace, source_choice
 from tests.support.refusals import refusal
 
 Make = Callable[..., Settings]
@@ -68,6 +69,45 @@ def test_with_both_damaged_nothing_is_guessed(make: Make) -> None:
         open_workspace(make())
     with pytest.raises(NotReady):
         current_workspace(make())
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"epoch_ms": None},
+        {"epoch_ms": 10**30},
+        {"epoch_ms": "soon"},
+        {"currency": "../../x"},
+        {"currency": 5},
+        {"source": "bitcoin"},
+        {"source": []},
+        {"recording": "../.."},
+        {"seed": "x"},
+    ],
+)
+def test_values_that_cannot_be_its_own_count_as_damage(make: Make, change: dict[str, object]) -> None:
+    """Readers take the copy, and the next start restores the file."""
+    workspace = open_workspace(make())
+    path = workspace.root / "workspace.json"
+    path.write_text(json.dumps({**json.loads(path.read_bytes()), **change}))
+    assert current_workspace(make()) == workspace
+    assert open_workspace(make()) == workspace
+    assert len(list(workspace.root.glob("workspace.json.damaged-*"))) == 1
+
+
+@pytest.mark.parametrize("folder", ["..", "../elsewhere", "/etc", "demo/../..", "C:\\x", "replay/x", "", "replay/.."])
+def test_the_choice_of_a_source_names_no_folder_elsewhere(make: Make, folder: str) -> None:
+    """What the suite could not have written is no choice: readers wait for one."""
+    settings = make(source="auto")
+    open_workspace(make())
+    choice = {"source": "demo", "folder": folder, "notice": None, "decided_at": "2026-01-01T00:00:00Z"}
+    settings.run_dir.mkdir()
+    (settings.run_dir / "source.json").write_text(json.dumps(choice))
+    assert source_choice(settings) is None
+    with pytest.raises(NotReady):
+        current_workspace(settings)
+    (settings.run_dir / "source.json").write_text(json.dumps({**choice, "folder": "demo"}))
+    assert current_workspace(settings) == open_workspace(make())
 
 
 def test_each_workspace_has_a_schema_of_its_own_on_a_server(make: Make, tmp_path: Path) -> None:

@@ -60,8 +60,13 @@ def quick_check(connection: sqlite3.Connection) -> None:
         raise sqlite3.DatabaseError(f"{_BROKEN}: {verdict}")
 
 
-def is_damage(error: sqlite3.Error) -> bool:
-    """Whether an error means a damaged file, rather than a busy, full or unreachable one."""
+def is_damage(error: sqlite3.Error | UnicodeDecodeError) -> bool:
+    """Whether an error means a damaged file, rather than a busy, full or unreachable one.
+
+    Where SQLite quotes damaged bytes in its message, Python fails to read the message.
+    """
+    if isinstance(error, UnicodeDecodeError):
+        return True
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     return str(error).startswith(_BROKEN) or code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
@@ -71,7 +76,7 @@ def writing() -> Iterator[None]:
     """Turn errors of SQLite into DamagedFile or, if the disk cannot be written now, StorageProblem."""
     try:
         yield
-    except sqlite3.DatabaseError as error:
+    except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
         if is_damage(error):
             raise DamagedFile(f"crypto.db: {error}") from error
         raise StorageProblem(f"crypto.db: {error}") from error
@@ -84,7 +89,7 @@ def reading() -> Iterator[None]:
     """Turn errors of SQLite into DamagedFile or, if the file cannot be read now, NotReady."""
     try:
         yield
-    except sqlite3.DatabaseError as error:
+    except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
         if is_damage(error):
             raise DamagedFile(f"crypto.db: {error}") from error
         raise NotReady(f"crypto.db: {error}") from error

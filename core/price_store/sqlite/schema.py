@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
 from typing import Final
 
-from core.errors import ConfigurationError
+from core.errors import ConfigurationError, DamagedFile
 from core.wording import message
 
-__all__ = ["SCHEMA_VERSION", "check_version", "migrate"]
+__all__ = ["SCHEMA_VERSION", "check_version", "migrate", "refuse_foreign_schema"]
+
+_UNIMPORTANT: Final = re.compile(r'[\s"]+')
+_STATISTICS: Final = {
+    "CREATETABLEsqlite_stat1(tbl,idx,stat)",
+    "CREATETABLEsqlite_stat4(tbl,idx,neq,nlt,ndlt,sample)",
+}
+"""What SQLite defines itself, for `PRAGMA optimize`."""
 
 
 def _create(connection: sqlite3.Connection) -> None:
@@ -113,3 +123,32 @@ def migrate(connection: sqlite3.Connection) -> None:
     except BaseException:
         connection.execute("ROLLBACK")
         raise
+
+
+def refuse_foreign_schema(path: Path) -> None:
+    """Refuse a price store that defines anything that this project does not.
+
+    A trigger, a view or a check of somebody else's would run, perhaps for ever, whenever the tables are used.
+
+    Raises:
+        DamagedFile: it does, or it is no database.
+        ConfigurationError: a newer release wrote it.
+    """
+    try:
+        with (
+            closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as found,
+            closing(sqlite3.connect(":memory:")) as own,
+        ):
+            for step in _STEPS[: check_version(found)]:
+                step(own)
+            foreign = _definitions(found) - _definitions(own) - _STATISTICS
+    except (sqlite3.Error, UnicodeDecodeError) as error:
+        raise DamagedFile(f"{path.name}: {error}") from error
+    if foreign:
+        raise DamagedFile(f"{path.name}: foreign definition {min(foreign)[:80]}")
+
+
+def _definitions(connection: sqlite3.Connection) -> set[str]:
+    """What a database defines, without spaces and quotes."""
+    rows = connection.execute("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL")
+    return {_UNIMPORTANT.sub("", sql) for (sql,) in rows}

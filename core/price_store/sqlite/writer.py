@@ -229,7 +229,7 @@ class SqliteWriter:
     def _open(self) -> sqlite3.Connection:
         try:
             connection = _connect_for_writing(self.path, self._max_checked_bytes)
-        except sqlite3.DatabaseError as error:
+        except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
             if not is_damage(error):
                 raise
             self.set_aside_as = set_aside(self.path)

@@ -8,6 +8,7 @@ import pytest
 
 from core.errors import DamagedFile, StorageProblem
 from core.price_store import Coin, Price, open_reader
+from core.price_store.sqlite.schema import refuse_foreign_schema
 from core.price_store.sqlite.writer import SqliteWriter
 from core.times import now_ms
 
@@ -105,3 +106,18 @@ def test_the_oldest_price_and_all_ids_are_read_back(tmp_path: Path) -> None:
         writer.store([Price("bitcoin", 20, 1.0), Price("bitcoin", 10, 1.0)])
         assert writer.coin_ids() == ["bitcoin", "solana"]
         assert (writer.oldest_ms("bitcoin"), writer.oldest_ms("solana")) == (10, None)
+
+
+def test_damage_that_its_own_message_quotes_is_damage(tmp_path: Path) -> None:
+    """A definition with bytes that are no text: SQLite quotes them, and the file is still set aside and replaced."""
+    path = tmp_path / "crypto.db"
+    with SqliteWriter(path):
+        pass
+    content = path.read_bytes()
+    assert content.count(b"name TEXT NOT NULL") == 1
+    path.write_bytes(content.replace(b"name TEXT NOT NULL", b"name TEXT\xb5NOT NULL"))
+    with pytest.raises(DamagedFile):
+        refuse_foreign_schema(path)
+    with SqliteWriter(path) as writer:
+        assert writer.set_aside_as is not None
+        assert writer.store([Price("bitcoin", 1, 1.0)]) == 1

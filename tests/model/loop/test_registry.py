@@ -69,6 +69,11 @@ def test_at_most_five_versions_stay(tmp_path: Path) -> None:
         {"unknown": 1},
         {"options": {"train_days": 3, "seed": 0}},
         {"state_format": STATE_FORMAT + 1},
+        {"options": 5},
+        {"options": None},
+        {"libraries": [["numpy", "2"]]},
+        {"features": 1},
+        {"file": None},
     ],
 )
 def test_a_model_that_does_not_match_its_manifest_is_not_loaded(tmp_path: Path, change: dict[str, Any]) -> None:
