@@ -13,6 +13,7 @@ import os
 import sys
 from typing import Final
 
+from core.processes.lifecycle import run_main
 from suite.children import RESOURCE_LIMITS
 
 _NAMES: Final = (
@@ -74,4 +75,4 @@ def _limit_threads() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_main(main))

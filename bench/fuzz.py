@@ -19,7 +19,8 @@ from typing import Final
 
 import psutil
 
-from bench.fuzz_parsers import Parser, parsers
+from bench.fuzz_parser import Parser
+from bench.fuzz_parsers import parsers
 
 __all__ = ["Fuzzed", "fuzz", "main", "mutations"]
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 import sqlite3
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import closing, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import parse_qs
@@ -15,30 +14,49 @@ from urllib.parse import parse_qs
 import pyarrow as pa
 from pydantic import BaseModel, ValidationError
 
-from alerts.rules.toml_file import parse_alerts
+from alerts.rules.condition import ConditionKind
+from alerts.rules.toml_file import AlertsFileInvalid, parse_alerts
+from api.content_coding import choose_coding
+from api.event_feed import Place
 from api.parameters import HistoryQuery, LevelQuery, LogQuery, PortfolioQuery, TableQuery
+from api.security import host_name, is_local, network
+from api.table_formats import accepted_format
+from bench.fuzz_parser import NOW_MS, Parser, of_file
+from bench.fuzz_stored import stored_parsers
 from core.access_tokens import read_secrets
 from core.errors import ForecastingError
-from core.processes.health_schema import COLLECTOR
-from core.processes.heartbeat import read_health
-from core.publishing.manifest import MANIFEST, Entry, Manifest, ManifestReader, Part
-from core.publishing.parquet import read_table, table_bytes
+from core.publishing.parquet import table_bytes
 from core.reading.values import Quote
 from core.settings import PROJECT, load_settings
+from dashboard.alert_draft import rule_of
 from dashboard.holdings import from_address, parse_holdings
+from dashboard.shell.page_frame import asked_language
+from etl.coingecko.error_replies import refusal
 from etl.coingecko.parsing import ReplyTime, hourly_prices, parse_chart, parse_json, parse_markets
 from etl.recordings.recording import read_recording
-from model.loop.registry import ModelRegistry
 
-__all__ = ["Parser", "parsers"]
+__all__ = ["parsers"]
 
-_NOW_MS: Final = 1_767_225_600_000
-_REPLY: Final = ReplyTime(_NOW_MS, _NOW_MS)
-_QUOTES: Final = (Quote("bitcoin", "btc", "Bitcoin", 1, 1.0, None, _NOW_MS),)
+_REPLY: Final = ReplyTime(NOW_MS, NOW_MS)
+_QUOTES: Final = (Quote("bitcoin", "btc", "Bitcoin", 1, 1.0, None, NOW_MS),)
 _QUERIES: Final[Mapping[type[BaseModel], frozenset[str]]] = {
     query: frozenset(field.alias or name for name, field in query.model_fields.items())
     for query in (TableQuery, LogQuery, HistoryQuery, LevelQuery, PortfolioQuery)
 }
+_REFUSALS: Final = (
+    b"30\n" + b'{"status":{"error_code":429,"error_message":"Throttled"}}',
+    b"Wed, 31 Dec 2025 23:59:59 GMT\n<html><title>error code: 1015</title></html>",
+    b"2026-01-01 00:00:00 +0000\n" + b'{"error":{"status":{"error_code":10002}}}',
+)
+_HEADERS: Final = (
+    b"example.com:8000",
+    b"[2001:db8::1]:80",
+    b"gzip;q=0.5, zstd, *;q=0.1",
+    b"text/csv;q=0.9, application/json",
+    b"5.1767225600000.live_usd",
+    b"pt-BR,pt;q=0.9,en;q=0.8",
+    b"idioma=en",
+)
 _ADDRESSES: Final = (
     b"limite=10&ordem=crescente&cursor=abc&formato=csv&campos=horario,preco&desde=2026-11-22T14:00:00-03:00",
     b"nivel=100.5&horizonte=60&ate=1795356192&intervalo=1h",
@@ -46,82 +64,25 @@ _ADDRESSES: Final = (
 )
 
 
-@dataclass(frozen=True)
-class Parser:
-    """What is fed to one parser.
-
-    Attributes:
-        seeds: valid inputs.
-        parse: reads one input; what it returns does not matter.
-        share: of all inputs that this parser gets.
-        allowed: errors that its callers handle.
-    """
-
-    seeds: tuple[bytes, ...]
-    parse: Callable[[bytes], object]
-    share: float
-    allowed: tuple[type[Exception], ...] = (ForecastingError,)
-
-
 def parsers(folder: Path) -> Mapping[str, Parser]:
     """All parsers, by what they read; those of files read them in the empty `folder`."""
+    (folder / "stored").mkdir()
     return {
-        "pages of coins": Parser((_page(),), lambda data: _markets(parse_json(data)), 0.17),
-        "price charts": Parser((_chart(),), lambda data: parse_chart(parse_json(data), "bitcoin", _REPLY), 0.18),
-        "query strings": Parser(_ADDRESSES, _query, 0.15),
-        "portfolios typed and in addresses": Parser((b"bitcoin:0.5,ethereum:3", b"0,5 BTC + 3 eth"), _holdings, 0.19),
-        "alert rules": Parser((PROJECT.joinpath("alerts.example.toml").read_bytes(),), _alerts, 0.02),
-        "manifests": _of_file(folder, MANIFEST, _manifest(), lambda path: ManifestReader(path.parent).current(), 0.08),
-        "health files": _of_file(
-            folder,
-            f"{COLLECTOR.name}.json",
-            b'{"name":"coletor","pid":1}',
-            lambda path: read_health(path.parent, COLLECTOR),
-            0.08,
-        ),
-        "model cards": _model_cards(folder, 0.03),
-        "files of tokens": _of_file(folder, "tokens", b"first-token\nsecond-token\n", read_secrets, 0.05, ValueError),
-        "published Parquet": _of_file(folder, "table.parquet", _parquet(), read_table, 0.01),
-        "Parquet recordings": _of_file(folder, "recording.parquet", _parquet(), read_recording, 0.01),
-        "CSV recordings": _of_file(folder, "recording.csv", _csv(), read_recording, 0.02),
-        "SQLite recordings": _of_file(folder, "recording.db", _database(), read_recording, 0.005),
-        ".env files": _of_file(folder, "env", PROJECT.joinpath(".env.example").read_bytes(), _settings, 0.005),
+        "pages of coins": Parser((_page(),), lambda data: _markets(parse_json(data)), 0.10),
+        "price charts": Parser((_chart(),), lambda data: parse_chart(parse_json(data), "bitcoin", _REPLY), 0.10),
+        "refusals of CoinGecko": Parser(_REFUSALS, _refused, 0.03),
+        "query strings": Parser(_ADDRESSES, _query, 0.08),
+        "headers of requests": Parser(_HEADERS, _headers, 0.05),
+        "portfolios typed and in addresses": Parser((b"bitcoin:0.5,ethereum:3", b"0,5 BTC + 3 eth"), _holdings, 0.08),
+        "rules typed in the dashboard": Parser((b"100.000,5", b"-2.5", b"1e5"), _typed_rule, 0.05),
+        "alert rules": Parser((PROJECT.joinpath("alerts.example.toml").read_bytes(),), _alerts, 0.01),
+        "files of tokens": of_file(folder, "tokens", b"first-token\nsecond-token\n", read_secrets, 0.03, ValueError),
+        "Parquet recordings": of_file(folder, "recording.parquet", _parquet(), read_recording, 0.01),
+        "CSV recordings": of_file(folder, "recording.csv", _csv(), read_recording, 0.02),
+        "SQLite recordings": of_file(folder, "recording.db", _database(), read_recording, 0.005),
+        ".env files": of_file(folder, "env", PROJECT.joinpath(".env.example").read_bytes(), _settings, 0.003),
+        **stored_parsers(folder / "stored"),
     }
-
-
-def _of_file(
-    folder: Path,
-    name: str,
-    seed: bytes,
-    read: Callable[[Path], object],
-    share: float,
-    *allowed: type[Exception],
-) -> Parser:
-    path = folder / name
-
-    def parse(data: bytes) -> object:
-        path.write_bytes(data)
-        return read(path)
-
-    return Parser((seed,), parse, share, (ForecastingError, *allowed))
-
-
-def _model_cards(folder: Path, share: float) -> Parser:
-    """Cards of an intact model; the registry logs what is wrong with one, and the pipeline trains again."""
-    models = folder / "models"
-    registry = ModelRegistry(models)
-    card = registry.save({"weights": [1.0]}, ("feature",), {"seed": 1}, _NOW_MS)
-    model = (models / card.file).read_bytes()
-
-    def parse(data: bytes) -> object:
-        (models / card.file).write_bytes(model)
-        (models / "model.json").write_bytes(data)
-        loaded = registry.load(("feature",), {"seed": 1})
-        for path in models.glob("*.damaged-*"):
-            path.unlink()
-        return loaded
-
-    return Parser(((models / "model.json").read_bytes(),), parse, share)
 
 
 def _markets(value: Any) -> None:
@@ -139,6 +100,41 @@ def _query(data: bytes) -> None:
                 read.positions()
 
 
+def _refused(data: bytes) -> None:
+    """A reply of another status: its first line are the headers that say how long to wait, the rest its body."""
+    head, _, body = data.partition(b"\n")
+    text = head.decode("latin-1")
+    for status in (400, 403, 404, 429, 503):
+        refusal(status, dict.fromkeys(("Retry-After", "x-ratelimit-reset", "Date"), text), body, NOW_MS)
+
+
+def _headers(data: bytes) -> None:
+    text = data.decode("latin-1")
+    network(host_name(text) or "")
+    is_local(text)
+    choose_coding(data)
+    accepted_format(text)
+    Place.parse(text)
+    scope = {"type": "http", "query_string": data, "headers": [(b"accept-language", data), (b"accept", data)]}
+    asked_language(scope)
+
+
+def _typed_rule(data: bytes) -> None:
+    text = data.decode("utf-8", "replace")
+    common = {
+        "nome": text,
+        "moedas": [text],
+        "canais": [text],
+        "espera": text,
+        "avisar_normal": False,
+        "urgente": False,
+    }
+    for kind in (ConditionKind.PRICE_ABOVE, ConditionKind.CHANGE, ConditionKind.TOUCHES):
+        for language in ("pt", "en"):
+            with suppress(ForecastingError):
+                rule_of(kind, {"nivel": text, "percentual": text, "periodo": text}, common, language)
+
+
 def _holdings(data: bytes) -> None:
     text = data.decode("utf-8", "replace")
     from_address(text)
@@ -147,7 +143,11 @@ def _holdings(data: bytes) -> None:
 
 
 def _alerts(data: bytes) -> object:
-    return parse_alerts(data.decode("utf-8", "replace"), Path("alerts.toml"))
+    try:
+        return parse_alerts(data.decode("utf-8", "replace"), Path("alerts.toml"))
+    except AlertsFileInvalid as error:
+        error.in_words("pt")
+        raise
 
 
 def _settings(path: Path) -> object:
@@ -172,18 +172,12 @@ def _page() -> bytes:
 
 
 def _chart() -> bytes:
-    rows = [[_NOW_MS - 300_000 * place, 97000.5 + place] for place in range(8, 0, -1)]
+    rows = [[NOW_MS - 300_000 * place, 97000.5 + place] for place in range(8, 0, -1)]
     return json.dumps({"prices": rows, "market_caps": rows, "total_volumes": rows}).encode()
 
 
-def _manifest() -> bytes:
-    part = Part("log/2026-01-01/slot-0005-000000001.parquet", 1, _NOW_MS, _NOW_MS, "slot")
-    entry = Entry("latest-000000001.parquet", 1, _NOW_MS)
-    return json.dumps(Manifest(1, _NOW_MS, {"latest": entry}, {"log": (part,)}).to_json()).encode()
-
-
 def _rows() -> pa.Table:
-    times = [_NOW_MS + 60_000 * place for place in range(20)]
+    times = [NOW_MS + 60_000 * place for place in range(20)]
     return pa.table({"timestamp": times, "coin": ["bitcoin", "ethereum"] * 10, "price": [100.0 + x for x in range(20)]})
 
 
