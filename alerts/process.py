@@ -86,21 +86,37 @@ def _watch_workspace(
     """Watch one workspace until `stop`, or until another one is chosen; after trouble with the disk begin again."""
     while not stop.is_set() and data.workspace().root == workspace.root:
         try:
-            with _Session(settings, data, workspace, health) as session:
-                session.run(stop)
-        except StorageProblem as error:
+            _watch_once(settings, data, workspace, health, stop)
+        except (StorageProblem, OSError) as error:
             health.error(error)
             health.state(ProcessState.STORAGE_REFUSED)
             _log.error("%s; trying again every %.0f s", error, _RETRY_S)
             stop.wait(_RETRY_S)
-        except DamagedFile as error:
-            aside = set_aside(workspace.alerts).name
-            health.error(error)
-            health.damaged([aside])
-            _log.error("%s: set aside as %s; the rules of the dashboard are lost", error, aside)
         except NotReady as error:
             _log.info("%s", error)
             stop.wait(_LOOK_EVERY_S)
+
+
+def _watch_once(
+    settings: Settings,
+    data: PublishedData,
+    workspace: Workspace,
+    health: Heartbeat[AlertsProgress],
+    stop: threading.Event,
+) -> None:
+    """Watch until something breaks; set alerts.db aside if it is damaged.
+
+    Raises:
+        OSError: it cannot be renamed: on Windows as long as the dashboard has it open.
+    """
+    try:
+        with _Session(settings, data, workspace, health) as session:
+            session.run(stop)
+    except DamagedFile as error:
+        health.error(error)
+        aside = set_aside(workspace.alerts).name
+        health.damaged([aside])
+        _log.error("%s: set aside as %s; the rules of the dashboard are lost", error, aside)
 
 
 class _Session:

@@ -19,7 +19,7 @@ from bench.fuzz_parser import NOW_MS, Parser, of_file
 from core.artifacts.bucket import Bucket, Content
 from core.artifacts.copying import Download
 from core.backup import make_backup, restore_backup
-from core.files import parse_object
+from core.files import json_object
 from core.price_store import Coin, Price, open_writer
 from core.processes.health_schema import COLLECTOR
 from core.processes.heartbeat import read_health
@@ -63,7 +63,7 @@ def stored_parsers(folder: Path) -> Mapping[str, Parser]:
         "workspaces": _workspaces(folder / "workspaces", 0.05),
         "choices of the source": _choices(folder / "choices", 0.05),
         "model cards": _model_cards(folder / "models", 0.03),
-        "stored rules": Parser((_rule(),), lambda data: read_rule(parse_object(data, "rule")), 0.05),
+        "stored rules": Parser((_rule(),), lambda data: read_rule(json_object(data, "rule")), 0.05),
         "stored alerts": Parser((_alert(),), lambda data: alert_from_json(data.decode("utf-8", "replace")), 0.05),
         "states of the collector": Parser(_states(), _take_state, 0.05, _LOADING),
         "published Parquet": of_file(folder, "table.parquet", table, read_table, 0.01),

@@ -8,21 +8,31 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import psutil
 import pyarrow as pa
 import pytest
 
-from core.errors import AlreadyRunning
+from alerts.process import _watch_once as watch_once
+from alerts.store import AlertStore
+from core.artifacts.bucket import Bucket
+from core.artifacts.copying import Download
+from core.errors import AlreadyRunning, StorageProblem
 from core.files import read_bytes, set_aside, write_atomically
+from core.price_store import Coin, open_writer
 from core.processes.child import child_command
+from core.processes.health_schema import ALERTS
+from core.processes.heartbeat import Heartbeat
 from core.processes.lifecycle import WakingEvent, run_main
 from core.publishing.parquet import check_footer, check_whole, table_bytes
 from core.publishing.publisher import Publisher
+from core.reading.published import PublishedData
 from core.settings import load_settings
 from core.workspace import open_workspace
+from model.loop.artifact_copy import _move_aside as move_aside
 from model.loop.registry import KEEP_VERSIONS, ModelRegistry
+from tests.support.planted_bucket import PlantedBucket
 
 WINDOWS_PATH = 259
 """Characters of a whole path that Windows takes without a change of its settings."""
@@ -120,6 +130,64 @@ def test_an_old_model_that_is_open_is_deleted_later(windows: Refusals, tmp_path:
         counts.append(len(list(tmp_path.glob("model-*.joblib"))))
         time.sleep(0.002)  # versions are named by the millisecond
     assert counts[-2:] == [KEEP_VERSIONS + 1, KEEP_VERSIONS]
+
+
+def test_a_damaged_alerts_db_is_set_aside_once_the_dashboard_has_closed_it(windows: Refusals, tmp_path: Path) -> None:
+    """While it is open there, the alert process keeps trying; then rules can be made again."""
+    settings = load_settings(source="demo", data_dir=tmp_path / "data", models_dir=tmp_path / "models")
+    workspace = open_workspace(settings)
+    workspace.alerts.write_bytes(b"not a database" * 1000)
+    windows("rename", 10)
+    with Heartbeat(settings.run_dir, ALERTS) as health:
+        watch = (settings, PublishedData(settings), workspace, health, threading.Event())
+        with pytest.raises(PermissionError):
+            watch_once(*watch)
+        assert workspace.alerts.exists()
+        watch_once(*watch)
+    assert len(list(workspace.root.glob("alerts.db.damaged-*"))) == 1
+    with AlertStore(workspace.alerts) as store:
+        assert store.rules() == []
+
+
+def test_a_damaged_price_store_is_set_aside_once_readers_have_closed_it(windows: Refusals, tmp_path: Path) -> None:
+    """Until then the collector keeps its prices, as on a full disk; nothing is lost or renamed by half."""
+    path = tmp_path / "crypto.db"
+    with open_writer(path) as writer:
+        windows("rename", 10)
+        with pytest.raises(StorageProblem):
+            writer.renew()
+        assert not list(tmp_path.glob("*.damaged-*"))
+        writer.renew()
+        writer.update_coins([Coin("bitcoin", "btc", "Bitcoin", 1, 1)])
+    assert len(list(tmp_path.glob("crypto.db.damaged-*"))) >= 1
+
+
+def test_a_followed_file_that_is_open_is_deleted_later(
+    windows: Refusals, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A copy of a bucket does not fail because a reader has a superseded file open."""
+    monkeypatch.setattr("core.artifacts.copying.KEEP_S", -1.0)
+    bucket = PlantedBucket()
+    download = Download(cast("Bucket", bucket), tmp_path)
+    bucket.publish("latest-1.parquet")
+    download.copy()
+    windows("unlink", 1)
+    counts = []
+    for number in (2, 3):
+        bucket.publish(f"latest-{number}.parquet")
+        assert download.copy() is not None
+        counts.append(len(list(tmp_path.glob("*.parquet"))))
+    assert counts == [2, 1]
+
+
+def test_what_another_machine_takes_over_is_moved_aside_file_by_file(windows: Refusals, tmp_path: Path) -> None:
+    """A file that a reader has open for a moment is moved a moment later."""
+    folder = tmp_path / "processed"
+    Publisher(folder).publish({"latest": pa.table({"value": [1]})})
+    windows("rename", 3)
+    move_aside(folder)
+    assert list(folder.iterdir()) == []
+    assert len(list(tmp_path.glob("processed.before-*/*"))) == 3
 
 
 @pytest.mark.parametrize("check", [check_footer, check_whole])

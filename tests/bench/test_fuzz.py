@@ -7,9 +7,9 @@ import time
 from pathlib import Path
 
 import pytest
-from bench.fuzz_parser import Parser
 
 from bench.fuzz import fuzz, mutations
+from bench.fuzz_parser import Parser
 from bench.fuzz_parsers import parsers
 
 SEED = b'{"price": [1, 2, 3]}'

@@ -25,14 +25,6 @@ def test_what_an_honest_writer_put_there_arrives(tmp_path: Path) -> None:
     assert ManifestReader(tmp_path).current().entries["latest"].file == "latest.parquet"
 
 
-@pytest.mark.parametrize("file", ["../outside.parquet", "/tmp/outside.parquet", "a/../../outside.parquet"])  # noqa: S108
-def test_no_file_is_written_outside_the_folder(file: str, tmp_path: Path) -> None:
-    """A name that leads elsewhere makes the whole manifest count as damaged."""
-    with pytest.raises(DamagedFile):
-        download(tmp_path / "followed", {MANIFEST: manifest_of(file), file: TABLE})
-    assert list(tmp_path.iterdir()) == []
-
-
 @pytest.mark.parametrize("content", [b"", b"PAR1", TABLE[:-20], b"#!/bin/sh\n"])
 def test_what_is_no_table_gets_no_name(content: bytes, tmp_path: Path) -> None:
     """The manifest before stays."""
