@@ -44,7 +44,7 @@ __all__ = ["Pipeline", "main"]
 _LOOK_EVERY_S: Final = 0.2
 """How often the loop looks for a new poll between two cycles."""
 
-_RENEWALS_A_CYCLE: Final = 250
+_RENEWALS_A_CYCLE: Final = 150
 """Benchmarks of the scores made in one cycle, each of which reads 14 days of prices: about two seconds."""
 
 _DISK_RETRY_S: Final = 5.0

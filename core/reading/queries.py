@@ -165,7 +165,7 @@ def table_info(folder: Path, name: str, files: Sequence[tuple[str, int]]) -> Fil
     )
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=24)
 def _rows_of_horizon(path: Path, horizon_min: int, columns: tuple[str, ...]) -> pa.Table:
     """One horizon in a slot or hour of the log; cached, because parts never change."""
     return _one_horizon(read_table(path, columns), horizon_min)
