@@ -45,7 +45,7 @@ _LOOK_EVERY_S: Final = 0.2
 """How often the loop looks for a new poll between two cycles."""
 
 _RENEWALS_A_CYCLE: Final = 150
-"""Benchmarks of the scores made in one cycle, each of which reads 14 days of prices: about two seconds."""
+"""Benchmarks of the scores made in one cycle, each of which reads 14 days of prices: about a second."""
 
 _DISK_RETRY_S: Final = 5.0
 _MAX_REASON: Final = 300
