@@ -122,6 +122,7 @@ def _ask(settings: Settings) -> dict[str, float]:
             "chart, 6 hours": lambda: prices.range(coin, now - 6 * HOUR_MS),
             "price as of a moment": lambda: prices.as_of(coin, now - HOUR_MS),
             f"outcomes of {len(outcomes):,} forecasts": lambda: prices.as_of_each(outcomes),
+            "the same, one by one": lambda: [prices.as_of(*moment) for moment in outcomes],
             "newest prices (a cycle)": lambda: prices.since(dict.fromkeys(ids, now)),
         }
         return {name: _median_ms(query) for name, query in asked.items()}

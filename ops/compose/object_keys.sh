@@ -1,5 +1,5 @@
 #!/bin/sh
-# Makes the keys for the object store of compose.cluster.yaml, once: one that writes, one that only reads.
+# Makes the keys for the object store of compose.cluster.yaml, once: one that makes the bucket and writes, one that only reads.
 set -eu
 folder="${1:-secrets}"
 mkdir -p "$folder"
@@ -12,7 +12,7 @@ identity() { # role, secret, what it may do
 writer="$(openssl rand -hex 20)"
 reader="$(openssl rand -hex 20)"
 printf '{"identities":[%s,%s]}\n' \
-    "$(identity writer "$writer" '"Admin:crypto"')" \
+    "$(identity writer "$writer" '"Admin"')" \
     "$(identity reader "$reader" '"Read:crypto","List:crypto"')" >"$folder/object_keys"
 chmod 644 "$folder/object_keys" # read inside the container by its own user, as secrets/api_token
 umask 077
