@@ -8,7 +8,7 @@ from typing import Final
 
 from pydantic import SecretStr
 
-__all__ = ["BUCKET_VARIABLES", "BucketAddress", "ServerAddress", "StoreAddress"]
+__all__ = ["BUCKET_VARIABLES", "BucketAddress", "NamedSchema", "ServerAddress", "StoreAddress"]
 
 BUCKET_VARIABLES: Final = "AWS_"
 """How the names of the variables begin that hold endpoint, region and keys of a bucket."""
@@ -30,6 +30,13 @@ class ServerAddress:
 
 
 StoreAddress = Path | ServerAddress
+
+
+@dataclass(frozen=True)
+class NamedSchema:
+    """A schema on the server that the settings of each machine name: an address that may travel, without a secret."""
+
+    schema: str
 
 
 @dataclass(frozen=True)

@@ -32,6 +32,7 @@ SECRETS: Final = ("coingecko_key", "api_token", "metrics_token", "database_url",
 _LOOPBACK: Final = {"127.0.0.1", "localhost", "::1"}
 _ORIGIN = re.compile(r"https?://(?:\*\.)?[A-Za-z0-9.-]+(?::\d{1,5})?")
 _BUCKET = re.compile(r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:/([A-Za-z0-9._-]+(?:/[A-Za-z0-9._-]+)*))?/?")
+_CLUSTER = re.compile(r"(tcp|tls)://(\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]{1,253}):\d{1,5}")
 _DATABASE = re.compile(r"postgres(?:ql)?://[!-~]{1,2000}")
 _TOP = re.compile(r"top:([1-9]\d{0,3})")
 
@@ -59,6 +60,7 @@ class Settings(BaseSettings):
     currency: str = Field("usd", pattern=r"^[a-z]{2,10}$")
     interval: float = Field(30.0, ge=5, le=3600)
     shards: int = Field(1, ge=1, le=MAX_SHARDS)
+    cluster: str | None = None
     seed: int = Field(0, ge=0, lt=2**32)
     host: str = Field("127.0.0.1", min_length=1, max_length=253)
     api_port: int = Field(8000, ge=1, le=65535)
@@ -129,6 +131,16 @@ class Settings(BaseSettings):
     def _check_bucket(cls, value: str | None) -> str | None:
         if value is not None and not _BUCKET.fullmatch(value):
             raise PydanticCustomError("settings.bucket", "no address of a bucket")
+        return value
+
+    @field_validator("cluster")
+    @classmethod
+    def _check_cluster(cls, value: str | None) -> str | None:
+        """Refuse a cluster of other machines without certificates: who reaches it runs what they like there."""
+        if value is not None:
+            match = _CLUSTER.fullmatch(value)
+            if match is None or (match[1] == "tcp" and match[2].strip("[]") not in _LOOPBACK):
+                raise PydanticCustomError("settings.cluster", "no address of a cluster")
         return value
 
     @field_validator("replay_start")

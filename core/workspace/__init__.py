@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from core.workspace.addresses import schema_name
+from core.workspace.addresses import schema_name, store_of, without_secrets
 from core.workspace.folders import PIPELINE_LOCK, PUBLISHED, Workspace
 from core.workspace.meta import META_FILE, read_meta
 from core.workspace.opening import current_workspace, live_store, open_workspace, workspace_for_step
@@ -26,5 +26,7 @@ __all__ = [
     "recording_hash",
     "schema_name",
     "source_choice",
+    "store_of",
+    "without_secrets",
     "workspace_for_step",
 ]

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Final
 
+from core.errors import ConfigurationError
 from core.settings import Settings, Source
-from core.store_address import BucketAddress, ServerAddress
+from core.store_address import BucketAddress, NamedSchema, ServerAddress, StoreAddress
+from core.wording import message
 
-__all__ = ["bucket_address", "schema_name", "server_address"]
+__all__ = ["bucket_address", "schema_name", "server_address", "store_of", "without_secrets"]
 
 _SCHEMA_OF: Final = {Source.COINGECKO: "live", Source.DEMO: "demo", Source.REPLAY: "replay"}
 
@@ -23,8 +26,29 @@ def schema_name(source: Source, meta: Mapping[str, Any]) -> str:
 
 def server_address(settings: Settings, source: Source, meta: Mapping[str, Any]) -> ServerAddress | None:
     """The schema of a workspace on the server that the settings name, for the role that writes or else for readers."""
+    return _address(settings, schema_name(source, meta))
+
+
+def without_secrets(store: StoreAddress) -> Path | NamedSchema:
+    """The address for a process whose own settings name the server."""
+    return NamedSchema(store.schema) if isinstance(store, ServerAddress) else store
+
+
+def store_of(settings: Settings, named: NamedSchema) -> ServerAddress:
+    """The schema on the server that the settings name.
+
+    Raises:
+        ConfigurationError: they name none.
+    """
+    server = _address(settings, named.schema)
+    if server is None:
+        raise ConfigurationError(message("prices.no_server"))
+    return server
+
+
+def _address(settings: Settings, schema: str) -> ServerAddress | None:
     url = settings.store_url or settings.store_read_url
-    return None if url is None else ServerAddress(url, schema_name(source, meta), settings.store_read_url)
+    return None if url is None else ServerAddress(url, schema, settings.store_read_url)
 
 
 def bucket_address(settings: Settings, source: Source, meta: Mapping[str, Any]) -> BucketAddress | None:

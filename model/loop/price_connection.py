@@ -4,17 +4,23 @@ from __future__ import annotations
 
 from core.errors import NotReady
 from core.price_store import PriceReader, open_reader
-from core.store_address import StoreAddress
+from core.settings import load_settings
+from core.store_address import NamedSchema, StoreAddress
 from core.wording import message
+from core.workspace import store_of
 
 __all__ = ["PriceConnection"]
 
 
 class PriceConnection:
-    """Opens the price store when it is first asked, and again after its database was replaced."""
+    """Opens the price store when it is first asked, and again after its database was replaced.
 
-    def __init__(self, store: StoreAddress) -> None:
-        self._store = store
+    Raises:
+        ConfigurationError: `store` names a schema alone, and the settings of this machine no server.
+    """
+
+    def __init__(self, store: StoreAddress | NamedSchema) -> None:
+        self._store = store_of(load_settings(), store) if isinstance(store, NamedSchema) else store
         self._reader: PriceReader | None = None
 
     def renew(self) -> bool:

@@ -11,13 +11,14 @@ from typing import Any, Final
 import pyarrow as pa
 
 from core.artifacts.bucket import open_bucket
-from core.errors import NotReady, StorageProblem
+from core.errors import ConfigurationError, NotReady, StorageProblem
 from core.price_store import PriceReader
 from core.publishing.publisher import Publisher
 from core.settings import Settings, Source
+from core.store_address import NamedSchema, StoreAddress
 from core.times import now_ms
 from core.wording import message
-from core.workspace import PUBLISHED, Workspace, workspace_for_step
+from core.workspace import PUBLISHED, Workspace, without_secrets, workspace_for_step
 from etl.features.columns import FEATURE_NAMES
 from model.forecaster.engine import EngineOptions, EngineState
 from model.forecaster.prior import Prior
@@ -27,6 +28,7 @@ from model.loop.forecast_log import ForecastLog
 from model.loop.model_copy import ModelCopy, restore_model, signing_key
 from model.loop.price_connection import PriceConnection
 from model.loop.registry import ModelRegistry
+from model.loop.shard_link import Start
 from model.loop.shard_local import process_starter
 from model.loop.shard_processes import ShardProcesses
 from model.scoring.judge import Judged
@@ -241,11 +243,30 @@ def _executor(
     busy: Callable[[], None],
     keep_days: int | None = None,
 ) -> Executor:
-    """The engine that goes on from `state`, in as many processes as the settings say."""
-    if settings.shards == 1:
+    """The engine that goes on from `state`, in as many processes as the settings say, here or on a cluster."""
+    if settings.shards == 1 and settings.cluster is None:
         return OneProcess(state, keep_days=keep_days, busy=busy)
-    start, interval_s = process_starter(settings.log_level, settings.log_format), settings.interval
-    return ShardProcesses(state, workspace.store, settings.shards, start, interval_s, keep_days=keep_days, busy=busy)
+    store: StoreAddress | NamedSchema
+    if settings.cluster is None:
+        store, start = workspace.store, process_starter(settings.log_level, settings.log_format)
+    else:
+        store, start = without_secrets(workspace.store), _cluster(settings.cluster)
+    return ShardProcesses(state, store, settings.shards, start, settings.interval, keep_days=keep_days, busy=busy)
+
+
+def _cluster(address: str) -> Start:
+    """What starts shards on a cluster.
+
+    Raises:
+        ConfigurationError: the packages for it are not installed.
+    """
+    try:
+        from model.loop.shard_cluster import Cluster  # noqa: PLC0415 - an extra that few need
+    except ModuleNotFoundError as error:
+        if error.name != "distributed":
+            raise
+        raise ConfigurationError(message("cluster.no_driver")) from error
+    return Cluster(address)
 
 
 def _resume(registry: ModelRegistry, options: EngineOptions) -> tuple[EngineState, str, int | None]:

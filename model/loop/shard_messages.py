@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from core.store_address import StoreAddress
+from core.store_address import NamedSchema, StoreAddress
 from etl.arrays import FloatArray, IntArray
 from etl.features.shared_market import GridBounds
 from model.forecaster.lesson import Lesson
@@ -99,7 +99,7 @@ class Begin:
 
     shard: int
     shards: int
-    store: StoreAddress
+    store: StoreAddress | NamedSchema
     model: ModelNews
     known: Gathered
     keep_days: int | None

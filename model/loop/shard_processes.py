@@ -18,7 +18,7 @@ from core.accuracy.scores import SCORE_SCHEMA
 from core.errors import ForecastingError
 from core.forecast_schema import HORIZONS_MIN
 from core.price_store import PriceReader
-from core.store_address import StoreAddress
+from core.store_address import NamedSchema, StoreAddress
 from model.forecaster.engine import EngineState
 from model.forecaster.online_model import FitReport
 from model.forecaster.pending_rows import PendingRows
@@ -66,7 +66,7 @@ class ShardProcesses:
     def __init__(
         self,
         state: EngineState,
-        store: StoreAddress,
+        store: StoreAddress | NamedSchema,
         shards: int,
         start: Start,
         interval_s: float,

@@ -169,6 +169,19 @@ def test_only_origins_may_frame_the_dashboard(monkeypatch: pytest.MonkeyPatch) -
             load_settings()
 
 
+@pytest.mark.parametrize("address", ["tls://head.example:8786", "tls://[fd00::1]:8786", "tcp://127.0.0.1:8786"])
+def test_a_cluster_needs_certificates_or_this_machine_alone(address: str) -> None:
+    """Other machines are reached by TLS; without it, a scheduler of this machine."""
+    assert load_settings(cluster=address).cluster == address
+
+
+@pytest.mark.parametrize("address", ["tcp://head.example:8786", "tcp://0.0.0.0:8786", "head.example:8786", "ray://h:1"])
+def test_a_cluster_that_anybody_may_use_is_refused(address: str) -> None:
+    """An address of other machines without TLS, or of another kind, is named."""
+    with pytest.raises(ConfigurationError, match="CRYPTO_CLUSTER"):
+        load_settings(cluster=address)
+
+
 def test_a_process_that_only_reads_gets_no_url_that_may_write() -> None:
     """With a role that reads, the other URL stays out of its environment; without one there is nothing to choose."""
     writes, reads = "postgresql://writer@db.example/crypto", "postgresql://reader@db.example/crypto"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -12,7 +13,7 @@ import psutil
 import pytest
 
 from core.price_store import Coin, Price, open_writer
-from core.processes.health_schema import PIPELINE
+from core.processes.health_schema import PIPELINE, Step
 from core.processes.heartbeat import Heartbeat, read_health
 from core.reading.readers import Readers
 from core.reading.status import assess_suite
@@ -24,9 +25,16 @@ from model.loop.session import open_session
 from model.loop.shard_messages import shard_of
 from model.loop.shard_processes import ShardProcesses
 from model.pipeline import Pipeline
+from tests.support.dask_cluster import DaskCluster, running_cluster
 from tests.support.waiting import wait_until
 
 COINS = ("bitcoin", "ethereum", "solana", "cardano")
+
+
+def _settings(folder: Path, cluster: DaskCluster | None) -> Settings:
+    address = None if cluster is None else cluster.address
+    folders = {"data_dir": folder / "data", "models_dir": folder / "models"}
+    return load_settings(source="demo", shards=2, interval=5, cluster=address, **folders)
 
 
 def _store(settings: Settings, now: int, steps: int) -> None:
@@ -53,27 +61,45 @@ def _is_news(parts: Executor) -> bool:
     return all(link.is_member or link.has_answered() for link in parts._team)
 
 
+@pytest.fixture
+def cluster(request: pytest.FixtureRequest) -> Iterator[DaskCluster | None]:
+    """None for processes of this machine, or a scheduler and two workers."""
+    if not request.param:
+        yield None
+        return
+    pytest.importorskip("distributed", reason="needs requirements-cluster.txt")
+    with running_cluster(2) as running:
+        yield running
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("end", "platform"), [("kill", sys.platform), ("suspend", sys.platform), ("kill", "elsewhere")]
+    ("end", "platform", "cluster"),
+    [
+        ("kill", sys.platform, False),
+        ("suspend", sys.platform, False),
+        ("kill", "elsewhere", False),
+        ("kill", sys.platform, True),
+        ("suspend", sys.platform, True),
+    ],
+    indirect=["cluster"],
 )
 def test_a_lost_process_of_a_shard_costs_its_own_coins_two_cycles(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, end: str, platform: str
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, end: str, platform: str, cluster: DaskCluster | None
 ) -> None:
     """Killed or hanging, the others are forecast in the same cycle; health and status name the late coins meanwhile.
 
-    So it is with processes that are spawned, as on Windows and macOS.
+    So it is with processes that are spawned, as on Windows and macOS, and with workers of a cluster.
     """
     monkeypatch.setattr("model.loop.shard_local.sys", SimpleNamespace(platform=platform))
-    folders = {"data_dir": tmp_path / "data", "models_dir": tmp_path / "models"}
-    settings = load_settings(source="demo", shards=2, interval=5, **folders)
+    settings = _settings(tmp_path, cluster)
     readers, now = Readers(settings), now_ms() - 30 * MINUTE_MS
     _store(settings, now, 300)
     late_in: list[tuple[str, ...]] = []
     with Heartbeat(settings.run_dir, PIPELINE) as heartbeat, open_session(settings) as session:
         pipeline = Pipeline(session, heartbeat)
         assert pipeline.cycle(now) is True
-        getattr(_workers()[0], end)()
+        getattr((cluster.workers() if cluster else _workers())[0], end)()
         while not late_in or session.executor.late:
             now += MINUTE_MS
             _store(settings, now, 1)
@@ -88,4 +114,27 @@ def test_a_lost_process_of_a_shard_costs_its_own_coins_two_cycles(
             wait_until(lambda: _is_news(session.executor))
         assert 0 < len(late_in) <= 2
         assert len({shard_of(coin, 2) for coin in late_in[0]}) == 1
-    wait_until(lambda: not _workers())
+    wait_until(lambda: cluster or not _workers())
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_forecasts_stand_while_the_cluster_is_away_and_go_on_by_themselves(tmp_path: Path) -> None:
+    """With its scheduler killed the published forecasts stay and a step is named as failed; a new one is enough."""
+    pytest.importorskip("distributed", reason="needs requirements-cluster.txt")
+    with running_cluster(2) as cluster:
+        settings = _settings(tmp_path, cluster)
+        readers, now = Readers(settings), now_ms() - 30 * MINUTE_MS
+        _store(settings, now, 300)
+        with Heartbeat(settings.run_dir, PIPELINE) as heartbeat, open_session(settings) as session:
+            pipeline = Pipeline(session, heartbeat)
+            assert pipeline.cycle(now) is True
+            cluster.kill_scheduler()
+            now += MINUTE_MS
+            _store(settings, now, 1)
+            assert pipeline.cycle(now) is False
+            assert Step.FEATURES in read_health(settings.run_dir, PIPELINE).progress.failed_steps
+            assert {view.origin_ms for view in readers.forecasts().values()} == {now - MINUTE_MS}
+            cluster.start_scheduler()
+            wait_until(lambda: pipeline.cycle(now), 400.0)
+            assert {view.origin_ms for view in readers.forecasts().values()} == {now}
