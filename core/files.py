@@ -163,10 +163,16 @@ def move(path: Path, target: Path) -> None:
     _patiently(partial(path.rename, target))
 
 
-def delete_if_free(path: Path) -> bool:
-    """Delete a file that may be gone already; whether it is. Windows keeps one that somebody has open: try again."""
+def delete_if_free(path: Path, root: Path | None = None) -> bool:
+    """Delete a file that may be gone already; whether it is. Windows keeps one that somebody has open: try again.
+
+    With `root`, a folder below it goes with its last file.
+    """
+    folder = path.parent
     try:
         path.unlink(missing_ok=True)
+        if root is not None and folder != root and folder.exists() and not any(folder.iterdir()):
+            folder.rmdir()
     except OSError as error:
         _log.warning("cannot delete %s yet: %s", path.name, error)
         return False

@@ -136,10 +136,7 @@ class Download:
         present = {path for path in self._folder.rglob("*") if path.suffix in _OURS}
         unnamed = {path.relative_to(self._folder).as_posix() for path in present} - kept
         for file in self._unnamed.due(unnamed):
-            path = self._folder / file
-            delete_if_free(path)
-            if path.parent != self._folder and not any(path.parent.iterdir()):
-                path.parent.rmdir()
+            delete_if_free(self._folder / file, self._folder)
 
     def _named_here(self) -> set[str]:
         try:

@@ -150,10 +150,10 @@ class Publisher:
             )
 
     def sweep(self) -> None:
-        """Delete files that were superseded more than `KEEP_S` ago."""
+        """Delete files that were superseded more than `KEEP_S` ago, and the folder of a day with its last file."""
         deadline = time.monotonic() - KEEP_S
         for file in [file for file, retired in self._retired.items() if retired <= deadline]:
-            if delete_if_free(self.folder / file):
+            if delete_if_free(self.folder / file, self.folder):
                 del self._retired[file]
 
     def _closed_group(self, name: str, level: str, now: int) -> list[Part]:

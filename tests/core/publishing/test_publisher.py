@@ -14,7 +14,7 @@ from core.errors import DamagedFile, NotReady
 from core.publishing.manifest import ManifestReader
 from core.publishing.parquet import read_table, sorted_by
 from core.publishing.publisher import Publisher
-from core.times import DAY_MS, HOUR_MS, MINUTE_MS
+from core.times import DAY_MS, HOUR_MS, MINUTE_MS, to_datetime
 
 DAY = 20_000 * DAY_MS
 
@@ -85,6 +85,19 @@ def test_a_day_of_very_many_rows_stays_in_hours(tmp_path: Path, monkeypatch: pyt
         pass
     assert _rows(publisher, "log") == moments
     assert [part.level for part in publisher.manifest.parts["log"]] == ["hour"] * 24
+
+
+def test_a_day_past_retention_leaves_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its folder goes with its last file; the days beside it stay, and the same day can come again."""
+    monkeypatch.setattr("core.publishing.publisher.KEEP_S", -1.0)
+    publisher = Publisher(tmp_path)
+    for day_ms in (DAY, DAY + DAY_MS):
+        publisher.publish(appended={"log": (day_ms, day_ms, _table(day_ms))})
+    publisher.retire_before("log", DAY + 1)
+    publisher.sweep()
+    assert [path.name for path in (tmp_path / "log").iterdir()] == [f"{to_datetime(DAY + DAY_MS):%Y-%m-%d}"]
+    publisher.publish(appended={"log": (DAY, DAY, _table(DAY))})
+    assert _rows(publisher, "log") == [DAY, DAY + DAY_MS]
 
 
 def test_a_restart_continues_from_the_manifest(tmp_path: Path) -> None:
