@@ -2,7 +2,7 @@
 
 Names: cycle, store, api, suite, soak, cadence, following, listeners, readers, forecast_quality, answer_quality,
 forecast_prior, left_out, announcements, announcement_sizes, forecast_hash, synth_yardstick, screenshots,
-dashboard, alerts, growth, shards, cluster, power_loss, fuzz, attacks.
+dashboard, alerts, growth, shards, cluster, power_loss, fuzz, attacks, month.
 `cycle` and `store` need requirements.txt alone.
 """
 
@@ -44,6 +44,7 @@ _NAMES: Final = (
     "power_loss",
     "fuzz",
     "attacks",
+    "month",
 )
 _AS_CALLED: Final = ("forecast_hash",)
 """Must forecast as `python -m model.backtest` does when it is called by hand, with as many threads."""
