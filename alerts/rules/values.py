@@ -43,13 +43,20 @@ def number(low: float, high: float = math.inf, *, above: bool = False) -> Callab
     """Read a finite number within [low, high], or (low, high] with `above`."""
 
     def read(value: object) -> float:
-        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        if isinstance(value, bool) or not isinstance(value, int | float) or not _is_finite(value):
             raise BadInput(message("alert.value.number"))
         if value < low or value > high or (above and value == low):
             raise BadInput(message("alert.value.limits", low=f"{low:g}", high=f"{high:g}"))
         return float(value)
 
     return read
+
+
+def _is_finite(value: float) -> bool:
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # an integer of hundreds of digits
+        return False
 
 
 def duration(low_ms: int, high_ms: int) -> Callable[[object], int]:

@@ -223,3 +223,10 @@ def test_a_file_that_is_no_file_of_rules_is_not_read(tmp_path: Path) -> None:
     for path in (tmp_path, tmp_path / "long.toml"):
         with pytest.raises(AlertsFileInvalid, match="is not read"):
             read_alerts(path)
+
+
+@pytest.mark.parametrize("number", ["9" * 400, "-" + "9" * 400, "inf", "nan", "1e400"])
+def test_a_number_that_no_computer_can_hold_is_refused_with_its_line(number: str) -> None:
+    """An integer of hundreds of digits, and what TOML writes for no number at all."""
+    rule = f'[[regra]]\nnome = "n"\ncondicao = "preco_acima"\nmoedas = ["btc"]\nnivel = {number}\n'
+    assert [line for line, _ in problems(rule)] == [5]
