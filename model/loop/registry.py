@@ -52,7 +52,7 @@ _CODEC: Final = "zstd"
 _MAGIC: Final = b"\x28\xb5\x2f\xfd"
 """The first bytes of what it compressed."""
 
-_PATTERN: Final = re.compile(r"model-[0-9T]+\.joblib")
+_PATTERN: Final = re.compile(r"model-[0-9T]{1,40}\.joblib")
 MOST_MODEL_BYTES: Final = 2**30
 """Far more than any state; a longer file is not read."""
 

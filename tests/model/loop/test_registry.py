@@ -66,6 +66,7 @@ def test_at_most_five_versions_stay(tmp_path: Path) -> None:
         {"features": ["another"]},
         {"file": "../model-1.joblib"},
         {"file": "missing"},
+        {"file": f"model-{'9' * 300}.joblib"},
         {"unknown": 1},
         {"options": {"train_days": 3, "seed": 0}},
         {"state_format": STATE_FORMAT + 1},
