@@ -26,6 +26,7 @@ MODELS: Final = "models"
 """Folder of the models beside that of the publications, and in that of the bucket."""
 
 _LEARN_EVERY: Final = 5
+_PAUSE_S: Final = 0.2
 
 
 def main(folder: Path, prefix: str) -> None:
@@ -40,7 +41,7 @@ def main(folder: Path, prefix: str) -> None:
         if number % _LEARN_EVERY == 0:
             registry.save(number, FEATURES, OPTIONS, trained_ms=number)
         publish(publisher, number)
-        time.sleep(0.05)
+        time.sleep(_PAUSE_S)
 
 
 if __name__ == "__main__":
