@@ -11,7 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from core.price_store import Coin, Price, PriceWriter, open_writer
+from core.settings import load_settings
 from core.times import DAY_MS, GRID_STEP_MS, MINUTE_MS, now_ms
+from etl.collector.coin_universe import Universe
 from etl.local_market.coin_names import coins_wanted
 from etl.local_market.simulated import SimulatedMarket
 
@@ -89,7 +91,7 @@ class Market:
 def store_simulated(database: Path, wanted: str, days: int) -> None:
     """Store the last `days` of the coins that `wanted` names (`top:250`), a price every 5 minutes, the last one now.
 
-    So a collector that starts within moments has no gap to fill.
+    The list counts as looked up now too: a collector that starts within moments goes on, and has no gap to fill.
     """
     market = SimulatedMarket(coins_wanted(wanted), 0)
     start_ms = now_ms() // MINUTE_MS * MINUTE_MS - days * DAY_MS
@@ -100,6 +102,9 @@ def store_simulated(database: Path, wanted: str, days: int) -> None:
             _store(writer, market, times)
             start_ms = int(times[-1]) + GRID_STEP_MS
         _store(writer, market, np.array([now_ms()]))
+        universe = Universe(load_settings(source="demo", coins=wanted))
+        universe.add_page((coin.id for coin in market.coins), is_last=True, wall_ms=now_ms())
+        writer.set_meta({"universe": universe.dump_state()})
 
 
 def _store(writer: PriceWriter, market: SimulatedMarket, times: npt.NDArray[np.int64]) -> None:
