@@ -72,7 +72,7 @@ class DaskCluster:
     def stop(self) -> None:
         """End everything."""
         for process in [*self._workers, self._scheduler]:
-            if process is not None:
+            if process is not None and process.poll() is None:
                 for child in psutil.Process(process.pid).children(recursive=True):
                     child.kill()
                 process.kill()
