@@ -8,7 +8,7 @@ from typing import Final
 
 import psutil
 
-__all__ = ["cpu_s", "memory_mb", "written_bytes"]
+__all__ = ["cpu_s", "memory_mb", "private_mb", "written_bytes"]
 
 _MEGABYTE: Final = 2**20
 
@@ -32,3 +32,8 @@ def memory_mb(process: psutil.Process | None = None) -> float:
     """Proportional set size in MB (shared pages count in part); the unique set size on systems without it."""
     info = (process or psutil.Process()).memory_full_info()
     return float(getattr(info, "pss", info.uss)) / _MEGABYTE
+
+
+def private_mb(process: psutil.Process | None = None) -> float:
+    """Unique set size in MB: what no other process shares, so that nobody else's start or end changes it."""
+    return float((process or psutil.Process()).memory_full_info().uss) / _MEGABYTE

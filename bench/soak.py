@@ -1,7 +1,7 @@
 """`python -m bench soak`: run the suite for a given time and print what grows.
 
-For each process memory and open files with their slopes over the later half; the yardstick of each process is its own
-memory at the start. Then write-ahead log, disk, and cycle times. Tabs of the dashboard stay open; now and then the
+For each process its private memory and open files with their slopes over the later half; the yardstick of each process
+is its own memory at the start. Then write-ahead log, disk, and cycle times. Tabs of the dashboard stay open; now and then the
 oldest is closed and another opened.
 """
 
@@ -30,7 +30,7 @@ def _watch_for(watch: SuiteWatch, minutes: float, every_s: float, renew_s: float
     while True:
         reading = watch.read()
         readings.append(reading)
-        sizes = " ".join(f"{name} {one.memory_mb:.0f}/{one.open_files}" for name, one in reading.processes.items())
+        sizes = " ".join(f"{name} {one.private_mb:.1f}/{one.open_files}" for name, one in reading.processes.items())
         print(f"{reading.at_s / 60:6.1f} min  MB/files: {sizes}", file=sys.stderr, flush=True)
         left_s = 60 * minutes - reading.at_s
         if left_s <= 0:
@@ -54,10 +54,10 @@ def _report(readings: Sequence[Reading], cycle_seconds: Sequence[float]) -> str:
     first, last = readings[0], readings[-1]
     lines = [f"{'process':12} {'MB first':>9} {'MB last':>9} {'ratio':>6} {'MB/h':>8} {'files':>6} {'files/h':>8}"]
     for name, now in last.processes.items():
-        before = first.processes[name].memory_mb
-        memory, files = (slope_per_hour(readings, name, what) for what in ("memory_mb", "open_files"))
+        before = first.processes[name].private_mb
+        memory, files = (slope_per_hour(readings, name, what) for what in ("private_mb", "open_files"))
         remark = " (stands in for CoinGecko)" if name == NOT_COUNTED else ""
-        sizes = f"{before:9.1f} {now.memory_mb:9.1f} {now.memory_mb / before:6.2f} {memory:8.2f}"
+        sizes = f"{before:9.1f} {now.private_mb:9.1f} {now.private_mb / before:6.2f} {memory:8.2f}"
         lines.append(f"{name:12} {sizes} {now.open_files:6d} {files:8.2f}{remark}")
     hours = max(last.at_s - first.at_s, 1.0) / 3600
     written = (last.total("written") - first.total("written")) / hours

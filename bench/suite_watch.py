@@ -10,7 +10,7 @@ from typing import Final
 import psutil
 
 from bench.browser_tabs import BrowserTabs
-from bench.process_cost import memory_mb, written_bytes
+from bench.process_cost import memory_mb, private_mb, written_bytes
 from core.processes.health_schema import PIPELINE
 from core.processes.heartbeat import read_health
 from tests.support.running_suite import RunningSuite
@@ -25,10 +25,11 @@ NOT_COUNTED: Final = "simulator"
 class ProcessReading:
     """One process at one instant.
 
-    Bytes since its start: `written` as handed to the system, `paged` as whole pages on the way to a disk.
+    `private_mb` is the part of its memory that no other process shares. Bytes since its start: `written` as handed to the system, `paged` as whole pages on the way to a disk.
     """
 
     memory_mb: float
+    private_mb: float
     open_files: int
     threads: int
     cpu_s: float
@@ -115,6 +116,7 @@ def _read(process: psutil.Process) -> ProcessReading:
     times = process.cpu_times()
     return ProcessReading(
         memory_mb(process),
+        private_mb(process),
         process.num_fds() if hasattr(process, "num_fds") else 0,
         process.num_threads(),
         times.user + times.system,

@@ -149,8 +149,8 @@ def test_the_slope_of_a_soak_comes_from_its_later_half() -> None:
 
     def reading(minute: int) -> Reading:
         memory = 100.0 + 6.0 * minute / 60 if minute >= 30 else 3.0 * minute
-        return Reading(60.0 * minute, {"api": ProcessReading(memory, 9, 4, 1.0, 0, 0)}, 0.0, 0.0)
+        return Reading(60.0 * minute, {"api": ProcessReading(50.0, memory, 9, 4, 1.0, 0, 0)}, 0.0, 0.0)
 
     readings = [reading(minute) for minute in range(0, 60, 5)]
-    assert slope_per_hour(readings, "api", "memory_mb") == pytest.approx(6.0)
+    assert slope_per_hour(readings, "api", "private_mb") == pytest.approx(6.0)
     assert slope_per_hour(readings, "api", "open_files") == pytest.approx(0.0)
