@@ -1,8 +1,8 @@
 """`python -m bench soak`: run the suite for a given time and print what grows.
 
 For each process its private memory and open files with their slopes over the later half; the yardstick of each process
-is its own memory at the start. Then write-ahead log, disk, and cycle times. Tabs of the dashboard stay open; now and then the
-oldest is closed and another opened.
+is its own memory at the start. Then write-ahead log, disk, and cycle times. Tabs of the dashboard stay open; now and
+then the oldest is closed and another opened.
 """
 
 from __future__ import annotations

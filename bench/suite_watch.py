@@ -25,7 +25,8 @@ NOT_COUNTED: Final = "simulator"
 class ProcessReading:
     """One process at one instant.
 
-    `private_mb` is the part of its memory that no other process shares. Bytes since its start: `written` as handed to the system, `paged` as whole pages on the way to a disk.
+    `private_mb` is the part of its memory that no other process shares. Bytes since its start: `written` as handed to
+    the system, `paged` as whole pages on the way to a disk.
     """
 
     memory_mb: float
