@@ -4,7 +4,7 @@ Each size first runs alone: one process that has the pipeline of the suite, with
 cycle, 30 seconds apart. What is written is told by file: `latest` each cycle, what a growing table gained three times
 (it is merged by hour and by day), scores with their merging as measured, the model every 15 minutes, the prices as the
 system counts pages. `--suite` then runs the whole suite with the largest size, a simulated market and one browser tab,
-and asks /prever once a second.
+and asks /prever once a second; with `--no-alone` it is all that runs.
 """
 
 from __future__ import annotations
@@ -179,11 +179,13 @@ def _total(daily: Mapping[str, float]) -> float:
 
 def figures(costs: Sequence[Mapping[str, Any]], suite: Mapping[str, Any] | None = None) -> list[Figure]:
     """The figures of each size alone, then those of the suite; the processor time of the first size is a yardstick."""
-    base = costs[0]
-    found = []
+    base = costs[0] if costs else None
+    found: list[Figure] = []
     for cost in costs:
         size = f"{cost['coins']:,} coins alone"
-        beside = (None, "", None) if cost is base else (_FLAT, f"{base['coins']:,} coins", base["cpu_ms_a_coin"])
+        beside: tuple[float | None, str, float | None] = (None, "", None)
+        if base is not None and cost is not base:
+            beside = (_FLAT, f"{base['coins']:,} coins", base["cpu_ms_a_coin"])
         found += [
             Figure(f"{size}: cycle, p95 of {cost['cycles']}", cost["cycle_p95_s"], "s", _MOST_CYCLE_S),
             Figure(f"{size}: cycle, p95", cost["cycle_cpu_p95_s"], "CPU-s"),
@@ -238,12 +240,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--coins", type=int, nargs="+", default=list(_SIZES))
     parser.add_argument("--history-days", type=float, default=14.0)
     parser.add_argument("--cycles", type=int, default=20)
+    parser.add_argument(
+        "--alone", action=argparse.BooleanOptionalAction, default=True, help="each size in one process (default: yes)"
+    )
     parser.add_argument("--suite", action="store_true", help="then the suite, with the largest number of coins")
     parser.add_argument("--minutes", type=float, default=10.0, help="for which the suite is watched")
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args(arguments)
     costs = []
-    for coins in given.coins:
+    for coins in given.coins if given.alone else ():
         costs.append(_in_new_process(coins, given.history_days, given.cycles))
         print(table(figures(costs[-1:])), file=sys.stderr, flush=True)
     suite = None
