@@ -46,7 +46,8 @@ def shown_numbers(numbers: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     scaled = numbers * unit
     whole = np.rint(scaled)
     has_eight = (np.abs(whole) >= _FIRST_OF_EIGHT) & (np.abs(whole) < 10 * _FIRST_OF_EIGHT)
-    is_sure = has_eight & (np.abs(np.abs(scaled - whole) - 0.5) > _NEAR_MIDDLE)
+    with np.errstate(invalid="ignore"):  # infinity less infinity
+        is_sure = has_eight & (np.abs(np.abs(scaled - whole) - 0.5) > _NEAR_MIDDLE)
     found = np.where(is_sure, whole / unit, numbers)
     rest = np.flatnonzero(~is_sure & np.isfinite(numbers) & (numbers != 0))
     found[rest] = [shown(number) for number in numbers[rest].tolist()]
