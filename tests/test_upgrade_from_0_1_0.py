@@ -18,7 +18,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
-import joblib
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
@@ -28,6 +27,7 @@ from etl.local_market.coin_names import coins_wanted
 from etl.local_market.market import price_at
 from etl.local_market.server import MarketServer
 from etl.local_market.simulated import SimulatedMarket
+from model.loop.registry import unpacked
 from tests.support.integrity import Witness
 from tests.support.running_suite import RunningSuite
 from tests.support.shifted_clock import ShiftedClock
@@ -141,7 +141,7 @@ def _goes_on(upgrade: Upgrade, source: str) -> None:
     assert (LEARNS_AGAIN in run.output) is (upgrade.old_model is not None)
     card = json.loads((upgrade.models / "model.json").read_bytes())
     assert card["version"] >= version
-    assert joblib.load(upgrade.models / card["file"])
+    assert unpacked((upgrade.models / card["file"]).read_bytes())
 
 
 def _old_log_is_served(run: RunningSuite, old_log: list[dict[str, Any]]) -> None:

@@ -125,7 +125,8 @@ def _read_bytes(file: BinaryIO, chunk: pq.ColumnChunkMetaData, name: str) -> int
 def _pages(file: BinaryIO, chunk: pq.ColumnChunkMetaData, name: str) -> Iterator[_Page]:
     """The pages of a column, one after another as they lie in the file."""
     first = chunk.dictionary_page_offset if chunk.has_dictionary_page else None
-    place = chunk.data_page_offset if first is None else min(first, chunk.data_page_offset)
+    offsets = [offset for offset in (first, chunk.data_page_offset) if offset]  # 0: a column without values has none
+    place = min(offsets, default=-1)
     end = place + chunk.total_compressed_size
     broken = message("recording.broken_pages", column=name[:60])
     while place < end:

@@ -37,7 +37,7 @@ from core.files import (
 )
 from core.times import now_ms, to_datetime
 
-__all__ = ["KEEP_VERSIONS", "MODEL_CARD", "MOST_MODEL_BYTES", "STATE_FORMAT", "ModelCard", "ModelRegistry"]
+__all__ = ["KEEP_VERSIONS", "MODEL_CARD", "MOST_MODEL_BYTES", "STATE_FORMAT", "ModelCard", "ModelRegistry", "unpacked"]
 
 KEEP_VERSIONS: Final = 5
 STATE_FORMAT: Final = 5
@@ -208,7 +208,7 @@ class ModelRegistry:
         except DamagedFile as error:
             raise DamagedFile(f"{error}; set aside as {self._set_aside(path)}") from error
         try:
-            return _unpacked(content)
+            return unpacked(content)
         except (MemoryError, OSError):  # not the file's fault: its bytes are the recorded ones
             raise
         except Exception as error:  # unpickling raises whatever the classes in the file raise
@@ -232,8 +232,8 @@ def _packed(state: object) -> bytes:
     return content
 
 
-def _unpacked(content: bytes) -> Any:
-    """The state in a file; earlier releases let joblib compress it."""
+def unpacked(content: bytes) -> Any:
+    """The state in a file of this machine, which is a pickle; earlier releases let joblib compress it."""
     if content.startswith(_MAGIC):
         with pa.CompressedInputStream(pa.BufferReader(content), _CODEC) as stream:
             content = stream.read()

@@ -15,13 +15,13 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any, Self
 
-import joblib
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from core.errors import NotReady
 from core.publishing.manifest import ManifestReader
 from core.publishing.parquet import read_table
+from model.loop.registry import unpacked
 from tests.support.running_suite import DIRECT
 
 __all__ = ["Poller", "Witness"]
@@ -104,7 +104,7 @@ class Witness:
         for path in (self._root / "processed").rglob("*.parquet"):
             self._expect(path, lambda path: pq.read_table(path, page_checksum_verification=True))
         for path in self._models.glob("model-*.joblib"):
-            self._expect(path, joblib.load)
+            self._expect(path, lambda path: unpacked(path.read_bytes()))
         for path in (self._root / "processed" / "manifest.json", self._models / "model.json"):
             self._expect(path, lambda path: json.loads(path.read_bytes()))
         self._expect(self._models / "model.json", self._check_hash)
