@@ -28,13 +28,13 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """Workers for `-n logical`: two more than cores for the default tests as a whole, none for any other selection.
+    """Workers for `-n logical`: one more than cores for the default tests as a whole, none for any other selection.
 
     Many tests wait for a process, a page or a moment, which leaves time for those of another worker. Tests that break
     or measure a running suite want the machine for themselves, and a few tests end sooner than workers start.
     """
     whole = config.args_source is pytest.Config.ArgsSource.TESTPATHS and not config.option.keyword
-    return (os.cpu_count() or 1) + 2 if whole and _GENTLE in config.option.markexpr else 0
+    return (os.cpu_count() or 1) + 1 if whole and _GENTLE in config.option.markexpr else 0
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
