@@ -1,4 +1,4 @@
-"""Would a rule fire now? For whoever writes one and wants to know before it is stored."""
+"""Would a rule fire now? Tells the person who writes it, before it is stored."""
 
 from __future__ import annotations
 

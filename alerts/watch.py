@@ -32,7 +32,7 @@ __all__ = ["ForecastReading", "Look", "Watch"]
 _SUITE_EVERY_S: Final = 5.0
 _COVERAGE_EVERY_S: Final = 300.0
 _BEGIN_AGAIN_S: Final = 86_400.0
-"""Once a day everything is taken up anew, and what is older than the store keeps is forgotten."""
+"""Once a day everything is read again, and what is older than the store keeps is forgotten."""
 
 _log = logging.getLogger(__name__)
 

@@ -118,7 +118,7 @@ class _Case:
         self._costs.append(self._cost(now))
 
     def forecast(self, now: int) -> int:
-        """One cycle; the number of late coins."""
+        """Run one cycle and return the number of late coins."""
         self.executor.pull(self._prices, now, again=False)
         self.executor.refit(now)
         self.executor.forecast("0", now, "demo")

@@ -1,4 +1,4 @@
-"""`python -m bench month`: a month of the collector and the pipeline in an afternoon, with all that can befall them.
+"""`python -m bench month`: a month of the collector and the pipeline in an afternoon, with faults and restarts.
 
 A simulated machine runs the real collector and the real pipeline; code takes as long as it takes, waits are skipped.
 Meanwhile answers are spoiled, files damaged, clocks set, the disk filled, and the process killed and restarted. Summer
@@ -40,7 +40,7 @@ def live(folder: Path, coins: str, interval_s: int, plan: Plan, *, sample: int, 
         folder: empty; gets the data too, on a disk of its own where one may be mounted.
         coins: their ids, with commas between them.
         interval_s: seconds between two polls.
-        plan: what befalls it, and when.
+        plan: what happens to it, and when.
         sample: how many coins and hours of the scores are computed once more.
         seed: of the instants of kills and of the files that are damaged.
     """

@@ -97,7 +97,7 @@ class Life:
             time.sleep(_LOOK_EVERY_S)
             self._restart_if_ended()
             if events and events[0][0] <= now:
-                self._befall(events.pop(0)[1])
+                self._carry_out(events.pop(0)[1])
             if now >= next_reading:
                 self._read(now)
                 next_reading = now + _READ_EVERY_MS
@@ -129,7 +129,7 @@ class Life:
                 raise RuntimeError(f"the machine ends by itself: {self.ends}, see {self.folder / 'machine.log'}")
             self._start()
 
-    def _befall(self, event: Event) -> None:
+    def _carry_out(self, event: Event) -> None:
         match event:
             case Restart(kill, away_s):
                 self._kill() if kill else self._stop()
@@ -153,9 +153,9 @@ class Life:
                 self.done["full disks"] += is_full
 
     def _damage(self, what: str) -> bool:
-        """Overwrite the middle of a file while the process is stopped at a random instant; False if there is none.
+        """Stop the process at a random instant and overwrite the middle of a file; False if the file does not exist.
 
-        It is stopped where the witness knows the newest publication, which would else be lost to it.
+        The witness must know the newest publication by then, or it would never see it.
         """
         stopped = self._process.seen
         while (manifest := self._held_still()) is None:

@@ -1,4 +1,4 @@
-"""What befalls a simulated machine, and when: a seeded plan of faults, restarts, clock jumps, damage and full disks."""
+"""A seeded plan of what happens to a simulated machine: faults, restarts, clock jumps, damage and full disks."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ DAMAGED: Final = ("latest", "log", "features", "scaled_hours", "manifest.json", 
 
 _FIRST_MS: Final = 2 * HOUR_MS
 _CALM_MS: Final = 3 * HOUR_MS
-"""Nothing befalls the machine at the beginning and in the last hours."""
+"""No fault comes at the beginning or in the last hours."""
 
 _QUIET_MS: Final = 20 * MINUTE_MS
 """No restart comes sooner after the disk was full: until then prices wait in memory."""

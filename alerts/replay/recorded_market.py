@@ -37,7 +37,7 @@ _ROW = tuple[int, float]
 
 
 class RecordedPrices:
-    """Where a replay reads earlier prices; whoever asks for a time before the present one cannot look ahead."""
+    """Where a replay reads earlier prices; a question about an earlier time cannot look ahead."""
 
     def __init__(self, prices: PriceHistory) -> None:
         self._prices = prices

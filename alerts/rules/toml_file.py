@@ -26,7 +26,7 @@ _CHANNEL_NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,40}")
 _MOST_BYTES: Final = 2**20
 _MOST_RULES: Final = 2_000
 _MOST_PROBLEMS: Final = 20
-"""That are told; whoever mends these reads of the next ones."""
+"""At most so many problems are shown at once; the next ones follow when these are mended."""
 _TOML_LINE: Final = re.compile(r"\(at line (\d+), column \d+\)")
 
 

@@ -85,7 +85,7 @@ class AlertStore:
         return int(added.lastrowid or 0)
 
     def change_rule(self, number: int, rule: Rule, *, is_on: bool = True) -> None:
-        """Replace a rule, or switch it off and on; what it watches anew begins anew.
+        """Replace a rule, or switch it off and on; what it watches from now on begins from nothing.
 
         Raises:
             BadInput: there is no rule of this number, or another one watches the same.

@@ -65,7 +65,7 @@ class Bucket:
             return None
 
     def find(self, name: str, most_bytes: int = SMALL_FILE_BYTES) -> Content | None:
-        """Read an object of at most so many bytes; None if there is none."""
+        """Read an object, or return None if it does not exist; a larger one is refused."""
         try:
             return self.read(name, most_bytes=most_bytes)
         except FileNotFoundError:

@@ -26,7 +26,7 @@ _IMPORT: Final = re.compile(r'(?:from|import)\s*"\./([\w.-]+\.js)"')
 
 @lru_cache(maxsize=1)
 def early_modules() -> tuple[str, ...]:
-    """Addresses, relative to the page, of modules that its HTML does not name; none where Streamlit names them anew."""
+    """Addresses, relative to the page, of modules that its HTML does not name; none where Streamlit names others."""
     static = Path(get_static_dir())
     page = (static / "index.html").read_text(encoding="utf-8")
     folder = static / _FOLDER

@@ -88,7 +88,7 @@ def coins_wanted(text: str) -> tuple[MarketCoin, ...]:
 
 
 def coins_offered(text: str) -> tuple[MarketCoin, ...]:
-    """The coins of a market for who collects those named; beyond `top:N` it has more, so that its N largest change.
+    """The coins of the market that the named ones belong to; for `top:N` it has more, so that its N largest change.
 
     Raises:
         BadInput: as `coins_wanted`.

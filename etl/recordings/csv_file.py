@@ -20,7 +20,7 @@ __all__ = ["read_csv"]
 
 _CURRENCY: Final = "moeda_cotacao"
 _MOST_ID: Final = 101
-"""Characters of a coin's id that are kept: an id of so many is none, and is refused with the rest."""
+"""An id is cut after so many characters. No coin has an id that long, so a check that follows refuses it."""
 
 
 class _Heading(NamedTuple):

@@ -83,7 +83,7 @@ def samples(text: str) -> Samples:
 
 
 def page(settings: Settings, measures: RequestMeasures | None = None, kept_s: float = 0.0) -> MetricsPage:
-    """The page over a data folder, made anew for each scrape."""
+    """The page over a data folder, made again for each scrape."""
     return MetricsPage(settings, Readers(settings), measures or RequestMeasures(), kept_s)
 
 

@@ -1,4 +1,4 @@
-"""Whoever follows the forecasts of a suite misses nothing and gets nothing twice while its processes are killed."""
+"""Followers of a suite's forecasts miss nothing and get nothing twice while its processes are killed."""
 
 from __future__ import annotations
 

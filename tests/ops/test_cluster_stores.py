@@ -79,7 +79,7 @@ def test_the_object_store_of_the_cluster_lets_one_key_write_and_the_other_read(t
 
 
 def bucket_of(variables: Path, port: int) -> Bucket:
-    """The folder of the cluster's bucket for who has these variables."""
+    """The folder of the cluster's bucket, opened with these variables."""
     lines = dict(line.split("=", 1) for line in variables.read_text().splitlines())
     return open_bucket(BucketAddress("crypto", "suite"), {**lines, "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}"})
 

@@ -1,4 +1,4 @@
-"""Pipes with a name, which hold up whoever opens them, and links; a system without them skips the test."""
+"""Pipes with a name, which hold up the program that opens them, and links; a system without them skips the test."""
 
 from __future__ import annotations
 

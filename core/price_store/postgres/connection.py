@@ -47,7 +47,7 @@ _WRITE_PATIENCE_S: Final = 60.0
 _SESSION: Final[LiteralString] = (
     "SET client_min_messages = warning; SET plan_cache_mode = force_generic_plan; SET TimeZone = 'UTC';"
 )
-"""A generic plan skips the partitions when it runs; planning anew would look at each of them for each query."""
+"""A generic plan skips the partitions when it runs; a new plan would look at each of them for each query."""
 
 _READING: Final[LiteralString] = (
     _SESSION + "SET default_transaction_read_only = on; SET statement_timeout = '10s'; SET lock_timeout = '5s'"

@@ -1,4 +1,4 @@
-"""Knows the newest commit of a schema: at most one question per 50 ms, whoever asks, and never a long wait."""
+"""Knows the newest commit of a schema: at most one question per 50 ms for all askers, and never a long wait."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ _log = logging.getLogger(__name__)
 class PostgresWriter:
     """The PriceWriter of a schema; opening it takes the lease, creates the schema and migrates it.
 
-    A connection that broke is opened again by the next call, which takes the lease anew: so a collector that lost it
+    A connection that broke is opened again by the next call, which takes the lease again: so a collector that lost it
     cannot write. A thread pings the server, which ends the session of a collector that is silent for 15 seconds.
 
     Raises:

@@ -80,7 +80,7 @@ def test_values_that_no_publisher_writes_are_damage(change: dict[str, object], t
 
 
 def test_a_part_with_an_absurd_time_is_damage(tmp_path: Path) -> None:
-    """A time beyond the calendar would end whoever shows it."""
+    """A time beyond the calendar would end the process that shows it."""
     value = published(tmp_path).manifest.to_json()
     value["parts"]["log"][0]["end_ms"] = 10**18
     with pytest.raises(DamagedFile, match="end_ms"):

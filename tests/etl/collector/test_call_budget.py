@@ -58,7 +58,7 @@ def test_each_plan_has_its_limits(plan: Plan, per_minute: float | None, limits: 
 
 @given(st.lists(st.tuples(st.floats(0, 40), st.floats(0, 20)), min_size=1, max_size=60))
 def test_no_window_of_a_minute_ever_holds_more_than_the_limit(steps: list[tuple[float, float]]) -> None:
-    """Whoever waits as told never makes a sixth call within 60 s of an earlier one's end."""
+    """A caller that waits as told never makes a sixth call within 60 s of an earlier one's end."""
     hands = Hands()
     budget = CallBudget(Limits(5), hands.clock())
     spans: list[tuple[float, float]] = []
@@ -153,7 +153,7 @@ def test_a_longer_block_is_not_cut_short() -> None:
 
 
 def test_a_spent_month_waits_for_the_next_one() -> None:
-    """The 10,001st call waits for the first of July, and then the count begins anew."""
+    """The 10,001st call waits for the first of July, and then the count begins again."""
     hands = Hands()
     budget = CallBudget(Limits(30, per_month=3), hands.clock())
     for _ in range(3):

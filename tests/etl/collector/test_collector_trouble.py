@@ -107,34 +107,35 @@ def test_a_large_database_is_checked_while_polls_go_on(make_world: Worlds) -> No
 
 def test_a_damaged_page_that_no_poll_reads_is_found_within_a_minute(make_world: Worlds) -> None:
     """A full check runs once a minute, and replaces the damaged database."""
-    world = make_world()
-    world.start(coins=COINS)
-    writer = world.writer
-    world.run(20)
-    writer.checkpoint()
-    damage_unseen(writer.path, writer)
+    world, path = running_with_unseen_damage(make_world)
     world.run(70)
     join_checks()
     world.run(120)
-    (aside,) = writer.path.parent.glob("crypto.db.damaged-*[0-9]")
+    (aside,) = path.parent.glob("crypto.db.damaged-*[0-9]")
     assert fields(world)["set_aside"] == aside.name
     assert len(world.stored("bitcoin")) > 280
 
 
 def test_a_check_of_a_replaced_file_is_ignored(make_world: Worlds) -> None:
     """Several checks that find the same damage set one file aside, and never the new one."""
+    world, path = running_with_unseen_damage(make_world)
+    for _ in range(3):
+        thread = threading.Thread(target=world.collector.check_whole)
+        thread.start()
+        thread.join()
+    world.run(120)
+    assert len(list(path.parent.glob("crypto.db.damaged-*[0-9]"))) == 1
+
+
+def running_with_unseen_damage(make_world: Worlds) -> tuple[Any, Path]:
+    """A world that polls, and its database, of which a page is damaged that no poll reads."""
     world = make_world()
     world.start(coins=COINS)
     writer = world.writer
     world.run(20)
     writer.checkpoint()
     damage_unseen(writer.path, writer)
-    for _ in range(3):
-        thread = threading.Thread(target=world.collector.check_whole)
-        thread.start()
-        thread.join()
-    world.run(120)
-    assert len(list(writer.path.parent.glob("crypto.db.damaged-*[0-9]"))) == 1
+    return world, writer.path
 
 
 def join_checks() -> None:

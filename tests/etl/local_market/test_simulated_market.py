@@ -39,7 +39,7 @@ def correlation(values: FloatArray, lag: int) -> float:
 @given(ts_ms=MOMENTS, coin=st.sampled_from(COINS), seed=st.integers(0, 2**32 - 1))
 @settings(max_examples=20)
 def test_a_price_depends_on_seed_coin_and_time_alone(ts_ms: int, coin: str, seed: int) -> None:
-    """A market of other coins, started anew, gives the same price to the last bit, at any time at all."""
+    """A market of other coins, started again, gives the same price to the last bit, at any time at all."""
     many = SimulatedMarket(coins_wanted("top:40"), seed)
     few = SimulatedMarket((coin_named(coin),), seed)
     if coin in {c.id for c in many.coins}:

@@ -33,7 +33,7 @@ class Machine:
         return self._copy.copy()
 
     def restored(self, key: bytes = KEY, options: dict[str, Any] = OPTIONS) -> object:
-        """What this machine goes on with when it starts; None if it learns anew."""
+        """What this machine goes on with when it starts; None if it learns from nothing."""
         restore_model(self.bucket, self.registry, key, FEATURES, options)
         loaded = self.registry.load(FEATURES, options)
         return None if loaded is None else loaded[1]

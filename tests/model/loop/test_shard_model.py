@@ -63,7 +63,7 @@ def test_each_version_arrives_as_it_is_and_only_changes_travel(model: OnlineMode
 
 
 def test_a_shard_that_is_versions_behind_or_knows_fewer_coins_gets_all_that_it_misses(model: OnlineModel) -> None:
-    """Whoever missed a version gets the whole, and arrays that have grown arrive whole."""
+    """A shard that missed a version gets the whole model, and arrays that have grown arrive whole."""
     versions, copy = ModelVersions(), ModelCopy()
     first = versions.whole(model)
     copy.take(first)
