@@ -19,13 +19,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Final
 
-from bench.month_alerts import middle_price, write_rules
-from bench.month_disk import mounted_disk
-from bench.month_life import Life, clock_in
-from bench.month_market import MonthMarket
-from bench.month_plan import Plan, make_plan
-from bench.month_verdict import Month, judge, report
 from bench.process_cost import cpu_s
+from bench.simulated_month.alerts import middle_price, write_rules
+from bench.simulated_month.disk import mounted_disk
+from bench.simulated_month.life import Life, clock_in
+from bench.simulated_month.market import MonthMarket
+from bench.simulated_month.plan import Plan, make_plan
+from bench.simulated_month.verdict import Month, judge, report
 from core.times import parse_iso
 
 __all__ = ["live", "main"]

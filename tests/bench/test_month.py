@@ -9,13 +9,13 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from bench.month_clock import SharedClock
-from bench.month_files import check_files
-from bench.month_log import LogVerdict, check_log
-from bench.month_market import MonthMarket
-from bench.month_plan import DiskFull, Jump, Restart, make_plan
-from bench.month_prices import PriceVerdict, Series, check_prices
-from bench.month_witness import ROW, SLOT_MS, Rows
+from bench.simulated_month.clock import SharedClock
+from bench.simulated_month.files import check_files
+from bench.simulated_month.log import LogVerdict, check_log
+from bench.simulated_month.market import MonthMarket
+from bench.simulated_month.plan import DiskFull, Jump, Restart, make_plan
+from bench.simulated_month.prices import PriceVerdict, Series, check_prices
+from bench.simulated_month.witness import ROW, SLOT_MS, Rows
 from core.publishing.publisher import Publisher
 from core.times import DAY_MS, HOUR_MS, MINUTE_MS
 from etl.local_market.api import Request

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from bench.month import live
-from bench.month_plan import make_plan
+from bench.simulated_month.plan import make_plan
 from core.times import parse_iso
 
 pytestmark = [

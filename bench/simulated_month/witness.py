@@ -16,7 +16,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from bench.month_clock import SharedClock
+from bench.simulated_month.clock import SharedClock
 
 __all__ = ["ROW", "SLOT_MS", "Rows", "Witness", "number_of", "read_rows", "rows_of"]
 

@@ -1,8 +1,9 @@
 """Collector, pipeline and alerts of a simulated machine, in one process.
 
 The pipeline's own loop runs; where it would wait, time is skipped and the collector takes its turns. Each cycle is
-followed by a look of the alerts. `python -m bench.month_machine FOLDER`, started by `python -m bench month` with the
-shared clock in the place of the system's, has loaded everything and forks such a process for each line that it reads.
+followed by a look of the alerts. `python -m bench.simulated_month.machine FOLDER`, started by `python -m bench month`
+with the shared clock in the place of the system's, has loaded everything and forks such a process for each line that
+it reads.
 """
 
 from __future__ import annotations
@@ -21,8 +22,8 @@ from alerts.forecast_reading import open_reading
 from alerts.rule_book import RuleBook
 from alerts.store import AlertStore
 from alerts.watch import Watch
-from bench.month_clock import SharedClock
-from bench.month_witness import Witness
+from bench.simulated_month.clock import SharedClock
+from bench.simulated_month.witness import Witness
 from core.errors import NotReady, StorageProblem
 from core.logs import configure_logging
 from core.price_store import open_writer

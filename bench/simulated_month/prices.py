@@ -10,7 +10,7 @@ from typing import Final
 
 import numpy as np
 
-from bench.month_market import Prices
+from bench.simulated_month.market import Prices
 from core.times import DAY_MS
 from etl.arrays import FloatArray, IntArray
 from etl.local_market.market import Market

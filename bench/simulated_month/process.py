@@ -24,7 +24,7 @@ class MachineProcess:
     def __init__(self, folder: Path, variables: Mapping[str, str]) -> None:
         environment = {name: text for name, text in os.environ.items() if not name.startswith("CRYPTO_")}
         environment |= variables
-        command = [sys.executable, "-m", "bench.month_machine", str(folder)]
+        command = [sys.executable, "-m", "bench.simulated_month.machine", str(folder)]
         with (folder / "machine.log").open("ab") as log:
             self._loaded = subprocess.Popen(
                 command,

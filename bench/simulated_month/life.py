@@ -16,14 +16,14 @@ import numpy as np
 import psutil
 import pyarrow.parquet as pq
 
-from bench.month_clock import SharedClock
-from bench.month_disk import Disk
-from bench.month_machine import CLOCK
-from bench.month_market import MonthMarket
-from bench.month_plan import Damage, DiskFull, Event, Jump, Plan, Restart, Sleep
-from bench.month_process import MachineProcess
-from bench.month_witness import SLOT_MS, number_of, rows_of
 from bench.process_cost import memory_mb
+from bench.simulated_month.clock import SharedClock
+from bench.simulated_month.disk import Disk
+from bench.simulated_month.machine import CLOCK
+from bench.simulated_month.market import MonthMarket
+from bench.simulated_month.plan import Damage, DiskFull, Event, Jump, Plan, Restart, Sleep
+from bench.simulated_month.process import MachineProcess
+from bench.simulated_month.witness import SLOT_MS, number_of, rows_of
 from core.times import DAY_MS, HOUR_MS
 from suite.children import RESOURCE_LIMITS
 

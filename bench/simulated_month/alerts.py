@@ -11,7 +11,7 @@ from typing import Final
 
 import numpy as np
 
-from bench.month_prices import Series
+from bench.simulated_month.prices import Series
 from core.times import HOUR_MS
 from etl.local_market.market import Market
 

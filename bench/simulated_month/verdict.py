@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from bench.month_alerts import AlertVerdict, check_alerts
-from bench.month_files import FileVerdict, check_files, read_parts, size_of
-from bench.month_life import Life, Reading, slope_per_day
-from bench.month_log import LogVerdict, check_log
-from bench.month_machine import WITNESS
-from bench.month_prices import PriceVerdict, check_prices, read_series
-from bench.month_scores import ScoreVerdict, check_scores
-from bench.month_witness import SLOT_MS, read_rows
+from bench.simulated_month.alerts import AlertVerdict, check_alerts
+from bench.simulated_month.files import FileVerdict, check_files, read_parts, size_of
+from bench.simulated_month.life import Life, Reading, slope_per_day
+from bench.simulated_month.log import LogVerdict, check_log
+from bench.simulated_month.machine import WITNESS
+from bench.simulated_month.prices import PriceVerdict, check_prices, read_series
+from bench.simulated_month.scores import ScoreVerdict, check_scores
+from bench.simulated_month.witness import SLOT_MS, read_rows
 from core.times import DAY_MS, HOUR_MS
 
 __all__ = ["Month", "judge", "report"]

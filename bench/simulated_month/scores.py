@@ -17,7 +17,7 @@ from typing import Any, Final
 import numpy as np
 import pyarrow as pa
 
-from bench.month_prices import Series
+from bench.simulated_month.prices import Series
 from core.times import DAY_MS, HOUR_MS, MINUTE_MS
 from etl.arrays import FloatArray, IntArray
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from bench.month_witness import SLOT_MS, Rows, rows_of
+from bench.simulated_month.witness import SLOT_MS, Rows, rows_of
 from core.times import DAY_MS
 
 __all__ = ["LogVerdict", "check_log"]

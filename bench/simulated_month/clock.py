@@ -20,7 +20,7 @@ _VARIABLE: Final = "MONTH_CLOCK"
 _SITE_CUSTOMIZE: Final = f"""
 import os
 from pathlib import Path
-from bench.month_clock import SharedClock
+from bench.simulated_month.clock import SharedClock
 SharedClock(Path(os.environ["{_VARIABLE}"])).install()
 """
 _real_ns: Final = time.monotonic_ns
