@@ -82,7 +82,7 @@ class SharedClock:
     def variables(self, folder: Path) -> dict[str, Any]:
         """Environment variables for a Python process that lives by this clock from its first line on."""
         (folder / "sitecustomize.py").write_text(_SITE_CUSTOMIZE, encoding="utf-8")
-        return {"PYTHONPATH": f"{folder}:{Path(__file__).parents[1]}", _VARIABLE: str(self.path)}
+        return {"PYTHONPATH": f"{folder}:{Path(__file__).parents[2]}", _VARIABLE: str(self.path)}
 
     def _passed_ns(self) -> int:
         return _real_ns() - self._fields[_BORN] + self._fields[_SKIPPED]

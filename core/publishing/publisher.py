@@ -117,8 +117,7 @@ class Publisher:
 
         Called once a cycle, it finds overwritten files within a cycle and silent disk errors within hours.
         """
-        if file_stamp(self.folder / MANIFEST) != self._stamps.get(MANIFEST) and self._manifest.version:
-            self._set_aside(MANIFEST, DamagedFile("changed by another program"))
+        if self._is_manifest_foreign():
             self._swap(self._manifest)
         self._drop(self._inspected(check_whole, max_unchanged=1))
 
@@ -209,6 +208,8 @@ class Publisher:
 
     def _swap(self, manifest: Manifest) -> Manifest:
         """Replace the manifest; write its copy first, unless only an entry was replaced."""
+        if self._is_manifest_foreign():
+            self._set_aside(MANIFEST, DamagedFile("changed by another program"))
         old, content = self._manifest, manifest.to_json()
         if manifest.parts != old.parts or manifest.entries.keys() != old.entries.keys():
             write_json(self.folder / _COPY, content)
@@ -221,6 +222,10 @@ class Publisher:
         self._manifest = manifest
         return manifest
 
+    def _is_manifest_foreign(self) -> bool:
+        """Whether another program changed the manifest since it was written."""
+        return file_stamp(self.folder / MANIFEST) != self._stamps.get(MANIFEST) and self._manifest.version > 0
+
     def _recover(self) -> Manifest:
         """Read the manifest, or its copy if it is damaged or missing; no version is given out twice."""
         for name in (MANIFEST, _COPY):
@@ -231,8 +236,8 @@ class Publisher:
             except DamagedFile as error:
                 self._set_aside(name, error)
             else:
+                self._stamps[MANIFEST] = file_stamp(self.folder / MANIFEST)
                 if name == MANIFEST:
-                    self._stamps[MANIFEST] = file_stamp(self.folder / MANIFEST)
                     return manifest
                 return replace(manifest, version=max(manifest.version, self._newest_version()))
         return Manifest()

@@ -278,6 +278,18 @@ def test_a_manifest_changed_by_another_program_is_written_again(tmp_path: Path) 
     assert publisher.damaged == ["manifest.json"]
 
 
+def test_a_manifest_changed_by_another_program_is_set_aside_by_the_next_publication(tmp_path: Path) -> None:
+    """What the other program wrote is kept and reported, also if no inspection comes first."""
+    publisher = Publisher(tmp_path)
+    publisher.publish({"latest": _table(1)})
+    (tmp_path / "manifest.json").write_text("garbage")
+    publisher.publish({"latest": _table(2)})
+    (aside,) = tmp_path.glob("manifest.json.damaged-*")
+    assert aside.read_text() == "garbage"
+    assert ManifestReader(tmp_path).current() == publisher.manifest
+    assert publisher.damaged == ["manifest.json"]
+
+
 def test_a_damaged_part_does_not_stop_reading_or_merging(tmp_path: Path) -> None:
     """Reading and merging continue with the other parts."""
     publisher = Publisher(tmp_path)
