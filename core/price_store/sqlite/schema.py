@@ -12,14 +12,14 @@ from typing import Final
 from core.errors import ConfigurationError, DamagedFile
 from core.wording import message
 
-__all__ = ["SCHEMA_VERSION", "check_version", "migrate", "refuse_foreign_schema"]
+__all__ = ["SCHEMA_VERSION", "check_version", "forget_statistics", "migrate", "refuse_foreign_schema"]
 
 _UNIMPORTANT: Final = re.compile(r'[\s"]+')
 _STATISTICS: Final = {
     "CREATETABLEsqlite_stat1(tbl,idx,stat)",
     "CREATETABLEsqlite_stat4(tbl,idx,neq,nlt,ndlt,sample)",
 }
-"""What SQLite defines itself, for `PRAGMA optimize`."""
+"""What SQLite defines itself, for `PRAGMA optimize` and `ANALYZE`."""
 
 
 def _create(connection: sqlite3.Connection) -> None:
@@ -123,6 +123,23 @@ def migrate(connection: sqlite3.Connection) -> None:
     except BaseException:
         connection.execute("ROLLBACK")
         raise
+
+
+def forget_statistics(connection: sqlite3.Connection) -> None:
+    """Remove the query planner's statistics: they cost much and gain nothing.
+
+    Each query finds its rows by a primary key. With statistics SQLite looks through all recent prices first, to build
+    a Bloom filter, whenever the newest price of one coin is asked for.
+    """
+    known = connection.execute(
+        "SELECT name FROM sqlite_master WHERE name IN ('sqlite_stat1', 'sqlite_stat4')"
+    ).fetchall()
+    for (name,) in known:
+        connection.execute(f"DELETE FROM {name}")  # noqa: S608 - one of two names
+    if known:
+        connection.execute("ANALYZE sqlite_schema")  # this connection has read them: it reads them again
+    for (name,) in known:
+        connection.execute(f"DROP TABLE {name}")
 
 
 def refuse_foreign_schema(path: Path) -> None:

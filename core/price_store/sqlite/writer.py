@@ -16,7 +16,7 @@ from core.price_store.rows import PRICE_COUNT, Coin, Price, valid_prices
 from core.price_store.sqlite.queries import first_ms, is_damage, latest_prices, price_range, quick_check, writing
 from core.price_store.sqlite.reader import SqliteReader
 from core.price_store.sqlite.recent_prices import add_prices, settle
-from core.price_store.sqlite.schema import migrate
+from core.price_store.sqlite.schema import forget_statistics, migrate
 from core.processes.lifecycle import hold_lock
 from core.wording import message
 
@@ -206,7 +206,7 @@ class SqliteWriter:
         return gone
 
     def maintain(self) -> None:
-        """Write the log back and refresh the query planner's statistics."""
+        """Write the log back."""
         self.checkpoint()
 
     def checkpoint(self) -> tuple[int, int, int]:
@@ -216,7 +216,6 @@ class SqliteWriter:
             Whether a reader blocked it (0 or 1), pages in the log, pages written back.
         """
         with writing():
-            self._connection.execute("PRAGMA optimize")
             busy, log_pages, folded = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         return int(busy), int(log_pages), int(folded)
 
@@ -274,7 +273,7 @@ def _connect_for_writing(path: Path, max_checked_bytes: int) -> sqlite3.Connecti
         if path.stat().st_size <= max_checked_bytes:
             quick_check(connection)
         migrate(connection)
-        connection.execute("PRAGMA optimize = 0x10002")
+        forget_statistics(connection)
     except BaseException:
         connection.close()
         raise

@@ -82,3 +82,17 @@ def test_prices_of_an_older_release_stay_where_they_are(tmp_path: Path, monkeypa
         assert writer.store([Price("a", 1000, 9.0), Price("a", 2000, 2.0)]) == 1
         assert reader.range("a") == [(1000, 1.0), (2000, 2.0)]
         assert reader.latest()["a"].price == 2.0
+
+
+def test_a_search_for_one_coin_never_reads_all_recent_prices(tmp_path: Path) -> None:
+    """Statistics that somebody collected would make SQLite do so: a writer removes them and collects none."""
+    path = tmp_path / "crypto.db"
+    question = "SELECT ts_ms FROM prices WHERE coin_id = ? ORDER BY ts_ms DESC LIMIT 1"
+    with open_writer(path) as writer:
+        writer.store([Price(f"coin-{number}", 1 + number, 1.0) for number in range(2_000)])
+    with closing(sqlite3.connect(path)) as other:
+        other.execute("ANALYZE recent_prices")
+    with open_writer(path) as writer, closing(sqlite3.connect(path)) as other:
+        writer.maintain()
+        assert "BLOOM" not in str(other.execute(f"EXPLAIN QUERY PLAN {question}", ("coin-1",)).fetchall())
+        assert not other.execute("SELECT name FROM sqlite_master WHERE name LIKE 'sqlite_stat%'").fetchall()
