@@ -9,9 +9,10 @@ How a route uses it:
   thread once, and not a second time to validate a model.
 
 From then on the body is kept by path, query, `Accept` and content coding, as long as the version of its basis stays the
-same; requests for it never leave the event loop. Requests for what is being made wait for the first of them. ETag (a
-hash of the content), Cache-Control, Vary, X-Fonte, zstd and gzip are set here. Only a body that comes in parts to a
-client that takes no compression is sent on as it comes.
+same; requests for it never leave the event loop. Requests for what is being made wait for the first of them; while a
+large answer is made for the newest publication, they get the last one. ETag (a hash of the content), Cache-Control,
+Vary, X-Fonte, zstd and gzip are set here. Only a body that comes in parts to a client that takes no compression is sent
+on as it comes.
 
 Stands inside CORS, whose headers differ by origin, and therefore looks at the bearer token itself.
 """
@@ -74,6 +75,7 @@ class AnswerPath:
         self._store = AnswerStore()
         self._flights: dict[AnswerKey, asyncio.Future[Answer | None]] = {}
         self._wanted: OrderedDict[AnswerKey, Scope] = OrderedDict()
+        self._renewing: set[AnswerKey] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer with what is kept, or let the application answer and keep that."""
@@ -86,7 +88,7 @@ class AnswerPath:
             return
         versions = self._clock.versions()
         answer = self._store.get(request.key)
-        if answer is None or not versions.allow(answer.basis, answer.version):
+        if answer is None or not (versions.allow(answer.basis, answer.version) or request.key in self._renewing):
             answer = await self._shared(request.key, versions)
         if answer is None:
             answer = await self._made(request, versions, scope, receive, send)
@@ -96,7 +98,10 @@ class AnswerPath:
 
     @asynccontextmanager
     async def renewing(self) -> AsyncIterator[None]:
-        """Make large answers of the newest publication before they are asked for, if the last one's were asked for."""
+        """Make large answers of the newest publication before they are asked for, if the last one's were asked for.
+
+        The last ones are given out until then, so that nobody waits.
+        """
         task = asyncio.create_task(self._renew_each_publication())
         try:
             yield
@@ -114,13 +119,15 @@ class AnswerPath:
 
     async def _renew_wanted(self, versions: Versions) -> None:
         wanted, self._wanted = self._wanted, OrderedDict()
-        for key, scope in wanted.items():
-            if key in self._flights:
-                continue
+        old = [key for key in wanted if key not in self._flights]
+        self._renewing = set(old)
+        for key in old:
             try:
-                await self._made(read_request(scope), versions, scope, _nothing_received, _nothing_sent)
+                await self._made(read_request(wanted[key]), versions, wanted[key], _nothing_received, _nothing_sent)
             except Exception:
                 _log.exception("%s was not made again", key.path)
+            finally:
+                self._renewing.discard(key)
 
     def _note(self, key: AnswerKey, answer: Answer, scope: Scope) -> None:
         if answer.basis is Basis.PUBLICATION and len(answer.body) >= _LARGE_BYTES:
@@ -155,7 +162,8 @@ class AnswerPath:
         return answer
 
     async def _send(self, answer: Answer, request: AnswerRequest, versions: Versions, send: Send) -> None:
-        cache_control = self._cache_control(answer.basis, versions)
+        is_current = versions.allow(answer.basis, answer.version)
+        cache_control = self._cache_control(answer.basis, versions, is_current=is_current)
         if request.knows(answer.tag):
             headers = [*(header for header in answer.headers if not header[0].startswith(b"content-")), cache_control]
             await send({"type": "http.response.start", "status": 304, "headers": headers})
@@ -168,10 +176,10 @@ class AnswerPath:
             end = start + _PIECE_BYTES
             await send({"type": "http.response.body", "body": answer.body[start:end], "more_body": end < size})
 
-    def _cache_control(self, basis: Basis, versions: Versions) -> RawHeader:
+    def _cache_control(self, basis: Basis, versions: Versions, *, is_current: bool = True) -> RawHeader:
         if basis is Basis.MOMENT:
             return b"cache-control", b"no-store"
-        seconds = versions.max_age_s(basis, time.monotonic())
+        seconds = versions.max_age_s(basis, time.monotonic()) if is_current else 0
         text = f"{self._prefix}max-age={seconds}" if seconds else f"{self._prefix}no-cache"
         return b"cache-control", (text + ", immutable" if basis is Basis.CLOSED else text).encode()
 

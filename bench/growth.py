@@ -205,6 +205,8 @@ def _suite_figures(suite: Mapping[str, Any]) -> list[Figure]:
     by_process = suite["memory_by_process"]
     return [
         Figure(f"{size}: cycle, p95 of {suite['cycles']}", suite["cycle_p95_s"], "s", _MOST_CYCLE_S),
+        Figure(f"{size}: cycle, median", suite["cycle_median_s"], "s"),
+        *(Figure(f"{size}: {name} in the slowest cycle", value, "s") for name, value in suite["slowest_steps"].items()),
         Figure(f"{size}: memory", suite["memory_mb"], "MB", _MOST_MEMORY_MB),
         *(Figure(f"{size}: memory of {name}", value, "MB") for name, value in by_process.items()),
         Figure(f"{size}: written a day, as pages", suite["paged_gb_day"], "GB", _MOST_GB_A_DAY),

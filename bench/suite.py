@@ -91,6 +91,8 @@ def measure_suite(
         "memory_by_process": {name: round(one.memory_mb, 1) for name, one in counted.items()},
         "cycles": len(watch.cycle_seconds),
         "cycle_p95_s": percentile_95(watch.cycle_seconds.values()),
+        "cycle_median_s": statistics.median(watch.cycle_seconds.values()),
+        "slowest_steps": dict(watch.slowest_steps),
         "written_by_process": daily,
         "paged_gb_day": (last.total("paged") - first.total("paged")) * _DAY_S / span / 1e9,
         "processors": (last.total("cpu_s") - first.total("cpu_s")) / span,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -11,7 +12,7 @@ import psutil
 
 from bench.browser_tabs import BrowserTabs
 from bench.process_cost import memory_mb, private_mb, written_bytes
-from core.processes.health_schema import PIPELINE
+from core.processes.health_schema import PIPELINE, Step
 from core.processes.heartbeat import read_health
 from tests.support.running_suite import RunningSuite
 
@@ -56,6 +57,7 @@ class Reading:
 class SuiteWatch:
     """Looks at a suite every second; keeps the seconds of every cycle that ends, and milliseconds of answers.
 
+    `slowest_steps` are the seconds of each step of the slowest cycle.
     `answer_ms` has the API's answers to `asked` as "api" and, with an `empty_port`, those of the empty route there as
     "empty".
     """
@@ -66,6 +68,7 @@ class SuiteWatch:
     tabs: BrowserTabs | None = None
     started: float = field(default_factory=time.monotonic)
     cycle_seconds: dict[int, float] = field(default_factory=dict)
+    slowest_steps: Mapping[Step, float] = field(default_factory=dict)
     answer_ms: dict[str, list[float]] = field(default_factory=lambda: {"api": [], "empty": []})
     _first: int | None = None
 
@@ -80,7 +83,7 @@ class SuiteWatch:
             assert self.suite.process.poll() is None, self.suite.output
             progress = read_health(self.suite.run_dir, PIPELINE).progress
             if progress.cycle is not None and progress.cycle_seconds is not None:
-                self._take(progress.cycle, progress.cycle_seconds)
+                self._take(progress.cycle, progress.cycle_seconds, progress.step_seconds)
             self._ask("api", self.asked, self.suite.api_port)
             if self.empty_port:
                 self._ask("empty", "/", self.empty_port)
@@ -93,11 +96,14 @@ class SuiteWatch:
         assert self.suite.fetch(path, port) is not None, f"{path} was not answered"
         self.answer_ms[name].append(1000 * (time.perf_counter() - asked))
 
-    def _take(self, cycle: int, seconds: float) -> None:
+    def _take(self, cycle: int, seconds: float, steps: Mapping[Step, float]) -> None:
         if self._first is None:
             self._first = cycle
-        if cycle > self._first:
-            self.cycle_seconds.setdefault(cycle, seconds)
+        if cycle == self._first or cycle in self.cycle_seconds:
+            return
+        if seconds > max(self.cycle_seconds.values(), default=0.0):
+            self.slowest_steps = steps
+        self.cycle_seconds[cycle] = seconds
 
     def read(self) -> Reading:
         """Read every process, the size of the write-ahead log, and of all files."""

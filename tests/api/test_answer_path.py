@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import math
+import time
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -137,6 +138,30 @@ def test_a_large_answer_is_made_again_before_it_is_asked_for() -> None:
                             await asyncio.sleep(0.01)
                 assert (await _get(path)).status == 200
                 assert application.calls == number
+
+    _run(story)
+
+
+def test_nobody_waits_while_a_large_answer_is_made_again() -> None:
+    """Until the new one is there the last one is given out, which its receiver must not keep."""
+    application, clock = Application(Basis.PUBLICATION, body=b"abcdefgh" * 50_000), SetClock()
+
+    async def story() -> None:
+        path = _path(application, clock)
+        async with path.renewing(), asyncio.timeout(30):
+            await _get(path)
+            application.body, application.gate, clock.number = b"ABCDEFGH" * 50_000, asyncio.Event(), 2
+            clock.fresh_until = time.monotonic() + 3600
+            while application.calls < 2:
+                await asyncio.sleep(0.01)
+            last = await _get(path)
+            assert last.body[:8] == b"abcdefgh"
+            assert last.headers[b"cache-control"] == b"no-cache"
+            application.gate.set()
+            while (new := await _get(path)).body[:8] != b"ABCDEFGH":
+                await asyncio.sleep(0.01)
+            assert new.headers[b"cache-control"].startswith(b"max-age=3")
+            assert application.calls == 2
 
     _run(story)
 
