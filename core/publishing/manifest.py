@@ -11,6 +11,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from core.errors import DamagedFile, NotReady
 from core.files import file_stamp, read_json
+from core.publishing.file_cache import forget_files
 from core.times import iso
 from core.wording import message
 
@@ -128,12 +129,14 @@ class ManifestReader:
         cached = self._cached
         if cached is None or cached[0] != key:
             try:
-                cached = (key, Manifest.from_json(read_json(self._path)))
+                known, cached = cached, (key, Manifest.from_json(read_json(self._path)))
             except FileNotFoundError as error:
                 raise NotReady(message("forecasts.none_published")) from error
             except OSError as error:
                 raise NotReady(
                     message("files.unreadable_now", file=MANIFEST, reason=error.strerror or str(error))
                 ) from error
+            if known is not None:
+                forget_files({self.folder / file for file in known[1].files() - cached[1].files()})
             self._cached = cached
         return cached[1]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
@@ -23,6 +22,7 @@ from core.forecast_schema import (
     REACH_COLUMNS,
     current_kind,
 )
+from core.publishing.file_cache import kept_of_files
 from core.publishing.manifest import Part
 from core.publishing.parquet import read_table
 from core.reading.queries import parts_between
@@ -189,7 +189,7 @@ _LOGGED: Final = pa.schema(
 )
 
 
-@lru_cache(maxsize=64)
+@kept_of_files(64)
 def _hours_of(path: Path, first_ms: int, last_ms: int) -> pa.Table:
     """One-hour forecasts in a part of the log within some hours; cached, because parts never change."""
     table = read_table(path, ["coin", "origin", "horizon_min", "price_origin", *QUANTILE_COLUMNS])

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from core.publishing.file_cache import kept_of_files
 from core.publishing.manifest import ManifestReader, Part
 from core.publishing.parquet import read_table
 from core.reading.queries import parts_between
@@ -81,7 +81,7 @@ class GrowingTable:
         return table.filter(inside)
 
 
-@lru_cache(maxsize=4096)
+@kept_of_files(4096)
 def _rows_by_coin(path: Path, horizon_min: int | None) -> dict[str, int]:
     """Number of rows by coin in a published file, which never changes."""
     table = read_table(path, ["coin"] if horizon_min is None else ["coin", "horizon_min"])

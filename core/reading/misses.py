@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 import pyarrow as pa
 
+from core.publishing.file_cache import kept_of_files
 from core.publishing.parquet import read_table
 from core.reading.queries import newest_parts
 from core.reading.readers import MAX_SCORE_ROWS, Readers
@@ -71,7 +71,7 @@ def worst_hours(scores: pa.Table, count: int) -> list[_Hour]:
     return list(zip(excess[order].tolist(), chosen["coin"].to_pylist(), starts, strict=False))
 
 
-@lru_cache(maxsize=512)
+@kept_of_files(512)
 def _worst_of_file(path: Path, coin_id: str | None) -> tuple[_Hour, ...]:
     """The worst hours in one published file of scores; cached, because files never change."""
     return tuple(worst_hours(read_table(path, _COLUMNS, coin_id), _CANDIDATES))

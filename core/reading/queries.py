@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
@@ -22,6 +21,7 @@ from core.forecast_schema import (
     QUANTILE_COLUMNS,
     SCALED_MOVE_COLUMNS,
 )
+from core.publishing.file_cache import kept_of_files
 from core.publishing.manifest import Part
 from core.publishing.parquet import read_table
 from core.reading.values import FileInfo, LoggedForecast
@@ -62,13 +62,13 @@ def newest_parts(parts: Iterable[Part], max_rows: int) -> list[Part]:
     return chosen[::-1]
 
 
-@lru_cache(maxsize=256)
+@kept_of_files(256)
 def condensed_scores(path: Path) -> CondensedScores:
     """What a published file of scores says; cached, because files never change."""
     return condense(read_table(path))
 
 
-@lru_cache(maxsize=2048)
+@kept_of_files(2048)
 def log_part(
     path: Path, level: str, coin_id: str, horizon_min: int, columns: tuple[str, ...] = LOGGED_COLUMNS
 ) -> pa.Table:
@@ -165,7 +165,7 @@ def table_info(folder: Path, name: str, files: Sequence[tuple[str, int]]) -> Fil
     )
 
 
-@lru_cache(maxsize=24)
+@kept_of_files(24)
 def _rows_of_horizon(path: Path, horizon_min: int, columns: tuple[str, ...]) -> pa.Table:
     """One horizon in a slot or hour of the log; cached, because parts never change."""
     return _one_horizon(read_table(path, columns), horizon_min)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
@@ -14,6 +13,7 @@ import pyarrow.compute as pc
 
 from core.accuracy.scores import sum_by
 from core.errors import NotReady
+from core.publishing.file_cache import kept_of_files
 from core.publishing.parquet import read_table
 from core.reading.queries import parts_between
 from core.reading.readers import Readers
@@ -76,7 +76,7 @@ def _first_day(newest_ms: int) -> int:
     return (newest_ms // DAY_MS - TRUST_DAYS + 1) * DAY_MS
 
 
-@lru_cache(maxsize=256)
+@kept_of_files(256)
 def _sums_since(path: Path, since_ms: int) -> pa.Table:
     """Sums by coin and horizon of the hours from `since_ms` on in a file of scores, which never changes."""
     if not since_ms:
