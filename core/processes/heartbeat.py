@@ -17,7 +17,7 @@ from types import TracebackType
 from typing import Any, Final, Generic, Self, cast
 
 import psutil
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from core.errors import DamagedFile, message_of
 from core.files import read_bytes, remove_temporaries, write_atomically
@@ -65,7 +65,7 @@ class _Record(Generic[ProgressT]):
 
 @cache
 def _adapter(process: Process[Any]) -> TypeAdapter[Any]:
-    return TypeAdapter(cast("Any", _Record)[process.progress])
+    return TypeAdapter(cast("Any", _Record)[process.progress], config=ConfigDict(cache_strings="keys"))
 
 
 class Heartbeat(Generic[ProgressT]):

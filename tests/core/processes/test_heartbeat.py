@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+import json
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -44,3 +47,20 @@ def test_without_a_patience_the_heartbeat_never_pauses(tmp_path: Path) -> None:
         beat.state(ProcessState.RUNNING)
         first = read_health(tmp_path, SIMULATOR).heartbeat_at
         _until(lambda: read_health(tmp_path, SIMULATOR).heartbeat_at != first)
+
+
+def test_reading_health_files_again_and_again_leaves_nothing(tmp_path: Path) -> None:
+    """Hundreds of records with other times, as a quarter of an hour has, take no memory once they are read."""
+    with Heartbeat(tmp_path, COLLECTOR):
+        pass
+    path = tmp_path / "collector.json"
+    record = json.loads(path.read_text())
+    kept = []
+    for round_ in range(2):
+        for number in range(400):
+            record["heartbeat_at"] = f"moment {number} of round {round_}"
+            path.write_text(json.dumps(record))
+            assert read_health(tmp_path, COLLECTOR).heartbeat_at == record["heartbeat_at"]
+        gc.collect()
+        kept.append(sys.getallocatedblocks())
+    assert kept[1] - kept[0] < 100
