@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Final, NamedTuple
 
 from core.files import file_stamp
 from core.price_store.rows import StoreInfo
@@ -14,17 +16,28 @@ from core.price_store.sqlite.reader import SqliteReader
 
 __all__ = ["SqlitePool"]
 
+_IDLE_S: Final = 60.0
+
+
+class _Idle(NamedTuple):
+    """A connection that nobody borrows, to a file of this inode, since a moment of the monotonic clock."""
+
+    inode: int
+    reader: SqliteReader
+    since_s: float
+
 
 class SqlitePool:
     """Lends read-only connections and tells when the store has changed; thread-safe.
 
-    Keeps one connection per peak concurrent borrower, plus one for change detection (`PRAGMA data_version`). When the
-    database was replaced by another file, the old connections are closed.
+    Keeps one connection per peak concurrent borrower of the last minute, plus one for change detection (`PRAGMA
+    data_version`): each has two open files and up to two megabytes of pages. When the database was replaced by another
+    file, the old connections are closed.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._idle: deque[tuple[int, SqliteReader]] = deque()
+        self._idle: deque[_Idle] = deque()
         self._watch: tuple[int, SqliteReader] | None = None
         self._watches_opened = 0
         self._lock = threading.Lock()
@@ -44,7 +57,7 @@ class SqlitePool:
         except BaseException:
             reader.close()
             raise
-        self._idle.append((inode, reader))
+        self._give_back(_Idle(inode, reader, time.monotonic()))
 
     def version(self) -> tuple[int, int]:
         """A value that changes with every commit to the database; valid in this process only.
@@ -77,19 +90,25 @@ class SqlitePool:
         """Close idle connections; the pool can be used again."""
         with self._lock:
             self._drop_watch()
-        while self._idle:
-            self._idle.pop()[1].close()
+            while self._idle:
+                self._idle.pop().reader.close()
 
     def _idle_for(self, inode: int) -> SqliteReader | None:
-        while self._idle:
-            try:
-                held, reader = self._idle.pop()
-            except IndexError:  # another thread took the last one
-                return None
-            if held == inode:
-                return reader
-            reader.close()
+        """The connection to this file that was used last, or None."""
+        with self._lock:
+            while self._idle:
+                idle = self._idle.pop()
+                if idle.inode == inode:
+                    return idle.reader
+                idle.reader.close()
         return None
+
+    def _give_back(self, idle: _Idle) -> None:
+        """Keep a connection, and close those that nobody needed for a minute: they lie to the left."""
+        with self._lock:
+            self._idle.append(idle)
+            while idle.since_s - self._idle[0].since_s > _IDLE_S:
+                self._idle.popleft().reader.close()
 
     def _drop_watch(self) -> None:
         if self._watch is not None:

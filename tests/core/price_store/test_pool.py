@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -60,6 +62,25 @@ def test_a_connection_is_used_again(pool: SqlitePool, database: Path) -> None:
     assert _open_files(database) == 2
     pool.close()
     assert _open_files(database) == 0
+
+
+def test_connections_of_a_rush_are_closed_after_a_minute(
+    pool: SqlitePool, database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of three connections that were borrowed at once, the one still used a minute later stays open.
+
+    Each has the log open; SQLite keeps the file itself for its next connection.
+    """
+    log = database.with_name(f"{database.name}-wal")
+    with pool.borrow() as first, pool.borrow() as second, pool.borrow() as third:
+        assert first.coins() == second.coins() == third.coins()
+    assert _open_files(log) == 3
+    monkeypatch.setattr(time, "monotonic", partial(lambda real: real() + 61.0, time.monotonic))
+    with pool.borrow() as used:
+        pass
+    with pool.borrow() as again:
+        assert again is used
+    assert _open_files(log) == 1
 
 
 def test_a_connection_that_failed_is_not_lent_again(pool: SqlitePool, database: Path) -> None:
