@@ -33,6 +33,7 @@ from dashboard.shell.admission import Admission  # noqa: E402 - as above
 from dashboard.shell.assets import asset_route  # noqa: E402 - as above
 from dashboard.shell.change_feed import ChangeFeed  # noqa: E402 - as above
 from dashboard.shell.compression import CompressedFiles  # noqa: E402 - as above
+from dashboard.shell.ended_sessions import end_sessions  # noqa: E402 - as above
 from dashboard.shell.framing import Framing  # noqa: E402 - as above
 from dashboard.shell.page_frame import PageFrame  # noqa: E402 - as above
 from dashboard.shell.warm_up import warm_up  # noqa: E402 - as above
@@ -53,7 +54,7 @@ changes = ChangeFeed(_stamp)
 
 @asynccontextmanager
 async def lifespan(_app: App) -> AsyncIterator[None]:
-    """Write heartbeats and look for changes; import the views early for the first visitor."""
+    """Write heartbeats, look for changes and for ended sessions; import the views early for the first visitor."""
     threading.Thread(target=warm_up, name="warm-up", daemon=True).start()
     try:
         run_dir = load_settings().run_dir
@@ -62,9 +63,10 @@ async def lifespan(_app: App) -> AsyncIterator[None]:
         yield
         return
     async with loop_heartbeat(run_dir, DASHBOARD):
-        watch = asyncio.create_task(changes.watch())
+        tasks = [asyncio.create_task(changes.watch()), asyncio.create_task(end_sessions())]
         yield
-        watch.cancel()
+        for task in tasks:
+            task.cancel()
 
 
 def show_unexpected_error(error: Exception) -> bool:

@@ -85,5 +85,5 @@ def _compressed(start: Message, body: bytes) -> tuple[Message, bytes]:
 
 
 async def _say(send: Send, start: Message, body: bytes) -> None:
-    await send(start)
+    await send({**start})  # middleware around this adds headers to what it is sent, not to what is kept
     await send({"type": "http.response.body", "body": body})

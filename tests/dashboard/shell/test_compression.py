@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from starlette.applications import Starlette
+from starlette.datastructures import MutableHeaders
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.testclient import TestClient
+from starlette.types import Message, Receive, Scope, Send
 
 from dashboard.shell.compression import CompressedFiles
 
@@ -49,3 +51,27 @@ def test_scripts_are_compressed_once() -> None:
         for path, accepted in (("/static/js/a.js", "identity"), ("/data.json", "gzip"), ("/static/unknown.js", "gzip")):
             plain = browser.get(path, headers={"Accept-Encoding": accepted})
             assert "Content-Encoding" not in plain.headers
+
+
+def test_what_is_kept_stays_as_it_was_read() -> None:
+    """A header that one answer got on its way is not in the next one."""
+
+    async def answer(_: Request) -> Response:
+        return PlainTextResponse(SCRIPT, media_type="text/javascript")
+
+    files = CompressedFiles(Starlette(routes=[Route("/{path:path}", answer)]))
+    visitors = iter(("first", "second", "third"))
+
+    async def naming(scope: Scope, receive: Receive, send: Send) -> None:
+        visitor = next(visitors)
+
+        async def send_named(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message)[visitor] = "yes"
+            await send(message)
+
+        await files(scope, receive, send_named)
+
+    browser = TestClient(naming)
+    got = [browser.get("/static/js/a.js", headers={"Accept-Encoding": "gzip"}).headers for _ in range(3)]
+    assert [{"first", "second", "third"} & headers.keys() for headers in got] == [{"first"}, {"second"}, {"third"}]
