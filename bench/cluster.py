@@ -213,13 +213,13 @@ class _RayLine(ClusterLine):
 
         try:
             actor = self._actors.remote()
-            content: bytes | None = None
+            says_more = False
             while not self._is_ended.is_set():
-                said, says_more = ray.get(actor.exchange.remote(content))
-                self._said.put(said)
                 content = None if says_more else self._orders.get()
                 if content is None and not says_more:
                     break
+                said, says_more = ray.get(actor.exchange.remote(content))
+                self._said.put(said)
         except Exception as error:
             print(f"  {type(error).__name__}")
         self._said.put(None)

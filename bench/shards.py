@@ -3,8 +3,8 @@
 Each case is a pipeline over a simulated market of its own in an empty folder: prices of `--days` days, five minutes
 apart, are learned; then `--warm` cycles five minutes apart let forecasts come due, and each measured cycle, `--cycle`
 seconds after the last, gets a new price of every coin. A cycle is all that the pipeline does: prices, training,
-forecasts, publication, scores, tidying. With `--rebuild` the process of a shard is killed at the end, and the table
-tells how long its coins are late while the cycles go on.
+forecasts, publication, scores, tidying. With `--rebuild` the process of a shard is killed in the middle of one more
+cycle, and while others follow at their time the table tells in how many of them its coins are late.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Timer
 from typing import Final
 
 import psutil
@@ -39,8 +40,8 @@ _STEPS_A_DAY: Final = 288
 _MEASURED_FROM_MS: Final = 35 * MINUTE_MS
 """Measured cycles begin at this minute of an hour: each case merges the same hours before."""
 
-_PAUSE_S: Final = 1.0
-"""Between two cycles while a shard is rebuilt."""
+_KILL_AFTER_S: Final = 0.02
+"""So long after a cycle has begun, its shards are at work."""
 
 
 @dataclass(frozen=True)
@@ -56,9 +57,17 @@ class _Case:
     rebuild: bool
 
 
+@dataclass(frozen=True)
+class _Rebuild:
+    """Cycles in which the coins of a killed process were late, and seconds until all had new forecasts."""
+
+    late_cycles: int
+    seconds: float
+
+
 @dataclass
 class _Cost:
-    """Of one case: the first cycle; then each measured one, whole and by step; memory of all processes; late coins."""
+    """Of one case: the first cycle; then each measured one, whole and by step; memory of all processes; a rebuild."""
 
     learn_s: float = 0.0
     learn_cpu_s: float = 0.0
@@ -66,7 +75,7 @@ class _Cost:
     cycle_cpu_s: list[float] = field(default_factory=list)
     steps_s: dict[str, list[float]] = field(default_factory=dict)
     memory_mb: float = 0.0
-    rebuild_s: float | None = None
+    rebuild: _Rebuild | None = None
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -78,10 +87,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--warm", type=int, default=13, help="cycles five minutes apart before those measured")
     parser.add_argument("--cycles", type=int, default=20)
     parser.add_argument("--cycle", type=float, default=30.0, help="seconds from one cycle to the next")
-    parser.add_argument("--rebuild", action="store_true", help="kill a process at the end, and time its shard's return")
+    parser.add_argument("--rebuild", action="store_true", help="kill a process in the end, and time its shard's return")
     parser.add_argument("--steps", action="store_true", help="print the mean duration of each step, too")
     given = parser.parse_args(arguments)
-    print("coins  shards  first cycle s  CPU s  cycle s  longest  CPU s  against one  memory MB  rebuilt s")
+    print("coins  shards  first cycle s  CPU s  cycle s  longest  CPU s  against one  memory MB  late cycles  back s")
     for coins in given.coins:
         base: float | None = None
         for shards in given.shards:
@@ -98,11 +107,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _line(case: _Case, cost: _Cost, base_cpu_s: float) -> str:
     cpu_s = statistics.mean(cost.cycle_cpu_s)
-    rebuilt = "" if cost.rebuild_s is None else f"{cost.rebuild_s:.1f}"
+    rebuilt = "" if cost.rebuild is None else f"  {cost.rebuild.late_cycles:>11}  {cost.rebuild.seconds:>6.1f}"
     return (
         f"{case.coins:>5}  {case.shards:>6}  {cost.learn_s:>13.1f}  {cost.learn_cpu_s:>5.1f}"
         f"  {statistics.mean(cost.cycle_s):>7.2f}  {max(cost.cycle_s):>7.2f}  {cpu_s:>5.2f}"
-        f"  {cpu_s / base_cpu_s:>11.2f}  {cost.memory_mb:>9.0f}  {rebuilt:>9}"
+        f"  {cpu_s / base_cpu_s:>11.2f}  {cost.memory_mb:>9.0f}{rebuilt}"
     )
 
 
@@ -142,7 +151,7 @@ def _run(case: _Case, pipeline: Pipeline, market: Market, writer: PriceWriter) -
             cost.steps_s.setdefault(step, []).append(step_s)
     cost.memory_mb = sum(memory_mb(process) for process in _family())
     if case.rebuild:
-        cost.rebuild_s = _rebuild_s(pipeline, market, writer, step_ms)
+        cost.rebuild = _rebuild(case, pipeline, market, writer)
     return cost
 
 
@@ -157,18 +166,20 @@ def _cycle(pipeline: Pipeline, now: int) -> tuple[float, float]:
     return seconds, cpu_s
 
 
-def _rebuild_s(pipeline: Pipeline, market: Market, writer: PriceWriter, step_ms: int) -> float:
-    """Seconds from the end of a process until all coins have new forecasts again."""
-    executor = pipeline.session.executor
+def _rebuild(case: _Case, pipeline: Pipeline, market: Market, writer: PriceWriter) -> _Rebuild:
+    """Kill a process in the middle of a cycle, and let others begin at their time until no coin is late any more."""
     leaves = [process for process in _family() if not process.children()]
-    max(leaves, key=lambda process: process.memory_info().rss).kill()
-    started = time.perf_counter()
-    pipeline.cycle(market.poll(writer, step_ms))
-    assert executor.late, "no shard was lost"
-    while executor.late:
-        time.sleep(_PAUSE_S)
-        pipeline.cycle(market.poll(writer, step_ms))
-    return time.perf_counter() - started
+    victim = max(leaves, key=lambda process: process.memory_info().rss)
+    late_cycles, killed = 0, time.perf_counter() + _KILL_AFTER_S
+    Timer(_KILL_AFTER_S, victim.kill).start()
+    while True:
+        begun = time.perf_counter()
+        pipeline.cycle(market.poll(writer, round(1000 * case.cycle_s)))
+        seconds = time.perf_counter() - killed
+        if late_cycles and not pipeline.session.executor.late:
+            return _Rebuild(late_cycles, seconds)
+        late_cycles += bool(pipeline.session.executor.late)
+        time.sleep(max(0.0, begun + case.cycle_s - time.perf_counter()))
 
 
 def _family() -> list[psutil.Process]:

@@ -17,7 +17,7 @@ from core.times import DAY_MS, now_ms
 from core.workspace import workspace_for_step
 from etl.features.feature_grid import FeatureGrid
 from etl.features.feature_table import feature_table
-from etl.features.price_feed import PriceFeed
+from etl.features.price_feed import PriceFeed, collected
 from etl.features.published import NewRows
 
 __all__ = ["main"]
@@ -28,7 +28,7 @@ _log = logging.getLogger(__name__)
 def _features_of(prices: PriceReader, now: int, train_days: int) -> pa.Table:
     """The rows of the last day that are fit for a model, computed from the stored prices as of `now`."""
     grid = FeatureGrid(train_days)
-    PriceFeed(grid, train_days).pull(prices, now)
+    PriceFeed(grid, train_days).pull(prices, collected(prices), now)
     blocks = [block for block in grid.extend(now) if block.ts_ms[-1] > now - DAY_MS]
     return feature_table(blocks, grid.coins)
 

@@ -93,8 +93,8 @@ def is_static(states: FloatArray) -> BoolArray:
 
 def usable_rows(states: FloatArray, log_price: FloatArray) -> BoolArray:
     """Rows fit for a model: a price, at least 12 hours of 5-minute returns before it, and no static coin."""
-    _, _, weight = volatility.split(states)
-    return (weight[..., _WARM_SOURCE] >= _WARM_WEIGHT) & ~is_static(states) & np.isfinite(log_price)
+    is_warm = volatility.weights(states)[..., _WARM_SOURCE] >= _WARM_WEIGHT
+    return is_warm & ~is_static(states) & np.isfinite(log_price)
 
 
 def coin_features(states: FloatArray, log_price: FloatArray) -> RowArray:

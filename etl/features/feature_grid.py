@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final
 
 import numpy as np
@@ -13,20 +13,14 @@ from etl.arrays import BoolArray, FloatArray, IntArray, RowArray, are_prices
 from etl.features import volatility
 from etl.features.columns import (
     LOOKBACK,
-    MARKET_FEATURES,
-    assemble,
-    clock_features,
     coin_features,
     is_static,
-    market_features,
     market_sums,
     usable_rows,
 )
 from etl.features.feature_rows import FeatureBlock, OriginRows
 from etl.features.grid_history import GridHistory
 from etl.features.minute_columns import (
-    MARKET_MINUTE_FEATURES,
-    market_minute_features,
     market_minute_sums,
     minute_features,
 )
@@ -36,6 +30,7 @@ from etl.features.raw_prices import RAW_KEEP_MS, STEPS_PER_DAY, RawPrices, ceil_
 from etl.features.rolling_rows import RollingRows
 from etl.features.shared_market import GridBounds, OneShard, SharedMarket, kept_rows
 from etl.features.step_extremes import StepExtremes
+from etl.features.whole_rows import MARKET_WIDTH, clock_columns, market_columns, whole_rows
 
 __all__ = ["FeatureGrid"]
 
@@ -55,8 +50,6 @@ _COINS_AT_ONCE: Final = 512
 _HEAD_START: Final = 312
 """Steps (26 hours) that the grid begins at least before now, to leave room for a back-fill after the first poll."""
 _MAX_BLOCK_CELLS: Final = 24_000
-_MARKET_WIDTH: Final = len(MARKET_FEATURES) + len(MARKET_MINUTE_FEATURES)
-_MINUTE_SUMS: Final = len(MARKET_MINUTE_FEATURES) + 1
 
 
 class FeatureGrid:
@@ -152,42 +145,61 @@ class FeatureGrid:
             return None
         return min(max(ceil_grid(first), end_ms - self._keep * GRID_STEP_MS), end_ms - _HEAD_START * GRID_STEP_MS)
 
+    def catch_up(self, ts_ms: IntArray, sums: FloatArray, busy: Callable[[], None]) -> None:
+        """Complete the grid over a market that has passed, without computing rows.
+
+        Args:
+            ts_ms: consecutive grid points (n,), from the first on.
+            sums: the market's sums there, as `SharedMarket.add_up` gave them (n, columns).
+            busy: called after each block.
+        """
+        self._bounds = GridBounds(len(self.coins), None, self._raw.latest(), rebuilds=0)
+        for start in range(0, len(ts_ms), _BLOCK):
+            rows = slice(start, start + _BLOCK)
+            self._complete(ts_ms[rows])
+            self._market.append(market_columns(sums[rows]))
+            busy()
+
     def _append(self, ts_ms: IntArray) -> FeatureBlock:
-        coins, history = np.arange(len(self.coins)), self.history
-        if not len(history):
+        states, minute_states = self._complete(ts_ms)
+        history, rows = self.history, len(ts_ms)
+        columns = coin_features(states, history.log_price[-LOOKBACK - rows :])
+        minute = minute_features(minute_states, states)
+        usable = history.handed_out[-rows:].copy()
+        market = self._market_rows(ts_ms, columns, minute, usable)
+        self._market.append(market)
+        x = whole_rows(columns, market, clock_columns(history.event_ms(slice(-rows, None)), ts_ms[:, None]), minute)
+        return FeatureBlock(ts_ms, np.arange(len(self.coins)), x, volatility.vol_fast(states), usable)
+
+    def _complete(self, ts_ms: IntArray) -> tuple[FloatArray, FloatArray]:
+        """Add grid points (n,) to the history; the states of 5 minutes and of minutes there."""
+        coins = np.arange(len(self.coins))
+        if not len(self.history):
             self._start(int(ts_ms[0]) + GRID_STEP_MS * np.arange(-LOOKBACK, 0))
-            history = self.history
         log_price, event_ms = self._lattice(coins, ts_ms[:, None])
-        last, latest_ms = history.last(), self._bounds.latest_ms
+        last, latest_ms = self.history.last(), self._bounds.latest_ms
         states = volatility.run(self._states.rows[-1], log_price, event_ms, *last)
         minute_states = minutes_on_grid(
             self._raw, self._minute_states.rows[-1], coins, ts_ms, last, latest_ms=latest_ms
         )
-        columns = coin_features(states, np.concatenate([history.log_price[-LOOKBACK:], log_price]))
-        minute = minute_features(minute_states, states)
-        usable = usable_rows(states, log_price)
-        market = self._market_rows(ts_ms, columns, minute, usable)
         extremes = StepExtremes.of(self._raw, coins, ts_ms, log_price)
-        history.append(ts_ms, log_price, event_ms, volatility.vol_mixed(states), extremes, usable=usable)
-        self._market.append(market)
+        usable = usable_rows(states, log_price)
+        self.history.append(ts_ms, log_price, event_ms, volatility.vol_mixed(states), extremes, usable=usable)
         self._states.append(states)
         self._minute_states.append(minute_states)
         self._raw.forget_before(int(ts_ms[-1]) - RAW_KEEP_MS)
-        x = _row(columns, market, _clock(event_ms, ts_ms[:, None]), minute)
-        return FeatureBlock(ts_ms, coins, x, volatility.vol_fast(states), usable)
+        return states, minute_states
 
     def _market_rows(self, ts_ms: IntArray, columns: RowArray, minute: RowArray, usable: BoolArray) -> RowArray:
-        """The market's columns (n, _MARKET_WIDTH): means over the coins of all shards."""
+        """The market's columns (n, MARKET_WIDTH): means over the coins of all shards."""
         own = np.concatenate([market_sums(columns, usable), market_minute_sums(minute, usable)], axis=1)
-        sums = self._shared.add_up(ts_ms, own)
-        five, one = np.split(sums, [sums.shape[1] - _MINUTE_SUMS], axis=1)
-        return np.concatenate([market_features(five), market_minute_features(one)], axis=1)
+        return market_columns(self._shared.add_up(ts_ms, own))
 
     def _start(self, ts_ms: IntArray) -> None:
         """Begin with grid points at which nothing is known, so that the first row has rows to look back over."""
         coins = len(self.coins)
         self.history = GridHistory(self._keep, ts_ms, coins)
-        self._market = RollingRows(self._keep, np.zeros((len(ts_ms), _MARKET_WIDTH), dtype=np.float32))
+        self._market = RollingRows(self._keep, np.zeros((len(ts_ms), MARKET_WIDTH), dtype=np.float32))
         states = np.broadcast_to(self._initial(np.arange(coins)), (_RECENT, coins, volatility.STATE_WIDTH))
         self._states = RollingRows(_RECENT, states)
         self._minute_states = RollingRows(_RECENT_MINUTES, np.zeros((_RECENT_MINUTES, coins, MINUTE_STATE_WIDTH)))
@@ -230,8 +242,8 @@ class FeatureGrid:
             self._states.put(coins, block, total - rows.stop)
             self._minute_states.put(coins, minute_block, total - rows.stop)
             columns = coin_features(block, log_price)
-            clock, minute = _clock(event_ms, ts_ms[rows, None]), minute_features(minute_block, block)
-            x = _row(columns, self._market.rows[rows], clock, minute)
+            clock, minute = clock_columns(event_ms, ts_ms[rows, None]), minute_features(minute_block, block)
+            x = whole_rows(columns, self._market.rows[rows], clock, minute)
             usable = usable_rows(block, log_price[LOOKBACK:])
             fresh = usable & ~history.handed_out[rows, coins]
             history.handed_out[rows, coins] |= usable
@@ -263,14 +275,16 @@ class FeatureGrid:
         known = (base >= 0) & (base < _RECENT)
         states = self._states.rows[np.where(known, base, -1), coins]
         news = np.where(known, log_price[-1 - _REPLAY :], np.nan)
-        for move in volatility.returns(news[1:], event_ms[-_REPLAY:], news[:-1], event_ms[-1 - _REPLAY : -1]):
-            states = volatility.step(states, move)
+        moves = volatility.returns(news[1:], event_ms[-_REPLAY:], news[:-1], event_ms[-1 - _REPLAY : -1])
+        states = volatility.move_on(states, moves)
         columns = coin_features(states[None], log_price)
         before = self._minute_states.rows[np.where(known, np.minimum(base, _RECENT_MINUTES - 1), -1), coins]
         minute_states = minutes_at(self._raw, before, coins, origin_ms, known)
         minute = minute_features(minute_states, states)
         place = np.clip(ahead + len(history) - 1, 0, len(history) - 1)
-        x = _row(columns, self._market.rows[place][None], _clock(event_ms[-1:], origin_ms), minute[None])[0]
+        x = whole_rows(columns, self._market.rows[place][None], clock_columns(event_ms[-1:], origin_ms), minute[None])[
+            0
+        ]
         return OriginRows(
             x,
             volatility.vol_fast(states),
@@ -291,14 +305,3 @@ def _block_rows(coins: int) -> int:
 def _parts(coins: int) -> list[slice]:
     """At least one part, of at most _COINS_AT_ONCE coins each."""
     return [slice(start, start + _COINS_AT_ONCE) for start in range(0, max(coins, 1), _COINS_AT_ONCE)]
-
-
-def _row(columns: RowArray, market: RowArray, clock: RowArray, minute: RowArray) -> RowArray:
-    """Whole rows in the order of FEATURE_NAMES."""
-    width = len(MARKET_FEATURES)
-    return assemble(columns, market[..., :width], clock, market[..., width:], minute)
-
-
-def _clock(event_ms: IntArray, ts_ms: IntArray) -> RowArray:
-    """Clock columns at the event time of each row's price, which may be minutes before the row."""
-    return clock_features(np.where(event_ms >= 0, event_ms, ts_ms))

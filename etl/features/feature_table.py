@@ -23,10 +23,12 @@ FEATURE_SCHEMA: Final = pa.schema(
 )
 """One row per coin and grid point; `sigma` is the fast volatility of a 5-minute log return, the features' unit."""
 
+_NO_ROWS: Final = FEATURE_SCHEMA.empty_table()
+
 
 def feature_table(blocks: Iterable[FeatureBlock], coins: Sequence[str]) -> pa.Table:
     """Usable rows of all blocks (FEATURE_SCHEMA), in the order of block, time, coin."""
-    return pa.concat_tables([FEATURE_SCHEMA.empty_table(), *(_table(block, coins) for block in blocks)])
+    return pa.concat_tables([_NO_ROWS, *(_table(block, coins) for block in blocks)])
 
 
 def _table(block: FeatureBlock, coins: Sequence[str]) -> pa.Table:

@@ -14,6 +14,7 @@ import numpy as np
 
 from core.times import GRID_STEP_MS, MINUTE_MS
 from etl.arrays import BoolArray, FloatArray, IntArray
+from etl.features.volatility import BELOW
 
 __all__ = [
     "MINUTES_A_STEP",
@@ -69,27 +70,35 @@ def run_minutes(
     news = (elapsed_ms > 0) & np.isfinite(move)
     elapsed = np.maximum(np.where(news, elapsed_ms, 0) / MINUTE_MS, _SHORTEST_MIN)
     size = np.where(news, np.abs(move), 0.0) / np.sqrt(elapsed)
-    result = np.empty((len(move), *states.shape))
-    for row in range(len(move)):
-        states = _step(states, size[row], elapsed[row], news[row])
-        result[row] = states
+    return _moved(states, size, elapsed, news)
+
+
+def _moved(states: FloatArray, size: FloatArray, elapsed: FloatArray, news: BoolArray) -> FloatArray:
+    """The states after each point; a mean of |r| falls no faster than by its decay, so most returns need no cap."""
+    least = states[:, _N - 1] * np.exp(elapsed.sum(axis=0) * _DECAY[_N - 1]) * BELOW
+    jumps, known = (size > _JUMP * least).sum(axis=1), news.sum(axis=1)
+    result = np.empty((len(size), *states.shape))
+    state, x, moved = states.copy(), np.ones_like(states), np.empty_like(states)
+    for row in range(len(size)):
+        if known[row]:
+            bounded = np.minimum(size[row], _limit(state)) if jumps[row] else size[row]
+            x[:, :_N] = bounded[:, None]
+            x[:, _N : 2 * _N] = (bounded * bounded)[:, None]
+            x[:, _DENSITY] = 1.0 / elapsed[row]
+            np.subtract(state, x, out=moved)
+            moved *= np.exp(elapsed[row][:, None] * _DECAY)
+            moved += x
+            if known[row] == news.shape[1]:
+                state, moved = moved, state
+            else:
+                np.copyto(state, moved, where=news[row][:, None])
+        result[row] = state
     return result
 
 
-def _step(state: FloatArray, size: FloatArray, elapsed: FloatArray, news: BoolArray) -> FloatArray:
-    where = np.flatnonzero(news)
-    if not len(where):
-        return state
-    known, minutes = state[where], elapsed[where]
-    limit = np.where(known[:, 3 * _N - 1] > 0, _JUMP * mean_minute_return(known), np.inf)
-    bounded = np.minimum(size[where], np.maximum(limit, 1e-7))
-    x = np.ones_like(known)
-    x[:, :_N] = bounded[:, None]
-    x[:, _N : 2 * _N] = (bounded * bounded)[:, None]
-    x[:, _DENSITY] = 1.0 / minutes
-    moved = state.copy()
-    moved[where] = x + np.exp(minutes[:, None] * _DECAY) * (known - x)
-    return moved
+def _limit(state: FloatArray) -> FloatArray:
+    limit = np.where(state[:, 3 * _N - 1] > 0, _JUMP * mean_minute_return(state), np.inf)
+    return np.maximum(limit, 1e-7)
 
 
 def minute_averages(state: FloatArray) -> tuple[FloatArray, FloatArray]:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Set
 from typing import Final
 
 import numpy as np
 
-from core.price_store import Coin, PriceReader
+from core.price_store import PriceReader
 from core.times import DAY_MS, HOUR_MS
 from etl.arrays import FloatArray, IntArray
 from etl.features.feature_grid import FeatureGrid
 
-__all__ = ["PriceFeed"]
+__all__ = ["PriceFeed", "collected"]
 
 _FULL_RESOLUTION_MS: Final = 27 * HOUR_MS
 """Younger prices are read one by one, of older ones the last of each 5 minutes: the grid needs no others."""
@@ -27,7 +27,6 @@ class PriceFeed:
     Args:
         grid: takes the prices.
         keep_days: days of prices that are passed on.
-        is_own: which of the collected coins are the grid's.
         busy: called before each coin is read.
     """
 
@@ -35,11 +34,9 @@ class PriceFeed:
         self,
         grid: FeatureGrid,
         keep_days: int,
-        is_own: Callable[[str], bool] = lambda _coin_id: True,
         busy: Callable[[], None] = lambda: None,
     ) -> None:
         self._grid = grid
-        self._is_own = is_own
         self._busy = busy
         self._keep_ms = keep_days * DAY_MS
         self._seen: dict[str, int] = {}
@@ -56,34 +53,33 @@ class PriceFeed:
         """Replace every coin's history at the next pull: the database may be another one."""
         self._revision.clear()
 
-    def pull(self, prices: PriceReader, now_ms: int) -> int:
-        """Pass on the new prices of all tracked coins; return their number."""
-        coins = [coin for coin in prices.coins() if self._is_own(coin.id)]
-        self._forget({coin.id for coin in coins})
-        known = [coin.id for coin in coins if self._revision.get(coin.id) == coin.revision]
-        added = prices.since({coin_id: self._seen.get(coin_id, 0) + 1 for coin_id in known})
-        return sum(self._pull_coin(prices, coin, added, now_ms) for coin in coins)
+    def pull(self, prices: PriceReader, revisions: Mapping[str, int], now_ms: int) -> int:
+        """Pass on the new prices of the coins with these revisions and forget the others; the number of prices."""
+        self._forget(revisions.keys())
+        known = [coin for coin, revision in revisions.items() if self._revision.get(coin) == revision]
+        added = prices.since({coin: self._seen.get(coin, 0) + 1 for coin in known})
+        return sum(self._pull_coin(prices, coin, revision, added, now_ms) for coin, revision in revisions.items())
 
     def _pull_coin(
-        self, prices: PriceReader, coin: Coin, added: Mapping[str, list[tuple[int, float]]], now_ms: int
+        self, prices: PriceReader, coin: str, revision: int, added: Mapping[str, list[tuple[int, float]]], now_ms: int
     ) -> int:
         self._busy()
-        if self._revision.get(coin.id) == coin.revision:
-            rows = added.get(coin.id, [])
+        if self._revision.get(coin) == revision:
+            rows = added.get(coin, [])
             if rows:
-                self._grid.observe(coin.id, *_columns(rows))
+                self._grid.observe(coin, *_columns(rows))
         else:
             recent_ms = now_ms - _FULL_RESOLUTION_MS
-            rows = prices.thinned(coin.id, now_ms - self._keep_ms, recent_ms) + prices.range(coin.id, recent_ms)
-            self._grid.replace(coin.id, *_columns(rows))
-            self._revision[coin.id] = coin.revision
-            self._seen.pop(coin.id, None)
-            self._first.pop(coin.id, None)
-            self._hourly.discard(coin.id)
+            rows = prices.thinned(coin, now_ms - self._keep_ms, recent_ms) + prices.range(coin, recent_ms)
+            self._grid.replace(coin, *_columns(rows))
+            self._revision[coin] = revision
+            self._seen.pop(coin, None)
+            self._first.pop(coin, None)
+            self._hourly.discard(coin)
         if rows:
-            self._seen[coin.id] = rows[-1][0]
-            self._first.setdefault(coin.id, rows[0][0])
-        self._pull_hourly(prices, coin.id)
+            self._seen[coin] = rows[-1][0]
+            self._first.setdefault(coin, rows[0][0])
+        self._pull_hourly(prices, coin)
         return len(rows)
 
     def _pull_hourly(self, prices: PriceReader, coin_id: str) -> None:
@@ -96,11 +92,16 @@ class PriceFeed:
             self._grid.observe_hourly(coin_id, *_columns(row for row in hourly if row[0] < first_ms))
             self._hourly.add(coin_id)
 
-    def _forget(self, tracked: set[str]) -> None:
+    def _forget(self, tracked: Set[str]) -> None:
         """Stop forecasting coins that are no longer collected; the model keeps what it learned from them."""
         for coin_id in self._seen.keys() - tracked:
             del self._seen[coin_id]
             self._revision.pop(coin_id, None)
+
+
+def collected(prices: PriceReader) -> dict[str, int]:
+    """The coins collected now by rank, each with its revision."""
+    return {coin.id: coin.revision for coin in prices.coins()}
 
 
 def _columns(rows: Iterable[tuple[int, float]]) -> tuple[IntArray, FloatArray]:

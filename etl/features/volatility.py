@@ -1,4 +1,4 @@
-"""Volatility of each coin as recursive averages: one `step` per 5 minutes, the same on and off the grid.
+"""Volatility of each coin as recursive averages: one step per 5 minutes, the same on and off the grid.
 
 An exponentially weighted average with a half-life of n steps moves by `s += a (x - s)`, a = 1 - 2^(-1/n). It starts at
 zero, beside a weight that moves towards one in the same way; their ratio is the average of the returns seen so far,
@@ -18,18 +18,20 @@ from core.times import GRID_STEP_MS
 from etl.arrays import FloatArray, IntArray
 
 __all__ = [
+    "BELOW",
     "HALF_LIVES",
     "STATE_WIDTH",
     "initial_state",
     "mean_square_fast",
+    "move_on",
     "returns",
     "run",
     "seed_hourly",
     "split",
-    "step",
     "vol_fast",
     "vol_mixed",
     "vol_slow",
+    "weights",
     "zero_share",
 ]
 
@@ -48,6 +50,9 @@ _RATE: Final = 1.0 - 2.0 ** (-1.0 / np.array([*HALF_LIVES * 3, 144, 144], dtype=
 _JUMP: Final = 20.0
 """Cap of one return in fast volatilities: one 20 % jump must not dominate the averages for a day."""
 
+BELOW: Final = 1.0 - 1e-9
+"""Keeps a lower bound below what it bounds, whatever is rounded."""
+
 _GUESS: Final = 0.0015
 _GUESS_WEIGHT: Final = 0.01
 """Prior return of 15 basis points that makes the volatility finite before any data; it fades within a day."""
@@ -64,17 +69,34 @@ def initial_state(coins: int) -> FloatArray:
     return np.asarray(state)
 
 
-def step(state: FloatArray, r: FloatArray) -> FloatArray:
-    """States after one more 5-minute log return `r` (coins,); NaN leaves a coin's state as it is."""
-    limit = _JUMP * vol_fast(state)
-    size = np.minimum(np.abs(r), limit)
-    x = np.empty_like(state)
-    x[:, :_N] = (size * size)[:, None]
-    x[:, _N : 2 * _N] = size[:, None]
-    x[:, 2 * _N :] = 1.0
-    x[:, _ZERO] = r == 0.0
-    moved = state + _RATE * (x - state)
-    return np.where(np.isnan(r)[:, None], state, moved)
+def move_on(states: FloatArray, r: FloatArray, each: FloatArray | None = None) -> FloatArray:
+    """States after n more 5-minute log returns `r` (n, coins); NaN leaves a coin's state as it is.
+
+    A fast volatility falls no faster than its average of r² does without a move, so most returns need no cap.
+
+    Args:
+        states: states before the first return (coins, STATE_WIDTH).
+        r: log returns (n, coins).
+        each: takes the states after each return (n, coins, STATE_WIDTH), where they are wanted.
+    """
+    missing = np.isnan(r)
+    size = np.where(missing, 0.0, np.abs(r))
+    least = np.sqrt(states[:, _FAST] * (1.0 - _RATE[_FAST]) ** len(r)) * BELOW
+    jumps, gaps = (size > _JUMP * least).sum(axis=1), missing.sum(axis=1)
+    state, x, change = states.copy(), np.ones_like(states), np.empty_like(states)
+    for row in range(len(r)):
+        bounded = np.minimum(size[row], _JUMP * vol_fast(state)) if jumps[row] else size[row]
+        x[:, :_N] = (bounded * bounded)[:, None]
+        x[:, _N : 2 * _N] = bounded[:, None]
+        x[:, _ZERO] = r[row] == 0.0
+        np.subtract(x, state, out=change)
+        change *= _RATE
+        if gaps[row]:
+            change[missing[row]] = 0.0
+        state += change
+        if each is not None:
+            each[row] = state
+    return state
 
 
 def returns(log_price: FloatArray, event_ms: IntArray, previous: FloatArray, previous_ms: IntArray) -> FloatArray:
@@ -104,15 +126,18 @@ def run(
         np.concatenate([last_ms[None], event_ms[:-1]]),
     )
     result = np.empty((len(r), *states.shape))
-    for row, news in enumerate(r):
-        states = step(states, news)
-        result[row] = states
+    move_on(states, r, result)
     return result
+
+
+def weights(state: FloatArray) -> FloatArray:
+    """Weights behind the averages (..., half-lives): 0 without returns, close to 1 after many half-lives."""
+    return state[..., 2 * _N : 3 * _N]
 
 
 def split(state: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Mean of r², mean of |r|, and weight, each of shape (..., half-lives); means are NaN before the first return."""
-    weight = state[..., 2 * _N : 3 * _N]
+    weight = weights(state)
     seen = np.where(weight > 0, weight, np.nan)
     return state[..., :_N] / seen, state[..., _N : 2 * _N] / seen, weight
 

@@ -23,6 +23,8 @@ _RENEWAL_MS: Final = 12 * GRID_STEP_MS
 _MIN_MOVES: Final = 144
 """Moves over a horizon (half a day of them) without which its quantiles are unknown."""
 
+_WIDTH: Final = len(LEVELS) + len(REACH_LEVELS)
+
 
 class EmpiricalIntervals:
     """Quantiles of |move| and reach / (mixed volatility x root of the steps) of single coins over the last days.
@@ -44,12 +46,13 @@ class EmpiricalIntervals:
 
         NaN where too few moves are known.
         """
-        now_ms = int(grid.history.ts_ms[-1])
+        now_ms = int(grid.history.ts_ms[-1]) if len(coins) else 0
         due = [coin for coin in coins.tolist() if now_ms - self._renewed_ms.get(coin, -_RENEWAL_MS) >= _RENEWAL_MS]
         if due:
             self._renewed_ms.update(dict.fromkeys(due, now_ms))
             self._quantiles.update(zip(due, self._measure(grid, np.array(due, np.int64)), strict=True))
-        moves, reach = np.split(np.stack([self._quantiles[coin] for coin in coins.tolist()]), [len(LEVELS)], axis=-1)
+        known = np.array([self._quantiles[coin] for coin in coins.tolist()]).reshape(-1, STEPS, _WIDTH)
+        moves, reach = np.split(known, [len(LEVELS)], axis=-1)
         return moves, reach
 
     def _measure(self, grid: FeatureGrid, coins: IntArray) -> FloatArray:
@@ -59,7 +62,7 @@ class EmpiricalIntervals:
         log_price, vol_mixed = history.log_price[recent, coins], history.vol_mixed[recent, coins]
         extremes = history.extremes.part(recent, coins)
         rise, fall = np.zeros_like(log_price), np.zeros_like(log_price)
-        quantiles = np.full((len(coins), STEPS, len(LEVELS) + len(REACH_LEVELS)), np.nan)
+        quantiles = np.full((len(coins), STEPS, _WIDTH), np.nan)
         for ahead in range(1, STEPS + 1):
             start = log_price[:-ahead]
             rise = np.fmax(rise[: len(start)], extremes.log_high[ahead:] - start)

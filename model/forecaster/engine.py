@@ -19,25 +19,22 @@ import pyarrow as pa
 from core.times import DAY_MS, GRID_STEP_MS
 from etl.arrays import FloatArray, IntArray
 from etl.features.feature_grid import FeatureGrid
-from etl.features.feature_rows import FeatureBlock, OriginRows
+from etl.features.feature_rows import FeatureBlock
 from etl.features.feature_table import feature_table
 from etl.features.targets import STEP_ROOTS, STEPS, outcomes, reached
+from model.forecaster.assembly import AtOrigins, assemble_forecasts
 from model.forecaster.empirical_intervals import EmpiricalIntervals
-from model.forecaster.forecasts import Forecasts, Spread, quantile_prices
+from model.forecaster.forecasts import Forecasts, Spread
 from model.forecaster.lesson import HourScales, Lesson, MaturedRows
 from model.forecaster.online_model import FitReport, OnlineModel, hour_scale
 from model.forecaster.options import EngineOptions
 from model.forecaster.peers import Alone, Peers
 from model.forecaster.pending_rows import PendingRows
 from model.forecaster.prior import Prior
-from model.forecaster.reach import consistent_reach
 from model.forecaster.scaled_hours import ScaledHours, on_half_hours
 
 __all__ = ["EngineOptions", "EngineState", "FitReport", "ForecastEngine"]
 
-
-_MIN_HALF_WIDTH: Final = 1e-5 * STEP_ROOTS[:, None] * np.array([0.67, 1.28, 1.64, 1.96])
-"""Half-widths of a price with a volatility of a tenth of a basis point per 5 minutes: no interval is narrower."""
 
 _KEPT_ROWS_MS: Final = DAY_MS
 _MOST_KEPT_ROWS: Final = 300_000
@@ -99,21 +96,24 @@ class ForecastEngine:
         for block in self.grid.extend(now_ms):
             self.model = self._peers.renewed(self.model, int(block.ts_ms[0]))
             self._widen()
-            self.model = self._peers.taught(self.model, self._take(block))
+            self._peers.teach(self.model, self._take(block))
             rows += int(block.usable.sum())
             busy()
         return rows
 
-    def rejoin(self, until_ms: int, published_ms: int) -> None:
-        """Complete the grid in place of an engine that was lost; nothing is predicted or learned up to `until_ms`.
+    def rejoin(self, ts_ms: IntArray, sums: FloatArray, published_ms: int, busy: Callable[[], None]) -> None:
+        """Complete the grid in place of an engine that was lost, without predicting or learning anything.
 
         Args:
-            until_ms: the last grid point that the other engines have.
+            ts_ms: grid points (n,) that the other engines have.
+            sums: the market's sums there (n, columns).
             published_ms: the rows up to this grid point have been taken; `take_rows` gives those after it.
+            busy: called after each block.
         """
-        self._learned_ms = until_ms
-        self.advance(until_ms)
-        self._blocks = deque(block for block in self._blocks if block.ts_ms[0] > published_ms)
+        self._learned_ms = int(ts_ms[-1])
+        published = int(np.searchsorted(ts_ms, published_ms, side="right"))
+        self.grid.catch_up(ts_ms[:published], sums[:published], busy)
+        self.advance(self._learned_ms, busy)
 
     def refit(self, now_ms: int) -> FitReport:
         """Solve the ridge from its sums and renew a part of the forest; the cost is bounded."""
@@ -166,59 +166,27 @@ class ForecastEngine:
 
     # -- forecasting -------------------------------------------------------------------------------------------------
 
-    def forecast(self, origins: Mapping[str, int]) -> Forecasts:
-        """Forecasts of coins, each as of its own origin.
-
-        No price later than a coin's origin enters its forecast. Coins without a price at their origin are left out.
+    def at_origins(self, origins: Mapping[str, int]) -> AtOrigins:
+        """What is known of coins, each at its own origin; no later price enters. Coins without a price are left out.
 
         Args:
             origins: coin → event time of its newest price, in UTC milliseconds.
         """
-        known = [coin for coin in origins if self.grid.newest(coin) is not None] if len(self.grid.history) else []
-        coins = np.array([self.grid.column(coin) for coin in known], dtype=np.int64)
-        origin_ms = np.array([origins[coin] for coin in known], dtype=np.int64)
+        listed = [coin for coin in origins if self.grid.newest(coin) is not None] if len(self.grid.history) else []
+        coins = np.array([self.grid.column(coin) for coin in listed], dtype=np.int64)
+        origin_ms = np.array([origins[coin] for coin in listed], dtype=np.int64)
+        rows = self.grid.at(coins, origin_ms)
+        priced = np.flatnonzero(np.isfinite(rows.price))
+        rows = rows.part(priced)
+        own = Spread(*self._empirical.get(self.grid, coins[priced][rows.static]))
+        return AtOrigins([listed[row] for row in priced], origin_ms[priced], rows, own)
+
+    def forecast(self, origins: Mapping[str, int]) -> Forecasts:
+        """Forecasts of coins, each as of its own origin, as `at_origins` takes them."""
+        known = self.at_origins(origins)
         self._widen()
-        at = self.grid.at(coins, origin_ms)
-        priced = np.flatnonzero(np.isfinite(at.price))
-        return self._assemble_forecasts(
-            [known[row] for row in priced], coins[priced], origin_ms[priced], at.part(priced)
-        )
-
-    def _assemble_forecasts(self, names: list[str], coins: IntArray, origin_ms: IntArray, at: OriginRows) -> Forecasts:
-        model, numbers = self.model, self._numbers()[coins]
-        by_baseline = self._baseline_spread(coins, at)
-        by_model, scale = model.model_spread(at, numbers, origin_ms)
-        is_model = np.isfinite(by_model.half_widths).all(axis=(1, 2)) & model.gate.passes(numbers) & model.is_ready
-        mean = np.where(is_model[:, None], model.point.mean(at.x, numbers), 0.0)
-        centre = at.price[:, None] * np.exp(mean * at.vol_fast[:, None] * STEP_ROOTS)
-        stay = np.repeat(at.price[:, None], STEPS, axis=1)
-        baseline_quantiles, baseline_reach = _quantiles_and_reach(by_baseline, stay, at.price)
-        model_quantiles, model_reach = _quantiles_and_reach(by_model, centre, at.price)
-        return Forecasts(
-            coins=names,
-            origin_ms=origin_ms,
-            price_origin=at.price,
-            mean=centre,
-            quantiles=np.where(is_model[:, None, None], model_quantiles, baseline_quantiles),
-            p_up=model.point.p_up(mean),
-            is_model=is_model,
-            reach=np.where(is_model[:, None, None], model_reach, baseline_reach),
-            activity_percentile=model.activity_history.percentile(origin_ms, numbers, scale),
-            baseline_quantiles=baseline_quantiles,
-            baseline_reach=baseline_reach,
-            model_quantiles=model_quantiles,
-        )
-
-    def _baseline_spread(self, coins: IntArray, at: OriginRows) -> Spread:
-        """How far coins move without a model; static coins as far as they did themselves, once that is known."""
-        spread = self.model.baseline_spread(at, self._numbers()[coins])
-        if at.static.any():
-            scale = at.vol_mixed[at.static, None] * STEP_ROOTS
-            measured = self._empirical.get(self.grid, coins[at.static])
-            for values, quantiles in zip((spread.half_widths, spread.reach), measured, strict=True):
-                own = np.maximum.accumulate(quantiles * scale[..., None], axis=1)
-                values[at.static] = np.where(np.isfinite(own), own, values[at.static])
-        return spread
+        columns = np.array([self.grid.column(coin) for coin in known.coins], dtype=np.int64)
+        return assemble_forecasts(self.model, self._numbers()[columns], known)
 
     # -- what others read --------------------------------------------------------------------------------------------
 
@@ -252,9 +220,3 @@ class ForecastEngine:
         engine._pending = state.pending
         engine._learned_ms = state.learned_ms
         return engine
-
-
-def _quantiles_and_reach(spread: Spread, centre: FloatArray, price: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Price quantiles (k, STEPS, 9) around centres (k, STEPS), and the reach that goes with them, from prices (k,)."""
-    quantiles = quantile_prices(centre, np.maximum(spread.half_widths, _MIN_HALF_WIDTH))
-    return quantiles, consistent_reach(spread.reach, np.log(quantiles / price[:, None, None]))

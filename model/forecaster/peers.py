@@ -24,8 +24,8 @@ class Peers(SharedMarket, Protocol):
     def renewed(self, model: OnlineModel, ts_ms: int) -> OnlineModel:
         """The model to predict with from grid point `ts_ms` on: refitted if it had become old by then."""
 
-    def taught(self, model: OnlineModel, lesson: Lesson) -> OnlineModel:
-        """The model after it has learned from the lessons of all shards."""
+    def teach(self, model: OnlineModel, lesson: Lesson) -> None:
+        """Let the model learn from the lessons of all shards; the next `renewed` gives what has become of it."""
 
 
 class Alone(OneShard):
@@ -41,7 +41,6 @@ class Alone(OneShard):
             model.refit(ts_ms)
         return model
 
-    def taught(self, model: OnlineModel, lesson: Lesson) -> OnlineModel:
-        """The same model, which has learned from the lesson."""
+    def teach(self, model: OnlineModel, lesson: Lesson) -> None:
+        """The model itself learns."""
         model.learn(lesson)
-        return model

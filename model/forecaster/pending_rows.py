@@ -115,6 +115,17 @@ class PendingRows:
         columns = {field.name: getattr(self, field.name) for field in fields(self)}
         return PendingRows(**{name: array if name == _PER_TIME else array[:, coins] for name, array in columns.items()})
 
+    @classmethod
+    def merged(cls, shards: Sequence[tuple[PendingRows, IntArray]]) -> PendingRows | None:
+        """The rows of all shards, from those of each and the numbers of its coins; None without any."""
+        if not shards:
+            return None
+        longest, _ = max(shards, key=lambda shard: len(shard[0]))
+        whole = longest.of_coins(np.zeros(0, dtype=np.int64))
+        for rows, numbers in shards:
+            whole = whole.put(rows, numbers[: rows.x.shape[1]])
+        return whole
+
     def _widened(self, coins: int) -> PendingRows:
         """A copy with room for `coins` coins; the added columns are unusable."""
         missing = coins - self.x.shape[1]

@@ -19,6 +19,8 @@ _HALF_HOUR_MS: Final = 30 * MINUTE_MS
 _KEPT_MS: Final = 14 * DAY_MS
 """Rows wait this long to be taken."""
 
+_NO_ROWS: Final = SCALED_HOURS_SCHEMA.empty_table()
+
 
 def on_half_hours(ts_ms: IntArray) -> BoolArray:
     """Which times are full or half hours in UTC."""
@@ -52,7 +54,7 @@ class ScaledHours:
 
     def take(self, names: Sequence[str]) -> pa.Table:
         """The rows added since the last call, in SCALED_HOURS_SCHEMA; `names` are the coins by column number."""
-        tables = [SCALED_HOURS_SCHEMA.empty_table()]
+        tables = [_NO_ROWS]
         for ts_ms, coins, moves in self._rows:
             origin = pa.array(ts_ms).cast(SCALED_HOURS_SCHEMA.field("origin").type)
             columns = [pa.array([names[coin] for coin in coins]), origin, *(pa.array(of) for of in moves.T.copy())]

@@ -8,7 +8,7 @@ from typing import Protocol
 import pyarrow as pa
 
 from core.price_store import PriceReader
-from etl.features.price_feed import PriceFeed
+from etl.features.price_feed import PriceFeed, collected
 from model.forecaster.engine import EngineOptions, EngineState, ForecastEngine
 from model.forecaster.online_model import FitReport
 from model.forecaster.peers import Peers
@@ -70,7 +70,6 @@ class OneProcess:
     Args:
         state: what to go on from.
         peers: how the engine learns with those of other shards.
-        is_own: which of the collected coins are this shard's.
         keep_days: days of prices that it reads; by default all that the model is trained on.
         busy: called between the parts of what may take long.
     """
@@ -81,14 +80,13 @@ class OneProcess:
         self,
         state: EngineState,
         peers: Peers | None = None,
-        is_own: Callable[[str], bool] = lambda _coin: True,
         keep_days: int | None = None,
         busy: Callable[[], None] = lambda: None,
     ) -> None:
         self._busy = busy
         self._judge = PriceJudge(busy)
         self.engine = ForecastEngine.from_state(state, peers)
-        self.feed = PriceFeed(self.engine.grid, keep_days or self.engine.options.train_days, is_own, busy)
+        self.feed = PriceFeed(self.engine.grid, keep_days or self.engine.options.train_days, busy)
 
     @property
     def origins(self) -> Mapping[str, int]:
@@ -100,15 +98,15 @@ class OneProcess:
         """Whether there are rows enough to fit the models."""
         return self.engine.model.can_fit
 
-    def read(self, prices: PriceReader, now_ms: int, *, again: bool) -> int:
-        """Carry new prices to the grid without computing anything; their number."""
+    def read(self, prices: PriceReader, revisions: Mapping[str, int], now_ms: int, *, again: bool) -> int:
+        """Carry new prices of the coins with these revisions to the grid without computing anything; their number."""
         if again:
             self.feed.begin_again()
-        return self.feed.pull(prices, now_ms)
+        return self.feed.pull(prices, revisions, now_ms)
 
     def pull(self, prices: PriceReader, now_ms: int, *, again: bool) -> int:
         """Carry new prices to the grid and bring it up to date; their number."""
-        count = self.read(prices, now_ms, again=again)
+        count = self.read(prices, collected(prices), now_ms, again=again)
         self.engine.advance(now_ms, self._busy)
         return count
 

@@ -161,17 +161,17 @@ class ClusterLine(threading.Thread):
 
     def _carry(self, client: Client, future: Future[Any]) -> None:
         actor = future.result(timeout=_PLACE_S)
-        content: bytes | None = None
+        says_more = False
         while not self._is_ended.is_set():
+            content = None if says_more else self._orders.get()
+            if content is None and not says_more:
+                return
             answer = self._wait(actor.exchange(content), future)
             if answer is None:
                 client.restart_workers([actor._address], timeout=_CONNECT_S, raise_for_error=False)
                 return
             said, says_more = answer
             self._said.put(said)
-            content = None if says_more else self._orders.get()
-            if content is None and not says_more:
-                return
 
     def _wait(self, answer: BaseActorFuture[tuple[bytes, bool]], future: Future[Any]) -> tuple[bytes, bool] | None:
         """What the actor says; None if nobody wants to know any more."""

@@ -7,9 +7,6 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Final, Protocol
 
-import pyarrow as pa
-
-from core.forecast_schema import FORECAST_SCHEMA
 from model.loop.restart_backoff import RestartBackoff
 from model.loop.shard_messages import Busy, Done, Failed, Question, Said
 from model.loop.shard_patience import START_S, Patience
@@ -57,23 +54,21 @@ class ShardLink:
     """A shard and its process, which may be replaced.
 
     Attributes:
-        is_begun: its process has been told what to do.
         is_member: it takes part in what all shards do together.
-        roster_size: coins of the roster that it knows.
+        roster_size: coins of the roster whose numbers it knows.
+        knows_coins: it knows the coins as the price store has them now.
         model_number: of the version of the model that it has; -1 without one.
         market_end_ms: last grid point of the market that it was rebuilt with, None if it has seen the whole.
         origins: event time of the newest price of each of its coins.
-        forecasts: its last ones, in FORECAST_SCHEMA.
     """
 
     def __init__(self, number: int, start: Start, patience: Patience) -> None:
         self.number = number
-        self.is_begun = self.is_member = False
+        self.is_member = self.knows_coins = False
         self.roster_size = 0
         self.model_number = -1
         self.market_end_ms: int | None = None
         self.origins: Mapping[str, int] = {}
-        self.forecasts: pa.Table = FORECAST_SCHEMA.empty_table()
         self._start = start
         self._patience = patience
         self._line: Line | None = None
@@ -82,15 +77,12 @@ class ShardLink:
         self._restarts = RestartBackoff(_FIRST_PAUSE_S)
         self._is_doubtful = False
 
-    def launch(self) -> None:
-        """Start a process, unless one runs or the last one has ended too often."""
-        if self._line is None and not self._restarts.is_waiting():
-            self._line, self._heard_s = self._start(), time.monotonic()
-
-    @property
-    def is_running(self) -> bool:
-        """Whether there is a process."""
-        return self._line is not None
+    def launch(self) -> bool:
+        """Start a process, unless one runs or the last one has ended too often; whether one was started."""
+        if self._line is not None or self._restarts.is_waiting():
+            return False
+        self._line = self._start()
+        return True
 
     def send(self, content: bytes) -> None:
         """Send a pickled order or answer; to a process that has ended, nothing."""
@@ -123,7 +115,7 @@ class ShardLink:
 
     def end(self) -> None:
         """End the process; safe to call twice."""
-        self.is_begun = self.is_member = False
+        self.is_member = False
         self._answer = None
         if self._line is not None:
             self._line.end()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import multiprocessing
 import sys
 from multiprocessing.connection import Connection
-from queue import SimpleQueue
 from threading import Thread
 from typing import Final, Protocol
 
@@ -17,6 +16,9 @@ from model.loop.shard_worker import run_worker
 __all__ = ["ConnectionLine", "Worker", "process_starter"]
 
 _END_S: Final = 3.0
+
+_AT_ONCE: Final = 4_096
+"""Bytes that an empty pipe takes without waiting, on each system."""
 
 
 class Worker(Protocol):
@@ -30,18 +32,24 @@ class Worker(Protocol):
 
 
 class ConnectionLine:
-    """A line (`shard_link.Line`) over one end of a pipe; a thread fills it, because a pipe takes little at once."""
+    """A line (`shard_link.Line`) over one end of a pipe.
+
+    The pipe is empty when a message comes: the worker has read those before it, since it has answered. It takes a small
+    one at once, whatever the worker does; a large one is left to a thread.
+    """
 
     def __init__(self, connection: Connection, worker: Worker) -> None:
         self._connection = connection
         self._worker = worker
-        self._outbox: SimpleQueue[bytes | None] = SimpleQueue()
-        self._sender = Thread(target=self._deliver, name="shard-sender", daemon=True)
-        self._sender.start()
+        self._sender: Thread | None = None
 
     def send(self, content: bytes) -> None:
-        """Deliver a message as soon as those before it are."""
-        self._outbox.put(content)
+        """Deliver a message."""
+        if len(content) <= _AT_ONCE:
+            self._deliver(content)
+        else:
+            self._sender = Thread(target=self._deliver, args=(content,), name="shard-sender", daemon=True)
+            self._sender.start()
 
     def has_news(self, patience_s: float) -> bool:
         """Wait for a message, or for the worker's end."""
@@ -55,15 +63,14 @@ class ConnectionLine:
     def end(self) -> None:
         """Kill the worker, which frees the thread, and close the pipe."""
         self._worker.kill()
-        self._outbox.put(None)
-        self._sender.join(_END_S)
+        if self._sender is not None:
+            self._sender.join(_END_S)
         self._connection.close()
         self._worker.join(_END_S)
 
-    def _deliver(self) -> None:
+    def _deliver(self, content: bytes) -> None:
         try:
-            while (content := self._outbox.get()) is not None:
-                self._connection.send_bytes(content)
+            self._connection.send_bytes(content)
         except OSError:
             return  # the worker has ended, as `receive` tells
 

@@ -7,8 +7,9 @@ says now and then that it is `Busy`.
 
 from __future__ import annotations
 
+import copyreg
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +18,7 @@ import pyarrow as pa
 from core.store_address import NamedSchema, StoreAddress
 from etl.arrays import FloatArray, IntArray
 from etl.features.shared_market import GridBounds
+from model.forecaster.assembly import AtOrigins
 from model.forecaster.lesson import Lesson
 from model.forecaster.pending_rows import PendingRows
 from model.loop.shard_model import ModelNews
@@ -27,10 +29,9 @@ __all__ = [
     "Agree",
     "Begin",
     "Busy",
+    "Collected",
     "Done",
     "Failed",
-    "Forecast",
-    "Forecasted",
     "Gather",
     "Gathered",
     "MarketRecord",
@@ -44,6 +45,21 @@ __all__ = [
     "Teach",
     "shard_of",
 ]
+
+
+def _packed(table: pa.Table) -> tuple[Callable[[pa.Buffer], pa.Table], tuple[pa.Buffer]]:
+    """How a table is pickled: as one piece, where pickle by itself would take each column apart."""
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as stream:
+        stream.write_table(table)
+    return _unpacked, (sink.getvalue(),)
+
+
+def _unpacked(content: pa.Buffer) -> pa.Table:
+    return pa.ipc.open_stream(content).read_all()
+
+
+copyreg.pickle(pa.Table, _packed)
 
 
 def shard_of(coin: str, shards: int) -> int:
@@ -82,28 +98,39 @@ class Gathered:
 
 
 @dataclass(frozen=True)
+class Collected:
+    """The coins of a shard, as the price store has them.
+
+    Attributes:
+        joined: number of each coin that the shard has not been told of yet, in their order.
+        revisions: `Coin.revision` of each one that is collected now.
+    """
+
+    joined: Mapping[str, int]
+    revisions: Mapping[str, int]
+
+
+@dataclass(frozen=True)
 class Begin:
-    """Take the coins of shard `shard` of `shards`.
+    """Take the coins of a shard.
 
     Attributes:
         store: where their prices are.
         model: the whole model.
         known: what the shard knows besides, to go on from; nothing at a first start and in place of a lost shard.
         keep_days: days of prices to read; None: all that the model is trained on.
-        roster: coins in the order of their numbers.
+        coins: all of them.
         market: None at the start of all shards. A shard that replaces a lost one computes its grid with this record of
             the market, up to its last grid point, and learns nothing from it.
         published_ms: grid point up to which the rows of a lost shard have been taken.
         now_ms: UTC milliseconds.
     """
 
-    shard: int
-    shards: int
     store: StoreAddress | NamedSchema
     model: ModelNews
     known: Gathered
     keep_days: int | None
-    roster: tuple[str, ...]
+    coins: Collected
     market: MarketRecord | None
     published_ms: int
     now_ms: int
@@ -116,41 +143,30 @@ class Pull:
     Attributes:
         now_ms: UTC milliseconds.
         again: the store may be another one.
-        joined: coins that follow those of the roster.
+        coins: those of the shard, where they have changed.
         missed: the market of the grid points that a rebuilt shard has missed, if any.
-        model: how the model has changed, if it has.
     """
 
     now_ms: int
     again: bool
-    joined: tuple[str, ...]
+    coins: Collected | None
     missed: MarketRecord | None
-    model: ModelNews | None
 
 
 @dataclass(frozen=True)
 class Pulled:
-    """The number of new prices, and the time of each coin's newest one."""
+    """What a shard has now.
+
+    Attributes:
+        count: number of new prices.
+        origins: time of each coin's newest price.
+        known: what forecasts as of these times need besides the model.
+        rows: new rows of the published tables by name.
+    """
 
     count: int
     origins: Mapping[str, int]
-
-
-@dataclass(frozen=True)
-class Forecast:
-    """Forecast all coins; `model` as in `Pull`."""
-
-    model_version: str
-    now_ms: int
-    source: str
-    model: ModelNews | None
-
-
-@dataclass(frozen=True)
-class Forecasted:
-    """Rows of FORECAST_SCHEMA, and the new rows of the published tables by name."""
-
-    forecasts: pa.Table
+    known: AtOrigins
     rows: Mapping[str, pa.Table]
 
 
@@ -182,14 +198,14 @@ class AddUp:
 
 @dataclass(frozen=True)
 class Renew:
-    """A block begins at `ts_ms`; the answer tells how the model has changed, if it was refitted."""
+    """A block begins at `ts_ms`; the answer tells how the model has changed since the last one, if it has."""
 
     ts_ms: int
 
 
 @dataclass(frozen=True)
 class Teach:
-    """The lesson of a shard; the answer tells how the model has changed, if it has learned."""
+    """The lesson of a shard; the answer comes once the model has learned those of all."""
 
     lesson: Lesson
 
@@ -203,7 +219,7 @@ class Busy:
 class Done:
     """An order was carried out."""
 
-    result: Pulled | Forecasted | Judged | Gathered | None
+    result: Pulled | Judged | Gathered | None
 
 
 @dataclass(frozen=True)
@@ -213,6 +229,6 @@ class Failed:
     reason: str
 
 
-Order = Begin | Pull | Forecast | Score | Gather
+Order = Begin | Pull | Score | Gather
 Question = Agree | AddUp | Renew | Teach
 Said = Question | Busy | Done | Failed

@@ -9,31 +9,36 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Callable, Mapping, Sequence
+from itertools import islice
 from typing import TypeVar
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from core.accuracy.scores import SCORE_SCHEMA
 from core.errors import ForecastingError
-from core.forecast_schema import HORIZONS_MIN
+from core.forecast_schema import FORECAST_SCHEMA, HORIZONS_MIN
 from core.price_store import PriceReader
 from core.store_address import NamedSchema, StoreAddress
+from etl.arrays import IntArray
+from etl.features.price_feed import collected
+from model.forecaster.assembly import AtOrigins, assemble_forecasts
 from model.forecaster.engine import EngineState
 from model.forecaster.online_model import FitReport
 from model.forecaster.pending_rows import PendingRows
 from model.loop.shard_link import ShardLink, Start
 from model.loop.shard_messages import (
     Begin,
+    Collected,
     Done,
-    Forecast,
-    Forecasted,
     Gather,
     Gathered,
     Order,
     Pull,
     Pulled,
     Question,
+    Renew,
     Score,
     shard_of,
 )
@@ -44,7 +49,7 @@ from model.scoring.judge import Judged
 
 __all__ = ["ShardProcesses"]
 
-_Result = TypeVar("_Result", Pulled, Forecasted, Judged, Gathered)
+_Result = TypeVar("_Result", Pulled, Judged, Gathered)
 
 
 class ShardProcesses:
@@ -81,8 +86,10 @@ class ShardProcesses:
         self._keep_days = keep_days
         self._training = SharedTraining(state.model)
         self._roster = {coin: number for number, coin in enumerate(state.coins)}
-        self._listed: tuple[str, ...] = ()
+        self._revisions: Mapping[str, int] = {}
         self._published_ms = -1
+        self._pulled: Mapping[ShardLink, Pulled] = {}
+        self._forecasts = FORECAST_SCHEMA.empty_table()
         self._rows: dict[str, list[pa.Table]] = {}
         self._patience = Patience(interval_s)
         self._team = [ShardLink(number, start, self._patience) for number in range(shards)]
@@ -105,38 +112,38 @@ class ShardProcesses:
         Raises:
             ForecastingError: all shards are lost.
         """
-        self._enrol([coin.id for coin in prices.coins()])
+        self._enrol(collected(prices))
         self._tend(now_ms)
         orders = {link: self._pull_order(link, now_ms, again=again) for link in self._team if link.is_member}
-        results = self._run(orders, Pulled)
-        for link, pulled in results.items():
+        self._pulled = self._run(orders, Pulled)
+        self.late = tuple(coin for coin in self._revisions if self._link(coin) not in self._pulled)
+        for link, pulled in self._pulled.items():
             link.origins = pulled.origins
             link.succeeded()
-        if not results:
+            for name, rows in pulled.rows.items():
+                self._rows.setdefault(name, []).append(rows)
+        if not self._pulled:
             raise ForecastingError("all shards are lost")
-        return sum(pulled.count for pulled in results.values())
+        if self._training.market is not None:
+            self._published_ms = int(self._training.market.ts_ms[-1])
+        self._tend(now_ms)
+        return sum(pulled.count for pulled in self._pulled.values())
 
     def refit(self, now_ms: int) -> FitReport:
-        """Renew the models; the shards get them with the next order."""
+        """Renew the models; the shards get them with the next block of grid rows."""
         return self._training.refit(now_ms)
 
     def forecast(self, model_version: str, now_ms: int, source: str) -> pa.Table:
         """The newest forecasts of all coins, in FORECAST_SCHEMA; of a lost shard the last ones."""
-        orders = {
-            link: Forecast(model_version, now_ms, source, self._newer_model(link))
-            for link in self._team
-            if link.is_member
-        }
-        results = self._run(orders, Forecasted)
-        self.late = tuple(coin for coin in self._listed if self._link(coin) not in results)
-        for link, made in results.items():
-            link.forecasts = made.forecasts
-            for name, rows in made.rows.items():
-                self._rows.setdefault(name, []).append(rows)
-        if self._training.market is not None:
-            self._published_ms = int(self._training.market.ts_ms[-1])
-        self._tend(now_ms)
-        return self._in_order(pa.concat_tables([link.forecasts for link in self._team]))
+        last, self._forecasts = self._forecasts, FORECAST_SCHEMA.empty_table()
+        if self._pulled:
+            known = AtOrigins.joined([pulled.known for pulled in self._pulled.values()], self._numbers)
+            made = assemble_forecasts(self._training.model, self._numbers(known.coins), known)
+            self._forecasts = made.to_table(model_version, now_ms, source)
+        if self.late:
+            standing = last.filter(pc.is_in(last["coin"], pa.array(self.late)))
+            self._forecasts = self._in_order(pa.concat_tables([self._forecasts, standing]))
+        return self._forecasts
 
     def take_rows(self) -> Mapping[str, pa.Table]:
         """New rows of the published tables since the last call."""
@@ -161,7 +168,9 @@ class ShardProcesses:
         """What has been learned, without the prices; rows that a lost shard kept pending are missing."""
         orders: dict[ShardLink, Order] = {link: Gather() for link in self._team if link.is_member}
         known = self._run(orders, Gathered).values()
-        pending = _merged([(one.pending, self._numbers(one.coins)) for one in known if one.pending is not None])
+        pending = PendingRows.merged(
+            [(one.pending, self._numbers(one.coins)) for one in known if one.pending is not None]
+        )
         learned_ms = max((one.learned_ms for one in known), default=-1)
         return EngineState(tuple(self._roster), self._training.model, pending, learned_ms)
 
@@ -175,15 +184,19 @@ class ShardProcesses:
     def _link(self, coin: str) -> ShardLink:
         return self._team[shard_of(coin, len(self._team))]
 
-    def _numbers(self, coins: Sequence[str]) -> list[int]:
-        return [self._roster[coin] for coin in coins]
+    def _numbers(self, coins: Sequence[str]) -> IntArray:
+        return np.array([self._roster[coin] for coin in coins], dtype=np.int64)
 
-    def _enrol(self, listed: Sequence[str]) -> None:
-        self._listed, known = tuple(listed), len(self._roster)
-        for coin in listed:
+    def _enrol(self, revisions: Mapping[str, int]) -> None:
+        if revisions == self._revisions:
+            return
+        self._revisions, known = revisions, len(self._roster)
+        for coin in revisions:
             self._roster.setdefault(coin, len(self._roster))
         if len(self._roster) > known:
             self._training.widen(len(self._roster))
+        for link in self._team:
+            link.knows_coins = False
 
     def _in_order(self, forecasts: pa.Table) -> pa.Table:
         """The twelve rows of each coin by its number."""
@@ -192,35 +205,36 @@ class ShardProcesses:
         rows = np.argsort(numbers)[:, None] * horizons + np.arange(horizons)
         return forecasts.take(rows.ravel()).combine_chunks()
 
+    def _told(self, link: ShardLink) -> Collected:
+        """What a shard has to know of its coins; from now on it does."""
+        link.knows_coins = True
+        joined = [coin for coin in islice(self._roster, link.roster_size, None) if self._link(coin) is link]
+        link.roster_size = len(self._roster)
+        revisions = {coin: revision for coin, revision in self._revisions.items() if self._link(coin) is link}
+        return Collected({coin: self._roster[coin] for coin in joined}, revisions)
+
     # -- the processes -----------------------------------------------------------------------------------------------
 
     def _tend(self, now_ms: int) -> None:
         """Replace lost processes, and let those take part that are ready; at the first start wait for all."""
         for link in self._team:
-            link.launch()
+            if link.launch():
+                link.send(_pickled(self._beginning(link, now_ms)))
         for link in self._team:
-            while link.is_running and not link.is_member and (self._training.market is None or link.has_answered()):
-                if link.receive() is None:
-                    break
-                if link.is_begun:
-                    link.is_member = True
-                else:
-                    link.send(_pickled(self._beginning(link, now_ms)))
+            if not link.is_member and (self._training.market is None or link.has_answered()):
+                link.is_member = link.receive() is not None
         self._state = None
 
     def _beginning(self, link: ShardLink, now_ms: int) -> Begin:
         model = self._training.whole_model()
-        link.is_begun = True
-        link.roster_size, link.model_number = len(self._roster), model.number
+        link.roster_size, link.model_number = 0, model.number
         link.market_end_ms = None if self._training.market is None else int(self._training.market.ts_ms[-1])
         return Begin(
-            shard=link.number,
-            shards=len(self._team),
             store=self._store,
             model=model,
             known=self._known(link),
             keep_days=self._keep_days,
-            roster=tuple(self._roster),
+            coins=self._told(link),
             market=self._training.market,
             published_ms=self._published_ms,
             now_ms=now_ms,
@@ -232,25 +246,17 @@ class ShardProcesses:
             return Gathered((), None, -1)
         coins = tuple(coin for coin in self._state.coins if self._link(coin) is link)
         pending = self._state.pending
-        known = None if pending is None else [n for n in self._numbers(coins) if n < pending.x.shape[1]]
-        rows = None if pending is None else pending.of_coins(np.array(known, dtype=np.int64))
+        numbers = self._numbers(coins)
+        rows = None if pending is None else pending.of_coins(numbers[numbers < pending.x.shape[1]])
         return Gathered(coins, rows, self._state.learned_ms)
 
     def _pull_order(self, link: ShardLink, now_ms: int, *, again: bool) -> Pull:
-        joined = tuple(self._roster)[link.roster_size :]
-        link.roster_size = len(self._roster)
         missed = None
         if self._training.market is not None and link.market_end_ms is not None:
             missed = self._training.market.since(link.market_end_ms + 1)
         link.market_end_ms = None
         missed = missed if missed is not None and len(missed.ts_ms) else None
-        return Pull(now_ms, again, joined, missed, self._newer_model(link))
-
-    def _newer_model(self, link: ShardLink) -> ModelNews | None:
-        news = self._training.news(link.model_number)
-        if news is not None:
-            link.model_number = news.number
-        return news
+        return Pull(now_ms, again, None if link.knows_coins else self._told(link), missed)
 
     # -- what all do together ----------------------------------------------------------------------------------------
 
@@ -274,24 +280,23 @@ class ShardProcesses:
         return results
 
     def _reply(self, asked: Mapping[ShardLink, Question]) -> None:
-        """Answer all that asked, who have the same version of the model."""
         answer = self._training.answer(list(asked.values()))
-        news = [self._newer_model(link) for link in asked] if answer is None else [None]
-        content = _pickled(news[0] if answer is None else answer)
-        for link in asked:
-            link.send(content)
+        if isinstance(next(iter(asked.values())), Renew):
+            self._send_news(list(asked))
+        else:
+            content = _pickled(answer)
+            for link in asked:
+                link.send(content)
+
+    def _send_news(self, links: Sequence[ShardLink]) -> None:
+        """Tell how the model has changed; a rebuilt shard may have another version of it than the others."""
+        news = {number: self._training.news(number) for number in {link.model_number for link in links}}
+        content = {number: _pickled(change) for number, change in news.items()}
+        for link in links:
+            link.send(content[link.model_number])
+            change = news[link.model_number]
+            link.model_number = link.model_number if change is None else change.number
 
 
 def _pickled(message: Order | Answer | ModelNews) -> bytes:
     return pickle.dumps(message, pickle.HIGHEST_PROTOCOL)
-
-
-def _merged(parts: Sequence[tuple[PendingRows, Sequence[int]]]) -> PendingRows | None:
-    """The pending rows of all shards, from those of each and the numbers of its coins."""
-    if not parts:
-        return None
-    longest, _ = max(parts, key=lambda part: len(part[0]))
-    whole = longest.of_coins(np.zeros(0, dtype=np.int64))
-    for rows, numbers in parts:
-        whole = whole.put(rows, np.array(numbers, dtype=np.int64)[: rows.x.shape[1]])
-    return whole

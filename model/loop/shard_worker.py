@@ -6,7 +6,8 @@ import logging
 import os
 import signal
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final, Protocol
 
 import numpy as np
@@ -26,10 +27,9 @@ from model.loop.shard_messages import (
     Agree,
     Begin,
     Busy,
+    Collected,
     Done,
     Failed,
-    Forecast,
-    Forecasted,
     Gather,
     Gathered,
     MarketRecord,
@@ -40,7 +40,6 @@ from model.loop.shard_messages import (
     Renew,
     Score,
     Teach,
-    shard_of,
 )
 from model.loop.shard_model import ModelCopy, ModelNews
 
@@ -71,20 +70,16 @@ class Connection(Protocol):
 class _Peers:
     """Agrees with the other shards through the coordinator, or follows the record of a market that has passed."""
 
-    def __init__(self, connection: Connection, roster: Iterable[str]) -> None:
+    def __init__(self, connection: Connection) -> None:
         self.record: MarketRecord | None = None
         self._connection = connection
         self._copy = ModelCopy()
         self._said_s = time.monotonic()
-        self._number = {coin: number for number, coin in enumerate(roster)}
+        self._number: dict[str, int] = {}
 
-    def __contains__(self, coin: str) -> bool:
-        return coin in self._number
-
-    def enrol(self, coins: Iterable[str]) -> None:
-        """Number coins that follow those known."""
-        for coin in coins:
-            self._number[coin] = len(self._number)
+    def enrol(self, joined: Mapping[str, int]) -> None:
+        """Take the numbers of coins."""
+        self._number |= joined
 
     def numbers(self, coins: Sequence[str]) -> IntArray:
         """The numbers of coins among those of all shards (k,)."""
@@ -95,7 +90,7 @@ class _Peers:
         if self.record is None:
             bounds: GridBounds = self._ask(Agree(own))
             return bounds
-        return GridBounds(len(self._number), int(self.record.ts_ms[0]), own.latest_ms, own.rebuilds)
+        return replace(own, first_ms=int(self.record.ts_ms[0]))
 
     def add_up(self, ts_ms: IntArray, own: FloatArray) -> FloatArray:
         """The market's sums over all coins."""
@@ -107,21 +102,19 @@ class _Peers:
     def renewed(self, model: OnlineModel, ts_ms: int) -> OnlineModel:
         """The model to predict with from `ts_ms` on."""
         if self.record is not None:
-            self.busy()
             return model
-        return self.told(model, self._ask(Renew(ts_ms)))
+        news: ModelNews | None = self._ask(Renew(ts_ms))
+        return model if news is None else self.model(news)
 
-    def taught(self, model: OnlineModel, lesson: Lesson) -> OnlineModel:
-        """The model after it has learned from the lessons of all shards."""
-        return model if self.record is not None else self.told(model, self._ask(Teach(lesson)))
+    def teach(self, model: OnlineModel, lesson: Lesson) -> None:
+        """The coordinator's model learns from the lessons of all shards."""
+        del model
+        if self.record is None:
+            self._ask(Teach(lesson))
 
     def model(self, news: ModelNews) -> OnlineModel:
         """The model that the news tell of."""
         return self._copy.take(news)
-
-    def told(self, model: OnlineModel, news: ModelNews | None) -> OnlineModel:
-        """The model after the news, if there are any."""
-        return model if news is None else self._copy.take(news)
 
     def busy(self) -> None:
         """Say that the shard is at work, if it has said nothing for a while."""
@@ -141,16 +134,11 @@ class _Shard:
     """Carries out the orders of the coordinator."""
 
     def __init__(self, connection: Connection, begin: Begin) -> None:
-        self._peers = peers = _Peers(connection, begin.roster)
+        self._peers = peers = _Peers(connection)
+        self._told(begin.coins)
         known = begin.known
         state = EngineState(known.coins, peers.model(begin.model), known.pending, known.learned_ms)
-        self._coins = OneProcess(
-            state,
-            peers,
-            is_own=lambda coin: coin in peers and shard_of(coin, begin.shards) == begin.shard,
-            keep_days=begin.keep_days,
-            busy=peers.busy,
-        )
+        self._coins = OneProcess(state, peers, keep_days=begin.keep_days, busy=peers.busy)
         self._prices = PriceConnection(begin.store)
         if begin.market is not None:
             self._read(begin.now_ms, again=False)
@@ -165,10 +153,6 @@ class _Shard:
         match order:
             case Pull():
                 return Done(self._pull(order))
-            case Forecast(model_version, now_ms, source, model):
-                self._take(model)
-                table = self._coins.forecast(model_version, now_ms, source)
-                return Done(Forecasted(table, self._coins.take_rows()))
             case Score(due):
                 return Done(self._coins.judge(due, self._prices.reader))
             case Gather():
@@ -178,33 +162,35 @@ class _Shard:
                 raise ValueError("a shard begins once")
 
     def _pull(self, order: Pull) -> Pulled:
-        self._take(order.model)
-        self._peers.enrol(order.joined)
+        coins = self._coins
+        if order.coins is not None:
+            self._told(order.coins)
         count = self._read(order.now_ms, again=order.again)
         if order.missed is not None:
             self._follow(order.missed, -1)
-        self._coins.engine.advance(order.now_ms)
-        return Pulled(count, self._coins.origins)
+        coins.engine.advance(order.now_ms)
+        rows = {name: rows for name, rows in coins.take_rows().items() if len(rows)}
+        return Pulled(count, coins.origins, coins.engine.at_origins(coins.origins), rows)
 
-    def _take(self, news: ModelNews | None) -> None:
-        self._coins.engine.model = self._peers.told(self._coins.engine.model, news)
+    def _told(self, coins: Collected) -> None:
+        self._peers.enrol(coins.joined)
+        self._revisions = coins.revisions
 
     def _read(self, now_ms: int, *, again: bool) -> int:
         again = self._prices.renew() or again
-        return self._coins.read(self._prices.reader, now_ms, again=again)
+        return self._coins.read(self._prices.reader, self._revisions, now_ms, again=again)
 
     def _follow(self, record: MarketRecord, published_ms: int) -> None:
         """Complete the grid over a market that has passed."""
         self._peers.record = record
-        self._coins.engine.rejoin(int(record.ts_ms[-1]), published_ms)
+        self._coins.engine.rejoin(record.ts_ms, record.sums, published_ms, self._peers.busy)
         self._peers.record = None
 
 
 def serve(connection: Connection) -> None:
-    """Say that it is ready, then carry out orders until the connection ends or one fails; the first is `Begin`."""
+    """Carry out orders until the connection ends or one fails; the first is `Begin`."""
     shard: _Shard | None = None
     try:
-        connection.send(Done(None))
         while True:
             order: Order = connection.recv()
             if isinstance(order, Begin):

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.times import DAY_MS, GRID_STEP_MS, HOUR_MS
+from etl.arrays import FloatArray
 from etl.features import volatility
 from etl.features.columns import (
     CLOCK_FEATURES,
@@ -23,6 +24,7 @@ from etl.features.columns import (
 )
 from etl.features.feature_grid import FeatureGrid
 from etl.features.feature_rows import FeatureBlock
+from etl.features.minute_volatility import initial_minute_state, mean_minute_return, run_minutes
 
 START_MS = 1_700_000_100_000
 Prices = dict[str, list[tuple[int, float]]]
@@ -272,10 +274,43 @@ def test_a_single_return_counts_at_most_twenty_volatilities() -> None:
     """A crash in one step moves the averages no further than a return of twenty fast volatilities."""
     state = volatility.initial_state(1)
     for r in np.random.default_rng(3).normal(0, 0.001, 300):
-        state = volatility.step(state, np.array([r]))
-    limit = 20 * volatility.vol_fast(state)
-    np.testing.assert_array_equal(volatility.step(state, -50 * limit), volatility.step(state, limit))
-    assert (volatility.step(state, limit) > volatility.step(state, limit / 2)).any()
+        state = volatility.move_on(state, np.array([[r]]))
+    limit = 20 * volatility.vol_fast(state)[None]
+    np.testing.assert_array_equal(volatility.move_on(state, -50 * limit), volatility.move_on(state, limit))
+    assert (volatility.move_on(state, limit) > volatility.move_on(state, limit / 2)).any()
+
+
+def test_a_single_minute_counts_at_most_twenty_mean_ones() -> None:
+    """A crash within a minute moves the averages no further than a return of twenty times the mean of a day."""
+    log_price = np.cumsum(np.random.default_rng(3).normal(0, 0.001, (300, 1)), axis=0)
+    event_ms = START_MS + 60_000 * np.arange(300)[:, None]
+    state = run_minutes(initial_minute_state(1), log_price, event_ms, np.array([np.nan]), np.array([-1]))[-1]
+
+    def after(move: FloatArray) -> FloatArray:
+        return run_minutes(state, log_price[-1:] + move, event_ms[-1:] + 60_000, log_price[-1], event_ms[-1])
+
+    limit = 20 * mean_minute_return(state)
+    np.testing.assert_allclose(after(-50 * limit), after(limit), rtol=1e-9)
+    assert (after(limit) > after(limit / 2)).any()
+
+
+def test_states_move_over_many_returns_as_over_one_at_a_time() -> None:
+    """Bit for bit, with jumps, gaps and coins that are new, on the 5-minute grid and on that of minutes."""
+    rng = np.random.default_rng(5)
+    r = rng.normal(0, 0.001, (400, 6)) * rng.choice([1, 100], (400, 6), p=[0.98, 0.02])
+    r[rng.random(r.shape) < 0.1] = np.nan
+    event_ms = np.maximum.accumulate(60_000 * np.arange(401)[:, None] * (rng.random((401, 6)) < 0.7), axis=0)
+    log_price = np.concatenate([np.zeros((1, 6)), np.nancumsum(r, axis=0)])
+    singly = volatility.initial_state(6), initial_minute_state(6)
+    together = np.empty((len(r), *singly[0].shape))
+    volatility.move_on(singly[0], r, together)
+    by_minute = run_minutes(singly[1], log_price[1:], event_ms[1:], log_price[0], event_ms[0])
+    for row in range(len(r)):
+        at = slice(row + 1, row + 2)
+        minutes = run_minutes(singly[1], log_price[at], event_ms[at], log_price[row], event_ms[row])
+        singly = volatility.move_on(singly[0], r[row : row + 1]), minutes[0]
+        np.testing.assert_array_equal(together[row], singly[0])
+        np.testing.assert_array_equal(by_minute[row], singly[1])
 
 
 def test_a_repaired_coin_returns_only_new_rows() -> None:

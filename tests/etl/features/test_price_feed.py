@@ -11,7 +11,7 @@ from core.price_store import Coin, Price, open_reader, open_writer
 from core.times import GRID_STEP_MS, HOUR_MS
 from etl.arrays import FloatArray
 from etl.features.feature_grid import FeatureGrid
-from etl.features.price_feed import PriceFeed
+from etl.features.price_feed import PriceFeed, collected
 
 NOW_MS = 1_700_000_100_000
 FIRST_MS = NOW_MS - 24 * HOUR_MS
@@ -43,7 +43,7 @@ def mixed_volatility(folder: Path, hourly: list[tuple[int, float]]) -> FloatArra
         feed = PriceFeed(grid, keep_days=2)
         for start_ms in (LATER_MS, FIRST_MS):
             writer.store(prices(start_ms), clock_ms=NOW_MS)
-            feed.pull(reader, NOW_MS)
+            feed.pull(reader, collected(reader), NOW_MS)
             list(grid.extend(NOW_MS))
     return grid.history.vol_mixed[:, 0]
 
@@ -69,7 +69,7 @@ def test_each_price_is_passed_on_once_and_a_repaired_history_again(tmp_path: Pat
         counts = []
         for part in (late[:-2], [], late[-2:], whole):
             writer.store(part, clock_ms=NOW_MS)
-            counts.append(feed.pull(reader, NOW_MS))
+            counts.append(feed.pull(reader, collected(reader), NOW_MS))
     assert counts == [len(late) - 2, 0, 2, len(whole)]
     assert feed.origins == {"bitcoin": NOW_MS}
 
@@ -82,7 +82,7 @@ def test_a_coin_that_is_no_longer_collected_has_no_origin(tmp_path: Path, tracke
         writer.track(["bitcoin"])
         writer.store(prices(FIRST_MS), clock_ms=NOW_MS)
         feed = PriceFeed(FeatureGrid(2), keep_days=2)
-        feed.pull(reader, NOW_MS)
+        feed.pull(reader, collected(reader), NOW_MS)
         writer.track(tracked)
-        feed.pull(reader, NOW_MS)
+        feed.pull(reader, collected(reader), NOW_MS)
     assert list(feed.origins) == tracked
