@@ -28,7 +28,8 @@ _NO_ROWS: Final = FEATURE_SCHEMA.empty_table()
 
 def feature_table(blocks: Iterable[FeatureBlock], coins: Sequence[str]) -> pa.Table:
     """Usable rows of all blocks (FEATURE_SCHEMA), in the order of block, time, coin."""
-    return pa.concat_tables([_NO_ROWS, *(_table(block, coins) for block in blocks)])
+    tables = [_table(block, coins) for block in blocks]
+    return pa.concat_tables(tables) if tables else _NO_ROWS
 
 
 def _table(block: FeatureBlock, coins: Sequence[str]) -> pa.Table:

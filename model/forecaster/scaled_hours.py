@@ -54,10 +54,10 @@ class ScaledHours:
 
     def take(self, names: Sequence[str]) -> pa.Table:
         """The rows added since the last call, in SCALED_HOURS_SCHEMA; `names` are the coins by column number."""
-        tables = [_NO_ROWS]
+        tables = []
         for ts_ms, coins, moves in self._rows:
             origin = pa.array(ts_ms).cast(SCALED_HOURS_SCHEMA.field("origin").type)
             columns = [pa.array([names[coin] for coin in coins]), origin, *(pa.array(of) for of in moves.T.copy())]
             tables.append(pa.table(columns, schema=SCALED_HOURS_SCHEMA))
         self._rows.clear()
-        return pa.concat_tables(tables)
+        return pa.concat_tables(tables) if tables else _NO_ROWS
