@@ -50,6 +50,9 @@ _RATE: Final = 1.0 - 2.0 ** (-1.0 / np.array([*HALF_LIVES * 3, 144, 144], dtype=
 _JUMP: Final = 20.0
 """Cap of one return in fast volatilities: one 20 % jump must not dominate the averages for a day."""
 
+_CELLS_AT_ONCE: Final = 1 << 16
+"""Numbers that averages move towards are written for so many at once: half a megabyte stays in the cache."""
+
 BELOW: Final = 1.0 - 1e-9
 """Keeps a lower bound below what it bounds, whatever is rounded."""
 
@@ -72,8 +75,6 @@ def initial_state(coins: int) -> FloatArray:
 def move_on(states: FloatArray, r: FloatArray, each: FloatArray | None = None) -> FloatArray:
     """States after n more 5-minute log returns `r` (n, coins); NaN leaves a coin's state as it is.
 
-    A fast volatility falls no faster than its average of r² does without a move, so most returns need no cap.
-
     Args:
         states: states before the first return (coins, STATE_WIDTH).
         r: log returns (n, coins).
@@ -81,22 +82,38 @@ def move_on(states: FloatArray, r: FloatArray, each: FloatArray | None = None) -
     """
     missing = np.isnan(r)
     size = np.where(missing, 0.0, np.abs(r))
-    least = np.sqrt(states[:, _FAST] * (1.0 - _RATE[_FAST]) ** len(r)) * BELOW
-    jumps, gaps = (size > _JUMP * least).sum(axis=1), missing.sum(axis=1)
-    state, x, change = states.copy(), np.ones_like(states), np.empty_like(states)
-    for row in range(len(r)):
-        bounded = np.minimum(size[row], _JUMP * vol_fast(state)) if jumps[row] else size[row]
-        x[:, :_N] = (bounded * bounded)[:, None]
-        x[:, _N : 2 * _N] = bounded[:, None]
-        x[:, _ZERO] = r[row] == 0.0
-        np.subtract(x, state, out=change)
-        change *= _RATE
-        if gaps[row]:
-            change[missing[row]] = 0.0
-        state += change
-        if each is not None:
-            each[row] = state
+    jumps, gaps = _may_be_jumps(states, size), set(np.flatnonzero(missing.any(axis=1)).tolist())
+    state = states.copy()
+    room = np.empty((max(1, _CELLS_AT_ONCE // max(1, states.size)), *states.shape))
+    for start in range(0, len(r), len(room)):
+        news = room[: len(r) - start]
+        rows = slice(start, start + len(news))
+        news[..., 2 * _N :] = 1.0
+        news[..., _ZERO] = r[rows] == 0.0
+        _put_moves(news, size[rows])
+        for row, change in enumerate(news, start):
+            if row in jumps:
+                _put_moves(change, np.minimum(size[row], _JUMP * vol_fast(state)))
+            np.subtract(change, state, out=change)
+            np.multiply(change, _RATE, out=change)
+            if row in gaps:
+                change[missing[row]] = 0.0
+            state += change
+            if each is not None:
+                each[row] = state
     return state
+
+
+def _may_be_jumps(states: FloatArray, size: FloatArray) -> set[int]:
+    """Rows with a return that the cap may bind: fast volatilities fall no faster than their averages of r² can."""
+    least = np.sqrt(states[:, _FAST] * (1.0 - _RATE[_FAST]) ** len(size)) * BELOW
+    return set(np.flatnonzero((size > _JUMP * least).any(axis=1)).tolist())
+
+
+def _put_moves(news: FloatArray, size: FloatArray) -> None:
+    """Write r² and |r| of returns of these sizes (...) into what the averages move towards (..., STATE_WIDTH)."""
+    news[..., :_N] = (size * size)[..., None]
+    news[..., _N : 2 * _N] = size[..., None]
 
 
 def returns(log_price: FloatArray, event_ms: IntArray, previous: FloatArray, previous_ms: IntArray) -> FloatArray:
