@@ -84,12 +84,12 @@ def cluster(request: pytest.FixtureRequest) -> Iterator[DaskCluster | None]:
     ],
     indirect=["cluster"],
 )
-def test_a_lost_process_of_a_shard_costs_its_own_coins_two_cycles(
+def test_a_lost_process_of_a_shard_costs_its_own_coins_one_cycle(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, end: str, platform: str, cluster: DaskCluster | None
 ) -> None:
     """Killed or hanging, the others are forecast in the same cycle; health and status name the late coins meanwhile.
 
-    So it is with processes that are spawned, as on Windows and macOS, and with workers of a cluster.
+    So it is with processes that are spawned, as on Windows and macOS. A worker of a cluster may take one cycle more.
     """
     monkeypatch.setattr("model.loop.shard_local.sys", SimpleNamespace(platform=platform))
     settings = _settings(tmp_path, cluster)
@@ -112,7 +112,7 @@ def test_a_lost_process_of_a_shard_costs_its_own_coins_two_cycles(
             problems = [one for one in assess_suite(settings, readers).problems if one.code == "problem.coins_late"]
             assert [one.values["coins"] for one in problems] == ([", ".join(late)] if late else [])
             wait_until(lambda: _is_news(session.executor))
-        assert 0 < len(late_in) <= 2
+        assert 0 < len(late_in) <= (2 if cluster else 1)
         assert len({shard_of(coin, 2) for coin in late_in[0]}) == 1
     wait_until(lambda: cluster or not _workers())
 

@@ -13,6 +13,7 @@ from etl.features.columns import COIN_FEATURES, FEATURE_NAMES
 from etl.features.feature_grid import FeatureGrid
 from etl.features.feature_rows import OriginRows
 from etl.features.minute_columns import MARKET_MINUTE_FEATURES, MINUTE_FEATURES, MINUTE_SHARE
+from etl.features.shared_market import OneShard
 
 START_MS = 1_700_006_400_000
 HOURS = 24
@@ -46,8 +47,22 @@ def _market(pace: str, seed: int = 0, hours: int = HOURS) -> Prices:
     return market
 
 
-def _fill(market: Prices) -> FeatureGrid:
-    grid = FeatureGrid(2)
+class _Record(OneShard):
+    """Keeps the market's sums."""
+
+    def __init__(self) -> None:
+        self.ts_ms: list[int] = []
+        self.sums: list[FloatArray] = []
+
+    def add_up(self, ts_ms: IntArray, own: FloatArray) -> FloatArray:
+        """The sums of the only shard."""
+        self.ts_ms.extend(ts_ms.tolist())
+        self.sums.extend(own)
+        return own
+
+
+def _fill(market: Prices, record: _Record | None = None) -> FeatureGrid:
+    grid = FeatureGrid(2, record)
     for coin, (ts, price) in market.items():
         grid.observe(coin, ts, price)
     return grid
@@ -166,3 +181,26 @@ def test_the_price_at_the_origin_is_the_stored_one() -> None:
     origin_ms = END_MS - HOUR_MS + 37_000
     stored = [price[np.searchsorted(ts, origin_ms, side="right") - 1] for ts, price in market.values()]
     assert _at(grid, origin_ms).price.tolist() == stored
+
+
+@pytest.mark.parametrize("pace", ["even", "changing"])
+def test_a_grid_that_catches_up_goes_on_with_the_same_bits(pace: str) -> None:
+    """After points over the recorded market, without rows, rows and origins are those of a grid that had all rows."""
+    market, record, behind = _market(pace), _Record(), END_MS - 2 * HOUR_MS
+    whole = _fill(market, record)
+    _rows(whole, behind)
+    late, blocks = _fill(market), 0
+
+    def count() -> None:
+        nonlocal blocks
+        blocks += 1
+
+    late.catch_up(np.array(record.ts_ms), np.array(record.sums), count)
+    assert blocks > 1
+    for back in (0, 7, 24):
+        origin_ms = behind - back * GRID_STEP_MS - 70_000
+        np.testing.assert_array_equal(_at(late, origin_ms).x, _at(whole, origin_ms).x)
+    rows, expected = _rows(late, END_MS - GRID_STEP_MS), _rows(whole, END_MS - GRID_STEP_MS)
+    assert rows.keys() == expected.keys()
+    for ts_ms, row in rows.items():
+        np.testing.assert_array_equal(row, expected[ts_ms])
