@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -19,7 +19,7 @@ from core.forecast_schema import (
 )
 from etl.arrays import BoolArray, FloatArray, IntArray
 
-__all__ = ["Forecasts", "Spread", "quantile_prices"]
+__all__ = ["Forecasts", "Spread", "in_order", "quantile_prices"]
 
 
 def quantile_prices(centre: FloatArray, half_width: FloatArray) -> FloatArray:
@@ -110,3 +110,11 @@ class Forecasts:
             "source": np.full(rows, source, dtype=object),
         }
         return pa.table(columns, schema=FORECAST_SCHEMA)
+
+
+def in_order(table: pa.Table, numbers: Callable[[Sequence[str]], IntArray]) -> pa.Table:
+    """Forecasts in FORECAST_SCHEMA, the twelve rows of each coin by the coin's number."""
+    steps = len(HORIZONS_MIN)
+    coins = table["coin"].take(np.arange(0, len(table), steps)).to_pylist()
+    rows = np.argsort(numbers(coins))[:, None] * steps + np.arange(steps)
+    return table.take(rows.ravel()).combine_chunks()

@@ -143,12 +143,15 @@ class Pull:
     Attributes:
         now_ms: UTC milliseconds.
         again: the store may be another one.
+        extends: there are grid rows to compute. Without it no shard has to ask the others anything; a coin whose hourly
+            prices came late waits for the next grid step.
         coins: those of the shard, where they have changed.
         missed: the market of the grid points that a rebuilt shard has missed, if any.
     """
 
     now_ms: int
     again: bool
+    extends: bool
     coins: Collected | None
     missed: MarketRecord | None
 

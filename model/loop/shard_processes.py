@@ -18,13 +18,15 @@ import pyarrow.compute as pc
 
 from core.accuracy.scores import SCORE_SCHEMA
 from core.errors import ForecastingError
-from core.forecast_schema import FORECAST_SCHEMA, HORIZONS_MIN
+from core.forecast_schema import FORECAST_SCHEMA
 from core.price_store import PriceReader
 from core.store_address import NamedSchema, StoreAddress
+from core.times import GRID_STEP_MS
 from etl.arrays import IntArray
 from etl.features.price_feed import collected
 from model.forecaster.assembly import AtOrigins, assemble_forecasts
 from model.forecaster.engine import EngineState
+from model.forecaster.forecasts import in_order
 from model.forecaster.online_model import FitReport
 from model.forecaster.pending_rows import PendingRows
 from model.loop.shard_link import ShardLink, Start
@@ -114,7 +116,10 @@ class ShardProcesses:
         """
         self._enrol(collected(prices))
         self._tend(now_ms)
-        orders = {link: self._pull_order(link, now_ms, again=again) for link in self._team if link.is_member}
+        members = [link for link in self._team if link.is_member]
+        is_step_due = now_ms >= self._training.end_ms + GRID_STEP_MS
+        extends = again or is_step_due or not all(link.knows_coins for link in members)
+        orders = {link: self._pull_order(link, now_ms, again=again, extends=extends) for link in members}
         self._pulled = self._run(orders, Pulled)
         self.late = tuple(coin for coin in self._revisions if self._link(coin) not in self._pulled)
         for link, pulled in self._pulled.items():
@@ -124,8 +129,7 @@ class ShardProcesses:
                 self._rows.setdefault(name, []).append(rows)
         if not self._pulled:
             raise ForecastingError("all shards are lost")
-        if self._training.market is not None:
-            self._published_ms = int(self._training.market.ts_ms[-1])
+        self._published_ms = self._training.end_ms
         self._tend(now_ms)
         return sum(pulled.count for pulled in self._pulled.values())
 
@@ -142,7 +146,7 @@ class ShardProcesses:
             self._forecasts = made.to_table(model_version, now_ms, source)
         if self.late:
             standing = last.filter(pc.is_in(last["coin"], pa.array(self.late)))
-            self._forecasts = self._in_order(pa.concat_tables([self._forecasts, standing]))
+            self._forecasts = in_order(pa.concat_tables([self._forecasts, standing]), self._numbers)
         return self._forecasts
 
     def take_rows(self) -> Mapping[str, pa.Table]:
@@ -198,13 +202,6 @@ class ShardProcesses:
         for link in self._team:
             link.knows_coins = False
 
-    def _in_order(self, forecasts: pa.Table) -> pa.Table:
-        """The twelve rows of each coin by its number."""
-        horizons = len(HORIZONS_MIN)
-        numbers = self._numbers(forecasts["coin"].take(np.arange(0, len(forecasts), horizons)).to_pylist())
-        rows = np.argsort(numbers)[:, None] * horizons + np.arange(horizons)
-        return forecasts.take(rows.ravel()).combine_chunks()
-
     def _told(self, link: ShardLink) -> Collected:
         """What a shard has to know of its coins; from now on it does."""
         link.knows_coins = True
@@ -228,7 +225,7 @@ class ShardProcesses:
     def _beginning(self, link: ShardLink, now_ms: int) -> Begin:
         model = self._training.whole_model()
         link.roster_size, link.model_number = 0, model.number
-        link.market_end_ms = None if self._training.market is None else int(self._training.market.ts_ms[-1])
+        link.market_end_ms = None if self._training.market is None else self._training.end_ms
         return Begin(
             store=self._store,
             model=model,
@@ -250,13 +247,13 @@ class ShardProcesses:
         rows = None if pending is None else pending.of_coins(numbers[numbers < pending.x.shape[1]])
         return Gathered(coins, rows, self._state.learned_ms)
 
-    def _pull_order(self, link: ShardLink, now_ms: int, *, again: bool) -> Pull:
+    def _pull_order(self, link: ShardLink, now_ms: int, *, again: bool, extends: bool) -> Pull:
         missed = None
         if self._training.market is not None and link.market_end_ms is not None:
             missed = self._training.market.since(link.market_end_ms + 1)
         link.market_end_ms = None
         missed = missed if missed is not None and len(missed.ts_ms) else None
-        return Pull(now_ms, again, None if link.knows_coins else self._told(link), missed)
+        return Pull(now_ms, again, extends, None if link.knows_coins else self._told(link), missed)
 
     # -- what all do together ----------------------------------------------------------------------------------------
 

@@ -33,6 +33,11 @@ class SharedTraining:
         self.market: MarketRecord | None = None
         self._versions = ModelVersions()
 
+    @property
+    def end_ms(self) -> int:
+        """The market's last grid point in UTC milliseconds; -1 before the first."""
+        return -1 if self.market is None else int(self.market.ts_ms[-1])
+
     def answer(self, asked: Sequence[Question]) -> Answer:
         """Answer one question.
 

@@ -168,7 +168,8 @@ class _Shard:
         count = self._read(order.now_ms, again=order.again)
         if order.missed is not None:
             self._follow(order.missed, -1)
-        coins.engine.advance(order.now_ms)
+        if order.extends:
+            coins.engine.advance(order.now_ms)
         rows = {name: rows for name, rows in coins.take_rows().items() if len(rows)}
         return Pulled(count, coins.origins, coins.engine.at_origins(coins.origins), rows)
 

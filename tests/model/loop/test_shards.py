@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 from core.accuracy.scores import add_up
 from core.forecast_schema import QUANTILE_COLUMNS, REACH_COLUMNS
 from core.price_store import Coin, Price, PriceReader, PriceWriter, open_reader, open_writer
-from core.times import GRID_STEP_MS, HOUR_MS
+from core.times import GRID_STEP_MS, HOUR_MS, MINUTE_MS
 from etl.features.published import newest_times
 from model.forecaster.engine import EngineOptions, EngineState
 from model.loop.executor import Executor, OneProcess, first_state
@@ -207,10 +207,10 @@ def _check_equality(path: Path, coins: Sequence[str], shards: int, seed: int) ->
     with open_reader(store.path) as prices, closing(parts):
         first = _cycle(whole, prices, now_ms)
         _assert_equal(_cycle(parts, prices, now_ms), first)
-        for step in (1, 2, 3):
-            now_ms += GRID_STEP_MS * step
-            store.store(now_ms, coins[:-1] if step == 1 else coins)
-            if step == 1:
+        for steps in (1, 0, 2, 0, 3):
+            now_ms += GRID_STEP_MS * steps or MINUTE_MS
+            store.store(now_ms, coins[:-1] if steps == 1 else coins)
+            if steps == 1:
                 store.store_newest(coins[-1], now_ms)
             _assert_equal(_cycle(parts, prices, now_ms), _cycle(whole, prices, now_ms))
         _assert_same_rows(parts, whole)
