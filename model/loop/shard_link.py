@@ -93,7 +93,7 @@ class ShardLink:
     def has_answered(self) -> bool:
         """Whether it has something to say, other than that it is busy; one that hangs or has ended is given up."""
         while self._answer is None and self._line is not None and self._line.has_news(0.0):
-            self._listen(self._line)
+            self._listen(self._line, is_awaited=False)
         if self._answer is None and self._line is not None and self._left_s() < 0:
             self._lose(f"silent for {self._patience_s():.0f} s")
         return self._answer is not None
@@ -101,8 +101,9 @@ class ShardLink:
     def receive(self) -> Question | Done | None:
         """What the process says next, other than that it is busy; None if it has ended or hangs: the shard is lost."""
         while self._answer is None and self._line is not None:
-            if self._line.has_news(max(self._left_s(), _LAST_LOOK_S)):
-                self._listen(self._line)
+            waits_for_us = time.monotonic() - self._heard_s > _LAST_LOOK_S and self._line.has_news(0.0)
+            if waits_for_us or self._line.has_news(max(self._left_s(), _LAST_LOOK_S)):
+                self._listen(self._line, is_awaited=not waits_for_us)
             else:
                 self._lose(f"silent for {self._patience_s():.0f} s")
         answer, self._answer = self._answer, None
@@ -127,14 +128,15 @@ class ShardLink:
     def _left_s(self) -> float:
         return self._heard_s + self._patience_s() - time.monotonic()
 
-    def _listen(self, line: Line) -> None:
+    def _listen(self, line: Line, *, is_awaited: bool) -> None:
+        """Take a message; how long it took is known where it was awaited, not where another shard was meanwhile."""
         try:
             said = line.receive()
         except (EOFError, OSError) as error:
             self._lose(repr(error))
             return
         now_s = time.monotonic()
-        if self.is_member:
+        if is_awaited and self.is_member:
             self._patience.note(now_s - self._heard_s)
         self._heard_s = now_s
         match said:

@@ -17,7 +17,7 @@ _TIMES: Final = 3.0
 """A silence three times as long as the longest of the last orders is no matter of a busy machine any more."""
 
 _ORDERS: Final = 60
-"""So many orders are twenty minutes with a cycle every 30 seconds: they contain work of each kind."""
+"""So many orders are nearly half an hour with a cycle every 30 seconds: they contain work of each kind."""
 
 START_S: Final = 300.0
 """What a process may take to start, and everything before an order has been measured."""

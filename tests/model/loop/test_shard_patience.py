@@ -2,7 +2,47 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import partial
+from types import SimpleNamespace
+
+import pytest
+
+from model.loop.shard_link import ShardLink
+from model.loop.shard_messages import Done, Said
 from model.loop.shard_patience import START_S, Patience
+
+
+@dataclass
+class _Clock:
+    now_s: float = 0.0
+
+    def monotonic(self) -> float:
+        """Seconds since the test began."""
+        return self.now_s
+
+
+@dataclass
+class _Line:
+    """To a worker that has always answered, or to one that hangs."""
+
+    clock: _Clock
+    hangs: bool
+
+    def send(self, content: bytes) -> None:
+        """Nobody reads it."""
+
+    def has_news(self, patience_s: float) -> bool:
+        """Wait on the clock of the test."""
+        self.clock.now_s += patience_s * self.hangs
+        return not self.hangs
+
+    def receive(self) -> Said:
+        """What the worker has said."""
+        return Done(None)
+
+    def end(self) -> None:
+        """Nothing to end."""
 
 
 def test_before_an_order_was_measured_a_shard_has_time_to_start() -> None:
@@ -32,3 +72,21 @@ def test_patience_grows_with_the_longest_silence_of_the_last_orders_and_forgets_
     assert patience.seconds == 24
     patience.end_order()
     assert patience.seconds == 6
+
+
+def test_a_shard_that_answered_while_another_hung_was_not_silent(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However often shards hang, each costs a fifth of the interval, not three times what the one before has cost."""
+    clock, patience = _Clock(), Patience(30)
+    monkeypatch.setattr("model.loop.shard_link.time", SimpleNamespace(monotonic=clock.monotonic))
+    patience.note(0.1)
+    patience.end_order()
+    for _ in range(4):
+        begun_s = clock.now_s
+        team = [ShardLink(number, partial(_Line, clock, number == 0), patience) for number in (0, 1)]
+        for link in team:
+            assert link.launch()
+            link.is_member = True
+            link.send(b"")
+        assert [link.receive() for link in team] == [None, Done(None)]
+        patience.end_order()
+        assert clock.now_s - begun_s == 6
