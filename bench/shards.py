@@ -3,16 +3,15 @@
 Each case is a pipeline over a simulated market of its own in an empty folder: prices of `--days` days, five minutes
 apart, are learned; then `--warm` cycles five minutes apart let forecasts come due, and each measured cycle, `--cycle`
 seconds after the last, gets a new price of every coin. A cycle is all that the pipeline does: prices, training,
-forecasts, publication, scores, tidying. `against one` compares CPU-seconds, each in those of a job that is always the
-same and runs after each cycle, so that a busy machine spoils it less. With `--rebuild` the process of a shard is killed
-in the middle of one more cycle, and while others follow at their time the table tells in how many its coins are late.
+forecasts, publication, scores, tidying. Other work on the machine makes cycles dearer: of several `--rounds` the
+cheapest counts. With `--rebuild` the process of a shard is killed in the middle of one more cycle, and while others
+follow at their time the table tells in how many of them its coins are late.
 """
 
 from __future__ import annotations
 
 import argparse
 import multiprocessing
-import pickle
 import statistics
 import tempfile
 import time
@@ -23,7 +22,6 @@ from pathlib import Path
 from threading import Timer
 from typing import Final
 
-import numpy as np
 import psutil
 
 from bench.market import Market
@@ -42,8 +40,6 @@ __all__ = ["main"]
 _STEPS_A_DAY: Final = 288
 _MEASURED_FROM_MS: Final = 35 * MINUTE_MS
 """Measured cycles begin at this minute of an hour: each case merges the same hours before."""
-
-_YARDSTICK_JOBS: Final = 10
 
 _KILL_AFTER_S: Final = 0.02
 """So long after a cycle has begun, its shards are at work."""
@@ -78,7 +74,6 @@ class _Cost:
     learn_cpu_s: float = 0.0
     cycle_s: list[float] = field(default_factory=list)
     cycle_cpu_s: list[float] = field(default_factory=list)
-    yardstick_s: list[float] = field(default_factory=list)
     steps_s: dict[str, list[float]] = field(default_factory=dict)
     memory_mb: float = 0.0
     rebuild: _Rebuild | None = None
@@ -86,10 +81,6 @@ class _Cost:
     def cpu_s(self) -> float:
         """CPU-seconds of a cycle, on average."""
         return statistics.mean(self.cycle_cpu_s)
-
-    def yardsticks(self) -> float:
-        """CPU-seconds of a cycle, in those of a job that is always the same."""
-        return self.cpu_s() / statistics.mean(self.yardstick_s)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -112,7 +103,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             for shards in given.shards
         ]
         rounds = [[_in_new_process(case) for case in cases] for _ in range(given.rounds)]
-        costs = [min(of_case, key=_Cost.yardsticks) for of_case in zip(*rounds, strict=True)]
+        costs = [min(of_case, key=_Cost.cpu_s) for of_case in zip(*rounds, strict=True)]
         for case, cost in zip(cases, costs, strict=True):
             print(_line(case, cost, costs[0]), flush=True)
             if given.steps:
@@ -127,7 +118,7 @@ def _line(case: _Case, cost: _Cost, base: _Cost) -> str:
     return (
         f"{case.coins:>5}  {case.shards:>6}  {cost.learn_s:>13.1f}  {cost.learn_cpu_s:>5.1f}"
         f"  {statistics.mean(cost.cycle_s):>7.2f}  {max(cost.cycle_s):>7.2f}  {cost.cpu_s():>5.3f}"
-        f"  {cost.yardsticks() / base.yardsticks():>11.2f}  {cost.memory_mb:>9.0f}{rebuilt}"
+        f"  {cost.cpu_s() / base.cpu_s():>11.2f}  {cost.memory_mb:>9.0f}{rebuilt}"
     )
 
 
@@ -161,7 +152,6 @@ def _run(case: _Case, pipeline: Pipeline, market: Market, writer: PriceWriter) -
         _cycle(pipeline, market.poll(writer, GRID_STEP_MS))
     for _ in range(case.cycles):
         seconds, cpu_s = _cycle(pipeline, market.poll(writer, step_ms))
-        cost.yardstick_s.append(_yardstick_s())
         cost.cycle_s.append(seconds)
         cost.cycle_cpu_s.append(cpu_s)
         for step, step_s in pipeline.budget.seconds.items():
@@ -181,15 +171,6 @@ def _cycle(pipeline: Pipeline, now: int) -> tuple[float, float]:
     assert not progress.failed_steps, progress.failed_steps
     assert not progress.late, "a shard was lost"
     return seconds, cpu_s
-
-
-def _yardstick_s() -> float:
-    """CPU-seconds of a job that is always the same: how fast the machine is beside this cycle."""
-    started = time.process_time()
-    for seed in range(_YARDSTICK_JOBS):
-        np.sort(np.random.default_rng(seed).standard_normal(10_000))
-        pickle.loads(pickle.dumps([(number, str(number)) for number in range(1_000)]))  # noqa: S301 - made here
-    return time.process_time() - started
 
 
 def _rebuild(case: _Case, pipeline: Pipeline, market: Market, writer: PriceWriter) -> _Rebuild:
