@@ -11,19 +11,10 @@ import numpy.typing as npt
 from core.times import GRID_STEP_MS
 from etl.arrays import BoolArray, FloatArray, IntArray, RowArray, are_prices
 from etl.features import volatility
-from etl.features.columns import (
-    LOOKBACK,
-    coin_features,
-    is_static,
-    market_sums,
-    usable_rows,
-)
+from etl.features.columns import LOOKBACK, coin_features, is_static, market_sums, usable_rows
 from etl.features.feature_rows import FeatureBlock, OriginRows
 from etl.features.grid_history import GridHistory
-from etl.features.minute_columns import (
-    market_minute_sums,
-    minute_features,
-)
+from etl.features.minute_columns import market_minute_sums, minute_features
 from etl.features.minute_lattice import MINUTE_REPLAY, minutes_at, minutes_on_grid
 from etl.features.minute_volatility import MINUTE_STATE_WIDTH, initial_minute_state
 from etl.features.raw_prices import RAW_KEEP_MS, STEPS_PER_DAY, RawPrices, ceil_grid, floor_grid
@@ -282,11 +273,9 @@ class FeatureGrid:
         minute_states = minutes_at(self._raw, before, coins, origin_ms, known)
         minute = minute_features(minute_states, states)
         place = np.clip(ahead + len(history) - 1, 0, len(history) - 1)
-        x = whole_rows(columns, self._market.rows[place][None], clock_columns(event_ms[-1:], origin_ms), minute[None])[
-            0
-        ]
+        clock = clock_columns(event_ms[-1:], origin_ms)
         return OriginRows(
-            x,
+            whole_rows(columns, self._market.rows[place][None], clock, minute[None])[0],
             volatility.vol_fast(states),
             volatility.vol_mixed(states),
             price[-1],
