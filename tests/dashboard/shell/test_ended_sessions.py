@@ -9,13 +9,10 @@ from typing import Any
 
 import psutil
 import pytest
-from streamlit.proto.BackMsg_pb2 import BackMsg
-from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from streamlit.runtime.memory_session_storage import MemorySessionStorage
 from streamlit.runtime.session_manager import SessionInfo
-from websockets.sync.client import connect
-from websockets.typing import Subprotocol
 
+from bench.page_client import open_page
 from dashboard.shell.ended_sessions import forget_ended
 from tests.support.waiting import wait_until
 from tests.support.workspace import SampleWorkspace
@@ -47,19 +44,12 @@ def test_closed_pages_leave_no_open_files(
     monkeypatch.setenv("STREAMLIT_SERVER_DISCONNECTED_SESSION_TTL", "5")
     server = serve(running.settings)
     process = psutil.Process(server.process.pid)
-    _visit(server.port)
+    page = "pagina=moeda&moeda=bitcoin"
+    with open_page(server.port, page):
+        pass
     one_closed = process.num_fds()
-    for _ in range(10):
-        _visit(server.port)
+    for number in range(10):
+        with open_page(server.port, page) as client:
+            client.redraw(f"change {number}")
     assert process.num_fds() >= one_closed + 10
     wait_until(lambda: process.num_fds() <= one_closed)
-
-
-def _visit(port: int) -> None:
-    """Open a page, wait until it is drawn, and close it."""
-    asked = BackMsg()
-    asked.rerun_script.query_string = "pagina=moeda&moeda=bitcoin"
-    with connect(f"ws://127.0.0.1:{port}/_stcore/stream", subprotocols=[Subprotocol("streamlit")]) as line:
-        line.send(asked.SerializeToString())
-        while ForwardMsg.FromString(line.recv(timeout=60)).WhichOneof("type") != "script_finished":
-            pass
