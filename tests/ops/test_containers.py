@@ -163,6 +163,7 @@ def may_be_isolated() -> bool:
 def built() -> Iterator[tuple[Path, dict[str, str]]]:
     """The root folder of an image, made by the steps of the Dockerfile, and the environment of its processes."""
     root = Path(tempfile.mkdtemp(prefix="image-", dir="/var/tmp"))
+    before = os.umask(0o022)  # that of an image; a test in the same process may have left another
     try:
         root.chmod(0o755)
         subprocess.run([PYTHON, "-m", "venv", root / "python"], check=True)
@@ -180,6 +181,7 @@ def built() -> Iterator[tuple[Path, dict[str, str]]]:
         variables = {name: value.replace(VOLUME, f"{root}{VOLUME}") for name, value in given.items()}
         yield root, {"PATH": path, **variables}
     finally:
+        os.umask(before)
         shutil.rmtree(root)
 
 
