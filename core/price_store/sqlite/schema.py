@@ -21,6 +21,14 @@ _STATISTICS: Final = {
 }
 """What SQLite defines itself, for `PRAGMA optimize` and `ANALYZE`."""
 
+_FORGET: Final = (
+    "DROP TABLE IF EXISTS sqlite_stat4",
+    "DROP TABLE IF EXISTS sqlite_stat1",
+    "ANALYZE sqlite_master",  # this connection has read them: it reads again, and leaves an empty table
+    "DROP TABLE IF EXISTS sqlite_stat1",
+)
+"""What removes the query planner's statistics."""
+
 
 def _create(connection: sqlite3.Connection) -> None:
     connection.execute(
@@ -131,15 +139,9 @@ def forget_statistics(connection: sqlite3.Connection) -> None:
     Each query finds its rows by a primary key. With statistics SQLite looks through all recent prices first, to build
     a Bloom filter, whenever the newest price of one coin is asked for.
     """
-    known = connection.execute(
-        "SELECT name FROM sqlite_master WHERE name IN ('sqlite_stat1', 'sqlite_stat4')"
-    ).fetchall()
-    for (name,) in known:
-        connection.execute(f"DELETE FROM {name}")  # noqa: S608 - one of two names
-    if known:
-        connection.execute("ANALYZE sqlite_schema")  # this connection has read them: it reads them again
-    for (name,) in known:
-        connection.execute(f"DROP TABLE {name}")
+    if connection.execute("SELECT 1 FROM sqlite_master WHERE name LIKE 'sqlite_stat%'").fetchone():
+        for statement in _FORGET:
+            connection.execute(statement)
 
 
 def refuse_foreign_schema(path: Path) -> None:
