@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from core.errors import DamagedFile
+from core.publishing.thrift_compact import Compact
 from core.wording import message
 
 __all__ = ["MOST_PAGE_BYTES", "open_within", "refuse_costly"]
@@ -35,6 +36,21 @@ _FIXED_BYTES: Final = 32
 _HEADER_BYTES: Final = 4096
 """Read at a time; a header with the extremes of long texts takes several."""
 _MOST_HEADER_BYTES: Final = 2**20
+
+
+_ROW_GROUPS: Final = 4
+_COLUMNS: Final = 1
+_ABOUT_COLUMN: Final = 3
+_STORED, _DATA, _DICTIONARY = 7, 9, 11
+"""Numbers of fields in the footer: of the file, of a row group, of a column in it, and of what is said about that."""
+
+
+@dataclass(frozen=True)
+class _Chunk:
+    """Where a column of a row group lies: its first byte, -1 without any, and how many there are."""
+
+    place: int
+    stored: int
 
 
 @dataclass(frozen=True)
@@ -82,6 +98,9 @@ def refuse_costly(
         DamagedFile: there are more rows, a column has no plain values, or pages take more memory than they should.
     """
     groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
+    chunks = _chunks_by_group(file)
+    if any(len(group) < metadata.num_columns for group in chunks):
+        raise pa.ArrowInvalid("a row group lacks columns")
     rows = max(metadata.num_rows, sum(group.num_rows for group in groups))
     if rows > most_rows or any(group.num_rows < 0 for group in groups):
         raise DamagedFile(message("recording.too_many_rows", rows=rows, most=most_rows))
@@ -94,8 +113,8 @@ def refuse_costly(
         if leaf.path != name or leaf.max_repetition_level or is_wide:
             raise DamagedFile(message("recording.nested_column", column=name[:60]))
         total = 0
-        for group in groups:
-            total += _read_bytes(file, group.column(place), name)
+        for group in chunks:
+            total += _read_bytes(file, group[place], name)
         if total > _SPARE_BYTES + _ROW_BYTES * rows:
             raise DamagedFile(message("recording.large_column", column=name[:60], found=total, rows=rows))
 
@@ -111,7 +130,42 @@ def _refuse_large_footer(file: BinaryIO) -> None:
     file.seek(0)
 
 
-def _read_bytes(file: BinaryIO, chunk: pq.ColumnChunkMetaData, name: str) -> int:
+def _chunks_by_group(file: BinaryIO) -> list[list[_Chunk]]:
+    """The columns of each row group, by the footer itself: asked for a broken one, pyarrow ends the process.
+
+    Raises:
+        pyarrow.ArrowInvalid: the footer cannot be understood.
+    """
+    file.seek(-8, io.SEEK_END)
+    (length,) = struct.unpack("<I", file.read(4))
+    file.seek(-8 - length, io.SEEK_END)
+    footer = Compact(file.read(length))
+    try:
+        return [_chunks(footer) for _ in footer.items_of(_ROW_GROUPS)]
+    except (IndexError, ValueError, RecursionError) as error:
+        raise pa.ArrowInvalid("the footer is broken") from error
+
+
+def _chunks(footer: Compact) -> list[_Chunk]:
+    return [_chunk(footer) for _ in footer.items_of(_COLUMNS)]
+
+
+def _chunk(footer: Compact) -> _Chunk:
+    found = {}
+    for number, kind in footer.fields():
+        if (number, kind) != (_ABOUT_COLUMN, Compact.STRUCTURE):
+            footer.skip(kind)
+            continue
+        for inner, inner_kind in footer.fields():
+            if inner in (_STORED, _DATA, _DICTIONARY) and inner_kind == Compact.LONG:
+                found[inner] = footer.integer()
+            else:
+                footer.skip(inner_kind)
+    offsets = [found[number] for number in (_DATA, _DICTIONARY) if found.get(number)]  # 0: there are no such pages
+    return _Chunk(min(offsets, default=-1), found.get(_STORED, 0))
+
+
+def _read_bytes(file: BinaryIO, chunk: _Chunk, name: str) -> int:
     """Bytes that the pages of a column take uncompressed."""
     total = 0
     for page in _pages(file, chunk, name):
@@ -122,12 +176,9 @@ def _read_bytes(file: BinaryIO, chunk: pq.ColumnChunkMetaData, name: str) -> int
     return total
 
 
-def _pages(file: BinaryIO, chunk: pq.ColumnChunkMetaData, name: str) -> Iterator[_Page]:
+def _pages(file: BinaryIO, chunk: _Chunk, name: str) -> Iterator[_Page]:
     """The pages of a column, one after another as they lie in the file."""
-    first = chunk.dictionary_page_offset if chunk.has_dictionary_page else None
-    offsets = [offset for offset in (first, chunk.data_page_offset) if offset]  # 0: a column without values has none
-    place = min(offsets, default=-1)
-    end = place + chunk.total_compressed_size
+    place, end = chunk.place, chunk.place + chunk.stored
     broken = message("recording.broken_pages", column=name[:60])
     while place < end:
         page = _page_at(file, place)
@@ -148,7 +199,7 @@ def _page_at(file: BinaryIO, place: int) -> _Page | None:
         file.seek(place)
         content = file.read(most)
         try:
-            return _page(_Compact(content))
+            return _page(Compact(content))
         except IndexError:  # the header is longer, or the file ends here
             if len(content) < most:
                 return None
@@ -158,83 +209,11 @@ def _page_at(file: BinaryIO, place: int) -> _Page | None:
     return None
 
 
-def _page(header: _Compact) -> _Page | None:
+def _page(header: Compact) -> _Page | None:
     sizes = {}
     for number, kind in header.fields():
-        if number in (2, 3) and kind == _Compact.INTEGER:
+        if number in (2, 3) and kind == Compact.INTEGER:
             sizes[number] = header.integer()
         else:
             header.skip(kind)
     return _Page(header.place, sizes[3], sizes[2]) if len(sizes) == 2 else None
-
-
-class _Compact:
-    """Walks over a structure in Thrift's compact protocol; reading past the end raises IndexError.
-
-    Attributes:
-        place: bytes read so far.
-    """
-
-    INTEGER: Final = 5
-    _LENGTHS: Final = {1: 0, 2: 0, 3: 1, 7: 8, 13: 16}
-    """Bytes of the kinds true, false, byte, double and uuid as fields."""
-    _VARIABLE: Final = (4, 5, 6)
-    _TEXT: Final = 8
-    _LISTS: Final = (9, 10)
-    _STRUCTURE: Final = 12
-    _MOST_DEPTH: Final = 16
-
-    def __init__(self, content: bytes) -> None:
-        self._content = content
-        self.place = 0
-
-    def fields(self) -> Iterator[tuple[int, int]]:
-        """Number and kind of each field up to the end of the structure; the caller reads or skips its value."""
-        number = 0
-        while head := self._byte():
-            number = number + (head >> 4) if head >> 4 else self.integer()
-            yield number, head & 15
-
-    def integer(self) -> int:
-        """A signed integer."""
-        value = self._varint()
-        return (value >> 1) ^ -(value & 1)
-
-    def skip(self, kind: int, depth: int = 0) -> None:
-        """Pass over a value."""
-        if depth > self._MOST_DEPTH:
-            raise ValueError("nested too deeply")
-        if kind in self._LENGTHS:
-            self._pass(self._LENGTHS[kind])
-        elif kind in self._VARIABLE:
-            self._varint()
-        elif kind == self._TEXT:
-            self._pass(self._varint())
-        elif kind in self._LISTS:
-            head = self._byte()
-            for _ in range(head >> 4 if head >> 4 < 15 else self._varint()):
-                self.skip(max(3, head & 15) if head & 15 in (1, 2) else head & 15, depth + 1)
-        elif kind == self._STRUCTURE:
-            for _, inner in self.fields():
-                self.skip(inner, depth + 1)
-        else:
-            raise ValueError(f"kind {kind}")
-
-    def _varint(self) -> int:
-        value = 0
-        for shift in range(0, 70, 7):
-            byte = self._byte()
-            value |= (byte & 127) << shift
-            if byte < 128:
-                return value
-        raise ValueError("a number of more than ten bytes")
-
-    def _byte(self) -> int:
-        byte = self._content[self.place]
-        self.place += 1
-        return byte
-
-    def _pass(self, length: int) -> None:
-        self.place += length
-        if self.place > len(self._content):
-            raise IndexError

@@ -134,3 +134,14 @@ def test_pages_that_are_not_those_of_the_footer_are_refused(seed: int) -> None:
         content[place] = chance.integers(256)
     with suppress(DamagedFile, pa.ArrowException, OSError):
         assert open_within(io.BytesIO(bytes(content)), ROWS).read().num_rows == ROWS
+
+
+def test_a_footer_that_contradicts_itself_is_refused() -> None:
+    """A column said to have no gaps, with counts of gaps: pyarrow ends the process when it is asked for its place."""
+    content = parquet(pa.table({"coin": ["bitcoin"]})).getvalue()
+    (footer,) = struct.unpack("<I", content[-8:-4])
+    for place in range(len(content) - 8 - footer, len(content) - 8):
+        if content[place] == 2:
+            changed = content[:place] + b"\x00" + content[place + 1 :]
+            with suppress(DamagedFile, pa.ArrowException, OSError):
+                open_within(io.BytesIO(changed), 1).read()
