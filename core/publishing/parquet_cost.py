@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import io
 import struct
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO, Final
 
@@ -20,7 +20,7 @@ from core.errors import DamagedFile
 from core.publishing.thrift_compact import Compact
 from core.wording import message
 
-__all__ = ["MOST_PAGE_BYTES", "open_within", "refuse_costly"]
+__all__ = ["MOST_PAGE_BYTES", "open_within"]
 
 MOST_PAGE_BYTES: Final = 64 * 2**20
 """Of one page uncompressed. Writers make pages of about one megabyte."""
@@ -71,10 +71,10 @@ def open_within(file: BinaryIO, most_rows: int, columns: Collection[str] | None 
         pyarrow.ArrowException, OSError: it is no Parquet file, or cannot be read now.
         DamagedFile: reading the columns would take more memory than an honest file of its rows.
     """
-    _refuse_large_footer(file)
+    footer = _footer(file)
     try:
         plain = pq.ParquetFile(file, thrift_string_size_limit=_MOST_STRINGS)
-        refuse_costly(file, plain.metadata, most_rows, columns)
+        _refuse_costly(file, plain.metadata, _chunks_by_group(footer), most_rows, columns)
     except UnicodeDecodeError as error:
         raise pa.ArrowInvalid("the name of a column is no UTF-8") from error
     leaves = [plain.metadata.schema.column(place) for place in range(plain.metadata.num_columns)]
@@ -89,8 +89,12 @@ def open_within(file: BinaryIO, most_rows: int, columns: Collection[str] | None 
     )
 
 
-def refuse_costly(
-    file: BinaryIO, metadata: pq.FileMetaData, most_rows: int, columns: Collection[str] | None = None
+def _refuse_costly(
+    file: BinaryIO,
+    metadata: pq.FileMetaData,
+    chunks: Sequence[Sequence[_Chunk]],
+    most_rows: int,
+    columns: Collection[str] | None,
 ) -> None:
     """Look at all that reading some columns would decompress.
 
@@ -98,7 +102,6 @@ def refuse_costly(
         DamagedFile: there are more rows, a column has no plain values, or pages take more memory than they should.
     """
     groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
-    chunks = _chunks_by_group(file)
     if any(len(group) < metadata.num_columns for group in chunks):
         raise pa.ArrowInvalid("a row group lacks columns")
     rows = max(metadata.num_rows, sum(group.num_rows for group in groups))
@@ -119,30 +122,31 @@ def refuse_costly(
             raise DamagedFile(message("recording.large_column", column=name[:60], found=total, rows=rows))
 
 
-def _refuse_large_footer(file: BinaryIO) -> None:
-    """The footer is parsed whole, into structures several times as large."""
+def _footer(file: BinaryIO) -> bytes:
+    """The footer, which is parsed whole into structures several times as large; empty where there is none."""
     size = file.seek(0, io.SEEK_END)
-    if size >= 12:
-        file.seek(-8, io.SEEK_END)
-        (length,) = struct.unpack("<I", file.read(4))
-        if length > _MOST_FOOTER_BYTES:
-            raise DamagedFile(message("recording.large_footer", found=length, most=_MOST_FOOTER_BYTES))
+    if size < 12:
+        return b""
+    file.seek(-8, io.SEEK_END)
+    (length,) = struct.unpack("<I", file.read(4))
+    if length > _MOST_FOOTER_BYTES:
+        raise DamagedFile(message("recording.large_footer", found=length, most=_MOST_FOOTER_BYTES))
+    file.seek(max(0, size - 8 - length))
+    content = file.read(length)
     file.seek(0)
+    return content
 
 
-def _chunks_by_group(file: BinaryIO) -> list[list[_Chunk]]:
+def _chunks_by_group(content: bytes) -> list[list[_Chunk]]:
     """The columns of each row group, by the footer itself: asked for a broken one, pyarrow ends the process.
 
     Raises:
         pyarrow.ArrowInvalid: the footer cannot be understood.
     """
-    file.seek(-8, io.SEEK_END)
-    (length,) = struct.unpack("<I", file.read(4))
-    file.seek(-8 - length, io.SEEK_END)
-    footer = Compact(file.read(length))
+    footer = Compact(content)
     try:
         return [_chunks(footer) for _ in footer.items_of(_ROW_GROUPS)]
-    except (IndexError, ValueError, RecursionError) as error:
+    except (IndexError, ValueError) as error:
         raise pa.ArrowInvalid("the footer is broken") from error
 
 

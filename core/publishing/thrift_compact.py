@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import repeat
 from typing import Final
 
 __all__ = ["Compact"]
@@ -46,7 +47,7 @@ class Compact:
         for number, kind in self.fields():
             if number == field and kind in self._LISTS:
                 items, _ = self._list()
-                yield from (None for _ in range(items))
+                yield from repeat(None, items)
             else:
                 self.skip(kind)
 
