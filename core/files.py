@@ -9,8 +9,8 @@ import shutil
 import stat
 import tempfile
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, Final, TypeVar
@@ -32,6 +32,7 @@ __all__ = [
     "read_json",
     "refuses_writing",
     "remove_temporaries",
+    "replacing",
     "set_aside",
     "write_atomically",
     "write_json",
@@ -48,11 +49,23 @@ _Result = TypeVar("_Result")
 _log = logging.getLogger(__name__)
 
 
-def write_atomically(path: Path, content: bytes | Callable[[BinaryIO], None], *, durable: bool = True) -> None:
+def write_atomically(path: Path, content: bytes, *, durable: bool = True) -> None:
     """Replace the file at `path` so that a reader sees the old content or the new one, never a part.
 
-    Large content may be given as a function that writes it. With `durable` this also holds after a power loss: fsync of
-    the file, rename, fsync of the folder.
+    With `durable` this also holds after a power loss: fsync of the file, rename, fsync of the folder.
+
+    Raises:
+        OSError: the disk is full, read-only or gone; the old file is unchanged.
+    """
+    with replacing(path, durable=durable) as file:
+        file.write(content)
+
+
+@contextmanager
+def replacing(path: Path, *, durable: bool = True) -> Iterator[BinaryIO]:
+    """Open a file that replaces the one at `path` when the block ends, as `write_atomically` does.
+
+    It takes the content in parts, however long that takes; nothing is left of it if the block fails.
 
     Raises:
         OSError: the disk is full, read-only or gone; the old file is unchanged.
@@ -62,10 +75,7 @@ def write_atomically(path: Path, content: bytes | Callable[[BinaryIO], None], *,
     temporary = Path(temporary_name)
     try:
         with os.fdopen(handle, "wb") as file:
-            if callable(content):
-                content(file)
-            else:
-                file.write(content)
+            yield file
             file.flush()
             if durable:
                 os.fsync(file.fileno())

@@ -9,8 +9,8 @@ import pyarrow as pa
 
 __all__ = ["CoinSpan", "ReadFile", "merged"]
 
-_MOST_ROWS: Final = 500_000
-"""Rows that are in memory at a time, unless one coin has more."""
+_MOST_ROWS: Final = 100_000
+"""Rows that are in memory at a time, unless one coin has more: of the widest table one or two seconds' work."""
 
 CoinSpan = tuple[str, str]
 """First and last of neighbouring coins, by id."""
@@ -19,19 +19,16 @@ ReadFile = Callable[[Sequence[str] | None, CoinSpan | None], pa.Table]
 """Reads some columns (None: all) of the rows of some coins (None: all) of one file."""
 
 
-def merged(files: Sequence[ReadFile], arrange: Callable[[pa.Table], pa.Table]) -> pa.Table | Iterator[pa.Table]:
+def merged(files: Sequence[ReadFile], arrange: Callable[[pa.Table], pa.Table]) -> Iterator[pa.Table]:
     """The rows of all files, arranged: one table, or where it would be large one after another of neighbouring coins.
 
     Args:
         files: what reads each of them.
         arrange: sorts rows by coin before anything else, and looks at each coin by itself.
     """
-
-    def part(span: CoinSpan | None) -> pa.Table:
-        return arrange(pa.concat_tables([read(None, span) for read in files], promote_options="default"))
-
     coins = pa.concat_tables([read(["coin"], None) for read in files])
-    return part(None) if len(coins) <= _MOST_ROWS else (part(span) for span in _spans(coins))
+    for span in [None] if len(coins) <= _MOST_ROWS else _spans(coins):
+        yield arrange(pa.concat_tables([read(None, span) for read in files], promote_options="default"))
 
 
 def _spans(coins: pa.Table) -> list[CoinSpan]:

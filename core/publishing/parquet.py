@@ -47,20 +47,21 @@ _SAMPLE: Final = 1_000
 def table_bytes(table: pa.Table) -> bytes:
     """Serialise a table as Parquet."""
     buffer = io.BytesIO()
-    write_tables(iter([table]), buffer)
+    for _ in write_tables(iter([table]), buffer):
+        pass
     return buffer.getvalue()
 
 
-def write_tables(tables: Iterator[pa.Table], file: BinaryIO) -> int:
+def write_tables(tables: Iterator[pa.Table], file: BinaryIO) -> Iterator[int]:
     """Write tables of one schema, at least one, one after another as Parquet, with a checksum of each page.
 
     Numbers that seldom repeat are stored byte by byte: all first bytes, which are alike, then all second ones. A
     dictionary of them would be larger than they are.
 
-    Returns:
-        The number of rows.
+    Yields:
+        The rows of each table, once it is written; the file is whole after the last.
     """
-    first, rows = next(tables), 0
+    first = next(tables)
     varied = [name for name in first.column_names if _seldom_repeats(first[name])]
     with pq.ParquetWriter(
         file,
@@ -73,8 +74,7 @@ def write_tables(tables: Iterator[pa.Table], file: BinaryIO) -> int:
     ) as writer:
         for table in chain([first], tables):
             writer.write_table(table, row_group_size=_ROW_GROUP)
-            rows += table.num_rows
-    return rows
+            yield table.num_rows
 
 
 def _seldom_repeats(column: pa.ChunkedArray) -> bool:

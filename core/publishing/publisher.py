@@ -18,7 +18,8 @@ from typing import Final
 import pyarrow as pa
 
 from core.errors import DamagedFile
-from core.files import delete_if_free, file_stamp, make_folder, read_json, set_aside, write_atomically, write_json
+from core.files import delete_if_free, make_folder, read_json, replacing, set_aside, write_atomically, write_json
+from core.publishing.inspection import Inspection
 from core.publishing.manifest import MANIFEST, Entry, Manifest, Part
 from core.publishing.merging import CoinSpan, merged
 from core.publishing.parquet import check_footer, check_whole, is_damage, read_checked, table_bytes, write_tables
@@ -34,7 +35,7 @@ _LEVEL_MS: Final = {"hour": HOUR_MS, "day": DAY_MS}
 _CLOSED_AFTER_MS: Final = 10 * MINUTE_MS
 """How long after its end an hour or day is merged: no part of it can arrive later."""
 _MOST_MERGED_ROWS: Final = 4_000_000
-"""A day of more rows stays in hours: merging it would stop the cycles for more than some seconds."""
+"""A day of more rows stays in hours: the reader of one coin would look through the list of too many row groups."""
 
 _FINER: Final = {"hour": ("slot",), "day": ("slot", "hour")}
 
@@ -50,10 +51,10 @@ class Publisher:
         self.damaged: list[str] = []
         self.bytes_written = 0
         self._retired: dict[str, float] = {}
-        self._stamps: dict[str, tuple[int, int, int]] = {}
-        self._turn = 0
+        self._inspection = Inspection(folder)
+        self._merging: dict[str, Iterator[bool]] = {}
         self._manifest = self._recover()
-        self._drop(self._inspected(check_footer))
+        self._drop(self._inspection.damaged(self._manifest.files(), check_footer))
         self._retire_unnamed()
 
     @property
@@ -86,7 +87,9 @@ class Publisher:
             new_entries[name] = Entry(file, table.num_rows, now)
         new_parts = dict(self._manifest.parts)
         for name, (start_ms, end_ms, table) in (appended or {}).items():
-            part = self._write_part(name, table, (start_ms, end_ms), "slot", version)
+            file = _part_file(name, (start_ms, end_ms), "slot", version)
+            self._write(file, table)
+            part = Part(file, table.num_rows, start_ms, end_ms, "slot")
             new_parts[name] = (*new_parts.get(name, ()), part)
         return self._swap(Manifest(version, now, new_entries, new_parts))
 
@@ -119,10 +122,12 @@ class Publisher:
         """
         if self._is_manifest_foreign():
             self._swap(self._manifest)
-        self._drop(self._inspected(check_whole, max_unchanged=1))
+        named = self._manifest.files()
+        self._inspection.forget_others({*named, MANIFEST})
+        self._drop(self._inspection.damaged(named, check_whole, max_unchanged=1))
 
     def compact(self, name: str, now: int, arrange: Callable[[pa.Table], pa.Table]) -> bool:
-        """Merge the parts of one closed hour or day of `name`; at most one merge per call.
+        """Go on merging the parts of one closed hour or day of `name`: some coins at each call.
 
         Args:
             name: a growing table.
@@ -131,13 +136,14 @@ class Publisher:
 
         Returns:
             Whether there was something to merge.
+
+        Raises:
+            OSError: the disk refused; the parts stay, and the next call begins again.
         """
-        for level in ("day", "hour"):
-            closed = self._closed_group(name, level, now)
-            if closed:
-                self._merge(name, closed, level, arrange)
-                return True
-        return False
+        merge = self._merging.pop(name, None) or self._begun_merge(name, now, arrange)
+        if merge is not None and not next(merge, True):
+            self._merging[name] = merge
+        return merge is not None
 
     def retire_before(self, name: str, start_ms: int) -> None:
         """Remove the parts of `name` that end before `start_ms`."""
@@ -168,16 +174,36 @@ class Publisher:
                 return groups[start]
         return []
 
-    def _merge(self, name: str, parts: list[Part], level: str, arrange: Callable[[pa.Table], pa.Table]) -> None:
-        version = self._manifest.version + 1
+    def _begun_merge(self, name: str, now: int, arrange: Callable[[pa.Table], pa.Table]) -> Iterator[bool] | None:
+        for level in ("day", "hour"):
+            if closed := self._closed_group(name, level, now):
+                return self._merge(name, closed, level, arrange)
+        return None
+
+    def _merge(
+        self, name: str, parts: list[Part], level: str, arrange: Callable[[pa.Table], pa.Table]
+    ) -> Iterator[bool]:
+        """Merge step by step, with False between two of them; without result if a part is published no more."""
         span = (min(part.start_ms for part in parts), max(part.end_ms for part in parts))
+        file = _part_file(name, span, level, self._manifest.version + 1)
+        rows, rows_before = 0, sum(part.rows for part in parts)
         try:
-            content = merged([partial(self._undamaged, part.file) for part in parts], arrange)
-            whole = self._write_part(name, content, span, level, version)
+            with replacing(self.folder / file) as disk:
+                reads = [partial(self._undamaged, part.file) for part in parts]
+                for count in write_tables(merged(reads, arrange), disk):
+                    rows += count
+                    if rows < rows_before:
+                        yield False
+                named = self._manifest.parts[name]
+                others = [part for part in named if part not in parts]
+                if len(others) + len(parts) > len(named):
+                    raise DamagedFile(f"parts of {file} are published no more")
+                self._retired[file] = time.monotonic()
         except DamagedFile:
             return
-        kept = tuple(part for part in self._manifest.parts[name] if part not in parts)
-        self._swap(Manifest(version, now_ms(), self._manifest.entries, {**self._manifest.parts, name: (*kept, whole)}))
+        self.bytes_written += self._inspection.remember(file)
+        all_parts = {**self._manifest.parts, name: (*others, Part(file, rows, *span, level))}
+        self._swap(Manifest(self._manifest.version + 1, now_ms(), self._manifest.entries, all_parts))
 
     def _undamaged(self, file: str, columns: Sequence[str] | None, span: CoinSpan | None) -> pa.Table:
         table = self.table(file, columns, span)
@@ -185,26 +211,11 @@ class Publisher:
             raise DamagedFile(f"{file} is published no more")
         return table
 
-    def _write_part(
-        self, name: str, content: pa.Table | Iterator[pa.Table], span: tuple[int, int], level: str, version: int
-    ) -> Part:
-        start = to_datetime(span[0])
-        file = f"{name}/{start:%Y-%m-%d}/{level}-{start:%H%M}-{version:09d}.parquet"
-        return Part(file, self._write(file, content), *span, level)
-
-    def _write(self, file: str, content: pa.Table | Iterator[pa.Table]) -> int:
-        """Write a file and tell its rows; until a manifest names it, it counts as retired."""
+    def _write(self, file: str, table: pa.Table) -> None:
+        """Write a file; until a manifest names it, it counts as retired."""
         self._retired[file] = time.monotonic()
-        if isinstance(content, pa.Table):
-            rows: int = content.num_rows
-            write_atomically(self.folder / file, table_bytes(content))
-        else:
-            written: list[int] = []
-            write_atomically(self.folder / file, lambda disk: written.append(write_tables(content, disk)))
-            (rows,) = written
-        self._stamps[file] = file_stamp(self.folder / file)
-        self.bytes_written += self._stamps[file][2]
-        return rows
+        write_atomically(self.folder / file, table_bytes(table))
+        self.bytes_written += self._inspection.remember(file)
 
     def _swap(self, manifest: Manifest) -> Manifest:
         """Replace the manifest; write its copy first, unless only an entry was replaced."""
@@ -214,7 +225,7 @@ class Publisher:
         if manifest.parts != old.parts or manifest.entries.keys() != old.entries.keys():
             write_json(self.folder / _COPY, content)
         write_json(self.folder / MANIFEST, content)
-        self._stamps[MANIFEST] = file_stamp(self.folder / MANIFEST)
+        self._inspection.remember(MANIFEST)
         named = manifest.files()
         self._retired.update(dict.fromkeys(old.files() - named, time.monotonic()))
         for file in named & self._retired.keys():
@@ -224,7 +235,7 @@ class Publisher:
 
     def _is_manifest_foreign(self) -> bool:
         """Whether another program changed the manifest since it was written."""
-        return file_stamp(self.folder / MANIFEST) != self._stamps.get(MANIFEST) and self._manifest.version > 0
+        return self._inspection.is_changed(MANIFEST) and self._manifest.version > 0
 
     def _recover(self) -> Manifest:
         """Read the manifest, or its copy if it is damaged or missing; no version is given out twice."""
@@ -236,7 +247,7 @@ class Publisher:
             except DamagedFile as error:
                 self._set_aside(name, error)
             else:
-                self._stamps[MANIFEST] = file_stamp(self.folder / MANIFEST)
+                self._inspection.remember(MANIFEST)
                 if name == MANIFEST:
                     return manifest
                 return replace(manifest, version=max(manifest.version, self._newest_version()))
@@ -246,28 +257,6 @@ class Publisher:
         """The highest version in the name of a file; a manifest that is older has lost its successors."""
         versions = (path.stem.rpartition("-")[2] for path in self.folder.rglob("*.parquet"))
         return max((int(version) for version in versions if version.isdecimal()), default=0)
-
-    def _inspected(self, check: Callable[[Path], None], max_unchanged: int | None = None) -> dict[str, Exception]:
-        """Check all changed files and up to `max_unchanged` others in turn; map failures to their error."""
-        named = self._manifest.files()
-        self._stamps = {file: stamp for file, stamp in self._stamps.items() if file in named or file == MANIFEST}
-        found = {file: file_stamp(self.folder / file) for file in named}
-        changed = [file for file, stamp in found.items() if stamp != self._stamps.get(file)]
-        unchanged = sorted(named.difference(changed))
-        if max_unchanged is not None and unchanged:
-            self._turn = (self._turn + 1) % len(unchanged)
-            unchanged = unchanged[self._turn :][:max_unchanged]
-        bad: dict[str, Exception] = {}
-        for file in [*changed, *unchanged]:
-            try:
-                check(self.folder / file)
-            except (pa.ArrowInvalid, OSError, DamagedFile) as error:
-                if not is_damage(error):
-                    raise
-                bad[file] = error
-            else:
-                self._stamps[file] = found[file]
-        return bad
 
     def _drop(self, bad: Mapping[str, Exception]) -> None:
         """Set damaged files aside and publish without them."""
@@ -298,3 +287,8 @@ class Publisher:
             file = path.relative_to(self.folder).as_posix()
             if path.is_file() and path.suffix in (".parquet", ".tmp") and file not in named:
                 self._retired[file] = time.monotonic()
+
+
+def _part_file(name: str, span: tuple[int, int], level: str, version: int) -> str:
+    start = to_datetime(span[0])
+    return f"{name}/{start:%Y-%m-%d}/{level}-{start:%H%M}-{version:09d}.parquet"

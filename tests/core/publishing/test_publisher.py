@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import threading
@@ -67,11 +68,96 @@ def test_merging_a_few_coins_at_a_time_gives_the_same_rows_in_the_same_order(
         for moment in range(DAY, DAY + HOUR_MS, 5 * MINUTE_MS):
             rows = [_table(moment, coin=coin) for coin in ("solana", "bitcoin", "tether", "aave", "dai")]
             publisher.publish(appended={"log": (moment, moment, pa.concat_tables(rows))})
-        assert publisher.compact("log", DAY + 2 * HOUR_MS, sorted_by("coin", "origin"))
+        while publisher.compact("log", DAY + 2 * HOUR_MS, sorted_by("coin", "origin")):
+            pass
         assert [part.rows for part in publisher.manifest.parts["log"]] == [60]
         merged += publisher.read("log")
     assert merged[0].equals(merged[1])
     assert merged[0].equals(merged[2])
+
+
+def _one_hour_of(publisher: Publisher, coins: int) -> None:
+    for moment in range(DAY, DAY + HOUR_MS, 5 * MINUTE_MS):
+        rows = [_table(moment, coin=f"coin-{number}") for number in range(coins)]
+        publisher.publish(appended={"log": (moment, moment, pa.concat_tables(rows))})
+
+
+def _merge_step(publisher: Publisher) -> bool:
+    return publisher.compact("log", DAY + 2 * HOUR_MS, sorted_by("coin", "origin"))
+
+
+def test_a_large_merge_takes_several_steps_between_which_others_publish(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No step reads more than its share of the rows; what is published in between stays, beside the merged hour."""
+    monkeypatch.setattr("core.publishing.merging._MOST_ROWS", 24)
+    publisher = Publisher(tmp_path)
+    _one_hour_of(publisher, coins=10)
+    for step in range(4):
+        assert _merge_step(publisher)
+        moment = DAY + HOUR_MS + step
+        publisher.publish(appended={"log": (moment, moment, _table(moment))})
+        assert [part.level for part in publisher.manifest.parts["log"]] == ["slot"] * (13 + step)
+    assert _merge_step(publisher)
+    assert sorted((part.level, part.rows) for part in publisher.manifest.parts["log"])[0] == ("hour", 120)
+    assert len(_rows(publisher, "log")) == 124
+
+
+@pytest.mark.parametrize("loss", ["damage", "retention"])
+def test_a_merge_whose_part_is_lost_half_way_leaves_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, loss: str
+) -> None:
+    """What it wrote is thrown away; rows of the lost part do not come back, and the next merge takes the others."""
+    monkeypatch.setattr("core.publishing.merging._MOST_ROWS", 24)
+    publisher = Publisher(tmp_path)
+    _one_hour_of(publisher, coins=10)
+    assert _merge_step(publisher)
+    if loss == "damage":
+        (tmp_path / publisher.manifest.parts["log"][0].file).write_bytes(b"PAR1 no more")
+        publisher.inspect()
+    else:
+        publisher.retire_before("log", DAY + MINUTE_MS)
+    while _merge_step(publisher):
+        pass
+    assert [(part.level, part.rows) for part in publisher.manifest.parts["log"]] == [("hour", 110)]
+    assert not list(tmp_path.rglob("*.tmp"))
+
+
+def test_a_merge_that_the_disk_refuses_begins_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The parts stay, nothing is left of the merge, and the next call starts it from the first coin."""
+    monkeypatch.setattr("core.publishing.merging._MOST_ROWS", 24)
+    publisher = Publisher(tmp_path)
+    _one_hour_of(publisher, coins=10)
+    assert _merge_step(publisher)
+    with monkeypatch.context() as full:
+        full.setattr("pyarrow.parquet.ParquetWriter.write_table", _full_disk)
+        with pytest.raises(OSError, match="No space"):
+            _merge_step(publisher)
+    assert not list(tmp_path.rglob("*.tmp"))
+    assert len(publisher.manifest.parts["log"]) == 12
+    while _merge_step(publisher):
+        pass
+    assert [(part.level, part.rows) for part in publisher.manifest.parts["log"]] == [("hour", 120)]
+
+
+def _full_disk(*_: object, **__: object) -> None:
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_a_merge_cut_off_by_a_kill_leaves_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The next start removes what it had written, once readers of older manifests are done, and merges again."""
+    monkeypatch.setattr("core.publishing.merging._MOST_ROWS", 24)
+    monkeypatch.setattr("core.publishing.publisher.KEEP_S", -1.0)
+    killed = Publisher(tmp_path)
+    _one_hour_of(killed, coins=10)
+    assert _merge_step(killed)
+    assert len(list(tmp_path.rglob("*.tmp"))) == 1
+    publisher = Publisher(tmp_path)
+    publisher.sweep()
+    assert not list(tmp_path.rglob("*.tmp"))
+    while _merge_step(publisher):
+        pass
+    assert [(part.level, part.rows) for part in publisher.manifest.parts["log"]] == [("hour", 120)]
 
 
 def test_a_day_of_very_many_rows_stays_in_hours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
