@@ -181,7 +181,7 @@ class AnswerPath:
             return b"cache-control", b"no-store"
         seconds = versions.max_age_s(basis, time.monotonic()) if is_current else 0
         text = f"{self._prefix}max-age={seconds}" if seconds else f"{self._prefix}no-cache"
-        return b"cache-control", (text + ", immutable" if basis is Basis.CLOSED else text).encode()
+        return b"cache-control", (text + ", immutable" if seconds and basis is Basis.CLOSED else text).encode()
 
 
 async def _nothing_received() -> Message:

@@ -54,9 +54,13 @@ class RequestContext:
         """Say what the answer depends on, which makes it one that is kept and has an ETag (api/answer_path.py)."""
         self._dependence.basis = basis
 
-    def depends_on_range(self, basis: Basis, end_ms: int) -> None:
-        """The same for rows up to a time in UTC milliseconds: once it is old, no price can join them any more."""
-        self.depends_on(Basis.CLOSED if end_ms < now_ms() - _OPEN_MS else basis)
+    def depends_on_range(self, basis: Basis, coin_id: str, end_ms: int) -> None:
+        """The same for rows of a coin up to a time in UTC milliseconds: once that is old, no price can join them.
+
+        Until a later price has come, outcomes and ends of intervals among them may still become known.
+        """
+        is_closed = end_ms < now_ms() - _OPEN_MS and end_ms < self.readers.newest_ms(coin_id)
+        self.depends_on(Basis.CLOSED if is_closed else basis)
 
     def json(self, value: Any) -> Response:
         """`value`, of models, mappings, lists and plain values, as JSON; NaN becomes null."""

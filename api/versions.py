@@ -13,6 +13,7 @@ from typing import Final
 
 from core.errors import ConfigurationError, DamagedFile, NotReady
 from core.reading.readers import Readers
+from core.settings import Source
 
 __all__ = ["LOOK_EVERY_S", "UNDECIDED", "Basis", "Pace", "VersionClock", "Versions"]
 
@@ -34,7 +35,8 @@ class Basis(StrEnum):
     PUBLICATION = "publication"
     BOTH = "both"
     CLOSED = "closed"
-    """A range in the past that no price can join any more."""
+    """A range in the past that no price can join any more. After a restart with another source its address has other
+    prices, so clients keep live ones alone without asking."""
 
     MOMENT = "moment"
     """The present time: true for a quarter of a second, never stored by clients."""
@@ -131,7 +133,7 @@ class VersionClock:
             Basis.PRICES: prices_until,
             Basis.PUBLICATION: publication_until,
             Basis.BOTH: min(prices_until, publication_until),
-            Basis.CLOSED: now + _CLOSED_S,
+            Basis.CLOSED: now + _CLOSED_S if source == Source.COINGECKO else -math.inf,
             Basis.MOMENT: -math.inf,
         }
         return Versions(source, tokens, fresh_until)

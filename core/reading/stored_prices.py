@@ -16,6 +16,7 @@ from core.reading.recent_prices import RecentPrices
 from core.reading.tables import Page, bare_price_table, price_table
 from core.reading.values import Quote
 from core.settings import Settings
+from core.times import FOREVER_MS
 from core.wording import message
 
 __all__ = ["StoredPrices"]
@@ -62,6 +63,12 @@ class StoredPrices(PublishedData):
                 return prices.latest()
 
         return self.cached("latest prices", self.price_version(), read)
+
+    def newest_ms(self, coin_id: str) -> int:
+        """Event time of a coin's newest stored price; 0 without any."""
+        with self.prices() as prices:
+            newest = prices.as_of(coin_id, FOREVER_MS)
+        return 0 if newest is None else newest[0]
 
     def resolve(self, name: str) -> Coin:
         """Find a coin by id or symbol, in upper or lower case.

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
 
 from core.price_store import Price, open_writer
+from core.settings import Source
 from core.times import HOUR_MS, iso
 from tests.support.workspace import SampleWorkspace
 
@@ -76,8 +78,9 @@ def test_a_restart_changes_no_tag(filled: SampleWorkspace, make_client: ClientFa
     assert before == after
 
 
-def test_a_range_that_has_closed_stays_as_it_is(sample: SampleWorkspace, make_client: ClientFactory) -> None:
+def test_a_range_that_has_closed_stays_as_it_is(tmp_path: Path, make_client: ClientFactory) -> None:
     """A range up to more than a day ago is immutable, one up to an hour ago is not; both say the same rows."""
+    sample = SampleWorkspace.make(tmp_path, source=Source.COINGECKO)
     sample.fill_prices(hours=30)
     client = make_client(sample.settings)
     newest = client.get("/historico/btc?limite=1")
@@ -86,6 +89,36 @@ def test_a_range_that_has_closed_stays_as_it_is(sample: SampleWorkspace, make_cl
     assert re.fullmatch("max-age=86[34][0-9]{2}, immutable", old.headers["cache-control"])
     assert newest.headers["cache-control"] == recent.headers["cache-control"] == "no-cache"
     assert old.json()[0]["horario"] < recent.json()[0]["horario"] < newest.json()[0]["horario"]
+
+
+def test_prices_that_are_not_live_are_never_kept_unasked(sample: SampleWorkspace, make_client: ClientFactory) -> None:
+    """After a restart the address of a simulated range may be one of live prices, so clients must ask each time."""
+    sample.fill_prices(hours=30)
+    old = make_client(sample.settings).get("/historico/btc", params={"fim": iso(sample.now - 26 * HOUR_MS)})
+    assert (old.headers["cache-control"], old.headers["x-fonte"]) == ("no-cache", "demo")
+
+
+@pytest.mark.parametrize(
+    ("address", "known"),
+    [
+        ("/previsoes/btc?limite=1", {"preco_real": 68000.0}),
+        ("/historico/btc?intervalo=1h&limite=1", {"fechado": True}),
+    ],
+)
+def test_an_old_range_changes_until_a_later_price_comes(
+    sample: SampleWorkspace, make_client: ClientFactory, address: str, known: dict[str, object]
+) -> None:
+    """After an outage of two days, outcomes and closed intervals of its beginning become known with the next price."""
+    present, sample.now = sample.now, sample.now - 48 * HOUR_MS
+    sample.fill_prices(hours=3)
+    sample.publish_log()
+    last = Price("bitcoin", sample.now + HOUR_MS - 1000, 68000.0)
+    client = make_client(sample.settings)
+    for newest, is_known in ((last, False), (Price("bitcoin", present, 67000.0), True)):
+        with open_writer(sample.workspace.database) as writer:
+            writer.store([newest])
+        row = client.get(f"{address}&fim={sample.now + HOUR_MS}").json()[0]
+        assert (known.items() <= row.items()) is is_known
 
 
 def test_a_refusal_is_never_cached(client: TestClient) -> None:
