@@ -87,18 +87,22 @@ def host_name(header: str) -> str | None:
 @lru_cache(maxsize=_REMEMBERED)
 def is_local(client: str) -> bool:
     """Whether an IP address is a loopback address, also as IPv6-mapped IPv4."""
-    try:
-        address = ipaddress.ip_address(client.partition("%")[0])
-    except ValueError:
-        return False
-    mapped = getattr(address, "ipv4_mapped", None)
-    return (mapped or address).is_loopback
+    address = _address(client)
+    return address is not None and address.is_loopback
 
 
 def network(client: str) -> str:
     """Key of a client for limits: the IPv4 address, or the /64 network, which is one household in IPv6."""
+    address = _address(client)
+    if address is None:
+        return client
+    return str(address) if address.version == 4 else str(ipaddress.ip_network((address, 64), strict=False))
+
+
+def _address(client: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """A client's address, IPv4 also where a server for both writes it as IPv6; None for other texts."""
     try:
         address = ipaddress.ip_address(client.partition("%")[0])
     except ValueError:
-        return client
-    return str(address) if address.version == 4 else str(ipaddress.ip_network((address, 64), strict=False))
+        return None
+    return getattr(address, "ipv4_mapped", None) or address
