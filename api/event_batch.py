@@ -59,10 +59,13 @@ class EventBatch:
     def __init__(self, events: Sequence[Event], place: str | None) -> None:
         self._events = tuple(events)
         self._place = place
+        self._names_coins = any(event.coin_id is not None for event in self._events)
         self._chosen: dict[Selection, bytes] = {}
 
     def text(self, selection: Selection) -> bytes:
         """The events that a listener wants, one object for all that want the same; empty if there are none."""
+        if not self._names_coins:
+            selection = Selection(None, selection.kinds)
         found = self._chosen.get(selection)
         if found is None:
             texts = [event.text for event in self._events if event.is_in(selection)]

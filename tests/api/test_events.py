@@ -255,3 +255,11 @@ def test_listeners_with_the_same_wish_share_one_text() -> None:
     assert batch.text(wish) is batch.text(Selection(frozenset({"bitcoin"}), frozenset({EventKind.PRICE})))
     assert batch.text(Selection(None, frozenset(EventKind))).count(b"id: ") == 1
     assert Place.parse("7.1.abcdef") is not None
+
+
+def test_events_about_no_coin_have_one_text_whatever_coins_are_wanted() -> None:
+    """The state of the suite may stay for weeks, and must not remember the coins of each listener that came."""
+    batch = EventBatch([Event(EventKind.STATUS, None, b"event: status\ndata: 1\n")], None)
+    kinds = frozenset({EventKind.STATUS, EventKind.PRICE})
+    texts = [batch.text(Selection(frozenset({f"coin-{number}"}), kinds)) for number in range(100)]
+    assert {id(text) for text in texts} == {id(texts[0])}
