@@ -142,7 +142,7 @@ class VersionClock:
         """Source and folder of the data shown."""
         try:
             workspace = self._readers.workspace()
-        except (NotReady, ConfigurationError, OSError):
+        except (NotReady, ConfigurationError):
             return None, ""
         return workspace.source.value, str(workspace.root)
 

@@ -18,7 +18,7 @@ from core.price_store import PricePool, PriceReader, StoreInfo, open_pool
 from core.publishing.manifest import MANIFEST, Manifest, ManifestReader
 from core.settings import Settings
 from core.store_address import StoreAddress
-from core.wording import Message
+from core.wording import Message, message
 from core.workspace import META_FILE, PUBLISHED, Workspace, current_workspace
 
 __all__ = ["PublishedData"]
@@ -44,11 +44,11 @@ class PublishedData:
         """The workspace shown now.
 
         Raises:
-            NotReady: the suite has not decided on a source yet.
+            NotReady: the suite has not decided on a source yet, or what it decided cannot be read now.
         """
         choice = file_stamp(self._settings.run_dir / "source.json")
         if self._workspace is None or self._workspace[0] != (choice, _workspace_stamp(self._workspace[1])):
-            workspace = current_workspace(self._settings)
+            workspace = _readable_workspace(self._settings)
             self._workspace = ((choice, _workspace_stamp(workspace)), workspace)
         workspace = self._workspace[1]
         if workspace.follows and workspace.processed not in self._followers:
@@ -149,6 +149,14 @@ class PublishedData:
     def derived(self, name: str, make: Callable[[], _Value]) -> _Value:
         """Give what `make` made of published data under this name, made again only after the next publication."""
         return self.cached(name, self.publication_version(), make)
+
+
+def _readable_workspace(settings: Settings) -> Workspace:
+    try:
+        return current_workspace(settings)
+    except OSError as error:
+        file, reason = Path(error.filename or META_FILE).name, error.strerror or str(error)
+        raise NotReady(message("files.unreadable_now", file=file, reason=reason)) from error
 
 
 def _workspace_stamp(workspace: Workspace) -> tuple[int, int, int]:

@@ -18,6 +18,7 @@ from core.publishing.manifest import ManifestReader
 from core.publishing.parquet import read_table
 from core.publishing.publisher import Publisher
 from core.reading.readers import Readers
+from core.settings import Source
 from tests.support.workspace import SampleWorkspace
 
 resource = pytest.importorskip("resource", reason="limits on open files are set as POSIX systems do")
@@ -97,6 +98,22 @@ def test_too_many_open_files_do_not_count_as_a_damaged_price_store(tmp_path: Pat
     with open_writer(path) as writer:
         assert writer.set_aside_as is None
         assert writer.recent("bitcoin", 0) == [(1, 100.0)]
+
+
+def test_too_many_open_files_make_readers_wait_for_the_choice_of_the_source(tmp_path: Path) -> None:
+    """A new choice that cannot be read now is no error of those who ask how new the data are; later it is read."""
+    sample = SampleWorkspace.make(tmp_path)
+    sample.fill()
+    readers = Readers(sample.settings.model_copy(update={"source": Source.AUTO}))
+    before = readers.publication_version()
+    choice = sample.settings.run_dir / "source.json"
+    choice.write_bytes(choice.read_bytes() + b"\n")
+    with no_more_files():
+        assert readers.publication_version() == "0"
+        with pytest.raises(NotReady, match=r"source\.json cannot be read now"):
+            readers.workspace()
+    assert readers.publication_version() == before
+    readers.close()
 
 
 @pytest.mark.parametrize(
