@@ -12,7 +12,7 @@ from typing import Final
 from alerts.rules.settings import AlertSettings
 from alerts.rules.toml_file import AlertsFileInvalid, read_alerts
 from alerts.store import AlertStore, DeadLetter, StoredRule, Told
-from core.errors import DamagedFile, NotReady, StorageProblem
+from core.errors import ConfigurationError, DamagedFile, NotReady, StorageProblem
 from core.files import file_stamp
 from core.reading.readers import Readers
 from core.settings import Settings
@@ -57,7 +57,7 @@ def alerts_of(readers: Readers) -> Alerts:
     """
     try:
         path = readers.workspace().alerts
-    except NotReady:
+    except (NotReady, ConfigurationError):
         return Alerts()
     if not path.exists():
         return Alerts()

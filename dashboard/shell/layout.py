@@ -91,15 +91,15 @@ def _view(settings: Settings, texts: Texts) -> ViewContext:
 def _workspace(readers: Readers) -> Workspace | None:
     try:
         return readers.workspace()
-    except NotReady:
+    except (NotReady, ConfigurationError):
         return None
 
 
 def _quotes(readers: Readers) -> list[Quote]:
-    """The coins that have a price; none before the first price or if the store is damaged."""
+    """The coins that have a price; none before the first price or if the store cannot be used."""
     try:
         return [quote for quote in readers.quotes() if quote.price is not None]
-    except (NotReady, DamagedFile):
+    except (NotReady, DamagedFile, ConfigurationError):
         return []
 
 
@@ -187,5 +187,5 @@ def _accept_symbols(readers: Readers) -> None:
 def _coin_id(readers: Readers, name: str) -> str:
     try:
         return readers.resolve(name).id
-    except (UnknownCoin, NotReady, DamagedFile):
+    except (UnknownCoin, NotReady, DamagedFile, ConfigurationError):
         return name

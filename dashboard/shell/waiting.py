@@ -6,7 +6,7 @@ from typing import Final
 
 import streamlit as st
 
-from core.errors import DamagedFile, NotReady
+from core.errors import ConfigurationError, DamagedFile, NotReady
 from core.processes.health_schema import CollectorProgress, PipelineProgress
 from core.processes.heartbeat import Health
 from core.reading.status import SuiteStatus, assess_suite
@@ -50,7 +50,7 @@ def _steps(view: ViewContext) -> None:
             st.progress(share, text=escape_markdown(sentence))
     try:
         view.readers.quotes()
-    except NotReady as reason:
+    except (NotReady, ConfigurationError) as reason:
         st.caption(escape_markdown(view.texts.translate(reason.message)))
     except DamagedFile as error:
         st.error(

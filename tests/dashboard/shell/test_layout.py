@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
 
 import pytest
 
@@ -123,3 +126,21 @@ def test_a_page_answers_to_its_other_names(running: SampleWorkspace, given: str,
     page = open_page(pagina=given)
     assert dict(page.query_params)["pagina"] == view
     assert not page.warning
+
+
+def test_a_price_store_of_a_newer_release_is_named(running: SampleWorkspace) -> None:
+    """The page says that the program is too old, instead of something unforeseen."""
+    with closing(sqlite3.connect(running.workspace.database)) as connection:
+        connection.execute("PRAGMA user_version = 99")
+    page = open_page(pagina="moeda")
+    assert not page.exception
+    assert "atualize o programa" in text_on(page)
+
+
+def test_a_recording_that_is_gone_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A dashboard of its own, told to show the replay of a missing file, says which file it misses."""
+    for name, value in {"SOURCE": "replay", "REPLAY": "gone.parquet", "DATA_DIR": "data"}.items():
+        monkeypatch.setenv(f"CRYPTO_{name}", value if name == "SOURCE" else str(tmp_path / value))
+    page = open_page(moeda="bitcoin")
+    assert not page.exception
+    assert "gone.parquet" in text_on(page)
