@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -21,6 +21,7 @@ _AMOUNT: Final = r"(?P<amount>-?\d[\d.,]*)"
 _FORMS: Final = (
     re.compile(rf"{_AMOUNT}\s*(?P<name>[^\d\s].*)"),
     re.compile(rf"(?P<name>\S.*?)\s*[:=\s]\s*{_AMOUNT}"),
+    re.compile(rf"{_AMOUNT}\s(?P<name>\d+[^\d\s.,].*)"),  # 1INCH, 0x
 )
 _ADDRESS: Final = re.compile(r"([^:,]+):(-?\d+(?:\.\d+)?)")
 
@@ -53,12 +54,10 @@ def parse_holdings(text: str, quotes: Sequence[Quote], language: str) -> Holding
     unknown: dict[str, str | None] = {}
     unread: list[str] = []
     for piece in filter(None, (" ".join(piece.split()).strip(" ,") for piece in _SEPARATORS.split(text))):
-        found = next(filter(None, (form.fullmatch(piece) for form in _FORMS)), None)
-        amount = None if found is None else typed_number(found["amount"], language)
-        if found is None or amount is None:
+        name, amount = _read(piece, ids, language)
+        if amount is None:
             unread.append(piece)
             continue
-        name = found["name"].strip()
         coin = ids.get(name.casefold())
         if coin is None:
             unknown[name] = next(iter(nearest_coins(name, quotes)), None)
@@ -67,6 +66,14 @@ def parse_holdings(text: str, quotes: Sequence[Quote], language: str) -> Holding
         else:
             unread.append(piece)
     return Holdings({coin: amount for coin, amount in units.items() if amount}, unknown, tuple(unread))
+
+
+def _read(piece: str, names: Collection[str], language: str) -> tuple[str, float | None]:
+    """Name and amount in the first form in which a piece names a coin, or else in the first one that it has."""
+    found = (form.fullmatch(piece) for form in _FORMS)
+    readings = [(one["name"].strip(), typed_number(one["amount"], language)) for one in found if one]
+    known = (reading for reading in readings if reading[0].casefold() in names and reading[1] is not None)
+    return next(known, next(iter(readings), ("", None)))
 
 
 def to_address(units: Mapping[str, float]) -> str:

@@ -13,10 +13,12 @@ QUOTES = [
     Quote("bitcoin", "btc", "Bitcoin", 1, 67_000.0, 1.0, 0),
     Quote("ethereum", "eth", "Ethereum", 2, 3_300.0, 1.0, 0),
     Quote("shiba-inu", "shib", "Shiba Inu", 20, 0.00002, 1.0, 0),
+    Quote("1inch", "1inch", "1inch", 150, 0.2, 1.0, 0),
+    Quote("0x", "zrx", "0x Protocol", 300, 0.3, 1.0, 0),
     Quote("other-bitcoin", "btc", "Other Bitcoin", 900, 1.0, 1.0, 0),
 ]
 UNITS = st.dictionaries(
-    st.sampled_from(["bitcoin", "ethereum", "shiba-inu"]),
+    st.sampled_from(["bitcoin", "ethereum", "shiba-inu", "1inch", "0x"]),
     st.integers(1, 10**15).map(lambda number: number / 10**8) | st.integers(-(10**6), -1).map(float),
     min_size=1,
 )
@@ -37,6 +39,8 @@ UNITS = st.dictionaries(
         ("1.234.567,5 shib", "pt", {"shiba-inu": 1_234_567.5}),
         ("1 btc + 2 Bitcoin", "pt", {"bitcoin": 3}),
         ("-2 eth", "pt", {"ethereum": -2}),
+        ("100 1inch + 2 0x Protocol", "pt", {"1inch": 100, "0x": 2}),
+        ("1INCH: 100, 0x 2,5", "pt", {"1inch": 100, "0x": 2.5}),
         ("0 btc", "pt", {}),
         ("", "pt", {}),
     ],
