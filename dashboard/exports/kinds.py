@@ -126,7 +126,8 @@ def count_rows(readers: Readers, selection: Selection) -> int:
         case Kind.FEATURES:
             return _features(readers).count(ids, selection.start_ms, selection.end_ms)
         case _:
-            return sum(len(table) for table in tables(readers, selection))
+            make = _MAKERS[selection.kind]
+            return sum(len(make(readers, coin, selection, MAX_ROWS)) for coin in selection.coins)
 
 
 def _prices(readers: Readers, coin: Coin, selection: Selection, limit: int) -> pa.Table:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import pyarrow as pa
@@ -11,6 +12,7 @@ import pytest
 from core.forecast_schema import FORECAST_SCHEMA
 from core.reading.readers import Readers
 from core.times import HOUR_MS, to_datetime
+from dashboard.exports import kinds
 from dashboard.exports.kinds import Kind, Selection, count_rows, tables
 from tests.support.workspace import MORE_COINS, SampleWorkspace, forecast_rows
 
@@ -102,3 +104,10 @@ def test_a_limit_ends_the_export(readers: Readers) -> None:
     found = list(tables(readers, select(readers, Kind.PRICES, "btc", "eth"), limit=5))
     assert [len(table) for table in found] == [5]
     assert set(found[0]["id"].to_pylist()) == {"bitcoin"}
+
+
+def test_the_count_goes_on_beyond_what_a_file_may_hold(readers: Readers, monkeypatch: pytest.MonkeyPatch) -> None:
+    """More rows than a file may hold are counted as what they are, so that no file leaves some out in silence."""
+    whole = len(exported(readers, Kind.SCORES, "btc", "eth", hours=50))
+    monkeypatch.setattr(kinds, "tables", partial(tables, limit=5))
+    assert count_rows(readers, select(readers, Kind.SCORES, "btc", "eth", hours=50)) == whole > 5
