@@ -104,7 +104,7 @@ def facts(health: Health[Any], formats: Formats, texts: Texts) -> list[tuple[str
     said |= {"damaged": health.damaged}
     said |= {name: value for name, value in health.counters.items() if name != "errors"}
     pairs = [
-        (texts(f"fact.{name}"), _fact(name, value, formats, texts))
+        (texts.get(f"fact.{health.name}_{name}", texts(f"fact.{name}")), _fact(name, value, formats, texts))
         for name, value in said.items()
         if name not in HIDDEN and value not in (None, "", (), {})
     ]

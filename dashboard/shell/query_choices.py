@@ -74,6 +74,8 @@ def query_choices(
     default: Sequence[str],
     widget: Callable[..., list[str]],
     label: Callable[[str], str] | None = None,
+    *,
+    most: int | None = None,
 ) -> list[str]:
     """Several choices, kept in the address as `?name=one,two`; no choice at all is kept too.
 
@@ -83,6 +85,7 @@ def query_choices(
         default: The choices where the address does not have `name`.
         widget: Streamlit's widget, with everything but options, key and format bound.
         label: The text shown for an option; the option itself by default.
+        most: How many can be chosen; of more in the address the first ones count.
 
     Returns:
         The options chosen; names in the address that are no options are dropped, see `unknown_names`.
@@ -92,9 +95,11 @@ def query_choices(
         unknown = [given for given in st.session_state[name] if given and given not in options]
         if unknown:
             _remember(name, ", ".join(unknown))
-    known = [option for option in st.session_state[name] if option in options]
+    known = [option for option in st.session_state[name] if option in options][:most]
     if known != st.session_state[name]:
         st.session_state[name] = known
+    if most is not None:
+        widget = partial(widget, max_selections=most)
     choices: list[str] = _shown(widget, name, options, label)
     _write_address(name, ",".join(choices))
     return choices

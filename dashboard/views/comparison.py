@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import lru_cache, partial
+from itertools import islice
 from typing import Final
 
 import streamlit as st
@@ -36,14 +37,9 @@ def show(view: ViewContext) -> None:
     """Draw the choices of coins and window, and the comparisons."""
     texts, names = view.texts, view.names
     window = choose_window(view)
-    box = partial(
-        st.multiselect,
-        texts("comparison.coins"),
-        max_selections=len(CATEGORIES),
-        placeholder=texts("comparison.choose"),
-    )
+    box = partial(st.multiselect, texts("comparison.coins"), placeholder=texts("comparison.choose"))
     first = default_coins(view.quotes, _hours(view.readers), _FIRST_SHOWN)
-    coins = tuple(query_choices("moedas", tuple(names), first, box, lambda coin: names[coin]))
+    coins = tuple(query_choices("moedas", tuple(names), first, box, lambda coin: names[coin], most=len(CATEGORIES)))
     live(_chart, "chart")(view, coins, window)
     live(_correlations, "correlations")(view, coins)
     live(_moves, "moves")(view, coins)
@@ -69,8 +65,10 @@ def changes_of(readers: Readers, coin: str, until_ms: int, span_ms: int) -> Mapp
 
 @lru_cache(maxsize=4)
 def lively_coins(readers: Readers, _publication: str, until_ms: int) -> tuple[Liveliness, ...]:
-    """Expected and recent moves of the coins with a forecast, for one publication."""
-    hours = dict(list(_hours(readers).items())[:_MAX_RANKED])
+    """Expected and recent moves of the largest coins that have a forecast, for one publication."""
+    known = _hours(readers)
+    largest = islice((coin.id for coin in readers.coins() if coin.id in known), _MAX_RANKED)
+    hours = {coin: known[coin] for coin in largest}
     return tuple(liveliness(hours, {coin: changes_of(readers, coin, until_ms, _USUAL_MS) for coin in hours}))
 
 

@@ -110,3 +110,11 @@ def test_facts_carry_units() -> None:
     assert dict(facts(collector, FORMATS, TEXTS))["Coleta a cada"] == "30\u00a0s"
     assert dict(facts(collector, FORMATS, TEXTS))["Último erro"] == "22/11/2025 12:00:00: HTTP 429"
     assert "30" not in dict(facts(collector, FORMATS, TEXTS)).values()
+
+
+def test_coins_that_are_late_are_told_from_prices_that_stand_still() -> None:
+    """The pipeline names coins whose forecasts are late, the collector those whose price the source does not renew."""
+    pipeline = Health("pipeline", PipelineProgress(late=("bitcoin",)))
+    collector = Health("collector", CollectorProgress(late=("bitcoin",)))
+    assert ("Previsões atrasadas", "bitcoin") in facts(pipeline, FORMATS, TEXTS)
+    assert ("Preço parado", "bitcoin") in facts(collector, FORMATS, TEXTS)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
+
 from core.price_store import Coin
 from tests.support.dashboard_page import chart_on, open_page, text_on
-from tests.support.workspace import SampleWorkspace
+from tests.support.workspace import MORE_COINS, SampleWorkspace
 
 
 def test_chosen_coins_are_compared_in_four_ways(running: SampleWorkspace) -> None:
@@ -29,6 +31,28 @@ def test_without_a_choice_the_view_asks_for_coins(running: SampleWorkspace) -> N
     page = open_page(pagina="comparacao", moedas="")
     assert "Escolha ao menos uma moeda" in text_on(page)
     assert len(page.dataframe[0].value) == len(running.prices)
+
+
+def test_an_address_with_more_coins_than_can_be_compared_shows_the_first(
+    make_workspace: Callable[..., SampleWorkspace],
+) -> None:
+    """Of ten coins in the address, eight are compared and stay in it."""
+    coins = [Coin(f"coin-{number}", f"c{number}", f"Coin {number}", number + 1) for number in range(10)]
+    workspace = make_workspace(coins=coins)
+    workspace.fill_prices(hours=2)
+    page = open_page(pagina="comparacao", moedas=",".join(coin.id for coin in coins))
+    assert [trace["name"] for trace in chart_on(page)["data"]] == [f"Coin {number} (C{number})" for number in range(8)]
+    assert page.query_params["moedas"] == ",".join(coin.id for coin in coins[:8])
+
+
+def test_the_ranking_takes_the_largest_coins(
+    make_workspace: Callable[..., SampleWorkspace], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of more coins than are ranked, it holds the largest ones, in whatever order their forecasts are stored."""
+    monkeypatch.setattr("dashboard.views.comparison._MAX_RANKED", 2)
+    make_workspace(coins=MORE_COINS[::-1]).fill()
+    page = open_page(pagina="comparacao")
+    assert set(page.dataframe[1].value["Moeda"]) == {"Bitcoin (BTC)", "Ethereum (ETH)"}
 
 
 def test_250_coins(make_workspace: Callable[..., SampleWorkspace]) -> None:
