@@ -102,7 +102,9 @@ def _sentence(collector: Collector, delay_s: float, reason: Message | None, cade
     elif not context.universe.ids:
         said = message("collector.searching")
     else:
-        said = message("collector.collecting", coins=len(context.universe.ids), cadence=round(cadence_s))
+        count = len(context.universe.ids)
+        counted = message("suite.one_coin" if count == 1 else "suite.coins", coins=count)
+        said = message("collector.collecting", coins=counted, cadence=round(cadence_s))
     if context.backfill_queue.next is not None:
         said = message(
             "collector.with_backfill", said=said, done=context.backfill_queue.done, total=context.backfill_queue.total

@@ -161,7 +161,8 @@ def test_health_says_what_the_collector_does(make_world: Any, run: Run, tmp_path
     eventually(lambda: read_health(folder, COLLECTOR).progress.backfill_done == 1)
     health = read_health(folder, COLLECTOR)
     assert health.alive
-    assert health.progress.message == message("collector.collecting", coins=1, cadence=5)
+    one_coin = message("suite.one_coin", coins=1)
+    assert health.progress.message == message("collector.collecting", coins=one_coin, cadence=5)
     assert health.progress.stale_after_s == 180
     assert health.progress.last_poll_at
     assert health.progress.last_price_at

@@ -36,7 +36,9 @@ def test_the_browser_chooses_the_first_language(running: SampleWorkspace, locale
 def test_the_english_page_translates_problems_and_facts(make_workspace: Make) -> None:
     """Banner and facts show in English what the processes report as codes."""
     workspace = make_workspace()
-    workspace.beat("collector", message=message("collector.collecting", coins=10, cadence=30))
+    workspace.beat(
+        "collector", message=message("collector.collecting", coins=message("suite.coins", coins=10), cadence=30)
+    )
     workspace.fill_prices()
     workspace.beat("pipeline", failed_steps={Step.TRAINING: "full"}, message=message("prices.none_stored"))
     text = text_on(open_page(idioma="en", pagina="diagnostico"))

@@ -39,7 +39,7 @@ def test_the_first_back_fill_shows_its_progress(make_workspace: Make) -> None:
 def test_the_english_page_translates_the_progress(make_workspace: Make) -> None:
     """The collector's message, a code with values, is shown in English."""
     workspace = make_workspace()
-    text = message("collector.collecting", coins=10, cadence=30)
+    text = message("collector.collecting", coins=message("suite.coins", coins=10), cadence=30)
     workspace.beat("collector", backfill_done=3, backfill_total=10, message=text)
     page = open_page(idioma="en")
     assert "Collector: 10 coins every 30 s (history: 3 of 10 coins)" in page.progress[0].text.replace("\\", "")

@@ -24,6 +24,7 @@ def test_live_scores_and_backtest_are_kept_apart(make_workspace: Make) -> None:
     assert "Melhor que “o preço não muda”" in text_on(live)
     assert len(charts_on(live)) == 5
     one = open_page(pagina="precisao", alcance="moeda", moeda="btc")
+    assert "(moedas: 1)" in text_on(one)
     assert len(charts_on(one)) == 4
 
 

@@ -26,7 +26,7 @@ def test_all_coins_are_one_table(running: SampleWorkspace) -> None:
     """The first page has a sentence on the market and every coin with price, range and activity, by rank."""
     page = open_page()
     assert not page.exception
-    assert "Hora comum: em 0 de 5 moedas" in text_on(page)
+    assert "Hora comum. Moedas de que se espera um movimento maior" in text_on(page)
     rows = table_on(page)["rows"]
     assert [row["id"] for row in rows] == list(running.prices)
     assert rows[1]["price"] == "US$\u00a03.312,45"
