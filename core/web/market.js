@@ -178,7 +178,7 @@ function sparkline(heights) {
 }
 
 function age(row, texts) {
-  const text = texts.ago.replace("{age}", duration((now() - row.updated_ms) / 1000));
+  const text = row.updated_ms === null ? texts.unknown : texts.ago.replace("{age}", duration((now() - row.updated_ms) / 1000));
   if (row.cells.idade.textContent !== text) row.cells.idade.textContent = text;
 }
 

@@ -15,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse
 from starlette.routing import Route
 
+from core.price_store import Coin, open_writer
 from core.settings import PROJECT
 from tests.support.ports import reserve_port
 from tests.support.served_api import served_api
@@ -163,6 +164,50 @@ def test_an_unknown_coin_or_window_is_said_and_the_nearest_offered(url: str, vis
     expect(page.locator("#coin")).to_be_hidden()
     notice.get_by_role("link", name="bitcoin").click()
     expect(page.locator("#coin-name")).to_have_text("Bitcoin (BTC)")
+
+
+def test_a_coin_without_a_price_says_so_and_shows_no_other(tmp_path: Path, visit: Callable[..., Page]) -> None:
+    """Its row has dashes, and its page its own name and that its forecast is to come, not what was shown before."""
+    world = SampleWorkspace.make(tmp_path)
+    world.fill()
+    with open_writer(world.workspace.database) as writer:
+        writer.update_coins([Coin("new", "new", "New Coin", 30, 1)])
+        writer.track([*world.prices, "new"])
+    with served_api(world.settings) as address:
+        page = visit(f"{address}/?moeda=btc")
+        row = page.locator(".market tbody tr", has_text="NEW")
+        expect(row.locator("td.idade")).to_have_text("—")
+        row.click()
+        expect(page.locator("#coin-name")).to_have_text("New Coin (NEW)")
+        expect(page.locator("#outlook")).to_have_text("A primeira previsão desta moeda está a caminho.")
+        for part in ("#price", "#age", "#chart"):
+            expect(page.locator(part)).to_be_hidden()
+        page.context.close()
+
+
+def test_a_coin_that_has_left_is_said_to_be_unknown(tmp_path: Path, visit: Callable[..., Page]) -> None:
+    """A row that is still listed may lead to a coin that is followed no more: the page says so and does not wait."""
+    world = SampleWorkspace.make(tmp_path)
+    world.fill()
+    with served_api(world.settings) as address:
+        page = visit(f"{address}/?moeda=btc", expected="404")
+        expect(page.locator("#coin-name")).to_have_text("Bitcoin (BTC)")
+        with open_writer(world.workspace.database) as writer:
+            writer.track(["bitcoin", "ethereum"])
+        page.locator(".market tbody tr", has_text="DOGE").click()
+        expect(page.locator('[data-notice="unknown"]')).to_contain_text("Não acompanhamos “dogecoin”.")
+        expect(page.locator('[data-notice="news"]')).to_have_count(0)
+        expect(page.locator("#coin")).to_be_hidden()
+        page.context.close()
+
+
+def test_a_window_chosen_by_keyboard_keeps_the_focus(url: str, visit: Callable[..., Page]) -> None:
+    """The button stays where it is, so that the next key goes on from there."""
+    page = visit(f"{url}/?moeda=btc")
+    button = page.locator("#windows").get_by_role("button", name="24\u00a0h")
+    button.press("Enter")
+    expect(button).to_have_attribute("aria-pressed", "true")
+    expect(button).to_be_focused()
 
 
 def test_a_silent_stream_ends_the_claims(world: SampleWorkspace, browser: Browser) -> None:

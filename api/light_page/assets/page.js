@@ -47,7 +47,6 @@ async function start() {
   } catch (error) {
     return fail(error, start);
   }
-  notices.waiting();
   await open(readAddress());
 }
 
@@ -83,7 +82,7 @@ async function loadMarket() {
   showMarket();
 }
 
-/** Shows the coin of that name, or says that there is none. */
+/** Shows the coin of that name, or says that there is none, with the nearest ones. */
 async function open(name) {
   visit.abort();
   visit = new AbortController();
@@ -96,8 +95,12 @@ async function open(name) {
     page.coin = id ?? null;
     if (id) await Promise.all([loadHistory(signal), loadForecast(signal)]);
   } catch (error) {
-    return fail(error, () => signal.aborted || open(name));
+    if (signal.aborted) return;
+    if (error.status !== 404) return fail(error, () => signal.aborted || open(name));
+    page.coin = null;
+    notices.unknown(name, error.problem.sugestoes.map((coin) => [coin, addressWith({ moeda: coin })]));
   }
+  notices.waiting();
   document.querySelector("main").hidden = false;
   byId("coin").hidden = !page.coin;
   showCoin();
@@ -105,18 +108,11 @@ async function open(name) {
   listen(signal).catch((error) => fail(error, () => signal.aborted || open(name)));
 }
 
-/** The id of a coin given by id or symbol; null, with a notice of the nearest ones, where there is none. */
+/** The id of a coin given by id or symbol; the API refuses what is none. */
 async function idOf(name) {
   const wanted = name.toLowerCase();
   const row = page.rows.find(({ quote }) => quote.id === wanted) ?? page.rows.find(({ quote }) => quote.moeda === wanted);
-  if (row) return row.quote.id;
-  try {
-    return (await getJson(`historico/${encodeURIComponent(name)}?limite=1`))[0].id;
-  } catch (error) {
-    if (error.status !== 404) throw error;
-    notices.unknown(name, error.problem.sugestoes.map((coin) => [coin, addressWith({ moeda: coin })]));
-    return null;
-  }
+  return row?.quote.id ?? (await getJson(`historico/${encodeURIComponent(name)}?limite=1`))[0]?.id;
 }
 
 async function loadHistory(signal) {
@@ -178,18 +174,21 @@ const HEARD = {
 
 function showCoin() {
   const row = rowOf(page.coin);
-  if (!row || !page.points.length) return;
+  if (!row) return;
   const { nome, moeda, moeda_cotacao: currency, variacao_24h: change } = row.quote;
-  const [ms, value] = page.points.at(-1);
   const name = `${nome} (${moeda.toUpperCase()})`;
+  const newest = page.points.at(-1);
+  byId("coin").dataset.empty = !newest;
   byId("coin-name").textContent = name;
+  showOutlook(name, currency);
+  document.title = newest ? `${price(newest[1], currency)} ${moeda.toUpperCase()}` : name;
+  if (!newest) return;
+  const [ms, value] = newest;
   byId("price").textContent = price(value, currency);
   byId("change").textContent = change === null ? "" : `${percent(change, 2, true)} ${say("coin.in_24h")}`;
   byId("change").dataset.sign = Math.sign(change ?? 0);
   byId("price-clock").textContent = clock(ms);
   document.querySelector("#age [data-since]").dataset.since = ms;
-  document.title = `${price(value, currency)} ${moeda.toUpperCase()}`;
-  showOutlook(name, currency);
   drawChart(byId("chart"), priceChart({
     name, id: page.coin, currency, window: page.window, points: page.points, forecast: page.forecast, isNarrow: NARROW.matches,
     source: row.quote.fonte, watermark: WATERMARKS[row.quote.fonte] && say(WATERMARKS[row.quote.fonte]), height: chartHeight(),
@@ -248,13 +247,15 @@ function arrive() {
   open(name || page.rows[0]?.quote.id);
 }
 
+function windowButton(name) {
+  const button = Object.assign(document.createElement("button"), { type: "button", textContent: span(name) });
+  button.dataset.window = name;
+  button.onclick = () => go({ janela: name });
+  return button;
+}
+
 function showControls() {
-  byId("windows").replaceChildren(...Object.keys(WINDOWS).map((name) => {
-    const button = Object.assign(document.createElement("button"), { type: "button", textContent: span(name) });
-    button.setAttribute("aria-pressed", name === page.window);
-    button.onclick = () => go({ janela: name });
-    return button;
-  }));
+  for (const button of byId("windows").children) button.setAttribute("aria-pressed", button.dataset.window === page.window);
   for (const link of document.querySelectorAll("[data-language]")) {
     link.href = addressWith({ idioma: link.dataset.language });
     if (link.dataset.language === language) link.setAttribute("aria-current", "true");
@@ -276,11 +277,12 @@ function tick() {
   showAges();
   if (holding() !== page.holding) showMarket();
   const row = rowOf(page.coin);
-  if (row && page.points.length) showOutlook(`${row.quote.nome} (${row.quote.moeda.toUpperCase()})`, row.quote.moeda_cotacao);
+  if (row) showOutlook(`${row.quote.nome} (${row.quote.moeda.toUpperCase()})`, row.quote.moeda_cotacao);
 }
 
 loadPlotly();
 readAddress();
+byId("windows").append(...Object.keys(WINDOWS).map(windowButton));
 showControls();
 byId("search").oninput = showMarket;
 byId("more").onclick = () => {
