@@ -10,8 +10,7 @@ import streamlit as st
 
 from core.reading.csv_export import attribution
 from core.reading.readers import Readers
-from core.times import DAY_MS, FOREVER_MS, MINUTE_MS, now_ms, to_datetime
-from core.workspace import Workspace
+from core.times import DAY_MS, FOREVER_MS, MINUTE_MS, now_ms
 from dashboard.exports.files import Format, csv_cells, export_name, write_csv, write_parquet
 from dashboard.exports.kinds import MAX_ROWS, Kind, Selection, count_rows, tables
 from dashboard.shell.context import View, ViewContext, escape_markdown, showing_errors
@@ -79,7 +78,7 @@ def _file(view: ViewContext, selection: Selection, form: Format, period: str) ->
     readers, texts = view.readers, view.texts
     workspace = readers.workspace()
     count = _row_count(readers, readers.version(), selection)
-    name = _file_name(selection, form, period, workspace)
+    name = _file_name(selection, form, period, view)
     with st.container(border=True):
         st.markdown(f"**{escape_markdown(name)}** · {texts('export.rows', rows=view.formats.number(count))}")
         if count > MAX_ROWS:
@@ -113,10 +112,11 @@ def _preview(view: ViewContext, selection: Selection, form: Format) -> None:
     st.dataframe(pd.DataFrame(rows, columns=header), hide_index=True, key="export_preview")
 
 
-def _file_name(selection: Selection, form: Format, period: str, workspace: Workspace) -> str:
-    now = to_datetime(now_ms())
+def _file_name(selection: Selection, form: Format, period: str, view: ViewContext) -> str:
+    now = view.formats.local(now_ms())
     when = f"{now:%Y-%m-%d}-{period}" if selection.kind.has_span else f"{now:%Y-%m-%d-%H%M}"
-    return export_name(selection.kind.value, [coin.id for coin in selection.coins], when, workspace, form)
+    coins = [coin.id for coin in selection.coins]
+    return export_name(selection.kind.value, coins, when, view.readers.workspace(), form)
 
 
 VIEW: Final = View(

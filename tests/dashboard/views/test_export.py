@@ -12,6 +12,7 @@ from streamlit.testing.v1 import AppTest
 
 from core.reading.readers import Readers
 from core.settings import load_settings
+from core.times import parse_iso
 from dashboard.exports.files import Format
 from dashboard.exports.kinds import Kind, Selection
 from dashboard.views.export import file_for
@@ -61,6 +62,15 @@ def test_too_many_rows_are_refused_before_a_file_is_made(
     page = open_page(pagina="exportar", moeda="bitcoin", periodo="24h")
     assert page.get("download_button")[0].proto.disabled
     assert "no máximo 1.000" in text_on(page)
+
+
+@pytest.mark.parametrize(("timezone", "day"), [("America/Sao_Paulo", "2026-11-29"), ("UTC", "2026-11-30")])
+def test_the_name_has_the_day_of_the_visitor(
+    running: SampleWorkspace, monkeypatch: pytest.MonkeyPatch, timezone: str, day: str
+) -> None:
+    """At half past ten in the evening in Brazil a file is of that day, although it is the next one in UTC."""
+    monkeypatch.setattr("dashboard.views.export.now_ms", lambda: parse_iso("2026-11-30T01:30:00Z"))
+    assert f"precos-bitcoin-{day}-24h" in text_on(open_page(timezone, pagina="exportar", moeda="btc", periodo="24h"))
 
 
 def _export_without_prices() -> None:
