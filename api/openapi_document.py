@@ -29,6 +29,8 @@ _REFUSALS: Final[Mapping[int, str]] = {
     500: "Erro da API; a causa está no log dela",
 }
 _UNCOUNTED: Final = ("/saude",)
+_PAGE: Final = "apos"
+"""The parameter of operations whose answers come in pages."""
 
 
 def _header(description: str, example: str | int, kind: str = "string", **schema: Any) -> _Schema:
@@ -45,6 +47,10 @@ _HEADERS: Final[Mapping[str, _Schema]] = {
     "Vary": _header("Cabeçalhos do pedido de que a resposta depende", "Accept, Accept-Encoding"),
     "Content-Disposition": _header(
         "Nome do arquivo, fora de JSON", 'attachment; filename="historico-bitcoin-demo.csv"'
+    ),
+    "Link": _header(
+        "Da primeira página e da próxima (RFC 8288), em relação ao endereço do pedido",
+        '<?limite=1000>; rel="first", <?limite=1000&apos=1795356192000>; rel="next"',
     ),
     "Content-Language": _header("Idioma das frases", "pt", enum=["pt", "en"]),
     "Retry-After": _header("Segundos até valer a pena repetir o pedido", 5, kind="integer", minimum=1),
@@ -87,6 +93,8 @@ def complete(document: _Schema) -> _Schema:
                 operation["responses"].setdefault(str(status), {"description": description})
         for status, answer in operation["responses"].items():
             _complete_answer(answer, int(status), is_kept="304" in operation["responses"])
+        if any(parameter["name"] == _PAGE for parameter in operation.get("parameters", ())):
+            operation["responses"]["200"]["headers"]["Link"] = {"$ref": "#/components/headers/Link"}
         operation["responses"] = dict(sorted(operation["responses"].items()))
         _add_request_headers(operation)
     used = {name for _, operation in _operations(completed) for name in _header_names(operation)}

@@ -240,3 +240,10 @@ def test_every_operation_declares_what_it_answers() -> None:
             assert answer["headers"].keys() <= document["components"]["headers"].keys()
             assert int(status) < 400 or list(answer["content"]) == ["application/problem+json"]
     assert [server["url"] for server in document["servers"]] == ["/", "/v1"]
+
+
+def test_the_links_between_pages_are_declared() -> None:
+    """What has pages says so: every operation with `apos` has the header Link, and no other one."""
+    for path, operation in _operations():
+        has_pages = "apos" in {parameter["name"] for parameter in operation["parameters"]}
+        assert ("Link" in operation["responses"]["200"]["headers"]) is has_pages, path
