@@ -30,7 +30,9 @@ class Answer(Part):
     """What every answer says of its origin."""
 
     source: str = Field(description="Where prices come from: coingecko (live), demo (simulated) or replay (recorded)")
-    is_live: bool = Field(description="False: these are not the market's prices of now; say so to the person")
+    is_live: bool = Field(
+        description="False: these are not the market's prices; say so to the person. How old prices are, times tell"
+    )
     notice: str | None = Field(description="A sentence for the person where prices are not live, else null")
     currency: str = Field(description="Currency of all prices")
 
@@ -102,6 +104,7 @@ class ProbabilityAnswer(Answer):
     symbol: str
     made_at: str
     target_at: str
+    is_current: bool = Field(description="False: the forecast behind it is older than its validity; say so")
     horizon_minutes: int
     price: float
     level: float

@@ -16,7 +16,7 @@ from core.reading.answers import level_chance, outlook
 from core.reading.readers import Readers
 from core.reading.tables import Page
 from core.reading.trust import Trust, trust_by_coin
-from core.reading.values import ForecastStep, Quote
+from core.reading.values import ForecastStep, ForecastView, Quote
 from core.realised_price import PRICE_TOLERANCE_MS
 from core.times import DAY_MS, FOREVER_MS, HOUR_MS, MINUTE_MS, iso, now_ms
 from core.wording import message, say
@@ -89,15 +89,14 @@ class Tools:
         found = self._readers.resolve(coin)
         seen = outlook(self._readers, found.id, horizon_minutes)
         view, step = seen.view, seen.step
-        until_ms = view.origin_ms + PRICE_TOLERANCE_MS
         return ForecastAnswer(
             **self._origin(),
             coin=found.id,
             symbol=found.symbol,
             made_at=iso(view.origin_ms),
             target_at=iso(step.target_ms),
-            valid_until=iso(until_ms),
-            is_current=now_ms() <= until_ms,
+            valid_until=iso(_valid_until_ms(view)),
+            is_current=now_ms() <= _valid_until_ms(view),
             horizon_minutes=step.horizon_min,
             price=view.price_origin,
             expected_price=step.mean,
@@ -127,6 +126,7 @@ class Tools:
             symbol=found.symbol,
             made_at=iso(chance.view.origin_ms),
             target_at=iso(chance.view.step(horizon_minutes).target_ms),
+            is_current=now_ms() <= _valid_until_ms(chance.view),
             horizon_minutes=horizon_minutes,
             price=chance.view.price_origin,
             level=level,
@@ -184,6 +184,11 @@ def _row(quote: Quote) -> CoinRow:
         change_24h_percent=quote.change_24h_percent,
         updated_at=_time(quote.updated_ms),
     )
+
+
+def _valid_until_ms(view: ForecastView) -> int:
+    """Until when the price that a forecast starts from counts as current."""
+    return view.origin_ms + PRICE_TOLERANCE_MS
 
 
 def _band(step: ForecastStep, percent: int) -> Band:

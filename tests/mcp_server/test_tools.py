@@ -24,6 +24,7 @@ from core.reading.answers import outlook
 from core.reading.readers import Readers
 from core.reading.trust import trust_by_coin
 from core.settings import PROJECT, Source
+from core.times import MINUTE_MS
 from mcp_server.server import build_server, http_application
 from tests.support.served_api import running
 from tests.support.workspace import SampleWorkspace
@@ -126,6 +127,19 @@ def test_coins_probability_accuracy_and_history(readers: Readers) -> None:
     history = asked(server, "history", coin="btc", interval="5m", limit=3)
     assert len(history["candles"]) == 3
     assert all(row["low"] <= row["close"] <= row["high"] for row in history["candles"])
+
+
+@pytest.mark.parametrize(("age_min", "is_current"), [(1, True), (8, False)])
+def test_an_answer_from_an_old_forecast_says_so(tmp_path: Path, age_min: int, is_current: bool) -> None:
+    """Forecast and probability alike tell whether the price that they start from still counts as current."""
+    old = SampleWorkspace.make(tmp_path)
+    old.now -= age_min * MINUTE_MS
+    old.fill()
+    opened = Readers(old.settings)
+    server = build_server(opened)
+    answers = [asked(server, "forecast", coin="btc"), asked(server, "probability", coin="btc", level=70_000)]
+    opened.close()
+    assert [answer["is_current"] for answer in answers] == [is_current, is_current]
 
 
 def test_live_prices_carry_no_notice(tmp_path: Path) -> None:
