@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import time
+from datetime import time, timedelta
 from enum import StrEnum
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from alerts.rules.rule import Rule
 from alerts.rules.values import choice, flag, key, text
 from core.errors import BadInput
-from core.times import DAY_MS, to_datetime
+from core.times import to_datetime
 from core.wording import LANGUAGES, message
 
 __all__ = ["AlertSettings", "Channel", "ChannelKind", "QuietHours"]
@@ -83,13 +83,11 @@ class QuietHours:
         minute = local.hour * 60 + local.minute
         if (minute - self.start_min) % _DAY_MIN >= (self.end_min - self.start_min) % _DAY_MIN:
             return None
-        midnight = local.replace(hour=0, minute=0, second=0, microsecond=0, fold=0)
         hour, past = divmod(self.end_min, 60)
-        end_ms = round(midnight.replace(hour=hour, minute=past).timestamp() * 1000)
-        if end_ms > at_ms:
-            return end_ms
-        next_day = to_datetime(end_ms + DAY_MS).astimezone(zone)
-        return round(next_day.replace(hour=hour, minute=past).timestamp() * 1000)
+        end = local.replace(hour=hour, minute=past, second=0, microsecond=0, fold=0)
+        ends = (end, end.replace(fold=1), end + timedelta(days=1))  # a clock that is set back shows a time twice
+        ends_ms = (round(moment.timestamp() * 1000) for moment in ends)
+        return next(end_ms for end_ms in ends_ms if end_ms > at_ms)
 
 
 @dataclass(frozen=True)

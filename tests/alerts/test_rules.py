@@ -188,6 +188,22 @@ def test_quiet_hours_pass_midnight(local: str, end: str | None) -> None:
     assert settings.held_until(read_rule(table("preco_acima", urgente=True)), parse_iso(local)) is None
 
 
+@pytest.mark.parametrize(
+    ("start", "end", "local", "expected"),
+    [
+        ("22:00", "00:30", "2026-11-01T22:30:00-05:00", "2026-11-02T00:30:00-05:00"),
+        ("00:00", "01:30", "2026-11-01T01:15:00-05:00", "2026-11-01T01:30:00-05:00"),
+        ("22:00", "00:30", "2026-03-07T22:30:00-05:00", "2026-03-08T00:30:00-05:00"),
+        ("22:00", "07:00", "2026-03-07T22:30:00-05:00", "2026-03-08T07:00:00-04:00"),
+    ],
+)
+def test_quiet_hours_end_on_time_when_clocks_are_set(start: str, end: str, local: str, expected: str) -> None:
+    """The day when a clock is set back has 25 hours, and shows those from 1:00 to 2:00 twice."""
+    minutes = (60 * int(text[:2]) + int(text[3:]) for text in (start, end))
+    quiet = QuietHours(*minutes)
+    assert quiet.end_of(parse_iso(local), ZoneInfo("America/New_York")) == parse_iso(expected)
+
+
 def test_the_committed_example_is_valid() -> None:
     """alerts.example.toml can be copied as it is, and shows a price rule."""
     path = PROJECT / "alerts.example.toml"
