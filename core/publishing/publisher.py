@@ -146,10 +146,11 @@ class Publisher:
         return merge is not None
 
     def retire_before(self, name: str, start_ms: int) -> None:
-        """Remove the parts of `name` that end before `start_ms`."""
+        """Remove the parts of `name` that end before `start_ms`; a merge that may be reading them begins again."""
         parts = self._manifest.parts.get(name, ())
         kept = tuple(part for part in parts if part.end_ms >= start_ms)
         if len(kept) != len(parts):
+            self._merging.pop(name, None)
             self._swap(
                 replace(self._manifest, version=self._manifest.version + 1, parts={**self._manifest.parts, name: kept})
             )

@@ -123,6 +123,23 @@ def test_a_merge_whose_part_is_lost_half_way_leaves_the_others(
     assert not list(tmp_path.rglob("*.tmp"))
 
 
+def test_a_merge_of_parts_that_are_deleted_meanwhile_finds_no_damage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is past retention is no lost file: nothing is reported, and the other parts are merged."""
+    monkeypatch.setattr("core.publishing.merging._MOST_ROWS", 24)
+    monkeypatch.setattr("core.publishing.publisher.KEEP_S", -1.0)
+    publisher = Publisher(tmp_path)
+    _one_hour_of(publisher, coins=10)
+    assert _merge_step(publisher)
+    publisher.retire_before("log", DAY + MINUTE_MS)
+    publisher.sweep()
+    while _merge_step(publisher):
+        pass
+    assert publisher.damaged == []
+    assert [(part.level, part.rows) for part in publisher.manifest.parts["log"]] == [("hour", 110)]
+
+
 def test_a_merge_that_the_disk_refuses_begins_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The parts stay, nothing is left of the merge, and the next call starts it from the first coin."""
     monkeypatch.setattr("core.publishing.merging._MOST_ROWS", 24)
