@@ -92,12 +92,13 @@ class ForecastLog:
         return manifest
 
     def tidy(self, now_ms: int) -> None:
-        """Merge at most one closed hour or day, drop what is past retention, delete superseded files."""
+        """Drop what is past retention, merge at most one closed hour or day, delete superseded files."""
+        for name in _ARRANGED:
+            newest_ms = self._publisher.manifest.newest_ms(name, now_ms)
+            self._publisher.retire_before(name, newest_ms - self._retention_ms)
         for name, arrange in _ARRANGED.items():
             if self._publisher.compact(name, now_ms, arrange):
                 break
-        for name in _ARRANGED:
-            self._publisher.retire_before(name, now_ms - self._retention_ms)
         self._publisher.sweep()
 
     def _rows(self, name: str) -> int:

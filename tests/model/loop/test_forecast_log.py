@@ -93,6 +93,18 @@ def test_a_clock_that_jumps_back_logs_nothing_twice(tmp_path: Path) -> None:
     assert _log(publisher) == [("bitcoin", NOON, 1.0)]
 
 
+def test_retention_counts_from_the_newest_row_whatever_the_clock_says(tmp_path: Path) -> None:
+    """A clock that is months ahead for a moment drops nothing; rows go once others are newer by the retention time."""
+    publisher, book = _book(tmp_path)
+    book.publish(_forecasts(1.0, bitcoin=NOON), None, NOON)
+    book.tidy(NOON + 300 * DAY_MS)
+    assert _log(publisher) == [("bitcoin", NOON, 1.0)]
+    later = NOON + 92 * DAY_MS
+    book.publish(_forecasts(2.0, bitcoin=later), None, later)
+    book.tidy(later)
+    assert _log(publisher) == [("bitcoin", later, 2.0)]
+
+
 def _feature_rows(*moments: int) -> pa.Table:
     rows = [{**dict.fromkeys(FEATURE_SCHEMA.names, 0.0), "coin": "bitcoin", "ts": moment} for moment in moments]
     return pa.Table.from_pylist(rows, schema=FEATURE_SCHEMA)
