@@ -99,6 +99,7 @@ class Polls:
             page = context.calls.call(lambda: context.api.largest(universe.next_page))
         except SourceError:
             universe.postpone(wall_ms)
+            self._pages = []
             raise
         self._pages.append(page)
         if not universe.add_page([row.coin.id for row in page.rows], is_last=not page.whole, wall_ms=wall_ms):

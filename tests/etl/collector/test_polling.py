@@ -7,8 +7,10 @@ from typing import Any
 
 from core.price_store import open_reader
 from core.price_store.rows import POLLED
-from core.times import DAY_MS
+from core.times import DAY_MS, HOUR_MS
+from etl.coingecko.client import PER_PAGE
 from etl.local_market.coin_names import coins_wanted
+from tests.support.faults import Fault, FaultPlan
 
 
 def test_a_poll_of_several_pages_is_marked_once_all_are_stored(make_world: Callable[..., Any]) -> None:
@@ -27,6 +29,32 @@ def test_a_poll_of_several_pages_is_marked_once_all_are_stored(make_world: Calla
             known = len(reader.latest())
     assert marks == [None] * (pages - 1) + [str(world.wall_ms)]
     assert known == 100
+
+
+def test_a_look_up_that_fails_half_way_keeps_no_page(make_world: Callable[..., Any]) -> None:
+    """An hour later it begins anew: quotes of the first page, older than those polled since, would be repairs."""
+    world = make_world(market="top:260")
+    polls = world.start(coins="top:260").polls
+    steps: list[bool] = []
+
+    def step(count: int) -> None:
+        for _ in range(count):
+            world.move(5)
+            steps.append(polls.step())
+
+    step(4)
+    world.move(DAY_MS / 1000)
+    step(1)
+    world.server.faults = FaultPlan([Fault("server_error")])
+    step(1)
+    world.server.faults = FaultPlan()
+    step(2)
+    world.move(HOUR_MS / 1000)
+    step(2)
+    assert steps == [True] * 5 + [False] + [True] * 4
+    with open_reader(world.database) as reader:
+        assert len(reader.coins()) == PER_PAGE + 10
+        assert {coin.revision for coin in reader.coins()} == {0}
 
 
 def test_coins_enter_and_leave_the_list_without_a_restart(make_world: Callable[..., Any]) -> None:
