@@ -8,6 +8,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from core.realised_price import PRICE_TOLERANCE_MS
 from core.times import GRID_STEP_MS
 from etl.arrays import BoolArray, FloatArray, IntArray, RowArray, are_prices
 from etl.features import volatility
@@ -108,7 +109,9 @@ class FeatureGrid:
     # -- rows out ----------------------------------------------------------------------------------------------------
 
     def extend(self, until_ms: int) -> Iterator[FeatureBlock]:
-        """Compute the grid rows up to the last grid point at or before `until_ms`.
+        """Compute the grid rows up to the last grid point at or before `until_ms` of which anything can be known.
+
+        So a clock that was wrong for a while leaves no rows behind that lie after all prices.
 
         Yields:
             Blocks of at most a UTC day. Rows of late and repaired coins come first, over the time that the grid already
@@ -120,7 +123,7 @@ class FeatureGrid:
         self._bounds = self._shared.agree(own)
         if self._bounds.rebuilds and len(self.history):
             yield from self._rebuild()
-        end = floor_grid(until_ms)
+        end = floor_grid(min(until_ms, self._bounds.latest_ms + PRICE_TOLERANCE_MS))
         start = self._next_point(end)
         length = _block_rows(self._bounds.coins) * GRID_STEP_MS
         while start is not None and start <= end:

@@ -116,8 +116,12 @@ class ForecastEngine:
         self.advance(self._learned_ms, busy)
 
     def refit(self, now_ms: int) -> FitReport:
-        """Solve the ridge from its sums and renew a part of the forest; the cost is bounded."""
-        return self.model.refit(now_ms)
+        """Solve the ridge from its sums and renew a part of the forest, as of the grid's next point at the latest.
+
+        The cost is bounded.
+        """
+        history = self.grid.history
+        return self.model.refit(min(now_ms, int(history.ts_ms[-1]) + GRID_STEP_MS) if len(history) else now_ms)
 
     def _widen(self) -> None:
         self.model.widen(int(self._numbers().max(initial=-1)) + 1)

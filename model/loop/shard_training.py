@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from core.errors import ForecastingError
+from core.times import GRID_STEP_MS
 from etl.arrays import FloatArray
 from etl.features.shared_market import GridBounds, kept_rows
 from model.forecaster.lesson import Lesson
@@ -64,9 +65,9 @@ class SharedTraining:
         return self._versions.whole(self.model)
 
     def refit(self, now_ms: int) -> FitReport:
-        """Renew the models."""
+        """Renew the models, as of the market's next grid point at the latest."""
         self._versions.note_change()
-        return self.model.refit(now_ms)
+        return self.model.refit(now_ms if self.market is None else min(now_ms, self.end_ms + GRID_STEP_MS))
 
     def widen(self, coins: int) -> None:
         """Make room for `coins` coins."""

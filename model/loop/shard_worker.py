@@ -90,7 +90,8 @@ class _Peers:
         if self.record is None:
             bounds: GridBounds = self._ask(Agree(own))
             return bounds
-        return replace(own, first_ms=int(self.record.ts_ms[0]))
+        first_ms, last_ms = int(self.record.ts_ms[0]), int(self.record.ts_ms[-1])
+        return replace(own, first_ms=first_ms, latest_ms=max(own.latest_ms, last_ms))
 
     def add_up(self, ts_ms: IntArray, own: FloatArray) -> FloatArray:
         """The market's sums over all coins."""

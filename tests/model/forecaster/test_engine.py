@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pytest
 
 from core.forecast_schema import HORIZONS_MIN
-from core.times import GRID_STEP_MS
+from core.times import DAY_MS, GRID_STEP_MS
 from etl.features.columns import FEATURE_NAMES
 from model.forecaster.engine import EngineOptions, EngineState, ForecastEngine
 from model.forecaster.forecasts import Forecasts
@@ -321,6 +321,26 @@ def test_a_restored_engine_forecasts_like_one_that_never_stopped(
         made.append(engine.forecast(dict.fromkeys(market, end)))
     for name in ("quantiles", "reach", "activity_percentile"):
         np.testing.assert_array_equal(getattr(made[0], name), getattr(made[1], name))
+
+
+def test_a_clock_that_was_ahead_for_a_moment_costs_nothing_that_was_learned() -> None:
+    """Once it is right again, the model forecasts, and learns from each grid point as if it never had been wrong."""
+    market = _market(seed=4, hours=44)
+    engines = [ForecastEngine(SMALL, Prior.load()) for _ in range(2)]
+    reports = []
+    for engine, ahead_ms in zip(engines, (0, 30 * DAY_MS), strict=True):
+        for hour in (40, 42):
+            now = START_MS + hour * 3_600_000
+            for coin, (ts, price) in market.items():
+                engine.grid.observe(coin, ts[ts <= now], price[ts <= now])
+            for clock in (now + ahead_ms, now) if hour == 40 else (now,):
+                engine.advance(clock)
+                report = engine.refit(clock)
+        reports.append(report)
+        assert engine.forecast(dict.fromkeys(market, now)).is_model.all()
+        assert engine.state().learned_ms == now
+    assert reports[1].fitted
+    assert reports[1].rows == pytest.approx(reports[0].rows, abs=4 * len(market))
 
 
 def _through_joblib(state: EngineState) -> EngineState:
