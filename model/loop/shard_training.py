@@ -45,6 +45,8 @@ class SharedTraining:
         Raises:
             ForecastingError: the shards do not ask the same.
         """
+        if any(type(one) is not type(asked[0]) for one in asked):
+            raise ForecastingError("the shards do not ask the same")
         match asked[0]:
             case Agree():
                 return GridBounds.of_all([one.bounds for one in asked if isinstance(one, Agree)])
