@@ -107,10 +107,12 @@ class ForecastEngine:
         Args:
             ts_ms: grid points (n,) that the other engines have.
             sums: the market's sums there (n, columns).
-            published_ms: the rows up to this grid point have been taken; `take_rows` gives those after it.
+            published_ms: the rows up to this grid point have been taken; `take_rows` gives those after it, but no more
+                than those of a day.
             busy: called after each block.
         """
         self._learned_ms = int(ts_ms[-1])
+        published_ms = max(published_ms, self._learned_ms - _KEPT_ROWS_MS)
         published = int(np.searchsorted(ts_ms, published_ms, side="right"))
         self.grid.catch_up(ts_ms[:published], sums[:published], busy)
         self.advance(self._learned_ms, busy)

@@ -59,6 +59,7 @@ class ShardLink:
         knows_coins: it knows the coins as the price store has them now.
         model_number: of the version of the model that it has; -1 without one.
         market_end_ms: last grid point of the market that it was rebuilt with, None if it has seen the whole.
+        published_ms: grid point up to which its rows of the published tables have been taken; -1 without any.
         origins: event time of the newest price of each of its coins.
     """
 
@@ -68,6 +69,7 @@ class ShardLink:
         self.roster_size = 0
         self.model_number = -1
         self.market_end_ms: int | None = None
+        self.published_ms = -1
         self.origins: Mapping[str, int] = {}
         self._start = start
         self._patience = patience

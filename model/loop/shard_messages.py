@@ -122,7 +122,7 @@ class Begin:
         coins: all of them.
         market: None at the start of all shards. A shard that replaces a lost one computes its grid with this record of
             the market, up to its last grid point, and learns nothing from it.
-        published_ms: grid point up to which the rows of a lost shard have been taken.
+        published_ms: grid point up to which the rows of a lost shard have been taken; -1 if none have.
         now_ms: UTC milliseconds.
     """
 

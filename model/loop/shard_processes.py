@@ -89,7 +89,6 @@ class ShardProcesses:
         self._training = SharedTraining(state.model)
         self._roster = {coin: number for number, coin in enumerate(state.coins)}
         self._revisions: Mapping[str, int] = {}
-        self._published_ms = -1
         self._pulled: Mapping[ShardLink, Pulled] = {}
         self._forecasts = FORECAST_SCHEMA.empty_table()
         self._rows: dict[str, list[pa.Table]] = {}
@@ -123,13 +122,12 @@ class ShardProcesses:
         self._pulled = self._run(orders, Pulled)
         self.late = tuple(coin for coin in self._revisions if self._link(coin) not in self._pulled)
         for link, pulled in self._pulled.items():
-            link.origins = pulled.origins
+            link.origins, link.published_ms = pulled.origins, self._training.end_ms
             link.succeeded()
             for name, rows in pulled.rows.items():
                 self._rows.setdefault(name, []).append(rows)
         if not self._pulled:
             raise ForecastingError("all shards are lost")
-        self._published_ms = self._training.end_ms
         self._tend(now_ms)
         return sum(pulled.count for pulled in self._pulled.values())
 
@@ -233,7 +231,7 @@ class ShardProcesses:
             keep_days=self._keep_days,
             coins=self._told(link),
             market=self._training.market,
-            published_ms=self._published_ms,
+            published_ms=link.published_ms,
             now_ms=now_ms,
         )
 

@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 from core.accuracy.scores import add_up
 from core.forecast_schema import QUANTILE_COLUMNS, REACH_COLUMNS
 from core.price_store import Coin, Price, PriceReader, PriceWriter, open_reader, open_writer
-from core.times import GRID_STEP_MS, HOUR_MS, MINUTE_MS
+from core.times import DAY_MS, GRID_STEP_MS, HOUR_MS, MINUTE_MS, to_datetime
 from etl.features.published import newest_times
 from model.forecaster.engine import EngineOptions, EngineState
 from model.loop.executor import Executor, OneProcess, first_state
@@ -181,7 +181,10 @@ def _is_news(parts: ShardProcesses) -> bool:
 
 
 def test_shards_forecast_and_learn_as_one_process(tmp_path: Path) -> None:
-    """A first start, refits, a late coin and a repaired one: forecasts and what is learned are those of one process."""
+    """A first start, a clock that is ahead for a moment, refits, a late coin and a repaired one.
+
+    Forecasts and what is learned are those of one process.
+    """
     _check_equality(tmp_path / "crypto.db", COINS, shards=3, seed=0)
 
 
@@ -207,6 +210,8 @@ def _check_equality(path: Path, coins: Sequence[str], shards: int, seed: int) ->
     with open_reader(store.path) as prices, closing(parts):
         first = _cycle(whole, prices, now_ms)
         _assert_equal(_cycle(parts, prices, now_ms), first)
+        ahead_ms = now_ms + 30 * DAY_MS
+        _assert_equal(_cycle(parts, prices, ahead_ms), _cycle(whole, prices, ahead_ms))
         for steps in (1, 0, 2, 0, 3):
             now_ms += GRID_STEP_MS * steps or MINUTE_MS
             store.store(now_ms, coins[:-1] if steps == 1 else coins)
@@ -240,18 +245,26 @@ def test_a_stored_state_goes_on_in_any_number_of_shards(tmp_path: Path, shards: 
 
 @pytest.mark.parametrize("sends", [2, 16, *(pytest.param(n, marks=pytest.mark.slow) for n in range(1, 30))])
 def test_a_lost_shard_is_rebuilt_while_the_others_go_on(tmp_path: Path, sends: int) -> None:
-    """Whenever a shard ends, the others forecast from the newest price, its coins are named, and soon all are back."""
+    """Whenever a shard ends, the others forecast from the newest price, its coins are named, and soon all are back.
+
+    No feature row of its coins is missing, but for the half day that a grid of one day's prices takes to be warm.
+    """
     store = _Store(tmp_path / "crypto.db", COINS, seed=5)
     now_ms = START_MS + 40 * HOUR_MS
+    warm = to_datetime(now_ms - 12 * HOUR_MS)
     store.store(now_ms)
+    whole = OneProcess(first_state(SMALL))
     parts = ShardProcesses(first_state(SMALL), store.path, 2, _Threads(sends), 30)
-    rows: dict[str, list[tuple[str, int]]] = {}
+    rows: dict[str, list[tuple[str, datetime]]] = {}
+    expected: list[tuple[str, datetime]] = []
     lost: list[tuple[str, ...]] = []
     with open_reader(store.path) as prices, closing(parts):
         for _ in range(20):
             forecasts = _cycle(parts, prices, now_ms)
             for name, table in parts.take_rows().items():
-                rows.setdefault(name, []).extend(zip(table["coin"].to_pylist(), table[1].to_pylist(), strict=True))
+                rows.setdefault(name, []).extend(_keys(table))
+            whole.pull(prices, now_ms, again=False)
+            expected += _keys(whole.take_rows()["features"])
             origins = newest_times(forecasts, "origin")
             assert {origins[coin] for coin in COINS if coin not in parts.late} == {now_ms}
             lost += [parts.late] if parts.late else []
@@ -264,3 +277,5 @@ def test_a_lost_shard_is_rebuilt_while_the_others_go_on(tmp_path: Path, sends: i
     assert lost[0] == tuple(coin for coin in COINS if shard_of(coin, 2) == 0)
     assert set(origins) == set(COINS)
     assert all(len(set(taken)) == len(taken) for taken in rows.values()), "a row was given twice"
+    taken, wanted = ([row for row in known if row[1] >= warm] for known in (rows["features"], expected))
+    assert sorted(taken) == sorted(wanted)
