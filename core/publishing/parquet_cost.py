@@ -41,13 +41,13 @@ _MOST_HEADER_BYTES: Final = 2**20
 _ROW_GROUPS: Final = 4
 _COLUMNS: Final = 1
 _ABOUT_COLUMN: Final = 3
-_STORED, _DATA, _DICTIONARY = 7, 9, 11
+_VALUES, _STORED, _DATA, _DICTIONARY = 5, 7, 9, 11
 """Numbers of fields in the footer: of the file, of a row group, of a column in it, and of what is said about that."""
 
 
 @dataclass(frozen=True)
 class _Chunk:
-    """Where a column of a row group lies: its first byte, -1 without any, and how many there are."""
+    """Where a column of a row group lies, for all readers: its first byte, and how many there are."""
 
     place: int
     stored: int
@@ -161,12 +161,13 @@ def _chunk(footer: Compact) -> _Chunk:
             footer.skip(kind)
             continue
         for inner, inner_kind in footer.fields():
-            if inner in (_STORED, _DATA, _DICTIONARY) and inner_kind == Compact.LONG:
+            if inner in (_VALUES, _STORED, _DATA, _DICTIONARY) and inner_kind == Compact.LONG:
                 found[inner] = footer.integer()
             else:
                 footer.skip(inner_kind)
-    offsets = [found[number] for number in (_DATA, _DICTIONARY) if found.get(number)]  # 0: there are no such pages
-    return _Chunk(min(offsets, default=-1), found.get(_STORED, 0))
+    data, dictionary = found.get(_DATA, 0), found.get(_DICTIONARY, 0)
+    begins_with_dictionary = 0 < dictionary < data or not found.get(_VALUES)  # without values there is no page of data
+    return _Chunk(dictionary if begins_with_dictionary else data, found.get(_STORED, 0))
 
 
 def _read_bytes(file: BinaryIO, chunk: _Chunk, name: str) -> int:
@@ -184,6 +185,8 @@ def _pages(file: BinaryIO, chunk: _Chunk, name: str) -> Iterator[_Page]:
     """The pages of a column, one after another as they lie in the file."""
     place, end = chunk.place, chunk.place + chunk.stored
     broken = message("recording.broken_pages", column=name[:60])
+    if chunk.stored and not 0 <= place < end <= file.seek(0, io.SEEK_END):
+        raise DamagedFile(broken)
     while place < end:
         page = _page_at(file, place)
         if page is None or page.read < 0 or page.stored < 0:
@@ -198,8 +201,6 @@ def _page_at(file: BinaryIO, place: int) -> _Page | None:
     """The page at a place of the file; None if there is no header of one."""
     most = _HEADER_BYTES
     while most <= _MOST_HEADER_BYTES:
-        if place < 0:
-            return None
         file.seek(place)
         content = file.read(most)
         try:

@@ -12,6 +12,9 @@ __all__ = ["Compact"]
 class Compact:
     """Walks over a structure in Thrift's compact protocol; reading past the end raises IndexError.
 
+    A structure whose fields are out of order raises ValueError: of a field that comes twice, other readers take the
+    last one, also where its number is the same in 16 bits alone.
+
     Attributes:
         place: bytes read so far.
     """
@@ -25,6 +28,7 @@ class Compact:
     _TEXT: Final = 8
     _LISTS: Final = (9, 10)
     _MOST_DEPTH: Final = 16
+    _MOST_FIELD: Final = 2**15 - 1
 
     def __init__(self, content: bytes) -> None:
         self._content = content
@@ -34,7 +38,9 @@ class Compact:
         """Number and kind of each field up to the end of the structure; the caller reads or skips its value."""
         number = 0
         while head := self._byte():
-            number = number + (head >> 4) if head >> 4 else self.integer()
+            before, number = number, number + (head >> 4) if head >> 4 else self.integer()
+            if not before < number <= self._MOST_FIELD:
+                raise ValueError(f"field {number} after {before}")
             yield number, head & 15
 
     def integer(self) -> int:
@@ -75,6 +81,8 @@ class Compact:
         """How many items a list has, and of which kind; a boolean takes a byte there."""
         head = self._byte()
         items = head >> 4 if head >> 4 < 15 else self._varint()
+        if items > len(self._content) - self.place:
+            raise IndexError
         return items, 3 if head & 15 in (1, 2) else head & 15
 
     def _varint(self) -> int:

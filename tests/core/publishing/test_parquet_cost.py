@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import struct
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,8 +14,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from core.errors import DamagedFile
-from core.publishing.parquet import check_content, table_bytes
+from core.publishing.parquet import check_content, check_footer, table_bytes
 from core.publishing.parquet_cost import MOST_PAGE_BYTES, open_within
+from core.publishing.thrift_compact import Compact
 from tests.support.refusals import refusal
 
 ROWS = 1000
@@ -145,3 +147,64 @@ def test_a_footer_that_contradicts_itself_is_refused() -> None:
             changed = content[:place] + b"\x00" + content[place + 1 :]
             with suppress(DamagedFile, pa.ArrowException, OSError):
                 open_within(io.BytesIO(changed), 1).read()
+
+
+@pytest.mark.parametrize("number", [1, 2**16 + 1])
+def test_columns_that_are_named_twice_are_refused(number: int) -> None:
+    """Of two lists of columns readers take the last one, also where its number is that of the first in 16 bits."""
+    content = parquet(pa.table({"price": [1.0, 2.0]})).getvalue()
+    twice = _with_columns_twice(content, number)
+    assert pq.read_table(io.BytesIO(twice)).num_rows == 2
+    with pytest.raises(pa.ArrowInvalid, match="broken"):
+        open_within(io.BytesIO(twice), ROWS)
+
+
+@pytest.mark.parametrize("place", [0, 2**31, 2**50, 2**66])
+def test_pages_in_a_place_that_has_none_are_refused(tmp_path: Path, place: int) -> None:
+    """At the beginning, where a reader would look for them whatever the dictionary says, and outside of the file."""
+    path = tmp_path / "table.parquet"
+    content = parquet(pa.table({"coin": ["bitcoin"] * 9}), use_dictionary=place == 0).getvalue()
+    path.write_bytes(_with_first_page(content, place))
+    with refusal(DamagedFile, "'coin'"):
+        check_footer(path)
+
+
+def _with_first_page(content: bytes, place: int) -> bytes:
+    """A file whose first column is said to have its first page of data at this place."""
+    (length,) = struct.unpack("<I", content[-8:-4])
+    begin = len(content) - 8 - length
+    footer = Compact(content[begin:-8])
+    next(footer.items_of(4))
+    next(footer.items_of(1))
+    start = end = 0
+    for number in (3, 9):
+        for field, kind in footer.fields():
+            start = begin + footer.place
+            if field == 3 == number:
+                break
+            footer.skip(kind)
+            end = begin + footer.place
+            if field == number:
+                break
+    changed = content[:start] + _varint(2 * place) + content[end:-8]
+    return changed + struct.pack("<I", len(changed) - begin) + b"PAR1"
+
+
+def _with_columns_twice(content: bytes, number: int) -> bytes:
+    """A file whose only row group has a second list of columns, as a field of this number."""
+    (length,) = struct.unpack("<I", content[-8:-4])
+    begin = len(content) - 8 - length
+    footer = Compact(content[begin:-8])
+    columns = b""
+    for _ in footer.items_of(4):
+        for field, kind in footer.fields():
+            place = begin + footer.place
+            footer.skip(kind)
+            columns = content[place : begin + footer.place] if field == 1 else columns
+        end = begin + footer.place - 1
+    added = b"\x09" + _varint(2 * number) + columns
+    return content[:end] + added + content[end:-8] + struct.pack("<I", length + len(added)) + b"PAR1"
+
+
+def _varint(value: int) -> bytes:
+    return bytes([value]) if value < 128 else bytes([value & 127 | 128]) + _varint(value >> 7)
