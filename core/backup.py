@@ -141,14 +141,15 @@ def _copy_database(source: Path, target: Path) -> None:
 
 def _copy_published(source: Path, target: Path) -> None:
     """Copy the files that the manifest names; if one was superseded meanwhile, retry with the newer manifest."""
+    copied: set[str] = set()
     for attempt in range(_TRIES):
         try:
             manifest = Manifest.from_json(read_json(source / MANIFEST))
-            for file in sorted(manifest.files()):
+            for file in sorted(manifest.files() - copied):
                 (target / file).parent.mkdir(parents=True, exist_ok=True)
-                if not (target / file).exists():
-                    check_regular(source / file, MOST_TABLE_BYTES)
-                    shutil.copyfile(source / file, target / file)
+                check_regular(source / file, MOST_TABLE_BYTES)
+                shutil.copyfile(source / file, target / file)
+                copied.add(file)
             write_json(target / MANIFEST, manifest.to_json())
             return
         except FileNotFoundError:

@@ -96,6 +96,17 @@ def test_restoring_over_prices_or_into_another_market_is_refused(tmp_path: Path)
         restore_backup(tmp_path, _settings(tmp_path / "other"))
 
 
+def test_published_files_of_the_copy_replace_others_of_the_same_name(tmp_path: Path) -> None:
+    """What a pipeline had published in the folder before, under the same numbers, is not shown as the copy's."""
+    copy = _copy(tmp_path)
+    before = open_workspace(_settings(tmp_path / "to"))
+    Publisher(before.processed).publish({"latest": pa.table({"coin": ["ethereum", "solana"]})})
+    publisher = Publisher(restore_backup(copy, _settings(tmp_path / "to")).processed)
+    table = publisher.table(publisher.manifest.entries["latest"].file)
+    assert table is not None
+    assert table["coin"].to_pylist() == ["bitcoin"]
+
+
 def _copy(folder: Path) -> Path:
     """A copy of a workspace with prices, alerts and a published table."""
     source = open_workspace(_settings(folder / "from"))
