@@ -108,8 +108,8 @@ class Cluster:
         finally:
             with self._lock:
                 self._users -= 1
-                if not self._users:
-                    client.close()
+                if not self._users and self._client is not None:  # another one, where that of this user has closed
+                    self._client.close()
                     self._client = None
 
 

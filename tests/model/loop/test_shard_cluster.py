@@ -55,6 +55,32 @@ def test_shards_on_a_cluster_forecast_as_one_process(tmp_path: Path) -> None:
                 np.testing.assert_allclose(found, expected, rtol=1e-6)
 
 
+def test_a_connection_in_place_of_one_that_broke_is_closed_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever leaves last: the user of the broken one, or that of the new one."""
+    pytest.importorskip("distributed", reason="needs requirements-cluster.txt")
+    from model.loop import shard_cluster  # noqa: PLC0415 - an extra
+
+    made = [_Client(), _Client()]
+    opened = iter(made)
+    monkeypatch.setattr(shard_cluster, "Client", lambda *_, **__: next(opened))
+    cluster = shard_cluster.Cluster("tcp://127.0.0.1:1")
+    with cluster.connected() as broken:
+        broken.close()
+        with cluster.connected():
+            pass
+    assert [client.status for client in made] == ["closed", "closed"]
+
+
+class _Client:
+    """A connection to a scheduler."""
+
+    status = "running"
+
+    def close(self) -> None:
+        """Close it."""
+        self.status = "closed"
+
+
 def test_the_address_in_an_order_for_a_cluster_holds_no_password(monkeypatch: pytest.MonkeyPatch) -> None:
     """The schema alone travels; the machine that opens it takes the URL from its settings, or says what it lacks."""
     server = ServerAddress(SecretStr("postgresql://writer:first@db/crypto"), "live_usd")
