@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
@@ -93,6 +94,17 @@ def test_unchanged_data_are_not_read_again(sample: SampleWorkspace, readers: Rea
     assert readers.publication_version() != version
     assert readers.forecasts() is not first[1]
     assert readers.quotes() is first[0]
+
+
+def test_what_nobody_made_for_long_is_made_again(readers: Readers) -> None:
+    """Values of thousands of names do not stay for ever; the newest ones do, also one that is made again and again."""
+    for number in range(3_000):
+        readers.cached("always", number, str)
+        readers.cached(f"coin {number}", 0, str)
+    made: list[str] = []
+    for name, key in (("always", 2_999), ("coin 2999", 0), ("coin 0", 0)):
+        readers.cached(name, key, partial(made.append, name))
+    assert made == ["coin 0"]
 
 
 def test_an_old_token_is_not_valid_after_a_restart(sample: SampleWorkspace, readers: Readers) -> None:
