@@ -10,7 +10,7 @@ from typing import Final
 __all__ = ["CycleSchedule"]
 
 _WARM_UP_S: Final = 2.0
-"""Pause between cycles until every collected coin has its first forecast."""
+"""Pause between cycles until one has published forecasts."""
 
 _MAX_GRACE_S: Final = 5.0
 _GRACE_SHARE: Final = 0.2
@@ -43,7 +43,7 @@ class CycleSchedule:
         self._began_s = self._clock()
 
     def end(self, *, complete: bool) -> None:
-        """Note that the cycle has ended, and whether every coin has a forecast now."""
+        """Note that the cycle has ended, and whether it has published forecasts."""
         self._is_warm = complete
         if complete:
             self._used_until_s = max(self._used_until_s, self._began_s - self._grace_s) + self._interval_s
