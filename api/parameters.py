@@ -35,7 +35,7 @@ _MAX_MS: Final = 253_402_300_799_999
 """The last millisecond of the year 9999, the last that ISO 8601 and Python can name."""
 
 MAX_LIST_LENGTH: Final = 5_000
-"""Characters of a list of coins: percent-encoded they fit into the 64 KiB that a request line may have."""
+"""Characters of a list of coins: percent-encoded they fit into the 16 KiB of a head for whose end the server waits."""
 
 FIRST: Final = "horario"
 """The field by which lists are paged."""
