@@ -1,17 +1,25 @@
 // Notices of the browser about alerts, while a page of the dashboard is open.
 
+import { now } from "./clock.js";
+import { storage } from "./storage.js";
+
 const WANTED = "notices";
 const SHOWN = "notices-shown";
 const MOST_SHOWN = 200;
+const kept = storage("localStorage");
+
 const opened = Date.now();
+
+/** When this page was opened, by the server's clock. */
+const openedMs = () => opened + now() - Date.now();
 
 /** Shows the alerts that were recorded after this page was opened and that no page of this browser has shown. */
 export function receive({ news }) {
   if (!isWanted()) return;
-  const shown = JSON.parse(localStorage.getItem(SHOWN) ?? "[]");
-  const fresh = news.filter(({ key, at }) => at >= opened && !shown.includes(key));
+  const shown = JSON.parse(kept.getItem(SHOWN) ?? "[]");
+  const fresh = news.filter(({ key, at }) => at >= openedMs() && !shown.includes(key));
   if (!fresh.length) return;
-  localStorage.setItem(SHOWN, JSON.stringify([...shown, ...fresh.map(({ key }) => key)].slice(-MOST_SHOWN)));
+  kept.setItem(SHOWN, JSON.stringify([...shown, ...fresh.map(({ key }) => key)].slice(-MOST_SHOWN)));
   for (const { key, title, text } of fresh.reverse()) {
     const notice = new Notification(title, { body: text, tag: key });
     notice.onclick = () => window.focus();
@@ -34,12 +42,12 @@ export function drawSwitch(parent, words) {
   button.onclick = async () => {
     const turnOn = !isWanted();
     const allowed = !turnOn || (await Notification.requestPermission()) === "granted";
-    localStorage.setItem(WANTED, turnOn && allowed ? "yes" : "no");
+    kept.setItem(WANTED, turnOn && allowed ? "yes" : "no");
     name();
   };
   name();
 }
 
 function isWanted() {
-  return "Notification" in window && Notification.permission === "granted" && localStorage.getItem(WANTED) === "yes";
+  return "Notification" in window && Notification.permission === "granted" && kept.getItem(WANTED) === "yes";
 }
