@@ -57,7 +57,7 @@ class PriceFeed:
         """Pass on the new prices of the coins with these revisions and forget the others; the number of prices."""
         self._forget(revisions.keys())
         known = [coin for coin, revision in revisions.items() if self._revision.get(coin) == revision]
-        added = prices.since({coin: self._seen.get(coin, 0) + 1 for coin in known})
+        added = prices.since({coin: self._seen.get(coin, now_ms - self._keep_ms) + 1 for coin in known})
         return sum(self._pull_coin(prices, coin, revision, added, now_ms) for coin, revision in revisions.items())
 
     def _pull_coin(

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from core.price_store import Coin, Price, open_reader, open_writer
-from core.times import GRID_STEP_MS, HOUR_MS
+from core.times import DAY_MS, GRID_STEP_MS, HOUR_MS
 from etl.arrays import FloatArray
 from etl.features.feature_grid import FeatureGrid
 from etl.features.price_feed import PriceFeed, collected
@@ -72,6 +72,20 @@ def test_each_price_is_passed_on_once_and_a_repaired_history_again(tmp_path: Pat
             counts.append(feed.pull(reader, collected(reader), NOW_MS))
     assert counts == [len(late) - 2, 0, 2, len(whole)]
     assert feed.origins == {"bitcoin": NOW_MS}
+
+
+def test_a_coin_whose_prices_are_all_too_old_stays_without_an_origin(tmp_path: Path) -> None:
+    """Not only at the first pull: a forecast from its last price would be one of long ago."""
+    with open_writer(tmp_path / "crypto.db") as writer, open_reader(tmp_path / "crypto.db") as reader:
+        writer.update_coins([COIN])
+        writer.store(prices(FIRST_MS))
+        feed = PriceFeed(FeatureGrid(2), keep_days=2)
+        later_ms = NOW_MS + 3 * DAY_MS
+        assert [feed.pull(reader, collected(reader), later_ms) for _ in range(2)] == [0, 0]
+        assert feed.origins == {}
+        writer.store([Price("bitcoin", later_ms, 100.0)], clock_ms=later_ms)
+        assert feed.pull(reader, collected(reader), later_ms) == 1
+        assert feed.origins == {"bitcoin": later_ms}
 
 
 @pytest.mark.parametrize("tracked", [[], ["bitcoin"]])
