@@ -2,9 +2,9 @@
 
 Each size first runs alone: one process that has the pipeline of the suite, with new prices of every coin before each
 cycle, 30 seconds apart. What is written is told by file: `latest` each cycle, what a growing table gained three times
-(it is merged by hour and by day), scores with their merging as measured, the model every 15 minutes, the prices as the
-system counts pages. `--suite` then runs the whole suite with the largest size, a simulated market and one browser tab,
-and asks /prever once a second; with `--no-alone` it is all that runs.
+(it is merged by hour and, unless it is too large, by day), scores with their merging as measured, the model as often as
+it is stored, the prices over the time in which they settle once. `--suite` then runs the whole suite with the largest
+size, a simulated market and one browser tab, and asks /prever once a second; with `--no-alone` it is all that runs.
 """
 
 from __future__ import annotations
@@ -30,9 +30,11 @@ from bench.market import Market
 from bench.process_cost import cpu_s, memory_mb, written_bytes
 from bench.suite import measure_suite, percentile_95
 from core.price_store import PriceWriter, open_writer
+from core.price_store.sqlite.recent_prices import MOST_MINUTES
 from core.processes.health_schema import PIPELINE
 from core.processes.heartbeat import Heartbeat, read_health
 from core.publishing.manifest import Part
+from core.publishing.publisher import MOST_MERGED_ROWS
 from core.settings import load_settings
 from core.times import DAY_MS, GRID_STEP_MS, HOUR_MS, MINUTE_MS, now_ms
 from core.workspace import open_workspace
@@ -51,9 +53,6 @@ _MEASURED_FROM_MS: Final = 35 * MINUTE_MS
 """Cycles are measured from this minute of an hour on: the hour before is merged, and the next ends later."""
 
 _MERGED: Final = ("log", "features", "scaled_hours")
-_WRITTEN_TIMES: Final = 3
-"""How often a row of a growing table is written: by itself, then merged by hour and by day."""
-
 _ASKED: Final = "/prever"
 _MOST_CYCLE_S: Final = 10.0
 _MOST_MEMORY_MB: Final = 2_500.0
@@ -65,14 +64,12 @@ _FLAT: Final = 1.2
 
 @dataclass
 class _Run:
-    """What the measured cycles took: `published` bytes of tables, `paged` and `written` those of the prices."""
+    """What the measured cycles took; `published` are bytes of tables."""
 
     wall_s: list[float] = field(default_factory=list)
     cpu_s: list[float] = field(default_factory=list)
     steps_s: dict[str, list[float]] = field(default_factory=dict)
     published: int = 0
-    written: int = 0
-    paged: int = 0
 
 
 def measure_alone(folder: Path, *, coins: int, history_days: float, cycles: int) -> dict[str, Any]:
@@ -102,7 +99,7 @@ def measure_alone(folder: Path, *, coins: int, history_days: float, cycles: int)
         for _ in range(cycles):
             _measured_cycle(run, pipeline, writer, market)
         session.save_model()
-        daily = _gigabytes_a_day(session, run, since, cycles)
+        daily = _gigabytes_a_day(session, run, since, cycles) | _price_gigabytes_a_day(writer, market)
     return {
         "coins": coins,
         "history_days": history_days,
@@ -119,10 +116,7 @@ def measure_alone(folder: Path, *, coins: int, history_days: float, cycles: int)
 
 
 def _measured_cycle(run: _Run, pipeline: Pipeline, writer: PriceWriter, market: Market) -> None:
-    written, paged = written_bytes(), _paged()
     now = market.poll(writer, _INTERVAL_MS)
-    run.written += written_bytes() - written
-    run.paged += _paged() - paged
     published = pipeline.session.publisher.bytes_written
     cpu, began = cpu_s(), time.perf_counter()
     _cycle(pipeline, now)
@@ -144,16 +138,27 @@ def _gigabytes_a_day(session: Session, run: _Run, since: int, cycles: int) -> di
     """What a day of such cycles writes, by file; `since` is the last version before them."""
     folder, manifest = session.publisher.folder, session.publisher.manifest
     a_day = DAY_MS / (cycles * _INTERVAL_MS)
-    span = {"latest": cycles * (folder / manifest.entries["latest"].file).stat().st_size}
+    span, times = {"latest": cycles * (folder / manifest.entries["latest"].file).stat().st_size}, {}
     for name in _MERGED:
         fresh = [part for part in manifest.parts.get(name, ()) if part.level == "slot" and _version(part) > since]
         span[name] = sum((folder / part.file).stat().st_size for part in fresh)
+        times[name] = 3 if a_day * sum(part.rows for part in fresh) <= MOST_MERGED_ROWS else 2
     span["scores"] = run.published - sum(span.values())
-    daily = {name: a_day * size * (_WRITTEN_TIMES if name in _MERGED else 1) for name, size in span.items()}
+    daily = {name: a_day * size * times.get(name, 1) for name, size in span.items()}
     daily["models"] = DAY_MS / SAVE_EVERY_MS * max(path.stat().st_size for path in session.workspace.models.iterdir())
-    daily["prices, as written"] = a_day * run.written
-    daily["prices, as pages"] = a_day * run.paged
     return {name: value / 1e9 for name, value in daily.items()}
+
+
+def _price_gigabytes_a_day(writer: PriceWriter, market: Market) -> dict[str, float]:
+    """What a day of polls writes, measured from one settling of the prices to the next."""
+    written, paged = written_bytes(), _paged()
+    span_ms = MOST_MINUTES * MINUTE_MS
+    for _ in range(span_ms // _INTERVAL_MS):
+        market.poll(writer, _INTERVAL_MS)
+    writer.maintain()
+    a_day = DAY_MS / span_ms / 1e9
+    as_written, as_pages = a_day * (written_bytes() - written), a_day * (_paged() - paged)
+    return {"prices, as written": as_written, "prices, as pages": as_pages}
 
 
 def _version(part: Part) -> int:

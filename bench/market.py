@@ -21,6 +21,8 @@ __all__ = ["Market", "coin_names", "store_simulated"]
 
 _DAY_SPREAD: Final = 0.03
 _MARKET_SHARE: Final = 0.5
+_PAGE: Final = 250
+"""Coins in one reply of CoinGecko."""
 
 
 def coin_names(count: int) -> tuple[Coin, ...]:
@@ -79,12 +81,14 @@ class Market:
         return times, np.exp(log_price)
 
     def poll(self, writer: PriceWriter, step_ms: int) -> int:
-        """Store one price per coin, `step_ms` after the last; return its event time."""
+        """Store one price per coin, `step_ms` after the last, page by page as they come; return its event time."""
         self.step_ms = step_ms
         times, prices = self.walk(1)
         ts_ms = int(times[0])
         quotes = zip(self.coins, prices[0].tolist(), strict=True)
-        writer.store([Price(coin.id, ts_ms, price, 1e9, 1e7, ts_ms) for coin, price in quotes], clock_ms=ts_ms)
+        polled = [Price(coin.id, ts_ms, price, 1e9, 1e7, ts_ms) for coin, price in quotes]
+        for first in range(0, len(polled), _PAGE):
+            writer.store(polled[first : first + _PAGE], clock_ms=ts_ms)
         return ts_ms
 
 

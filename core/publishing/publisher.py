@@ -25,7 +25,7 @@ from core.publishing.merging import CoinSpan, merged
 from core.publishing.parquet import check_footer, check_whole, is_damage, read_checked, table_bytes, write_tables
 from core.times import DAY_MS, HOUR_MS, MINUTE_MS, now_ms, to_datetime
 
-__all__ = ["KEEP_S", "Publisher"]
+__all__ = ["KEEP_S", "MOST_MERGED_ROWS", "Publisher"]
 
 KEEP_S: Final = 90.0
 """Seconds that a superseded file is kept for readers with an older manifest."""
@@ -34,7 +34,7 @@ _COPY: Final = "manifest-copy.json"
 _LEVEL_MS: Final = {"hour": HOUR_MS, "day": DAY_MS}
 _CLOSED_AFTER_MS: Final = 10 * MINUTE_MS
 """How long after its end an hour or day is merged: no part of it can arrive later."""
-_MOST_MERGED_ROWS: Final = 4_000_000
+MOST_MERGED_ROWS: Final = 4_000_000
 """A day of more rows stays in hours: the reader of one coin would look through the list of too many row groups."""
 
 _FINER: Final = {"hour": ("slot",), "day": ("slot", "hour")}
@@ -170,7 +170,7 @@ class Publisher:
             groups.setdefault(part.start_ms // length, []).append(part)
         for start in sorted(groups):
             is_closed = (start + 1) * length + _CLOSED_AFTER_MS <= now
-            few = sum(part.rows for part in groups[start]) <= _MOST_MERGED_ROWS
+            few = sum(part.rows for part in groups[start]) <= MOST_MERGED_ROWS
             if is_closed and few and any(part.level in _FINER[level] for part in groups[start]):
                 return groups[start]
         return []

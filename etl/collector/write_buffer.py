@@ -8,11 +8,14 @@ from typing import Final
 
 from core.errors import DamagedFile, ForecastingError, NotReady, StandingBy, StorageProblem
 from core.price_store import Coin, Price, PriceWriter
+from core.times import MINUTE_MS
 from core.wording import Message
 
 __all__ = ["WriteBuffer"]
 
 _MAX_PRICES: Final = 200_000
+_RANKS_EVERY_MS: Final = 10 * MINUTE_MS
+"""Thousands of coins change their ranks with each poll; nobody needs to see each change."""
 
 _log = logging.getLogger(__name__)
 
@@ -30,6 +33,8 @@ class WriteBuffer:
         self._prices: list[Price] = []
         self._coins: dict[str, Coin] = {}
         self._known: dict[str, Coin] = {}
+        self._is_name_new = False
+        self._ranked_ms = 0
         self._hourly: dict[str, list[tuple[int, float]]] = {}
         self._meta: dict[str, str] = {}
         self._tracked: tuple[str, ...] | None = None
@@ -67,9 +72,14 @@ class WriteBuffer:
         return found
 
     def add_coin(self, coin: Coin) -> None:
-        """Add a coin whose name is new or has changed."""
-        if self._known.get(coin.id, coin)[:4] != coin[:4] or coin.id not in self._known:
-            self._coins[coin.id] = coin
+        """Add a coin that is new or has changed; if its rank alone has, it is stored within ten minutes."""
+        known = self._known.get(coin.id)
+        if known is not None and known[:4] == coin[:4]:
+            self._coins.pop(coin.id, None)
+            return
+        self._coins[coin.id] = coin
+        if known is None or known[:3] != coin[:3]:
+            self._is_name_new = True
 
     def set_hourly(self, coin_id: str, prices: list[tuple[int, float]]) -> None:
         """Replace the hourly prices of a coin."""
@@ -107,10 +117,11 @@ class WriteBuffer:
         return True
 
     def _write(self) -> None:
-        if self._coins:
+        if self._is_name_new or (self._coins and self._clock_ms >= self._ranked_ms + _RANKS_EVERY_MS):
             self._writer.update_coins(self._coins.values())
             self._known.update(self._coins)
             self._coins.clear()
+            self._is_name_new, self._ranked_ms = False, self._clock_ms
         if self._tracked is not None:
             self._writer.track(self._tracked)
             self._tracked = None
@@ -135,6 +146,7 @@ class WriteBuffer:
             return
         self._broken, self.storage_error = False, None
         self._coins, self._known, self.database_reset = {**self._known, **self._coins}, {}, True
+        self._is_name_new = bool(self._coins)
 
     def _report(self, error: ForecastingError) -> None:
         if self.storage_error is None:

@@ -6,17 +6,29 @@ import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from operator import itemgetter
 from typing import Final
 
 from core.errors import DamagedFile, NotReady, StorageProblem
 from core.price_store.rows import Price
-from core.times import FOREVER_MS
+from core.price_store.sqlite.recent_prices import LATE_MINUTES
+from core.times import FOREVER_MS, MINUTE_MS
 
-__all__ = ["first_ms", "is_damage", "latest_prices", "price_range", "quick_check", "reading", "writing"]
+__all__ = ["first_ms", "is_damage", "last_price", "latest_prices", "price_range", "quick_check", "reading", "writing"]
 
-_NEWEST: Final = (
-    "SELECT coin_id, ts_ms, price, market_cap, volume, fetched_ms FROM prices WHERE coin_id = ? "
-    "ORDER BY ts_ms DESC LIMIT 1"
+_LAST_SETTLED: Final = (
+    "SELECT coin_id, ts_ms, price, market_cap, volume, fetched_ms FROM settled_prices "
+    "WHERE coin_id = ? AND ts_ms <= ? ORDER BY ts_ms DESC LIMIT 1"
+)
+_LAST_RECENT: Final = (
+    "SELECT coin_id, ts_ms, price, market_cap, volume, fetched_ms "
+    "FROM recent_minutes m CROSS JOIN recent_prices r ON r.minute = m.minute "
+    "WHERE coin_id = ? AND ts_ms <= ? AND m.minute <= ? ORDER BY m.minute DESC, ts_ms DESC LIMIT 1"
+)
+_RANGE: Final = (
+    "SELECT ts_ms, price FROM settled_prices WHERE coin_id = ?1 AND ts_ms BETWEEN ?2 AND ?3 UNION ALL "
+    "SELECT ts_ms, price FROM recent_minutes m CROSS JOIN recent_prices r ON r.minute = m.minute "
+    "WHERE coin_id = ?1 AND ts_ms BETWEEN ?2 AND ?3 AND m.minute BETWEEN ?4 AND ?5 ORDER BY ts_ms"
 )
 _BROKEN: Final = "broken page"
 _UNREADABLE: Final = re.compile(r"unable to get the page\. error code=(\d+)")
@@ -25,8 +37,24 @@ _UNREADABLE: Final = re.compile(r"unable to get the page\. error code=(\d+)")
 def latest_prices(connection: sqlite3.Connection) -> dict[str, Price]:
     """The newest price of each tracked coin."""
     coins = [row[0] for row in connection.execute("SELECT id FROM coins WHERE tracked = 1")]
-    rows = (connection.execute(_NEWEST, (coin_id,)).fetchone() for coin_id in coins)
-    return {row[0]: Price(*row) for row in rows if row is not None}
+    rows = (last_price(connection, coin_id) for coin_id in coins)
+    return {row.coin_id: row for row in rows if row is not None}
+
+
+def last_price(connection: sqlite3.Connection, coin_id: str, until_ms: int = FOREVER_MS) -> Price | None:
+    """The last price of a coin at or before `until_ms`, or None.
+
+    Recent prices are looked at first: one that settles in between is seen twice, and not missed.
+    """
+    recent = connection.execute(_LAST_RECENT, (coin_id, until_ms, _last_minute(until_ms))).fetchone()
+    settled = connection.execute(_LAST_SETTLED, (coin_id, until_ms)).fetchone()
+    last = max((row for row in (recent, settled) if row is not None), key=itemgetter(1), default=None)
+    return None if last is None else Price(*last)
+
+
+def _last_minute(ts_ms: int) -> int:
+    """The last minute under which a price with this event time may wait."""
+    return ts_ms // MINUTE_MS + LATE_MINUTES
 
 
 def first_ms(connection: sqlite3.Connection, coin_id: str) -> int | None:
@@ -39,10 +67,9 @@ def price_range(
     connection: sqlite3.Connection, coin_id: str, start_ms: int, end_ms: int | None
 ) -> list[tuple[int, float]]:
     """Event times and prices of one coin within [start_ms, end_ms], in order."""
-    return connection.execute(
-        "SELECT ts_ms, price FROM prices WHERE coin_id = ? AND ts_ms BETWEEN ? AND ? ORDER BY ts_ms",
-        (coin_id, start_ms, FOREVER_MS if end_ms is None else end_ms),
-    ).fetchall()
+    last_ms = FOREVER_MS if end_ms is None else end_ms
+    minutes = (start_ms // MINUTE_MS, _last_minute(last_ms))
+    return connection.execute(_RANGE, (coin_id, start_ms, last_ms, *minutes)).fetchall()
 
 
 def quick_check(connection: sqlite3.Connection) -> None:

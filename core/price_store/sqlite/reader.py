@@ -9,7 +9,7 @@ from typing import Any, Final, Self
 
 from core.errors import NotReady
 from core.price_store.rows import Coin, Price
-from core.price_store.sqlite.queries import first_ms, latest_prices, price_range, quick_check, reading
+from core.price_store.sqlite.queries import first_ms, last_price, latest_prices, price_range, quick_check, reading
 from core.price_store.sqlite.schema import check_version
 from core.times import GRID_STEP_MS
 from core.wording import message
@@ -22,7 +22,6 @@ _NEWEST: Final = (
     "SELECT ts_ms, price, market_cap, volume, fetched_ms FROM prices "
     "WHERE coin_id = ? AND ts_ms BETWEEN ? AND ? ORDER BY ts_ms DESC LIMIT ?"
 )
-_AS_OF: Final = "SELECT ts_ms, price FROM prices WHERE coin_id = ? AND ts_ms <= ? ORDER BY ts_ms DESC LIMIT 1"
 _DETAILS: Final = ", market_cap, volume, fetched_ms"
 
 
@@ -124,8 +123,8 @@ class SqliteReader:
     def as_of_each(self, moments: Sequence[tuple[str, int]]) -> list[tuple[int, float] | None]:
         """The same for each coin and moment; the file answers each in microseconds."""
         with reading():
-            rows = [self._connection.execute(_AS_OF, moment).fetchone() for moment in moments]
-        return [None if row is None else (int(row[0]), float(row[1])) for row in rows]
+            rows = [last_price(self._connection, coin_id, ts_ms) for coin_id, ts_ms in moments]
+        return [None if row is None else (row.ts_ms, row.price) for row in rows]
 
     def nearest(self, moments: Sequence[tuple[str, int]], tolerance_ms: int) -> list[tuple[int, float] | None]:
         """For each coin and moment the price nearest to it, or None if none is within the tolerance of it."""

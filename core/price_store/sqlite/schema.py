@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from core.errors import ConfigurationError, DamagedFile
+from core.price_store.sqlite.recent_prices import settle
 from core.wording import message
 
 __all__ = ["SCHEMA_VERSION", "check_version", "forget_statistics", "migrate", "refuse_foreign_schema"]
@@ -102,7 +103,8 @@ def _put_recent_prices_apart(connection: sqlite3.Connection) -> None:
     )
 
 
-_STEPS: Final[tuple[Callable[[sqlite3.Connection], None], ...]] = (_create, _put_recent_prices_apart)
+_STEPS: Final[tuple[Callable[[sqlite3.Connection], None], ...]] = (_create, _put_recent_prices_apart, settle)
+"""The last one, because prices that wait must lie near the minute under which they wait."""
 SCHEMA_VERSION: Final = len(_STEPS)
 
 

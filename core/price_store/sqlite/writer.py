@@ -13,7 +13,15 @@ from core.errors import DamagedFile
 from core.files import make_folder, set_aside
 from core.price_rules import is_price
 from core.price_store.rows import PRICE_COUNT, Coin, Price, valid_prices
-from core.price_store.sqlite.queries import first_ms, is_damage, latest_prices, price_range, quick_check, writing
+from core.price_store.sqlite.queries import (
+    first_ms,
+    is_damage,
+    last_price,
+    latest_prices,
+    price_range,
+    quick_check,
+    writing,
+)
 from core.price_store.sqlite.reader import SqliteReader
 from core.price_store.sqlite.recent_prices import add_prices, settle
 from core.price_store.sqlite.schema import forget_statistics, migrate
@@ -220,10 +228,8 @@ class SqliteWriter:
         return int(busy), int(log_pages), int(folded)
 
     def _newest(self, coin_id: str) -> int:
-        row = self._connection.execute(
-            "SELECT ts_ms FROM prices WHERE coin_id = ? ORDER BY ts_ms DESC LIMIT 1", (coin_id,)
-        ).fetchone()
-        return 0 if row is None else int(row[0])
+        last = last_price(self._connection, coin_id)
+        return 0 if last is None else last.ts_ms
 
     def _open(self) -> sqlite3.Connection:
         try:

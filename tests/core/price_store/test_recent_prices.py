@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 
 import core.price_store.sqlite.schema as versions
 from core.price_store import Coin, Price, open_reader, open_writer
-from core.times import MINUTE_MS
+from core.price_store.sqlite import recent_prices
+from core.price_store.sqlite.reader import SqliteReader
+from core.times import FOREVER_MS, MINUTE_MS
 
 COINS = ("a", "b")
 
@@ -26,46 +28,97 @@ def rows_of(path: Path) -> dict[str, int]:
         }
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(
-    polls=st.lists(st.lists(st.tuples(st.sampled_from(COINS), st.integers(1, 40)), min_size=1, max_size=5), max_size=30)
+    polls=st.lists(
+        st.lists(st.tuples(st.sampled_from(COINS), st.integers(-25, 3), st.integers(1, 3)), min_size=1, max_size=5),
+        max_size=30,
+    ),
+    asked=st.lists(st.integers(0, 40 * MINUTE_MS), min_size=1, max_size=8),
 )
 def test_whatever_comes_in_each_first_price_is_seen_once(
-    tmp_path_factory: pytest.TempPathFactory, polls: list[list[tuple[str, int]]]
+    tmp_path_factory: pytest.TempPathFactory, polls: list[list[tuple[str, int, int]]], asked: list[int]
 ) -> None:
     """Late, doubled and repeated prices in polls of any minute: every question gets the answer of one plain table."""
     path = tmp_path_factory.mktemp("store") / "crypto.db"
     expected: dict[str, dict[int, float]] = {coin: {} for coin in COINS}
     with open_writer(path) as writer, open_reader(path) as reader:
         for number, poll in enumerate(polls):
-            fetched_ms = number * MINUTE_MS
-            added = writer.store([Price(coin, ts_ms, number + 1.0, None, None, fetched_ms) for coin, ts_ms in poll])
+            times = [(coin, max(1, (number + minutes) * MINUTE_MS + 700 * ms)) for coin, minutes, ms in poll]
+            added = writer.store([Price(coin, ts_ms, number + 1.0) for coin, ts_ms in times])
             before = sum(len(prices) for prices in expected.values())
-            for coin, ts_ms in poll:
+            for coin, ts_ms in times:
                 expected[coin].setdefault(ts_ms, number + 1.0)
             assert added == sum(len(prices) for prices in expected.values()) - before
         for coin, prices in expected.items():
             known = sorted(prices.items())
             assert reader.range(coin) == known
-            assert [(row.ts_ms, row.price) for row in reader.newest(coin, 0, 99, 3)] == known[:-4:-1]
-            assert reader.count(coin, 0, 99) == len(known)
+            assert [(row.ts_ms, row.price) for row in reader.newest(coin, 0, FOREVER_MS, 3)] == known[:-4:-1]
+            assert reader.count(coin, 0, FOREVER_MS) == len(known)
             assert reader.first_ms(coin) == min(prices, default=None)
-            assert reader.as_of(coin, 20) == max((row for row in known if row[0] <= 20), default=None)
+            for ts_ms in asked:
+                until, since = ([row for row in known if row[0] <= ts_ms], [row for row in known if row[0] >= ts_ms])
+                assert reader.as_of(coin, ts_ms) == max(until, default=None)
+                assert reader.range(coin, ts_ms, ts_ms + 9 * MINUTE_MS) == [
+                    row for row in since if row[0] <= ts_ms + 9 * MINUTE_MS
+                ]
 
 
-def test_polls_wait_by_the_minute_and_are_settled_together(tmp_path: Path) -> None:
+def test_polls_wait_by_the_minute_and_are_settled_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Twenty minutes of polls wait; the next minute settles them, and a chart of many prices never waits."""
+    monkeypatch.setattr(recent_prices, "MOST_MINUTES", 20)
     path = tmp_path / "crypto.db"
     with open_writer(path) as writer:
         writer.store(Price("b", ts_ms, 1.0) for ts_ms in range(1, 11))
         assert rows_of(path) == {"recent_prices": 0, "settled_prices": 10}
         for minute in range(20):
             for poll in (0, 30_000):
-                now_ms = minute * MINUTE_MS + poll
-                writer.store([Price("a", now_ms + 1, 1.0, None, None, now_ms)])
+                writer.store([Price("a", minute * MINUTE_MS + poll + 1, 1.0)])
         assert rows_of(path) == {"recent_prices": 40, "settled_prices": 10}
-        writer.store([Price("a", 20 * MINUTE_MS + 1, 1.0, None, None, 20 * MINUTE_MS)])
+        writer.store([Price("a", 20 * MINUTE_MS + 1, 1.0)])
         assert rows_of(path) == {"recent_prices": 1, "settled_prices": 50}
+
+
+def test_a_price_that_is_old_when_it_is_new_does_not_wait(tmp_path: Path) -> None:
+    """A coin that is traded no more comes with its last price for days; it settles at once, beside one that waits."""
+    path = tmp_path / "crypto.db"
+    with open_writer(path) as writer:
+        writer.store(
+            [Price("a", 60 * MINUTE_MS, 1.0), Price("b", 50 * MINUTE_MS, 2.0), Price("c", 49 * MINUTE_MS, 3.0)]
+        )
+        assert rows_of(path) == {"recent_prices": 2, "settled_prices": 1}
+
+
+def test_a_price_that_settles_during_a_search_is_found(tmp_path: Path) -> None:
+    """The reader sees a price that has moved from one table to the other between its two questions."""
+    path = tmp_path / "crypto.db"
+    with open_writer(path) as writer, SqliteReader(path) as reader:
+        writer.store([Price("a", MINUTE_MS, 1.0)])
+        asked: list[str] = []
+
+        def settle_before_the_second(statement: str) -> None:
+            asked.append(statement)
+            if len(asked) == 2:
+                writer.thin("a", 0, 2 * MINUTE_MS, MINUTE_MS)
+
+        reader._connection.set_trace_callback(settle_before_the_second)
+        assert reader.as_of("a", MINUTE_MS) == (MINUTE_MS, 1.0)
+        assert rows_of(path) == {"recent_prices": 0, "settled_prices": 1}
+
+
+def test_prices_that_an_older_release_left_waiting_are_settled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They waited by the machine's clock, which may be hours off: a search by event time would miss them."""
+    path = tmp_path / "crypto.db"
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        monkeypatch.setattr(versions, "_STEPS", versions._STEPS[:2])
+        monkeypatch.setattr(versions, "SCHEMA_VERSION", 2)
+        versions.migrate(connection)
+        connection.execute("INSERT INTO recent_minutes VALUES (5)")
+        connection.execute("INSERT INTO recent_prices VALUES (5, 'a', 4000000, 1.0, NULL, NULL, 300000)")
+    monkeypatch.undo()
+    with open_writer(path), open_reader(path) as reader:
+        assert rows_of(path) == {"recent_prices": 0, "settled_prices": 1}
+        assert reader.range("a", 4_000_000, 4_000_000) == [(4_000_000, 1.0)]
 
 
 def test_prices_of_an_older_release_stay_where_they_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
