@@ -12,7 +12,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.problems import Problem, ProblemCode, problem_answer
-from api.security import DEFAULT_RATE, allowed_hosts, host_name, is_local, may_scrape, may_see, network
+from api.security import DEFAULT_RATE, allowed_hosts, host_name, is_local, may_scrape, may_see
 from api.versions import UNDECIDED, VersionClock
 from core.access_tokens import AccessTokens
 from core.rate_limit import Allowance, RateLimiter
@@ -126,7 +126,7 @@ class RequestFilter:
         if client is None or (is_local(client) and not self._limits_local):
             return None
         root = f"/{scope['path'].split('/')[1]}"
-        return None if self._is_free(root, client, headers) else self._limiter.take(network(client))
+        return None if self._is_free(root, client, headers) else self._limiter.take(client)
 
     def _is_free(self, root: str, client: str, headers: Mapping[bytes, bytes]) -> bool:
         """Whether a request below this first part of the path is not counted."""

@@ -1,8 +1,7 @@
-"""Access rules: bearer token, local callers, allowed host names, and the network of a client."""
+"""Access rules: bearer token, local callers, and allowed host names."""
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from collections.abc import Callable, Mapping
 from functools import lru_cache
@@ -13,6 +12,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from api.problems import Problem, ProblemCode
 from core.access_tokens import AccessTokens
+from core.rate_limit import client_address
 from core.settings import Settings
 
 __all__ = [
@@ -22,7 +22,6 @@ __all__ = [
     "is_local",
     "may_scrape",
     "may_see",
-    "network",
     "require_token",
 ]
 
@@ -87,22 +86,5 @@ def host_name(header: str) -> str | None:
 @lru_cache(maxsize=_REMEMBERED)
 def is_local(client: str) -> bool:
     """Whether an IP address is a loopback address, also as IPv6-mapped IPv4."""
-    address = _address(client)
+    address = client_address(client)
     return address is not None and address.is_loopback
-
-
-def network(client: str) -> str:
-    """Key of a client for limits: the IPv4 address, or the /64 network, which is one household in IPv6."""
-    address = _address(client)
-    if address is None:
-        return client
-    return str(address) if address.version == 4 else str(ipaddress.ip_network((address, 64), strict=False))
-
-
-def _address(client: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    """A client's address, IPv4 also where a server for both writes it as IPv6; None for other texts."""
-    try:
-        address = ipaddress.ip_address(client.partition("%")[0])
-    except ValueError:
-        return None
-    return getattr(address, "ipv4_mapped", None) or address

@@ -1,14 +1,15 @@
-"""A limit on requests per client."""
+"""A limit on requests per client, and what counts as one client."""
 
 from __future__ import annotations
 
+import ipaddress
 import threading
 import time
 from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Final
 
-__all__ = ["Allowance", "RateLimiter"]
+__all__ = ["Allowance", "RateLimiter", "client_address", "network"]
 
 _MAX_CLIENTS: Final = 4096
 
@@ -23,7 +24,7 @@ class Allowance:
 
 
 class RateLimiter:
-    """A token bucket per client: up to `per_minute` requests at once, refilled evenly.
+    """A token bucket per network of clients: up to `per_minute` requests at once, refilled evenly.
 
     It keeps the buckets of the last 4096 clients. Thread-safe.
     """
@@ -36,6 +37,7 @@ class RateLimiter:
 
     def take(self, client: str) -> Allowance:
         """Take one request from the client's bucket, unless it is empty."""
+        client = network(client)
         with self._lock:
             now = time.monotonic()
             level, at = self._buckets.pop(client, (self._size, now))
@@ -50,3 +52,20 @@ class RateLimiter:
     def wait_s(self, client: str) -> float:
         """Take one request from the client's bucket: 0.0, or the seconds to wait if it is empty."""
         return self.take(client).wait_s
+
+
+def network(client: str) -> str:
+    """Key of a client for limits: the IPv4 address, or the /64 network, which is one household in IPv6."""
+    address = client_address(client)
+    if address is None:
+        return client
+    return str(address) if address.version == 4 else str(ipaddress.ip_network((address, 64), strict=False))
+
+
+def client_address(client: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """A client's address, IPv4 also where a server for both writes it as IPv6; None for other texts."""
+    try:
+        address = ipaddress.ip_address(client.partition("%")[0])
+    except ValueError:
+        return None
+    return getattr(address, "ipv4_mapped", None) or address

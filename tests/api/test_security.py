@@ -13,7 +13,7 @@ from fastapi.testclient import TestClient
 from pydantic import SecretStr
 
 from api.problems import ProblemAnswer
-from api.security import host_name, is_local, network
+from api.security import host_name, is_local
 from core import access_tokens
 from tests.support.workspace import SampleWorkspace
 
@@ -196,20 +196,6 @@ def test_a_remote_client_is_limited_by_default(filled: SampleWorkspace, make_cli
 def test_only_loopback_is_this_machine(address: str, local: bool) -> None:
     """Only loopback addresses are local, also IPv4 written as IPv6."""
     assert is_local(address) is local
-
-
-@pytest.mark.parametrize(
-    ("one", "other", "same"),
-    [
-        ("::ffff:192.0.2.1", "192.0.2.1", True),
-        ("::ffff:192.0.2.1", "::ffff:192.0.2.2", False),
-        ("2001:db8::1", "2001:db8::2", True),
-        ("2001:db8::1", "2001:db8:0:1::1", False),
-    ],
-)
-def test_limits_count_addresses_and_households(one: str, other: str, same: bool) -> None:
-    """Each IPv4 address counts by itself, also written as IPv6; of IPv6 each network of a household does."""
-    assert (network(one) == network(other)) is same
 
 
 def test_a_host_header_is_parsed() -> None:
