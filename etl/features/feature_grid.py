@@ -264,7 +264,7 @@ class FeatureGrid:
     def _at(self, coins: IntArray, origin_ms: IntArray) -> OriginRows:
         price, event_ms = self._raw.as_of(coins, origin_ms + GRID_STEP_MS * np.arange(-LOOKBACK, 1)[:, None])
         log_price, history = np.log(price), self.history
-        ahead = origin_ms // GRID_STEP_MS - int(history.ts_ms[-1]) // GRID_STEP_MS
+        ahead = origin_ms // GRID_STEP_MS - history.ts_ms[-1:] // GRID_STEP_MS
         base = ahead - 1 - _REPLAY + _RECENT
         known = (base >= 0) & (base < _RECENT)
         states = self._states.rows[np.where(known, base, -1), coins]

@@ -223,6 +223,19 @@ def _check_equality(path: Path, coins: Sequence[str], shards: int, seed: int) ->
         _assert_same_scores(parts, whole, first.filter(pc.less_equal(first["horizon_min"], 30)), prices)
 
 
+def test_coins_that_have_no_price_yet_lose_no_shard(tmp_path: Path) -> None:
+    """Their shards wait for the first prices as one process does, and forecast with them."""
+    store = _Store(tmp_path / "crypto.db", COINS, seed=1)
+    now_ms = START_MS + 40 * HOUR_MS
+    store.store(-1)
+    parts = ShardProcesses(first_state(SMALL), store.path, 2, _Threads(), 30)
+    with open_reader(store.path) as prices, closing(parts):
+        assert parts.pull(prices, now_ms, again=False) == 0
+        assert parts.late == ()
+        store.store(now_ms)
+        assert set(_cycle(parts, prices, now_ms)["coin"].to_pylist()) == set(COINS)
+
+
 @pytest.mark.parametrize("shards", [1, 3])
 def test_a_stored_state_goes_on_in_any_number_of_shards(tmp_path: Path, shards: int) -> None:
     """What two shards have learned goes on in one process or three shards as it would have in one."""
