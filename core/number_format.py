@@ -1,4 +1,4 @@
-"""Numbers and prices as text, alike in console, report and dashboard."""
+"""Numbers, prices and durations as text, alike in console, report, API and dashboard."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ import math
 from decimal import Decimal
 from typing import Final
 
-__all__ = ["MAX_DECIMALS", "format_number", "level_text", "price_decimals"]
+__all__ = ["MAX_DECIMALS", "duration_text", "format_number", "level_text", "price_decimals"]
 
 MAX_DECIMALS: Final = 18
 _SWAP_SEPARATORS: Final = str.maketrans(",.", ".,")
+_UNITS_S: Final = ((86_400, "d"), (3_600, "h"), (60, "min"))
+_NO_BREAK: Final = "\u00a0"
 
 
 def format_number(value: float, decimals: int = 0, language: str = "pt") -> str:
@@ -31,3 +33,11 @@ def price_decimals(price: float) -> int:
     magnitude = math.floor(math.log10(price))
     decimals = 4 - magnitude if magnitude >= 0 else 3 - magnitude
     return min(max(decimals, 0 if price >= 1e6 else 2), MAX_DECIMALS)
+
+
+def duration_text(seconds: float) -> str:
+    """`12 s`, `3 min`, `5 h` or `2 d` in every language; minutes, hours and days are rounded down."""
+    for length, unit in _UNITS_S:
+        if seconds >= length:
+            return f"{seconds // length:.0f}{_NO_BREAK}{unit}"
+    return f"{max(seconds, 0):.0f}{_NO_BREAK}s"

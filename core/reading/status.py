@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from core.errors import ConfigurationError, DamagedFile, NotReady, OutOfReach
 from core.files import refuses_writing
+from core.number_format import duration_text
 from core.price_rules import stale_after_s
 from core.processes.health_schema import (
     ALERTS,
@@ -260,7 +261,7 @@ def _stale(code: str, ts_ms: int | None, limit_s: float) -> list[Message]:
     age_s = 0.0 if ts_ms is None else (now_ms() - ts_ms) / 1000
     if age_s <= limit_s:
         return []
-    return [message(code, age=f"{age_s / 60:.0f} min" if age_s >= 60 else f"{age_s:.0f} s")]
+    return [message(code, age=duration_text(age_s))]
 
 
 def _late(pipeline: Health[PipelineProgress]) -> list[Message]:

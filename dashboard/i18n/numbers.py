@@ -8,7 +8,7 @@ from datetime import UTC, datetime, tzinfo
 from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from core.number_format import MAX_DECIMALS, format_number, price_decimals
+from core.number_format import MAX_DECIMALS, duration_text, format_number, price_decimals
 from core.times import to_datetime
 
 __all__ = ["Formats", "range_decimals", "time_zone"]
@@ -26,7 +26,6 @@ _SYMBOLS: Final = {
     "eth": "Ξ",
 }
 _NO_BREAK: Final = "\u00a0"
-_UNITS_S: Final = ((86_400, "d"), (3_600, "h"), (60, "min"))
 
 
 def time_zone(name: str | None) -> tzinfo:
@@ -111,10 +110,7 @@ class Formats:
 
     def duration(self, seconds: float) -> str:
         """`12 s`, `3 min`, `5 h` or `2 d`; minutes, hours and days are rounded down."""
-        for length, unit in _UNITS_S:
-            if seconds >= length:
-                return f"{seconds // length:.0f}{_NO_BREAK}{unit}"
-        return f"{max(seconds, 0):.0f}{_NO_BREAK}s"
+        return duration_text(seconds)
 
     def local(self, ts_ms: int) -> datetime:
         """Local time of the visitor without its zone, as Plotly draws it on an axis."""

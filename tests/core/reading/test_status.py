@@ -167,24 +167,24 @@ def test_a_suspended_supervisor_is_told_by_its_children(sample: SampleWorkspace,
 
 
 def test_stale_prices_and_forecasts_degrade(sample: SampleWorkspace, assess: Assess, beat: Beat) -> None:
-    """After an hour without a price the suite is degraded, even if all processes are alive."""
-    sample.now -= HOUR_MS
+    """After two hours without a price the suite is degraded, even if all processes are alive."""
+    sample.now -= 5 * HOUR_MS // 2
     sample.fill()
     _all_alive(beat)
     status = assess()
     assert status.state is State.DEGRADED
-    assert texts(status) == ("os preços estão parados há 60 min", "as previsões estão paradas há 60 min")
+    assert texts(status) == ("os preços estão parados há 2\u00a0h", "as previsões estão paradas há 2\u00a0h")
 
 
 def test_the_collector_decides_what_is_stale(sample: SampleWorkspace, assess: Assess, beat: Beat) -> None:
-    """With a slow polling interval an hour-old price is not stale."""
-    sample.now -= HOUR_MS
+    """With a slow polling interval a price of an hour and a half ago is not stale."""
+    sample.now -= 3 * HOUR_MS // 2
     sample.fill()
     _all_alive(beat)
     beat("collector", progress={"stale_after_s": 7200})
     status = assess()
     assert status.stale_after_s == 7200
-    assert texts(status) == ("as previsões estão paradas há 60 min",)
+    assert texts(status) == ("as previsões estão paradas há 1\u00a0h",)
 
 
 def test_a_failed_step_of_the_pipeline_is_reported(sample: SampleWorkspace, assess: Assess, beat: Beat) -> None:

@@ -55,7 +55,7 @@ def test_stale_prices_and_stopped_processes_are_announced(make_workspace: Make) 
     workspace.publish_forecasts()
     text = text_on(page := open_page(pagina="moeda"))
     assert "O processo coletor está parado." in text
-    assert "Os preços estão parados há 120 min." in text
+    assert "Os preços estão parados há 2\u00a0h." in text
     assert charts_on(page)
 
 
