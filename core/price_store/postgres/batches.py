@@ -19,18 +19,22 @@ _INCOMING: Final[LiteralString] = (
     "volume float8, fetched_ms bigint) ON COMMIT DELETE ROWS"
 )
 
+_ADD_INCOMING: Final[LiteralString] = (
+    "INSERT INTO prices SELECT * FROM incoming ON CONFLICT DO NOTHING RETURNING coin_id, ts_ms"
+)
 
-def add_prices(connection: Connection, prices: Sequence[Price]) -> int:
-    """Insert prices whose coin and time are not stored yet, in the open transaction; return how many they were."""
+
+def add_prices(connection: Connection, prices: Sequence[Price]) -> list[tuple[str, int]]:
+    """Insert prices whose coin and time are not stored yet, in the open transaction; the coins and times of these."""
     rows = [_row(price) for price in prices]
     if len(rows) > _MOST_IN_ARRAYS:
         _copy(connection, rows)
-        return connection.execute("INSERT INTO prices SELECT * FROM incoming ON CONFLICT DO NOTHING").rowcount
+        return connection.execute(_ADD_INCOMING).fetchall()
     return connection.execute(
         "INSERT INTO prices SELECT * FROM unnest(%b::text[], %b::int8[], %b::float8[], %b::float8[], %b::float8[], "
-        "%b::int8[]) ON CONFLICT DO NOTHING",
+        "%b::int8[]) ON CONFLICT DO NOTHING RETURNING coin_id, ts_ms",
         [list(column) for column in zip(*rows, strict=True)],
-    ).rowcount
+    ).fetchall()
 
 
 def _copy(connection: Connection, rows: Sequence[tuple[Any, ...]]) -> None:

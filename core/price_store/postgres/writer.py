@@ -102,12 +102,12 @@ class PostgresWriter:
             newest = self._newest_of(connection, coins)
             self._partitions.cover(connection, (row.ts_ms for row in rows))
             added = add_prices(connection, rows)
-            _count(connection, added)
-            if added and (repaired := {row.coin_id for row in rows if row.ts_ms < newest[row.coin_id]}):
+            _count(connection, len(added))
+            if repaired := {coin_id for coin_id, ts_ms in added if ts_ms < newest[coin_id]}:
                 connection.execute("UPDATE coins SET revision = revision + 1 WHERE id = ANY(%s)", (sorted(repaired),))
         for row in rows:
             self._newest[row.coin_id] = max(self._newest[row.coin_id], row.ts_ms)
-        return added
+        return len(added)
 
     def store_hourly(self, coin_id: str, prices: Iterable[tuple[int, float]]) -> None:
         """Replace the hourly prices (event time in ms, price) of one coin."""

@@ -33,7 +33,7 @@ _SETTLED: Final = (
 )
 
 
-def add_prices(connection: sqlite3.Connection, rows: Sequence[Price], newest_ms: Mapping[str, int]) -> int:
+def add_prices(connection: sqlite3.Connection, rows: Sequence[Price], newest_ms: Mapping[str, int]) -> list[Price]:
     """Add prices within a transaction, one per coin and event time; the first one stays.
 
     Args:
@@ -42,7 +42,7 @@ def add_prices(connection: sqlite3.Connection, rows: Sequence[Price], newest_ms:
         newest_ms: event time of each coin's newest stored price, 0 without one.
 
     Returns:
-        The number of new prices.
+        The new prices.
     """
     times = Counter(row.coin_id for row in rows)
     minutes = [row[0] for row in connection.execute("SELECT minute FROM recent_minutes")]
@@ -58,9 +58,8 @@ def add_prices(connection: sqlite3.Connection, rows: Sequence[Price], newest_ms:
         if minute not in minutes:
             _begin(connection, minute, len(minutes))
         connection.executemany("INSERT INTO recent_prices VALUES (?,?,?,?,?,?,?)", [(minute, *row) for row in recent])
-    before = connection.total_changes
-    connection.executemany(_SETTLED, older)
-    return len(recent) + connection.total_changes - before
+    cursor = connection.cursor()
+    return recent + [row for row in older if cursor.execute(_SETTLED, row).rowcount]
 
 
 def settle(connection: sqlite3.Connection) -> None:

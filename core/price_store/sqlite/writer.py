@@ -127,12 +127,12 @@ class SqliteWriter:
         with self._transaction() as connection:
             newest = {coin: self._newest(coin) for coin in {row.coin_id for row in rows}}
             added = add_prices(connection, rows, newest)
-            _count(connection, added)
-            repaired = {row.coin_id for row in rows if row.ts_ms < newest[row.coin_id]} if added else set()
+            _count(connection, len(added))
+            repaired = {row.coin_id for row in added if row.ts_ms < newest[row.coin_id]}
             connection.executemany(
                 "UPDATE coins SET revision = revision + 1 WHERE id = ?", [(coin,) for coin in sorted(repaired)]
             )
-        return added
+        return len(added)
 
     def store_hourly(self, coin_id: str, prices: Iterable[tuple[int, float]]) -> None:
         """Replace the hourly prices (event time in ms, price) of one coin."""

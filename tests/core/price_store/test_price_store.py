@@ -55,6 +55,17 @@ def test_older_prices_raise_the_revision_and_newer_ones_do_not(address: StoreAdd
         assert reader.coins()[0].revision == 1
 
 
+@pytest.mark.parametrize("others", [1, 2_500])
+def test_an_old_quote_that_is_stored_already_raises_no_revision(address: StoreAddress, others: int) -> None:
+    """A page that was cached repeats it beside prices that are new: nothing of its coin has to be computed again."""
+    with open_writer(address) as writer, open_reader(address) as reader:
+        writer.update_coins([BITCOIN])
+        writer.store([Price("bitcoin", 4000, 1.0), Price("bitcoin", 5000, 1.0)])
+        repeated = Price("bitcoin", 4000, 1.0)
+        assert writer.store([repeated, *(Price("solana", 6000 + place, 1.0) for place in range(others))]) == others
+        assert reader.coins()[0].revision == 0
+
+
 def test_a_reader_sees_a_commit_through_the_data_version(address: StoreAddress) -> None:
     """The data version changes when the writer has committed and only then."""
     with open_writer(address) as writer, open_reader(address) as reader:
