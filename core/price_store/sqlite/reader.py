@@ -34,10 +34,11 @@ class SqliteReader:
     """
 
     def __init__(self, path: Path) -> None:
-        if not path.exists():
-            raise NotReady(message("prices.none_stored"))
         self._path = path
-        self._inode = path.stat().st_ino
+        try:
+            self._inode = path.stat().st_ino
+        except FileNotFoundError as error:
+            raise NotReady(message("prices.none_stored")) from error
         with reading():
             self._connection = sqlite3.connect(
                 f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None, check_same_thread=False

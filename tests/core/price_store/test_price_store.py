@@ -66,6 +66,13 @@ def test_an_old_quote_that_is_stored_already_raises_no_revision(address: StoreAd
         assert reader.coins()[0].revision == 0
 
 
+def test_a_file_that_goes_away_while_it_is_opened_is_not_ready(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A damaged database is set aside between two looks at it: a reader waits for the next one."""
+    monkeypatch.setattr(Path, "exists", lambda _: True)
+    with pytest.raises(NotReady):
+        open_reader(tmp_path / "crypto.db")
+
+
 def test_a_reader_sees_a_commit_through_the_data_version(address: StoreAddress) -> None:
     """The data version changes when the writer has committed and only then."""
     with open_writer(address) as writer, open_reader(address) as reader:
