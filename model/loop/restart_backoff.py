@@ -13,6 +13,9 @@ __all__ = ["RestartBackoff"]
 _MAX_PAUSE_S: Final = 3_600.0
 """An error that repeats costs one try an hour; a repaired cause is noticed within that time."""
 
+_MOST_DOUBLINGS: Final = 16
+"""Of any first pause they make more than the longest one."""
+
 
 class RestartBackoff:
     """Exponential back-off: the pause doubles with each failure in a row; a success ends it.
@@ -34,7 +37,9 @@ class RestartBackoff:
     def failed(self, reason: Message | str) -> None:
         """Begin a pause, twice as long as the one before."""
         self.reason = reason
-        self._resume_s = self._clock() + min(self._first_pause_s * 2.0**self._failures, _MAX_PAUSE_S)
+        self._resume_s = self._clock() + min(
+            self._first_pause_s * 2.0 ** min(self._failures, _MOST_DOUBLINGS), _MAX_PAUSE_S
+        )
         self._failures += 1
 
     def succeeded(self) -> None:

@@ -5,6 +5,14 @@ from __future__ import annotations
 from model.loop.restart_backoff import RestartBackoff
 
 
+def test_an_error_that_repeats_for_months_goes_on_to_cost_one_try_an_hour() -> None:
+    """Two to the power of that many failures is more than a number can hold."""
+    backoff = RestartBackoff(1.0, lambda: 0.0)
+    for _ in range(2_000):
+        backoff.failed("broken")
+    assert backoff.is_waiting()
+
+
 def test_pauses_double_up_to_an_hour_and_a_success_ends_them() -> None:
     """After n failures in a row the pause is 30 s times 2^(n-1), at most an hour; then it begins at 30 s again."""
     now = [0.0]
