@@ -66,6 +66,7 @@ class Session:
         shrinkage: per horizon, the published part of the drift.
         copy: copies what is published to a bucket, if there is one.
         busy: called between the parts of what may take long.
+        is_other_store: whether another store took the place of the one that the executor has read.
     """
 
     settings: Settings
@@ -82,6 +83,7 @@ class Session:
     shrinkage: tuple[float, ...] = ()
     copy: ArtifactCopy | None = None
     busy: Callable[[], None] = lambda: None
+    is_other_store: bool = False
 
     @property
     def damaged(self) -> list[str]:
@@ -98,8 +100,10 @@ class Session:
             NotReady: the collector has stored nothing yet.
             DamagedFile: the price store cannot be read.
         """
-        again = self.connection.renew()
-        return self.executor.pull(self.connection.reader, now, again=again)
+        self.is_other_store = self.connection.renew() or self.is_other_store
+        count = self.executor.pull(self.connection.reader, now, again=self.is_other_store)
+        self.is_other_store = False
+        return count
 
     def forecast_early(self, now: int) -> None:
         """Publish forecasts learned from the last day alone, before the engine learns from all stored prices.

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.errors import AlreadyRunning
+from core.errors import AlreadyRunning, NotReady
 from core.forecast_schema import HORIZONS_MIN
 from core.price_store import Coin, Price, open_writer
 from core.processes.health_schema import PIPELINE, ProcessState, Step
@@ -304,6 +304,28 @@ def test_settings_of_the_model_reach_the_live_engine_and_replace_a_stored_model(
     with open_session(changed) as session:
         options = session.options
         assert (options.train_days, options.seed, session.model_version) == (3, settings.seed, "0")
+
+
+def test_another_store_is_read_from_its_beginning_also_if_the_first_try_fails(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Until a pull has succeeded, prices of the store before may be those that the grids have."""
+    seen: list[bool] = []
+
+    def pull(_prices: object, _now_ms: int, *, again: bool) -> int:
+        seen.append(again)
+        if len(seen) == 1:
+            raise NotReady("busy")
+        return 0
+
+    _fill(settings, now_ms(), steps=1)
+    with open_session(settings) as session:
+        monkeypatch.setattr(session.executor, "pull", pull)
+        with pytest.raises(NotReady):
+            session.pull(now_ms())
+        session.pull(now_ms())
+        session.pull(now_ms())
+    assert seen == [True, True, False]
 
 
 def test_the_seed_reaches_the_live_engine(tmp_path: Path) -> None:
