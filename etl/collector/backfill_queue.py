@@ -8,11 +8,18 @@ from typing import Final
 
 __all__ = ["BackfillQueue"]
 
-_MAX_REFUSALS: Final = 3
+_MAX_FAILURES: Final = 99
+"""Of one coin while polls succeed; where it waits alone they take six hours."""
+
+_REFUSAL: Final = 33
+"""A refusal counts as so many failures: the third is the last."""
 
 
 class BackfillQueue:
-    """Gives one coin at a time; a failed coin goes to the end, and leaves the queue after three refusals."""
+    """Gives one coin at a time; a failed coin goes to the end, and leaves the queue after three refusals.
+
+    One whose calls fail for another reason leaves it too, but much later: its chart may never come.
+    """
 
     def __init__(self) -> None:
         self._waiting: dict[str, int] = {}
@@ -51,12 +58,12 @@ class BackfillQueue:
         self.failures = 0
 
     def failed(self, coin_id: str, *, refused: bool) -> bool:
-        """Put the coin at the end; True if it is given up after its third refusal."""
+        """Put the coin at the end; True if it has failed too often and is given up."""
         self.failures += 1
-        refusals = self._waiting.pop(coin_id, 0) + refused
-        if refusals >= _MAX_REFUSALS:
+        failures = self._waiting.pop(coin_id, 0) + (_REFUSAL if refused else 1)
+        if failures >= _MAX_FAILURES:
             return True
-        self._waiting[coin_id] = refusals
+        self._waiting[coin_id] = failures
         return False
 
     def dump_state(self) -> str:

@@ -38,6 +38,14 @@ def test_a_coin_refused_three_times_is_left_out() -> None:
     assert backfill.done == backfill.total == 1
 
 
+def test_a_coin_that_fails_for_hours_is_left_out() -> None:
+    """Its calls would go on for ever, and the first backtest would wait for it."""
+    backfill = queue("a", "b")
+    verdicts = [backfill.failed("a", refused=False) for _ in range(99)]
+    assert verdicts == [False] * 98 + [True]
+    assert (backfill.next, backfill.done) == ("b", 1)
+
+
 def test_a_new_queue_counts_from_zero() -> None:
     """After everything was fetched, a later gap is 0 of its own number."""
     backfill = queue("a", "b")
