@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from itertools import islice
 from typing import TypeVar
 
@@ -84,6 +85,7 @@ class ShardProcesses:
         self._busy = busy
         self.late: tuple[str, ...] = ()
         self._state: EngineState | None = state
+        self._learned_ms = state.learned_ms
         self._store = store
         self._keep_days = keep_days
         self._training = SharedTraining(state.model)
@@ -168,12 +170,13 @@ class ShardProcesses:
 
     def state(self) -> EngineState:
         """What has been learned, without the prices; rows that a lost shard kept pending are missing."""
-        orders: dict[ShardLink, Order] = {link: Gather() for link in self._team if link.is_member}
-        known = self._run(orders, Gathered).values()
+        if self._state is not None:  # no shard has begun
+            return replace(self._state, coins=tuple(self._roster))
+        known = self._run({link: Gather() for link in self._team if link.is_member}, Gathered).values()
         pending = PendingRows.merged(
             [(one.pending, self._numbers(one.coins)) for one in known if one.pending is not None]
         )
-        learned_ms = max((one.learned_ms for one in known), default=-1)
+        learned_ms = max(self._learned_ms, self._training.end_ms, *(one.learned_ms for one in known))
         return EngineState(tuple(self._roster), self._training.model, pending, learned_ms)
 
     def close(self) -> None:

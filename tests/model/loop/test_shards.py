@@ -223,6 +223,28 @@ def _check_equality(path: Path, coins: Sequence[str], shards: int, seed: int) ->
         _assert_same_scores(parts, whole, first.filter(pc.less_equal(first["horizon_min"], 30)), prices)
 
 
+def test_what_was_learned_counts_as_learned_whether_a_shard_has_begun_or_not(tmp_path: Path) -> None:
+    """A pipeline that ends before its first pull, or without a shard, stores nothing that the next one learns again."""
+    store = _Store(tmp_path / "crypto.db", COINS, seed=2)
+    now_ms = START_MS + 40 * HOUR_MS
+    store.store(now_ms)
+    first = ShardProcesses(first_state(SMALL), store.path, 2, _Threads(), 30)
+    with open_reader(store.path) as prices, closing(first):
+        _cycle(first, prices, now_ms)
+        learned = first.state()
+        rows = learned.model.activity.rows
+        for link in first._team:
+            link.end()
+        assert first.state().learned_ms == learned.learned_ms == now_ms
+        second = ShardProcesses(deepcopy(learned), store.path, 2, _Threads(), 30)
+        with closing(second):
+            _assert_same_learned(second.state(), learned)
+        third = ShardProcesses(second.state(), store.path, 2, _Threads(), 30)
+        with closing(third):
+            _cycle(third, prices, now_ms)
+            assert third.state().model.activity.rows == rows > 0
+
+
 def test_coins_that_have_no_price_yet_lose_no_shard(tmp_path: Path) -> None:
     """Their shards wait for the first prices as one process does, and forecast with them."""
     store = _Store(tmp_path / "crypto.db", COINS, seed=1)
