@@ -213,7 +213,7 @@ class ForecastEngine:
 
     def state(self) -> EngineState:
         """What has been learned, without the prices."""
-        learned_ms = int(self.grid.history.ts_ms[-1]) if len(self.grid.history) else self._learned_ms
+        learned_ms = max([self._learned_ms, *self.grid.history.ts_ms[-1:].tolist()])
         return EngineState(tuple(self.grid.coins), self.model, self._pending, learned_ms)
 
     @classmethod

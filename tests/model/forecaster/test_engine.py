@@ -343,6 +343,21 @@ def test_a_clock_that_was_ahead_for_a_moment_costs_nothing_that_was_learned() ->
     assert reports[1].rows == pytest.approx(reports[0].rows, abs=4 * len(market))
 
 
+def test_prices_that_were_lost_since_are_not_learned_twice() -> None:
+    """An engine that has learned further than the prices reach now still knows how far."""
+    market = _market(seed=5, hours=42)
+    engine, now = ForecastEngine(SMALL, Prior.load()), START_MS + 41 * 3_600_000
+    rows = []
+    for upto in (now, now - 3_600_000, now):
+        for coin, (ts, price) in market.items():
+            engine.grid.observe(coin, ts[ts <= upto], price[ts <= upto])
+        engine.advance(now)
+        assert engine.state().learned_ms == now
+        rows.append(engine.refit(now).rows)
+        engine = ForecastEngine.from_state(engine.state())
+    assert len(set(rows)) == 1
+
+
 def _through_joblib(state: EngineState) -> EngineState:
     buffer = io.BytesIO()
     joblib.dump(state, buffer, compress=3)
