@@ -241,7 +241,7 @@ class ShardProcesses:
     def _known(self, link: ShardLink) -> Gathered:
         """The part of the first state that is a shard's; later a shard begins without rows of its own."""
         if self._state is None:
-            return Gathered((), None, -1)
+            return Gathered((), None, self._learned_ms)
         coins = tuple(coin for coin in self._state.coins if self._link(coin) is link)
         pending = self._state.pending
         numbers = self._numbers(coins)

@@ -245,6 +245,29 @@ def test_what_was_learned_counts_as_learned_whether_a_shard_has_begun_or_not(tmp
             assert third.state().model.activity.rows == rows > 0
 
 
+def test_a_shard_that_is_lost_before_the_first_price_learns_nothing_again(tmp_path: Path) -> None:
+    """A resumed pipeline whose store is empty at first: the shard that takes its place knows how far was learned."""
+    (tmp_path / "late").mkdir()
+    stores = [_Store(folder / "crypto.db", COINS, seed=4) for folder in (tmp_path, tmp_path / "late")]
+    now_ms = START_MS + 40 * HOUR_MS
+    stores[0].store(now_ms)
+    stores[1].store(-1)
+    first = ShardProcesses(first_state(SMALL), stores[0].path, 2, _Threads(), 30)
+    with open_reader(stores[0].path) as prices, closing(first):
+        _cycle(first, prices, now_ms)
+        learned = first.state()
+        rows = learned.model.activity.rows
+    second = ShardProcesses(learned, stores[1].path, 2, _Threads(), 30)
+    with open_reader(stores[1].path) as prices, closing(second):
+        second.pull(prices, now_ms, again=False)
+        second._team[0].end()
+        stores[1].store(now_ms)
+        for _ in range(2):
+            _cycle(second, prices, now_ms)
+            wait_until(lambda: _is_news(second))
+        assert second.state().model.activity.rows == rows > 0
+
+
 def test_coins_that_have_no_price_yet_lose_no_shard(tmp_path: Path) -> None:
     """Their shards wait for the first prices as one process does, and forecast with them."""
     store = _Store(tmp_path / "crypto.db", COINS, seed=1)
