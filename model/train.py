@@ -16,7 +16,7 @@ from model.loop.session import Session, open_session
 
 __all__ = ["SAVE_EVERY_MS", "main", "train"]
 
-SAVE_EVERY_MS: Final = 15 * MINUTE_MS
+SAVE_EVERY_MS: Final = 30 * MINUTE_MS
 """Interval at which the loop stores its model; after a crash the rest is learned again from the stored prices."""
 
 _log = logging.getLogger(__name__)

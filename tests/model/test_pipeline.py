@@ -137,7 +137,7 @@ def test_a_restart_resumes_from_the_stored_model(settings: Settings) -> None:
 
 
 def test_the_model_is_stored_at_once_and_then_every_quarter_of_an_hour(settings: Settings) -> None:
-    """A new model is saved after its first training, then every 15 minutes, also when the clock was set back."""
+    """A new model is saved after its first training, then every half hour, also when the clock was set back."""
     now = now_ms()
     _fill(settings, now, 3 * STEPS)
     versions = []
@@ -151,7 +151,7 @@ def test_the_model_is_stored_at_once_and_then_every_quarter_of_an_hour(settings:
 
 
 def test_a_failed_model_save_is_retried_on_the_next_cycle(settings: Settings) -> None:
-    """While a file is in the folder's place the cycle reports it; the next cycle saves without waiting 15 minutes."""
+    """While a file is in the folder's place the cycle reports it; the next cycle saves without waiting half an hour."""
     now = now_ms()
     _fill(settings, now, 3 * STEPS)
     with _pipeline(settings) as pipeline:

@@ -1,8 +1,8 @@
 """Where new prices go: the newest price of each coin by time, and now and then all of them by coin.
 
 Prices are kept by coin, so that a coin's history is a few pages. A poll stored there directly would touch a page of
-every coin, 8 KB for each price. So a poll is stored as it comes, by the minute, and settled with those after it: 40
-prices of a coin at a time cost 34 KB, 180 cost 60.
+every coin, 8 KB for each price. So a poll is stored as it comes, by the minute, and settled with those after it: 30
+prices of a coin at a time cost 34 KB, 240 cost 90.
 
 A minute is that of the newest event time so far. No coin has a price in an earlier minute that is newer than one in a
 later minute, and an event time lies at most `LATE_MINUTES` before its minute: so the last price of a coin is in the
@@ -24,7 +24,7 @@ __all__ = ["LATE_MINUTES", "MOST_MINUTES", "add_prices", "settle"]
 LATE_MINUTES: Final = 10
 """A price that is older than this when it is new settles at once."""
 
-MOST_MINUTES: Final = 90
+MOST_MINUTES: Final = 120
 """Minutes that wait: a search that needs all of them looks into each (0.7 microseconds)."""
 
 _SETTLED: Final = (
