@@ -155,7 +155,7 @@ const HEARD = {
     const row = rowOf(id);
     if (row) row.quote = { ...row.quote, preco_atual: preco, atualizado_em: ms };
     if (id !== page.coin || !(ms > (page.points.at(-1)?.[0] ?? 0))) return;
-    page.points.push([ms, preco]);
+    page.points = [...page.points.filter(([at]) => at >= ms - WINDOWS[page.window].spanMs), [ms, preco]];
     showCoin();
     showMarket();
   },
