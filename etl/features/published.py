@@ -12,8 +12,8 @@ from core.times import DAY_MS, HOUR_MS
 
 __all__ = ["NewRows", "newest_times"]
 
-_MAX_WAITING: Final = 288
-"""Tables that wait while the disk is full; older ones are dropped."""
+_MOST_WAITING: Final = 300_000
+"""Rows that wait while the disk is full, 300 MB of features; the oldest are dropped first."""
 
 
 class NewRows:
@@ -42,7 +42,9 @@ class NewRows:
             written = pa.array([self._written.get(coin, -1) for coin in rows["coin"].to_pylist()], pa.int64())
             rows = rows.filter(pc.greater(rows[self._time].cast(pa.int64()), written))
         if rows.num_rows:
-            self._waiting = [*self._waiting[1 - _MAX_WAITING :], rows]
+            self._waiting.append(rows)
+        while len(self._waiting) > 1 and sum(map(len, self._waiting)) > _MOST_WAITING:
+            self._waiting.pop(0)
 
     def part(self) -> tuple[int, int, pa.Table] | None:
         """What waits, as `Publisher.publish` appends it: first and last time, rows; None without any."""
