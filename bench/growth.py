@@ -39,7 +39,8 @@ from core.settings import load_settings
 from core.times import DAY_MS, GRID_STEP_MS, HOUR_MS, MINUTE_MS, now_ms
 from core.workspace import open_workspace
 from model.loop.session import Session, open_session
-from model.pipeline import Pipeline
+from model.pipeline import RENEWALS_A_CYCLE, Pipeline
+from model.scoring.naive_benchmark import RENEWAL_MS
 from model.train import SAVE_EVERY_MS
 
 __all__ = ["figures", "main", "measure_alone"]
@@ -49,8 +50,9 @@ _INTERVAL_MS: Final = 30_000
 _WARM_UP: Final = 14
 """Cycles, 5 minutes apart, after which every horizon of an earlier forecast is scored."""
 
-_MEASURED_FROM_MS: Final = 35 * MINUTE_MS
-"""Cycles are measured from this minute of an hour on: the hour before is merged, and the next ends later."""
+_MEASURED_FROM_MS: Final = 5 * HOUR_MS + 35 * MINUTE_MS
+"""Cycles are measured from this time of a quarter of a day on: the hour before is merged, the next ends later, and the
+benchmarks of all scores were renewed in the cycles before."""
 
 _MERGED: Final = ("log", "features", "scaled_hours")
 _ASKED: Final = "/prever"
@@ -81,7 +83,9 @@ def measure_alone(folder: Path, *, coins: int, history_days: float, cycles: int)
     """
     settings = load_settings(source="demo", data_dir=folder / "data", models_dir=folder / "models")
     workspace = open_workspace(settings)
-    end_ms = now_ms() // HOUR_MS * HOUR_MS - HOUR_MS + _MEASURED_FROM_MS - _WARM_UP * GRID_STEP_MS
+    warm_up = max(_WARM_UP, 2 + coins // RENEWALS_A_CYCLE)
+    quarter_ms = now_ms() // RENEWAL_MS * RENEWAL_MS - RENEWAL_MS
+    end_ms = quarter_ms + _MEASURED_FROM_MS - warm_up * GRID_STEP_MS
     rows = round(history_days * DAY_MS / GRID_STEP_MS)
     market = Market.stored(workspace.database, coins=coins, rows=rows, days=history_days, end_ms=end_ms)
     with (
@@ -93,7 +97,7 @@ def measure_alone(folder: Path, *, coins: int, history_days: float, cycles: int)
         before = cpu_s()
         _cycle(pipeline, market.now_ms)
         learn_cpu_s = cpu_s() - before
-        for _ in range(_WARM_UP):
+        for _ in range(warm_up):
             _cycle(pipeline, market.poll(writer, GRID_STEP_MS))
         run, since = _Run(), session.publisher.manifest.version
         for _ in range(cycles):

@@ -39,12 +39,12 @@ from model.predict import predict
 from model.scoring.live_scorer import LiveScorer
 from model.train import SAVE_EVERY_MS, train
 
-__all__ = ["Pipeline", "main"]
+__all__ = ["RENEWALS_A_CYCLE", "Pipeline", "main"]
 
 _LOOK_EVERY_S: Final = 0.2
 """How often the loop looks for a new poll between two cycles."""
 
-_RENEWALS_A_CYCLE: Final = 150
+RENEWALS_A_CYCLE: Final = 150
 """Benchmarks of the scores made in one cycle, each of which reads 14 days of prices: about a second."""
 
 _DISK_RETRY_S: Final = 5.0
@@ -65,7 +65,7 @@ class Pipeline:
         self.session = session
         self._backtest = backtest
         self._heartbeat = heartbeat
-        self._scorer = LiveScorer(session.publisher, _RENEWALS_A_CYCLE)
+        self._scorer = LiveScorer(session.publisher, RENEWALS_A_CYCLE)
         self._cycles = 0
         self._failed: dict[Step, Message | str] = {}
         self._progress = PipelineProgress()
