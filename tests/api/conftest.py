@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -11,16 +10,16 @@ from typing import Any
 import pytest
 import uvicorn
 from fastapi.testclient import TestClient
-from playwright.sync_api import Browser, expect, sync_playwright
+from playwright.sync_api import Browser, expect
 
 from api.main import create_app
 from api.timed_connection import TimedConnection
 from core.settings import Settings, Source
+from tests.support.chromium import chromium
 from tests.support.served_api import running
 from tests.support.workspace import SampleWorkspace
 
 ClientFactory = Callable[..., TestClient]
-CHROMIUM = Path("/usr/bin/chromium")
 PATIENCE_MS = 60_000
 
 
@@ -92,10 +91,6 @@ def serve(filled: SampleWorkspace) -> Iterator[Callable[..., str]]:
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """One Chromium for all tests of a file; where there is none, outside of CI, they are skipped."""
-    if not CHROMIUM.exists() and "CI" not in os.environ:
-        pytest.skip("no Chromium on this machine")
     expect.set_options(timeout=PATIENCE_MS)
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield chromium
-        chromium.close()
+    with chromium() as opened:
+        yield opened

@@ -12,8 +12,10 @@ from typing import Any
 
 import pytest
 import requests
+from playwright.sync_api import Browser
 
 from core.settings import PROJECT, Settings, load_settings
+from tests.support.chromium import chromium
 from tests.support.ports import reserve_port
 from tests.support.workspace import MORE_COINS, SampleWorkspace
 
@@ -93,3 +95,10 @@ def serve(tmp_path: Path) -> Iterator[Callable[..., Server]]:
     for server in servers:
         if server.process.poll() is None:
             server.close()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """One Chromium for all tests of a file."""
+    with chromium() as opened:
+        yield opened

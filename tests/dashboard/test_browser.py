@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from core.settings import load_settings
 from dashboard.i18n.texts import catalogue
@@ -17,7 +16,6 @@ from dashboard.views import VIEWS
 from tests.dashboard.conftest import Server
 from tests.support.workspace import MORE_COINS, SampleWorkspace
 
-CHROMIUM = Path("/usr/bin/chromium")
 CHART = ".js-plotly-plot .main-svg"
 TIMEOUT_MS = 60_000
 LOOKS = 5
@@ -36,19 +34,7 @@ WATCH_FOR_EMPTY_FRAMES = """() => {
     look();
 }"""
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(not CHROMIUM.exists() and "CI" not in os.environ, reason="no Chromium on this machine"),
-]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """One Chromium for all tests of this file."""
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield chromium
-        chromium.close()
+pytestmark = pytest.mark.browser
 
 
 @pytest.fixture(scope="module")

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Final
 
 import pytest
 import uvicorn
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
@@ -19,7 +17,6 @@ from core.times import HOUR_MS, MINUTE_MS, now_ms
 from dashboard.shell.assets import asset_route, asset_url
 from tests.support.served_api import running
 
-CHROMIUM: Final = Path("/usr/bin/chromium")
 STUB: Final = """
 window.told = [];
 window.Notification = class {
@@ -38,10 +35,7 @@ DRAW: Final = """async ([notices, clock, serverMs]) => {
   window.receive = receive;
 }"""
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(not CHROMIUM.exists() and "CI" not in os.environ, reason="no Chromium on this machine"),
-]
+pytestmark = pytest.mark.browser
 
 
 @pytest.fixture(scope="module")
@@ -54,15 +48,6 @@ def address() -> Iterator[str]:
     site = Starlette(routes=[asset_route(), Route("/", page)])
     with running(uvicorn.Server(uvicorn.Config(site, port=0, log_level="warning", ws="none"))) as found:
         yield found
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """One Chromium for all tests of this file."""
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield chromium
-        chromium.close()
 
 
 @pytest.fixture
