@@ -54,6 +54,9 @@ _MEASURED_FROM_MS: Final = 5 * HOUR_MS + 35 * MINUTE_MS
 """Cycles are measured from this time of a quarter of a day on: the hour before is merged, the next ends later, and the
 benchmarks of all scores were renewed in the cycles before."""
 
+_MERGES: Final = 100
+"""Steps in which all that can be merged before the measured cycles is: merges are counted by file."""
+
 _MERGED: Final = ("log", "features", "scaled_hours")
 _ASKED: Final = "/prever"
 _MOST_CYCLE_S: Final = 10.0
@@ -99,6 +102,8 @@ def measure_alone(folder: Path, *, coins: int, history_days: float, cycles: int)
         learn_cpu_s = cpu_s() - before
         for _ in range(warm_up):
             _cycle(pipeline, market.poll(writer, GRID_STEP_MS))
+        for _ in range(_MERGES):
+            session.forecast_log.tidy(market.now_ms)
         run, since = _Run(), session.publisher.manifest.version
         for _ in range(cycles):
             _measured_cycle(run, pipeline, writer, market)
