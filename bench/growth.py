@@ -40,7 +40,7 @@ from core.times import DAY_MS, GRID_STEP_MS, HOUR_MS, MINUTE_MS, now_ms
 from core.workspace import open_workspace
 from model.loop.session import Session, open_session
 from model.pipeline import RENEWALS_A_CYCLE, Pipeline
-from model.scoring.naive_benchmark import RENEWAL_MS
+from model.scoring.naive_benchmark import renewal_ms
 from model.train import SAVE_EVERY_MS
 
 __all__ = ["figures", "main", "measure_alone"]
@@ -51,11 +51,8 @@ _WARM_UP: Final = 14
 """Cycles, 5 minutes apart, after which every horizon of an earlier forecast is scored."""
 
 _MEASURED_FROM_MS: Final = 5 * HOUR_MS + 35 * MINUTE_MS
-"""Cycles are measured from this time of a quarter of a day on: the hour before is merged, the next ends later, and the
-benchmarks of all scores were renewed in the cycles before."""
-
-_MERGES: Final = 100
-"""Steps in which all that can be merged before the measured cycles is: merges are counted by file."""
+"""Cycles are measured so long after a renewal of the scores' benchmarks: all were renewed in the cycles before, the
+last hour is merged, and the next ends later."""
 
 _MERGED: Final = ("log", "features", "scaled_hours")
 _ASKED: Final = "/prever"
@@ -87,8 +84,8 @@ def measure_alone(folder: Path, *, coins: int, history_days: float, cycles: int)
     settings = load_settings(source="demo", data_dir=folder / "data", models_dir=folder / "models")
     workspace = open_workspace(settings)
     warm_up = max(_WARM_UP, 2 + coins // RENEWALS_A_CYCLE)
-    quarter_ms = now_ms() // RENEWAL_MS * RENEWAL_MS - RENEWAL_MS
-    end_ms = quarter_ms + _MEASURED_FROM_MS - warm_up * GRID_STEP_MS
+    renewed_ms = renewal_ms(renewal_ms(now_ms()) - 1)
+    end_ms = renewed_ms + _MEASURED_FROM_MS - warm_up * GRID_STEP_MS
     rows = round(history_days * DAY_MS / GRID_STEP_MS)
     market = Market.stored(workspace.database, coins=coins, rows=rows, days=history_days, end_ms=end_ms)
     with (
@@ -102,8 +99,8 @@ def measure_alone(folder: Path, *, coins: int, history_days: float, cycles: int)
         learn_cpu_s = cpu_s() - before
         for _ in range(warm_up):
             _cycle(pipeline, market.poll(writer, GRID_STEP_MS))
-        for _ in range(_MERGES):
-            session.forecast_log.tidy(market.now_ms)
+        while session.forecast_log.tidy(market.now_ms):  # merges are counted by file, not as scores
+            pass
         run, since = _Run(), session.publisher.manifest.version
         for _ in range(cycles):
             _measured_cycle(run, pipeline, writer, market)

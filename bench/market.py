@@ -13,6 +13,7 @@ import numpy.typing as npt
 from core.price_store import Coin, Price, PriceWriter, open_writer
 from core.settings import load_settings
 from core.times import DAY_MS, GRID_STEP_MS, MINUTE_MS, now_ms
+from etl.coingecko.client import PER_PAGE
 from etl.collector.coin_universe import Universe
 from etl.local_market.coin_names import coins_wanted
 from etl.local_market.simulated import SimulatedMarket
@@ -21,8 +22,6 @@ __all__ = ["Market", "coin_names", "store_simulated"]
 
 _DAY_SPREAD: Final = 0.03
 _MARKET_SHARE: Final = 0.5
-_PAGE: Final = 250
-"""Coins in one reply of CoinGecko."""
 
 
 def coin_names(count: int) -> tuple[Coin, ...]:
@@ -87,8 +86,8 @@ class Market:
         ts_ms = int(times[0])
         quotes = zip(self.coins, prices[0].tolist(), strict=True)
         polled = [Price(coin.id, ts_ms, price, 1e9, 1e7, ts_ms) for coin, price in quotes]
-        for first in range(0, len(polled), _PAGE):
-            writer.store(polled[first : first + _PAGE], clock_ms=ts_ms)
+        for first in range(0, len(polled), PER_PAGE):
+            writer.store(polled[first : first + PER_PAGE], clock_ms=ts_ms)
         return ts_ms
 
 

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from core.number_format import format_number, price_decimals
 from core.processes.health_schema import Headline, PipelineProgress
-from core.wording import message, say
+from core.wording import counted_coins, message, say
 
 __all__ = ["CycleReporter", "cycle_line"]
 
@@ -32,10 +32,9 @@ def cycle_line(progress: PipelineProgress) -> str:
     The time is local; the forecast is for the next hour.
     """
     at = datetime.fromisoformat(str(progress.forecast_at)).astimezone()
-    coins = progress.coins or 0
     parts = [
         say(message("suite.cycle", at=f"{at:%H:%M:%S}", cycle=progress.cycle or 0)),
-        say(message("suite.one_coin" if coins == 1 else "suite.coins", coins=coins)),
+        say(counted_coins(progress.coins or 0)),
         _headline(progress.headline),
         f"{format_number(progress.cycle_seconds or 0.0, 1)} s",
     ]

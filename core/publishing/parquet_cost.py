@@ -123,7 +123,7 @@ def _refuse_costly(
 
 
 def _footer(file: BinaryIO) -> bytes:
-    """The footer, which is parsed whole into structures several times as large; empty where there is none."""
+    """The footer; empty if the file is too short. A large one is refused: parsed, it takes several times as much."""
     size = file.seek(0, io.SEEK_END)
     if size < 12:
         return b""

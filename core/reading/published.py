@@ -24,7 +24,7 @@ from core.workspace import META_FILE, PUBLISHED, Workspace, current_workspace
 __all__ = ["PublishedData"]
 
 _MOST_CACHED: Final = 2_048
-"""An outlook of a coin takes 13 KB, its scores of 90 days 160: whoever asks for all of 5,000 coins fills no more."""
+"""Values kept at most. An outlook of a coin takes 13 KB, its scores of 90 days take 160 KB."""
 
 _Value = TypeVar("_Value")
 

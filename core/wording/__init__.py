@@ -13,7 +13,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
-__all__ = ["LANGUAGES", "Message", "Value", "message", "say", "sentences"]
+__all__ = ["LANGUAGES", "Message", "Value", "counted_coins", "message", "say", "sentences"]
 
 LANGUAGES: Final = ("pt", "en")
 _FOLDER: Final = Path(__file__).parent
@@ -37,6 +37,11 @@ Value = str | int | float | Message
 def message(code: str, /, **values: Value) -> Message:
     """A message with its values by keyword."""
     return Message(code, values)
+
+
+def counted_coins(count: int) -> Message:
+    """A number of coins, as in “1 coin” and “3 coins”."""
+    return message("suite.one_coin" if count == 1 else "suite.coins", coins=count)
 
 
 @lru_cache(maxsize=len(LANGUAGES))

@@ -9,7 +9,7 @@ from core.errors import BadReply, ForecastingError, RequestRefused, SourceUnavai
 from core.price_rules import stale_after_s
 from core.processes.health_schema import CollectorProgress, ProcessState
 from core.times import MINUTE_MS, iso
-from core.wording import Message, message
+from core.wording import Message, counted_coins, message
 from etl.collector.collector import Collector
 
 __all__ = ["collector_progress"]
@@ -102,9 +102,7 @@ def _sentence(collector: Collector, delay_s: float, reason: Message | None, cade
     elif not context.universe.ids:
         said = message("collector.searching")
     else:
-        count = len(context.universe.ids)
-        counted = message("suite.one_coin" if count == 1 else "suite.coins", coins=count)
-        said = message("collector.collecting", coins=counted, cadence=round(cadence_s))
+        said = message("collector.collecting", coins=counted_coins(len(context.universe.ids)), cadence=round(cadence_s))
     if context.backfill_queue.next is not None:
         said = message(
             "collector.with_backfill", said=said, done=context.backfill_queue.done, total=context.backfill_queue.total

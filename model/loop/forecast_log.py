@@ -91,15 +91,14 @@ class ForecastLog:
             new.clear()
         return manifest
 
-    def tidy(self, now_ms: int) -> None:
-        """Drop what is past retention, merge at most one closed hour or day, delete superseded files."""
+    def tidy(self, now_ms: int) -> bool:
+        """Drop what is past retention, do one step of a merge, delete superseded files; whether there was one to do."""
         for name in _ARRANGED:
             newest_ms = self._publisher.manifest.newest_ms(name, now_ms)
             self._publisher.retire_before(name, newest_ms - self._retention_ms)
-        for name, arrange in _ARRANGED.items():
-            if self._publisher.compact(name, now_ms, arrange):
-                break
+        has_merged = any(self._publisher.compact(name, now_ms, arrange) for name, arrange in _ARRANGED.items())
         self._publisher.sweep()
+        return has_merged
 
     def _rows(self, name: str) -> int:
         return sum(part.rows for part in self._publisher.manifest.parts.get(name, ()))

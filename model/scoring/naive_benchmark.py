@@ -11,17 +11,9 @@ from core.forecast_schema import HORIZONS_MIN, QUANTILES
 from core.times import DAY_MS, GRID_STEP_MS, HOUR_MS, MINUTE_MS
 from etl.arrays import FloatArray
 
-__all__ = [
-    "HISTORY_POINTS",
-    "MIN_RETURNS",
-    "RENEWAL_MS",
-    "LogPrices",
-    "NaiveBenchmark",
-    "naive_quantiles",
-    "renewal_ms",
-]
+__all__ = ["HISTORY_POINTS", "MIN_RETURNS", "LogPrices", "NaiveBenchmark", "naive_quantiles", "renewal_ms"]
 
-RENEWAL_MS: Final = 6 * HOUR_MS
+_RENEWAL_MS: Final = 6 * HOUR_MS
 """The quantiles are renewed at 0, 6, 12 and 18 hours UTC."""
 
 HISTORY_POINTS: Final = 14 * DAY_MS // GRID_STEP_MS + 1
@@ -30,7 +22,7 @@ HISTORY_POINTS: Final = 14 * DAY_MS // GRID_STEP_MS + 1
 MIN_RETURNS: Final = 24
 """With fewer returns over a horizon its quantiles are not estimated."""
 
-_CACHED_MS: Final = RENEWAL_MS
+_CACHED_MS: Final = _RENEWAL_MS
 """Quantiles this much older than those in use are dropped from memory."""
 
 LogPrices = Callable[[str, int], FloatArray]
@@ -39,7 +31,7 @@ LogPrices = Callable[[str, int], FloatArray]
 
 def renewal_ms(origin_ms: int) -> int:
     """Time of the last renewal at or before an origin."""
-    return origin_ms - origin_ms % RENEWAL_MS
+    return origin_ms - origin_ms % _RENEWAL_MS
 
 
 def naive_quantiles(log_price: FloatArray) -> FloatArray:
@@ -92,6 +84,6 @@ class NaiveBenchmark:
 
     def _tidy(self, until_ms: int) -> None:
         """Forget old quantiles, once per renewal."""
-        if until_ms >= self._tidied_ms + RENEWAL_MS:
+        if until_ms >= self._tidied_ms + _RENEWAL_MS:
             self._tidied_ms = until_ms
             self._known = {key: value for key, value in self._known.items() if key[1] >= until_ms - _CACHED_MS}

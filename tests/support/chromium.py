@@ -18,7 +18,7 @@ CHROMIUM: Final = Path("/usr/bin/chromium")
 
 @contextmanager
 def chromium() -> Iterator[Browser]:
-    """One Chromium; where there is none, outside of CI, the tests that ask for it are skipped."""
+    """Start one Chromium. Without a Chromium the tests that use it are skipped, but not in CI."""
     if not CHROMIUM.exists() and "CI" not in os.environ:
         pytest.skip("no Chromium on this machine")
     with sync_playwright() as playwright:

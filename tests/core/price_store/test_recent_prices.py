@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -106,16 +107,22 @@ def test_a_price_that_settles_during_a_search_is_found(tmp_path: Path) -> None:
         assert rows_of(path) == {"recent_prices": 0, "settled_prices": 1}
 
 
+@contextmanager
+def _older_database(path: Path, version: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[sqlite3.Connection]:
+    """A database as the release with that schema leaves it."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection, monkeypatch.context() as older:
+        older.setattr(versions, "_STEPS", versions._STEPS[:version])
+        older.setattr(versions, "SCHEMA_VERSION", version)
+        versions.migrate(connection)
+        yield connection
+
+
 def test_prices_that_an_older_release_left_waiting_are_settled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """They waited by the machine's clock, which may be hours off: a search by event time would miss them."""
     path = tmp_path / "crypto.db"
-    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
-        monkeypatch.setattr(versions, "_STEPS", versions._STEPS[:2])
-        monkeypatch.setattr(versions, "SCHEMA_VERSION", 2)
-        versions.migrate(connection)
+    with _older_database(path, 2, monkeypatch) as connection:
         connection.execute("INSERT INTO recent_minutes VALUES (5)")
         connection.execute("INSERT INTO recent_prices VALUES (5, 'a', 4000000, 1.0, NULL, NULL, 300000)")
-    monkeypatch.undo()
     with open_writer(path), open_reader(path) as reader:
         assert rows_of(path) == {"recent_prices": 0, "settled_prices": 1}
         assert reader.range("a", 4_000_000, 4_000_000) == [(4_000_000, 1.0)]
@@ -124,12 +131,8 @@ def test_prices_that_an_older_release_left_waiting_are_settled(tmp_path: Path, m
 def test_prices_of_an_older_release_stay_where_they_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A database of the first schema: its prices are read with the new ones."""
     path = tmp_path / "crypto.db"
-    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
-        monkeypatch.setattr(versions, "_STEPS", versions._STEPS[:1])
-        monkeypatch.setattr(versions, "SCHEMA_VERSION", 1)
-        versions.migrate(connection)
+    with _older_database(path, 1, monkeypatch) as connection:
         connection.execute("INSERT INTO prices VALUES ('a', 1000, 1.0, NULL, NULL, 0)")
-    monkeypatch.undo()
     with open_writer(path) as writer, open_reader(path) as reader:
         writer.update_coins([Coin("a", "a", "A")])
         assert writer.store([Price("a", 1000, 9.0), Price("a", 2000, 2.0)]) == 1

@@ -32,7 +32,7 @@ def test_a_poll_of_several_pages_is_marked_once_all_are_stored(make_world: Calla
 
 
 def test_a_look_up_that_fails_half_way_keeps_no_page(make_world: Callable[..., Any]) -> None:
-    """An hour later it begins anew: quotes of the first page, older than those polled since, would be repairs."""
+    """The next look-up starts at the first page. Its old quotes are not stored: newer ones were polled since."""
     world = make_world(market="top:260")
     polls = world.start(coins="top:260").polls
     steps: list[bool] = []

@@ -56,7 +56,7 @@ def test_shards_on_a_cluster_forecast_as_one_process(tmp_path: Path) -> None:
 
 
 def test_a_connection_in_place_of_one_that_broke_is_closed_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever leaves last: the user of the broken one, or that of the new one."""
+    """The last user closes the new connection. That user may have the broken one or the new one."""
     pytest.importorskip("distributed", reason="needs requirements-cluster.txt")
     from model.loop import shard_cluster  # noqa: PLC0415 - an extra
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import multiprocessing
 import threading
-from collections.abc import Sequence
-from contextlib import closing
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from copy import deepcopy
 from datetime import datetime
 from multiprocessing.connection import Connection
@@ -123,6 +123,14 @@ class _Store:
         writer.store(Price(coin, int(self.ts_ms[row]), float(prices[row])) for row in rows.tolist())
 
 
+@contextmanager
+def _two_shards(store: _Store, state: EngineState | None = None) -> Iterator[tuple[ShardProcesses, PriceReader]]:
+    """Two shards over a store, from a state or the first one, and a reader of the prices."""
+    parts = ShardProcesses(state or first_state(SMALL), store.path, 2, _Threads(), 30)
+    with open_reader(store.path) as prices, closing(parts):
+        yield parts, prices
+
+
 def _cycle(executor: Executor, prices: PriceReader, now_ms: int) -> pa.Table:
     executor.pull(prices, now_ms, again=False)
     executor.refit(now_ms)
@@ -228,19 +236,16 @@ def test_what_was_learned_counts_as_learned_whether_a_shard_has_begun_or_not(tmp
     store = _Store(tmp_path / "crypto.db", COINS, seed=2)
     now_ms = START_MS + 40 * HOUR_MS
     store.store(now_ms)
-    first = ShardProcesses(first_state(SMALL), store.path, 2, _Threads(), 30)
-    with open_reader(store.path) as prices, closing(first):
+    with _two_shards(store) as (first, prices):
         _cycle(first, prices, now_ms)
         learned = first.state()
         rows = learned.model.activity.rows
         for link in first._team:
             link.end()
         assert first.state().learned_ms == learned.learned_ms == now_ms
-        second = ShardProcesses(deepcopy(learned), store.path, 2, _Threads(), 30)
-        with closing(second):
+        with _two_shards(store, deepcopy(learned)) as (second, _):
             _assert_same_learned(second.state(), learned)
-        third = ShardProcesses(second.state(), store.path, 2, _Threads(), 30)
-        with closing(third):
+        with _two_shards(store, second.state()) as (third, _):
             _cycle(third, prices, now_ms)
             assert third.state().model.activity.rows == rows > 0
 
@@ -252,13 +257,11 @@ def test_a_shard_that_is_lost_before_the_first_price_learns_nothing_again(tmp_pa
     now_ms = START_MS + 40 * HOUR_MS
     stores[0].store(now_ms)
     stores[1].store(-1)
-    first = ShardProcesses(first_state(SMALL), stores[0].path, 2, _Threads(), 30)
-    with open_reader(stores[0].path) as prices, closing(first):
+    with _two_shards(stores[0]) as (first, prices):
         _cycle(first, prices, now_ms)
         learned = first.state()
         rows = learned.model.activity.rows
-    second = ShardProcesses(learned, stores[1].path, 2, _Threads(), 30)
-    with open_reader(stores[1].path) as prices, closing(second):
+    with _two_shards(stores[1], learned) as (second, prices):
         second.pull(prices, now_ms, again=False)
         second._team[0].end()
         stores[1].store(now_ms)
@@ -273,8 +276,7 @@ def test_coins_that_have_no_price_yet_lose_no_shard(tmp_path: Path) -> None:
     store = _Store(tmp_path / "crypto.db", COINS, seed=1)
     now_ms = START_MS + 40 * HOUR_MS
     store.store(-1)
-    parts = ShardProcesses(first_state(SMALL), store.path, 2, _Threads(), 30)
-    with open_reader(store.path) as prices, closing(parts):
+    with _two_shards(store) as (parts, prices):
         assert parts.pull(prices, now_ms, again=False) == 0
         assert parts.late == ()
         store.store(now_ms)
@@ -287,8 +289,7 @@ def test_a_stored_state_goes_on_in_any_number_of_shards(tmp_path: Path, shards: 
     store = _Store(tmp_path / "crypto.db", COINS, seed=3)
     now_ms = START_MS + 40 * HOUR_MS
     store.store(now_ms)
-    parts = ShardProcesses(first_state(SMALL), store.path, 2, _Threads(), 30)
-    with open_reader(store.path) as prices, closing(parts):
+    with _two_shards(store) as (parts, prices):
         _cycle(parts, prices, now_ms)
         state = parts.state()
         whole = OneProcess(deepcopy(state))
