@@ -1,8 +1,8 @@
 """Where new prices go: the newest price of each coin by time, and now and then all of them by coin.
 
 Prices are kept by coin, so that a coin's history is a few pages. A poll stored there directly would touch a page of
-every coin, 8 KB for each price. So a poll is stored as it comes, by the minute, and settled with those after it: 30
-prices of a coin at a time cost 34 KB, 240 cost 90.
+every coin, 8 KB for each price. So a poll is stored as it comes, by the minute, and settled with those after it: many
+prices of a coin at a time touch few pages.
 
 A minute is that of the newest event time so far. No coin has a price in an earlier minute that is newer than one in a
 later minute, and an event time lies at most `LATE_MINUTES` before its minute: so the last price of a coin is in the

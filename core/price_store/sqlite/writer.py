@@ -276,6 +276,7 @@ def _connect_for_writing(path: Path, max_checked_bytes: int) -> sqlite3.Connecti
         )  # 16 MB: pages that change often are written back less often
         connection.execute("PRAGMA journal_size_limit = 67108864")
         connection.execute("PRAGMA temp_store = MEMORY")
+        connection.execute("PRAGMA secure_delete = OFF")  # Debian's SQLite would write each page that settling frees
         if path.stat().st_size <= max_checked_bytes:
             quick_check(connection)
         migrate(connection)

@@ -152,3 +152,18 @@ def test_a_search_for_one_coin_never_reads_all_recent_prices(tmp_path: Path) -> 
         writer.maintain()
         assert "BLOOM" not in str(other.execute(f"EXPLAIN QUERY PLAN {question}", ("coin-1",)).fetchall())
         assert not other.execute("SELECT name FROM sqlite_master WHERE name LIKE 'sqlite_stat%'").fetchall()
+
+
+def test_settling_does_not_write_the_pages_that_it_frees(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An hour of 50 coins, settled in a database of nothing else, adds less to the log than 1.3 times that database."""
+    monkeypatch.setattr(recent_prices, "MOST_MINUTES", 60)
+    path = tmp_path / "crypto.db"
+    coins = [f"coin-{number:02}" for number in range(50)]
+    with open_writer(path) as writer:
+        for minute in range(60):
+            writer.store([Price(coin, minute * MINUTE_MS + 1, 1.0, 1e9, 1e7, 1) for coin in coins])
+        writer.maintain()
+        before = path.stat().st_size
+        writer.store([Price(coins[0], 60 * MINUTE_MS + 1, 1.0)])
+        assert rows_of(path) == {"recent_prices": 1, "settled_prices": 50 * 60}
+        assert path.with_name("crypto.db-wal").stat().st_size < 1.3 * before
