@@ -1,4 +1,4 @@
-"""Detects live processes whose heartbeat has stopped: suspended, or hung so that no thread of theirs runs."""
+"""Detects live processes whose heartbeat has stopped or never began: suspended, hung, or without its health file."""
 
 from __future__ import annotations
 
@@ -17,16 +17,29 @@ _MAX_GAP_S: Final = 10.0
 
 
 class HeartbeatWatch:
-    """Follows one health file; a process is judged only after its first heartbeat.
+    """Follows one health file. A process is silent since its last heartbeat was seen, even if the file is lost then.
 
-    Silence is measured on this process's own clock. If this process itself paused (a sleeping laptop), the silence
-    counts from its return.
+    Silence is measured on this process's own clock; the times in the file are only compared for being new. If this
+    process itself paused (a sleeping laptop), the silence counts from its return.
+
+    Args:
+        path: the health file.
+        starting_s: how much longer a process may be silent before its first heartbeat.
+        warn_after_s: silence to report.
+        overdue_after_s: silence after which a restart is due.
+        clock: seconds; it does not jump.
     """
 
     def __init__(
-        self, path: Path, warn_after_s: float, overdue_after_s: float, clock: Callable[[], float] = time.monotonic
+        self,
+        path: Path,
+        starting_s: float,
+        warn_after_s: float,
+        overdue_after_s: float,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._path = path
+        self._starting_s = starting_s
         self._warn_after_s = warn_after_s
         self._overdue_after_s = overdue_after_s
         self._clock = clock
@@ -51,11 +64,12 @@ class HeartbeatWatch:
             self._changed = now
         self._looked = now
         beat = self._read()
-        if beat != self._beat or beat is None:
+        if beat not in (None, self._beat):
             self._beat, self._changed, self._warned = beat, now, False
         silence = now - self._changed
-        self.overdue = silence >= self._overdue_after_s
-        if not self.overdue and (self._warned or silence < self._warn_after_s):
+        late = silence if self._beat is not None else silence - self._starting_s
+        self.overdue = late >= self._overdue_after_s
+        if not self.overdue and (self._warned or late < self._warn_after_s):
             return None
         try:
             check_writable(self._path.parent)

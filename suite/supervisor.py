@@ -12,6 +12,7 @@ from pathlib import Path
 
 from core.errors import EXIT_CONFIGURATION, ConfigurationError
 from core.processes.health_schema import ChildStatus, ProcessState
+from core.processes.heartbeat import PATIENCE_S
 from core.times import iso, now_ms
 from core.wording import Message, message
 from suite.console import Console
@@ -39,6 +40,7 @@ class Timings:
     first_backoff: float = 0.5
     max_backoff: float = 10.0
     stable: float = 30.0
+    starting: float = PATIENCE_S
     silence_warned: float = 60.0
     silence_restarted: float = 90.0
     stop_step: float = 1.5
@@ -115,7 +117,9 @@ class _Child:
         self._console = console
         self._folder = folder
         self._timings = timings
-        self._watch = HeartbeatWatch(run_dir / f"{spec.name}.json", timings.silence_warned, timings.silence_restarted)
+        self._watch = HeartbeatWatch(
+            run_dir / f"{spec.name}.json", timings.starting, timings.silence_warned, timings.silence_restarted
+        )
         self._process: subprocess.Popen[str] | None = None
         self._reader: threading.Thread | None = None
         self._started_ms = 0

@@ -167,17 +167,29 @@ def test_processes_of_a_dead_child_end_too(stages: Callable[..., Stage]) -> None
     grandchild.wait(timeout=5)
 
 
-def test_a_hung_child_is_restarted(stages: Callable[..., Stage], tmp_path: Path) -> None:
-    """A process whose heartbeat has stopped is reported first and restarted later."""
+@pytest.mark.parametrize("loses_file", [False, True])
+def test_a_hung_child_is_restarted(stages: Callable[..., Stage], tmp_path: Path, loses_file: bool) -> None:
+    """A process whose heartbeat has stopped is reported first and restarted later, even if its health file is lost."""
     stage = stages(Timings(first_backoff=0.1, silence_warned=1.5, silence_restarted=4, stop_total=1))
     stage.start("mudo", BEATS_ONCE, str(tmp_path / "mudo.json"))
     stage.tick_until(stage.says("pronto"))
     first = stage.pid("mudo")
     os.kill(first, signal.SIGSTOP)
+    stage.tick_until(stage.says("mudo não dá sinal há"))
+    if loses_file:
+        (tmp_path / "mudo.json").unlink()
+    assert "será reiniciado" not in stage.output.getvalue()
     stage.tick_until(stage.says("será reiniciado"))
-    assert "mudo não dá sinal há" in stage.output.getvalue().split("será reiniciado")[0]
     stage.tick_until(stage.says("pronto", 2))
     assert stage.pid("mudo") != first
+
+
+def test_a_child_that_never_beats_is_restarted(stages: Callable[..., Stage]) -> None:
+    """A process without a first heartbeat within its patience for starting is restarted."""
+    stage = stages(Timings(first_backoff=0.1, starting=1, silence_warned=0.5, silence_restarted=1, stop_total=1))
+    stage.start("quieto", SLEEPER)
+    stage.tick_until(stage.says("pronto", 2))
+    assert "quieto não dá sinal há 2 s: será reiniciado" in stage.output.getvalue()
 
 
 def test_a_child_without_heartbeat_is_left_alone(stages: Callable[..., Stage], tmp_path: Path) -> None:
