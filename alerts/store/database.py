@@ -29,6 +29,7 @@ _DEAD: Final = (
 _INSERT_ALERT: Final = (
     "INSERT OR IGNORE INTO alerts (key, rule, recorded_ms, held_until_ms, body) VALUES (?, ?, ?, ?, ?)"
 )
+_DELETE_OLD: Final = "DELETE FROM alerts WHERE recorded_ms < min(?, (SELECT max(at_ms) FROM cursors)) - ?"
 
 
 class AlertStore:
@@ -145,12 +146,15 @@ class AlertStore:
                 self._record(alert, None, now)
 
     def forget(self, rules: Iterable[str], now: int) -> None:
-        """Forget the states of all rules except these, and what was told more than 90 days ago."""
+        """Forget the states of all rules except these, and what was told 90 days before the newest judged price.
+
+        The clock alone removes nothing: one that is ahead for a moment would remove all, for ever.
+        """
         with transaction(self._connection):
             known = {rule for (rule,) in self._connection.execute("SELECT DISTINCT rule FROM episodes")}
             gone = [(rule,) for rule in known - set(rules)]
             self._connection.executemany("DELETE FROM episodes WHERE rule = ?", gone)
-            self._connection.execute("DELETE FROM alerts WHERE recorded_ms < ?", (now - _KEPT_MS,))
+            self._connection.execute(_DELETE_OLD, (now, _KEPT_MS))
 
     # What was told
 

@@ -14,6 +14,7 @@ from alerts.alert import Alert, AlertKind, Sight, alert_from_json, alert_key, al
 from alerts.rules.table import read_rule
 from alerts.store import AlertStore, DeliveryState, Episode, Evaluation, Outbox
 from core.errors import BadInput, ConfigurationError, DamagedFile
+from core.times import DAY_MS
 
 SIGHT = Sight("bitcoin", 1_000, {"price": 101.5, "level": 100.0}, since_ms=900)
 RULE = read_rule({"nome": "acima", "condicao": "preco_acima", "moedas": ["bitcoin"], "nivel": 100})
@@ -130,15 +131,27 @@ def test_rules_of_the_dashboard_are_added_changed_and_removed(store: AlertStore)
         store.change_rule(number, changed)
 
 
-def test_states_of_rules_that_are_gone_are_forgotten(store: AlertStore, outbox: Outbox) -> None:
-    """Only the named rules keep their episodes, and alerts are kept for 90 days."""
-    day_ms = 86_400_000
-    store.commit(Evaluation([Episode("a", "", 1, 1, 1, 1), Episode("b", "", 1, 1, 1, 1)], alerts=[alert()]), now=0)
-    store.forget(["b"], now=89 * day_ms)
+def test_states_of_rules_that_are_gone_are_forgotten(store: AlertStore) -> None:
+    """Only the named rules keep their episodes."""
+    store.commit(Evaluation([Episode("a", "", 1, 1, 1, 1), Episode("b", "", 1, 1, 1, 1)]), now=0)
+    store.forget(["b"], now=0)
     assert [episode.rule for episode in store.episodes()] == ["b"]
-    assert len(store.told()) == 1
-    store.forget(["b"], now=91 * day_ms)
-    assert (store.told(), outbox.due(FOREVER_MS, 10, "mail")) == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("newest_price_day", "clock_day", "is_kept"),
+    [(91, 91, False), (89, 89, True), (1, 91, True), (91, 1, True), (None, 91, True)],
+    ids=["91 days later", "89 days later", "clock ahead", "clock behind", "no price yet"],
+)
+def test_alerts_are_kept_for_90_days_of_prices(
+    store: AlertStore, outbox: Outbox, newest_price_day: int | None, clock_day: int, is_kept: bool
+) -> None:
+    """Alerts go with their deliveries 90 days before the newest judged price; a clock that is wrong removes none."""
+    cursors = {} if newest_price_day is None else {"bitcoin": newest_price_day * DAY_MS, "ethereum": 0}
+    store.commit(Evaluation(cursors=cursors, alerts=[alert()]), now=0)
+    store.forget([], now=clock_day * DAY_MS)
+    assert bool(store.told()) == is_kept
+    assert bool(outbox.due(FOREVER_MS, 10, "mail")) == is_kept
 
 
 def test_another_connection_sees_changes_and_a_newer_or_damaged_file_is_refused(tmp_path: Path) -> None:
