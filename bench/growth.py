@@ -34,7 +34,7 @@ from core.price_store.sqlite.recent_prices import MOST_MINUTES
 from core.processes.health_schema import PIPELINE
 from core.processes.heartbeat import Heartbeat, read_health
 from core.publishing.manifest import Part
-from core.publishing.publisher import MOST_MERGED_ROWS
+from core.publishing.merge_choice import MOST_MERGED_ROWS
 from core.settings import load_settings
 from core.times import DAY_MS, GRID_STEP_MS, HOUR_MS, MINUTE_MS, now_ms
 from core.workspace import open_workspace

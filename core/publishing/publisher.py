@@ -21,23 +21,17 @@ from core.errors import DamagedFile
 from core.files import delete_if_free, make_folder, read_json, replacing, set_aside, write_atomically, write_json
 from core.publishing.inspection import Inspection
 from core.publishing.manifest import MANIFEST, Entry, Manifest, Part
+from core.publishing.merge_choice import next_merge
 from core.publishing.merging import CoinSpan, merged
 from core.publishing.parquet import check_footer, check_whole, is_damage, read_checked, table_bytes, write_tables
-from core.times import DAY_MS, HOUR_MS, MINUTE_MS, now_ms, to_datetime
+from core.times import now_ms, to_datetime
 
-__all__ = ["KEEP_S", "MOST_MERGED_ROWS", "Publisher"]
+__all__ = ["KEEP_S", "Publisher"]
 
 KEEP_S: Final = 90.0
 """Seconds that a superseded file is kept for readers with an older manifest."""
 
 _COPY: Final = "manifest-copy.json"
-_LEVEL_MS: Final = {"hour": HOUR_MS, "day": DAY_MS}
-_CLOSED_AFTER_MS: Final = 10 * MINUTE_MS
-"""How long after its end an hour or day is merged: no part of it can arrive later."""
-MOST_MERGED_ROWS: Final = 4_000_000
-"""A day of more rows stays in hours: the reader of one coin would look through the list of too many row groups."""
-
-_FINER: Final = {"hour": ("slot",), "day": ("slot", "hour")}
 
 _log = logging.getLogger(__name__)
 
@@ -162,27 +156,12 @@ class Publisher:
             if delete_if_free(self.folder / file, self.folder):
                 del self._retired[file]
 
-    def _closed_group(self, name: str, level: str, now: int) -> list[Part]:
-        """The parts of the oldest closed hour (or day) of `name` that is not merged yet."""
-        length = _LEVEL_MS[level]
-        groups: dict[int, list[Part]] = {}
-        for part in self._manifest.parts.get(name, ()):
-            groups.setdefault(part.start_ms // length, []).append(part)
-        for start in sorted(groups):
-            is_closed = (start + 1) * length + _CLOSED_AFTER_MS <= now
-            few = sum(part.rows for part in groups[start]) <= MOST_MERGED_ROWS
-            if is_closed and few and any(part.level in _FINER[level] for part in groups[start]):
-                return groups[start]
-        return []
-
     def _begun_merge(self, name: str, now: int, arrange: Callable[[pa.Table], pa.Table]) -> Iterator[bool] | None:
-        for level in ("day", "hour"):
-            if closed := self._closed_group(name, level, now):
-                return self._merge(name, closed, level, arrange)
-        return None
+        found = next_merge(self._manifest.parts.get(name, ()), now)
+        return None if found is None else self._merge(name, *found, arrange)
 
     def _merge(
-        self, name: str, parts: list[Part], level: str, arrange: Callable[[pa.Table], pa.Table]
+        self, name: str, level: str, parts: list[Part], arrange: Callable[[pa.Table], pa.Table]
     ) -> Iterator[bool]:
         """Merge step by step, with False between two of them; without result if a part is published no more."""
         span = (min(part.start_ms for part in parts), max(part.end_ms for part in parts))

@@ -179,7 +179,7 @@ def test_a_merge_cut_off_by_a_kill_leaves_no_file(tmp_path: Path, monkeypatch: p
 
 def test_a_day_of_very_many_rows_stays_in_hours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its hours are merged, and nothing is left to do."""
-    monkeypatch.setattr("core.publishing.publisher.MOST_MERGED_ROWS", 20)
+    monkeypatch.setattr("core.publishing.merge_choice.MOST_MERGED_ROWS", 20)
     publisher = Publisher(tmp_path)
     moments = [DAY + step * 30 * MINUTE_MS for step in range(48)]
     for moment in moments:

@@ -1,0 +1,39 @@
+"""Which files of a growing table are merged next: those of its oldest closed day or hour. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from core.publishing.manifest import Part
+from core.times import DAY_MS, HOUR_MS, MINUTE_MS
+
+__all__ = ["MOST_MERGED_ROWS", "next_merge"]
+
+MOST_MERGED_ROWS: Final = 4_000_000
+"""A day of more rows stays in hours: the reader of one coin would look through the list of too many row groups."""
+
+_CLOSED_AFTER_MS: Final = 10 * MINUTE_MS
+"""How long after its end an hour or day is merged: no part of it can arrive later."""
+
+_LEVELS: Final = (("day", DAY_MS, ("slot", "hour")), ("hour", HOUR_MS, ("slot",)))
+"""Level, its length, and the levels that are merged to it."""
+
+
+def next_merge(parts: Sequence[Part], now: int) -> tuple[str, list[Part]] | None:
+    """The level to merge to and the parts of its oldest closed day (or else hour) that is not merged yet, if any.
+
+    Args:
+        parts: of one growing table.
+        now: UTC milliseconds.
+    """
+    for level, length_ms, finer in _LEVELS:
+        groups: dict[int, list[Part]] = {}
+        for part in parts:
+            groups.setdefault(part.start_ms // length_ms, []).append(part)
+        for start, group in sorted(groups.items()):
+            is_closed = (start + 1) * length_ms + _CLOSED_AFTER_MS <= now
+            few = sum(part.rows for part in group) <= MOST_MERGED_ROWS
+            if is_closed and few and any(part.level in finer for part in group):
+                return level, group
+    return None
