@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib
 import re
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,11 +15,13 @@ from suite.cli import parse_arguments
 
 ROOT = Path(__file__).parent.parent
 INDEX = ROOT / "docs" / "README.md"
+CATALOGUES = ROOT / "dashboard" / "i18n" / "catalogue"
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
 TEXT = {page: page.read_text(encoding="utf-8") for page in PAGES}
 MODULES = sorted(
     {name for text in TEXT.values() for name in re.findall(r"python -m ((?:core|etl|model)\.\w+|mcp_server)", text)}
 )
+PAIRS = re.findall(r"^\| \[\S+\]\((\S+)\) · \[\S+\]\((\S+)\) \| Portuguese · English", TEXT[INDEX], re.M)
 OPTIONS = sorted({name for text in TEXT.values() for name in re.findall(r"run_all\.py[^\n`]*?(--[a-z-]+)", text)})
 
 
@@ -64,6 +67,33 @@ def test_the_index_names_every_page_once() -> None:
     """A reader finds each page of the project in docs/README.md."""
     linked = [(INDEX.parent / link).resolve() for link in re.findall(r"\]\(([^)\s#]+)\)", TEXT[INDEX])]
     assert sorted(linked) == [page for page in PAGES if page != INDEX]
+
+
+@pytest.mark.parametrize("pair", PAIRS, ids=lambda pair: " ".join(Path(page).name for page in pair))
+def test_pages_of_two_languages_lead_to_each_other(pair: tuple[str, str]) -> None:
+    """Whoever opens the page of the wrong language finds the other one above its first section."""
+    pages = [(INDEX.parent / name).resolve() for name in pair]
+    for page, other in (pages, pages[::-1]):
+        assert f"]({other.name})*\n" in TEXT[page].split("\n## ")[0]
+
+
+@pytest.mark.parametrize("pair", [("painel.md", "dashboard.en.md"), ("operacao.md", "operations.en.md")])
+def test_both_languages_of_a_guide_tell_the_same(pair: tuple[str, str]) -> None:
+    """Sections, tables, lists, pictures, and the addresses, variables and files named are those of the other page."""
+    kinds = r"^(#+ |- |\|)|`([^`\n]+)`|\]\((img/\S+)\)"
+    portuguese, english = (sorted(re.findall(kinds, TEXT[ROOT / "docs" / name], re.M)) for name in pair)
+    assert portuguese == english
+
+
+@pytest.mark.parametrize(("guide", "language"), [("painel.md", "pt"), ("dashboard.en.md", "en")])
+def test_the_guide_of_the_dashboard_names_what_is_on_the_screen(guide: str, language: str) -> None:
+    """Its table has the tabs in their order, and what it quotes stands in the dashboard's catalogue."""
+    text, catalogue = TEXT[ROOT / "docs" / guide], (CATALOGUES / f"{language}.toml").read_text(encoding="utf-8")
+    tabs = [(address, name) for name, address in re.findall(r"^\| ([^|]+) \| `\?pagina=(\w+)", text, re.M)]
+    assert tabs == [tab for tab in tomllib.loads(catalogue)["tabs"].items() if tab[0] != "label"]
+    quoted = re.findall("“([^”]+)”", text)
+    assert quoted
+    assert [words for words in quoted if words not in catalogue] == []
 
 
 def test_both_readmes_give_the_same_two_lines() -> None:
