@@ -36,6 +36,7 @@ from tests.support.waiting import wait_until
 
 SMALL = EngineOptions(train_days=1, n_trees=4, min_rows_prior=60, min_outcomes=60)
 START_MS = 1_700_006_400_000
+FIRST_MS = START_MS + 40 * HOUR_MS
 COINS = ("bitcoin", "ethereum", "solana", "cardano", "dogecoin")
 NUMBERS = ("price_origin", "mean", *QUANTILE_COLUMNS, "p_up", *REACH_COLUMNS, "activity_percentile")
 
@@ -121,6 +122,13 @@ class _Store:
     def _store(self, writer: PriceWriter, coin: str, rows: npt.NDArray[np.int64]) -> None:
         prices = self._walks[coin]
         writer.store(Price(coin, int(self.ts_ms[row]), float(prices[row])) for row in rows.tolist())
+
+
+def _filled(folder: Path, seed: int) -> _Store:
+    """A store of all coins with the prices of a first cycle, at `FIRST_MS`."""
+    store = _Store(folder / "crypto.db", COINS, seed)
+    store.store(FIRST_MS)
+    return store
 
 
 @contextmanager
@@ -211,7 +219,7 @@ def test_any_coins_in_any_shards_are_forecast_as_in_one_process(coins: list[str]
 
 def _check_equality(path: Path, coins: Sequence[str], shards: int, seed: int) -> None:
     store = _Store(path, coins, seed)
-    now_ms = START_MS + 40 * HOUR_MS
+    now_ms = FIRST_MS
     store.store(now_ms, coins[:-1])
     whole = OneProcess(first_state(SMALL))
     parts = ShardProcesses(first_state(SMALL), store.path, shards, _Threads(), 30)
@@ -233,40 +241,35 @@ def _check_equality(path: Path, coins: Sequence[str], shards: int, seed: int) ->
 
 def test_what_was_learned_counts_as_learned_whether_a_shard_has_begun_or_not(tmp_path: Path) -> None:
     """A pipeline that ends before its first pull, or without a shard, stores nothing that the next one learns again."""
-    store = _Store(tmp_path / "crypto.db", COINS, seed=2)
-    now_ms = START_MS + 40 * HOUR_MS
-    store.store(now_ms)
+    store = _filled(tmp_path, seed=2)
     with _two_shards(store) as (first, prices):
-        _cycle(first, prices, now_ms)
+        _cycle(first, prices, FIRST_MS)
         learned = first.state()
         rows = learned.model.activity.rows
         for link in first._team:
             link.end()
-        assert first.state().learned_ms == learned.learned_ms == now_ms
+        assert first.state().learned_ms == learned.learned_ms == FIRST_MS
         with _two_shards(store, deepcopy(learned)) as (second, _):
             _assert_same_learned(second.state(), learned)
         with _two_shards(store, second.state()) as (third, _):
-            _cycle(third, prices, now_ms)
+            _cycle(third, prices, FIRST_MS)
             assert third.state().model.activity.rows == rows > 0
 
 
 def test_a_shard_that_is_lost_before_the_first_price_learns_nothing_again(tmp_path: Path) -> None:
     """A resumed pipeline whose store is empty at first: the shard that takes its place knows how far was learned."""
-    (tmp_path / "late").mkdir()
-    stores = [_Store(folder / "crypto.db", COINS, seed=4) for folder in (tmp_path, tmp_path / "late")]
-    now_ms = START_MS + 40 * HOUR_MS
-    stores[0].store(now_ms)
-    stores[1].store(-1)
-    with _two_shards(stores[0]) as (first, prices):
-        _cycle(first, prices, now_ms)
+    with _two_shards(_filled(tmp_path, seed=4)) as (first, prices):
+        _cycle(first, prices, FIRST_MS)
         learned = first.state()
         rows = learned.model.activity.rows
-    with _two_shards(stores[1], learned) as (second, prices):
-        second.pull(prices, now_ms, again=False)
+    late = _Store(tmp_path / "late.db", COINS, seed=4)
+    late.store(-1)
+    with _two_shards(late, learned) as (second, prices):
+        second.pull(prices, FIRST_MS, again=False)
         second._team[0].end()
-        stores[1].store(now_ms)
+        late.store(FIRST_MS)
         for _ in range(2):
-            _cycle(second, prices, now_ms)
+            _cycle(second, prices, FIRST_MS)
             wait_until(lambda: _is_news(second))
         assert second.state().model.activity.rows == rows > 0
 
@@ -274,29 +277,26 @@ def test_a_shard_that_is_lost_before_the_first_price_learns_nothing_again(tmp_pa
 def test_coins_that_have_no_price_yet_lose_no_shard(tmp_path: Path) -> None:
     """Their shards wait for the first prices as one process does, and forecast with them."""
     store = _Store(tmp_path / "crypto.db", COINS, seed=1)
-    now_ms = START_MS + 40 * HOUR_MS
     store.store(-1)
     with _two_shards(store) as (parts, prices):
-        assert parts.pull(prices, now_ms, again=False) == 0
+        assert parts.pull(prices, FIRST_MS, again=False) == 0
         assert parts.late == ()
-        store.store(now_ms)
-        assert set(_cycle(parts, prices, now_ms)["coin"].to_pylist()) == set(COINS)
+        store.store(FIRST_MS)
+        assert set(_cycle(parts, prices, FIRST_MS)["coin"].to_pylist()) == set(COINS)
 
 
 @pytest.mark.parametrize("shards", [1, 3])
 def test_a_stored_state_goes_on_in_any_number_of_shards(tmp_path: Path, shards: int) -> None:
     """What two shards have learned goes on in one process or three shards as it would have in one."""
-    store = _Store(tmp_path / "crypto.db", COINS, seed=3)
-    now_ms = START_MS + 40 * HOUR_MS
-    store.store(now_ms)
+    store = _filled(tmp_path, seed=3)
     with _two_shards(store) as (parts, prices):
-        _cycle(parts, prices, now_ms)
+        _cycle(parts, prices, FIRST_MS)
         state = parts.state()
         whole = OneProcess(deepcopy(state))
         resumed = ShardProcesses(state, store.path, shards, _Threads(), 30)
         with closing(resumed):
-            for _ in range(3):
-                now_ms += GRID_STEP_MS
+            for step in (1, 2, 3):
+                now_ms = FIRST_MS + step * GRID_STEP_MS
                 store.store(now_ms)
                 _assert_equal(_cycle(resumed, prices, now_ms), _cycle(whole, prices, now_ms))
             _assert_same_learned(resumed.state(), whole.state())
@@ -308,10 +308,9 @@ def test_a_lost_shard_is_rebuilt_while_the_others_go_on(tmp_path: Path, sends: i
 
     No feature row of its coins is missing, but for the half day that a grid of one day's prices takes to be warm.
     """
-    store = _Store(tmp_path / "crypto.db", COINS, seed=5)
-    now_ms = START_MS + 40 * HOUR_MS
+    store = _filled(tmp_path, seed=5)
+    now_ms = FIRST_MS
     warm = to_datetime(now_ms - 12 * HOUR_MS)
-    store.store(now_ms)
     whole = OneProcess(first_state(SMALL))
     parts = ShardProcesses(first_state(SMALL), store.path, 2, _Threads(sends), 30)
     rows: dict[str, list[tuple[str, datetime]]] = {}
