@@ -15,7 +15,8 @@ from core.answers.scenarios import joint_log_moves, moves_together
 from core.answers.touch import touching
 from core.answers.unusual import UnusualHour, unusual_hour
 from core.errors import NotReady
-from core.forecast_schema import HORIZONS_MIN, INTERVALS
+from core.forecast_schema import HORIZONS_MIN, INTERVALS, QUANTILE_COLUMNS
+from core.reading.forecast_columns import ForecastColumns, forecast_columns
 from core.reading.readers import Readers
 from core.reading.values import ForecastStep, ForecastView
 from core.times import HOUR_MS
@@ -129,9 +130,7 @@ def hours_ahead(readers: Readers) -> Mapping[str, HourAhead]:
     Raises:
         NotReady: no forecasts are published yet.
     """
-    return readers.derived(
-        "hours ahead", lambda: {coin: _hour_ahead(view) for coin, view in readers.forecasts().items()}
-    )
+    return readers.derived("hours ahead", lambda: _hours_ahead(forecast_columns(readers)))
 
 
 def level_chance(view: ForecastView, level: float, horizon_min: int) -> LevelChance:
@@ -167,14 +166,9 @@ def portfolio_outlook(readers: Readers, units: Mapping[str, float]) -> Portfolio
     return PortfolioOutlook(views, values, portfolio_risk(np.array(values), log_moves))
 
 
-def _hour_ahead(view: ForecastView) -> HourAhead:
-    hour = view.steps[-1]
-    low, high = (hour.quantiles[column] for column in INTERVALS[80])
-    return HourAhead(
-        price_origin=view.price_origin,
-        low_80=low,
-        high_80=high,
-        expected_move=view.distribution(hour).expected_move(),
-        activity_percentile=view.activity_percentile,
-        regime=regime(view.activity_percentile),
-    )
+def _hours_ahead(forecasts: ForecastColumns) -> dict[str, HourAhead]:
+    low, high = (forecasts.quantiles[:, -1, QUANTILE_COLUMNS.index(name)].tolist() for name in INTERVALS[80])
+    moves = forecasts.expected_move(HORIZONS_MIN[-1]).tolist()
+    activities = [None if math.isnan(value) else value for value in forecasts.activity_percentile.tolist()]
+    rows = zip(forecasts.price_origin.tolist(), low, high, moves, activities, map(regime, activities), strict=True)
+    return {coin: HourAhead(*row) for coin, row in zip(forecasts.coins, rows, strict=True)}

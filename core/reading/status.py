@@ -236,7 +236,7 @@ def _following(readers: Readers) -> list[Message]:
 
 def _newest_price(readers: Readers) -> tuple[int | None, list[Message]]:
     try:
-        times = [quote.updated_ms for quote in readers.quotes() if quote.updated_ms is not None]
+        times = [price.ts_ms for price in readers.latest_prices().values()]
     except OutOfReach:
         return None, [message("problem.prices_out_of_reach")]
     except NotReady:

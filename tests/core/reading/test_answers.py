@@ -8,7 +8,7 @@ import pytest
 
 from core.forecast_schema import FORECAST_SCHEMA, SCALED_HOURS_SCHEMA, SCALED_MOVE_COLUMNS
 from core.publishing.parquet import sorted_by
-from core.reading.answers import level_chance, outlook
+from core.reading.answers import hours_ahead, level_chance, outlook
 from core.reading.readers import Readers
 from core.times import DAY_MS, HOUR_MS, MINUTE_MS, to_datetime
 from tests.support.workspace import COINS, SampleWorkspace, forecast_rows
@@ -68,6 +68,25 @@ def test_half_hours_are_grouped_by_coin_and_limited_to_two_weeks(sample: SampleW
     np.testing.assert_array_equal(found["bitcoin"].moves, np.repeat([[1.0], [2.0], [3.0]], 12, axis=1))
     assert found["ethereum"].origins_ms.tolist() == [newest]
     assert readers.scaled_hours() is found
+
+
+def test_the_next_hours_of_all_coins_are_those_of_their_outlooks(sample: SampleWorkspace, readers: Readers) -> None:
+    """What is taken from whole columns is what the outlook of each coin says, unknown activity included."""
+    known, unknown = (forecast_rows(coin, sample.now, 10.0, "demo") for coin in ("bitcoin", "ethereum"))
+    rows = [*known, *({**row, "activity_percentile": None} for row in unknown)]
+    sample.publisher.publish({"latest": pa.Table.from_pylist(rows, FORECAST_SCHEMA)})
+    hours = hours_ahead(readers)
+    assert list(hours) == ["bitcoin", "ethereum"]
+    for coin, hour in hours.items():
+        wanted = outlook(readers, coin)
+        assert hour.expected_move == pytest.approx(wanted.expected_move, rel=1e-12)
+        assert (hour.price_origin, hour.low_80, hour.high_80, hour.activity_percentile, hour.regime) == (
+            wanted.view.price_origin,
+            wanted.step.quantiles["q10"],
+            wanted.step.quantiles["q90"],
+            wanted.activity_percentile,
+            wanted.regime,
+        )
 
 
 def test_an_outlook_is_computed_once_for_each_publication(sample: SampleWorkspace, readers: Readers) -> None:
