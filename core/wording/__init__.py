@@ -9,7 +9,6 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -44,11 +43,9 @@ def counted_coins(count: int) -> Message:
     return message("suite.one_coin" if count == 1 else "suite.coins", coins=count)
 
 
-@lru_cache(maxsize=len(LANGUAGES))
 def sentences(language: str) -> Mapping[str, str]:
     """All sentences of a language by code."""
-    text = (_FOLDER / f"{language}.toml").read_text(encoding="utf-8")
-    return dict(_flat(tomllib.loads(text), ""))
+    return _SENTENCES[language]
 
 
 def say(message: Message | str, language: str = "pt") -> str:
@@ -73,3 +70,11 @@ def _flat(table: Mapping[str, Any], prefix: str) -> list[tuple[str, str]]:
     for name, value in table.items():
         found += _flat(value, f"{prefix}{name}.") if isinstance(value, dict) else [(f"{prefix}{name}", value)]
     return found
+
+
+def _read(language: str) -> dict[str, str]:
+    return dict(_flat(tomllib.loads((_FOLDER / f"{language}.toml").read_text(encoding="utf-8")), ""))
+
+
+_SENTENCES: Final = {language: _read(language) for language in LANGUAGES}
+"""Read at once: when no more files can be opened, that has to be said too."""
