@@ -116,7 +116,7 @@ def _ask(settings: Settings) -> dict[str, float]:
         ids = [known.id for known in prices.coins()]
         outcomes = [(coin_id, now - horizon * MINUTE_MS) for coin_id in ids for horizon in HORIZONS_MIN]
         asked: dict[str, Callable[[], object]] = {
-            "all coins with 24 h change": lambda: quotes(prices),
+            "all coins with 24 h change": lambda: quotes(prices, prices.latest()),
             "history, newest 100": lambda: readers.history(coin, 0, now, 100),
             "history, a day in the past": lambda: readers.history(coin, now - 2 * DAY_MS, now - DAY_MS, 1_000),
             "chart, 6 hours": lambda: prices.range(coin, now - 6 * HOUR_MS),

@@ -18,9 +18,9 @@ _CHANGES: Final = ((HOUR_MS, 5 * MINUTE_MS), (DAY_MS, 15 * MINUTE_MS))
 """Spans of the changes of a price, and how far from its start the earlier price may lie."""
 
 
-def quotes(prices: PriceReader) -> list[Quote]:
+def quotes(prices: PriceReader, latest: Mapping[str, Price]) -> list[Quote]:
     """All coins by rank with their newest price and its changes over an hour and a day."""
-    latest, coins = prices.latest(), prices.coins()
+    coins = prices.coins()
     changes = {span_ms: _changes(prices, latest, span_ms, near_ms) for span_ms, near_ms in _CHANGES}
     result = []
     for coin in coins:

@@ -37,8 +37,9 @@ class StoredPrices(PublishedData):
         """
 
         def read() -> list[Quote]:
+            latest = self.latest_prices()
             with self.prices() as prices:
-                return quotes(prices)
+                return quotes(prices, latest)
 
         return self.cached("quotes", self.price_version(), read)
 
