@@ -87,6 +87,8 @@ def _parts(path: Path, connection: sqlite3.Connection, ids: list[str]) -> list[n
     for coin_id in ids:
         rows = itertools.islice(connection.execute(query, (_UNKNOWN_VOLUME, coin_id)), left + 1)
         parts.append(np.fromiter(rows, _ROW))
+        if not len(parts[-1]):
+            raise ValueError(f"coin_id {coin_id!r}: not found again")
         left -= len(parts[-1])
         if left < 0:
             raise too_many_rows(path, most)

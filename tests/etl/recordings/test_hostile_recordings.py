@@ -142,6 +142,14 @@ def test_a_query_of_the_files_own_that_never_ends_is_stopped(monkeypatch: pytest
         read_recording(path)
 
 
+def test_a_coin_that_is_not_found_again_is_refused(tmp_path: Path) -> None:
+    """A damaged index, or an id that is a number, names a coin that has no row when it is asked for."""
+    definition = "CREATE TABLE prices (ts_ms INTEGER, coin_id, price REAL, volume REAL)"
+    path = _database(tmp_path / "number.db", definition, (1_767_225_600_000, 5, 1.0))
+    with refusal(BadInput, r"number\.db.*not found again"):
+        read_recording(path)
+
+
 def test_a_database_may_hold_no_huge_values(tmp_path: Path) -> None:
     """An id of a megabyte is refused, and functions that make gigabytes of nothing cannot be called by a view."""
     with refusal(BadInput, r"huge\.db"):
