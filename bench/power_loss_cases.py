@@ -24,7 +24,7 @@ from core.files import read_json, write_json
 from core.price_store import Coin, Price
 from core.price_store.sqlite.reader import SqliteReader
 from core.price_store.sqlite.writer import SqliteWriter
-from core.publishing import publisher
+from core.publishing import merging, publisher
 from core.publishing.manifest import ManifestReader
 from core.publishing.parquet import read_table, sorted_by
 from core.times import MINUTE_MS
@@ -41,6 +41,8 @@ _START_MS: Final = 1_767_225_600_000
 _POLL_MS: Final = 30_000
 _POLLS_PER_CHECKPOINT: Final = 25
 _PUBLISHED_MS: Final = 5 * MINUTE_MS
+_MERGED_ROWS: Final = 24
+"""Of two coins in an hour."""
 
 
 @dataclass(frozen=True)
@@ -94,15 +96,16 @@ def _polls(path: Path) -> int:
 
 
 def _write_tables(folder: Path, steps: int, acknowledge: Acknowledge) -> None:
-    """Publications with merged hours, old parts retired, and superseded files deleted at once, not after 90 seconds."""
+    """Publications, hours merged two coins a step, and superseded files deleted at once, not after 90 seconds."""
     publisher.KEEP_S = 0.0  # type: ignore[misc]  # the shortest time shows the most
+    merging._MOST_ROWS = _MERGED_ROWS  # type: ignore[misc]  # so that a merge takes several steps
     writer = publisher.Publisher(folder)
     for step in range(1, steps + 1):
         at_ms = _START_MS + step * _PUBLISHED_MS
-        rows = pa.table({"step": [step], "ts_ms": [at_ms]})
+        rows = pa.table({"coin": _COINS, "step": [step] * len(_COINS), "ts_ms": [at_ms] * len(_COINS)})
         writer.publish({"latest": rows}, {"log": (at_ms, at_ms, rows)})
         acknowledge(step)
-        writer.compact("log", at_ms, sorted_by("ts_ms"))
+        writer.compact("log", at_ms, sorted_by("coin", "ts_ms"))
         writer.sweep()
 
 
@@ -120,10 +123,11 @@ def _published(folder: Path) -> int:
         manifest = ManifestReader(folder).current()
     except NotReady:
         return 0
-    (newest,) = read_table(folder / manifest.entries["latest"].file).column("step").to_pylist()
-    tables = [read_table(folder / part.file) for part in manifest.parts["log"]]
-    logged = sorted(step for table in tables for step in table.column("step").to_pylist())
-    assert logged == list(range(1, newest + 1)), "the log has a gap or a repetition"
+    (newest,) = set(read_table(folder / manifest.entries["latest"].file).column("step").to_pylist())
+    log = pa.concat_tables([read_table(folder / part.file) for part in manifest.parts["log"]])
+    logged = sorted(zip(log.column("coin").to_pylist(), log.column("step").to_pylist(), strict=True))
+    expected = [(coin, step) for coin in _COINS for step in range(1, newest + 1)]
+    assert logged == expected, "the log has a gap or a repetition"
     return int(newest)
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from bench.crash_states import Disk, Loss, lay_out
 from bench.file_operations import Link, MakeFolder, Operation, Rename, Resize, SyncFile, SyncFolder, Unlink, Write
+from bench.power_loss import replay
 
 FOLDER, OLD, NEW = PurePosixPath(), PurePosixPath("file"), PurePosixPath(".file.tmp")
 FIRST: list[Operation] = [Link(OLD, 1), Write(1, 0, b"old"), SyncFile(1), SyncFolder(FOLDER)]
@@ -67,8 +68,20 @@ def test_what_is_left_is_laid_out(tmp_path: Path) -> None:
     assert (tmp_path / "day" / "part").read_bytes() == b"x"
 
 
+NEEDS_STRACE = pytest.mark.skipif(shutil.which("strace") is None, reason="needs Debian's package strace")
+
+
 @pytest.mark.slow
-@pytest.mark.skipif(shutil.which("strace") is None, reason="needs Debian's package strace")
+@NEEDS_STRACE
+def test_a_merge_that_takes_several_steps_outlives_a_power_loss() -> None:
+    """While the first hour of publications is merged two coins a step, every crash point opens."""
+    found = replay("manifest and Parquet", 18, draws=1, stride=12)
+    assert found.points == found.opened > 60, found.findings
+    assert found.lost == 0
+
+
+@pytest.mark.slow
+@NEEDS_STRACE
 def test_nothing_acknowledged_is_lost_with_the_power(run_bench: Any) -> None:
     """Some crash points of every writer: all open, and nothing acknowledged is missing."""
     said = run_bench("power_loss", "--share", "0.08", "--draws", "1", "--stride", "6")
