@@ -48,7 +48,8 @@ def measure_store(folder: Path, rows: int, url: SecretStr | None = None) -> dict
 
     Returns:
         `rows`, whether this `is_server`, and in milliseconds `poll_ms` and `poll_p95_ms` of the commit of a poll of 250
-        coins, `large_poll_ms` of one of 2,000, `query_ms` the median of each query.
+        coins, `large_poll_ms` of one of 2,000, `query_ms` the median of each query, and of a server `round_trip_ms`
+        of one that reads nothing.
     """
     settings = load_settings(source="demo", data_dir=folder / "data", models_dir=folder / "models", database_url=url)
     workspace = open_workspace(settings)
@@ -71,6 +72,7 @@ def measure_store(folder: Path, rows: int, url: SecretStr | None = None) -> dict
         "poll_p95_ms": statistics.quantiles(polls, n=20)[-1],
         "large_poll_ms": statistics.median(large),
         "query_ms": asked,
+        "round_trip_ms": None if url is None else _round_trip_ms(url),
     }
 
 
@@ -128,6 +130,13 @@ def _ask(settings: Settings) -> dict[str, float]:
         return {name: _median_ms(query) for name, query in asked.items()}
 
 
+def _round_trip_ms(url: SecretStr) -> float:
+    import psycopg  # noqa: PLC0415 - an optional part
+
+    with psycopg.connect(url.get_secret_value(), autocommit=True) as connection:
+        return _median_ms(lambda: connection.execute("SELECT 1").fetchone())
+
+
 def _median_ms(query: Callable[[], object]) -> float:
     query()
     times = []
@@ -165,7 +174,10 @@ def _server_figures(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> list[
     polls = {f"a poll of {_COINS} coins committed": "poll_ms", f"a poll of {_MANY_COINS:,}": "large_poll_ms"}
     pairs = [(name, theirs[key], ours[key]) for name, key in polls.items()]
     pairs += [(f"query: {name}", value, ours["query_ms"][name]) for name, value in theirs["query_ms"].items()]
-    return [Figure(f"PostgreSQL, {size}: {n}", value, "ms", _MOST_RATIO, "SQLite", own) for n, value, own in pairs]
+    return [
+        *(Figure(f"PostgreSQL, {size}: {n}", value, "ms", _MOST_RATIO, "SQLite", own) for n, value, own in pairs),
+        Figure(f"PostgreSQL, {size}: a query that reads nothing", theirs["round_trip_ms"], "ms"),
+    ]
 
 
 def _growth(server: Sequence[Mapping[str, Any]]) -> list[Figure]:
