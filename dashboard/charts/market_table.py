@@ -77,26 +77,30 @@ def page_rows(rows: Sequence[MarketRow], page: int) -> Sequence[MarketRow]:
     return rows[(page - 1) * PAGE_ROWS : page * PAGE_ROWS]
 
 
-def market_sentence(rows: Sequence[MarketRow], texts: Texts) -> str:
+_MOODS: Final[Mapping[Regime | None, str]] = {
+    Regime.CALM: "market.mood_calm",
+    Regime.NORMAL: "market.mood_normal",
+    Regime.AGITATED: "market.mood_agitated",
+}
+
+
+def market_sentence(rows: Sequence[MarketRow], formats: Formats, texts: Texts) -> str:
     """What the market does, in words: how lively the next hour is expected to be, and who rose in the last one."""
     activity = [row.hour.activity_percentile for row in rows if row.hour and row.hour.activity_percentile is not None]
     changes = [row.quote.change_1h_percent for row in rows if row.quote.change_1h_percent is not None]
-    sentences = [_expected(activity, texts)]
+    sentences = [_expected(activity, formats, texts)]
     if changes:
         rose, fell = sum(change > 0 for change in changes), sum(change < 0 for change in changes)
-        sentences.append(texts("market.last_hour", rose=rose, fell=fell))
+        sentences.append(texts("market.last_hour", rose=formats.number(rose), fell=formats.number(fell)))
     return " ".join(sentences)
 
 
-def _expected(activity: Sequence[float], texts: Texts) -> str:
+def _expected(activity: Sequence[float], formats: Formats, texts: Texts) -> str:
     if not activity:
         return texts("market.mood_unknown")
     mood = regime(median(activity))
-    if mood is Regime.CALM:
-        return texts("market.mood_calm", count=sum(value < _QUIET for value in activity), total=len(activity))
-    lively = sum(value > _LIVELY for value in activity)
-    key = "market.mood_agitated" if mood is Regime.AGITATED else "market.mood_normal"
-    return texts(key, count=lively, total=len(activity))
+    counted = [value < _QUIET if mood is Regime.CALM else value > _LIVELY for value in activity]
+    return texts(_MOODS[mood], count=formats.number(sum(counted)), total=formats.number(len(counted)))
 
 
 def table_data(

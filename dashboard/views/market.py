@@ -70,7 +70,7 @@ def _market(view: ViewContext, shown: str, wanted: str) -> None:
         st.rerun()
     with showing_errors(view):
         rows = market_rows(view.readers, view.readers.version())
-        st.markdown(f"## {escape_markdown(market_sentence(rows, view.texts))}")
+        st.markdown(f"## {escape_markdown(market_sentence(rows, view.formats, view.texts))}")
         starred = _starred(view)
         chosen = [row for row in matching(rows, wanted) if shown == "todas" or row.quote.id in starred]
         if not chosen:

@@ -79,14 +79,18 @@ def test_of_two_thousand_coins_one_page_is_sent() -> None:
 def test_the_sentence_says_what_the_market_does(percentiles: list[float | None], words: str) -> None:
     """The median coin names the hour; the count is of coins beyond nine tenths (or below a quarter) of their hours."""
     rows = [row(f"coin-{place}", percentile=value) for place, value in enumerate(percentiles)]
-    assert re.match(words, market_sentence(rows, Texts("pt")))
+    assert re.match(words, market_sentence(rows, FORMATS, Texts("pt")))
 
 
 def test_the_sentence_counts_rises_and_falls() -> None:
     """Coins without a price an hour ago and those that stayed count on neither side."""
     rows = [row("a"), row("b", change=-1.0), row("c", change=0.0), row("d", change=None)]
-    assert market_sentence(rows, Texts("en")).endswith("In the last hour, 1 rose and 1 fell.")
-    assert market_sentence(rows, Texts("pt")).endswith("Na última hora, 1 em alta e 1 em queda.")
+    english = Formats("en", UTC, "usd")
+    assert market_sentence(rows, english, Texts("en")).endswith("In the last hour, 1 rose and 1 fell.")
+    many = [row(f"coin-{number}") for number in range(2010)]
+    assert market_sentence(many, english, Texts("en")).endswith("0 of 2,010. In the last hour, 2,010 rose and 0 fell.")
+    assert "2.010 em alta" in market_sentence(many, FORMATS, Texts("pt"))
+    assert market_sentence(rows, FORMATS, Texts("pt")).endswith("Na última hora, 1 em alta e 1 em queda.")
 
 
 def test_the_bar_has_one_scale_for_the_page() -> None:
