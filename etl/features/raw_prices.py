@@ -114,6 +114,8 @@ class RawPrices:
     def as_of(self, coin: npt.ArrayLike, ts_ms: npt.ArrayLike) -> tuple[FloatArray, IntArray]:
         """Look up the last price of each coin at or before each time.
 
+        Coin after coin, so that a search begins where the one before it has ended.
+
         Args:
             coin: coin numbers; broadcast against `ts_ms`.
             ts_ms: times in UTC milliseconds.
@@ -125,7 +127,7 @@ class RawPrices:
         query = np.asarray(ts_ms, dtype=np.int64) + np.asarray(coin, dtype=np.int64) * _COIN_SHIFT
         if not len(self._key):
             return np.full(query.shape, np.nan), np.full(query.shape, -1)
-        position = np.searchsorted(self._key, query, side="right") - 1
+        position = np.asarray(np.searchsorted(self._key, query.T, side="right").T, order="C") - 1
         found = self._key[np.maximum(position, 0)]
         valid = (position >= 0) & (query - found <= PRICE_TOLERANCE_MS)
         price = np.where(valid, self._price[np.maximum(position, 0)], np.nan)
