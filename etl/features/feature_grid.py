@@ -253,7 +253,7 @@ class FeatureGrid:
     # -- rows as of an origin ----------------------------------------------------------------------------------------
 
     def at(self, coins: IntArray, origin_ms: IntArray) -> OriginRows:
-        """Compute the rows of `coins` (k,) as of their origins (k,); on a grid point they equal the grid's bit for bit.
+        """Compute the rows of `coins` (k,) as of their origins (k,); on a grid point they equal the grid's to rounding.
 
         An origin more than 2 hours older than the grid's end has no row any more: it is not usable, and its volatility
         is the grid's last.

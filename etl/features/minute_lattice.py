@@ -8,7 +8,7 @@ import numpy as np
 
 from core.times import MINUTE_MS
 from etl.arrays import BoolArray, FloatArray, IntArray
-from etl.features.minute_volatility import MINUTES_A_STEP, run_minutes
+from etl.features.minute_volatility import MINUTES_A_STEP, after_minutes, run_minutes
 from etl.features.raw_prices import RAW_KEEP_MS, RawPrices
 
 __all__ = ["MINUTE_REPLAY", "minutes_at", "minutes_on_grid"]
@@ -70,5 +70,4 @@ def minutes_at(
     """
     price, event_ms = raw.as_of(coins, origin_ms + _REPLAYED)
     log_price = np.where(known, np.log(price), np.nan)
-    moved = run_minutes(states, log_price[1:], event_ms[1:], log_price[0], event_ms[0])
-    return np.asarray(moved[-1])
+    return after_minutes(states, log_price[1:], event_ms[1:], log_price[0], event_ms[0])

@@ -15,15 +15,16 @@ from typing import Final
 import numpy as np
 
 from core.times import GRID_STEP_MS
-from etl.arrays import FloatArray, IntArray
+from etl.arrays import BoolArray, FloatArray, IntArray
+from etl.features.exponential_averages import least_mean, weighted_sum
 
 __all__ = [
-    "BELOW",
     "HALF_LIVES",
     "STATE_WIDTH",
     "initial_state",
     "mean_square_fast",
     "move_on",
+    "move_one_by_one",
     "returns",
     "run",
     "seed_hourly",
@@ -46,15 +47,17 @@ _ZERO: Final = 3 * _N
 STATE_WIDTH: Final = 3 * _N + 2
 """Columns of a state: averages of r² and of |r|, their weights, the share of unchanged prices and its weight."""
 
-_RATE: Final = 1.0 - 2.0 ** (-1.0 / np.array([*HALF_LIVES * 3, 144, 144], dtype=np.float64))
+_DECAY: Final = -np.log(2.0) / np.array(HALF_LIVES, dtype=np.float64)
+_HALF_DAY: Final = HALF_LIVES.index(144)
+_SOURCE: Final = np.array([*range(_N)] * 3 + [_HALF_DAY] * 2)
+"""Place of the half-life of each column of a state."""
+
+_RATE: Final = 1.0 - 2.0 ** (-1.0 / np.array(HALF_LIVES, dtype=np.float64)[_SOURCE])
 _JUMP: Final = 20.0
 """Cap of one return in fast volatilities: one 20 % jump must not dominate the averages for a day."""
 
 _CELLS_AT_ONCE: Final = 1 << 16
 """Numbers that averages move towards are written for so many at once: half a megabyte stays in the cache."""
-
-BELOW: Final = 1.0 - 1e-9
-"""Keeps a lower bound below what it bounds, whatever is rounded."""
 
 _GUESS: Final = 0.0015
 _GUESS_WEIGHT: Final = 0.01
@@ -72,22 +75,38 @@ def initial_state(coins: int) -> FloatArray:
     return np.asarray(state)
 
 
-def move_on(states: FloatArray, r: FloatArray, each: FloatArray | None = None) -> FloatArray:
+def move_on(states: FloatArray, r: FloatArray) -> FloatArray:
     """States after n more 5-minute log returns `r` (n, coins); NaN leaves a coin's state as it is.
+
+    The last states of `move_one_by_one`, to rounding, in a few operations instead of n times as many. The share of a
+    missing return does not matter, for its size is 0.
 
     Args:
         states: states before the first return (coins, STATE_WIDTH).
         r: log returns (n, coins).
-        each: takes the states after each return (n, coins, STATE_WIDTH), where they are wanted.
     """
-    missing = np.isnan(r)
-    size = np.where(missing, 0.0, np.abs(r))
-    jumps, gaps = _may_be_jumps(states, size), set(np.flatnonzero(missing.any(axis=1)).tolist())
-    state = states.copy()
-    room = np.empty((max(1, _CELLS_AT_ONCE // max(1, states.size)), *states.shape))
-    for start in range(0, len(r), len(room)):
-        news = room[: len(r) - start]
-        rows = slice(start, start + len(news))
+    size, left = _sizes(r), np.cumsum(~np.isnan(r)[::-1], axis=0)[::-1]
+    kept_over = np.exp(np.arange(len(r) + 1)[:, None] * _DECAY)
+    share, kept = (kept_over[:-1] - kept_over[1:]).take(left - 1, axis=0, mode="clip"), kept_over[left[0]]
+    square, absolute, seen = weighted_sum(share, size * size), weighted_sum(share, size), 1.0 - kept
+    unchanged = np.cumsum(share[..., _HALF_DAY] * (r == 0.0), axis=0)[-1]
+    gained = np.concatenate([square, absolute, seen, unchanged[:, None], seen[:, _HALF_DAY, None]], axis=1)
+    moved = np.asarray(states * kept[:, _SOURCE] + gained)
+    capped = _may_be_jumps(states, size).any(axis=0)
+    if capped.any():
+        moved[capped] = move_one_by_one(states[capped], r[:, capped])[-1]
+    return moved
+
+
+def move_one_by_one(states: FloatArray, r: FloatArray) -> FloatArray:
+    """The states after each of the returns that `move_on` takes, shape (n, coins, STATE_WIDTH)."""
+    missing, size = np.isnan(r), _sizes(r)
+    jumps, gaps = _rows(_may_be_jumps(states, size)), _rows(missing)
+    state, result = states, np.empty((len(r), *states.shape))
+    at_once = max(1, _CELLS_AT_ONCE // max(1, states.size))
+    for start in range(0, len(r), at_once):
+        rows = slice(start, start + at_once)
+        news = result[rows]
         news[..., 2 * _N :] = 1.0
         news[..., _ZERO] = r[rows] == 0.0
         _put_moves(news, size[rows])
@@ -98,16 +117,26 @@ def move_on(states: FloatArray, r: FloatArray, each: FloatArray | None = None) -
             np.multiply(change, _RATE, out=change)
             if row in gaps:
                 change[missing[row]] = 0.0
-            state += change
-            if each is not None:
-                each[row] = state
-    return state
+            np.add(change, state, out=change)
+            state = change
+    return result
 
 
-def _may_be_jumps(states: FloatArray, size: FloatArray) -> set[int]:
-    """Rows with a return that the cap may bind: fast volatilities fall no faster than their averages of r² can."""
-    least = np.sqrt(states[:, _FAST] * (1.0 - _RATE[_FAST]) ** len(size)) * BELOW
-    return set(np.flatnonzero((size > _JUMP * least).any(axis=1)).tolist())
+def _sizes(r: FloatArray) -> FloatArray:
+    """|r|; 0 where it is missing."""
+    return np.where(np.isnan(r), 0.0, np.abs(r))
+
+
+def _may_be_jumps(states: FloatArray, size: FloatArray) -> BoolArray:
+    """Returns that the cap may bind, whatever comes before them (n, coins)."""
+    kept = (1.0 - _RATE[_FAST]) ** len(size)
+    least = np.sqrt(least_mean(states[:, _FAST], states[:, 2 * _N + _FAST], kept))
+    return np.asarray(size > _JUMP * least)
+
+
+def _rows(cells: BoolArray) -> set[int]:
+    """Numbers of the rows with such a cell."""
+    return set(np.flatnonzero(cells.any(axis=1)).tolist())
 
 
 def _put_moves(news: FloatArray, size: FloatArray) -> None:
@@ -142,9 +171,7 @@ def run(
         np.concatenate([last_price[None], log_price[:-1]]),
         np.concatenate([last_ms[None], event_ms[:-1]]),
     )
-    result = np.empty((len(r), *states.shape))
-    move_on(states, r, result)
-    return result
+    return move_one_by_one(states, r)
 
 
 def weights(state: FloatArray) -> FloatArray:
