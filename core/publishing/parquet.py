@@ -40,6 +40,10 @@ _MOST_ROWS: Final = 20_000_000
 _ROW_GROUP: Final = 16_384
 """Rows per row group: small, so that reading one coin of a day reads a part of the file."""
 
+_THOROUGH: Final = 11
+"""Level of zstd for more rows than a group has: a tenth smaller, in five times the processor time (0.13 s with 5,000
+coins) and no longer to read. Fewer rows are compressed as quickly as can be."""
+
 _SAMPLE: Final = 1_000
 """Rows at the beginning of a table from which the form of its columns is chosen."""
 
@@ -67,6 +71,7 @@ def write_tables(tables: Iterator[pa.Table], file: BinaryIO) -> Iterator[int]:
         file,
         first.schema,
         compression="zstd",
+        compression_level=_THOROUGH if len(first) > _ROW_GROUP else None,
         write_page_checksum=True,
         version="2.6",
         use_dictionary=[name for name in first.column_names if name not in varied],

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
 from core.forecast_levels import SHOWN_DIGITS
+from core.publishing.parquet import table_bytes
 from model.loop.published_digits import rounded_to_shown
 
 NUMBERS = st.floats(1e-15, 1e15) | st.floats(-1.0, 1.0).filter(lambda value: value == 0 or abs(value) > 1e-15)
@@ -29,3 +31,12 @@ def test_rounding_twice_changes_nothing_and_unknown_numbers_stay_unknown() -> No
     once = rounded_to_shown(numbers)
     assert np.array_equal(rounded_to_shown(once), once, equal_nan=True)
     assert [f"{value:.8g}" for value in once] == ["67190.023", "3.3333333e-08", "-0.25", "0", "nan"]
+
+
+def test_files_of_many_coins_are_compressed_more_thoroughly() -> None:
+    """A row of bounds takes at least a twentieth less in a file of more rows than a group has."""
+    random = np.random.default_rng(0)
+    prices = np.repeat(np.exp(random.normal(0.0, 3.0, 2_000)), 12) * np.exp(random.normal(0.0, 0.001, 24_000))
+    bounds = pa.table({"q10": rounded_to_shown(0.99 * prices), "q90": rounded_to_shown(1.01 * prices)})
+    small, large = (len(table_bytes(rows)) / len(rows) for rows in (bounds.slice(0, 12_000), bounds))
+    assert large < 0.95 * small
