@@ -17,7 +17,7 @@ __all__ = ["FileVerdict", "check_files", "read_parts", "size_of"]
 
 TABLES: Final = ("log", "features", "scaled_hours", "scores")
 _CLOSED_AFTER_MS: Final = 10 * MINUTE_MS
-_LATE_MS: Final = {"scores": 70 * MINUTE_MS}
+_LATE_MS: Final = {"scores": HOUR_MS}
 """Scores of an hour come until an hour after it."""
 
 _MODELS: Final = 5

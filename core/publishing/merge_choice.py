@@ -14,7 +14,8 @@ MOST_MERGED_ROWS: Final = 4_000_000
 """A day of more rows stays in hours: the reader of one coin would look through the list of too many row groups."""
 
 _CLOSED_AFTER_MS: Final = 10 * MINUTE_MS
-"""How long after its end an hour or day is merged: no part of it can arrive later."""
+"""How long after its end, and that of its parts, an hour or day is merged: none of them can arrive later. Scores of an
+hour reach into the next one, in which their outcomes become known."""
 
 _LEVELS: Final = (("day", DAY_MS, ("slot", "hour")), ("hour", HOUR_MS, ("slot",)))
 """Level, its length, and the levels that are merged to it."""
@@ -32,8 +33,8 @@ def next_merge(parts: Sequence[Part], now: int) -> tuple[str, list[Part]] | None
         for part in parts:
             groups.setdefault(part.start_ms // length_ms, []).append(part)
         for start, group in sorted(groups.items()):
-            is_closed = (start + 1) * length_ms + _CLOSED_AFTER_MS <= now
+            end_ms = max((start + 1) * length_ms, *(part.end_ms for part in group))
             few = sum(part.rows for part in group) <= MOST_MERGED_ROWS
-            if is_closed and few and any(part.level in finer for part in group):
+            if end_ms + _CLOSED_AFTER_MS <= now and few and any(part.level in finer for part in group):
                 return level, group
     return None
