@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -29,6 +31,16 @@ def test_a_day_waits_for_parts_that_reach_into_the_next_one() -> None:
     hours = [slot(60 * hour, 60 * hour + 119) for hour in range(24)]
     assert next_merge(hours[-1:], DAY + DAY_MS + 60 * MINUTE_MS) is None
     assert next_merge(hours, DAY + DAY_MS + 69 * MINUTE_MS) == ("day", hours)
+
+
+def test_an_hour_of_many_parts_is_merged_before_it_is_closed() -> None:
+    """Twenty-four parts wait, one more begins a merge, and so do the next twenty-four beside what was merged."""
+    parts = [slot(0, minute) for minute in range(25)]
+    assert next_merge(parts[:24], DAY) is None
+    assert next_merge(parts, DAY) == ("hour", parts)
+    merged = replace(slot(0, 24), level="hour")
+    assert next_merge([merged, *parts[:23]], DAY) is None
+    assert next_merge([merged, *parts[:24]], DAY) == ("hour", [merged, *parts[:24]])
 
 
 @given(st.lists(st.tuples(st.integers(0, 300), st.integers(0, 200)), max_size=12), st.integers(0, 600))
