@@ -167,3 +167,17 @@ def test_settling_does_not_write_the_pages_that_it_frees(tmp_path: Path, monkeyp
         writer.store([Price(coins[0], 60 * MINUTE_MS + 1, 1.0)])
         assert rows_of(path) == {"recent_prices": 1, "settled_prices": 50 * 60}
         assert path.with_name("crypto.db-wal").stat().st_size < 1.3 * before
+
+
+def test_all_coins_are_settled_a_few_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of 601 coins, in spans of 250, each keeps both of its prices."""
+    monkeypatch.setattr(recent_prices, "MOST_MINUTES", 2)
+    path, coins = tmp_path / "crypto.db", [f"coin-{number}" for number in range(600)] + ["é"]
+    with open_writer(path) as writer:
+        for minute in range(2):
+            writer.store([Price(coin, minute * MINUTE_MS + 1, 1.0 + minute) for coin in coins])
+        assert rows_of(path) == {"recent_prices": 1202, "settled_prices": 0}
+        writer.store([Price("a", 2 * MINUTE_MS + 1, 1.0)])
+        assert rows_of(path) == {"recent_prices": 1, "settled_prices": 1202}
+    with open_reader(path) as reader:
+        assert all(reader.range(coin) == [(1, 1.0), (MINUTE_MS + 1, 2.0)] for coin in coins)
