@@ -16,6 +16,7 @@ from bench.figures import Figure, table
 from bench.load import wrk_is_there
 from bench.market import Market
 from bench.naive_loop import naive_loop_cpu_s
+from bench.pipeline_memory import memory_by_hour
 from bench.soak import slope_per_hour
 from bench.suite_watch import ProcessReading, Reading
 from core.price_store import open_reader
@@ -50,6 +51,13 @@ def test_cycle_takes_a_history_too_sparse_to_learn_from(run_bench: Any) -> None:
     """Prices hours apart give baseline forecasts, and still cycles that can be measured."""
     said = run_bench("cycle", "--coins", "2", "--rows", "100", "--history-days", "30", "--cycles", "1", "--json")
     assert json.loads(said.splitlines()[-1])["wall_s"] > 0
+
+
+def test_the_memory_of_the_pipeline_is_told_by_the_hour(tmp_path: Path) -> None:
+    """A quarter of an hour of cycles has a reading every five minutes, in megabytes."""
+    readings = list(memory_by_hour(tmp_path, coins=2, hours=0.25))
+    assert [hour for hour, _ in readings] == pytest.approx([0, 1 / 12, 2 / 12, 3 / 12])
+    assert all(mb > 10 for _, mb in readings)
 
 
 def test_cycle_compares_itself_with_the_naive_loop(run_bench: Any) -> None:
