@@ -79,7 +79,7 @@ def forecast_rows(
         "previsao": mean[:, step],
         "variacao_percentual": 100.0 * (mean[:, step] / price - 1.0),
         "probabilidade_alta": forecasts.p_up[rows, step],
-        "intervalos": _struct({str(percent): _interval(quantiles[:, step], percent) for percent in SHOWN_INTERVALS}),
+        "intervalos": _intervals(forecasts, wanted.horizon_min, rows),
         "quantis": _quantiles(quantiles[:, step], wanted.levels),
         "movimento_esperado_percentual": 100.0 * forecasts.expected_move(wanted.horizon_min)[rows],
         "faixa_80_percentual": 100.0 * forecasts.band_80(wanted.horizon_min)[rows],
@@ -118,9 +118,11 @@ def _struct(fields: Mapping[str, Any], mask: npt.NDArray[np.bool_] | None = None
     return pa.StructArray.from_arrays(arrays, list(fields), mask=None if mask is None else pa.array(mask))
 
 
-def _interval(quantiles: _Floats, percent: int) -> pa.StructArray:
-    low, high = (quantiles[:, QUANTILE_COLUMNS.index(name)] for name in INTERVALS[percent])
-    return _struct({"minimo": low, "maximo": high})
+def _intervals(forecasts: ForecastColumns, horizon_min: int, rows: npt.NDArray[np.int64]) -> pa.StructArray:
+    bounds = {percent: forecasts.interval(percent, horizon_min) for percent in SHOWN_INTERVALS}
+    return _struct(
+        {str(percent): _struct({"minimo": low[rows], "maximo": high[rows]}) for percent, (low, high) in bounds.items()}
+    )
 
 
 def _quantiles(quantiles: _Floats, levels: Sequence[float] | None) -> pa.Array:

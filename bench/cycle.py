@@ -19,17 +19,17 @@ from pathlib import Path
 from typing import Any, Final
 
 from bench.figures import Figure, table
-from bench.market import Market
+from bench.market import coin_names
 from bench.naive_loop import naive_loop_cpu_s
 from bench.process_cost import cpu_s, memory_mb, written_bytes
 from bench.stored_log import store_log
-from core.price_store import open_writer
+from bench.stored_pipeline import stored_pipeline
 from core.processes.health_schema import PIPELINE, Step
-from core.processes.heartbeat import Heartbeat, read_health
+from core.processes.heartbeat import read_health
 from core.settings import load_settings
 from core.times import GRID_STEP_MS, now_ms
 from core.workspace import open_workspace
-from model.loop.session import Session, open_session
+from model.loop.session import Session
 from model.pipeline import Pipeline
 
 __all__ = ["figures", "main", "measure_cycles"]
@@ -57,16 +57,14 @@ def measure_cycles(
         cycle, which learns from all that is stored.
     """
     settings = load_settings(source="demo", data_dir=folder / "data", models_dir=folder / "models")
-    workspace = open_workspace(settings)
     end_ms = now_ms() // GRID_STEP_MS * GRID_STEP_MS - 1000 * cycles * step_s - _WARM_UP * GRID_STEP_MS
-    market = Market.stored(workspace.database, coins=coins, rows=rows, days=history_days, end_ms=end_ms)
-    store_log(workspace.processed, market.coins, log_days, end_ms)
-    with (
-        Heartbeat(settings.run_dir, PIPELINE) as heartbeat,
-        open_writer(workspace.database) as writer,
-        open_session(settings) as session,
+    store_log(open_workspace(settings).processed, coin_names(coins), log_days, end_ms)
+    with stored_pipeline(settings, coins=coins, rows=rows, days=history_days, end_ms=end_ms) as (
+        pipeline,
+        market,
+        writer,
     ):
-        pipeline = Pipeline(session, heartbeat)
+        session = pipeline.session
         start = _cycle(pipeline, market.now_ms)
         for _ in range(_WARM_UP):
             _cycle(pipeline, market.poll(writer, GRID_STEP_MS))

@@ -28,17 +28,15 @@ import psutil
 from bench.figures import Figure, table
 from bench.market import Market
 from bench.process_cost import cpu_s, memory_mb, written_bytes
+from bench.stored_pipeline import complete_cycle, stored_pipeline
 from bench.suite import measure_suite, percentile_95
-from core.price_store import PriceWriter, open_writer
+from core.price_store import PriceWriter
 from core.price_store.sqlite.recent_prices import MOST_MINUTES
-from core.processes.health_schema import PIPELINE
-from core.processes.heartbeat import Heartbeat, read_health
 from core.publishing.manifest import Part
 from core.publishing.merge_choice import MOST_MERGED_ROWS
 from core.settings import load_settings
 from core.times import DAY_MS, GRID_STEP_MS, HOUR_MS, MINUTE_MS, now_ms
-from core.workspace import open_workspace
-from model.loop.session import Session, open_session
+from model.loop.session import Session
 from model.pipeline import RENEWALS_A_CYCLE, Pipeline
 from model.scoring.naive_benchmark import renewal_ms
 from model.train import SAVE_EVERY_MS
@@ -82,23 +80,20 @@ def measure_alone(folder: Path, *, coins: int, history_days: float, cycles: int)
         resident set since the start), gigabytes a day by file; `learn_cpu_s` of the first cycle.
     """
     settings = load_settings(source="demo", data_dir=folder / "data", models_dir=folder / "models")
-    workspace = open_workspace(settings)
     warm_up = max(_WARM_UP, 2 + coins // RENEWALS_A_CYCLE)
     renewed_ms = renewal_ms(renewal_ms(now_ms()) - 1)
     end_ms = renewed_ms + _MEASURED_FROM_MS - warm_up * GRID_STEP_MS
     rows = round(history_days * DAY_MS / GRID_STEP_MS)
-    market = Market.stored(workspace.database, coins=coins, rows=rows, days=history_days, end_ms=end_ms)
-    with (
-        Heartbeat(settings.run_dir, PIPELINE) as heartbeat,
-        open_writer(workspace.database) as writer,
-        open_session(settings) as session,
+    with stored_pipeline(settings, coins=coins, rows=rows, days=history_days, end_ms=end_ms) as (
+        pipeline,
+        market,
+        writer,
     ):
-        pipeline = Pipeline(session, heartbeat)
-        before = cpu_s()
-        _cycle(pipeline, market.now_ms)
+        session, before = pipeline.session, cpu_s()
+        complete_cycle(pipeline, market.now_ms)
         learn_cpu_s = cpu_s() - before
         for _ in range(warm_up):
-            _cycle(pipeline, market.poll(writer, GRID_STEP_MS))
+            complete_cycle(pipeline, market.poll(writer, GRID_STEP_MS))
         while session.forecast_log.tidy(market.now_ms):  # merges are counted by file, not as scores
             pass
         run, since = _Run(), session.publisher.manifest.version
@@ -125,19 +120,12 @@ def _measured_cycle(run: _Run, pipeline: Pipeline, writer: PriceWriter, market: 
     now = market.poll(writer, _INTERVAL_MS)
     published = pipeline.session.publisher.bytes_written
     cpu, began = cpu_s(), time.perf_counter()
-    _cycle(pipeline, now)
+    complete_cycle(pipeline, now)
     run.wall_s.append(time.perf_counter() - began)
     run.cpu_s.append(cpu_s() - cpu)
     run.published += pipeline.session.publisher.bytes_written - published
     for name, seconds in pipeline.budget.seconds.items():
         run.steps_s.setdefault(name, []).append(seconds)
-
-
-def _cycle(pipeline: Pipeline, now: int) -> None:
-    """Run one cycle in which every step succeeds and every coin gets its forecast."""
-    assert pipeline.cycle(now), "a coin has no forecast"
-    trouble = read_health(pipeline.session.settings.run_dir, PIPELINE).progress.failed_steps
-    assert not trouble, trouble
 
 
 def _gigabytes_a_day(session: Session, run: _Run, since: int, cycles: int) -> dict[str, float]:

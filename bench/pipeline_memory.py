@@ -15,42 +15,30 @@ from typing import Final
 import numpy as np
 
 from bench.figures import Figure, table
-from bench.market import Market
 from bench.process_cost import private_mb
-from core.price_store import open_writer
-from core.processes.health_schema import PIPELINE
-from core.processes.heartbeat import Heartbeat
+from bench.stored_pipeline import complete_cycle, stored_pipeline
 from core.settings import load_settings
 from core.times import DAY_MS, GRID_STEP_MS, HOUR_MS, now_ms
-from core.workspace import open_workspace
-from model.loop.session import open_session
-from model.pipeline import Pipeline
 
 __all__ = ["main", "memory_by_hour"]
 
 _HISTORY_DAYS: Final = 14
 _INTERVAL_MS: Final = 30_000
-_READINGS_AN_HOUR: Final = 12
+_CYCLES_AN_HOUR: Final = HOUR_MS // _INTERVAL_MS
+_CYCLES_A_READING: Final = 10
 _MOST_MB_AN_HOUR: Final = 0.5
 
 
 def memory_by_hour(folder: Path, coins: int, hours: float) -> Iterator[tuple[float, float]]:
     """Hours since the first cycle, and the megabytes that the process has written and shares with no other."""
     settings = load_settings(source="demo", data_dir=folder / "data", models_dir=folder / "models", log_level="ERROR")
-    workspace = open_workspace(settings)
     rows, end_ms = _HISTORY_DAYS * DAY_MS // GRID_STEP_MS, now_ms() - round(hours * HOUR_MS) - HOUR_MS
-    market = Market.stored(workspace.database, coins=coins, rows=rows, days=_HISTORY_DAYS, end_ms=end_ms)
-    with (
-        Heartbeat(settings.run_dir, PIPELINE) as heartbeat,
-        open_writer(workspace.database) as writer,
-        open_session(settings) as session,
-    ):
-        pipeline, cycles_an_hour = Pipeline(session, heartbeat), HOUR_MS // _INTERVAL_MS
-        pipeline.cycle(market.now_ms)
-        for cycle in range(round(hours * cycles_an_hour) + 1):
-            if cycle % (cycles_an_hour // _READINGS_AN_HOUR) == 0:
-                yield cycle / cycles_an_hour, private_mb()
-            assert pipeline.cycle(market.poll(writer, _INTERVAL_MS)), "a coin has no forecast"
+    with stored_pipeline(settings, coins=coins, rows=rows, days=_HISTORY_DAYS, end_ms=end_ms) as stored:
+        complete_cycle(stored.pipeline, stored.market.now_ms)
+        for cycle in range(round(hours * _CYCLES_AN_HOUR) + 1):
+            if cycle % _CYCLES_A_READING == 0:
+                yield cycle / _CYCLES_AN_HOUR, private_mb()
+            complete_cycle(stored.pipeline, stored.market.poll(stored.writer, _INTERVAL_MS))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

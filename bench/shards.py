@@ -26,13 +26,10 @@ import psutil
 
 from bench.market import Market
 from bench.process_cost import memory_mb
-from core.price_store import PriceWriter, open_writer
-from core.processes.health_schema import PIPELINE
-from core.processes.heartbeat import Heartbeat, read_health
+from bench.stored_pipeline import complete_cycle, stored_pipeline
+from core.price_store import PriceWriter
 from core.settings import load_settings
 from core.times import GRID_STEP_MS, HOUR_MS, MINUTE_MS, now_ms
-from core.workspace import open_workspace
-from model.loop.session import open_session
 from model.pipeline import Pipeline
 
 __all__ = ["main"]
@@ -132,17 +129,10 @@ def _measure(case: _Case) -> _Cost:
     with tempfile.TemporaryDirectory() as name:
         folders = {"data_dir": Path(name) / "data", "models_dir": Path(name) / "models"}
         settings = load_settings(source="demo", shards=case.shards, interval=case.cycle_s, log_level="ERROR", **folders)
-        workspace = open_workspace(settings)
         end_ms = now_ms() // HOUR_MS * HOUR_MS - HOUR_MS + _MEASURED_FROM_MS - case.warm * GRID_STEP_MS
-        market = Market.stored(
-            workspace.database, coins=case.coins, rows=case.days * _STEPS_A_DAY, days=case.days, end_ms=end_ms
-        )
-        with (
-            Heartbeat(settings.run_dir, PIPELINE) as heartbeat,
-            open_writer(workspace.database) as writer,
-            open_session(settings) as session,
-        ):
-            return _run(case, Pipeline(session, heartbeat), market, writer)
+        rows = case.days * _STEPS_A_DAY
+        with stored_pipeline(settings, coins=case.coins, rows=rows, days=case.days, end_ms=end_ms) as stored:
+            return _run(case, *stored)
 
 
 def _run(case: _Case, pipeline: Pipeline, market: Market, writer: PriceWriter) -> _Cost:
@@ -165,11 +155,9 @@ def _run(case: _Case, pipeline: Pipeline, market: Market, writer: PriceWriter) -
 def _cycle(pipeline: Pipeline, now: int) -> tuple[float, float]:
     """Seconds and CPU-seconds of one cycle, in which every step succeeds and every coin gets its forecast."""
     started, cpu = time.perf_counter(), _cpu_s()
-    assert pipeline.cycle(now), "a coin has no forecast"
+    complete_cycle(pipeline, now)
     seconds, cpu_s = time.perf_counter() - started, _cpu_s() - cpu
-    progress = read_health(pipeline.session.settings.run_dir, PIPELINE).progress
-    assert not progress.failed_steps, progress.failed_steps
-    assert not progress.late, "a shard was lost"
+    assert not pipeline.session.executor.late, "a shard was lost"
     return seconds, cpu_s
 
 

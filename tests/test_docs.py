@@ -71,7 +71,7 @@ def test_the_index_names_every_page_once() -> None:
 
 @pytest.mark.parametrize("pair", PAIRS, ids=lambda pair: " ".join(Path(page).name for page in pair))
 def test_pages_of_two_languages_lead_to_each_other(pair: tuple[str, str]) -> None:
-    """Whoever opens the page of the wrong language finds the other one above its first section."""
+    """Each page of a pair links to the other one above its first section."""
     pages = [(INDEX.parent / name).resolve() for name in pair]
     for page, other in (pages, pages[::-1]):
         assert f"]({other.name})*\n" in TEXT[page].split("\n## ")[0]

@@ -15,7 +15,7 @@ from core.answers.scenarios import joint_log_moves, moves_together
 from core.answers.touch import touching
 from core.answers.unusual import UnusualHour, unusual_hour
 from core.errors import NotReady
-from core.forecast_schema import HORIZONS_MIN, INTERVALS, QUANTILE_COLUMNS
+from core.forecast_schema import HORIZONS_MIN, INTERVALS
 from core.reading.forecast_columns import ForecastColumns, forecast_columns
 from core.reading.readers import Readers
 from core.reading.values import ForecastStep, ForecastView
@@ -167,8 +167,9 @@ def portfolio_outlook(readers: Readers, units: Mapping[str, float]) -> Portfolio
 
 
 def _hours_ahead(forecasts: ForecastColumns) -> dict[str, HourAhead]:
-    low, high = (forecasts.quantiles[:, -1, QUANTILE_COLUMNS.index(name)].tolist() for name in INTERVALS[80])
-    moves = forecasts.expected_move(HORIZONS_MIN[-1]).tolist()
+    hour = HORIZONS_MIN[-1]
+    low, high = (bound.tolist() for bound in forecasts.interval(80, hour))
+    moves = forecasts.expected_move(hour).tolist()
     activities = [None if math.isnan(value) else value for value in forecasts.activity_percentile.tolist()]
     rows = zip(forecasts.price_origin.tolist(), low, high, moves, activities, map(regime, activities), strict=True)
     return {coin: HourAhead(*row) for coin, row in zip(forecasts.coins, rows, strict=True)}

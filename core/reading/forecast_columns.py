@@ -43,7 +43,6 @@ _Floats = npt.NDArray[np.float64]
 _Times = npt.NDArray[np.int64]
 
 _HOUR_MIN: Final = HORIZONS_MIN[-1]
-_LOW_80, _HIGH_80 = (QUANTILE_COLUMNS.index(name) for name in INTERVALS[80])
 
 
 @dataclass(frozen=True)
@@ -81,11 +80,16 @@ class ForecastColumns:
         prices = self.quantiles[:, HORIZONS_MIN.index(horizon_min)]
         return expected_moves(np.log(prices / self.price_origin[:, None]))
 
+    def interval(self, percent: int, horizon_min: int) -> tuple[_Floats, _Floats]:
+        """Lower and upper prices (n,) of an interval at one of the horizons."""
+        prices = self.quantiles[:, HORIZONS_MIN.index(horizon_min)]
+        low, high = (prices[:, QUANTILE_COLUMNS.index(name)] for name in INTERVALS[percent])
+        return low, high
+
     def band_80(self, horizon_min: int) -> _Floats:
         """Half the width (n,) of the 80 % interval at one of the horizons, as a fraction of the price."""
-        prices = self.quantiles[:, HORIZONS_MIN.index(horizon_min)]
-        width: _Floats = prices[:, _HIGH_80] - prices[:, _LOW_80]
-        return width / (2 * self.price_origin)
+        low, high = self.interval(80, horizon_min)
+        return (high - low) / (2 * self.price_origin)
 
 
 @dataclass(frozen=True)

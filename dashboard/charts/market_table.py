@@ -77,13 +77,6 @@ def page_rows(rows: Sequence[MarketRow], page: int) -> Sequence[MarketRow]:
     return rows[(page - 1) * PAGE_ROWS : page * PAGE_ROWS]
 
 
-_MOODS: Final[Mapping[Regime | None, str]] = {
-    Regime.CALM: "market.mood_calm",
-    Regime.NORMAL: "market.mood_normal",
-    Regime.AGITATED: "market.mood_agitated",
-}
-
-
 def market_sentence(rows: Sequence[MarketRow], formats: Formats, texts: Texts) -> str:
     """What the market does, in words: how lively the next hour is expected to be, and who rose in the last one."""
     activity = [row.hour.activity_percentile for row in rows if row.hour and row.hour.activity_percentile is not None]
@@ -100,7 +93,7 @@ def _expected(activity: Sequence[float], formats: Formats, texts: Texts) -> str:
         return texts("market.mood_unknown")
     mood = regime(median(activity))
     counted = [value < _QUIET if mood is Regime.CALM else value > _LIVELY for value in activity]
-    return texts(_MOODS[mood], count=formats.number(sum(counted)), total=formats.number(len(counted)))
+    return texts(f"market.mood_{mood}", count=formats.number(sum(counted)), total=formats.number(len(counted)))
 
 
 def table_data(
