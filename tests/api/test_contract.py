@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import signal
+from collections.abc import Iterator
 from typing import Any, Final
 
 import pytest
@@ -21,6 +23,8 @@ from schemathesis.specs.openapi.checks import (
     unsupported_method,
 )
 
+from tests.support.running_suite import RunningSuite
+
 CHECKS = [
     not_a_server_error,
     status_code_conformance,
@@ -31,7 +35,8 @@ CHECKS = [
     positive_data_acceptance,
     unsupported_method,
 ]
-EXAMPLES: Final = 2_000 if os.environ.get("CRYPTO_FULL_FAULTS") else 12
+FULL: Final = bool(os.environ.get("CRYPTO_FULL_FAULTS"))
+EXAMPLES: Final = 2_000 if FULL else 12
 """Of each operation with parameters, and as many again that it must refuse."""
 
 READY = "/saude/pronto"
@@ -52,9 +57,20 @@ WITH_PARAMETERS = (
 
 
 @pytest.fixture(scope="module")
-def described(served: str) -> BaseSchema:
-    """The document that the server gives."""
-    return schemathesis.openapi.from_url(f"{served}/openapi.json")
+def described(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[BaseSchema]:
+    """The document that the server gives: that of a running suite in the long form, else one over fixed files."""
+    if not FULL:
+        yield schemathesis.openapi.from_url(f"{request.getfixturevalue('served')}/openapi.json")
+        return
+    suite = RunningSuite(
+        tmp_path_factory.mktemp("suite"), "--demo", "--no-browser", "--coins", "bitcoin,ethereum,solana"
+    )
+    try:
+        suite.wait(lambda: suite.forecasts(("bitcoin", "ethereum", "solana")))
+        yield schemathesis.openapi.from_url(f"http://127.0.0.1:{suite.api_port}/openapi.json")
+        assert not any(child.restarts for child in suite.children().values()), suite.output
+    finally:
+        suite.end(signal.SIGTERM)
 
 
 @pytest.mark.parametrize(
