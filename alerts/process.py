@@ -19,8 +19,8 @@ from alerts.rule_book import RuleBook
 from alerts.store import AlertStore, DeliveryState
 from alerts.store.outbox import Outbox
 from alerts.watch import ForecastReading, Watch
+from core.aside import set_aside
 from core.errors import AlreadyRunning, DamagedFile, NotReady, StorageProblem
-from core.files import set_aside
 from core.processes.health_schema import ALERTS, AlertsProgress, ProcessState
 from core.processes.heartbeat import BEAT_S, PATIENCE_S, Heartbeat
 from core.processes.lifecycle import hold_lock

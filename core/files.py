@@ -1,4 +1,4 @@
-"""Files that are complete or absent: atomic writes, reading JSON, renaming damaged files."""
+"""Files that are complete or absent: atomic writes, reading JSON, moving and deleting."""
 
 from __future__ import annotations
 
@@ -10,13 +10,12 @@ import stat
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, Final, TypeVar
 
 from core.errors import DamagedFile
-from core.times import now_ms, to_datetime
 from core.wording import message
 
 __all__ = [
@@ -33,7 +32,7 @@ __all__ = [
     "refuses_writing",
     "remove_temporaries",
     "replacing",
-    "set_aside",
+    "sync_folder",
     "write_atomically",
     "write_json",
 ]
@@ -84,7 +83,7 @@ def replacing(path: Path, *, durable: bool = True) -> Iterator[BinaryIO]:
         temporary.unlink(missing_ok=True)
         raise
     if durable:
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
 
 
 def make_folder(folder: Path) -> None:
@@ -95,7 +94,7 @@ def make_folder(folder: Path) -> None:
     missing = [place for place in (folder, *folder.parents) if not place.exists()]
     folder.mkdir(parents=True, exist_ok=True)
     for place in reversed(missing):
-        _sync_folder(place.parent)
+        sync_folder(place.parent)
 
 
 def write_json(path: Path, value: object, *, durable: bool = True) -> None:
@@ -216,20 +215,15 @@ def refuses_writing(folder: Path) -> bool:
         return True
 
 
-def set_aside(path: Path) -> Path:
-    """Rename a damaged file, with SQLite's -wal and -shm, to a dated name beside it.
-
-    Returns:
-        The new path.
-    """
-    stamp = to_datetime(now_ms()).strftime("%Y%m%dT%H%M%S%f")[:-3]
-    target = path.with_name(f"{path.name}.damaged-{stamp}")
-    for suffix in ("", "-wal", "-shm"):
-        part, new = path.with_name(path.name + suffix), target.with_name(target.name + suffix)
-        with suppress(FileNotFoundError):
-            move(part, new)
-    _sync_folder(path.parent)
-    return target
+def sync_folder(folder: Path) -> None:
+    """Let names that appeared in or vanished from a folder outlive a power loss; Windows has no call for it."""
+    if os.name == "nt":
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def _patiently(action: Callable[[], _Result]) -> _Result:
@@ -246,13 +240,3 @@ def _patiently(action: Callable[[], _Result]) -> _Result:
                 raise
             time.sleep(0.01 * 2 ** min(attempt, 3))
     return action()
-
-
-def _sync_folder(folder: Path) -> None:
-    if os.name == "nt":
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -15,8 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alerts.store import AlertStore
+from core.aside import set_aside
 from core.backup import make_backup
-from core.files import set_aside
 from core.price_rules import COIN_ID
 from core.price_store import Coin, Price, open_writer
 from core.processes import health_schema

@@ -18,8 +18,9 @@ from alerts.process import _watch_once as watch_once
 from alerts.store import AlertStore
 from core.artifacts.bucket import Bucket
 from core.artifacts.copying import Download
+from core.aside import set_aside
 from core.errors import AlreadyRunning, StorageProblem
-from core.files import read_bytes, set_aside, write_atomically
+from core.files import read_bytes, write_atomically
 from core.price_store import Coin, open_writer
 from core.processes.child import child_command
 from core.processes.health_schema import ALERTS

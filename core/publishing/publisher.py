@@ -17,8 +17,9 @@ from typing import Final
 
 import pyarrow as pa
 
+from core.aside import set_aside
 from core.errors import DamagedFile
-from core.files import delete_if_free, make_folder, read_json, replacing, set_aside, write_atomically, write_json
+from core.files import delete_if_free, make_folder, read_json, replacing, write_atomically, write_json
 from core.publishing.inspection import Inspection
 from core.publishing.manifest import MANIFEST, Entry, Manifest, Part
 from core.publishing.merge_choice import next_merge
@@ -251,7 +252,7 @@ class Publisher:
     def _set_aside(self, file: str, error: Exception) -> None:
         self.damaged.append(file)
         path = self.folder / file
-        name = set_aside(path).name if path.exists() else "nothing: it is missing"
+        name = set_aside(path, self.folder).name if path.exists() else "nothing: it is missing"
         _log.error("%s is damaged (%s): set aside as %s", file, error, name)
 
     def _retire_unnamed(self) -> None:

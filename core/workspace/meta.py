@@ -9,8 +9,9 @@ from typing import Annotated, Any, Final, NotRequired
 from pydantic import Field, TypeAdapter, ValidationError
 from typing_extensions import TypedDict
 
+from core.aside import set_aside
 from core.errors import DamagedFile, WorkspaceMismatch
-from core.files import read_json, set_aside, write_json
+from core.files import read_json, write_json
 from core.settings import Settings, Source
 from core.wording import message
 

@@ -10,10 +10,10 @@ from typing import Final
 from core.artifacts.background import Background
 from core.artifacts.bucket import Bucket, Content
 from core.artifacts.copying import Download, Upload, writer_of
+from core.aside import drop_older, name_aside
 from core.errors import DamagedFile, Overtaken
 from core.files import file_stamp, move, read_json, write_json
 from core.publishing.manifest import MANIFEST
-from core.times import now_ms, to_datetime
 from core.wording import Message, message
 from core.workspace import PIPELINE_LOCK
 from model.loop.model_copy import ModelCopy
@@ -135,11 +135,12 @@ def _give_no_version_twice(bucket: Bucket, folder: Path) -> None:
 def _move_aside(folder: Path) -> None:
     if not (folder / MANIFEST).exists():
         return
-    aside = folder.with_name(f"{folder.name}.before-{to_datetime(now_ms()):%Y%m%dT%H%M%S}")
+    aside = name_aside(folder, "before")
     aside.mkdir(exist_ok=True)
     for path in folder.iterdir():
         if path.name not in (_NAME, PIPELINE_LOCK):
             move(path, aside / path.name)
+    drop_older(aside)
 
 
 def _own_name(folder: Path) -> str:

@@ -24,6 +24,7 @@ import pyarrow as pa
 import sklearn
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
+from core.aside import set_aside
 from core.errors import DamagedFile, ForecastingError
 from core.files import (
     delete_if_free,
@@ -31,7 +32,6 @@ from core.files import (
     read_bytes,
     read_json,
     remove_temporaries,
-    set_aside,
     write_atomically,
     write_json,
 )

@@ -9,8 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, Self
 
+from core.aside import set_aside
 from core.errors import DamagedFile
-from core.files import make_folder, set_aside
+from core.files import make_folder
 from core.price_rules import is_price
 from core.price_store.rows import PRICE_COUNT, Coin, Price, valid_prices
 from core.price_store.sqlite.queries import (
