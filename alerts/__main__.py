@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from argparse import Namespace
 from collections.abc import Sequence
@@ -19,7 +20,7 @@ from core.errors import BadInput, NotReady
 from core.processes.command_line import CommandLine, run_command
 from core.processes.lifecycle import stop_event, watch_parent
 from core.reading.published import PublishedData
-from core.settings import Settings, Source, all_variables
+from core.settings import PARENT_VARIABLE, Settings, Source, all_variables
 from core.wording import Message, message, say
 from core.workspace import current_workspace
 
@@ -48,8 +49,8 @@ def _command(settings: Settings, given: Namespace) -> int:
         from alerts.replay import replay  # noqa: PLC0415 - loads the forecaster, which only a replay needs
 
         return replay(given.replay, rules)
-    if rules.exists():
-        read_alerts(rules)
+    if rules.exists() and not os.environ.get(PARENT_VARIABLE):
+        read_alerts(rules)  # a person reads the refusal; in a running suite the rest goes on
     stop = stop_event()
     watch_parent()
     return run(settings, stop)

@@ -11,7 +11,7 @@ from alerts.rules.settings import AlertSettings
 from alerts.rules.toml_file import AlertsFileInvalid, read_alerts
 from alerts.store import AlertStore
 from core.files import file_stamp
-from core.wording import Message
+from core.wording import Message, message
 
 __all__ = ["RuleBook"]
 
@@ -22,7 +22,7 @@ class RuleBook:
     """Reads the rules again only when the file or the store has changed.
 
     Attributes:
-        settings: with the rules of the file; of a file that became invalid, as it was before.
+        settings: with the rules of the file; of one that became invalid or unreadable, as it was before.
         rules: of the file and, switched on, of the store, none twice.
         problem: what is wrong with the file.
     """
@@ -55,9 +55,21 @@ class RuleBook:
         except FileNotFoundError:
             self.settings, self.problem = AlertSettings(), None
         except AlertsFileInvalid as error:
-            self.problem = error.summary
-            _log.error("%s; the rules before go on", error)
+            self._refused(error.summary)
+        except OSError as error:
+            self._stamp = None
+            return self._refused(
+                message("alert.file.not_read", file=self._path.name, reason=error.strerror or str(error))
+            )
         return True
+
+    def _refused(self, problem: Message) -> bool:
+        """Keep the rules there are; whether this is another problem than before."""
+        is_new = problem != self.problem
+        if is_new:
+            _log.error("%s; until that is mended, the rules before go on", problem)
+        self.problem = problem
+        return is_new
 
     def _refresh_stored(self) -> bool:
         changes = self._store.changes()

@@ -89,9 +89,9 @@ def pipeline(settings: Settings) -> ChildSpec:
 
 
 def alerts(settings: Settings) -> ChildSpec:
-    """The alert process; without pandas, which pyarrow would load."""
+    """The alert process, which nothing else needs; without pandas, which pyarrow would load."""
     spec = _spec("alerts", ("alerts",), _knowing(_reader_settings(settings), *_STORE), _CHANNELS)
-    return replace(spec, environment={**spec.environment, HIDDEN_VARIABLE: "pandas"})
+    return replace(spec, environment={**spec.environment, HIDDEN_VARIABLE: "pandas"}, is_vital=False)
 
 
 def _dashboard_hosts(settings: Settings) -> tuple[str, ...]:

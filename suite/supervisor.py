@@ -26,11 +26,15 @@ _MAX_LINE = 8192
 
 @dataclass(frozen=True)
 class ChildSpec:
-    """A process: its name (also of its health file), command line and complete environment."""
+    """A process: its name (also of its health file), command line and complete environment.
+
+    The others run on without one that is not vital, also while it refuses its settings.
+    """
 
     name: str
     argv: tuple[str, ...]
     environment: Mapping[str, str]
+    is_vital: bool = True
 
 
 @dataclass(frozen=True)
@@ -39,6 +43,7 @@ class Timings:
 
     first_backoff: float = 0.5
     max_backoff: float = 10.0
+    refused: float = 60.0
     stable: float = 30.0
     starting: float = PATIENCE_S
     silence_warned: float = 60.0
@@ -79,7 +84,8 @@ class Supervisor:
         """Check every child once and restart those that ended or hang.
 
         Raises:
-            ConfigurationError: a child ended with exit code 78: its settings must be changed.
+            ConfigurationError: a vital child that has never run steadily ended with exit code 78: its settings must
+                be changed.
         """
         changed = [child.check() for child in self._children]
         if any(changed):
@@ -126,6 +132,7 @@ class _Child:
         self._started = 0.0
         self._restart_at: float | None = None
         self._failures = 0
+        self._has_run = False
         self._restarts = 0
         self._last_exit: int | None = None
 
@@ -175,9 +182,11 @@ class _Child:
             self._check_heartbeat(self._process)
             return False
         code = self._collect()
-        if code == EXIT_CONFIGURATION:
+        is_refusal = code == EXIT_CONFIGURATION
+        self._has_run = self._has_run or time.monotonic() - self._started >= self._timings.stable
+        if is_refusal and self.spec.is_vital and not self._has_run:
             raise ConfigurationError(message("suite.child_refused", name=self.spec.name))
-        self._schedule(_ended(code))
+        self._schedule(_ended(code), self._timings.refused if is_refusal else 0.0)
         return True
 
     def ask_to_stop(self) -> None:
@@ -221,13 +230,13 @@ class _Child:
         self._process, self._reader, self._last_exit = None, None, code
         return code
 
-    def _schedule(self, reason: Message) -> None:
+    def _schedule(self, reason: Message, least_s: float = 0.0) -> None:
         """Plan the next start; the delay doubles with each failure and is reset after a stable run."""
         now = time.monotonic()
         if now - self._started >= self._timings.stable:
             self._failures = 0
         backoff = min(self._timings.max_backoff, self._timings.first_backoff * 2.0 ** min(self._failures, 16))
-        delay = backoff * random.uniform(1, 1.2)  # noqa: S311 - spreads restarts, protects nothing
+        delay = max(backoff, least_s) * random.uniform(1, 1.2)  # noqa: S311 - spreads restarts, protects nothing
         self._failures += 1
         self._restart_at = now + delay
         self._console.fail(

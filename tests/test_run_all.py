@@ -20,7 +20,7 @@ import pytest
 from alerts.rules.table import read_rule
 from alerts.store import AlertStore
 from core.errors import EXIT_ALREADY_RUNNING, EXIT_CONFIGURATION
-from core.processes.health_schema import SUITE, CollectorProgress, PipelineProgress, ProcessState
+from core.processes.health_schema import ALERTS, SUITE, CollectorProgress, PipelineProgress, ProcessState
 from core.processes.heartbeat import read_health
 from core.settings import DEFAULT_COINS, PROJECT
 from core.wording import say
@@ -73,7 +73,8 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSuite]:
     opener = folder / "navegador"
     opener.write_text(f'#!/bin/sh\necho "$1" >> "{folder}/páginas.txt"\n', encoding="utf-8")
     opener.chmod(0o755)
-    run = RunningSuite(folder, "--demo", DISPLAY=":7", BROWSER=str(opener))
+    rules = str(folder / "alerts.toml")
+    run = RunningSuite(folder, "--demo", DISPLAY=":7", BROWSER=str(opener), CRYPTO_ALERTS_FILE=rules)
     try:
         run.wait(lambda: run.forecasts(DEFAULT_COINS))
         yield run
@@ -154,6 +155,20 @@ def test_every_killed_process_comes_back(demo: RunningSuite) -> None:
     after = prices_of(demo, "demo")
     assert before.items() <= after.items()
     assert len(after) > len(before)
+
+
+def test_a_half_saved_file_of_rules_ends_nothing(demo: RunningSuite) -> None:
+    """Processes that start over it, the second after `kill -9`, name what is wrong, and take it once it is whole."""
+    rules = demo.data_dir.parent / "alerts.toml"
+    rules.write_text("[[regra]]\nnome =", encoding="utf-8")
+    demo.wait(lambda: "alerts" in demo.children() and demo.beats("alerts"))
+    demo.kill_child("alerts")
+    demo.wait(lambda: demo.beats("alerts") and read_health(demo.run_dir, ALERTS).progress.message)
+    rules.write_text(
+        "[[regra]]\nnome = 'm'\ncondicao = 'preco_abaixo'\nmoedas = 'todas'\nnivel = 1e-9\n", encoding="utf-8"
+    )
+    demo.wait(lambda: read_health(demo.run_dir, ALERTS).progress.rules == 1)
+    assert read_health(demo.run_dir, ALERTS).progress.message is None
 
 
 def test_a_rule_made_while_the_suite_runs_starts_the_alert_process(demo: RunningSuite) -> None:

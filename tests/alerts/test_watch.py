@@ -131,6 +131,44 @@ def test_a_changed_file_is_taken_up_and_a_broken_one_leaves_the_rules_as_they_we
     assert kinds(store) == [("acima", "fired", 71_500.0)]
 
 
+def test_a_process_that_begins_over_a_broken_file_takes_it_up_once_it_is_good(
+    sample: SampleWorkspace, store: AlertStore, watch: Callable[..., Watch]
+) -> None:
+    """What a rule had told stays known meanwhile, and the rule counts from the next price on."""
+    watch(ABOVE).look()
+    put(sample, 70_100)
+    watch().look()
+    one = watch(ABOVE.replace("nivel", "nivell"))
+    put(sample, 70_200)
+    one.look()
+    sample.settings.alerts_file.write_text(ABOVE, encoding="utf-8")
+    put(sample, 70_300, 69_000)
+    one.look()
+    assert kinds(store) == [("acima", "fired", 70_100.0), ("acima", "normal", 69_000.0)]
+
+
+def test_a_file_that_cannot_be_read_leaves_the_rules_as_they_were(
+    sample: SampleWorkspace, store: AlertStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A file that the system refuses to open, here a link to itself, is said once and read as soon as it can be."""
+    file = sample.settings.alerts_file
+    file.write_text(ABOVE, encoding="utf-8")
+    book = RuleBook(file, store)
+    book.refresh()
+    before = book.rules
+    file.rename(file.with_suffix(".good"))
+    file.symlink_to(file)
+    with caplog.at_level("ERROR"):
+        book.refresh()
+        book.refresh()
+    assert (book.rules, len(caplog.records)) == (before, 1)
+    assert book.problem is not None
+    file.unlink()
+    file.with_suffix(".good").rename(file)
+    assert book.refresh()
+    assert (book.rules, book.problem) == (before, None)
+
+
 def test_rules_of_the_dashboard_count_too(
     sample: SampleWorkspace, store: AlertStore, watch: Callable[..., Watch]
 ) -> None:

@@ -11,6 +11,7 @@ import sys
 import textwrap
 import time
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -45,10 +46,10 @@ class Stage:
         self.changes: list[Mapping[str, ChildStatus]] = []
         self.supervisor = Supervisor(Console(self.output), folder, folder, timings, self.changes.append)
 
-    def start(self, name: str, code: str, *arguments: str) -> None:
+    def start(self, name: str, code: str, *arguments: str, is_vital: bool = True) -> None:
         """Run Python code as a child."""
         argv = (sys.executable, "-c", textwrap.dedent(code), *arguments)
-        self.supervisor.start(ChildSpec(name, argv, dict(os.environ)))
+        self.supervisor.start(ChildSpec(name, argv, dict(os.environ), is_vital))
 
     def tick_until(self, done: Callable[[], bool], patience_s: float = 20.0) -> None:
         """Tick until `done`."""
@@ -141,6 +142,29 @@ def test_a_configuration_error_is_not_retried(stages: Callable[..., Stage]) -> N
     stage.start("teimoso", "raise SystemExit(78)")
     with pytest.raises(ConfigurationError, match="teimoso"):
         stage.tick_until(lambda: False)
+
+
+def test_a_refusal_of_a_child_that_nothing_needs_ends_nothing(stages: Callable[..., Stage]) -> None:
+    """Exit code 78 of a child that is not vital brings it back after a longer pause, however often."""
+    stage = stages(replace(QUICK, refused=0.5))
+    stage.start("avulso", "raise SystemExit(78)", is_vital=False)
+    stage.tick_until(stage.says("avulso terminou (código 78): reinicia em 0,", 3))
+    assert "reinicia em 0,1" not in stage.output.getvalue()
+
+
+def test_a_refusal_after_a_steady_run_is_tried_again(stages: Callable[..., Stage], tmp_path: Path) -> None:
+    """A child that once ran steadily and is refused at a later start, its file being gone, does not end the suite."""
+    stage = stages(replace(QUICK, stable=0.5, refused=0.2))
+    code = """
+        import pathlib, sys, time
+        ran = pathlib.Path(sys.argv[1])
+        if ran.exists():
+            raise SystemExit(78)
+        ran.touch()
+        time.sleep(0.6)
+    """
+    stage.start("antigo", code, str(tmp_path / "rodou"))
+    stage.tick_until(stage.says("antigo terminou (código 78)", 3))
 
 
 def test_a_program_that_cannot_start_is_tried_again(stages: Callable[..., Stage]) -> None:
