@@ -8,7 +8,7 @@ import sys
 import tempfile
 from argparse import Namespace
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -30,6 +30,8 @@ _ALERTS: Final = "alerts.db"
 _TRIES: Final = 5
 _PAGES: Final = 2_000
 _PAUSE_S: Final = 0.01
+_UNFINISHED: Final = ".unfinished"
+_LOCK: Final = "lock"
 
 
 def make_backup(workspace: Workspace, target: Path) -> None:
@@ -54,9 +56,7 @@ def make_backup(workspace: Workspace, target: Path) -> None:
     if not workspace.database.exists():
         raise NotReady(message("prices.none_stored"))
     target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as unfinished:
-        copy = Path(unfinished) / "copy"
-        copy.mkdir()
+    with _unfinished(target) as copy:
         write_json(copy / META_FILE, read_meta(workspace.root))
         _copy_database(workspace.database, copy / "crypto.db")
         if workspace.alerts.exists():
@@ -65,6 +65,23 @@ def make_backup(workspace: Workspace, target: Path) -> None:
         if target.exists():
             target.rmdir()
         move(copy, target)
+
+
+@contextmanager
+def _unfinished(target: Path) -> Iterator[Path]:
+    """A new folder for a copy, beside `target`, deleted at the end; those that killed backups left there go first."""
+    for left in target.parent.glob(f".*{_UNFINISHED}/{_LOCK}"):
+        with suppress(AlreadyRunning, OSError):  # another backup runs, or its folder may not be touched
+            hold_lock(left, message("lock.backup")).release()
+            shutil.rmtree(left.parent, ignore_errors=True)
+    with tempfile.TemporaryDirectory(prefix=f".{target.name}.", suffix=_UNFINISHED, dir=target.parent) as folder:
+        lock = hold_lock(Path(folder) / _LOCK, message("lock.backup"))
+        try:
+            copy = Path(folder) / "copy"
+            copy.mkdir()
+            yield copy
+        finally:
+            lock.release()
 
 
 def restore_backup(source: Path, settings: Settings) -> Workspace:

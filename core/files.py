@@ -154,10 +154,10 @@ def json_object(content: bytes, name: str) -> dict[str, Any]:
     return value
 
 
-def remove_temporaries(folder: Path, name: str) -> None:
+def remove_temporaries(folder: Path, name: str = "") -> None:
     """Delete temporary files that a crash inside `write_atomically` left for names that begin with `name`.
 
-    Only the one writer of those files may call this, before its first write.
+    Only the one writer of those files may call this, before its first write, or who starts their writers.
     """
     for path in folder.glob(f".{name}*.tmp"):
         path.unlink(missing_ok=True)

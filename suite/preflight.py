@@ -13,7 +13,7 @@ from typing import Final
 import filelock
 
 from core.errors import AlreadyRunning, ConfigurationError
-from core.files import check_writable
+from core.files import check_writable, remove_temporaries
 from core.processes.health_schema import SUITE, ProcessState
 from core.processes.heartbeat import read_health
 from core.processes.lifecycle import hold_lock
@@ -34,7 +34,7 @@ _ALIKE: Final = 0.75
 
 
 def lock_data_dir(settings: Settings) -> filelock.BaseFileLock:
-    """Take the lock of the data folder for as long as the suite runs.
+    """Take the lock of the data folder for as long as the suite runs; what killed writers left in run/ goes.
 
     Raises:
         AlreadyRunning: another suite runs in this folder.
@@ -44,6 +44,7 @@ def lock_data_dir(settings: Settings) -> filelock.BaseFileLock:
     try:
         lock = hold_lock(settings.run_dir / "suite.lock", message("lock.suite"))
         check_writable(settings.run_dir)
+        remove_temporaries(settings.run_dir)
         return lock
     except AlreadyRunning:
         pid = read_health(settings.run_dir, SUITE).pid

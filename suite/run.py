@@ -12,6 +12,7 @@ from types import FrameType
 from typing import Final
 
 from core.coingecko import PUBLIC_URL
+from core.files import remove_temporaries
 from core.processes.health_schema import PIPELINE, SUITE, ChildStatus, ProcessState, SuiteProgress
 from core.processes.heartbeat import BEAT_S, Heartbeat, read_health
 from core.settings import PROJECT, Settings, Source
@@ -149,6 +150,7 @@ class Suite:
 
     def _open(self, decision: Decision) -> Workspace:
         workspace = open_workspace(decision.settings)
+        remove_temporaries(workspace.root, "workspace")
         publish_source(decision.settings, workspace, decision.notice)
         self._report(replace(self._progress, source=workspace.source.value, notice=decision.notice))
         self._console.say(banner(decision.settings, workspace))

@@ -187,6 +187,9 @@ def test_a_killed_suite_leaves_nothing_and_the_next_continues_without_coingecko(
     demo.end(signal.SIGKILL)
     before = prices_of(demo, "demo")
     stored = (demo.data_dir / "demo" / "workspace.json").read_bytes()
+    half_written = [demo.run_dir / ".source.json.abc.tmp", demo.data_dir / "demo" / ".workspace.json.abc.tmp"]
+    for path in half_written:
+        path.touch()
     ports = ("--api-port", str(demo.api_port), "--dashboard-port", str(demo.dashboard_port))
     following = runs("--no-browser", *ports, folder=demo.data_dir.parent, **UNREACHABLE)
     following.api_port, following.dashboard_port = demo.api_port, demo.dashboard_port
@@ -194,6 +197,7 @@ def test_a_killed_suite_leaves_nothing_and_the_next_continues_without_coingecko(
     following.wait(lambda: following.forecasts(("bitcoin",)) and " ciclo " in following.output)
     after = prices_of(following, "demo")
     assert before.items() <= after.items()
+    assert not any(path.exists() for path in half_written)
     assert (demo.data_dir / "demo" / "workspace.json").read_bytes() == stored
     assert following.get("/status")["fonte"] == "demo"
     assert read_health(following.run_dir, SUITE).progress.notice == FALLBACK_NOTICE

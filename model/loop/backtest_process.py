@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
 import subprocess
 import tempfile
 from pathlib import Path
@@ -29,6 +30,9 @@ _ENTRY: Final = "backtest"
 _FORECASTS_ENTRY: Final = "backtest_forecasts"
 """Names of the published tables: the scores, and the forecasts of one hour ahead."""
 
+_FOLDER: Final = ".first-backtest-"
+"""Beginning of the name of the folder beside the prices that the process writes to."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -37,9 +41,10 @@ class FirstBacktest:
 
     def __init__(self, session: Session) -> None:
         self._session = session
-        self._folder = tempfile.TemporaryDirectory(prefix="crypto-backtest-", ignore_cleanup_errors=True)
+        self._folder = session.workspace.root
         self._process: subprocess.Popen[bytes] | None = None
         self._done = _ENTRY in session.publisher.manifest.entries
+        self._sweep()
 
     def __enter__(self) -> Self:
         return self
@@ -50,7 +55,7 @@ class FirstBacktest:
         if self._process is not None and self._process.poll() is None:
             self._process.kill()
             self._process.wait()
-        self._folder.cleanup()
+        self._sweep()
 
     def step(self) -> None:
         """Start the process, check it, or publish its result; never waits.
@@ -75,7 +80,8 @@ class FirstBacktest:
         return progress.backfill_total > 0 and progress.backfill_done == progress.backfill_total
 
     def _start(self) -> subprocess.Popen[bytes]:
-        command, variables = child_command("model.first_backtest", "--out", self._folder.name)
+        self._folder = Path(tempfile.mkdtemp(prefix=_FOLDER, dir=self._session.workspace.root))
+        command, variables = child_command("model.first_backtest", "--out", str(self._folder))
         settings = self._session.settings.model_copy(update={"source": self._session.workspace.source})
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(BUCKET_VARIABLES)}
         environment = {**inherited, **settings.environment(), **variables, PARENT_VARIABLE: str(os.getpid())}
@@ -83,10 +89,16 @@ class FirstBacktest:
 
     def _finish(self, exit_code: int) -> None:
         if exit_code == 0:
-            folder = Path(self._folder.name)
-            tables = {_ENTRY: pq.read_table(folder / SCORES), _FORECASTS_ENTRY: pq.read_table(folder / FORECASTS)}
+            files = {_ENTRY: SCORES, _FORECASTS_ENTRY: FORECASTS}
+            tables = {name: pq.read_table(self._folder / file) for name, file in files.items()}
             if tables[_ENTRY].num_rows:
                 self._session.publisher.publish(tables)
         else:
             _log.warning("the first backtest ended with %d: the accuracy page waits for live scores", exit_code)
         self._done = True
+        self._sweep()
+
+    def _sweep(self) -> None:
+        """Delete the folder of the process, also one that a killed pipeline left."""
+        for folder in self._session.workspace.root.glob(f"{_FOLDER}*"):
+            shutil.rmtree(folder, ignore_errors=True)

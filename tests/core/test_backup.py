@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from contextlib import closing
@@ -19,7 +21,7 @@ from core.errors import AlreadyRunning, BadInput, NotReady, WorkspaceMismatch
 from core.price_store import Coin, Price, PriceWriter, open_reader, open_writer
 from core.publishing.publisher import Publisher
 from core.settings import Settings, load_settings
-from core.workspace import open_workspace
+from core.workspace import Workspace, open_workspace
 from tests.support.odd_files import make_link, make_pipe
 from tests.support.refusals import refusal
 
@@ -61,6 +63,45 @@ def test_a_backup_during_writes_is_complete_and_restorable(tmp_path: Path) -> No
     assert rows == [(1000 + number, 1.0 + number) for number in range(len(rows))]
     assert Publisher(restored.processed).damaged == []
     assert Publisher(restored.processed).manifest.entries["latest"].rows >= 1
+
+
+def test_what_a_killed_backup_left_goes_with_the_next_one(tmp_path: Path) -> None:
+    """Also that of another day's name; the folder of a backup that still runs stays, and so do other people's."""
+    source = open_workspace(_settings(tmp_path / "from"))
+    with open_writer(source.database) as writer:
+        _fill(writer, 3)
+    copies = tmp_path / "copies"
+    others = copies / ".notes.unfinished"
+    others.mkdir(parents=True)
+    killed, running = (_unfinished_backup(source, copies / day) for day in ("monday", "tuesday"))
+    killed.kill()
+    killed.wait()
+    make_backup(source, copies / "wednesday")
+    left = sorted(path.name.split(".")[1] for path in copies.glob(".*"))
+    running.kill()
+    running.wait()
+    assert left == ["notes", "tuesday"]
+    make_backup(source, copies / "thursday")
+    assert {*copies.iterdir()} == {others, copies / "wednesday", copies / "thursday"}
+
+
+def _unfinished_backup(source: Workspace, target: Path) -> subprocess.Popen[str]:
+    """A process in the middle of a backup, which lasts until it is killed."""
+    program = (
+        "import sys, time, core.backup as backup\n"
+        "from pathlib import Path\n"
+        "backup._copy_published = lambda *_: (print('copying', flush=True), time.sleep(600))\n"
+        "from core.settings import load_settings\n"
+        "from core.workspace import Workspace, open_workspace\n"
+        "folders = {'data_dir': sys.argv[1], 'models_dir': sys.argv[2]}\n"
+        "backup.make_backup(open_workspace(load_settings(source='demo', **folders)), Path(sys.argv[3]))\n"
+    )
+    folders = [str(folder) for folder in (source.root.parent, source.models.parent, target)]
+    process = subprocess.Popen([sys.executable, "-c", program, *folders], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "copying\n"
+    process.stdout.close()
+    return process
 
 
 def test_a_backup_is_restored_with_its_own_source(tmp_path: Path) -> None:

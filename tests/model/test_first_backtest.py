@@ -12,7 +12,7 @@ from core.price_store import Coin, Price, open_writer
 from core.processes.health_schema import COLLECTOR, CollectorProgress, ProcessState
 from core.processes.heartbeat import Heartbeat
 from core.reading.readers import Readers
-from core.settings import load_settings
+from core.settings import Settings, load_settings
 from core.times import GRID_STEP_MS, now_ms
 from core.workspace import open_workspace
 from model.first_backtest import backtest_history
@@ -52,9 +52,12 @@ def test_the_pipeline_runs_it_once_when_the_back_fill_is_complete(tmp_path: Path
             assert backtest._process is None
             collector.state(ProcessState.COLLECTING, CollectorProgress(backfill_done=1, backfill_total=1))
             deadline = time.monotonic() + 60
+            backtest.step()
+            assert len(_folders(settings)) == 1
             while "backtest" not in session.publisher.manifest.entries and time.monotonic() < deadline:
                 backtest.step()
                 time.sleep(0.1)
+        assert _folders(settings) == []
         metrics = Readers(settings).metrics()
         assert metrics.live is None
         assert metrics.backtest is not None
@@ -66,3 +69,19 @@ def test_the_pipeline_runs_it_once_when_the_back_fill_is_complete(tmp_path: Path
         with FirstBacktest(session) as again:
             again.step()
             assert again._process is None
+
+
+def test_what_a_killed_pipeline_left_goes_at_the_next_start(tmp_path: Path) -> None:
+    """The folder of its unfinished backtest, and a new one is not made before a backtest starts."""
+    settings = load_settings(source="demo", data_dir=tmp_path / "data", models_dir=tmp_path / "models")
+    left = open_workspace(settings).root / ".first-backtest-abc"
+    left.mkdir()
+    (left / "scores.parquet").touch()
+    with open_session(settings) as session, FirstBacktest(session) as backtest:
+        backtest.step()
+        assert _folders(settings) == []
+
+
+def _folders(settings: Settings) -> list[Path]:
+    """The folders that backtests write to."""
+    return [path for path in settings.data_dir.rglob("*-backtest-*") if path.is_dir()]

@@ -54,6 +54,20 @@ def test_a_folder_has_one_suite(settings: Callable[..., Settings]) -> None:
     lock_data_dir(asked).release()
 
 
+def test_who_holds_the_folder_deletes_what_a_killed_writer_left(settings: Callable[..., Settings]) -> None:
+    """Half-written files of any process go from run/, and only once no other suite may be writing there."""
+    asked = settings()
+    with lock_data_dir(asked):
+        for name in (".source.json.abc.tmp", ".api_7.json.abc.tmp", "source.json"):
+            (asked.run_dir / name).touch()
+        with pytest.raises(AlreadyRunning):
+            lock_data_dir(asked)
+        assert len(list(asked.run_dir.glob(".*.tmp"))) == 2
+    lock_data_dir(asked).release()
+    assert list(asked.run_dir.glob("*.tmp")) + list(asked.run_dir.glob(".*.tmp")) == []
+    assert (asked.run_dir / "source.json").exists()
+
+
 def test_a_folder_that_is_a_file_is_refused(settings: Callable[..., Settings], tmp_path: Path) -> None:
     """A data folder that cannot be written raises ConfigurationError."""
     (tmp_path / "data").write_text("")
