@@ -60,7 +60,7 @@ class ModelCopy:
         if before is not None and before.data == content:
             self._copied = card
             return 0
-        model = read_bytes(self._folder / file)
+        model = read_bytes(self._folder / file, MOST_MODEL_BYTES)
         self._bucket.create(file, model)
         self._bucket.swap(MODEL_CARD, content, None if before is None else before.tag)
         kept = {MODEL_CARD, file, *(() if before is None else (_named_in(before.data),))}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from obstore.store import MemoryStore
 
 from core.artifacts.bucket import Bucket
 from core.errors import Overtaken
+from core.files import SMALL_FILE_BYTES
 from model.loop.model_copy import ModelCopy, restore_model, signing_key
 from model.loop.registry import MODEL_CARD, ModelRegistry
 
@@ -66,6 +68,16 @@ def test_a_model_is_copied_once_and_two_are_kept(here: Machine) -> None:
     assert ModelCopy(here.bucket, here.registry.folder, KEY).copy() == 0
     newest = sorted(path.name for path in here.registry.folder.glob("*.joblib"))[-2:]
     assert here.bucket.names() == {MODEL_CARD, *newest}
+
+
+def test_a_model_larger_than_any_small_file_is_copied(here: Machine, there: Machine) -> None:
+    """Thousands of coins make one; a second try, after a lost answer, finds it in the bucket and goes on."""
+    state = random.Random(0).randbytes(SMALL_FILE_BYTES + 1)
+    sent = here.learn(state, 1)
+    assert sent > SMALL_FILE_BYTES
+    here.bucket.delete([MODEL_CARD])
+    assert ModelCopy(here.bucket, here.registry.folder, KEY).copy() == sent
+    assert there.restored() == state
 
 
 def test_an_older_model_takes_no_newer_ones_place(here: Machine, there: Machine) -> None:
