@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 __all__ = ["BrowserTabs", "open_tabs"]
 
 _CHROMIUM: Final = Path("/usr/bin/chromium")
-_PATIENCE_MS: Final = 120_000
+_PATIENCE_MS: Final = 600_000
 _PAGE: Final = "?pagina=moeda&moeda=bitcoin"
 _DRAWN: Final = ".chart .main-svg"
 

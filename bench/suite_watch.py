@@ -93,7 +93,7 @@ class SuiteWatch:
 
     def _ask(self, name: str, path: str, port: int) -> None:
         asked = time.perf_counter()
-        assert self.suite.fetch(path, port) is not None, f"{path} was not answered"
+        self.suite.wait(lambda: self.suite.fetch(path, port) is not None)
         self.answer_ms[name].append(1000 * (time.perf_counter() - asked))
 
     def _take(self, cycle: int, seconds: float, steps: Mapping[Step, float]) -> None:

@@ -122,14 +122,14 @@ class RunningSuite:
         head = psutil.Process(self.process.pid)
         return [head, *head.children(recursive=True)]
 
-    def end(self, number: int, orphans_s: float = 0.5) -> int:
-        """Send a signal; every process must be gone and both ports free within ten seconds.
+    def end(self, number: int, orphans_s: float = 0.5, patience_s: float = 10.0) -> int:
+        """Send a signal; every process must be gone and both ports free within `patience_s`.
 
         Processes that are no children of run_all.py may outlive it for `orphans_s`.
         """
         family = self.family()
         self.process.send_signal(number)
-        code = self.process.wait(timeout=10)
+        code = self.process.wait(timeout=patience_s)
         _, alive = psutil.wait_procs(family, timeout=10 if number == signal.SIGKILL else orphans_s)
         assert alive == [], self.output
         assert [port_problem("127.0.0.1", port) for port in (self.api_port, self.dashboard_port)] == [None, None]
