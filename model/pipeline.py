@@ -28,7 +28,9 @@ from core.processes.lifecycle import lower_priority, stop_event, watch_parent
 from core.settings import MAX_SHARDS, Settings
 from core.times import iso, now_ms
 from core.wording import Message, message
+from model.forecaster.announcements import LAST_DAYS
 from model.loop.backtest_process import FirstBacktest
+from model.loop.calendar_watch import CalendarWatch
 from model.loop.cycle_schedule import CycleSchedule
 from model.loop.free_memory import give_back_memory
 from model.loop.poll_watch import PollWatch
@@ -69,6 +71,8 @@ class Pipeline:
         self._cycles = 0
         self._failed: dict[Step, Message | str] = {}
         self._progress = PipelineProgress()
+        self._calendar = CalendarWatch(LAST_DAYS if session.options.use_announcements else {})
+        self._calendar.look(now_ms())
         self.budget = TimeBudget(session.settings.interval)
         self.restarts = RestartBackoff(session.settings.interval)
 
@@ -187,6 +191,7 @@ class Pipeline:
         kinds = forecasts["kind"].to_pylist()
         seconds = round(self.budget.elapsed_s, 2)
         self._progress = PipelineProgress(
+            message=self._calendar.look(now),
             failed_steps=dict(self._failed),
             cycle=self._cycles,
             cycle_seconds=seconds,

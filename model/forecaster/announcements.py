@@ -9,9 +9,9 @@ the announcement. After the announcement prices show its effect themselves, so n
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Final
 
@@ -23,7 +23,7 @@ from etl.arrays import FloatArray, IntArray
 from etl.features.new_york_clock import new_york_ms
 from etl.features.targets import STEP_ROOTS, STEPS
 
-__all__ = ["ANNOUNCEMENTS", "Announcement", "read_announcements", "widening"]
+__all__ = ["ANNOUNCEMENTS", "LAST_DAYS", "Announcement", "read_announcements", "widening"]
 
 _CALENDAR: Final = Path(__file__).with_name("us_announcements.toml")
 _JUMP_MIN: Final = 5
@@ -71,7 +71,14 @@ def _utc_ms(new_york: FloatArray) -> IntArray:
     return np.asarray(in_summer + (new_york.astype(np.int64) - new_york_ms(in_summer)))
 
 
+def _last_days() -> dict[str, date]:
+    calendar = tomllib.loads(_CALENDAR.read_text(encoding="utf-8"))
+    return {name: max(kind["days"]) for name, kind in calendar.items() if "days" in kind}
+
+
 ANNOUNCEMENTS: Final = read_announcements()
+LAST_DAYS: Final[Mapping[str, date]] = _last_days()
+"""The last day of each list of the calendar, in New York; nothing is widened after it."""
 
 
 def widening(ts_ms: IntArray, announcements: Sequence[Announcement] = ANNOUNCEMENTS) -> FloatArray:

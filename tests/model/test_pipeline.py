@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import date
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from api.state import suite_state
 from core.errors import AlreadyRunning, NotReady
 from core.forecast_schema import HORIZONS_MIN
 from core.price_store import Coin, Price, open_writer
@@ -18,6 +20,7 @@ from core.publishing.manifest import ManifestReader
 from core.reading.readers import Readers
 from core.settings import Settings, load_settings
 from core.times import GRID_STEP_MS, HOUR_MS, MINUTE_MS, now_ms
+from core.wording import LANGUAGES
 from core.workspace import open_workspace
 from model.loop.executor import OneProcess
 from model.loop.restart_backoff import RestartBackoff
@@ -333,3 +336,19 @@ def test_the_seed_reaches_the_live_engine(tmp_path: Path) -> None:
     settings = load_settings(source="demo", seed=7, data_dir=tmp_path / "data", models_dir=tmp_path / "models")
     with open_session(settings) as session:
         assert session.options.seed == 7
+
+
+@pytest.mark.parametrize(("source", "named"), [("coingecko", True), ("demo", False)])
+def test_a_calendar_that_has_ended_is_named_by_status(
+    source: str, named: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """With live prices the log warns at the start, and /status names list and file; simulated ones know no calendar."""
+    monkeypatch.setattr("model.pipeline.LAST_DAYS", {"employment": date(2001, 5, 4)})
+    settings = load_settings(source=source, data_dir=tmp_path / "data", models_dir=tmp_path / "models")
+    _fill(settings, now_ms(), steps=1)
+    with _pipeline(settings) as pipeline:
+        assert any("employment (2001-05-04)" in text for text in caplog.messages) is named
+        assert pipeline.cycle(now_ms())
+        for language in LANGUAGES:
+            text = suite_state(settings, Readers(settings), "1.0", language).pipeline.mensagem
+            assert ("employment (2001-05-04)" in text and "us_announcements.toml" in text) is named
