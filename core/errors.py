@@ -3,7 +3,7 @@
 ForecastingError
 ├── ConfigurationError          stop: a person must change a setting (exit code 78, never retried)
 │   ├── WorkspaceMismatch       stop: the folder holds another source, currency, seed or recording
-│   └── CredentialProblem       stop: CoinGecko says the key or the plan is wrong
+│   └── CredentialProblem       stop, or ask rarely if it was once accepted: CoinGecko says the key or plan is wrong
 ├── AlreadyRunning              stop: another process holds the lock of this folder (exit code 75)
 ├── SourceError                 the price source did not return what was requested
 │   ├── SourceUnavailable       wait with back-off, then ask again

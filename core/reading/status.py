@@ -44,6 +44,7 @@ from core.workspace import source_choice
 __all__ = ["Processes", "State", "SuiteStatus", "assess_suite"]
 
 _MAX_LENGTH: Final = 300
+_SETTINGS_REFUSED: Final = "source.settings_refused"
 _UNREADY: Final = frozenset({"problem.prices_stale", "problem.forecasts_stale"})
 
 
@@ -154,6 +155,7 @@ def assess_suite(settings: Settings, readers: Readers) -> SuiteStatus:
         *disk_problem,
         *_dead(processes, disk_refuses=bool(disk_problem)),
         *_silent_parent(processes.suite, disk_refuses=bool(disk_problem)),
+        *_refused(processes.collector),
         *_damaged((processes.collector, processes.pipeline)),
         *_following(readers),
         *price_problem,
@@ -221,6 +223,14 @@ def _silent_parent(suite: Health[SuiteProgress], *, disk_refuses: bool) -> list[
     if suite.alive or disk_refuses or suite.pid != os.getppid():
         return []
     return [message("problem.suite_silent")]
+
+
+def _refused(collector: Health[CollectorProgress]) -> list[Message]:
+    """Key, plan or currency that the source accepts no more."""
+    reason = collector.progress.wait_reason if collector.alive else None
+    if reason is None or reason.code != _SETTINGS_REFUSED:
+        return []
+    return [message("problem.settings_refused", reason=reason)]
 
 
 def _damaged(writers: Iterable[Health[Any]]) -> list[Message]:

@@ -13,6 +13,7 @@ __all__ = ["BAN_S", "ConfigurationRefusals", "Slowdown", "Wait", "wait_after"]
 
 BAN_S: Final = 600.0
 _MAX_ORDERED_WAIT_S: Final = 3600.0
+_MAX_REFUSED_WAIT_S: Final = 3600.0
 _FIRST_BACKOFF_S: Final = 2.0
 _MAX_FACTOR: Final = 4
 _CALM_POLLS: Final = 4
@@ -70,10 +71,10 @@ class Slowdown:
 
 @dataclass(slots=True)
 class ConfigurationRefusals:
-    """Decides when a refused key, plan or currency is final.
+    """Decides when a refused key, plan or currency is final, and how rarely to ask while it is not.
 
-    It is final after two refusals if no call ever succeeded, else after ten minutes of nothing but refusals: a single
-    one may be a fault of the network edge in front of CoinGecko.
+    It is final after two refusals if no call ever succeeded: a single one may be a fault of the network edge in front
+    of CoinGecko. What was once accepted is never final, because a person may be months away and CoinGecko may be wrong.
     """
 
     _accepted: bool = False
@@ -93,4 +94,9 @@ class ConfigurationRefusals:
         if self._count == 0:
             self._since = now
         self._count += 1
-        return self._count > 1 and (not self._accepted or now - self._since >= BAN_S)
+        return self._count > 1 and not self._accepted
+
+    def pause_s(self, now: float) -> float:
+        """Least seconds until the next call: after ten minutes of nothing but refusals as long as they have lasted."""
+        lasted_s = now - self._since
+        return 0.0 if lasted_s < BAN_S else min(lasted_s, _MAX_REFUSED_WAIT_S)

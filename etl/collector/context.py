@@ -6,7 +6,7 @@ import logging
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final, Self
+from typing import Self
 
 from core.price_rules import STALE_CADENCES
 from core.price_store import Price, PriceWriter
@@ -20,9 +20,6 @@ from etl.collector.throttled_calls import ThrottledCalls
 from etl.collector.write_buffer import WriteBuffer
 
 __all__ = ["CollectorContext"]
-
-_KEY_TRUSTED_S: Final = 3600.0
-"""If the last run stored a price within this time, two refusals after the restart do not stop the collector."""
 
 _log = logging.getLogger(__name__)
 
@@ -62,15 +59,15 @@ class CollectorContext:
         _load(writer, "universe", context.universe.load_state)
         if context.universe.ids:
             writer.track(context.universe.ids)
-        latest = {coin: price for coin, price in writer.latest().items() if coin in context.universe.ids}
+        stored = writer.latest()
+        if stored:
+            context.calls.trust_key()
+        latest = {coin: price for coin, price in stored.items() if coin in context.universe.ids}
         context.intake.resume(latest)
         _load(writer, "held", context.intake.load_state)
         _load(writer, "backfill", context.backfill_queue.load_state)
         context.backfill_queue.keep(context.universe.ids)
-        away_s = _seconds_away(latest, clock.wall_ms())
-        if away_s < _KEY_TRUSTED_S:
-            context.calls.trust_key()
-        was_away = away_s > STALE_CADENCES * context.cadence_s
+        was_away = _seconds_away(latest, clock.wall_ms()) > STALE_CADENCES * context.cadence_s
         context.queue(tuple(coin for coin in context.universe.ids if was_away or coin not in latest))
         return context
 

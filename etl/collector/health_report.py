@@ -88,7 +88,7 @@ def _late(collector: Collector) -> list[str]:
 
 def _failure(error: ForecastingError) -> Message:
     known = next((said for kind, said in _FAILURES.items() if isinstance(error, kind)), None)
-    return known or message("source.other", reason=error.message)
+    return known or message("source.settings_refused", reason=error.message)
 
 
 def _sentence(collector: Collector, delay_s: float, reason: Message | None, cadence_s: float) -> Message:

@@ -36,7 +36,7 @@ class ThrottledCalls:
         self.budget.load_state(text)
 
     def trust_key(self) -> None:
-        """Note that the source accepted key, plan and currency in the last run, a short time ago."""
+        """Note that the source accepted key, plan and currency in an earlier run."""
         self._refusals.answered()
 
     def now(self) -> float:
@@ -62,11 +62,13 @@ class ThrottledCalls:
         """Seconds until the part that made the failed call may try again; rate limits and bans block all calls.
 
         Raises:
-            ConfigurationError: the source insists that key, plan or currency are wrong.
+            ConfigurationError: the source insists that key, plan or currency are wrong, and never accepted them.
         """
+        pause_s = 0.0
         if isinstance(error, ConfigurationError):
             if self._refusals.refused(self.now()):
                 raise error
+            pause_s = self._refusals.pause_s(self.now())
         else:
             self._refusals.failed_otherwise()
         if isinstance(error, RateLimited):
@@ -75,7 +77,7 @@ class ThrottledCalls:
         if wait.for_all:
             self.budget.block(wait.seconds, wait.reason)
             self._store_budget()
-        return wait.seconds
+        return max(wait.seconds, pause_s)
 
     def _store_budget(self) -> None:
         if self.budget.limits.calls is not None:

@@ -277,6 +277,18 @@ def test_a_collector_that_cannot_store_degrades(sample: SampleWorkspace, assess:
     assert texts(status) == ("o coletor não grava: 30 ficam na memória",)
 
 
+def test_a_key_that_is_accepted_no_more_is_named(sample: SampleWorkspace, assess: Assess, beat: Beat) -> None:
+    """While CoinGecko refuses the key, the suite is degraded and says which setting; other waits are no problem."""
+    sample.fill()
+    _all_alive(beat)
+    beat("collector", progress={"wait_reason": {"code": "source.rate_limited", "values": {}}})
+    assert texts(assess()) == ()
+    refused = {"code": "source.settings_refused", "values": {"reason": "falta a chave"}}
+    beat("collector", progress={"wait_reason": refused})
+    assert texts(assess()) == ("o coletor não recebe preços: falta a chave",)
+    assert assess().state is State.DEGRADED
+
+
 def test_a_process_with_a_real_heartbeat_is_alive(sample: SampleWorkspace, assess: Assess) -> None:
     """What `Heartbeat` writes is read as alive."""
     with Heartbeat(sample.settings.run_dir, COLLECTOR) as heartbeat:

@@ -86,9 +86,17 @@ def test_other_failures_in_between_count_against_a_refusal() -> None:
         refusals.failed_otherwise()
 
 
-def test_a_key_that_worked_is_refused_only_after_ten_minutes() -> None:
-    """Once the source has answered, only ten minutes of nothing but refusals are final."""
+def test_a_key_that_worked_is_asked_for_ever_more_rarely() -> None:
+    """Once the source has answered no refusal is final; after ten minutes of them it is asked less, at last hourly."""
     refusals = ConfigurationRefusals()
     refusals.answered()
-    assert not any(refusals.refused(now) for now in range(0, 600, 30))
-    assert refusals.refused(600)
+    now, asked = 0.0, []
+    for _ in range(40):
+        assert not refusals.refused(now)
+        asked.append(refusals.pause_s(now))
+        now += max(asked[-1], 30.0)
+    assert asked[:20] == [0.0] * 20
+    assert asked[20:] == [600.0, 1200.0, 2400.0, *[3600.0] * 17]
+    refusals.answered()
+    assert not refusals.refused(now)
+    assert refusals.pause_s(now) == 0.0
