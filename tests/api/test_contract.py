@@ -39,6 +39,9 @@ FULL: Final = bool(os.environ.get("CRYPTO_FULL_FAULTS"))
 EXAMPLES: Final = 2_000 if FULL else 12
 """Of each operation with parameters, and as many again that it must refuse."""
 
+TIMEOUT_S: Final = 3_600 if FULL else 300
+"""Of one operation, and of the first one with the start of the suite."""
+
 READY = "/saude/pronto"
 """Answers 503 on purpose as soon as the sample's data are old."""
 
@@ -73,6 +76,7 @@ def described(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
         suite.end(signal.SIGTERM)
 
 
+@pytest.mark.timeout(TIMEOUT_S)
 @pytest.mark.parametrize(
     ("path", "mode"),
     [(path, GenerationMode.POSITIVE) for path in (*WITHOUT_PARAMETERS, *WITH_PARAMETERS)]
