@@ -3,6 +3,7 @@
 ForecastingError
 ├── ConfigurationError          stop: a person must change a setting (exit code 78, never retried)
 │   ├── WorkspaceMismatch       stop: the folder holds another source, currency, seed or recording
+│   ├── Unavailable             stop, start again later: a folder, port or file is not to be had (exit code 69)
 │   └── CredentialProblem       stop, or ask rarely if it was once accepted: CoinGecko says the key or plan is wrong
 ├── AlreadyRunning              stop: another process holds the lock of this folder (exit code 75)
 ├── SourceError                 the price source did not return what was requested
@@ -33,6 +34,7 @@ __all__ = [
     "EXIT_CONFIGURATION",
     "EXIT_DISK",
     "EXIT_REFUSED",
+    "EXIT_UNAVAILABLE",
     "AlreadyRunning",
     "BadInput",
     "BadReply",
@@ -51,12 +53,14 @@ __all__ = [
     "SourceUnavailable",
     "StandingBy",
     "StorageProblem",
+    "Unavailable",
     "UnknownCoin",
     "WorkspaceMismatch",
     "message_of",
 ]
 
 EXIT_REFUSED = 2
+EXIT_UNAVAILABLE = 69
 EXIT_CONFIGURATION = 78
 EXIT_DISK = 74
 EXIT_ALREADY_RUNNING = 75
@@ -87,6 +91,13 @@ class ConfigurationError(ForecastingError):
 
 class WorkspaceMismatch(ConfigurationError):
     """Stop: the data folder was made with other settings; the message names the way out."""
+
+
+class Unavailable(ConfigurationError):
+    """Stop, and start again later: the data folder refuses, a port is busy, or a file of secrets is away.
+
+    Another setting would help too, but nobody has to change one.
+    """
 
 
 class CredentialProblem(ConfigurationError):

@@ -12,7 +12,7 @@ from typing import Final
 
 import filelock
 
-from core.errors import AlreadyRunning, ConfigurationError
+from core.errors import AlreadyRunning, Unavailable
 from core.files import check_writable, remove_temporaries
 from core.processes.health_schema import SUITE, ProcessState
 from core.processes.heartbeat import read_health
@@ -38,7 +38,7 @@ def lock_data_dir(settings: Settings) -> filelock.BaseFileLock:
 
     Raises:
         AlreadyRunning: another suite runs in this folder.
-        ConfigurationError: the folder cannot be written.
+        Unavailable: the folder cannot be written.
     """
     folder = settings.data_dir
     try:
@@ -51,7 +51,7 @@ def lock_data_dir(settings: Settings) -> filelock.BaseFileLock:
         raise AlreadyRunning(message("suite.already_running", folder=str(folder), pid=pid or "?")) from None
     except OSError as error:
         reason = error.strerror or str(error)
-        raise ConfigurationError(message("suite.folder_refuses", folder=str(folder), reason=reason)) from error
+        raise Unavailable(message("suite.folder_refuses", folder=str(folder), reason=reason)) from error
 
 
 def refuse_unreadable_recording(settings: Settings) -> None:
@@ -87,13 +87,13 @@ def refuse_busy_ports(settings: Settings) -> None:
     """Check that API and dashboard can listen; processes left by a killed suite get 6 s to end.
 
     Raises:
-        ConfigurationError: a port is busy; the message names it, its owner and the option to choose another.
+        Unavailable: a port is busy; the message names it, its owner and the option to choose another.
     """
     was_killed = read_health(settings.run_dir, SUITE).state not in (None, ProcessState.STOPPED)
     deadline = time.monotonic() + (_ORPHANS_END_S if was_killed else 0.0)
     while (problem := _port_problem(settings)) is not None:
         if time.monotonic() >= deadline:
-            raise ConfigurationError(problem)
+            raise Unavailable(problem)
         time.sleep(_RETRY_S)
 
 

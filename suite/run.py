@@ -81,7 +81,8 @@ class Suite:
             The exit code, 0 after an orderly stop.
 
         Raises:
-            ConfigurationError: a port is busy, the folder holds another source, or a child refuses its settings.
+            ConfigurationError: the folder holds another source, or a child refuses its settings.
+            Unavailable: a port is busy, or the folder cannot be written.
             AlreadyRunning: another suite runs in this data folder.
         """
         with ExitStack() as stack:

@@ -19,7 +19,7 @@ import pytest
 
 from alerts.rules.table import read_rule
 from alerts.store import AlertStore
-from core.errors import EXIT_ALREADY_RUNNING, EXIT_CONFIGURATION
+from core.errors import EXIT_ALREADY_RUNNING, EXIT_CONFIGURATION, EXIT_UNAVAILABLE
 from core.processes.health_schema import ALERTS, SUITE, CollectorProgress, PipelineProgress, ProcessState
 from core.processes.heartbeat import read_health
 from core.settings import DEFAULT_COINS, PROJECT
@@ -135,7 +135,7 @@ def test_a_busy_port_is_refused_before_anything_starts(runs: Callable[..., Runni
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = int(server.getsockname()[1])
         refused = runs("--demo", "--dashboard-port", str(port))
-        assert refused.process.wait(timeout=20) == EXIT_CONFIGURATION
+        assert refused.process.wait(timeout=20) == EXIT_UNAVAILABLE
     assert f"a porta {port} já está em uso" in refused.output
     assert "--dashboard-port" in refused.output
     assert not (refused.data_dir / "demo").exists()

@@ -24,10 +24,12 @@ from core.errors import (
     EXIT_CONFIGURATION,
     EXIT_DISK,
     EXIT_REFUSED,
+    EXIT_UNAVAILABLE,
     AlreadyRunning,
     BadInput,
     ConfigurationError,
     ForecastingError,
+    Unavailable,
 )
 from core.files import make_folder
 from core.settings import PARENT_VARIABLE
@@ -38,6 +40,14 @@ __all__ = ["WakingEvent", "hold_lock", "lower_priority", "run_main", "run_step",
 _PARENT_CHECK_S: Final = 1.0
 _STOP_GRACE_S: Final = 3.0
 _WAKE_S: Final = 0.2
+_EXIT_CODES: Final = (
+    (Unavailable, EXIT_UNAVAILABLE),
+    (ConfigurationError, EXIT_CONFIGURATION),
+    (BadInput, EXIT_CONFIGURATION),
+    (AlreadyRunning, EXIT_ALREADY_RUNNING),
+    (ForecastingError, EXIT_REFUSED),
+)
+"""The first class that fits names the exit code; what may pass by itself has one that a service manager tries again."""
 _DISK_ERRORS: Final = {errno.ENOSPC, errno.EROFS, errno.EACCES, errno.EDQUOT}
 
 _log = logging.getLogger(__name__)
@@ -117,12 +127,8 @@ def run_main(main: Callable[[], int]) -> int:
             stream.reconfigure(errors="replace")
     try:
         return main()
-    except (ConfigurationError, BadInput) as error:
-        return _complain(error.message, EXIT_CONFIGURATION)
-    except AlreadyRunning as error:
-        return _complain(error.message, EXIT_ALREADY_RUNNING)
     except ForecastingError as error:
-        return _complain(error.message, EXIT_REFUSED)
+        return _complain(error.message, next(code for kind, code in _EXIT_CODES if isinstance(error, kind)))
     except OSError as error:
         if error.errno not in _DISK_ERRORS:
             raise
@@ -135,9 +141,8 @@ def run_step(main: Callable[[], int]) -> int:
     Under a supervisor the exit codes are those of `run_main`.
     """
     code = run_main(main)
-    if os.environ.get(PARENT_VARIABLE) or code not in (EXIT_CONFIGURATION, EXIT_ALREADY_RUNNING, EXIT_DISK):
-        return code
-    return EXIT_REFUSED
+    is_refusal = code == EXIT_DISK or code in dict(_EXIT_CODES).values()
+    return EXIT_REFUSED if is_refusal and not os.environ.get(PARENT_VARIABLE) else code
 
 
 def _complain(problem: Message | str, code: int) -> int:

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 from pydantic_settings import DotEnvSettingsSource
 
-from core.errors import ConfigurationError
+from core.errors import ConfigurationError, Unavailable
 from core.settings.env_file import check_env_file
 from core.settings.settings import SECRETS, Settings
 from core.wording import Message, Value, message, sentences
@@ -27,6 +27,7 @@ def load_settings(**overrides: object) -> Settings:
 
     Raises:
         ConfigurationError: a setting is wrong; the message has one line per problem and names the variable.
+        Unavailable: nothing is wrong but that a file of secrets cannot be read.
     """
     given = {name: value for name, value in overrides.items() if value is not None}
     if os.environ.get(PARENT_VARIABLE):
@@ -35,7 +36,9 @@ def load_settings(**overrides: object) -> Settings:
     try:
         return Settings(**given)  # type: ignore[arg-type]  # pydantic checks the values
     except ValidationError as error:
-        raise ConfigurationError(_lines([_explain(detail) for detail in error.errors()])) from None
+        kinds = {detail["type"] for detail in error.errors()}
+        refusal = Unavailable if kinds == {"settings.secret_unreadable"} else ConfigurationError
+        raise refusal(_lines([_explain(detail) for detail in error.errors()])) from None
     except UnicodeDecodeError as error:
         raise ConfigurationError(message("settings.env_encoding", reason=error.reason)) from error
 

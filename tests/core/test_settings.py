@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.errors import ConfigurationError
+from core.errors import ConfigurationError, Unavailable
 from core.settings import DEFAULT_COINS, PARENT_VARIABLE, PROJECT, Plan, Source, load_settings
 from tests.support.odd_files import make_link
 
@@ -121,12 +121,13 @@ def test_secrets_come_from_files_too(monkeypatch: pytest.MonkeyPatch, tmp_path: 
 def test_a_wrong_file_of_a_secret_is_refused(
     tmp_path: Path, content: str | None, options: dict[str, object], expected: str
 ) -> None:
-    """One line names the variable and what is wrong, and repeats nothing of the file."""
+    """One line names the variable and what is wrong, and repeats nothing of the file; a missing one may come yet."""
     file = tmp_path / "token"
     if content is not None:
         file.write_text(content)
     with pytest.raises(ConfigurationError) as caught:
         load_settings(api_token_file=file, **options)
+    assert isinstance(caught.value, Unavailable) is (content is None)
     said = caught.value.in_words()
     assert expected in said
     assert "CRYPTO_API_TOKEN" in said

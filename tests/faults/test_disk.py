@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from core.errors import EXIT_CONFIGURATION
+from core.errors import EXIT_UNAVAILABLE
 from core.processes.health_schema import PIPELINE
 from core.processes.heartbeat import read_health
 from core.settings import DEFAULT_COINS, PROJECT
@@ -127,7 +127,7 @@ def test_processes_wait_for_read_only_folders(plain_folder: Path, tell: Tell) ->
 
 
 def test_a_start_on_a_full_or_read_only_disk_ends_with_one_line(small_disk: Disk, tell: Tell) -> None:
-    """On a disk that is full or read-only from the start the suite ends with one clear line and no half-done work."""
+    """On a disk that refuses from the start the suite ends with one line and nothing half done, to be tried again."""
     disk = small_disk(1)
     fill(disk / "filler")
     full = _run(disk)
@@ -135,7 +135,7 @@ def test_a_start_on_a_full_or_read_only_disk_ends_with_one_line(small_disk: Disk
     subprocess.run(["/usr/bin/env", "mount", "-o", "remount,ro", str(disk)], check=True)
     refused = _run(disk)
     for code, text in (full, refused):
-        assert code == EXIT_CONFIGURATION, text
+        assert code == EXIT_UNAVAILABLE, text
         assert "Traceback" not in text
         assert text.startswith("Erro: não é possível gravar na pasta")
         assert len(text.splitlines()) == 1

@@ -44,7 +44,7 @@ def test_the_exposure_is_what_the_guide_says() -> None:
 
 
 def test_the_unit_names_settings_and_exit_codes_that_exist() -> None:
-    """Each variable is one of the settings, and what a person must mend is not tried again."""
+    """Each variable is one of the settings; only what a person must mend is not tried again, all else for ever."""
     text = UNIT.read_text(encoding="utf-8")
     names = re.findall(r"^Environment=CRYPTO_(\w+)=", text, re.M)
     assert names
@@ -52,6 +52,8 @@ def test_the_unit_names_settings_and_exit_codes_that_exist() -> None:
     unit = configparser.ConfigParser(strict=False, interpolation=None)
     unit.read_string(text)
     assert unit["Service"]["RestartPreventExitStatus"] == f"{EXIT_ALREADY_RUNNING} {EXIT_CONFIGURATION}"
+    assert unit["Service"]["Restart"] == "always"
+    assert unit["Unit"]["StartLimitIntervalSec"] == "0"
 
 
 def test_launchd_can_read_its_file() -> None:

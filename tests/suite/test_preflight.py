@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from core.errors import AlreadyRunning, ConfigurationError
+from core.errors import AlreadyRunning, Unavailable
 from core.settings import Settings
 from core.wording import say
 from suite.ports import free_port, port_problem
@@ -27,9 +27,9 @@ def test_a_busy_port_is_refused_and_a_free_one_is_not(settings: Callable[..., Se
         assert said is not None
         assert f"{busy} já está em uso" in say(said)
         assert f"pid {os.getpid()}" in say(said)
-        with refusal(ConfigurationError, match=rf"painel.*{busy}.*--dashboard-port \d+"):
+        with refusal(Unavailable, match=rf"painel.*{busy}.*--dashboard-port \d+"):
             refuse_busy_ports(settings(dashboard_port=busy, api_port=free_port({busy})))
-        with refusal(ConfigurationError, match=rf"API.*{busy}.*--api-port \d+"):
+        with refusal(Unavailable, match=rf"API.*{busy}.*--api-port \d+"):
             refuse_busy_ports(settings(api_port=busy))
     assert port_problem("127.0.0.1", busy) is None
 
@@ -69,9 +69,9 @@ def test_who_holds_the_folder_deletes_what_a_killed_writer_left(settings: Callab
 
 
 def test_a_folder_that_is_a_file_is_refused(settings: Callable[..., Settings], tmp_path: Path) -> None:
-    """A data folder that cannot be written raises ConfigurationError."""
+    """A data folder that cannot be written raises Unavailable."""
     (tmp_path / "data").write_text("")
-    with refusal(ConfigurationError, match="não é possível gravar"):
+    with refusal(Unavailable, match="não é possível gravar"):
         lock_data_dir(settings())
 
 
