@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from contextlib import suppress
+from io import TextIOWrapper
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from types import TracebackType
@@ -18,17 +19,17 @@ _KEPT: Final = 5
 class LogFile:
     """Appends lines; a file that would grow beyond its size becomes `name.1`, and older ones go; a context manager.
 
-    Lines that the disk refuses are lost, and the suite runs on.
+    Lines that the disk refuses are lost, and the suite runs on. A file that cannot be opened is tried at each line.
+
+    Attributes:
+        problem: why the file could not be opened at first.
     """
 
     def __init__(self, path: Path, max_bytes: int = _MAX_BYTES, kept: int = _KEPT) -> None:
-        """Open the file.
-
-        Raises:
-            OSError: it cannot be written.
-        """
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._handler = _Handler(path, maxBytes=max_bytes, backupCount=kept, encoding="utf-8", errors="replace")
+        self._handler = _Handler(
+            path, maxBytes=max_bytes, backupCount=kept, encoding="utf-8", errors="replace", delay=True
+        )
+        self.problem = self._handler.refusal()
 
     def __enter__(self) -> Self:
         return self
@@ -45,5 +46,17 @@ class LogFile:
 
 
 class _Handler(RotatingFileHandler):
+    def refusal(self) -> OSError | None:
+        """Open the file; the error if that fails."""
+        try:
+            self.stream = self._open()
+        except OSError as error:
+            return error
+        return None
+
+    def _open(self) -> TextIOWrapper:
+        Path(self.baseFilename).parent.mkdir(parents=True, exist_ok=True)
+        return super()._open()
+
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - the name in the standard library
         """Leave the line out: to report a full disk, by a line for each line, would help nobody."""

@@ -6,6 +6,7 @@ from contextlib import ExitStack
 
 from core.logs import configure_logging
 from core.processes.lifecycle import run_main
+from core.wording import message
 from suite.cli import parse_arguments
 from suite.console import Console
 from suite.log_file import LogFile
@@ -28,4 +29,7 @@ def _run() -> int:
     configure_logging(settings.log_level, settings.log_format)
     with ExitStack() as stack:
         file = None if settings.log_file is None else stack.enter_context(LogFile(settings.log_file))
-        return Suite(settings, Console(log_format=settings.log_format, file=file)).run()
+        console = Console(log_format=settings.log_format, file=file)
+        if file is not None and file.problem is not None:
+            console.warn(message("suite.no_log_file", reason=str(file.problem)))
+        return Suite(settings, console).run()

@@ -254,6 +254,20 @@ def test_replay_plays_every_coin_of_the_recording(runs: Callable[..., RunningSui
     assert run.end(signal.SIGTERM) == 0
 
 
+def test_a_suite_without_streams_and_with_a_refused_log_file_runs(
+    runs: Callable[..., RunningSuite], tmp_path: Path
+) -> None:
+    """As under pythonw.exe: with all three descriptors closed, and a folder in place of the log file, it answers."""
+    closed = ("/bin/sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh")
+    log = tmp_path / "suite.log"
+    log.mkdir()
+    run = runs("--demo", "--no-browser", wrapper=closed, CRYPTO_LOG_FILE=str(log))
+    run.wait(lambda: run.forecasts(("bitcoin",)))
+    log.rmdir()
+    run.wait(lambda: log.exists() and " ciclo " in log.read_text(encoding="utf-8"))
+    assert run.end(signal.SIGTERM) == 0
+
+
 def test_an_invalid_recording_ends_the_suite(runs: Callable[..., RunningSuite], tmp_path: Path) -> None:
     """A file with the wrong columns is a configuration error: reported once, not retried."""
     wrong = tmp_path / "errada.csv"

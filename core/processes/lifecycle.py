@@ -122,6 +122,7 @@ def run_main(main: Callable[[], int]) -> int:
     Characters that the encoding of the output lacks (a Windows code page has no arrow) become question marks.
     """
     os.umask(0o077)
+    _fill_missing_streams()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
@@ -143,6 +144,13 @@ def run_step(main: Callable[[], int]) -> int:
     code = run_main(main)
     is_refusal = code == EXIT_DISK or code in dict(_EXIT_CODES).values()
     return EXIT_REFUSED if is_refusal and not os.environ.get(PARENT_VARIABLE) else code
+
+
+def _fill_missing_streams() -> None:
+    """Let what is written without an output (pythonw.exe, `>&-`) go nowhere, and no file take the place of one."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115, PTH123 - open until the end
 
 
 def _complain(problem: Message | str, code: int) -> int:

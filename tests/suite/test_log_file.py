@@ -32,6 +32,18 @@ def test_a_second_start_goes_on_with_the_file(tmp_path: Path) -> None:
     assert path.read_text(encoding="utf-8").splitlines() == ["antes", "depois"]
 
 
+def test_a_file_that_cannot_be_opened_is_opened_later(tmp_path: Path) -> None:
+    """What stands in its way is said and stops nothing; lines are written from when it is gone on."""
+    folder = tmp_path / "registros"
+    folder.write_text("", encoding="utf-8")
+    with LogFile(folder / "suite.log") as file:
+        assert file.problem is not None
+        file.write("perdida")
+        folder.unlink()
+        file.write("guardada")
+    assert (folder / "suite.log").read_text(encoding="utf-8") == "guardada\n"
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="needs /dev/full")
 def test_a_full_disk_stops_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     """Lines that cannot be written are left out in silence."""
