@@ -11,10 +11,13 @@ from typing import Final
 from core.files import delete_if_free, move, sync_folder
 from core.times import now_ms, to_datetime
 
-__all__ = ["KEPT", "drop_older", "name_aside", "set_aside"]
+__all__ = ["KEPT", "MOST_NAMED", "drop_older", "name_aside", "set_aside"]
 
 KEPT: Final = 2
 """How many of a kind stay: a database can have gigabytes."""
+
+MOST_NAMED: Final = 32
+"""How many names of such files, the newest, a process keeps in memory and in its health file."""
 
 _PARTS: Final = ("", "-wal", "-shm")
 _STAMP: Final = re.compile(r"\d{8}T\d{6,9}")

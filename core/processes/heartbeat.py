@@ -19,6 +19,7 @@ from typing import Any, Final, Generic, Self, cast
 import psutil
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
+from core.aside import MOST_NAMED
 from core.errors import DamagedFile, message_of
 from core.files import read_bytes, remove_temporaries, write_atomically
 from core.processes.health_schema import Process, ProcessState, ProgressT
@@ -124,10 +125,13 @@ class Heartbeat(Generic[ProgressT]):
             self._progress = self._progress if progress is None else progress
 
     def damaged(self, names: Iterable[str]) -> None:
-        """Report at once which damaged files were set aside, each with the time of its first report."""
+        """Report at once which damaged files were set aside, with the time of its first report; keep the newest."""
+        named = tuple(names)
         with self._lock:
-            new = {name: iso(now_ms()) for name in names if name not in self._damaged}
-            self._damaged |= new
+            new = {name: iso(now_ms()) for name in named if name not in self._damaged}
+            known = self._damaged | new
+            kept = {*named, *tuple(known)[-MOST_NAMED:]}
+            self._damaged = {name: at for name, at in known.items() if name in kept}
         if new:
             self._write()
 

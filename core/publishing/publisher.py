@@ -17,7 +17,7 @@ from typing import Final
 
 import pyarrow as pa
 
-from core.aside import set_aside
+from core.aside import MOST_NAMED, set_aside
 from core.errors import DamagedFile
 from core.files import delete_if_free, make_folder, read_json, replacing, write_atomically, write_json
 from core.publishing.inspection import Inspection
@@ -38,7 +38,7 @@ _log = logging.getLogger(__name__)
 
 
 class Publisher:
-    """The one writer of a folder of published tables; `damaged` names files that were damaged and set aside."""
+    """The one writer of a folder of published tables; `damaged` names the newest files that were set aside."""
 
     def __init__(self, folder: Path) -> None:
         make_folder(folder)
@@ -250,7 +250,7 @@ class Publisher:
             self._swap(Manifest(old.version + 1, now_ms(), entries, parts))
 
     def _set_aside(self, file: str, error: Exception) -> None:
-        self.damaged.append(file)
+        self.damaged = [*self.damaged, file][-MOST_NAMED:]
         path = self.folder / file
         name = set_aside(path, self.folder).name if path.exists() else "nothing: it is missing"
         _log.error("%s is damaged (%s): set aside as %s", file, error, name)

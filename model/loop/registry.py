@@ -24,7 +24,7 @@ import pyarrow as pa
 import sklearn
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
-from core.aside import set_aside
+from core.aside import MOST_NAMED, set_aside
 from core.errors import DamagedFile, ForecastingError
 from core.files import (
     delete_if_free,
@@ -215,7 +215,7 @@ class ModelRegistry:
             raise DamagedFile(f"{card.file}: {error!r}; set aside as {self._set_aside(path)}") from error
 
     def _set_aside(self, path: Path) -> str:
-        self.damaged.append(path.name)
+        self.damaged = [*self.damaged, path.name][-MOST_NAMED:]
         return set_aside(path).name
 
     def _forget_old(self, newest: str) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from core.aside import MOST_NAMED
 from core.processes.health_schema import COLLECTOR, SIMULATOR, ProcessState
 from core.processes.heartbeat import Heartbeat, read_health
 
@@ -47,6 +48,21 @@ def test_without_a_patience_the_heartbeat_never_pauses(tmp_path: Path) -> None:
         beat.state(ProcessState.RUNNING)
         first = read_health(tmp_path, SIMULATOR).heartbeat_at
         _until(lambda: read_health(tmp_path, SIMULATOR).heartbeat_at != first)
+
+
+def test_a_health_file_names_the_newest_damaged_files(tmp_path: Path) -> None:
+    """However many were set aside over the months, a few dozen are named, and those still told keep their time."""
+    with Heartbeat(tmp_path, COLLECTOR) as beat:
+        beat.damaged(["manifest.json"])
+        first = read_health(tmp_path, COLLECTOR).damaged["manifest.json"]
+        for number in range(3 * MOST_NAMED):
+            beat.damaged(["manifest.json", f"{number}.parquet"])
+        named = read_health(tmp_path, COLLECTOR).damaged
+        beat.damaged(["last.parquet"])
+    assert list(named)[-1] == f"{3 * MOST_NAMED - 1}.parquet"
+    assert len(named) == MOST_NAMED + 1
+    assert named["manifest.json"] == first
+    assert "manifest.json" not in read_health(tmp_path, COLLECTOR).damaged
 
 
 def test_reading_health_files_again_and_again_leaves_nothing(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
+from core.aside import MOST_NAMED
 from core.errors import DamagedFile, NotReady
 from core.publishing.manifest import ManifestReader
 from core.publishing.parquet import read_table, sorted_by
@@ -221,6 +222,18 @@ def test_a_damaged_part_is_set_aside_and_the_others_stay(tmp_path: Path, content
     recovered = Publisher(tmp_path)
     assert len(recovered.damaged) == 1
     assert _rows(recovered, "log") == [DAY + 1]
+
+
+def test_the_newest_damaged_files_alone_are_named(tmp_path: Path) -> None:
+    """A disk that fails for months does not fill the memory with names."""
+    publisher = Publisher(tmp_path)
+    for moment in range(MOST_NAMED + 1):
+        publisher.publish({"latest": _table(moment)})
+        file = publisher.manifest.entries["latest"].file
+        (tmp_path / file).write_bytes(b"x")
+        assert publisher.table(file) is None
+    assert len(publisher.damaged) == MOST_NAMED
+    assert publisher.damaged[-1] == file
 
 
 def test_a_damaged_manifest_is_set_aside(tmp_path: Path) -> None:
