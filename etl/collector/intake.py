@@ -49,6 +49,14 @@ class Intake:
         """Coins with an unconfirmed jump."""
         return self._jump_filter.unconfirmed
 
+    def keep(self, coin_ids: Iterable[str]) -> None:
+        """Forget the coins that are not in `coin_ids`, because they are no longer collected."""
+        wanted = set(coin_ids)
+        self.missing &= wanted
+        self.newest = {coin_id: ts_ms for coin_id, ts_ms in self.newest.items() if coin_id in wanted}
+        self._jump_filter.keep(wanted)
+        self._store_unconfirmed()
+
     def take_page(self, page: MarketsPage, wanted: Iterable[str], cadence_s: float) -> None:
         """Take the rows of the coins in `wanted`; ignore the others."""
         rows = {row.coin.id: row for row in page.rows}

@@ -16,7 +16,7 @@ from __future__ import annotations
 import json
 import math
 from bisect import bisect_left
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass, field
 from statistics import median
 from typing import Any, Final
@@ -99,6 +99,10 @@ class JumpFilter:
         if coin is not None and math.isnan(coin.level) and coin.held:
             return coin.held[-1].ts_ms, coin.held[-1].price
         return None if coin is None else (coin.ts_ms, coin.level)
+
+    def keep(self, coin_ids: Set[str]) -> None:
+        """Forget the coins that are not in `coin_ids`."""
+        self._coins = {coin_id: coin for coin_id, coin in self._coins.items() if coin_id in coin_ids}
 
     @property
     def unconfirmed(self) -> list[str]:

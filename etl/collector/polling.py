@@ -111,6 +111,7 @@ class Polls:
         context.buffer.set_meta(universe=universe.dump_state())
         context.buffer.track(universe.ids)
         context.backfill_queue.keep(universe.ids)
+        context.intake.keep(universe.ids)
         context.queue(tuple(coin_id for coin_id in new if coin_id not in context.intake.newest))
         for page in self._pages:
             wanted = {row.coin.id for row in page.rows}.intersection(universe.ids)

@@ -35,6 +35,12 @@ class Stage:
         self.intake.take_page(MarketsPage([row], ReplyTime(ts_ms, ts_ms), whole=False), [COIN], CADENCE_S)
         self.buffer.flush()
 
+    def empty_poll(self, minute: float) -> None:
+        """One poll that brings nothing of the coin."""
+        ts_ms = self._ms(minute)
+        self.intake.take_page(MarketsPage([], ReplyTime(ts_ms, ts_ms), whole=False), [COIN], CADENCE_S)
+        self.buffer.flush()
+
     def chart(self, minute: float, rows: dict[float, float]) -> None:
         """A chart that comes at `minute`."""
         ts_ms = self._ms(minute)
@@ -147,6 +153,18 @@ def test_a_first_price_that_is_a_spike_leaves_no_trace(new_stage: Stage) -> None
     new_stage.chart(2.2, day(until=0))
     new_stage.poll(3, 100)
     assert new_stage.stored() == {**day(until=0), 2: 100, 3: 100}
+
+
+def test_a_coin_that_is_no_longer_collected_is_neither_missing_nor_unconfirmed(stage: Stage) -> None:
+    """Its jump and its gap go with it, from the stored state too; should it come back, it is new."""
+    stage.poll(11, 200)
+    assert stage.intake.unconfirmed == [COIN]
+    stage.empty_poll(12)
+    assert stage.intake.missing == {COIN}
+    stage.intake.keep(["bitcoin"])
+    stage.buffer.flush()
+    assert (stage.intake.unconfirmed, stage.intake.missing, stage.intake.newest_ms) == ([], set(), None)
+    assert stage.writer.meta("held") == "[]"
 
 
 def test_held_first_prices_survive_a_restart(new_stage: Stage) -> None:

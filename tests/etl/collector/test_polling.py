@@ -58,7 +58,7 @@ def test_a_look_up_that_fails_half_way_keeps_no_page(make_world: Callable[..., A
 
 
 def test_coins_enter_and_leave_the_list_without_a_restart(make_world: Callable[..., Any]) -> None:
-    """Months later others are among the largest: they are back-filled, and those that left keep their prices."""
+    """Months later others are among the largest: they are back-filled; those that left keep their prices alone."""
     world = make_world(market="top:20")
     collector = world.start(coins="top:10")
     world.run(60)
@@ -69,6 +69,7 @@ def test_coins_enter_and_leave_the_list_without_a_restart(make_world: Callable[.
         now = set(collector.context.universe.ids)
         if now != first:
             break
+    assert set(collector.context.intake.newest) == now
     with open_reader(world.database) as reader:
         assert {coin.id for coin in reader.coins()} == now != first
         assert len(now) == len(first) == 10
