@@ -2,7 +2,7 @@
 
 Names: cycle, store, api, suite, soak, cadence, following, listeners, readers, forecast_quality, answer_quality,
 forecast_prior, left_out, announcements, announcement_sizes, forecast_hash, synth_yardstick, screenshots,
-dashboard, visitors, pipeline_memory, alerts, growth, shards, cluster, power_loss, fuzz, attacks, month.
+dashboard, visitors, pipeline_memory, churn, alerts, growth, shards, cluster, power_loss, fuzz, attacks, month.
 `cycle` and `store` need requirements.txt alone.
 """
 
@@ -40,6 +40,7 @@ _NAMES: Final = (
     "dashboard",
     "visitors",
     "pipeline_memory",
+    "churn",
     "alerts",
     "growth",
     "shards",

@@ -30,7 +30,7 @@ def _features_of(prices: PriceReader, now: int, train_days: int) -> pa.Table:
     grid = FeatureGrid(train_days)
     PriceFeed(grid, train_days).pull(prices, collected(prices), now)
     blocks = [block for block in grid.extend(now) if block.ts_ms[-1] > now - DAY_MS]
-    return feature_table(blocks, grid.coins)
+    return feature_table(blocks, grid.roster.coins)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Final
 
 import numpy as np
@@ -17,9 +17,12 @@ from etl.features.feature_rows import FeatureBlock, OriginRows
 from etl.features.grid_history import GridHistory
 from etl.features.minute_columns import market_minute_sums, minute_features
 from etl.features.minute_lattice import MINUTE_REPLAY, minutes_at, minutes_on_grid
-from etl.features.minute_volatility import MINUTE_STATE_WIDTH, initial_minute_state
+from etl.features.minute_volatility import initial_minute_state
+from etl.features.portions import block_rows, parts
 from etl.features.raw_prices import RAW_KEEP_MS, STEPS_PER_DAY, RawPrices, ceil_grid, floor_grid
+from etl.features.recent_states import RecentStates
 from etl.features.rolling_rows import RollingRows
+from etl.features.roster import Roster
 from etl.features.shared_market import GridBounds, OneShard, SharedMarket, kept_rows
 from etl.features.step_extremes import StepExtremes
 from etl.features.whole_rows import MARKET_WIDTH, clock_columns, market_columns, whole_rows
@@ -27,7 +30,6 @@ from etl.features.whole_rows import MARKET_WIDTH, clock_columns, market_columns,
 __all__ = ["FeatureGrid"]
 
 
-_BLOCK: Final = STEPS_PER_DAY
 _REPLAY: Final = 72
 """Steps (6 hours) before an origin over which its state moves on from the grid's, with the origin's own returns."""
 _MAX_LAG: Final = 24
@@ -36,12 +38,8 @@ _RECENT: Final = _REPLAY + _MAX_LAG + 1
 _RECENT_MINUTES: Final = MINUTE_REPLAY + _MAX_LAG + 1
 """States of 5 minutes and of minutes that are kept: both begin where the replay of the oldest origin does."""
 
-_COINS_AT_ONCE: Final = 512
-"""Coins whose long windows of prices are in memory together."""
-
 _HEAD_START: Final = 312
 """Steps (26 hours) that the grid begins at least before now, to leave room for a back-fill after the first poll."""
-_MAX_BLOCK_CELLS: Final = 24_000
 
 
 class FeatureGrid:
@@ -55,15 +53,14 @@ class FeatureGrid:
         market: what its coins have in common with those of other shards; without others they are all.
 
     Attributes:
-        coins: ids by column number.
+        roster: which coin has which column.
         history: the grid points so far; a coin that came since the last `extend` has no column there yet.
     """
 
     def __init__(self, history_days: int = 14, market: SharedMarket | None = None) -> None:
         self._shared = market or OneShard()
         self._bounds = GridBounds(0, None, -1, rebuilds=0)
-        self.coins: list[str] = []
-        self._index: dict[str, int] = {}
+        self.roster = Roster(history_days)
         self._raw = RawPrices()
         self._seeds: dict[int, FloatArray] = {}
         self._dirty: set[int] = set()
@@ -74,16 +71,25 @@ class FeatureGrid:
 
     def column(self, coin: str) -> int:
         """Column number of the coin; a new coin gets the next one."""
-        if coin not in self._index:
-            self._index[coin] = len(self.coins)
-            self.coins.append(coin)
-            if len(self.history):
-                self._dirty.add(self._index[coin])
-        return self._index[coin]
+        if coin not in self.roster and len(self.history):
+            self._dirty.add(len(self.roster))
+        return self.roster.place(coin)
+
+    def enrol(self, collected: Collection[str], now_ms: int) -> IntArray:
+        """Give each collected coin a column; those (j,) taken over from coins long gone hold nothing any more."""
+        known, taken = len(self.roster), self.roster.enrol(collected, now_ms)
+        columns = np.array(taken, dtype=np.int64)
+        for column in taken:
+            self._raw.clear(column)
+            self._seeds.pop(column, None)
+        if len(self.history):
+            self._dirty.update(taken, range(known, len(self.roster)))
+            self.history.clear(columns[columns < self.history.coins])
+        return columns
 
     def newest(self, coin: str) -> int | None:
         """Event time of the coin's newest price in UTC milliseconds, or None."""
-        return self._raw.newest(self._index[coin]) if coin in self._index else None
+        return self._raw.newest(self.roster.place(coin)) if coin in self.roster else None
 
     def observe(self, coin: str, ts_ms: npt.ArrayLike, price: npt.ArrayLike) -> None:
         """Append prices in event-time order; drop those not newer than the coin's last one."""
@@ -119,13 +125,13 @@ class FeatureGrid:
         """
         self._widen()
         first_ms = None if len(self.history) else self._raw.first()
-        own = GridBounds(len(self.coins), first_ms, self._raw.latest(), rebuilds=len(self._dirty))
+        own = GridBounds(len(self.roster), first_ms, self._raw.latest(), rebuilds=len(self._dirty))
         self._bounds = self._shared.agree(own)
         if self._bounds.rebuilds and len(self.history):
             yield from self._rebuild()
         end = floor_grid(min(until_ms, self._bounds.latest_ms + PRICE_TOLERANCE_MS))
         start = self._next_point(end)
-        length = _block_rows(self._bounds.coins) * GRID_STEP_MS
+        length = block_rows(self._bounds.coins) * GRID_STEP_MS
         while start is not None and start <= end:
             stop = min(end, start - start % length + length - GRID_STEP_MS)
             yield self._append(np.arange(start, stop + 1, GRID_STEP_MS))
@@ -147,9 +153,9 @@ class FeatureGrid:
             sums: the market's sums there, as `SharedMarket.add_up` gave them (n, columns).
             busy: called after each block.
         """
-        self._bounds = GridBounds(len(self.coins), None, self._raw.latest(), rebuilds=0)
-        for start in range(0, len(ts_ms), _BLOCK):
-            rows = slice(start, start + _BLOCK)
+        self._bounds = GridBounds(len(self.roster), None, self._raw.latest(), rebuilds=0)
+        for start in range(0, len(ts_ms), STEPS_PER_DAY):
+            rows = slice(start, start + STEPS_PER_DAY)
             self._complete(ts_ms[rows])
             self._market.append(market_columns(sums[rows]))
             busy()
@@ -163,24 +169,23 @@ class FeatureGrid:
         market = self._market_rows(ts_ms, columns, minute, usable)
         self._market.append(market)
         x = whole_rows(columns, market, clock_columns(history.event_ms(slice(-rows, None)), ts_ms[:, None]), minute)
-        return FeatureBlock(ts_ms, np.arange(len(self.coins)), x, volatility.vol_fast(states), usable)
+        return FeatureBlock(ts_ms, np.arange(len(self.roster)), x, volatility.vol_fast(states), usable)
 
     def _complete(self, ts_ms: IntArray) -> tuple[FloatArray, FloatArray]:
         """Add grid points (n,) to the history; the states of 5 minutes and of minutes there."""
-        coins = np.arange(len(self.coins))
+        coins = np.arange(len(self.roster))
         if not len(self.history):
             self._start(int(ts_ms[0]) + GRID_STEP_MS * np.arange(-LOOKBACK, 0))
         log_price, event_ms = self._lattice(coins, ts_ms[:, None])
         last, latest_ms = self.history.last(), self._bounds.latest_ms
-        states = volatility.run(self._states.rows[-1], log_price, event_ms, *last)
+        states = volatility.run(self._states.steps.rows[-1], log_price, event_ms, *last)
         minute_states = minutes_on_grid(
-            self._raw, self._minute_states.rows[-1], coins, ts_ms, last, latest_ms=latest_ms
+            self._raw, self._states.minutes.rows[-1], coins, ts_ms, last, latest_ms=latest_ms
         )
         extremes = StepExtremes.of(self._raw, coins, ts_ms, log_price)
         usable = usable_rows(states, log_price)
         self.history.append(ts_ms, log_price, event_ms, volatility.vol_mixed(states), extremes, usable=usable)
-        self._states.append(states)
-        self._minute_states.append(minute_states)
+        self._states.append(states, minute_states)
         self._raw.forget_before(int(ts_ms[-1]) - RAW_KEEP_MS)
         return states, minute_states
 
@@ -191,20 +196,17 @@ class FeatureGrid:
 
     def _start(self, ts_ms: IntArray) -> None:
         """Begin with grid points at which nothing is known, so that the first row has rows to look back over."""
-        coins = len(self.coins)
+        coins = len(self.roster)
         self.history = GridHistory(self._keep, ts_ms, coins)
         self._market = RollingRows(self._keep, np.zeros((len(ts_ms), MARKET_WIDTH), dtype=np.float32))
-        states = np.broadcast_to(self._initial(np.arange(coins)), (_RECENT, coins, volatility.STATE_WIDTH))
-        self._states = RollingRows(_RECENT, states)
-        self._minute_states = RollingRows(_RECENT_MINUTES, np.zeros((_RECENT_MINUTES, coins, MINUTE_STATE_WIDTH)))
+        self._states = RecentStates(_RECENT, _RECENT_MINUTES, self._initial(np.arange(coins)))
 
     def _widen(self) -> None:
         """Add empty columns for the coins that joined late."""
-        added = len(self.coins) - self.history.log_price.shape[1]
+        added = len(self.roster) - self.history.coins
         if added and len(self.history):
             self.history.widen(added)
-            self._states.widen(volatility.initial_state(added))
-            self._minute_states.widen(initial_minute_state(added))
+            self._states.widen(added)
 
     def _initial(self, coins: IntArray) -> FloatArray:
         states = volatility.initial_state(len(coins))
@@ -221,10 +223,10 @@ class FeatureGrid:
         coins = np.array(sorted(self._dirty), dtype=np.int64)
         self._dirty.clear()
         history, ts_ms = self.history, self.history.ts_ms.copy()
-        for part in _parts(len(coins)):
+        for part in parts(len(coins)):
             self._renew_prices(coins[part])
         states, minute_states = self._initial(coins), initial_minute_state(len(coins))
-        total, length, latest_ms = len(ts_ms), _block_rows(self._bounds.rebuilds), self._bounds.latest_ms
+        total, length, latest_ms = len(ts_ms), block_rows(self._bounds.rebuilds), self._bounds.latest_ms
         for start in range(LOOKBACK, total, length):
             rows = slice(start, min(start + length, total))
             log_price, event_ms = history.log_price[start - LOOKBACK : rows.stop, coins], history.event_ms(rows, coins)
@@ -233,8 +235,7 @@ class FeatureGrid:
             minute_block = minutes_on_grid(self._raw, minute_states, coins, ts_ms[rows], last, latest_ms=latest_ms)
             states, minute_states = block[-1], minute_block[-1]
             history.vol_mixed[rows, coins] = volatility.vol_mixed(block)
-            self._states.put(coins, block, total - rows.stop)
-            self._minute_states.put(coins, minute_block, total - rows.stop)
+            self._states.put(coins, block, minute_block, total - rows.stop)
             columns = coin_features(block, log_price)
             clock, minute = clock_columns(event_ms, ts_ms[rows, None]), minute_features(minute_block, block)
             x = whole_rows(columns, self._market.rows[rows], clock, minute)
@@ -259,7 +260,7 @@ class FeatureGrid:
         is the grid's last.
         """
         self._widen()
-        return OriginRows.joined([self._at(coins[part], origin_ms[part]) for part in _parts(len(coins))])
+        return OriginRows.joined([self._at(coins[part], origin_ms[part]) for part in parts(len(coins))])
 
     def _at(self, coins: IntArray, origin_ms: IntArray) -> OriginRows:
         price, event_ms = self._raw.as_of(coins, origin_ms + GRID_STEP_MS * np.arange(-LOOKBACK, 1)[:, None])
@@ -267,12 +268,12 @@ class FeatureGrid:
         ahead = origin_ms // GRID_STEP_MS - history.ts_ms[-1:] // GRID_STEP_MS
         base = ahead - 1 - _REPLAY + _RECENT
         known = (base >= 0) & (base < _RECENT)
-        states = self._states.rows[np.where(known, base, -1), coins]
+        states = self._states.steps.rows[np.where(known, base, -1), coins]
         news = np.where(known, log_price[-1 - _REPLAY :], np.nan)
         moves = volatility.returns(news[1:], event_ms[-_REPLAY:], news[:-1], event_ms[-1 - _REPLAY : -1])
         states = volatility.move_on(states, moves)
         columns = coin_features(states[None], log_price)
-        before = self._minute_states.rows[np.where(known, np.minimum(base, _RECENT_MINUTES - 1), -1), coins]
+        before = self._states.minutes.rows[np.where(known, np.minimum(base, _RECENT_MINUTES - 1), -1), coins]
         minute_states = minutes_at(self._raw, before, coins, origin_ms, known)
         minute = minute_features(minute_states, states)
         place = np.clip(ahead + len(history) - 1, 0, len(history) - 1)
@@ -286,14 +287,3 @@ class FeatureGrid:
             is_static(states),
             history.extremes.dense_before(place, coins),
         )
-
-
-def _block_rows(coins: int) -> int:
-    """Grid rows per block of so many coins: a day, or the part of one that fits _MAX_BLOCK_CELLS."""
-    most = _MAX_BLOCK_CELLS // max(coins, 1)
-    return next((rows for rows in (_BLOCK, 144, 96, 48, 24) if rows <= most), 12)
-
-
-def _parts(coins: int) -> list[slice]:
-    """At least one part, of at most _COINS_AT_ONCE coins each."""
-    return [slice(start, start + _COINS_AT_ONCE) for start in range(0, max(coins, 1), _COINS_AT_ONCE)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -38,9 +38,21 @@ class GridHistory:
         self._log_high, self._log_low = RollingRows(most, unknown), RollingRows(most, unknown)
         self._dense = RollingRows(most, nothing)
         self._handed_out = RollingRows(most, nothing)
+        prices = (self._log_price, self._vol_mixed, self._log_high, self._log_low)
+        flags = (self._dense, self._handed_out)
+        self._blank: tuple[tuple[RollingRows[Any], float], ...] = (
+            *((rows, np.nan) for rows in prices),
+            *((rows, False) for rows in flags),
+            (self._age_ms, _NO_PRICE),
+        )
 
     def __len__(self) -> int:
         return len(self.ts_ms)
+
+    @property
+    def coins(self) -> int:
+        """Number of coins."""
+        return int(self.log_price.shape[1])
 
     @property
     def ts_ms(self) -> IntArray:
@@ -98,11 +110,13 @@ class GridHistory:
 
     def widen(self, added: int) -> None:
         """Add coins of which nothing is known."""
-        for missing in (self._log_price, self._vol_mixed, self._log_high, self._log_low):
-            missing.widen(np.full(added, np.nan))
-        for never in (self._dense, self._handed_out):
-            never.widen(np.zeros(added, dtype=bool))
-        self._age_ms.widen(np.full(added, _NO_PRICE, dtype=np.int32))
+        for values, nothing in self._blank:
+            values.widen(np.full(added, nothing, dtype=values.rows.dtype))
+
+    def clear(self, coins: IntArray) -> None:
+        """Forget all that is known of some coins (j,)."""
+        for values, nothing in self._blank:
+            values.rows[:, coins] = nothing
 
     def put_prices(self, coins: IntArray, log_price: FloatArray, event_ms: IntArray, extremes: StepExtremes) -> None:
         """Replace the prices of some coins (j,) at all grid points (n, j)."""

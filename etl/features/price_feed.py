@@ -94,9 +94,10 @@ class PriceFeed:
 
     def _forget(self, tracked: Set[str]) -> None:
         """Stop forecasting coins that are no longer collected; the model keeps what it learned from them."""
-        for coin_id in self._seen.keys() - tracked:
-            del self._seen[coin_id]
-            self._revision.pop(coin_id, None)
+        for known in (self._seen, self._revision, self._first):
+            for coin_id in known.keys() - tracked:
+                del known[coin_id]
+        self._hourly &= tracked
 
 
 def collected(prices: PriceReader) -> dict[str, int]:

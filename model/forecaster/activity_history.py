@@ -30,6 +30,10 @@ class ActivityHistory:
         if missing:
             self._scale = np.pad(self._scale, ((0, 0), (0, missing)), constant_values=np.nan)
 
+    def forget(self, coins: IntArray) -> None:
+        """Begin anew with coins (k,): other ones have taken their numbers."""
+        self._scale[:, coins] = np.nan
+
     def note(self, scales: HourScales) -> None:
         """Remember the scales predicted at full hours."""
         for row, hour in enumerate((scales.ts_ms // HOUR_MS).tolist()):

@@ -65,6 +65,10 @@ class ActivityModel:
         """Make room for `coins` coins."""
         self._groups.widen(coins)
 
+    def forget(self, coins: IntArray) -> None:
+        """Begin anew with coins (k,): other ones have taken their numbers."""
+        self._groups.forget(coins)
+
     @property
     def rows(self) -> int:
         """Rows in the window."""

@@ -24,6 +24,8 @@ Without it one coin in six was shut out by chance after a cold start (docs/forec
 _TYPICAL_LOSS: Final = 0.2
 """Mean loss of a good forecast in units of the scale."""
 
+_START_LOSS: Final = _HEAD_START_ROWS * _TYPICAL_LOSS
+
 
 def interval_loss(move: FloatArray, half_width: FloatArray) -> FloatArray:
     """Pinball loss of log moves, averaged over the nine quantiles 0 and ± `half_width`.
@@ -57,9 +59,13 @@ class BaselineGate:
 
     def widen(self, coins: int) -> None:
         """Make room for `coins` coins."""
-        added = np.full(coins - len(self._model_loss), _HEAD_START_ROWS * _TYPICAL_LOSS)
-        self._model_loss = np.concatenate([self._model_loss, added * (1.0 - _HEAD_START)])
-        self._baseline_loss = np.concatenate([self._baseline_loss, added])
+        added = coins - len(self._model_loss)
+        self._model_loss = np.pad(self._model_loss, (0, added), constant_values=_START_LOSS * (1.0 - _HEAD_START))
+        self._baseline_loss = np.pad(self._baseline_loss, (0, added), constant_values=_START_LOSS)
+
+    def forget(self, coins: IntArray) -> None:
+        """Begin anew with coins (k,): other ones have taken their numbers."""
+        self._model_loss[coins], self._baseline_loss[coins] = _START_LOSS * (1.0 - _HEAD_START), _START_LOSS
 
     def learn(self, ts_ms: IntArray, coins: IntArray, model: FloatArray, baseline: FloatArray) -> None:
         """Add the losses of both on the same outcomes.

@@ -140,6 +140,10 @@ class Calibration:
         missing = coins - len(self._tracker)
         self._tracker = np.concatenate([self._tracker, np.zeros((missing, STEPS, len(LEVELS)))])
 
+    def forget(self, coins: IntArray) -> None:
+        """Begin anew with coins (k,): other ones have taken their numbers."""
+        self._tracker[coins] = 0.0
+
     def phase_factor(self, minute_weights: RowArray) -> FloatArray:
         """Factor of the scale (..., STEPS) for the minute within the hour, given as twelve weights (..., 12)."""
         return np.asarray(minute_weights.astype(np.float64) @ self._phase)

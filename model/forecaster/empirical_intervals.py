@@ -55,6 +55,12 @@ class EmpiricalIntervals:
         moves, reach = np.split(known, [len(LEVELS)], axis=-1)
         return moves, reach
 
+    def forget(self, coins: IntArray) -> None:
+        """Measure coins (k,) anew: other ones have taken their columns."""
+        for coin in coins.tolist():
+            self._renewed_ms.pop(coin, None)
+            self._quantiles.pop(coin, None)
+
     def _measure(self, grid: FeatureGrid, coins: IntArray) -> FloatArray:
         """Quantiles of the moves, then of the reach, on the last axis."""
         recent = slice(-self._rows, None)

@@ -9,8 +9,8 @@ again.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import numpy as np
@@ -21,6 +21,7 @@ from etl.arrays import FloatArray, IntArray
 from etl.features.feature_grid import FeatureGrid
 from etl.features.feature_rows import FeatureBlock
 from etl.features.feature_table import feature_table
+from etl.features.roster import Roster
 from etl.features.targets import STEP_ROOTS, STEPS, outcomes, reached
 from model.forecaster.assembly import AtOrigins, assemble_forecasts
 from model.forecaster.empirical_intervals import EmpiricalIntervals
@@ -50,12 +51,19 @@ class EngineState:
         model: everything learned.
         pending: grid rows whose outcomes are not known yet.
         learned_ms: the last grid point that was predicted.
+        left_ms: since when coins are not collected any more, see `Roster`.
     """
 
     coins: tuple[str, ...]
     model: OnlineModel
     pending: PendingRows | None
     learned_ms: int
+    left_ms: Mapping[str, int] = field(default_factory=dict)
+
+    def enrolled(self, roster: Roster, taken: Sequence[int]) -> EngineState:
+        """The same with the coins of a roster, some of which have taken over places."""
+        pending = None if self.pending is None else self.pending.without(np.array(taken, dtype=np.int64))
+        return replace(self, coins=tuple(roster.coins), pending=pending, left_ms=dict(roster.left_ms))
 
 
 class ForecastEngine:
@@ -81,6 +89,18 @@ class ForecastEngine:
         self._learned_ms = -1
 
     # -- learning ----------------------------------------------------------------------------------------------------
+
+    def enrol(self, collected: Collection[str], now_ms: int) -> None:
+        """Take the coins collected now; one that joins may take over the column of one long gone, as if it were new."""
+        taken = self.grid.enrol(collected, now_ms)
+        self._peers.enrolled(self.model, taken, len(self.grid.roster.left_ms))
+        if not len(taken):
+            return
+        self._pending = None if self._pending is None else self._pending.without(taken)
+        self._empirical.forget(taken)
+        self._scaled_hours.forget(taken)
+        for block in self._blocks:
+            block.usable[:, np.isin(block.coins, taken)] = False
 
     def advance(self, now_ms: int, busy: Callable[[], None] = lambda: None) -> int:
         """Complete the grid up to the last grid point at or before `now_ms`.
@@ -130,7 +150,7 @@ class ForecastEngine:
 
     def _numbers(self) -> IntArray:
         """The numbers by which the model knows the coins, by column."""
-        return self._peers.numbers(self.grid.coins)
+        return self._peers.numbers(self.grid.roster.coins)
 
     def _take(self, block: FeatureBlock) -> Lesson:
         """Predict new rows once and keep those pending whose outcomes are not known; the others are the lesson.
@@ -202,8 +222,8 @@ class ForecastEngine:
         "features": completed rows in FEATURE_SCHEMA, at most those of the last day, with more than 1,000 coins of fewer
         hours. "scaled_hours": half-hours whose outcomes became known, in SCALED_HOURS_SCHEMA, at most those of 14 days.
         """
-        features = feature_table((self._blocks.popleft() for _ in range(len(self._blocks))), self.grid.coins)
-        return {"features": features, "scaled_hours": self._scaled_hours.take(self.grid.coins)}
+        features = feature_table((self._blocks.popleft() for _ in range(len(self._blocks))), self.grid.roster.coins)
+        return {"features": features, "scaled_hours": self._scaled_hours.take(self.grid.roster.coins)}
 
     def _keep_block(self, block: FeatureBlock) -> None:
         self._blocks.append(block)
@@ -214,14 +234,14 @@ class ForecastEngine:
     def state(self) -> EngineState:
         """What has been learned, without the prices."""
         learned_ms = max([self._learned_ms, *self.grid.history.ts_ms[-1:].tolist()])
-        return EngineState(tuple(self.grid.coins), self.model, self._pending, learned_ms)
+        roster = self.grid.roster
+        return EngineState(tuple(roster.coins), self.model, self._pending, learned_ms, dict(roster.left_ms))
 
     @classmethod
     def from_state(cls, state: EngineState, peers: Peers | None = None) -> ForecastEngine:
         """An engine that goes on from `state` once the prices of the last `train_days` have been observed again."""
         engine = cls(state.model.options, peers=peers)
-        for coin in state.coins:
-            engine.grid.column(coin)
+        engine.grid.roster = Roster(engine.options.train_days, state.coins, state.left_ms)
         engine.model = state.model
         engine._pending = state.pending
         engine._learned_ms = state.learned_ms

@@ -39,6 +39,10 @@ class CoinGroups:
         self._level = np.concatenate([self._level, np.zeros(missing)])
         self._known = np.concatenate([self._known, np.zeros(missing, dtype=bool)])
 
+    def forget(self, coins: IntArray) -> None:
+        """Begin anew with coins (k,): other ones have taken their numbers."""
+        self._level[coins], self._known[coins] = 0.0, False
+
     def learn(self, coins: IntArray, vol_fast: FloatArray) -> None:
         """Take in volatilities (n,) of coins (n,): many rows of one coin weigh as much at once as one by one."""
         rows = np.bincount(coins, minlength=len(self._level))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 import numpy as np
 
@@ -31,7 +31,7 @@ __all__ = ["EngineOptions", "FitReport", "OnlineModel", "hour_scale"]
 
 _MINUTE_WEIGHTS: Final = slice(len(BASE_FEATURES) - 12, len(BASE_FEATURES))
 _MIN_COINS_A_STEP: Final = 32
-"""Each grid point teaches from at least so many coins, where there are more."""
+"""Each grid point teaches from about so many coins at least, where there are more."""
 
 _REFIT_MS: Final = DAY_MS
 """Age at which the models are refitted while a long history is walked through."""
@@ -60,6 +60,16 @@ class FitReport:
     shrinkage: tuple[float, ...]
 
 
+class _ByCoin(Protocol):
+    """A part that keeps something of each coin, by its number."""
+
+    def widen(self, coins: int) -> None:
+        """Make room for `coins` coins."""
+
+    def forget(self, coins: IntArray) -> None:
+        """Begin anew with coins (k,)."""
+
+
 class OnlineModel:
     """The learned part of all engines: it knows coins by their number, and feature rows, but no prices."""
 
@@ -78,13 +88,22 @@ class OnlineModel:
         self._reach = ReachCalibration(options.train_days, shape)
         self._baseline_reach = ReachCalibration(options.train_days, baseline_shape)
         self.activity_history = ActivityHistory()
-        self._coins = 0
+        self._coins = self._absent = 0
 
     def widen(self, coins: int) -> None:
         """Make room for `coins` coins, where there are fewer yet."""
         self._coins = max(coins, self._coins)
-        for part in (self._calibration, self._baseline, self.gate, self.point, self.activity, self.activity_history):
+        for part in self._parts_by_coin():
             part.widen(self._coins)
+
+    def enrolled(self, taken: IntArray, absent: int) -> None:
+        """Begin anew with numbers (k,) that coins have taken over; so many with a number are not collected now."""
+        self._absent = absent
+        for part in self._parts_by_coin():
+            part.forget(taken)
+
+    def _parts_by_coin(self) -> tuple[_ByCoin, ...]:
+        return self._calibration, self._baseline, self.gate, self.point, self.activity, self.activity_history
 
     @property
     def can_fit(self) -> bool:
@@ -109,13 +128,18 @@ class OnlineModel:
     def in_turn(self, ts_ms: IntArray, coins: IntArray) -> BoolArray:
         """Mask (n, k) of the rows to learn from: all with up to 63 coins, then every `_stride`-th row of each coin.
 
+        Coins that are not collected any more do not count, so that they thin the others' rows no further.
         Neighbouring rows say nearly the same; this bounds the cost of a grid step, whatever the number of coins.
         """
         return np.asarray((ts_ms[:, None] // GRID_STEP_MS + coins) % self._stride == 0)
 
     @property
     def _stride(self) -> int:
-        return max(1, self._coins // _MIN_COINS_A_STEP)
+        return max(1, self._live // _MIN_COINS_A_STEP)
+
+    @property
+    def _live(self) -> int:
+        return self._coins - self._absent
 
     def predict(self, x: RowArray, coins: IntArray, wanted: BoolArray) -> Prediction:
         """Predict the log activity, the corrections in it, and the drift.
@@ -179,7 +203,7 @@ class OnlineModel:
         self._baseline_reach.learn(ts_ms, base, rows.rise, rows.fall, rows.dense)
         left = self.activity.judge(ts_ms, coin, vol_fast, predicted, rows.activity)
         turn = (ts_ms // GRID_STEP_MS + coin) // self._stride
-        self.activity.keep(ts_ms, x, left, turn, self._coins / self._stride)
+        self.activity.keep(ts_ms, x, left, turn, self._live / self._stride)
         whole = np.isfinite(move).all(axis=-1)
         self.point.learn(ts_ms[whole], coin[whole], x[whole], predicted.drift[whole], (move / base)[whole])
 

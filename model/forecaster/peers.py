@@ -21,6 +21,9 @@ class Peers(SharedMarket, Protocol):
     def numbers(self, coins: Sequence[str]) -> IntArray:
         """The numbers of coins among those of all shards (k,)."""
 
+    def enrolled(self, model: OnlineModel, taken: IntArray, absent: int) -> None:
+        """Coins have taken over columns (j,); so many coins with a column are not collected now."""
+
     def renewed(self, model: OnlineModel, ts_ms: int) -> OnlineModel:
         """The model to predict with from grid point `ts_ms` on: refitted if it had become old by then."""
 
@@ -34,6 +37,10 @@ class Alone(OneShard):
     def numbers(self, coins: Sequence[str]) -> IntArray:
         """A coin's number is its column."""
         return np.arange(len(coins))
+
+    def enrolled(self, model: OnlineModel, taken: IntArray, absent: int) -> None:
+        """The model itself takes notice."""
+        model.enrolled(taken, absent)
 
     def renewed(self, model: OnlineModel, ts_ms: int) -> OnlineModel:
         """The same model, refitted if it is old."""

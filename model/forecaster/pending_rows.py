@@ -115,6 +115,15 @@ class PendingRows:
         columns = {field.name: getattr(self, field.name) for field in fields(self)}
         return PendingRows(**{name: array if name == _PER_TIME else array[:, coins] for name, array in columns.items()})
 
+    def without(self, coins: IntArray) -> PendingRows:
+        """These rows with the columns `coins`, as far as there are such, as those of coins that joined in between."""
+        coins = coins[coins < self.x.shape[1]]
+        others, blank = self._widened(self.x.shape[1]), self.of_coins(coins[:0])._widened(len(coins))
+        for field in fields(self):
+            if field.name != _PER_TIME:
+                getattr(others, field.name)[:, coins] = getattr(blank, field.name)
+        return others
+
     @classmethod
     def merged(cls, shards: Sequence[tuple[PendingRows, IntArray]]) -> PendingRows | None:
         """The rows of all shards, from those of each and the numbers of its coins; None without any."""

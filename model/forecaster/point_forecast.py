@@ -67,6 +67,10 @@ class PointForecast:
         """Make room for `coins` coins."""
         self._coin_skill = np.concatenate([self._coin_skill, np.zeros((coins - len(self._coin_skill), STEPS))])
 
+    def forget(self, coins: IntArray) -> None:
+        """Begin anew with coins (k,): other ones have taken their numbers."""
+        self._coin_skill[coins] = 0.0
+
     def drift(self, x: RowArray) -> FloatArray:
         """Mean of the scaled moves (..., STEPS) before shrinkage, for rows `x` (..., features); NaN before a fit."""
         if self._coef is None:

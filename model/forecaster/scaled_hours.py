@@ -52,6 +52,12 @@ class ScaledHours:
         while self._rows[0][0][-1] < ts_ms[-1] - _KEPT_MS:
             self._rows.pop(0)
 
+    def forget(self, coins: IntArray) -> None:
+        """Drop what waits of coins (k,): other ones have taken their columns."""
+        self._newest_ms[coins[coins < len(self._newest_ms)]] = 0
+        kept = [(~np.isin(known, coins), ts_ms, known, moves) for ts_ms, known, moves in self._rows]
+        self._rows = [(ts_ms[keep], known[keep], moves[keep]) for keep, ts_ms, known, moves in kept if keep.any()]
+
     def take(self, names: Sequence[str]) -> pa.Table:
         """The rows added since the last call, in SCALED_HOURS_SCHEMA; `names` are the coins by column number."""
         tables = []

@@ -102,6 +102,7 @@ class OneProcess:
         """Carry new prices of the coins with these revisions to the grid without computing anything; their number."""
         if again:
             self.feed.begin_again()
+        self.engine.enrol(revisions, now_ms)
         return self.feed.pull(prices, revisions, now_ms)
 
     def pull(self, prices: PriceReader, now_ms: int, *, again: bool) -> int:

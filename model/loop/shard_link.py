@@ -55,7 +55,6 @@ class ShardLink:
 
     Attributes:
         is_member: it takes part in what all shards do together.
-        roster_size: coins of the roster whose numbers it knows.
         knows_coins: it knows the coins as the price store has them now.
         model_number: of the version of the model that it has; -1 without one.
         market_end_ms: last grid point of the market that it was rebuilt with, None if it has seen the whole.
@@ -66,7 +65,6 @@ class ShardLink:
     def __init__(self, number: int, start: Start, patience: Patience) -> None:
         self.number = number
         self.is_member = self.knows_coins = False
-        self.roster_size = 0
         self.model_number = -1
         self.market_end_ms: int | None = None
         self.published_ms = -1

@@ -102,11 +102,11 @@ class Collected:
     """The coins of a shard, as the price store has them.
 
     Attributes:
-        joined: number of each coin that the shard has not been told of yet, in their order.
+        numbers: of each coin that has one, whether it is collected now or not.
         revisions: `Coin.revision` of each one that is collected now.
     """
 
-    joined: Mapping[str, int]
+    numbers: Mapping[str, int]
     revisions: Mapping[str, int]
 
 

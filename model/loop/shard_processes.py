@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
-from itertools import islice
 from typing import TypeVar
 
 import numpy as np
@@ -25,6 +23,7 @@ from core.store_address import NamedSchema, StoreAddress
 from core.times import GRID_STEP_MS
 from etl.arrays import IntArray
 from etl.features.price_feed import collected
+from etl.features.roster import Roster
 from model.forecaster.assembly import AtOrigins, assemble_forecasts
 from model.forecaster.engine import EngineState
 from model.forecaster.forecasts import in_order
@@ -89,7 +88,7 @@ class ShardProcesses:
         self._store = store
         self._keep_days = keep_days
         self._training = SharedTraining(state.model)
-        self._roster = {coin: number for number, coin in enumerate(state.coins)}
+        self._roster = Roster(state.model.options.train_days, state.coins, state.left_ms)
         self._revisions: Mapping[str, int] = {}
         self._pulled: Mapping[ShardLink, Pulled] = {}
         self._forecasts = FORECAST_SCHEMA.empty_table()
@@ -115,7 +114,7 @@ class ShardProcesses:
         Raises:
             ForecastingError: all shards are lost.
         """
-        self._enrol(collected(prices))
+        self._enrol(collected(prices), now_ms)
         self._tend(now_ms)
         members = [link for link in self._team if link.is_member]
         is_step_due = now_ms >= self._training.end_ms + GRID_STEP_MS
@@ -171,13 +170,14 @@ class ShardProcesses:
     def state(self) -> EngineState:
         """What has been learned, without the prices; rows that a lost shard kept pending are missing."""
         if self._state is not None:  # no shard has begun
-            return replace(self._state, coins=tuple(self._roster))
+            return self._state
         known = self._run({link: Gather() for link in self._team if link.is_member}, Gathered).values()
         pending = PendingRows.merged(
             [(one.pending, self._numbers(one.coins)) for one in known if one.pending is not None]
         )
         learned_ms = max(self._learned_ms, self._training.end_ms, *(one.learned_ms for one in known))
-        return EngineState(tuple(self._roster), self._training.model, pending, learned_ms)
+        roster = self._roster
+        return EngineState(tuple(roster.coins), self._training.model, pending, learned_ms, dict(roster.left_ms))
 
     def close(self) -> None:
         """End all processes; safe to call twice."""
@@ -190,26 +190,24 @@ class ShardProcesses:
         return self._team[shard_of(coin, len(self._team))]
 
     def _numbers(self, coins: Sequence[str]) -> IntArray:
-        return np.array([self._roster[coin] for coin in coins], dtype=np.int64)
+        return np.array([self._roster.known_place(coin) for coin in coins], dtype=np.int64)
 
-    def _enrol(self, revisions: Mapping[str, int]) -> None:
+    def _enrol(self, revisions: Mapping[str, int], now_ms: int) -> None:
         if revisions == self._revisions:
             return
-        self._revisions, known = revisions, len(self._roster)
-        for coin in revisions:
-            self._roster.setdefault(coin, len(self._roster))
-        if len(self._roster) > known:
-            self._training.widen(len(self._roster))
+        self._revisions, roster = revisions, self._roster
+        taken = roster.enrol(revisions, now_ms)
+        self._training.enrol(roster, taken)
+        if self._state is not None:
+            self._state = self._state.enrolled(roster, taken)
         for link in self._team:
             link.knows_coins = False
 
     def _told(self, link: ShardLink) -> Collected:
         """What a shard has to know of its coins; from now on it does."""
         link.knows_coins = True
-        joined = [coin for coin in islice(self._roster, link.roster_size, None) if self._link(coin) is link]
-        link.roster_size = len(self._roster)
-        revisions = {coin: revision for coin, revision in self._revisions.items() if self._link(coin) is link}
-        return Collected({coin: self._roster[coin] for coin in joined}, revisions)
+        numbers = {coin: number for number, coin in enumerate(self._roster.coins) if self._link(coin) is link}
+        return Collected(numbers, {coin: self._revisions[coin] for coin in numbers if coin in self._revisions})
 
     # -- the processes -----------------------------------------------------------------------------------------------
 
@@ -225,7 +223,7 @@ class ShardProcesses:
 
     def _beginning(self, link: ShardLink, now_ms: int) -> Begin:
         model = self._training.whole_model()
-        link.roster_size, link.model_number = 0, model.number
+        link.model_number = model.number
         link.market_end_ms = None if self._training.market is None else self._training.end_ms
         return Begin(
             store=self._store,

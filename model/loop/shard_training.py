@@ -9,6 +9,7 @@ import numpy as np
 from core.errors import ForecastingError
 from core.times import GRID_STEP_MS
 from etl.arrays import FloatArray
+from etl.features.roster import Roster
 from etl.features.shared_market import GridBounds, kept_rows
 from model.forecaster.lesson import Lesson
 from model.forecaster.online_model import FitReport, OnlineModel
@@ -71,10 +72,11 @@ class SharedTraining:
         self._versions.note_change()
         return self.model.refit(now_ms if self.market is None else min(now_ms, self.end_ms + GRID_STEP_MS))
 
-    def widen(self, coins: int) -> None:
-        """Make room for `coins` coins."""
+    def enrol(self, roster: Roster, taken: Sequence[int]) -> None:
+        """Make room for the coins of a roster, some of which have taken over numbers."""
         self._versions.note_change()
-        self.model.widen(coins)
+        self.model.widen(len(roster))
+        self.model.enrolled(np.array(taken, dtype=np.int64), len(roster.left_ms))
 
     def _added_up(self, shards: Sequence[MarketRecord]) -> FloatArray:
         if not all(np.array_equal(shards[0].ts_ms, one.ts_ms) for one in shards):

@@ -75,15 +75,14 @@ class _Peers:
         self._connection = connection
         self._copy = ModelCopy()
         self._said_s = time.monotonic()
-        self._number: dict[str, int] = {}
-
-    def enrol(self, joined: Mapping[str, int]) -> None:
-        """Take the numbers of coins."""
-        self._number |= joined
+        self.number: Mapping[str, int] = {}
 
     def numbers(self, coins: Sequence[str]) -> IntArray:
-        """The numbers of coins among those of all shards (k,)."""
-        return np.array([self._number[coin] for coin in coins], dtype=np.int64)
+        """The numbers of coins among those of all shards (k,); a coin that has lost its own has no rows that count."""
+        return np.array([self.number.get(coin, 0) for coin in coins], dtype=np.int64)
+
+    def enrolled(self, model: OnlineModel, taken: IntArray, absent: int) -> None:
+        """The coordinator's model has taken notice."""
 
     def agree(self, own: GridBounds) -> GridBounds:
         """The bounds of all coins; of a market that has passed, those of its record."""
@@ -175,7 +174,7 @@ class _Shard:
         return Pulled(count, coins.origins, coins.engine.at_origins(coins.origins), rows)
 
     def _told(self, coins: Collected) -> None:
-        self._peers.enrol(coins.joined)
+        self._peers.number = coins.numbers
         self._revisions = coins.revisions
 
     def _read(self, now_ms: int, *, again: bool) -> int:

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from bench.api import figures
+from bench.churn import days_of_changes
 from bench.figures import Figure, table
 from bench.load import wrk_is_there
 from bench.market import Market
@@ -22,6 +23,7 @@ from bench.suite_watch import ProcessReading, Reading
 from core.price_store import open_reader
 from core.settings import PROJECT
 from core.times import DAY_MS
+from model.forecaster.engine import EngineOptions
 
 CONTRACT = {"cpu_s", "wall_s", "fit_s", "other_s", "pss_mb", "models_mb", "bytes_written"}
 
@@ -58,6 +60,14 @@ def test_the_memory_of_the_pipeline_is_told_by_the_hour(tmp_path: Path) -> None:
     readings = list(memory_by_hour(tmp_path, coins=2, hours=0.25))
     assert [hour for hour, _ in readings] == pytest.approx([0, 1 / 12, 2 / 12, 3 / 12])
     assert all(mb > 10 for _, mb in readings)
+
+
+def test_weeks_of_changes_are_told_by_the_day() -> None:
+    """Two of six coins are replaced each day: after four days, of which an engine keeps one, columns change hands."""
+    days = list(days_of_changes(6, 2, 7, EngineOptions(train_days=1, n_trees=2)))
+    assert [day.columns for day in days] == [6, 8, 10, 12, 12, 12, 12]
+    assert all(day.taught == 6 for day in days)
+    assert all(day.state_mb > 0 for day in days)
 
 
 def test_cycle_compares_itself_with_the_naive_loop(run_bench: Any) -> None:

@@ -73,7 +73,7 @@ def _rows(grid: FeatureGrid, until_ms: int) -> dict[int, RowArray]:
 
 
 def _at(grid: FeatureGrid, origin_ms: int) -> OriginRows:
-    return grid.at(np.arange(len(grid.coins)), np.full(len(grid.coins), origin_ms))
+    return grid.at(np.arange(len(grid.roster)), np.full(len(grid.roster), origin_ms))
 
 
 @pytest.mark.parametrize("pace", ["even", "uneven", "changing"])

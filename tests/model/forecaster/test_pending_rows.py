@@ -57,6 +57,16 @@ def test_late_rows_are_merged_without_touching_other_columns() -> None:
     assert wider.usable[:, 3].tolist() == [False, False, True]
 
 
+def test_a_column_that_changes_hands_is_one_of_a_coin_that_joins() -> None:
+    """Its rows are what a joining coin's are; other columns stay, and columns that are not there yet are no matter."""
+    waiting = rows([1, 2], 2, 1.0)
+    emptied = waiting.without(np.array([1, 5]))
+    joined = rows([1, 2], 1, 1.0).then(rows([3], 2, 1.0)).split(2)[0]
+    for name, values in vars(joined).items():
+        np.testing.assert_array_equal(getattr(emptied, name), values, err_msg=name)
+    assert waiting.usable.all()
+
+
 def test_nothing_predicted_is_unknown_everywhere() -> None:
     """Every field of an empty prediction is NaN; predictions of chosen rows are those of their row and column."""
     empty = Prediction.unknown((2, STEPS))

@@ -90,10 +90,10 @@ class _Threads:
 class _Store:
     """A price store of random walks that grows as time goes by."""
 
-    def __init__(self, path: Path, coins: Sequence[str], seed: int) -> None:
+    def __init__(self, path: Path, coins: Sequence[str], seed: int, hours: int = 44) -> None:
         rng = np.random.default_rng(seed)
         self.path = path
-        self.ts_ms = START_MS + GRID_STEP_MS * np.arange(44 * 12)
+        self.ts_ms = START_MS + GRID_STEP_MS * np.arange(hours * 12)
         common = rng.normal(0, 0.001, len(self.ts_ms))
         self._walks = {
             coin: 100 * np.exp(np.cumsum(common + rng.normal(0, 0.0005 * (2 + place), len(self.ts_ms))))
@@ -110,6 +110,11 @@ class _Store:
                 fresh = np.flatnonzero((self.ts_ms > self._stored_ms[coin]) & (self.ts_ms <= until_ms))
                 self._store(writer, coin, fresh)
                 self._stored_ms[coin] = until_ms
+
+    def track(self, coins: Sequence[str]) -> None:
+        """Collect these coins alone."""
+        with open_writer(self.path) as writer:
+            writer.track(coins)
 
     def store_newest(self, coin: str, until_ms: int) -> None:
         """Store the last price of a coin alone: what lies before it is a gap, which `store` repairs."""
@@ -215,6 +220,37 @@ def test_any_coins_in_any_shards_are_forecast_as_in_one_process(coins: list[str]
     """The same for coins that leave shards empty, and for so many that only some teach at each step."""
     with TemporaryDirectory() as folder:
         _check_equality(Path(folder) / "crypto.db", coins, shards, seed)
+
+
+@pytest.mark.parametrize(
+    ("shards", "half_days"), [(2, 11), *(pytest.param(n, 28, marks=pytest.mark.slow) for n in (2, 3, 5))]
+)
+def test_coins_that_come_and_go_are_forecast_as_in_one_process(tmp_path: Path, shards: int, half_days: int) -> None:
+    """Three coins stay; two others are collected for 36 hours, then two more, which take the numbers of some before.
+
+    Forecasts and what is learned are those of one process, and a stored state goes on so.
+    """
+    coins = [f"coin{number}" for number in range(3 + 2 * -(-half_days // 3))]
+    store = _Store(tmp_path / "crypto.db", coins, seed=6, hours=40 + 12 * half_days)
+    now_ms = FIRST_MS
+    store.store(now_ms)
+    whole = OneProcess(first_state(SMALL))
+    parts = ShardProcesses(first_state(SMALL), store.path, shards, _Threads(), 30)
+    with open_reader(store.path) as prices, closing(parts):
+        for half_day in range(half_days):
+            first = 3 + 2 * (half_day // 3)
+            store.track([*coins[:3], *coins[first : first + 2]])
+            _assert_equal(_cycle(parts, prices, now_ms), _cycle(whole, prices, now_ms))
+            now_ms += 12 * HOUR_MS
+            store.store(now_ms)
+        state = parts.state()
+        _assert_same_learned(state, whole.state())
+        assert state.left_ms == whole.state().left_ms
+        assert len(state.coins) <= 3 + 2 * 3
+        whole = OneProcess(deepcopy(state))
+        resumed = ShardProcesses(state, store.path, shards + 1, _Threads(), 30)
+        with closing(resumed):
+            _assert_equal(_cycle(resumed, prices, now_ms), _cycle(whole, prices, now_ms))
 
 
 def _check_equality(path: Path, coins: Sequence[str], shards: int, seed: int) -> None:
