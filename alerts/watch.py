@@ -147,7 +147,7 @@ class Watch:
         if coins and (unknown := unknown_names(rules, coins)):
             _log.warning("no coin that is collected is called %s", ", ".join(unknown))
         if self._book.problem is None:
-            self._store.forget([rule.id for rule in rules], now)
+            self._store.forget([rule.id for rule in rules], [coin.id for coin in coins], now)
         self._cursors = self._store.cursors()
         self._price_version = self._publication = ""
         self._suite_at = self._coverage_at = -math.inf

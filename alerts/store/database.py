@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Final, Self
 
@@ -29,6 +29,7 @@ _DEAD: Final = (
 _INSERT_ALERT: Final = (
     "INSERT OR IGNORE INTO alerts (key, rule, recorded_ms, held_until_ms, body) VALUES (?, ?, ?, ?, ?)"
 )
+_LONG_UNSEEN: Final = "SELECT coin FROM cursors WHERE at_ms < min(?, (SELECT max(at_ms) FROM cursors)) - ?"
 _DELETE_OLD: Final = "DELETE FROM alerts WHERE recorded_ms < min(?, (SELECT max(at_ms) FROM cursors)) - ?"
 
 
@@ -145,15 +146,21 @@ class AlertStore:
             for alert in alerts:
                 self._record(alert, None, now)
 
-    def forget(self, rules: Iterable[str], now: int) -> None:
+    def forget(self, rules: Iterable[str], coins: Collection[str], now: int) -> None:
         """Forget the states of all rules except these, and what was told 90 days before the newest judged price.
 
+        So are the states of coins that are not among `coins` and had their last price before that.
         The clock alone removes nothing: one that is ahead for a moment would remove all, for ever.
         """
         with transaction(self._connection):
             known = {rule for (rule,) in self._connection.execute("SELECT DISTINCT rule FROM episodes")}
             gone = [(rule,) for rule in known - set(rules)]
             self._connection.executemany("DELETE FROM episodes WHERE rule = ?", gone)
+            unseen = {coin for (coin,) in self._connection.execute(_LONG_UNSEEN, (now, _KEPT_MS))}
+            left = unseen - set(coins)
+            states = [(rule, coin) for rule in known for coin in left]
+            self._connection.executemany("DELETE FROM episodes WHERE rule = ? AND subject = ?", states)
+            self._connection.executemany("DELETE FROM cursors WHERE coin = ?", [(coin,) for coin in left])
             self._connection.execute(_DELETE_OLD, (now, _KEPT_MS))
 
     # What was told

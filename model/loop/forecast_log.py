@@ -96,6 +96,8 @@ class ForecastLog:
         for name in _ARRANGED:
             newest_ms = self._publisher.manifest.newest_ms(name, now_ms)
             self._publisher.retire_before(name, newest_ms - self._retention_ms)
+        oldest = (self._publisher.manifest.newest_ms("log", now_ms) - self._retention_ms) // GRID_STEP_MS
+        self._last_slot = {coin: slot for coin, slot in self._last_slot.items() if slot >= oldest}
         has_merged = any(self._publisher.compact(name, now_ms, arrange) for name, arrange in _ARRANGED.items())
         self._publisher.sweep()
         return has_merged

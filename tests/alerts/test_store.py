@@ -134,7 +134,7 @@ def test_rules_of_the_dashboard_are_added_changed_and_removed(store: AlertStore)
 def test_states_of_rules_that_are_gone_are_forgotten(store: AlertStore) -> None:
     """Only the named rules keep their episodes."""
     store.commit(Evaluation([Episode("a", "", 1, 1, 1, 1), Episode("b", "", 1, 1, 1, 1)]), now=0)
-    store.forget(["b"], now=0)
+    store.forget(["b"], [], now=0)
     assert [episode.rule for episode in store.episodes()] == ["b"]
 
 
@@ -149,9 +149,19 @@ def test_alerts_are_kept_for_90_days_of_prices(
     """Alerts go with their deliveries 90 days before the newest judged price; a clock that is wrong removes none."""
     cursors = {} if newest_price_day is None else {"bitcoin": newest_price_day * DAY_MS, "ethereum": 0}
     store.commit(Evaluation(cursors=cursors, alerts=[alert()]), now=0)
-    store.forget([], now=clock_day * DAY_MS)
+    store.forget([], [], now=clock_day * DAY_MS)
     assert bool(store.told()) == is_kept
     assert bool(outbox.due(FOREVER_MS, 10, "mail")) == is_kept
+
+
+@pytest.mark.parametrize("clock_day", [91, 500, 1])
+def test_states_of_coins_that_left_go_after_90_days_of_prices(store: AlertStore, clock_day: int) -> None:
+    """A coin that is collected keeps its state however old its price; a clock that is behind removes none."""
+    cursors = {"left": 0, "left lately": 2 * DAY_MS, "still there": 0, "bitcoin": 91 * DAY_MS}
+    store.commit(Evaluation([Episode("a", coin, 1, 1, 1, 1) for coin in cursors], cursors), now=0)
+    store.forget(["a"], ["still there", "bitcoin"], now=clock_day * DAY_MS)
+    kept = cursors.keys() if clock_day == 1 else cursors.keys() - {"left"}
+    assert store.cursors().keys() == {episode.subject for episode in store.episodes()} == kept
 
 
 def test_another_connection_sees_changes_and_a_newer_or_damaged_file_is_refused(tmp_path: Path) -> None:

@@ -105,6 +105,18 @@ def test_retention_counts_from_the_newest_row_whatever_the_clock_says(tmp_path: 
     assert _log(publisher) == [("bitcoin", later, 2.0)]
 
 
+def test_a_coin_unseen_for_the_retention_time_is_forgotten(tmp_path: Path) -> None:
+    """Its slot goes with its last row of the log, so that coins that come and go for years leave nothing behind."""
+    _, book = _book(tmp_path)
+    book.publish(_forecasts(1.0, bitcoin=NOON, ethereum=NOON), None, NOON)
+    book.tidy(NOON + 300 * DAY_MS)
+    assert book._last_slot.keys() == {"bitcoin", "ethereum"}
+    later = NOON + 92 * DAY_MS
+    book.publish(_forecasts(2.0, bitcoin=later), None, later)
+    book.tidy(later)
+    assert book._last_slot.keys() == {"bitcoin"}
+
+
 def _feature_rows(*moments: int) -> pa.Table:
     rows = [{**dict.fromkeys(FEATURE_SCHEMA.names, 0.0), "coin": "bitcoin", "ts": moment} for moment in moments]
     return pa.Table.from_pylist(rows, schema=FEATURE_SCHEMA)
