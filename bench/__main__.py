@@ -2,7 +2,8 @@
 
 Names: cycle, store, api, suite, soak, cadence, following, listeners, readers, forecast_quality, answer_quality,
 forecast_prior, left_out, announcements, announcement_sizes, forecast_hash, synth_yardstick, screenshots,
-dashboard, visitors, pipeline_memory, churn, alerts, growth, shards, cluster, power_loss, fuzz, attacks, month.
+dashboard, visitors, pipeline_memory, churn, alerts, growth, shards, cluster, power_loss, fuzz, attacks, month,
+recording_rows.
 `cycle` and `store` need requirements.txt alone.
 """
 
@@ -49,6 +50,7 @@ _NAMES: Final = (
     "fuzz",
     "attacks",
     "month",
+    "recording_rows",
 )
 _AS_CALLED: Final = ("forecast_hash",)
 """Must forecast as `python -m model.backtest` does when it is called by hand, with as many threads."""
