@@ -1,4 +1,4 @@
-"""Which other sites may show the dashboard in a frame, told to the browser with every answer."""
+"""Answers with the policy of the page, and the address of a page in a frame."""
 
 from __future__ import annotations
 
@@ -10,22 +10,19 @@ from starlette.datastructures import MutableHeaders
 from starlette.responses import RedirectResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-__all__ = ["Framing", "frame_ancestors"]
+from dashboard.shell.content_policy import content_policy
+
+__all__ = ["Framing"]
 
 _EMBED: Final = "embed"
 
 
-def frame_ancestors(origins: Sequence[str]) -> str:
-    """The policy that lets this server's own pages and those of `origins` frame the dashboard."""
-    return " ".join(["frame-ancestors 'self'", *origins])
-
-
 class Framing:
-    """ASGI middleware: says who may frame the page, and takes `?embed=1` for the `?embed=true` that Streamlit knows."""
+    """ASGI middleware: says what a page may do, and takes `?embed=1` for the `?embed=true` that Streamlit knows."""
 
     def __init__(self, app: ASGIApp, origins: Sequence[str]) -> None:
         self._app = app
-        self._policy = frame_ancestors(origins)
+        self._policy = content_policy(origins)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""

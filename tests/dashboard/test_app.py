@@ -30,7 +30,7 @@ def test_started_from_another_folder(running: SampleWorkspace, serve: Callable[.
     assert "<title>" in requests.get(server.url, timeout=5).text
     answer = requests.get(f"{server.url}/?embed=1&moeda=bitcoin", timeout=5)
     assert answer.url == f"{server.url}/?embed=true&moeda=bitcoin"
-    assert answer.headers["Content-Security-Policy"] == "frame-ancestors 'self' https://blog.example"
+    assert answer.headers["Content-Security-Policy"].endswith("; frame-ancestors 'self' https://blog.example")
     listening = [c.laddr for c in psutil.Process(server.process.pid).net_connections("inet") if c.status == "LISTEN"]
     assert [(address.ip, address.port) for address in listening] == [("127.0.0.1", server.port)]
     assert "usage statistics" not in server.log.read_text()

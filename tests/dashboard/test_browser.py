@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -103,12 +104,43 @@ def thousands(price: float) -> str:
     return f"{price // 100 / 10:.1f}"
 
 
+def until(page: Page, expression: str, argument: Any = None) -> None:
+    """Wait until a JavaScript expression, or a function of the argument, is true; the page itself may run no text."""
+    deadline = time.monotonic() + TIMEOUT_MS / 1000
+    while not page.evaluate(expression, argument):
+        assert time.monotonic() < deadline, expression
+        page.wait_for_timeout(50)
+
+
 def publish(workspace: SampleWorkspace, page: Page) -> None:
     """Publish new prices and forecasts, and wait until the page shows them."""
     before = price_now(page)
     workspace.tick(ethereum=1.01)
     workspace.publish_forecasts()
     expect(page.get_by_test_id("stMetricValue").first).not_to_have_text(before)
+
+
+SMUGGLED = """() => {
+    window.refused = [];
+    addEventListener('securitypolicyviolation', (event) => window.refused.push(event.effectiveDirective));
+    const add = (name, made) => document.body.append(Object.assign(document.createElement(name), made));
+    add('script', {textContent: 'window.ran = true'});
+    add('div', {innerHTML: '<img src="x" onerror="window.ran = true"><object data="/x"></object>'});
+    setTimeout("window.ran = true");  // evaluates text, and later than here, where the test itself may
+    return fetch('https://elsewhere.example').catch(() => document.baseURI);
+}"""
+REFUSED = ["script-src", "script-src-attr", "script-src-elem", "object-src", "connect-src"]
+
+
+def test_what_is_smuggled_into_a_page_neither_runs_nor_leaves(browser: Browser, url: str) -> None:
+    """A script, a handler in an element, a text that is run, an object, and an answer sent to another site."""
+    page = browser.new_page()
+    page.goto(url)
+    page.locator("[data-notice=simulated]").wait_for()
+    page.evaluate(SMUGGLED)
+    until(page, "(count) => new Set(window.refused).size === count", len(REFUSED))
+    assert (sorted({*page.evaluate("window.refused")}), page.evaluate("window.ran")) == (sorted(REFUSED), None)
+    page.close()
 
 
 def test_the_chosen_coin_survives_refreshes(shared: SampleWorkspace, visit: Callable[..., Page]) -> None:
@@ -152,7 +184,7 @@ def test_new_data_leave_the_reader_alone(shared: SampleWorkspace, visit: Callabl
     page.mouse.up()
     expect(page.locator(".chart[data-zoomed=true]")).to_be_visible()
     page.locator(".chart-legend button").nth(2).click()
-    page.wait_for_function("document.querySelector('.chart-plot').data.some((trace) => trace.visible === 'legendonly')")
+    until(page, "document.querySelector('.chart-plot').data.some((trace) => trace.visible === 'legendonly')")
     page.locator(".chart-plot").focus()
     page.mouse.move(box["x"] + 0.5 * box["width"], box["y"] + 150)
     expect(page.locator(".chart .hoverlayer .legend")).to_be_visible()
@@ -160,7 +192,7 @@ def test_new_data_leave_the_reader_alone(shared: SampleWorkspace, visit: Callabl
     for _ in range(3):
         drawn = int(page.locator(".chart").get_attribute("data-drawn") or 0)
         publish(shared, page)
-        page.wait_for_function(f"document.querySelector('.chart').dataset.drawn > {drawn}")
+        until(page, f"document.querySelector('.chart').dataset.drawn > {drawn}")
         expect(page.locator(".chart .hoverlayer .legend")).to_be_visible()
         assert plot(page, CHOICES) == chosen
     assert plot(page, "[plot === window.watched, window.emptyFrames, document.activeElement === plot]") == [
@@ -197,7 +229,7 @@ def test_the_level_is_moved_on_the_chart(visit: Callable[..., Page]) -> None:
         page.keyboard.press(key)
     expect(page.locator(".chart[data-zoomed=true]")).to_be_visible()
     seen = "document.querySelector('.chart-plot')._fullLayout.yaxis.range"
-    page.wait_for_function(f"(whole) => {seen}[1] - {seen}[0] < 0.9 * whole", arg=whole)
+    until(page, f"(whole) => {seen}[1] - {seen}[0] < 0.9 * whole", whole)
 
 
 def test_pausing_stops_the_chart_alone(shared: SampleWorkspace, visit: Callable[..., Page]) -> None:
@@ -212,7 +244,7 @@ def test_pausing_stops_the_chart_alone(shared: SampleWorkspace, visit: Callable[
     expect(age).not_to_have_text(age.inner_text())
     assert plot(page, "JSON.stringify(plot.data)") == before
     page.get_by_role("button", name="Retomar").click()
-    page.wait_for_function("(old) => JSON.stringify(document.querySelector('.chart-plot').data) !== old", arg=before)
+    until(page, "(old) => JSON.stringify(document.querySelector('.chart-plot').data) !== old", before)
     expect(page.locator(".chart-state")).to_be_empty()
 
 
@@ -237,9 +269,10 @@ def test_the_chart_is_on_the_first_screen(visit: Callable[..., Page]) -> None:
     expect(page.locator(CHART).first).to_be_visible()
     for width, height, edge in ((390, 844, "top"), (1024, 768, "top"), (1440, 900, "bottom")):
         page.set_viewport_size({"width": width, "height": height})
-        page.wait_for_function(
+        until(
+            page,
             "([edge, height]) => document.querySelector('.chart').getBoundingClientRect()[edge] < height",
-            arg=[edge, height if edge == "bottom" else 0.8 * height],
+            [edge, height if edge == "bottom" else 0.8 * height],
         )
 
 

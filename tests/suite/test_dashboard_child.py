@@ -7,7 +7,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import nullcontext
+from contextlib import ExitStack, nullcontext
 from unittest.mock import Mock
 
 import pytest
@@ -28,6 +28,7 @@ from tests.support.ports import reserve_port
 
 NAME = "painel.exemplo.com"
 PATIENCE_S = 60.0
+SESSIONS = 100
 METHODS = ("GET", "POST", "PUT", "DELETE")
 XSRF = "_streamlit_xsrf"
 
@@ -99,6 +100,24 @@ def test_of_what_streamlit_offers_only_what_pages_need_is_open(served: str) -> N
                 opened.add(path)
     assert opened == {"", "/_stcore/health", "/_stcore/host-config", "/media/x"}
     assert "/_stcore/upload_file/x/x" in paths
+
+
+def test_every_answer_says_what_a_page_may_do(served: str) -> None:
+    """Three headers come with the page, with what does not exist, and with the page that says that it is full."""
+    with requests.Session() as visitor, ExitStack() as sessions:
+        visitor.headers["Accept"] = "text/html"
+        answers = [visitor.get(served + path, timeout=PATIENCE_S) for path in ("/", "/_stcore/metrics")]
+        for _ in range(SESSIONS):
+            sessions.enter_context(_connect(served, NAME))
+        answers.append(visitor.get(served, timeout=PATIENCE_S))
+    assert [answer.status_code for answer in answers] == [200, 404, 503]
+    for answer in answers:
+        policy = dict(part.split(" ", 1) for part in answer.headers["Content-Security-Policy"].split("; "))
+        assert policy["frame-ancestors"] == policy["default-src"] == policy["base-uri"] == "'self'"
+        assert (policy["object-src"], policy["form-action"]) == ("'none'", "'self'")
+        assert "unsafe" not in policy["script-src"]
+        assert answer.headers["Referrer-Policy"] == "no-referrer"
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
 
 
 @pytest.mark.parametrize("size", [2_000_000, 12_000_000])
