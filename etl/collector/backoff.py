@@ -78,25 +78,25 @@ class ConfigurationRefusals:
     """
 
     _accepted: bool = False
-    _count: int = 0
-    _since: float = 0.0
+    _last: float | None = None
+    _lasted_s: float = 0.0
 
     def answered(self) -> None:
         """A call succeeded."""
-        self._accepted, self._count = True, 0
+        self._accepted, self._last, self._lasted_s = True, None, 0.0
 
     def failed_otherwise(self) -> None:
-        """A call failed for another reason."""
-        self._count = 0
+        """A call failed for another reason, which tells nothing about key, plan and currency."""
+        self._last = None
 
     def refused(self, now: float) -> bool:
-        """Count a refusal at `now` (monotonic seconds); True when it is final."""
-        if self._count == 0:
-            self._since = now
-        self._count += 1
-        return self._count > 1 and not self._accepted
+        """Note a refusal at `now` (monotonic seconds); True when it is final."""
+        before, self._last = self._last, now
+        if before is None:
+            return False
+        self._lasted_s += now - before
+        return not self._accepted
 
-    def pause_s(self, now: float) -> float:
-        """Least seconds until the next call: after ten minutes of nothing but refusals as long as they have lasted."""
-        lasted_s = now - self._since
-        return 0.0 if lasted_s < BAN_S else min(lasted_s, _MAX_REFUSED_WAIT_S)
+    def pause_s(self) -> float:
+        """Least seconds until the next call: after ten minutes of refusals alone as long as they have lasted."""
+        return 0.0 if self._lasted_s < BAN_S else min(self._lasted_s, _MAX_REFUSED_WAIT_S)

@@ -68,7 +68,7 @@ class ThrottledCalls:
         if isinstance(error, ConfigurationError):
             if self._refusals.refused(self.now()):
                 raise error
-            pause_s = self._refusals.pause_s(self.now())
+            pause_s = self._refusals.pause_s()
         else:
             self._refusals.failed_otherwise()
         if isinstance(error, RateLimited):

@@ -93,10 +93,22 @@ def test_a_key_that_worked_is_asked_for_ever_more_rarely() -> None:
     now, asked = 0.0, []
     for _ in range(40):
         assert not refusals.refused(now)
-        asked.append(refusals.pause_s(now))
+        asked.append(refusals.pause_s())
         now += max(asked[-1], 30.0)
     assert asked[:20] == [0.0] * 20
     assert asked[20:] == [600.0, 1200.0, 2400.0, *[3600.0] * 17]
     refusals.answered()
     assert not refusals.refused(now)
-    assert refusals.pause_s(now) == 0.0
+    assert refusals.pause_s() == 0.0
+
+
+def test_an_outage_among_refusals_neither_counts_nor_begins_anew() -> None:
+    """Refusals of twenty minutes with an outage of a day in between: the next call comes twenty minutes later."""
+    refusals = ConfigurationRefusals()
+    refusals.answered()
+    refusals.refused(0)
+    refusals.refused(600)
+    refusals.failed_otherwise()
+    refusals.refused(87_000)
+    refusals.refused(87_600)
+    assert refusals.pause_s() == 1200
