@@ -22,6 +22,7 @@ import pyarrow as pa
 from core.errors import DamagedFile, NotReady, Overtaken, message_of
 from core.forecast_schema import HORIZONS_MIN, KIND_MODEL
 from core.processes.command_line import CommandLine, bounded_integer, run_command
+from core.processes.free_memory import give_back_memory
 from core.processes.health_schema import PIPELINE, RECENT, Headline, PipelineProgress, ProcessState, Step
 from core.processes.heartbeat import PATIENCE_S, Heartbeat
 from core.processes.lifecycle import lower_priority, stop_event, watch_parent
@@ -32,7 +33,6 @@ from model.forecaster.announcements import LAST_DAYS
 from model.loop.backtest_process import FirstBacktest
 from model.loop.calendar_watch import CalendarWatch
 from model.loop.cycle_schedule import CycleSchedule
-from model.loop.free_memory import give_back_memory
 from model.loop.poll_watch import PollWatch
 from model.loop.restart_backoff import RestartBackoff
 from model.loop.session import Session, open_session

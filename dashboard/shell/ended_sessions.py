@@ -12,6 +12,8 @@ from typing import Any, Final
 from streamlit import config
 from streamlit.runtime import get_instance
 
+from core.processes.free_memory import give_back_memory
+
 __all__ = ["end_sessions", "forget_ended"]
 
 _LOOKS: Final = 4
@@ -22,12 +24,13 @@ async def end_sessions() -> None:
     """Look for ended sessions until cancelled, and collect what they and redrawn pages leave in cycles.
 
     Python collects by itself when a quarter more objects live long. Until then what nobody uses would take new memory,
-    which the process keeps. With the modules frozen a collection takes milliseconds.
+    which the process keeps. With the modules frozen a collection takes milliseconds. So does giving back what is free.
     """
     while True:
         await asyncio.sleep(config.get_option("server.disconnectedSessionTTL") / _LOOKS)
         forget_ended(get_instance()._session_mgr)
         gc.collect()
+        give_back_memory()
 
 
 def forget_ended(sessions: Any) -> None:

@@ -1,4 +1,4 @@
-"""Gives memory that a step has freed back to the system; the allocators would keep it for the next step."""
+"""Gives memory that was freed back to the system; the allocators would keep it for later."""
 
 from __future__ import annotations
 
