@@ -217,7 +217,9 @@ def test_a_key_that_once_worked_is_never_final(make_world: Worlds, raw_server: A
     world.run(600)
     tight = len(raw_server.requests)
     world.run(6 * 3600)
-    assert 5 <= len(raw_server.requests) - tight <= 10
+    assert 5 <= len(raw_server.requests) - tight <= 30, (
+        "720 at the usual pace; a broken connection costs one or two more"
+    )
     assert "CRYPTO_COINGECKO_KEY" in fields(world)["message"]
     world.stop()
     collector = world.start(url=world.server.url)
