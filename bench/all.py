@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from bench.figures import Figure, table
+from bench.figures import Figure, exit_code, table
 from core.settings import PROJECT
 
 __all__ = ["main"]
@@ -88,4 +88,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
         subprocess.run([sys.executable, "-m", "bench.forecast_quality"], cwd=PROJECT, check=True)
     else:
         print(f"forecast_quality: skipped, {_RECORDINGS} names no recordings")
-    return 1 if any(figure.met is False for figure in [*figures, *growth]) else 0
+    return exit_code([*figures, *growth])

@@ -16,7 +16,7 @@ from typing import Final
 
 import psutil
 
-from bench.figures import Figure, table
+from bench.figures import Figure, exit_code, table
 from bench.hostile_clients import ATTACKS, Attack, page_is_served
 from bench.suite import percentile_99, watched_suite
 from core.processes.health_schema import PIPELINE, PipelineProgress
@@ -109,4 +109,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
     ):
         figures = list(_figures(watch.suite, given.requests))
     print(table(figures))
-    return 1 if any(figure.met is False for figure in figures) else 0
+    return exit_code(figures)

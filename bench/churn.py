@@ -14,7 +14,7 @@ from typing import Final
 
 import numpy as np
 
-from bench.figures import Figure, table
+from bench.figures import Figure, exit_code, table
 from bench.process_cost import cpu_s
 from core.times import DAY_MS, GRID_STEP_MS
 from etl.arrays import FloatArray, IntArray
@@ -103,4 +103,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
     days = list(days_of_changes(given.coins, given.changes, given.days, EngineOptions()))
     found = _figures(given.coins, given.changes, days)
     print(table(found))
-    return 1 if any(figure.met is False for figure in found) else 0
+    return exit_code(found)

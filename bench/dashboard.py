@@ -20,7 +20,7 @@ from typing import Any, Final
 import psutil
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
-from bench.figures import Figure, table
+from bench.figures import Figure, exit_code, table
 from bench.process_cost import memory_mb
 from bench.serving import Served, serve_api, serve_page
 from core.settings import PROJECT, load_settings
@@ -269,4 +269,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print(table(figures))
     if given.json:
         print(json.dumps([figure.to_json() for figure in figures]))
-    return 1 if any(figure.met is False for figure in figures) else 0
+    return exit_code(figures)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["Figure", "table"]
+__all__ = ["Figure", "exit_code", "table"]
 
 
 @dataclass(frozen=True)
@@ -55,6 +55,11 @@ def table(figures: Sequence[Figure]) -> str:
         value = f"{_number(figure.value)} {figure.unit}"
         lines.append(f"{figure.name:{width}} {value:>14}  {yardstick:40} {ratio:>8} {limit:>8} {verdict}".rstrip())
     return "\n".join(lines)
+
+
+def exit_code(figures: Sequence[Figure]) -> int:
+    """1 if a target was missed, for a benchmark to end with."""
+    return int(any(figure.met is False for figure in figures))
 
 
 def _number(value: float) -> str:

@@ -25,7 +25,7 @@ from typing import Any, Final
 
 import psutil
 
-from bench.figures import Figure, table
+from bench.figures import Figure, exit_code, table
 from bench.market import Market
 from bench.process_cost import cpu_s, memory_mb, written_bytes
 from bench.stored_pipeline import complete_cycle, stored_pipeline
@@ -259,4 +259,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
             suite = measure_suite(folder, **options, history_days=round(given.history_days), asked=_ASKED)
     found = figures(costs, suite)
     print(json.dumps({"alone": costs, "suite": suite}) if given.json else table(found))
-    return 1 if any(figure.met is False for figure in found) else 0
+    return exit_code(found)

@@ -14,7 +14,7 @@ from typing import Final
 
 import numpy as np
 
-from bench.figures import Figure, table
+from bench.figures import Figure, exit_code, table
 from bench.process_cost import private_mb
 from bench.stored_pipeline import complete_cycle, stored_pipeline
 from core.settings import load_settings
@@ -55,4 +55,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
     slope = Figure(what, float(np.polyfit(hour, megabytes, 1)[0]), "MB/h", _MOST_MB_AN_HOUR)
     every = [Figure(f"after {at:g} hours", mb, "MB") for at, mb in readings if at == round(at)]
     print(table([*every, slope]))
-    return 0 if slope.met else 1
+    return exit_code([slope])

@@ -18,8 +18,9 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import psutil
@@ -95,16 +96,9 @@ def _chunks(rows: int) -> Iterator[pa.Table]:
         )
 
 
-def _write_parquet(path: Path, chunks: Iterator[pa.Table]) -> None:
+def _write_file(writer_of: Callable[[Path, pa.Schema], Any], path: Path, chunks: Iterator[pa.Table]) -> None:
     first = next(chunks)
-    with pq.ParquetWriter(path, first.schema) as writer:
-        for chunk in itertools.chain([first], chunks):
-            writer.write_table(chunk)
-
-
-def _write_csv(path: Path, chunks: Iterator[pa.Table]) -> None:
-    first = next(chunks)
-    with pc.CSVWriter(path, first.schema) as writer:
+    with writer_of(path, first.schema) as writer:
         for chunk in itertools.chain([first], chunks):
             writer.write_table(chunk)
 
@@ -121,8 +115,8 @@ def _tuples(chunk: pa.Table) -> Iterator[tuple[int, str, float, float]]:
 
 
 _FORMATS: Final[Mapping[str, tuple[str, Callable[[Path, Iterator[pa.Table]], None]]]] = {
-    "Parquet": ("rows.parquet", _write_parquet),
-    "CSV": ("rows.csv", _write_csv),
+    "Parquet": ("rows.parquet", partial(_write_file, pq.ParquetWriter)),
+    "CSV": ("rows.csv", partial(_write_file, pc.CSVWriter)),
     "SQLite": ("crypto.db", _write_database),
 }
 

@@ -74,14 +74,6 @@ def _report(readings: Sequence[Reading], cycle_seconds: Sequence[float]) -> str:
     )
 
 
-def _run_faster(given: argparse.Namespace) -> int:
-    """The same benchmark in a process whose clocks are fast; all that it prints is by these clocks."""
-    options = {**vars(given), "speed": 1.0}
-    words = [f"--{name.replace('_', '-')}={value}" for name, value in options.items() if name != "json"]
-    with tempfile.TemporaryDirectory() as folder:
-        return run_faster(given.speed, Path(folder), ["-m", "bench", "soak", *words, *["--json"] * given.json])
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Watch and print; the readings as JSON too with `--json`."""
     parser = argparse.ArgumentParser(prog="python -m bench soak", description=__doc__)
@@ -103,7 +95,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args(arguments)
     if given.speed != 1.0:
-        return _run_faster(given)
+        words = [*(sys.argv[1:] if arguments is None else arguments), "--speed", "1"]
+        with tempfile.TemporaryDirectory() as folder:
+            return run_faster(given.speed, Path(folder), ["-m", "bench", "soak", *words])
     with (
         tempfile.TemporaryDirectory() as folder,
         watched_suite(Path(folder), given.coins, given.interval, given.history_days, given.tabs) as watch,

@@ -36,7 +36,7 @@ __all__ = ["figures", "main", "measure_suite", "percentile_95", "watched_suite"]
 _DAY_S: Final = 86_400
 _PATIENCE_S: Final = 1800.0
 _END_S: Final = 120.0
-"""By clocks that are fast the orderly end of a suite takes longer than a test allows."""
+"""By fast clocks a suite takes longer to end than a test allows."""
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from typing import Final
 import numpy as np
 import psutil
 
-from bench.figures import Figure, table
+from bench.figures import Figure, exit_code, table
 from bench.page_client import open_page
 from bench.process_cost import private_mb
 from bench.serving import Served, serve_page
@@ -116,4 +116,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with tempfile.TemporaryDirectory() as folder:
         figures = _figures(Path(folder), given.publications, given.visits)
     print(table(figures))
-    return 1 if any(figure.met is False for figure in figures) else 0
+    return exit_code(figures)

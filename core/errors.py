@@ -1,7 +1,7 @@
 """The project's exceptions; each class says what the caller does next.
 
 ForecastingError
-├── ConfigurationError          stop: a person must change a setting (exit code 78, never retried)
+├── ConfigurationError          stop: a person must change a setting (exit code 78, not retried but for Unavailable)
 │   ├── WorkspaceMismatch       stop: the folder holds another source, currency, seed or recording
 │   ├── Unavailable             stop, start again later: a folder, port or file is not to be had (exit code 69)
 │   └── CredentialProblem       stop, or ask rarely if it was once accepted: CoinGecko says the key or plan is wrong
@@ -101,7 +101,7 @@ class Unavailable(ConfigurationError):
 
 
 class CredentialProblem(ConfigurationError):
-    """Stop: CoinGecko refuses the key or the plan."""
+    """Stop, or ask rarely if they were once accepted: CoinGecko refuses the key or the plan."""
 
 
 class AlreadyRunning(ForecastingError):

@@ -48,6 +48,7 @@ _EXIT_CODES: Final = (
     (ForecastingError, EXIT_REFUSED),
 )
 """The first class that fits names the exit code; what may pass by itself has one that a service manager tries again."""
+_REFUSALS: Final = {EXIT_DISK, *(code for _, code in _EXIT_CODES)}
 _DISK_ERRORS: Final = {errno.ENOSPC, errno.EROFS, errno.EACCES, errno.EDQUOT}
 
 _log = logging.getLogger(__name__)
@@ -142,8 +143,7 @@ def run_step(main: Callable[[], int]) -> int:
     Under a supervisor the exit codes are those of `run_main`.
     """
     code = run_main(main)
-    is_refusal = code == EXIT_DISK or code in dict(_EXIT_CODES).values()
-    return EXIT_REFUSED if is_refusal and not os.environ.get(PARENT_VARIABLE) else code
+    return EXIT_REFUSED if code in _REFUSALS and not os.environ.get(PARENT_VARIABLE) else code
 
 
 def _fill_missing_streams() -> None:

@@ -12,8 +12,9 @@ from core.wording import Message, message
 __all__ = ["BAN_S", "ConfigurationRefusals", "Slowdown", "Wait", "wait_after"]
 
 BAN_S: Final = 600.0
-_MAX_ORDERED_WAIT_S: Final = 3600.0
-_MAX_REFUSED_WAIT_S: Final = 3600.0
+_LONGEST_WAIT_S: Final = 3600.0
+"""Neither an order to wait nor refusals silence the collector for longer."""
+
 _FIRST_BACKOFF_S: Final = 2.0
 _MAX_FACTOR: Final = 4
 _CALM_POLLS: Final = 4
@@ -40,7 +41,7 @@ def wait_after(error: ForecastingError, failures: int, cap_s: float, jitter: ran
         return Wait(BAN_S, for_all=True, reason=message("source.banned"))
     backoff_s = jitter.uniform(0.5, 1.0) * min(cap_s, _FIRST_BACKOFF_S * 2.0 ** min(failures, 20))
     if isinstance(error, RateLimited):
-        asked_s = backoff_s if error.retry_after_s is None else min(error.retry_after_s, _MAX_ORDERED_WAIT_S)
+        asked_s = backoff_s if error.retry_after_s is None else min(error.retry_after_s, _LONGEST_WAIT_S)
         return Wait(asked_s, for_all=True, reason=message("source.rate_limited"))
     return Wait(backoff_s, for_all=False, reason=message("source.failed"))
 
@@ -99,4 +100,4 @@ class ConfigurationRefusals:
 
     def pause_s(self) -> float:
         """Least seconds until the next call: after ten minutes of refusals alone as long as they have lasted."""
-        return 0.0 if self._lasted_s < BAN_S else min(self._lasted_s, _MAX_REFUSED_WAIT_S)
+        return 0.0 if self._lasted_s < BAN_S else min(self._lasted_s, _LONGEST_WAIT_S)

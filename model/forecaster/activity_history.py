@@ -31,7 +31,7 @@ class ActivityHistory:
             self._scale = np.pad(self._scale, ((0, 0), (0, missing)), constant_values=np.nan)
 
     def forget(self, coins: IntArray) -> None:
-        """Begin anew with coins (k,): other ones have taken their numbers."""
+        """Reset coins (k,): other coins have taken their numbers."""
         self._scale[:, coins] = np.nan
 
     def note(self, scales: HourScales) -> None:

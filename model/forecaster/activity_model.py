@@ -66,7 +66,7 @@ class ActivityModel:
         self._groups.widen(coins)
 
     def forget(self, coins: IntArray) -> None:
-        """Begin anew with coins (k,): other ones have taken their numbers."""
+        """Reset coins (k,): other coins have taken their numbers."""
         self._groups.forget(coins)
 
     @property

@@ -64,7 +64,7 @@ class BaselineGate:
         self._baseline_loss = np.pad(self._baseline_loss, (0, added), constant_values=_START_LOSS)
 
     def forget(self, coins: IntArray) -> None:
-        """Begin anew with coins (k,): other ones have taken their numbers."""
+        """Reset coins (k,): other coins have taken their numbers."""
         self._model_loss[coins], self._baseline_loss[coins] = _START_LOSS * (1.0 - _HEAD_START), _START_LOSS
 
     def learn(self, ts_ms: IntArray, coins: IntArray, model: FloatArray, baseline: FloatArray) -> None:

@@ -141,7 +141,7 @@ class Calibration:
         self._tracker = np.concatenate([self._tracker, np.zeros((missing, STEPS, len(LEVELS)))])
 
     def forget(self, coins: IntArray) -> None:
-        """Begin anew with coins (k,): other ones have taken their numbers."""
+        """Reset coins (k,): other coins have taken their numbers."""
         self._tracker[coins] = 0.0
 
     def phase_factor(self, minute_weights: RowArray) -> FloatArray:

@@ -56,7 +56,7 @@ class EmpiricalIntervals:
         return moves, reach
 
     def forget(self, coins: IntArray) -> None:
-        """Measure coins (k,) anew: other ones have taken their columns."""
+        """Reset coins (k,): other coins have taken their columns."""
         for coin in coins.tolist():
             self._renewed_ms.pop(coin, None)
             self._quantiles.pop(coin, None)

@@ -40,7 +40,7 @@ class CoinGroups:
         self._known = np.concatenate([self._known, np.zeros(missing, dtype=bool)])
 
     def forget(self, coins: IntArray) -> None:
-        """Begin anew with coins (k,): other ones have taken their numbers."""
+        """Reset coins (k,): other coins have taken their numbers."""
         self._level[coins], self._known[coins] = 0.0, False
 
     def learn(self, coins: IntArray, vol_fast: FloatArray) -> None:

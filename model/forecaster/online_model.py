@@ -31,7 +31,7 @@ __all__ = ["EngineOptions", "FitReport", "OnlineModel", "hour_scale"]
 
 _MINUTE_WEIGHTS: Final = slice(len(BASE_FEATURES) - 12, len(BASE_FEATURES))
 _MIN_COINS_A_STEP: Final = 32
-"""Each grid point teaches from about so many coins at least, where there are more."""
+"""On average each grid point teaches from at least so many coins, where there are more."""
 
 _REFIT_MS: Final = DAY_MS
 """Age at which the models are refitted while a long history is walked through."""
@@ -67,7 +67,7 @@ class _ByCoin(Protocol):
         """Make room for `coins` coins."""
 
     def forget(self, coins: IntArray) -> None:
-        """Begin anew with coins (k,)."""
+        """Reset coins (k,)."""
 
 
 class OnlineModel:
@@ -97,7 +97,7 @@ class OnlineModel:
             part.widen(self._coins)
 
     def enrolled(self, taken: IntArray, absent: int) -> None:
-        """Begin anew with numbers (k,) that coins have taken over; so many with a number are not collected now."""
+        """Reset numbers (k,) that other coins have taken over; `absent` coins with a number are not collected now."""
         self._absent = absent
         for part in self._parts_by_coin():
             part.forget(taken)

@@ -22,7 +22,7 @@ class Peers(SharedMarket, Protocol):
         """The numbers of coins among those of all shards (k,)."""
 
     def enrolled(self, model: OnlineModel, taken: IntArray, absent: int) -> None:
-        """Coins have taken over columns (j,); so many coins with a column are not collected now."""
+        """Coins have taken over columns (j,); `absent` coins with a column are not collected now."""
 
     def renewed(self, model: OnlineModel, ts_ms: int) -> OnlineModel:
         """The model to predict with from grid point `ts_ms` on: refitted if it had become old by then."""

@@ -68,7 +68,7 @@ class PointForecast:
         self._coin_skill = np.concatenate([self._coin_skill, np.zeros((coins - len(self._coin_skill), STEPS))])
 
     def forget(self, coins: IntArray) -> None:
-        """Begin anew with coins (k,): other ones have taken their numbers."""
+        """Reset coins (k,): other coins have taken their numbers."""
         self._coin_skill[coins] = 0.0
 
     def drift(self, x: RowArray) -> FloatArray:
