@@ -8,10 +8,10 @@ from pathlib import Path
 
 from alerts.rules.rule import Rule
 from alerts.rules.settings import AlertSettings
-from alerts.rules.toml_file import AlertsFileInvalid, read_alerts
+from alerts.rules.toml_file import AlertsFileInvalid, AlertsFileUnreadable, read_alerts
 from alerts.store import AlertStore
 from core.files import file_stamp
-from core.wording import Message, message
+from core.wording import Message
 
 __all__ = ["RuleBook"]
 
@@ -56,11 +56,9 @@ class RuleBook:
             self.settings, self.problem = AlertSettings(), None
         except AlertsFileInvalid as error:
             self._refused(error.summary)
-        except OSError as error:
+        except AlertsFileUnreadable as error:
             self._stamp = None
-            return self._refused(
-                message("alert.file.not_read", file=self._path.name, reason=error.strerror or str(error))
-            )
+            return self._refused(error.summary)
         return True
 
     def _refused(self, problem: Message) -> bool:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from alerts.rules.settings import AlertSettings
-from alerts.rules.toml_file import AlertsFileInvalid, read_alerts
+from alerts.rules.toml_file import AlertsFileInvalid, AlertsFileUnreadable, read_alerts
 from alerts.store import AlertStore, DeadLetter, StoredRule, Told
 from core.errors import ConfigurationError, DamagedFile, NotReady, StorageProblem
 from core.files import file_stamp
@@ -90,7 +90,11 @@ def alert_file(settings: Settings) -> tuple[AlertSettings, Message | None]:
 
     While something is wrong, what this process read before goes on, as in the alert process.
     """
-    return _alert_file(settings.alerts_file, file_stamp(settings.alerts_file))
+    path = settings.alerts_file
+    try:
+        return _alert_file(path, file_stamp(path))
+    except AlertsFileUnreadable as error:  # not kept: the file may be readable at the next look, unchanged
+        return _last_good.get(path, AlertSettings()), error.summary
 
 
 @lru_cache(maxsize=4)

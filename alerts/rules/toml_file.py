@@ -13,11 +13,11 @@ from alerts.rules.rule import Rule, keys_of
 from alerts.rules.settings import AlertSettings, Channel, ChannelKind, QuietHours
 from alerts.rules.table import Problem, RuleProblems, nearest_hint, read_fields, read_rule
 from alerts.rules.toml_lines import TomlLines
-from core.errors import ConfigurationError, DamagedFile
+from core.errors import ConfigurationError, DamagedFile, Unavailable
 from core.files import read_bytes
 from core.wording import Message, message
 
-__all__ = ["AlertsFileInvalid", "FileProblem", "parse_alerts", "read_alerts"]
+__all__ = ["AlertsFileInvalid", "AlertsFileUnreadable", "FileProblem", "parse_alerts", "read_alerts"]
 
 _RULE: Final = "regra"
 _CHANNELS: Final = "canais"
@@ -50,11 +50,20 @@ class AlertsFileInvalid(ConfigurationError):
         super().__init__(self.summary)
 
 
+class AlertsFileUnreadable(Unavailable):
+    """The system refuses to open or read the file; `summary` says why."""
+
+    def __init__(self, path: Path, error: OSError) -> None:
+        self.summary = message("alert.file.not_read", file=path.name, reason=error.strerror or str(error))
+        super().__init__(self.summary)
+
+
 def read_alerts(path: Path) -> AlertSettings:
     """Read a file of rules.
 
     Raises:
         FileNotFoundError: there is none.
+        AlertsFileUnreadable: the system refuses to open or read it.
         AlertsFileInvalid: it says something that has no meaning.
     """
     try:
@@ -63,6 +72,10 @@ def read_alerts(path: Path) -> AlertSettings:
         raise AlertsFileInvalid(
             path, [FileProblem(1, message("alert.file.unreadable", reason=error.message))]
         ) from error
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise AlertsFileUnreadable(path, error) from error
     try:
         text = content.decode("utf-8")
     except UnicodeDecodeError as error:

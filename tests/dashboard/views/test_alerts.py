@@ -126,16 +126,33 @@ def test_a_dead_letter_is_shown_with_its_reason_and_tried_again(path: Path) -> N
         assert len(outbox.due(now_ms() + 1, 10, "telegram")) == 1
 
 
-def test_a_file_that_cannot_be_read_is_named_with_its_line(
-    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The page shows what `--check` would say, and the file's rules that it read before go on."""
-    file = tmp_path / "alerts.toml"
+@pytest.fixture
+def file(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A file of rules that the page has read once."""
+    file = tmp_path / "rules" / "alerts.toml"
+    file.parent.mkdir()
     monkeypatch.setenv("CRYPTO_ALERTS_FILE", str(file))
     file.write_text('[[regra]]\nnome = "Humor"\ncondicao = "regime"\nmoedas = "todas"\n', encoding="utf-8")
     assert "Humor" in text_on(_page())
+    return file
+
+
+def test_a_file_with_an_error_is_named_with_its_line(file: Path) -> None:
+    """The page shows what `--check` would say, and the file's rules that it read before go on."""
     file.write_text('[[regra]]\nnome = "x"\ncondicao = = 3\n', encoding="utf-8")
     text = text_on(_page())
     assert "alerts.toml, linha 3: não é TOML" in text
     assert "Humor" in text
     assert "Sem canais" not in text
+
+
+def test_a_file_that_the_system_refuses_to_open_is_named_until_it_opens_again(file: Path) -> None:
+    """A file in the place of its folder stands for any refusal; the rules that the page read before go on."""
+    away = file.parent.rename(file.parent.with_suffix(".away"))
+    file.parent.touch()
+    text = text_on(_page())
+    assert "não é possível ler alerts.toml" in text
+    assert "Humor" in text
+    file.parent.unlink()
+    away.rename(file.parent)
+    assert "não é possível ler" not in text_on(_page())
