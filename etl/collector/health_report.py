@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Final
 
-from core.errors import BadReply, ForecastingError, RequestRefused, SourceUnavailable
+from core.errors import BadReply, ConfigurationError, RequestRefused, SourceError, SourceUnavailable
 from core.price_rules import stale_after_s
 from core.processes.health_schema import CollectorProgress, ProcessState
 from core.times import MINUTE_MS, iso
@@ -86,7 +86,7 @@ def _late(collector: Collector) -> list[str]:
     return sorted(coin for coin in tracked if intake.newest.get(coin, since_ms) < since_ms)
 
 
-def _failure(error: ForecastingError) -> Message:
+def _failure(error: SourceError | ConfigurationError) -> Message:
     known = next((said for kind, said in _FAILURES.items() if isinstance(error, kind)), None)
     return known or message("source.settings_refused", reason=error.message)
 
