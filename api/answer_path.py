@@ -8,11 +8,11 @@ How a route uses it:
 - It is a plain `def` and returns `context.json(value)`, `context.rows(table)` or another Response: FastAPI runs it in a
   thread once, and not a second time to validate a model.
 
-From then on the body is kept by path, query, `Accept` and content coding, as long as the version of its basis stays the
-same; requests for it never leave the event loop. Requests for what is being made wait for the first of them; while a
-large answer is made for the newest publication, they get the last one. ETag (a hash of the content), Cache-Control,
-Vary, X-Fonte, zstd and gzip are set here. Only a body that comes in parts to a client that takes no compression is sent
-on as it comes.
+From then on the body is kept by path, query, accepted format and content coding, as long as the version of its basis
+stays the same; requests for it never leave the event loop. Requests for what is being made wait for the first of them;
+while a large answer is made for the newest publication, they get the last one. ETag (a hash of the content),
+Cache-Control, Vary, X-Fonte, zstd and gzip are set here. Only a body that comes in parts to a client that takes no
+compression is sent on as it comes.
 
 Stands inside CORS, whose headers differ by origin, and therefore looks at the bearer token itself.
 """

@@ -9,11 +9,12 @@ from starlette.types import Scope
 
 from api.answer_store import AnswerKey
 from api.content_coding import choose_coding
+from api.table_formats import accepted_format
 
 __all__ = ["AnswerRequest", "read_request"]
 
 _MAX_HEADER_BYTES: Final = 256
-"""Of a header that selects an answer; a longer one counts as absent, so that nobody fills the memory with keys."""
+"""Of a header that selects an answer; a longer one counts as absent, so that what is remembered of each is small."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,19 +37,20 @@ class AnswerRequest:
 
 
 def read_request(scope: Scope) -> AnswerRequest:
-    """Read target and headers of a GET request."""
+    """Read target and headers of a GET request; several lines of a list are one list (RFC 9110, 5.3)."""
     accept = accepted_codings = known_tags = authorization = b""
     for name, value in scope["headers"]:
         if name == b"accept":
-            accept = value
+            accept += b"," + value
         elif name == b"accept-encoding":
-            accepted_codings = value
+            accepted_codings += b"," + value
         elif name == b"if-none-match":
             known_tags = value
         elif name == b"authorization":
             authorization = value
     coding = choose_coding(_bounded(accepted_codings))
-    key = AnswerKey(scope["path"], scope["query_string"], _bounded(accept), coding)
+    form = accepted_format(_bounded(accept).decode("latin-1"))
+    key = AnswerKey(scope["path"], scope["query_string"], form, coding)
     return AnswerRequest(key, known_tags.strip(), authorization)
 
 

@@ -6,6 +6,7 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Final
 
+from api.table_formats import ListFormat
 from api.versions import Basis
 
 __all__ = ["MAX_BYTES", "MAX_STORED_BYTES", "Answer", "AnswerKey", "AnswerStore", "RawHeader"]
@@ -28,7 +29,7 @@ class AnswerKey:
 
     path: str
     query: bytes
-    accept: bytes
+    form: ListFormat
     coding: str
 
 
@@ -81,4 +82,4 @@ class AnswerStore:
 
 
 def _size(key: AnswerKey, answer: Answer) -> int:
-    return len(answer.body) + len(key.path) + len(key.query) + len(key.accept) + _ENTRY_BYTES
+    return len(answer.body) + len(key.path) + len(key.query) + _ENTRY_BYTES

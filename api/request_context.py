@@ -11,10 +11,11 @@ from fastapi import Depends, Request, Response
 from pydantic_core import to_json
 
 from api.answer_path import dependence_of
+from api.answer_request import read_request
 from api.entity_tag import table_tag
 from api.json_rows import PART_ROWS
 from api.parts_response import HeavyResponse, PartsResponse
-from api.table_formats import MEDIA_TYPES, PARTS, WRITERS, ListFormat, accepted_format, flat_table
+from api.table_formats import MEDIA_TYPES, PARTS, WRITERS, ListFormat, flat_table
 from api.versions import Basis
 from core.reading.readers import Readers
 from core.times import HOUR_MS, now_ms
@@ -34,7 +35,7 @@ class RequestContext:
     def __init__(self, request: Request) -> None:
         self.readers: Readers = request.app.state.readers
         self._dependence = dependence_of(request.scope)
-        self._accept = request.headers.get("accept", "")
+        self._accepted = read_request(request.scope).key.form
 
     @cached_property
     def workspace(self) -> Workspace:
@@ -75,7 +76,7 @@ class RequestContext:
 
         A long list comes in parts, and is not kept for clients that take no compression; a `whole` one is kept for all.
         """
-        form = wanted or accepted_format(self._accept)
+        form = wanted or self._accepted
         media_type = MEDIA_TYPES[form]
         if form is ListFormat.JSON:
             headers = {}

@@ -6,7 +6,7 @@ import io
 import re
 from collections.abc import Callable, Iterator, Mapping
 from enum import StrEnum
-from functools import partial
+from functools import lru_cache, partial
 from typing import Final
 
 import pyarrow as pa
@@ -42,6 +42,7 @@ _FORMATS: Final = {kind.partition(";")[0]: form for form, kind in MEDIA_TYPES.it
 _WEIGHT: Final = re.compile(r"(?:^|;)\s*q=([01](?:\.\d{0,3})?)\s*(?:;|$)")
 
 
+@lru_cache(maxsize=256)
 def accepted_format(accept: str) -> ListFormat:
     """The format that an Accept header prefers; JSON if it names none of the others, or names JSON before them."""
     best, best_weight = ListFormat.JSON, 0.0

@@ -17,6 +17,7 @@ from api.answer_capture import Dependence
 from api.answer_path import AnswerPath, dependence_of
 from api.answer_store import Answer, AnswerKey, AnswerStore
 from api.parts_response import PartsResponse
+from api.table_formats import ListFormat
 from api.versions import Basis, Versions
 
 TEXT = b"abcdefghij" * 1000
@@ -341,7 +342,7 @@ def test_kept_answers_stay_within_their_bound() -> None:
     store = AnswerStore(max_bytes=10_000)
 
     def key(name: str) -> AnswerKey:
-        return AnswerKey(name, b"", b"", "identity")
+        return AnswerKey(name, b"", ListFormat.JSON, "identity")
 
     for name in ("a", "b", "a", "c", "d"):
         if store.get(key(name)) is None:

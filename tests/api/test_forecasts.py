@@ -200,6 +200,23 @@ def test_accept_chooses_the_format(client: TestClient, accept: str, kind: str) -
     assert client.get("/prever?formato=json", headers={"Accept": accept}).headers["content-type"] == "application/json"
 
 
+@pytest.mark.parametrize(
+    ("lines", "kind"),
+    [
+        (["text/csv", "application/json"], "text/csv; charset=utf-8"),
+        (["text/html", "text/csv"], "text/csv; charset=utf-8"),
+        (["text/csv, " + ", ".join(f"application/x-{number:03}" for number in range(20))], "application/json"),
+    ],
+)
+def test_an_unusual_accept_changes_no_other_answer(client: TestClient, lines: list[str], kind: str) -> None:
+    """Several lines are one list, more than 256 bytes count as none, and the next client gets its own format."""
+    del client.headers["accept"]
+    unusual = client.get("/moedas", headers=[("Accept", line) for line in lines])
+    assert unusual.headers["content-type"] == kind
+    for plain in ({}, {"Accept": "application/json"}):
+        assert client.get("/moedas", headers=plain).headers["content-type"] == "application/json"
+
+
 def test_the_last_hour_is_unknown_without_a_forecast_for_it(
     sample: SampleWorkspace, make_client: ClientFactory
 ) -> None:
