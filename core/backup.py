@@ -28,8 +28,6 @@ __all__ = ["main", "make_backup", "restore_backup"]
 
 _ALERTS: Final = "alerts.db"
 _TRIES: Final = 5
-_PAGES: Final = 2_000
-_PAUSE_S: Final = 0.01
 _UNFINISHED: Final = ".unfinished"
 _LOCK: Final = "lock"
 
@@ -148,12 +146,17 @@ def _refusing_damaged(source: Path) -> Iterator[None]:
 
 
 def _copy_database(source: Path, target: Path) -> None:
+    """Copy a database within one read transaction.
+
+    In several steps, SQLite starts again from the first page after each commit of another process. What is committed
+    meanwhile stays in the write-ahead log, which is written back afterwards; where there is no such log, writers wait.
+    """
     with (
         writing(),
         closing(sqlite3.connect(f"{source.absolute().as_uri()}?mode=ro", uri=True)) as reader,
         closing(sqlite3.connect(target)) as writer,
     ):
-        reader.backup(writer, pages=_PAGES, sleep=_PAUSE_S)
+        reader.backup(writer)
 
 
 def _copy_published(source: Path, target: Path) -> None:

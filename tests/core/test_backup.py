@@ -9,7 +9,9 @@ import sys
 import threading
 from collections.abc import Callable
 from contextlib import closing
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -63,6 +65,29 @@ def test_a_backup_during_writes_is_complete_and_restorable(tmp_path: Path) -> No
     assert rows == [(1000 + number, 1.0 + number) for number in range(len(rows))]
     assert Publisher(restored.processed).damaged == []
     assert Publisher(restored.processed).manifest.entries["latest"].rows >= 1
+
+
+def test_a_backup_of_a_large_store_ends_while_prices_come_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A price stored after each step of the copy does not make it begin again."""
+    source = open_workspace(_settings(tmp_path / "from"))
+    with open_writer(source.database) as writer:
+        _fill(writer, 1)
+    _define(source.database, "CREATE TABLE large AS SELECT zeroblob(30000000)")
+    steps = 0
+
+    class Reader(sqlite3.Connection):
+        def backup(self, target: sqlite3.Connection, **options: Any) -> None:
+            super().backup(target, progress=store, **options)
+
+    def store(*_: int) -> None:
+        nonlocal steps
+        steps += writer.store([Price("bitcoin", 2000 + steps, 1.0)])
+        assert steps < 20, "it begins again"
+
+    with open_writer(source.database) as writer:
+        monkeypatch.setattr(sqlite3, "connect", partial(sqlite3.connect, factory=Reader))
+        make_backup(source, tmp_path / "copy")
+    assert steps
 
 
 def test_what_a_killed_backup_left_goes_with_the_next_one(tmp_path: Path) -> None:
