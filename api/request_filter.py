@@ -7,6 +7,7 @@ import re
 import secrets
 from collections.abc import Iterable, Mapping
 from typing import Final
+from urllib.parse import unquote
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -27,6 +28,7 @@ _PAGES: Final = ("/docs", "/redoc")
 _STREAM: Final = "/eventos"
 _METRICS: Final = "/metrics"
 _UNCOUNTED: Final = ("/saude", "/docs", "/redoc", "/estatico")
+_WHOLE_ADDRESS: Final = re.compile(rb"https?://([^/]*)(.*)", re.IGNORECASE)
 _REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9._:-]{1,64}")
 _PAGE_POLICY: Final = (
     b"default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self'; "
@@ -83,6 +85,7 @@ class RequestFilter:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        scope = _origin_form(scope)
         request_headers = dict(scope["headers"])
         request_id = _request_id(request_headers.get(b"x-request-id", b""))
         scope = {**_unversioned(scope), "state": {**scope.get("state", {}), "request_id": request_id}}
@@ -125,7 +128,7 @@ class RequestFilter:
         client = _client(scope)
         if client is None or (is_local(client) and not self._limits_local):
             return None
-        root = f"/{scope['path'].split('/')[1]}"
+        root = "/" + scope["path"].removeprefix("/").partition("/")[0]
         return None if self._is_free(root, client, headers) else self._limiter.take(client)
 
     def _is_free(self, root: str, client: str, headers: Mapping[bytes, bytes]) -> bool:
@@ -161,6 +164,16 @@ def _client(scope: Scope) -> str | None:
 def _too_many(wait_s: int) -> Problem:
     reason = message("refusal.too_many_requests", seconds=wait_s)
     return Problem(ProblemCode.TOO_MANY_REQUESTS, reason, headers={"Retry-After": str(wait_s)})
+
+
+def _origin_form(scope: Scope) -> Scope:
+    """The request for a whole address as one for its path; its host counts, not the header's (RFC 9112, 3.2.2)."""
+    whole = _WHOLE_ADDRESS.fullmatch(scope.get("raw_path") or b"")
+    if whole is None:
+        return scope
+    raw_path = whole[2] or b"/"
+    headers = [(b"host", whole[1]), *(header for header in scope["headers"] if header[0] != b"host")]
+    return {**scope, "path": unquote(raw_path.decode("latin-1")), "raw_path": raw_path, "headers": headers}
 
 
 def _unversioned(scope: Scope) -> Scope:

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 
 import psutil
@@ -118,6 +118,29 @@ def test_a_connection_is_kept_between_requests(serve: Serve, monkeypatch: pytest
         time.sleep(0.5)
     assert line.sock is first
     line.close()
+
+
+@pytest.mark.parametrize(
+    ("method", "target", "status"),
+    [
+        ("OPTIONS", "*", 404),
+        ("GET", "*", 404),
+        ("GET", "saude", 404),
+        ("GET", "http://localhost/saude", 200),
+        ("GET", "HTTP://localhost:8000/v1/historico/btc?limite=1", 200),
+        ("GET", "http://localhost", 200),
+        ("GET", "http://evil.example/saude", 400),
+    ],
+)
+def test_a_target_need_not_be_a_path(
+    filled: SampleWorkspace, serve: Serve, method: str, target: str, status: int
+) -> None:
+    """RFC 9112 knows other targets: a whole address is served, and its host checked; `*` is refused in words."""
+    address = serve(filled.settings.model_copy(update={"api_rate_limit": 600}))
+    with closing(http.client.HTTPConnection(address.removeprefix("http://"), timeout=TIMEOUT_S)) as line:
+        line.request(method, target)
+        answer = line.getresponse()
+        assert (answer.status, answer.headers["x-fonte"]) == (status, "demo")
 
 
 def test_an_idle_connection_ends(serve: Serve, connections: Connections, monkeypatch: pytest.MonkeyPatch) -> None:
