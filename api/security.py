@@ -39,16 +39,14 @@ _HOST: Final = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9._-]+))(?::\d{1,5
 _bearer = HTTPBearer(auto_error=False, scheme_name="token", description="O valor de CRYPTO_API_TOKEN")
 
 
-async def require_token(
-    request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
-) -> None:
-    """Refuse requests without one of the tokens of the data.
+async def require_token(request: Request, _: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]) -> None:
+    """Refuse requests without one of the tokens of the data; `_` only describes the token in the OpenAPI document.
 
     Raises:
         Problem: the token is missing or wrong.
     """
     tokens: AccessTokens = request.app.state.tokens
-    if not tokens.accept(credentials.credentials.encode() if credentials else b""):
+    if not may_see(tokens)(dict(request.scope["headers"]).get(b"authorization", b"")):
         raise Problem(ProblemCode.TOKEN_REQUIRED, headers={"WWW-Authenticate": "Bearer"})
 
 
@@ -59,7 +57,7 @@ def may_see(tokens: AccessTokens) -> Callable[[bytes], bool]:
 
     def carries_token(header: bytes) -> bool:
         scheme, _, given = header.partition(b" ")
-        return scheme.lower() == b"bearer" and tokens.accept(given)
+        return scheme.lower() == b"bearer" and tokens.accept(given.strip(b" "))
 
     return carries_token
 

@@ -58,6 +58,23 @@ def test_the_token_gives_access(guarded: TestClient, address: str) -> None:
     assert guarded.get(address, headers={"Authorization": f"Bearer {TOKEN}"}).status_code == 200
 
 
+@pytest.mark.parametrize(
+    ("lines", "status"),
+    [
+        ([f"bearer {TOKEN}"], 200),
+        ([f"Bearer  {TOKEN} "], 200),
+        (["Bearer x", f"Bearer {TOKEN}"], 200),
+        ([f"Bearer {TOKEN}", "Bearer x"], 401),
+    ],
+)
+def test_the_token_is_judged_in_one_way(guarded: TestClient, lines: list[str], status: int) -> None:
+    """What gives access also makes the answer private and gives it an ETag; of several lines the last counts."""
+    for _ in range(2):
+        answer = guarded.get("/moedas", headers=[("Authorization", line) for line in lines])
+        kept = ("etag" in answer.headers, answer.headers["cache-control"].startswith("private"))
+        assert (answer.status_code, *kept) == (status, status == 200, status == 200)
+
+
 @pytest.mark.parametrize("address", OPEN)
 def test_documentation_and_health_are_open(guarded: TestClient, address: str) -> None:
     """They have no data, and explain how to send the token."""
