@@ -188,6 +188,7 @@ class Client:
 
     def _stream(self, query: Mapping[str, str | None], place: _Place) -> Iterator[Event]:
         """The events of one connection that were not seen before."""
+        place.next_id = place.last_id
         headers = {"Accept": "text/event-stream", **({"Last-Event-ID": place.last_id} if place.last_id else {})}
         self.calls += 1
         with self._session.get(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import time
 from collections.abc import Iterator
 from itertools import islice
@@ -15,6 +16,7 @@ import client.crypto_client
 from client.crypto_client import ApiProblem, Client, Event
 from core.settings import PROJECT
 from suite.ports import free_port
+from tests.support.alert_receivers import Mood, http_receiver, says
 from tests.support.served_api import served_api
 from tests.support.workspace import SampleWorkspace
 
@@ -110,6 +112,29 @@ def test_another_run_goes_on_after_the_last_id(world: SampleWorkspace, address: 
     world.publish_forecasts()
     events = Client(address).follow(["btc"], ("preco", "previsao"), last_id)
     assert _told(events, 2) == [("preco", "btc"), ("previsao", "btc")]
+
+
+def test_a_group_cut_twice_is_asked_for_until_it_is_whole() -> None:
+    """The id of a group whose end was never received is not the place to go on from."""
+    first, cut = _group("T1", last_id="1.1.aaaaaa"), b"id: 2.2.aaaaaa\nevent: previsao\ndata: {"
+    moods = [_stream(first, cut), _stream(_group("T2")), _stream(_group("T2"), _group("T3", last_id="2.2.aaaaaa"))]
+    with http_receiver(moods) as receiver:
+        events = list(islice(Client(receiver.url).follow(), 3))
+        asked = [request.headers.get("last-event-id") for request in receiver.requests]
+    assert [event.body["horario"] for event in events] == ["T1", "T2", "T3"]
+    assert [event.last_id for event in events] == ["1.1.aaaaaa", "1.1.aaaaaa", "2.2.aaaaaa"]
+    assert asked == [None, "1.1.aaaaaa", "1.1.aaaaaa"]
+
+
+def _group(time_of_forecast: str, last_id: str = "") -> bytes:
+    """One forecast as a stream tells it, and the id that ends a group."""
+    body = json.dumps({"id": "bitcoin", "moeda": "btc", "horario": time_of_forecast})
+    mark = f"id: {last_id}\n" if last_id else ""
+    return f"{mark}event: previsao\ndata: {body}\n\n".encode()
+
+
+def _stream(*groups: bytes) -> Mood:
+    return says(b"".join(groups), "text/event-stream")
 
 
 def test_without_a_stream_forecasts_are_polled(world: SampleWorkspace) -> None:

@@ -1,4 +1,4 @@
-"""Receivers of alerts on loopback: an HTTP server that can be awkward, and a mail server."""
+"""Receivers on loopback: an HTTP server that can be awkward, and a mail server."""
 
 from __future__ import annotations
 
@@ -36,6 +36,7 @@ __all__ = [
     "http_receiver",
     "mail_receiver",
     "reset",
+    "says",
     "status",
     "taken",
     "verified",
@@ -94,11 +95,13 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         """Note the request, then do what the mood says."""
-        body = self.rfile.read(int(self.headers["content-length"]))
+        body = self.rfile.read(int(self.headers.get("content-length", 0)))
         self.request_noted = Request(self.path, {name.lower(): value for name, value in self.headers.items()}, body)
         self.receiver.requests.append(self.request_noted)
         with suppress(OSError):
             self.receiver.mood()(self)
+
+    do_GET = do_POST  # noqa: N815 - a name of the standard library
 
     def log_message(self, format: str, *args: Any) -> None:
         """Say nothing."""
@@ -119,6 +122,18 @@ def status(code: int, **headers: str) -> Mood:
             handler.send_header(name.replace("_", "-"), value)
         handler.end_headers()
         handler.wfile.write(b"{}")
+
+    return answer
+
+
+def says(body: bytes, content_type: str, code: int = 200) -> Mood:
+    """Answer with this body, and end the connection."""
+
+    def answer(handler: _Handler) -> None:
+        handler.send_response(code)
+        handler.send_header("Content-Type", content_type)
+        handler.end_headers()
+        handler.wfile.write(body)
 
     return answer
 
