@@ -40,7 +40,6 @@ _STREAM_AGAIN_S: Final = 300.0
 
 _REMEMBERED: Final = 20_000
 _STREAM_MISSING: Final = ("unknown_path", "too_many_listeners")
-_PASSING: Final = ("not_ready", "damaged_data", "unreadable_data", "too_many_requests", "internal_error")
 
 
 class ApiProblem(Exception):
@@ -51,7 +50,7 @@ class ApiProblem(Exception):
         code: what went wrong, for programs: `unknown_coin`, `invalid_parameter` …
         parameters: the parameters that caused it.
         suggestions: values that would do, the nearest first.
-        retry_after_s: when the same request may succeed; None if it will not by itself.
+        retry_after_s: when the same request may succeed; None if the answer does not say.
     """
 
     def __init__(self, status: int, body: Mapping[str, Any], retry_after: str | None) -> None:
@@ -61,6 +60,11 @@ class ApiProblem(Exception):
         self.parameters: list[str] = list(body.get("parametros", ()))
         self.suggestions: list[str] = list(body.get("sugestoes", ()))
         self.retry_after_s = float(retry_after) if retry_after and retry_after.isdecimal() else None
+
+    @property
+    def is_passing(self) -> bool:
+        """Whether the same request may succeed later; the answer may be a proxy's while the API restarts."""
+        return self.status == requests.codes.too_many_requests or self.status >= 500
 
 
 @dataclass(frozen=True)
@@ -177,7 +181,7 @@ class Client:
             except ApiProblem as problem:
                 if problem.code in _STREAM_MISSING and "previsao" in kinds:
                     yield from self._poll(query["moedas"], place)
-                elif problem.code not in _PASSING:
+                elif not problem.is_passing:
                     raise
                 else:
                     time.sleep(problem.retry_after_s or _pause_s(failures))
@@ -224,7 +228,7 @@ class Client:
                 pause_s = _until_next_s(found)
                 yield from (Event("previsao", body, "") for body in found if place.is_new("previsao", body))
             except ApiProblem as problem:
-                if problem.code not in _PASSING:
+                if not problem.is_passing:
                     raise
                 pause_s = problem.retry_after_s or pause_s
             except requests.RequestException:

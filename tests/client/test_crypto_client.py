@@ -137,6 +137,19 @@ def _stream(*groups: bytes) -> Mood:
     return says(b"".join(groups), "text/event-stream")
 
 
+@pytest.mark.parametrize("by_stream", [True, False])
+def test_following_goes_on_when_a_proxy_answers_for_the_api(by_stream: bool) -> None:
+    """What nginx says while the API restarts, or to too many requests, passes; a single question tells it at once."""
+    refusals = [says(b"<html></html>", "text/html", code) for code in (502, 503, 504, 429)]
+    polled = b'[{"id": "bitcoin", "moeda": "btc", "horario": "T1", "proxima_em": "2026-11-22T14:04:00+00:00"}]'
+    answer = _stream(_group("T1")) if by_stream else says(polled, "application/json")
+    with http_receiver([*refusals, answer]) as receiver:
+        with pytest.raises(ApiProblem, match="HTTP 502"):
+            Client(receiver.url).coins()
+        assert next(Client(receiver.url).follow(by_stream=by_stream)).body["horario"] == "T1"
+        assert len(receiver.requests) == 5
+
+
 def test_without_a_stream_forecasts_are_polled(world: SampleWorkspace) -> None:
     """When the API has no place for another listener, new forecasts come by polling, each once."""
     with served_api(world.settings.model_copy(update={"event_listeners": 0})) as address:
