@@ -251,6 +251,7 @@ class Client:
             return body
         _check(reply)
         body = reply.json()
+        self._kept.pop(key, None)
         self._kept = {key: (reply.headers.get("ETag", ""), body), **dict(list(self._kept.items())[:50])}
         return body
 

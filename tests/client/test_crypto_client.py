@@ -56,13 +56,20 @@ def test_every_method_gives_what_the_api_says(world: SampleWorkspace, address: s
     assert api.history("btc", start=prices[2]["horario"], end=prices[1]["horario"]) == prices[1:]
 
 
-def test_an_unchanged_answer_is_not_sent_again(address: str) -> None:
-    """The second request is answered with 304, and the client gives the same body."""
+def test_an_unchanged_answer_is_not_sent_again(world: SampleWorkspace, address: str) -> None:
+    """The second request is answered with 304, and the client gives the same body; after a change too."""
     api = Client(address)
     statuses: list[int] = []
     api._session.hooks["response"].append(lambda reply, *_args, **_options: statuses.append(reply.status_code))
-    assert api.forecast("btc") == api.forecast("btc")
+    first = api.forecast("btc")
+    assert api.forecast("btc") == first
     assert statuses == [200, 304]
+    world.tick()
+    world.publish_forecasts()
+    while (newest := api.forecast("btc")) == first:
+        time.sleep(0.05)
+    assert api.forecast("btc") == newest
+    assert statuses[-2:] == [200, 304]
 
 
 def test_a_refusal_is_an_exception_that_programs_can_read(address: str) -> None:
