@@ -71,6 +71,11 @@ class StoredPrices(PublishedData):
             newest = prices.as_of(coin_id, FOREVER_MS)
         return 0 if newest is None else newest[0]
 
+    def first_ms(self, coin_id: str) -> int:
+        """Event time of a coin's oldest stored price; 0 without any."""
+        with self.prices() as prices:
+            return prices.first_ms(coin_id) or 0
+
     def resolve(self, name: str) -> Coin:
         """Find a coin by id or symbol, in upper or lower case.
 

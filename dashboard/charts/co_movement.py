@@ -12,11 +12,13 @@ import numpy as np
 from core.accuracy.scores import STABLE_MOVE
 from core.reading.answers import HourAhead
 from core.reading.values import Quote
+from core.realised_price import PRICE_TOLERANCE_MS
 from core.times import HOUR_MS
 from dashboard.charts.time_axis import Points
 
 __all__ = [
     "MIN_CHANGES",
+    "Hour",
     "Liveliness",
     "correlations",
     "default_coins",
@@ -27,6 +29,9 @@ __all__ = [
 
 MIN_CHANGES: Final = 6
 """Fewer hourly changes say nothing of what is usual, nor of how two coins move together."""
+
+Hour = tuple[int, bool]
+"""Number of an hour since 1970, and whether its price is older than the first stored one."""
 
 
 @dataclass(frozen=True)
@@ -50,18 +55,32 @@ class Liveliness:
         return self.expected / self.recent if self.recent else None
 
 
-def hourly_changes(points: Points) -> dict[int, float]:
-    """Change from the last price of each hour to that of the next, as a fraction, by the number of the later hour."""
-    last = {ts_ms // HOUR_MS: price for ts_ms, price in zip(*points, strict=True)}
-    return {hour: last[hour] / last[hour - 1] - 1 for hour in last if hour - 1 in last}
+def hourly_changes(points: Points, first_ms: int = 0) -> dict[Hour, float]:
+    """Change from the end of each hour to that of the next, as a fraction, by the later hour.
+
+    Args:
+        points: prices of a coin. At the end of an hour its last price holds for `PRICE_TOLERANCE_MS`, or there is none.
+        first_ms: event time of the first stored price. Older ones, one an hour, have inferred times, which may be an
+            hour late: their changes are hours of their own, which only such hours of other coins equal.
+    """
+    last = {
+        (ts_ms // HOUR_MS, ts_ms < first_ms): price
+        for ts_ms, price in zip(*points, strict=True)
+        if ts_ms < first_ms or HOUR_MS - ts_ms % HOUR_MS <= PRICE_TOLERANCE_MS
+    }
+    return {
+        (hour, is_older): price / last[hour - 1, is_older] - 1
+        for (hour, is_older), price in last.items()
+        if (hour - 1, is_older) in last
+    }
 
 
-def mean_move(changes: Mapping[int, float]) -> float | None:
+def mean_move(changes: Mapping[Hour, float]) -> float | None:
     """Mean absolute change; None with too few changes."""
     return fmean(abs(change) for change in changes.values()) if len(changes) >= MIN_CHANGES else None
 
 
-def correlations(changes: Mapping[str, Mapping[int, float]]) -> dict[tuple[str, str], float | None]:
+def correlations(changes: Mapping[str, Mapping[Hour, float]]) -> dict[tuple[str, str], float | None]:
     """Correlation of each pair of coins over the hours that both have, by both orders of their ids.
 
     None with too few hours in common, or for a coin that did not move.
@@ -76,7 +95,7 @@ def correlations(changes: Mapping[str, Mapping[int, float]]) -> dict[tuple[str, 
     return found
 
 
-def liveliness(hours: Mapping[str, HourAhead], changes: Mapping[str, Mapping[int, float]]) -> list[Liveliness]:
+def liveliness(hours: Mapping[str, HourAhead], changes: Mapping[str, Mapping[Hour, float]]) -> list[Liveliness]:
     """Every coin that has a forecast, the one that is most above its recent moves first, unknown ones last."""
     rows = [
         Liveliness(coin, hour.expected_move, mean_move(changes.get(coin, {})), hour.activity_percentile)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import lru_cache, partial
-from itertools import islice
+from itertools import combinations, islice
 from typing import Final
 
 import streamlit as st
@@ -13,7 +13,7 @@ from core.errors import NotReady
 from core.reading.answers import HourAhead, hours_ahead
 from core.reading.readers import Readers
 from core.times import DAY_MS, GRID_STEP_MS, HOUR_MS, now_ms
-from dashboard.charts.co_movement import Liveliness, correlations, default_coins, hourly_changes, liveliness
+from dashboard.charts.co_movement import Hour, Liveliness, correlations, default_coins, hourly_changes, liveliness
 from dashboard.charts.comparison import comparison_chart, moves_chart
 from dashboard.charts.figure import Chart, chart_json
 from dashboard.charts.palette import CATEGORIES
@@ -58,9 +58,9 @@ def comparison_figure(readers: Readers, _version: str, coins: tuple[str, ...], w
 
 
 @lru_cache(maxsize=256)
-def changes_of(readers: Readers, coin: str, until_ms: int, span_ms: int) -> Mapping[int, float]:
+def changes_of(readers: Readers, coin: str, until_ms: int, span_ms: int) -> Mapping[Hour, float]:
     """Hourly changes of a coin; callers round `until_ms` to save work."""
-    return hourly_changes(readers.series(coin, until_ms - span_ms, HOUR_MS))
+    return hourly_changes(readers.series(coin, until_ms - span_ms, HOUR_MS), readers.first_ms(coin))
 
 
 @lru_cache(maxsize=4)
@@ -102,7 +102,8 @@ def _correlations(view: ViewContext, coins: tuple[str, ...]) -> None:
         symbols = _symbols(view.readers)
         labels = {coin: symbols.get(coin, coin) for coin in coins}
         st.dataframe(correlation_table(correlations(changes), _distinct(labels), view.formats), key="correlation_table")
-        st.caption(texts("comparison.hours", count=view.formats.number(max(map(len, changes.values())))))
+        common = max(len(one.keys() & other.keys()) for one, other in combinations(changes.values(), 2))
+        st.caption(texts("comparison.hours", count=view.formats.number(common)))
 
 
 def _moves(view: ViewContext, coins: tuple[str, ...]) -> None:

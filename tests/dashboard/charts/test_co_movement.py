@@ -25,10 +25,25 @@ def ahead(expected: float, percentile: float | None = 50.0) -> HourAhead:
 
 
 def test_changes_go_from_hour_to_hour_and_not_over_gaps() -> None:
-    """The last price of each hour counts; an hour without a price ends the chain."""
-    times = [0, 30 * MINUTE_MS, HOUR_MS, 2 * HOUR_MS, 4 * HOUR_MS]
-    changes = hourly_changes((times, [1.0, 100.0, 110.0, 99.0, 50.0]))
-    assert changes == {1: pytest.approx(0.1), 2: pytest.approx(-0.1)}
+    """The price at the end of each hour counts; an hour without a price ends the chain."""
+    times = [0, 59 * MINUTE_MS, HOUR_MS, *(hour * HOUR_MS - MINUTE_MS for hour in (2, 3, 5))]
+    changes = hourly_changes((times, [1.0, 100.0, 70.0, 110.0, 99.0, 50.0]))
+    assert changes == {(1, False): pytest.approx(0.1), (2, False): pytest.approx(-0.1)}
+
+
+def test_an_hour_without_a_price_near_its_end_has_no_change() -> None:
+    """Neither the hour that runs nor one that a gap cuts short counts as a whole one."""
+    times = [hour * HOUR_MS - MINUTE_MS for hour in (1, 2, 3)] + [3 * HOUR_MS + 50 * MINUTE_MS]
+    assert list(hourly_changes((times, [1.0, 2.0, 3.0, 4.0]))) == [(1, False), (2, False)]
+
+
+def test_older_hours_are_compared_with_older_hours_alone() -> None:
+    """Prices from before the first stored one have changes too, which are no hours of a coin that was stored then."""
+    times = [hour * HOUR_MS - MINUTE_MS for hour in range(1, 21)]
+    values = [1.0 + 0.01 * (hour * hour % 7) for hour in range(20)]
+    stored, joined, other = (hourly_changes((times, values), first_ms) for first_ms in (0, times[10], times[10]))
+    assert sorted(stored.keys() & joined.keys()) == [(hour, False) for hour in range(11, 20)]
+    assert len(joined.keys() & other.keys()) == len(joined) == 18
 
 
 @given(
@@ -38,7 +53,7 @@ def test_changes_go_from_hour_to_hour_and_not_over_gaps() -> None:
 )
 def test_a_coin_goes_with_itself_and_against_its_mirror(moves: list[float]) -> None:
     """Correlations are 1 with itself, -1 with the mirror image, and the same in both orders."""
-    coin = dict(enumerate(moves))
+    coin = {(hour, False): move for hour, move in enumerate(moves)}
     mirror = {hour: -change for hour, change in coin.items()}
     found = correlations({"coin": coin, "mirror": mirror})
     assert found["coin", "coin"] == pytest.approx(1)
@@ -47,18 +62,18 @@ def test_a_coin_goes_with_itself_and_against_its_mirror(moves: list[float]) -> N
 
 def test_too_few_common_hours_and_standstill_claim_nothing() -> None:
     """Coins without hours in common, or one that does not move, have no correlation; few changes no mean."""
-    moving = {hour: 0.01 * (-1) ** hour for hour in range(10)}
-    late = {hour + 8: change for hour, change in moving.items()}
-    found = correlations({"moving": moving, "late": late, "still": dict.fromkeys(range(10), 0.0)})
+    moving = {(hour, False): 0.01 * (-1) ** hour for hour in range(10)}
+    late = {(hour + 8, is_older): change for (hour, is_older), change in moving.items()}
+    found = correlations({"moving": moving, "late": late, "still": dict.fromkeys(moving, 0.0)})
     assert found["moving", "late"] is None
     assert found["moving", "still"] is None
     assert mean_move(moving) == pytest.approx(0.01)
-    assert mean_move({0: 0.01}) is None
+    assert mean_move({(0, False): 0.01}) is None
 
 
 def test_coins_are_ranked_by_how_unusual_their_next_hour_is() -> None:
     """Three times the usual comes before one time, a coin without a past comes last."""
-    usual = dict.fromkeys(range(10), 0.01)
+    usual = {(hour, False): 0.01 for hour in range(10)}
     hours = {"new": ahead(0.5), "calm": ahead(0.01), "agitated": ahead(0.03)}
     rows = liveliness(hours, {"calm": usual, "agitated": usual})
     assert [(row.coin, row.times_normal) for row in rows] == [

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import pytest
 
-from core.price_store import Coin
+from core.price_store import Coin, Price, open_writer
+from core.times import DAY_MS, HOUR_MS, MINUTE_MS
 from tests.support.dashboard_page import chart_on, open_page, text_on
 from tests.support.workspace import MORE_COINS, SampleWorkspace
 
@@ -24,6 +26,24 @@ def test_chosen_coins_are_compared_in_four_ways(running: SampleWorkspace) -> Non
     assert float(matrix["SHIB"].iloc[0]) > 0.99  # the sample's coins move in step
     assert len(ranking) == len(running.prices)
     assert ranking["Vezes o normal"].is_monotonic_decreasing
+
+
+def test_a_coin_that_joined_today_is_compared_over_the_hours_that_are_stored(
+    make_workspace: Callable[..., SampleWorkspace],
+) -> None:
+    """Its older prices, one an hour with inferred times, say nothing of a coin that moves in step with it."""
+    workspace = make_workspace(coins=MORE_COINS[:2])
+    workspace.fill_prices(hours=24, step_ms=5 * MINUTE_MS)
+    bitcoin, ethereum = workspace.coins
+    joined = workspace.now - DAY_MS
+    with open_writer(workspace.workspace.database) as writer:
+        earlier = range(joined, joined - 5 * DAY_MS, -5 * MINUTE_MS)
+        writer.store(Price("bitcoin", ts_ms, workspace.price(bitcoin, ts_ms)) for ts_ms in earlier)
+        hours = range(joined - 5 * DAY_MS, joined, HOUR_MS)
+        writer.store_hourly("ethereum", [(ts_ms, workspace.price(ethereum, ts_ms - HOUR_MS)) for ts_ms in hours])
+    page = open_page(pagina="comparacao", moedas="bitcoin,ethereum")
+    assert page.dataframe[0].value["ETH"].iloc[0] == pytest.approx(1)
+    assert re.search(r"De até 2[234] horas", text_on(page))
 
 
 def test_without_a_choice_the_view_asks_for_coins(running: SampleWorkspace) -> None:
