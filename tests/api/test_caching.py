@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
+from httpx2 import Response
 
-from core.price_store import Price, open_writer
+from core.price_store import Coin, Price, open_writer
 from core.settings import Source
-from core.times import HOUR_MS, iso
+from core.times import DAY_MS, HOUR_MS, MINUTE_MS, iso
 from tests.support.workspace import SampleWorkspace
 
 ClientFactory = Callable[..., TestClient]
@@ -84,17 +85,51 @@ def test_a_range_that_has_closed_stays_as_it_is(tmp_path: Path, make_client: Cli
     sample.fill_prices(hours=30)
     client = make_client(sample.settings)
     newest = client.get("/historico/btc?limite=1")
-    old = client.get("/historico/btc", params={"limite": 1, "fim": iso(sample.now - 26 * HOUR_MS)})
-    recent = client.get("/historico/btc", params={"limite": 1, "fim": iso(sample.now - HOUR_MS)})
+    old = client.get("/historico/bitcoin", params={"limite": 1, "fim": iso(sample.now - 26 * HOUR_MS)})
+    recent = client.get("/historico/bitcoin", params={"limite": 1, "fim": iso(sample.now - HOUR_MS)})
     assert re.fullmatch("max-age=86[34][0-9]{2}, immutable", old.headers["cache-control"])
     assert newest.headers["cache-control"] == recent.headers["cache-control"] == "no-cache"
     assert old.json()[0]["horario"] < recent.json()[0]["horario"] < newest.json()[0]["horario"]
 
 
+def test_a_symbol_may_pass_to_another_coin(tmp_path: Path, make_client: ClientFactory) -> None:
+    """A range asked for by symbol is that of the coin that is larger now; asked for by id it is immutable."""
+    coins = Coin("old-pepe", "pepe", "Old Pepe", 100, 1), Coin("new-pepe", "pepe", "New Pepe", 500, 1)
+    sample = SampleWorkspace.make(tmp_path, coins, Source.COINGECKO)
+    sample.fill_prices(hours=30)
+    client = make_client(sample.settings)
+    old = {"limite": "1", "fim": iso(sample.now - 26 * HOUR_MS)}
+    assert client.get("/historico/pepe", params=old).json()[0]["id"] == "old-pepe"
+    with open_writer(sample.workspace.database) as writer:
+        writer.update_coins([coins[0]._replace(rank=600), coins[1]._replace(rank=90)])
+    answer = client.get("/historico/pepe", params=old)
+    assert (answer.json()[0]["id"], answer.headers["cache-control"]) == ("new-pepe", "no-cache")
+    assert "immutable" in client.get("/historico/old-pepe", params=old).headers["cache-control"]
+
+
+def test_a_range_that_will_be_thinned_is_not_immutable(tmp_path: Path, make_client: ClientFactory) -> None:
+    """What begins within two days of the end of the retention changes when that comes; later ranges stay."""
+    sample = SampleWorkspace.make(tmp_path, source=Source.COINGECKO, retention_days=15)
+    sample.fill_prices(hours=16 * 24, step_ms=10 * MINUTE_MS)
+    client = make_client(sample.settings)
+
+    def history(start_ms: int) -> Response:
+        span = {"inicio": start_ms, "fim": start_ms + HOUR_MS}
+        return client.get("/historico/bitcoin", params={**span, "campos": "todos"})
+
+    old_ms = sample.now - 14 * DAY_MS
+    whole = history(old_ms)
+    with open_writer(sample.workspace.database) as writer:
+        writer.thin("bitcoin", old_ms, old_ms + HOUR_MS + 1, HOUR_MS)
+    assert len(history(old_ms).json()) < len(whole.json())
+    assert whole.headers["cache-control"] == "no-cache"
+    assert "immutable" in history(sample.now - 12 * DAY_MS).headers["cache-control"]
+
+
 def test_prices_that_are_not_live_are_never_kept_unasked(sample: SampleWorkspace, make_client: ClientFactory) -> None:
     """After a restart the address of a simulated range may be one of live prices, so clients must ask each time."""
     sample.fill_prices(hours=30)
-    old = make_client(sample.settings).get("/historico/btc", params={"fim": iso(sample.now - 26 * HOUR_MS)})
+    old = make_client(sample.settings).get("/historico/bitcoin", params={"fim": iso(sample.now - 26 * HOUR_MS)})
     assert (old.headers["cache-control"], old.headers["x-fonte"]) == ("no-cache", "demo")
 
 

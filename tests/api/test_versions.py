@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from api.versions import Pace
+from types import SimpleNamespace
+
+import pytest
+
+from api import versions
+from api.versions import Basis, Pace, VersionClock
+from core.reading.readers import Readers
+from tests.support.workspace import SampleWorkspace
 
 
 def test_regular_changes_are_expected_again() -> None:
@@ -35,3 +42,13 @@ def test_quick_changes_shorten_the_promise() -> None:
     for second in range(60):
         pace.look(str(second // 2), float(second))
         assert pace.fresh_until - second <= 2
+
+
+def test_a_closed_range_is_judged_again_each_day(sample: SampleWorkspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An answer that was closed is kept within a day, and made again in the next one."""
+    clock = VersionClock(Readers(sample.settings), interval_s=30.0, look_every_s=0.0)
+    days = []
+    for hour in (1, 23, 25):
+        monkeypatch.setattr(versions, "time", SimpleNamespace(monotonic=lambda hour=hour: 3600.0 * hour))
+        days.append(clock.versions().tokens[Basis.CLOSED])
+    assert days[0] == days[1] != days[2]
