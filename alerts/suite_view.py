@@ -23,7 +23,10 @@ _FRONT_ENDS: Final = (API.name, DASHBOARD.name)
 
 
 def process_view(run_dir: Path, now: int) -> ProcessView:
-    """What the health files say of the processes; API and dashboard are needed where run_all.py runs."""
+    """What the health files say of the processes; API and dashboard are needed where run_all.py runs.
+
+    While it runs no silence is longer than its run: what was silent before belonged to an earlier one.
+    """
     suite = read_health(run_dir, SUITE)
     healths = [read_health(run_dir, PROCESSES[name]) for name in PROCESS_NAMES]
     needed = (*_ALWAYS_NEEDED, *(_FRONT_ENDS if suite.alive else ()))
@@ -31,7 +34,7 @@ def process_view(run_dir: Path, now: int) -> ProcessView:
     return ProcessView(
         places=np.arange(len(PROCESS_NAMES)),
         at_ms=np.full(len(PROCESS_NAMES), now, np.int64),
-        silent_ms=np.array([_silent_ms(health, now) for health in healths]),
+        silent_ms=np.minimum([_silent_ms(health, now) for health in healths], _running_ms(suite, now)),
         restarted_ms=np.array([_restarted_ms(children.get(name), now) for name in PROCESS_NAMES]),
         is_needed=np.array([name in needed for name in PROCESS_NAMES]),
     )
@@ -61,6 +64,12 @@ def _silent_ms(health: Health[Any], now: int) -> float:
     if health.age_s is not None:
         return max(1.0, 1000 * health.age_s)
     return float(max(1, now - parse_iso(health.heartbeat_at)))
+
+
+def _running_ms(suite: Health[Any], now: int) -> float:
+    """Milliseconds since run_all.py started; without end if it does not run, or its clock was set back since."""
+    running_ms = now - parse_iso(suite.started_at) if suite.alive and suite.started_at else -1
+    return math.inf if running_ms < 0 else max(1.0, running_ms)
 
 
 def _restarted_ms(child: ChildStatus | None, now: int) -> float:

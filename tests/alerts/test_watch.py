@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -282,3 +283,21 @@ def test_quiet_hours_hold_back_and_release_together(
     assert all(told.held_until_ms is None for told in store.told())
     sights = {(told.alert.name, told.alert.kind.value): len(told.alert.sights) for told in store.told()}
     assert sights == {("u", "fired"): 1, ("acima", "fired"): 2, ("acima", "normal"): 1}
+
+
+def test_silence_before_a_start_is_not_told(
+    sample: SampleWorkspace, store: AlertStore, watch: Callable[..., Watch], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process whose last sign is of an earlier run is told only if none comes within the time of the rule."""
+    sample.beat("pipeline")
+    sample.stop("pipeline")
+    health = sample.settings.run_dir / "pipeline.json"
+    last = json.loads(health.read_text(encoding="utf-8"))
+    health.write_text(json.dumps(last | {"heartbeat_monotonic": last["heartbeat_monotonic"] - 75}), encoding="utf-8")
+    sample.beat("suite")
+    rule = RULE.format("processo_parado") + 'processos=["pipeline"]\n'
+    watch(rule).look()
+    assert store.told() == []
+    monkeypatch.setattr("alerts.watch.now_ms", lambda: now_ms() + MINUTE_MS)
+    watch().look()
+    assert [one.alert.sights[0].process for one in store.told()] == ["pipeline"]
