@@ -18,13 +18,16 @@ from api.parts_response import HeavyResponse, PartsResponse
 from api.table_formats import MEDIA_TYPES, PARTS, WRITERS, ListFormat, flat_table
 from api.versions import Basis
 from core.reading.readers import Readers
-from core.times import HOUR_MS, now_ms
+from core.times import DAY_MS, HOUR_MS, now_ms
 from core.workspace import Workspace
 
 __all__ = ["ContextDep", "RequestContext"]
 
 _OPEN_MS: Final = 25 * HOUR_MS
 """The collector's back-fill reaches 24 hours back; an hour more for what waits in its queue."""
+
+_ANSWERED_MS: Final = 2 * DAY_MS
+"""For how long the answer about a closed range is given out: kept for a day here, then for one more by clients."""
 
 _JSON_TYPE: Final = "application/json"
 
@@ -35,6 +38,7 @@ class RequestContext:
     def __init__(self, request: Request) -> None:
         self.readers: Readers = request.app.state.readers
         self._dependence = dependence_of(request.scope)
+        self._retention_ms = request.app.state.settings.retention_days * DAY_MS
         self._accepted = read_request(request.scope).key.form
 
     @cached_property
@@ -55,12 +59,17 @@ class RequestContext:
         """Say what the answer depends on, which makes it one that is kept and has an ETag (api/answer_path.py)."""
         self._dependence.basis = basis
 
-    def depends_on_range(self, basis: Basis, coin_id: str, end_ms: int) -> None:
-        """The same for rows of a coin up to a time in UTC milliseconds: once that is old, no price can join them.
+    def depends_on_range(self, basis: Basis, name: str, coin_id: str, start_ms: int, end_ms: int) -> None:
+        """The same for rows of a coin between two times in UTC milliseconds: once they are old, no price can join them.
 
-        Until a later price has come, outcomes and ends of intervals among them may still become known.
+        Until a later price has come, outcomes and ends of intervals among them may still become known, prices older
+        than the retention are thinned, and a `name` other than the id may pass to another coin.
         """
-        is_closed = end_ms < now_ms() - _OPEN_MS and end_ms < self.readers.newest_ms(coin_id)
+        now = now_ms()
+        is_closed = name == coin_id and end_ms < now - _OPEN_MS
+        if is_closed:
+            oldest_ms, newest_ms = self.readers.span_ms(coin_id)
+            is_closed = end_ms < newest_ms and max(start_ms, oldest_ms) > now - self._retention_ms + _ANSWERED_MS
         self.depends_on(Basis.CLOSED if is_closed else basis)
 
     def json(self, value: Any) -> Response:

@@ -71,7 +71,7 @@ def get_logged_forecasts(request: Request, context: ContextDep, moeda: CoinName,
     """
     page = query.page()
     coin = context.readers.resolve(moeda)
-    context.depends_on_range(Basis.BOTH, coin.id, page.end_ms + HOUR_MS)
+    context.depends_on_range(Basis.BOTH, moeda, coin.id, page.start_ms, page.end_ms + HOUR_MS)
     name = file_name("previsoes", coin, context.workspace)
 
     def make() -> Response:
@@ -99,7 +99,7 @@ def get_history(request: Request, context: ContextDep, moeda: CoinName, query: H
     page = query.page()
     coin = context.readers.resolve(moeda)
     step_ms = 0 if query.intervalo is None else query.intervalo.step_ms
-    context.depends_on_range(Basis.PRICES, coin.id, page.end_ms + step_ms)
+    context.depends_on_range(Basis.PRICES, moeda, coin.id, page.start_ms, page.end_ms + step_ms)
     name = file_name("historico", coin, context.workspace)
 
     def make() -> Response:

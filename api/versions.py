@@ -35,8 +35,8 @@ class Basis(StrEnum):
     PUBLICATION = "publication"
     BOTH = "both"
     CLOSED = "closed"
-    """A range in the past that no price can join any more. After a restart with another source its address has other
-    prices, so clients keep live ones alone without asking."""
+    """A range in the past that no price can join any more: kept for a day, since prices past retention are thinned.
+    After a restart with another source its address has other prices, so clients keep live ones alone without asking."""
 
     MOMENT = "moment"
     """The present time: true for a quarter of a second, never stored by clients."""
@@ -125,7 +125,11 @@ class VersionClock:
         prices, publication = self._price_version(), self._readers.publication_version()
         self._prices.look(prices, now)
         self._publication.look(publication, now)
-        tokens = {Basis.PUBLICATION: publication, Basis.MOMENT: f"{now // _MOMENT_S:.0f}", Basis.CLOSED: place}
+        tokens = {
+            Basis.PUBLICATION: publication,
+            Basis.MOMENT: f"{now // _MOMENT_S:.0f}",
+            Basis.CLOSED: f"{place} {now // _CLOSED_S:.0f}",
+        }
         if prices is not None:
             tokens |= {Basis.PRICES: prices, Basis.BOTH: f"{prices} {publication}"}
         prices_until, publication_until = self._prices.fresh_until, self._publication.fresh_until
