@@ -6,7 +6,9 @@ import math
 import re
 from typing import Final
 
-__all__ = ["typed_number"]
+from core.number_format import level_text
+
+__all__ = ["translated", "typed_number"]
 
 _MAX_AMOUNT: Final = 1e15
 
@@ -32,3 +34,9 @@ def typed_number(text: str, language: str) -> float | None:
     except ValueError:
         return None
     return amount if math.isfinite(amount) and abs(amount) < _MAX_AMOUNT else None
+
+
+def translated(language: str, text: str, to_language: str) -> str:
+    """A number typed in one language as one types it in another; the text itself if it is no number."""
+    number = typed_number(text.strip(), language)
+    return text if number is None else level_text(number, to_language)

@@ -16,8 +16,9 @@ from alerts.store import AlertStore
 from core.errors import BadInput, DamagedFile, NotReady, StorageProblem, message_of
 from core.number_format import price_decimals
 from dashboard.alert_draft import COIN_SCOPES, DraftField, FieldKind, draft_fields, first_text, rule_of
+from dashboard.i18n.typed_numbers import translated
 from dashboard.shell.context import ViewContext, escape_markdown
-from dashboard.shell.query_choices import query_choice
+from dashboard.shell.query_choices import query_choice, take_other_language
 
 __all__ = ["draw_form"]
 
@@ -108,13 +109,18 @@ def _field(view: ViewContext, kind: ConditionKind, field: DraftField, coins: tup
         shown = lambda option: view.texts.get(f"alert_option.{option or 'any'}", option)  # noqa: E731 - used once
         first = field.options.index(field.first)
         return str(st.selectbox(label, field.options, first, shown, key=key, persist_state="session"))
+    language = view.texts.language
+    key_here = f"{key}_{language}"
+    if key_here not in st.session_state:
+        typed = take_other_language(key, language)
+        st.session_state[key_here] = _first(view, kind, field, coins) if typed is None else translated(*typed, language)
+    return str(st.text_input(label, key=key_here, max_chars=30, persist_state="session"))
+
+
+def _first(view: ViewContext, kind: ConditionKind, field: DraftField, coins: tuple[str, ...]) -> str:
     prices = {quote.id: quote.price for quote in view.quotes}
     price = prices.get(next(iter(coins), ""))
-    decimals = price_decimals(price or 1.0)
-    key = f"{key}_{view.texts.language}"
-    if key not in st.session_state:
-        st.session_state[key] = first_text(kind, field.key, price, decimals, view.texts.language)
-    return str(st.text_input(label, key=key, max_chars=30, persist_state="session"))
+    return first_text(kind, field.key, price, price_decimals(price or 1.0), view.texts.language)
 
 
 def _label(view: ViewContext, kind: ConditionKind, key: str) -> str:

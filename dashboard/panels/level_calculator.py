@@ -16,7 +16,7 @@ from dashboard.i18n.numbers import Formats
 from dashboard.i18n.typed_numbers import typed_number
 from dashboard.shell.assets import loader
 from dashboard.shell.context import ViewContext, escape_markdown
-from dashboard.shell.query_choices import keep_value, kept_value, query_choice
+from dashboard.shell.query_choices import keep_value, kept_value, query_choice, take_other_language
 
 __all__ = ["draw_calculator", "first_level"]
 
@@ -65,6 +65,7 @@ def _level(view: ViewContext, coin: str, forecast: ForecastView) -> float | None
     decimals, language = price_decimals(forecast.price_origin), view.texts.language
     key = _field(coin, language)
     if key not in st.session_state:
+        take_other_language(f"nivel_{coin}", language)
         of_coin, _, kept = kept_value("nivel").partition(":")
         level = (_positive(typed_number(kept, "en")) if of_coin == coin else None) or first_level(forecast)
         st.session_state[key] = view.formats.number(level, decimals)

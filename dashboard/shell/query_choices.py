@@ -13,6 +13,7 @@ from typing import Any, Final
 import streamlit as st
 
 from core.reading.coins import nearest_coins, unknown_coin
+from core.wording import LANGUAGES
 from dashboard.charts.time_axis import WINDOWS
 from dashboard.shell.context import ViewContext
 
@@ -25,6 +26,7 @@ __all__ = [
     "query_choice",
     "query_choices",
     "segmented",
+    "take_other_language",
     "unknown_names",
     "unseen",
 ]
@@ -119,6 +121,17 @@ def keep_value(name: str, value: str) -> None:
         st.query_params[name] = value
     elif name in st.query_params:
         del st.query_params[name]
+
+
+def take_other_language(name: str, language: str) -> tuple[str, str] | None:
+    """Take the text of a field that the session keeps for the page in another language: that language and the text.
+
+    A field for typing has a key for each language, `name_pt` and `name_en`; what an older one holds must not come back.
+    """
+    for other in LANGUAGES:
+        if other != language and f"{name}_{other}" in st.session_state:
+            return other, str(st.session_state.pop(f"{name}_{other}"))
+    return None
 
 
 def segmented(label: str, **options: Any) -> Any:

@@ -25,6 +25,7 @@ from dashboard.portfolio_rows import CONFIDENCE, contribution_shares, money, pos
 from dashboard.shell.chart import show_chart
 from dashboard.shell.context import View, ViewContext, escape_markdown, showing_errors
 from dashboard.shell.live import live
+from dashboard.shell.query_choices import take_other_language
 
 __all__ = ["VIEW", "show"]
 
@@ -35,8 +36,9 @@ _ADDRESS: Final = "carteira"
 def show(view: ViewContext) -> None:
     """Draw the field for the amounts, and below it what follows from them."""
     texts = view.texts
-    key = f"carteira_{texts.language}"
+    key = f"{_ADDRESS}_{texts.language}"
     if key not in st.session_state:
+        take_other_language(_ADDRESS, texts.language)
         st.session_state[key] = _typed(view)
     text = st.text_input(
         texts("portfolio.typed"), key=key, placeholder=texts("portfolio.example"), persist_state="session"

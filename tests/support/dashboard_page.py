@@ -12,7 +12,7 @@ from core.settings import PROJECT
 from dashboard.charts.figure import unpacked
 from dashboard.shell.chart import COMPONENT
 
-__all__ = ["cards_on", "chart_on", "chart_protos", "charts_on", "open_page", "text_on"]
+__all__ = ["cards_on", "chart_on", "chart_protos", "charts_on", "open_page", "switch_language", "text_on"]
 
 
 def open_page(timezone: str = "America/Sao_Paulo", locale: str | None = "pt-BR", **address: str) -> AppTest:
@@ -21,6 +21,12 @@ def open_page(timezone: str = "America/Sao_Paulo", locale: str | None = "pt-BR",
     page.context = {"timezone": timezone, "locale": locale, "theme": "light"}
     for name, value in address.items():
         page.query_params[name] = value
+    return page.run()
+
+
+def switch_language(page: AppTest, language: str) -> AppTest:
+    """The page in another language, as the switch beside its title shows it."""
+    page.session_state["idioma"] = language
     return page.run()
 
 

@@ -11,7 +11,7 @@ from alerts.alert import Alert, AlertKind, Sight
 from alerts.rules.table import read_rule
 from alerts.store import AlertStore, Episode, Evaluation, Outbox
 from core.times import now_ms
-from tests.support.dashboard_page import open_page, text_on
+from tests.support.dashboard_page import open_page, switch_language, text_on
 from tests.support.workspace import SampleWorkspace
 
 _RULE = {"condicao": "preco_acima", "nome": "Bitcoin alto", "moedas": ["bitcoin"], "nivel": 60000.0}
@@ -64,6 +64,19 @@ def test_a_rule_is_tried_before_it_is_made(path: Path) -> None:
     level = page.text_input(key="alert_preco_acima_nivel_pt")
     assert "Avisaria agora mesmo: Bitcoin (BTC)" in text_on(level.set_value("60.000").run())
     assert "Agora não avisaria." in text_on(page.text_input(key="alert_preco_acima_nivel_pt").set_value("90000").run())
+
+
+def test_a_typed_level_follows_the_reader_through_the_languages(path: Path) -> None:
+    """A rule that is half filled in keeps its number, in the notation of the page; what is no number stays as typed."""
+    page = _page(moeda="bitcoin")
+    page.text_input(key="alert_preco_acima_nivel_pt").set_value("70.000,5").run()
+    level = switch_language(page, "en").text_input(key="alert_preco_acima_nivel_en")
+    assert level.value == "70,000.5"
+    level.set_value("75,000").run()
+    level = switch_language(page, "pt").text_input(key="alert_preco_acima_nivel_pt")
+    assert level.value == "75.000"
+    level.set_value("muito").run()
+    assert switch_language(page, "en").text_input(key="alert_preco_acima_nivel_en").value == "muito"
 
 
 def test_a_rule_is_paused_resumed_and_removed(path: Path) -> None:

@@ -9,7 +9,7 @@ import pyarrow as pa
 from core.forecast_schema import FORECAST_SCHEMA, KIND_MODEL
 from core.number_format import format_number
 from core.times import HOUR_MS
-from tests.support.dashboard_page import cards_on, chart_on, chart_protos, open_page, text_on
+from tests.support.dashboard_page import cards_on, chart_on, chart_protos, open_page, switch_language, text_on
 from tests.support.workspace import SampleWorkspace
 
 Make = Callable[..., SampleWorkspace]
@@ -106,6 +106,13 @@ def test_the_chance_of_a_level_is_computed(running: SampleWorkspace) -> None:
     assert "Terminar acima" not in cards_on(page)
     other = open_page(pagina="moeda", moeda="bitcoin", nivel="ethereum:1").text_input(key="nivel_bitcoin_pt")
     assert str(other.value).startswith("67.")
+
+
+def test_the_newest_level_follows_the_reader_through_the_languages(running: SampleWorkspace) -> None:
+    """A level typed in English is there in Portuguese too, where another one was shown before."""
+    page = open_page(pagina="moeda", moeda="bitcoin")
+    switch_language(page, "en").text_input(key="nivel_bitcoin_en").set_value("70,000").run()
+    assert switch_language(page, "pt").text_input(key="nivel_bitcoin_pt").value == "70.000,00"
 
 
 def test_candles_replace_the_line(running: SampleWorkspace) -> None:

@@ -8,7 +8,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from dashboard.holdings import from_address
-from tests.support.dashboard_page import cards_on, chart_on, open_page, text_on
+from tests.support.dashboard_page import cards_on, chart_on, open_page, switch_language, text_on
 from tests.support.workspace import SampleWorkspace
 
 
@@ -42,6 +42,15 @@ def test_a_shared_address_shows_the_same_portfolio_in_another_language(running: 
     page = open_page(pagina="carteira", carteira="bitcoin:0.15,shiba-inu:1000000", idioma="en")
     assert page.text_input[0].value == "0.15 BTC + 1,000,000 SHIB"
     assert cards_on(page)["Value now"] == "$10,102.41"
+
+
+def test_the_newest_amounts_follow_the_reader_through_the_languages(running: SampleWorkspace) -> None:
+    """A portfolio typed in English is there in Portuguese too, where an older one was typed, and in the address."""
+    page = open_page(pagina="carteira", carteira="bitcoin:1")
+    switch_language(page, "en").text_input[0].set_value("2.5 ETH").run()
+    switch_language(page, "pt")
+    assert page.text_input[0].value == "2,5 ETH"
+    assert _kept(page) == {"ethereum": 2.5}
 
 
 def test_what_is_not_understood_is_named(running: SampleWorkspace) -> None:
