@@ -56,6 +56,7 @@ class BaselineGate:
         self.half_life_rows = half_life_rows
         self._model_loss = np.zeros(0)
         self._baseline_loss = np.zeros(0)
+        self._newest_ms = -1
 
     def widen(self, coins: int) -> None:
         """Make room for `coins` coins."""
@@ -70,7 +71,8 @@ class BaselineGate:
     def learn(self, ts_ms: IntArray, coins: IntArray, model: FloatArray, baseline: FloatArray) -> None:
         """Add the losses of both on the same outcomes.
 
-        Old losses fade once for each distinct time in `ts_ms`; within one call all outcomes weigh the same.
+        Old losses fade once for each distinct time that is newer than all before: the back-filled day of a coin fades
+        nobody's. Within one call all outcomes weigh the same.
 
         Args:
             ts_ms: times of the rows (n,).
@@ -79,7 +81,8 @@ class BaselineGate:
             baseline: losses of the baseline (n,), likewise.
         """
         known = np.isfinite(model) & np.isfinite(baseline)
-        decay = 0.5 ** (len(np.unique(ts_ms)) / self.half_life_rows)
+        decay = 0.5 ** (len(np.unique(ts_ms[ts_ms > self._newest_ms])) / self.half_life_rows)
+        self._newest_ms = int(ts_ms.max(initial=self._newest_ms))
         self._model_loss *= decay
         self._baseline_loss *= decay
         np.add.at(self._model_loss, coins[known], model[known])

@@ -39,7 +39,7 @@ _MIN_ROWS: Final = 2_000
 """With fewer days no drift is published, with fewer rows none is fitted."""
 
 _COIN_SKILL_DECAY: Final = 0.5 ** (1 / 2016)
-"""Per grid row: half-life of a week."""
+"""Per grid point: half-life of a week."""
 
 _DENSITY: Final = 0.4
 """Density of a scaled move at zero (the normal's is 0.3989): turns a shifted mean into a probability of a rise."""
@@ -62,6 +62,7 @@ class PointForecast:
         self._daily_skill: dict[int, FloatArray] = {}
         self._coef: FloatArray | None = None
         self._coin_skill: FloatArray = np.zeros((0, STEPS))
+        self._newest_ms = -1
 
     def widen(self, coins: int) -> None:
         """Make room for `coins` coins."""
@@ -90,7 +91,8 @@ class PointForecast:
         """Judge the drift predicted on matured rows, then take the rows in.
 
         The error saved by a small step b towards the drift is b sign(y), or -|b| where nothing moved; moving past the
-        median costs f(0) b² in the mean, with the density f at zero.
+        median costs f(0) b² in the mean, with the density f at zero. The skill of coins fades once for each distinct
+        time that is newer than all before.
 
         Args:
             ts_ms: times of the rows (n,).
@@ -103,7 +105,8 @@ class PointForecast:
         predicted = np.nan_to_num(drift)
         gain = np.where(move == 0.0, -np.abs(predicted), predicted * np.sign(move))
         penalty = 2 * _DENSITY * predicted * predicted
-        self._coin_skill *= _COIN_SKILL_DECAY ** len(np.unique(ts_ms))
+        self._coin_skill *= _COIN_SKILL_DECAY ** len(np.unique(ts_ms[ts_ms > self._newest_ms]))
+        self._newest_ms = int(ts_ms.max(initial=self._newest_ms))
         np.add.at(self._coin_skill, coins, gain - 0.5 * penalty)
         for day in np.unique(ts_ms // DAY_MS):
             rows = ts_ms // DAY_MS == day

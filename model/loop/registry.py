@@ -40,7 +40,7 @@ from core.times import now_ms, to_datetime
 __all__ = ["KEEP_VERSIONS", "MODEL_CARD", "MOST_MODEL_BYTES", "STATE_FORMAT", "ModelCard", "ModelRegistry", "unpacked"]
 
 KEEP_VERSIONS: Final = 5
-STATE_FORMAT: Final = 6
+STATE_FORMAT: Final = 7
 """Version of the shape of the pickled state: names, modules and attributes of its classes (a test pins them).
 
 Version 0.1.0 of the project wrote no number; its models count as format 1.

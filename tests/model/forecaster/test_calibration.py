@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from core.forecast_schema import QUANTILES
-from core.times import DAY_MS
+from core.times import DAY_MS, GRID_STEP_MS
+from etl.arrays import IntArray
 from etl.features.columns import FEATURE_NAMES
 from etl.features.targets import STEPS
 from model.forecaster.baseline_gate import BaselineGate, interval_loss
@@ -17,6 +18,11 @@ from model.forecaster.training_data import TrainingStore
 from model.scoring.losses import pinball
 
 MINUTE_WEIGHTS = np.eye(12, dtype=np.float32)
+
+
+def _day(day: int) -> IntArray:
+    """The grid points of a day, in UTC milliseconds."""
+    return day * DAY_MS + GRID_STEP_MS * np.arange(288, dtype=np.int64)
 
 
 def test_quantiles_of_the_histogram_are_those_of_the_sizes() -> None:
@@ -116,19 +122,34 @@ def test_the_gate_closes_for_single_coins_and_opens_again() -> None:
     both = np.arange(2)
     assert gate.passes(both).all()
 
-    def day(first: float) -> None:
-        ts = np.repeat(np.arange(288, dtype=np.int64) * 300_000, 2)
+    def learn_day(day: int, first: float) -> None:
         loss = np.tile([first, 0.19], 288)
-        gate.learn(ts, np.tile(both, 288), loss, np.full(576, 0.2))
+        gate.learn(np.repeat(_day(day), 2), np.tile(both, 288), loss, np.full(576, 0.2))
 
-    for _ in range(30):
-        day(0.22)
+    for day in range(30):
+        learn_day(day, 0.22)
     assert gate.passes(both).tolist() == [False, True]
-    for _ in range(5):
-        day(0.19)
+    for day in range(30, 35):
+        learn_day(day, 0.19)
     assert gate.passes(both).all()
-    gate.learn(np.zeros(2, dtype=np.int64), both, np.full(2, 0.201), np.full(2, 0.2))
+    gate.learn(np.full(2, 35 * DAY_MS), both, np.full(2, 0.201), np.full(2, 0.2))
     assert gate.passes(both).all()
+
+
+def test_the_gate_remembers_a_coin_while_the_days_of_others_are_back_filled() -> None:
+    """A coin whose model was better for three days stays open after a bad hour, also if eight coins joined before."""
+    gate = BaselineGate(half_life_rows=288)
+    gate.widen(9)
+
+    def learn(ts_ms: IntArray, coin: int, loss: float) -> None:
+        gate.learn(ts_ms, np.full(len(ts_ms), coin), np.full(len(ts_ms), loss), np.full(len(ts_ms), 0.2))
+
+    for day in range(3):
+        learn(_day(day), 0, 0.19)
+    for joined in range(1, 9):
+        learn(_day(2), joined, 0.19)
+    learn(_day(3)[:12], 0, 0.25)
+    assert gate.passes(np.arange(9)).all()
 
 
 @pytest.mark.parametrize(("reversal", "moves"), [(0.0, False), (0.3, True)])
@@ -170,6 +191,28 @@ def test_a_coin_on_which_the_drift_lost_keeps_its_last_price() -> None:
     mean = point.mean(x[:5], coins[:5])
     assert (mean[:4] != 0).any(axis=1).all()
     assert (mean[4] == 0).all()
+
+
+def test_the_centre_remembers_a_coin_while_the_days_of_others_are_back_filled() -> None:
+    """A coin on which the drift paid for weeks keeps it after three bad hours, also if sixty coins joined before."""
+    rng = np.random.default_rng(5)
+    point = PointForecast(days=14)
+    point.widen(2)
+    x = np.zeros((288, len(FEATURE_NAMES)), dtype=np.float32)
+
+    def learn(ts_ms: IntArray, coin: int, direction: float) -> None:
+        x[:, SIGNED_COLUMNS] = rng.normal(0, 1, (288, len(SIGNED_COLUMNS)))
+        rows = x[: len(ts_ms)]
+        move = direction * rows[:, SIGNED_COLUMNS[:1]] + rng.normal(0, 0.1, (len(ts_ms), STEPS))
+        point.learn(ts_ms, np.full(len(ts_ms), coin), rows, point.drift(rows), move)
+
+    for day in range(20):
+        learn(_day(day), 0, 0.3)
+        point.refit((day + 1) * DAY_MS)
+    for _ in range(60):
+        learn(_day(19), 1, 0.3)
+    learn(_day(20)[:36], 0, -0.3)
+    assert (point.mean(x[:1], np.array([0])) != 0).any()
 
 
 def test_the_training_store_keeps_its_window_and_its_size() -> None:
