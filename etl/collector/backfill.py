@@ -28,7 +28,7 @@ class Backfill:
         context = self._context
         if context.backfill_queue.next is None:
             return math.inf
-        budget_s = context.calls.budget.background_delay_s(poll_in_s, context.cadence_s, context.pages)
+        budget_s = context.calls.background_delay_s(poll_in_s, context.pages)
         return max(0.0, self._next_at - context.calls.now(), budget_s)
 
     def step(self) -> None:

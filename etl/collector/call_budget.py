@@ -129,18 +129,19 @@ class CallBudget:
             delay = max(delay, free_at - self.clock.monotonic())
         return delay
 
-    def background_delay_s(self, poll_in_s: float, cadence_s: float, pages: int) -> float:
-        """Seconds until a back-fill call may start without delaying a poll.
+    def background_delay_s(self, poll_in_s: float, interval_s: float, pages: int) -> float:
+        """Seconds until a back-fill call may start without delaying a poll; infinite if the month has none to spare.
 
-        Polls take `pages` calls, the next in `poll_in_s` seconds and then every `cadence_s`. A back-fill call may start
-        if each poll within the window can still make its calls.
+        Polls take `pages` calls, the next in `poll_in_s` seconds and then at the cadence of `interval_s`. A back-fill
+        call may start if each poll within the window can still make its calls, and if what is left of the month lets
+        polls keep `interval_s`, or a pace of one page per least cadence.
         """
-        if self._month_floor_s(pages) > max(cadence_s, self.limits.min_cadence_s):
+        if self._month_floor_s(pages) > max(interval_s, self.limits.min_cadence_s * pages):
             return math.inf
         delay, limit = self.delay_s(), self.limits.calls
         if delay > 0 or limit is None:
             return delay
-        now = self.clock.monotonic()
+        now, cadence_s = self.clock.monotonic(), self.cadence_s(interval_s, pages, background=True)
         planned = [*self._recent(), now]
         poll_at = now + max(poll_in_s, 0.0)
         while poll_at < now + self.limits.window_s:

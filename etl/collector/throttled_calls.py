@@ -47,6 +47,10 @@ class ThrottledCalls:
         """Seconds between polls: the interval, or longer where budget or throttling demand it."""
         return self.budget.cadence_s(self._interval_s, max(pages, 1), background=background) * self.slowdown.factor
 
+    def background_delay_s(self, poll_in_s: float, pages: int) -> float:
+        """Seconds until a back-fill call may start without taking a call from the polls, the next in `poll_in_s`."""
+        return self.budget.background_delay_s(poll_in_s, self._interval_s, pages)
+
     def call(self, ask: Callable[[], _T]) -> _T:
         """Make one call; failed calls count too."""
         self.budget.start()

@@ -190,7 +190,20 @@ def test_back_fill_leaves_the_month_to_the_polls() -> None:
     """When what is left of the month is just enough for polls, back-fill waits."""
     hands = Hands(wall_ms=parse_iso("2026-07-01"))
     budget = CallBudget(Limits(30, 60.0, 9_000, 300.0), hands.clock())
-    assert budget.background_delay_s(100, 300, 1) == math.inf
+    assert budget.background_delay_s(100, 30, 1) == math.inf
+
+
+def test_a_month_just_begun_spares_calls_for_the_back_fill_of_many_coins() -> None:
+    """Polls of two requests leave 600 calls of July, although they alone need more than 300 s a poll."""
+    hands = Hands(wall_ms=parse_iso("2026-07-01"))
+    budget = CallBudget(limits_of(settings(Plan.DEMO_KEY)), hands.clock())
+    fills = 0
+    while budget.background_delay_s(600, 30, 2) == 0:
+        fills += 1
+        budget.start()
+        budget.finish()
+        hands.seconds += 60
+    assert 590 < fills < 610
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from itertools import pairwise
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from core.price_store import open_reader
 from core.processes.health_schema import PollOutcome
 from core.realised_price import PRICE_TOLERANCE_MS
-from core.times import DAY_MS, HOUR_MS
+from core.times import DAY_MS, HOUR_MS, parse_iso
 from tests.support.collector_worlds import COINS, Worlds, fields, widest_gap_s
 from tests.support.faults import Fault, FaultPlan
 
@@ -58,6 +59,19 @@ def test_a_demo_key_polls_every_five_minutes_and_says_so(make_world: Worlds) -> 
     assert fields(world)["stale_after_s"] == 900
     assert [round((later - earlier) / 1000) for earlier, later in pairwise(world.asked("/coins/markets"))] == [300] * 4
     assert fields(world)["calls_month"] == len(world.server.requests)
+
+
+def test_the_last_calls_of_a_month_are_for_polls(make_world: Worlds) -> None:
+    """A demo key with 40 calls for ten days fetches no history, so that the calls last as long as the month."""
+    world = make_world(market="top:60")
+    world.wall_ms = parse_iso("2026-11-20T12:00:00Z")
+    collector = world.start(coins="top:50", coingecko_plan="demo-key", coingecko_key="CG-made-up")
+    budget = collector.context.calls.budget
+    budget.load_state(json.dumps({**json.loads(budget.dump_state()), "month": "2026-11", "calls": 9_960}))
+    world.run(1200)
+    assert world.asked("market_chart") == []
+    assert budget.limits.per_month - budget.calls_month > 36
+    assert budget.delay_s() == 0
 
 
 @pytest.mark.parametrize("away_s", [1800, 6 * 3600])
