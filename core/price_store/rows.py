@@ -21,7 +21,7 @@ POLLED: Final = "polled"
 
 
 class Price(NamedTuple):
-    """One price at its event time (`ts_ms`), and when it was fetched."""
+    """One price at its event time (`ts_ms`), and when it was fetched or, if it was held, confirmed."""
 
     coin_id: str
     ts_ms: int

@@ -9,7 +9,7 @@ from core.errors import BadReply
 from core.price_store import Price
 from core.times import HOUR_MS
 from etl.coingecko.client import Chart, MarketsPage
-from etl.coingecko.parsing import MarketRow, hourly_prices
+from etl.coingecko.parsing import MarketRow, ReplyTime, hourly_prices
 from etl.collector.jump_filter import JumpFilter, contradicts, plausible_series, supported
 from etl.collector.write_buffer import WriteBuffer
 
@@ -65,7 +65,7 @@ class Intake:
         self._note_missing(asked, asked - priced)
         for row in page.rows:
             if row.coin.id in asked:
-                self._take_row(row, page.reply_time.source_ms, cadence_s)
+                self._take_row(row, page.reply_time, cadence_s)
         self._store_unconfirmed()
 
     def take_chart(self, coin_id: str, chart: Chart, cadence_s: float) -> int:
@@ -81,10 +81,10 @@ class Intake:
         kept = set(series)
         left_out = [price for price in chart.prices if price not in kept]
         series = sorted([*series, *supported(left_out, accepted)], key=lambda price: price.ts_ms)
-        self._store(series, chart.reply_time.source_ms)
+        self._store(series, chart.reply_time)
         if series:
-            self._store(self._jump_filter.reset_level(series[-1], cadence_s), chart.reply_time.source_ms)
-        self._hold_ends(coin_id, left_out, chart.reply_time.source_ms, cadence_s)
+            self._store(self._jump_filter.reset_level(series[-1], cadence_s), chart.reply_time)
+        self._hold_ends(coin_id, left_out, chart.reply_time, cadence_s)
         self._store_unconfirmed()
         return len(series)
 
@@ -94,14 +94,14 @@ class Intake:
         last = self._jump_filter.last(coin_id)
         return stored or ([] if last is None else [last])
 
-    def _hold_ends(self, coin_id: str, left_out: list[Price], clock_ms: int, cadence_s: float) -> None:
+    def _hold_ends(self, coin_id: str, left_out: list[Price], reply_time: ReplyTime, cadence_s: float) -> None:
         """Hold the chart's unconfirmed prices after the last accepted one, as the filter holds a poll's quote."""
         for price in left_out:
             last = self._jump_filter.last(coin_id)
             if last is not None and price.ts_ms > last[0]:
-                self._store(self._jump_filter.accept(price, cadence_s), clock_ms)
+                self._store(self._jump_filter.accept(price, cadence_s), reply_time)
 
-    def _take_row(self, row: MarketRow, clock_ms: int, cadence_s: float) -> None:
+    def _take_row(self, row: MarketRow, reply_time: ReplyTime, cadence_s: float) -> None:
         self._buffer.add_coin(row.coin)
         if row.price is None:
             return
@@ -110,12 +110,14 @@ class Intake:
         else:
             self._jump_filter.expect_unknown(row.coin.id)
         accepted = self._jump_filter.accept(row.price, cadence_s)
-        self._store(accepted, clock_ms)
+        self._store(accepted, reply_time)
         if row.sparkline and accepted:
             self._buffer.set_hourly(row.coin.id, _plausible_hours(row))
 
-    def _store(self, prices: list[Price], clock_ms: int) -> None:
-        self._buffer.add_prices(prices, clock_ms)
+    def _store(self, prices: list[Price], reply_time: ReplyTime) -> None:
+        """Buffer accepted prices; one that was held counts as fetched with the reply that confirms it."""
+        accepted = (price._replace(fetched_ms=reply_time.fetched_ms) for price in prices)
+        self._buffer.add_prices(accepted, reply_time.source_ms)
         for price in prices:
             self.newest[price.coin_id] = max(price.ts_ms, self.newest.get(price.coin_id, 0))
 

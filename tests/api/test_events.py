@@ -19,8 +19,13 @@ from api.event_batch import Event, EventBatch, Selection
 from api.event_feed import EventFeed, Place
 from api.event_hub import EventHub, Listener, TooManyListeners
 from api.event_schemas import EventKind, SuiteState
-from core.price_store import Coin
+from core.price_store import Coin, Price, open_writer
 from core.reading.readers import Readers
+from core.times import MINUTE_MS
+from etl.coingecko.client import MarketsPage
+from etl.coingecko.parsing import MarketRow, ReplyTime
+from etl.collector.intake import Intake
+from etl.collector.write_buffer import WriteBuffer
 from tests.support.event_stream import EventReader, ReceivedEvent
 from tests.support.running_suite import DIRECT
 from tests.support.served_api import served_api
@@ -98,6 +103,24 @@ def test_many_coins_come_in_one_batch(tmp_path: Path) -> None:
     text = feed.opening(feed.place()).text(Selection(None, frozenset(EventKind))).decode()
     assert text.count("event: preco\n") == text.count("event: previsao\n") == len(coins)
     assert re.findall(r'"moeda":"(c\d+)"', text) == 2 * [coin.symbol for coin in coins]
+
+
+def test_a_jump_is_told_with_its_outcomes_when_later_polls_confirm_it(world: SampleWorkspace) -> None:
+    """Nothing of the coin comes while the jump waits and others are told; then each price and the outcome, once."""
+    feed, wanted = EventFeed(Readers(world.settings), 30.0), Selection(frozenset(["bitcoin"]), frozenset(EventKind))
+    told: list[list[str]] = []
+    with open_writer(world.workspace.database) as writer:
+        intake = Intake(buffer := WriteBuffer(writer))
+        intake.resume(writer.latest())
+        for second in (1, 31, 61, 91):
+            ts_ms, before = world.now + 5 * MINUTE_MS + 1000 * second, feed.place()
+            moved = {coin.id: world.prices[coin.id] * (1.5 if coin.id == "bitcoin" else 1.0) for coin in world.coins}
+            rows = [MarketRow(coin, Price(coin.id, ts_ms, moved[coin.id], fetched_ms=ts_ms)) for coin in world.coins]
+            intake.take_page(MarketsPage(rows, ReplyTime(ts_ms, ts_ms), whole=False), moved, 30.0)
+            buffer.flush()
+            text = feed.between(before, feed.place()).text(wanted).decode()
+            told.append(re.findall("event: (.+)", text))
+    assert told == [[], [], ["preco", "preco", "preco", "acerto"], ["preco"]]
 
 
 def test_a_listener_goes_on_after_its_last_id_over_a_restart_of_the_api(world: SampleWorkspace) -> None:

@@ -144,6 +144,14 @@ def test_a_first_price_that_the_chart_confirms_waits_no_longer(new_stage: Stage)
     assert new_stage.stored()[1] == 101
 
 
+def test_a_held_price_counts_as_fetched_with_the_chart_that_confirms_it(new_stage: Stage) -> None:
+    """Before that, nobody could read it."""
+    new_stage.poll(1, 101)
+    new_stage.chart(1.2, day(until=0))
+    (newest,) = new_stage.writer.latest().values()
+    assert (newest.price, newest.fetched_ms - newest.ts_ms) == (101, 12_000)
+
+
 def test_a_first_price_that_is_a_spike_leaves_no_trace(new_stage: Stage) -> None:
     """Nothing beside it said so; the polls after it do, and the chart is taken then."""
     new_stage.poll(1, 1000)
