@@ -71,7 +71,7 @@ def _market(view: ViewContext, shown: str, wanted: str) -> None:
     with showing_errors(view):
         rows = market_rows(view.readers, view.readers.version())
         st.markdown(f"## {escape_markdown(market_sentence(rows, view.formats, view.texts))}")
-        starred = _starred(view)
+        starred = _starred()
         chosen = [row for row in matching(rows, wanted) if shown == "todas" or row.quote.id in starred]
         if not chosen:
             st.info(view.texts("market.no_star" if shown == "favoritas" and not wanted else "market.none"))
@@ -113,7 +113,7 @@ def _answer() -> None:
         case {"sort": str(column), "descending": bool(descending)} if column in COLUMNS:
             keep_value("ordem", f"{'-' if descending else ''}{column}")
         case {"star": str(coin)}:
-            listed = [name for name in kept_value("favoritas").split(",") if name]
+            listed = _starred()
             others = [name for name in listed if name != coin]
             keep_value("favoritas", ",".join(others if coin in listed else [*listed, coin]))
         case {"list": [*coins]}:
@@ -127,9 +127,9 @@ def _order() -> tuple[str, bool]:
     return (column, order.startswith("-")) if column in COLUMNS else ("posicao", False)
 
 
-def _starred(view: ViewContext) -> list[str]:
-    """The coins of the visitor's list that are followed here."""
-    return [coin for coin in kept_value("favoritas").split(",") if coin in view.names]
+def _starred() -> list[str]:
+    """The visitor's list, as the browser keeps it: coins that are not followed here now belong to it too."""
+    return [coin for coin in kept_value("favoritas").split(",") if coin]
 
 
 VIEW: Final = View(

@@ -8,7 +8,7 @@ from typing import Any
 
 from streamlit.testing.v1 import AppTest
 
-from core.price_store import Coin
+from core.price_store import Coin, open_writer
 from tests.support.dashboard_page import cards_on, open_page, text_on
 from tests.support.workspace import SampleWorkspace
 
@@ -38,11 +38,21 @@ def test_order_list_and_filter_are_kept_in_the_address(running: SampleWorkspace)
     """`?ordem=-preco` sorts by price from the top; only starred coins are shown when the address says so."""
     table = table_on(open_page(ordem="-preco", favoritas="dogecoin,solana,gone", mostrar="favoritas"))
     assert [row["id"] for row in table["rows"]] == ["solana", "dogecoin"]
-    assert table["starred"] == ["dogecoin", "solana"]
+    assert table["starred"] == ["dogecoin", "solana", "gone"]
     page = open_page(ordem="-nonsense")
     assert table_on(page)["sort"] == "posicao"
     page.text_input(key="busca").set_value("shib").run()
     assert [row["id"] for row in table_on(page)["rows"]] == ["shiba-inu"]
+
+
+def test_a_starred_coin_that_leaves_stays_in_the_list(running: SampleWorkspace) -> None:
+    """The browser keeps the list that it is sent, so a coin that is not followed for a while is still on it."""
+    page = open_page(favoritas="bitcoin,dogecoin", mostrar="favoritas")
+    with open_writer(running.workspace.database) as writer:
+        writer.track(coin.id for coin in running.coins if coin.id != "dogecoin")
+    table = table_on(page.run())
+    assert [row["id"] for row in table["rows"]] == ["bitcoin"]
+    assert table["starred"] == ["bitcoin", "dogecoin"]
 
 
 def test_an_address_with_a_coin_opens_that_coin(running: SampleWorkspace) -> None:
