@@ -82,10 +82,13 @@ def to_address(units: Mapping[str, float]) -> str:
 
 
 def from_address(address: str) -> dict[str, float] | None:
-    """The portfolio of an address by name of the coin; None if the text has another form."""
-    pieces = [_ADDRESS.fullmatch(piece) for piece in address.split(",")]
-    found = [piece for piece in pieces if piece is not None]
-    return {piece[1]: float(piece[2]) for piece in found} if len(found) == len(pieces) else None
+    """The portfolio of an address by name of the coin, each added up; None if the text has another form."""
+    units: dict[str, float] = {}
+    for piece in map(_ADDRESS.fullmatch, address.split(",")):
+        if piece is None:
+            return None
+        units[piece[1]] = units.get(piece[1], 0.0) + float(piece[2])
+    return units
 
 
 def typed_text(units: Mapping[str, float], quotes: Sequence[Quote], language: str) -> str:

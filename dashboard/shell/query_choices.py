@@ -90,14 +90,14 @@ def query_choices(
         most: How many can be chosen; of more in the address the first ones count.
 
     Returns:
-        The options chosen; names in the address that are no options are dropped, see `unknown_names`.
+        The options chosen, each once; names in the address that are no options are dropped, see `unknown_names`.
     """
     if name not in st.session_state:
         st.session_state[name] = st.query_params.get(name, ",".join(default)).split(",")
         unknown = [given for given in st.session_state[name] if given and given not in options]
         if unknown:
             _remember(name, ", ".join(unknown))
-    known = [option for option in st.session_state[name] if option in options][:most]
+    known = [option for option in dict.fromkeys(st.session_state[name]) if option in options][:most]
     if known != st.session_state[name]:
         st.session_state[name] = known
     if most is not None:

@@ -67,6 +67,11 @@ def test_the_address_keeps_a_portfolio(units: dict[str, float], language: str) -
     assert parse_holdings(typed_text(units, QUOTES, language), QUOTES, language).units == pytest.approx(units)
 
 
+def test_a_coin_named_twice_in_the_address_is_added_up() -> None:
+    """As in a typed portfolio, no amount is lost."""
+    assert from_address("bitcoin:1,ethereum:3,bitcoin:2.5") == {"bitcoin": 3.5, "ethereum": 3.0}
+
+
 def test_other_text_in_the_address_is_no_portfolio() -> None:
     """What a person typed into the address is left to the reader of typed text."""
     assert from_address("0,15 BTC + 2 ETH") is None

@@ -66,6 +66,14 @@ def test_an_unknown_coin_is_never_replaced_in_silence(running: SampleWorkspace, 
     assert dict(page.query_params)["moeda"] == "bitcoin"
 
 
+@pytest.mark.parametrize(("view", "name"), [("exportar", "baixar"), ("comparacao", "moedas")])
+def test_a_coin_named_twice_in_the_address_is_chosen_once(running: SampleWorkspace, view: str, name: str) -> None:
+    """By symbol and by id it is one coin, in the choice and in the address."""
+    page = open_page(pagina=view, **{name: "btc,eth,bitcoin"})
+    assert page.multiselect[0].value == ["bitcoin", "ethereum"]
+    assert page.query_params[name] == "bitcoin,ethereum"
+
+
 def test_the_nearest_option_is_the_one_spelt_most_alike() -> None:
     """A misspelt option has a nearest one; nonsense has none."""
     options = ("visao", "precisao", "comparacao")
