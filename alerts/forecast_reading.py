@@ -14,7 +14,7 @@ def open_reading(settings: Settings) -> ForecastReading:
     """Read what is published in the workspace of the settings."""
     readers = Readers(settings)
     return ForecastReading(
-        forecasts=lambda places: forecast_view(readers, places),
+        forecasts=lambda places, since_ms: forecast_view(readers, places, since_ms),
         coverage=lambda coins, now: coverage_view(readers, coins, now),
         hours_before=lambda coins, origins_ms: hours_before(readers, coins, origins_ms),
     )

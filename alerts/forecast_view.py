@@ -26,18 +26,19 @@ _MIN_FORECASTS: Final = 144
 _SUMS: Final = ("n", "inside_80")
 
 
-def forecast_view(readers: Readers, places: Mapping[str, int]) -> ForecastView:
-    """The newest forecasts of the coins that have a place.
+def forecast_view(readers: Readers, places: Mapping[str, int], since_ms: int) -> ForecastView:
+    """The newest forecasts of the coins that have a place, but for those with an origin before `since_ms`.
 
     Raises:
         NotReady: no forecasts are published yet.
     """
-    return view_of(forecast_columns(readers), places)
+    return view_of(forecast_columns(readers), places, since_ms)
 
 
-def view_of(forecasts: ForecastColumns, places: Mapping[str, int]) -> ForecastView:
-    """Forecasts of the coins that have a place."""
-    rows = np.array([row for row, coin in enumerate(forecasts.coins) if coin in places], np.int64)
+def view_of(forecasts: ForecastColumns, places: Mapping[str, int], since_ms: int) -> ForecastView:
+    """Forecasts since then of the coins that have a place."""
+    has_place = np.array([coin in places for coin in forecasts.coins], np.bool_)
+    rows = np.flatnonzero(has_place & (forecasts.origin_ms >= since_ms))
     price = forecasts.price_origin[rows]
     return ForecastView(
         places=np.array([places[forecasts.coins[row]] for row in rows], np.int64),

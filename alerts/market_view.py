@@ -14,7 +14,7 @@ from core.price_store import PriceReader
 from core.realised_price import PRICE_TOLERANCE_MS
 from core.times import FOREVER_MS, HOUR_MS
 
-__all__ = ["BATCH", "Bands", "PriceSource", "Ticks", "new_ticks", "newest_cursors", "price_views"]
+__all__ = ["BATCH", "Bands", "PriceSource", "Ticks", "new_ticks", "newest_cursors", "of_the_present", "price_views"]
 
 BATCH: Final = 500
 """Prices of a coin that one evaluation takes at most; after an outage several follow each other."""
@@ -56,6 +56,11 @@ def new_ticks(prices: PriceReader, coins: Iterable[str], cursors: Mapping[str, i
         if rows:
             found[coin] = Ticks(np.array([row[0] for row in rows], np.int64), np.array([row[1] for row in rows]))
     return found
+
+
+def of_the_present(ticks: Mapping[str, Ticks], cursors: Mapping[str, int], since_ms: int) -> dict[str, Ticks]:
+    """These without the prices of coins that were never seen and have none since then: they are past."""
+    return {coin: one for coin, one in ticks.items() if coin in cursors or one.at_ms[-1] >= since_ms}
 
 
 def newest_cursors(ticks: Mapping[str, Ticks]) -> dict[str, int]:

@@ -8,11 +8,11 @@ from alerts.alert import Sight
 from alerts.conditions.views import View
 from alerts.engine import Engine
 from alerts.forecast_view import coverage_view, forecast_view, hours_before
-from alerts.market_view import new_ticks, price_views
+from alerts.market_view import new_ticks, of_the_present, price_views
 from alerts.rules.coin_names import CoinName
 from alerts.rules.condition import Scope
 from alerts.rules.rule import Rule
-from alerts.suite_view import process_view, suite_view
+from alerts.suite_view import present_since_ms, process_view, suite_view
 from core.reading.readers import Readers
 from core.settings import Settings
 from core.times import now_ms
@@ -49,14 +49,15 @@ def try_rule(rule: Rule, settings: Settings, readers: Readers) -> Trial:
 
 def _views(scope: Scope, engine: Engine, settings: Settings, readers: Readers) -> list[View]:
     places, now = {coin: place for place, coin in enumerate(engine.coins)}, now_ms()
+    since_ms = present_since_ms(settings, now)
     match scope:
         case Scope.PRICES:
             with readers.prices() as prices:
-                ticks = new_ticks(prices, engine.coins, {})
+                ticks = of_the_present(new_ticks(prices, engine.coins, {}), {}, since_ms)
                 bands = (lambda seen, at_ms: hours_before(readers, seen, at_ms)) if engine.needs_bands else None
                 return list(price_views(ticks, places, prices, engine.spans_ms, bands))
         case Scope.FORECASTS:
-            return [forecast_view(readers, places)]
+            return [forecast_view(readers, places, since_ms)]
         case Scope.COVERAGE:
             return [coverage_view(readers, engine.coins, now)]
         case Scope.PROCESSES:

@@ -11,15 +11,24 @@ import numpy as np
 
 from alerts.conditions.views import ProcessView, SuiteView
 from alerts.rules.suite_conditions import PROCESS_NAMES
+from core.price_rules import stale_after_s
 from core.processes.health_schema import API, COLLECTOR, DASHBOARD, PIPELINE, PROCESSES, SUITE, ChildStatus
 from core.processes.heartbeat import Health, read_health
-from core.times import parse_iso
+from core.settings import Settings
+from core.times import MINUTE_MS, parse_iso
 
-__all__ = ["process_view", "suite_view"]
+__all__ = ["present_since_ms", "process_view", "suite_view"]
 
 _GIGABYTE: Final = 10**9
 _ALWAYS_NEEDED: Final = (COLLECTOR.name, PIPELINE.name)
 _FRONT_ENDS: Final = (API.name, DASHBOARD.name)
+_PRESENT_MS: Final = 15 * MINUTE_MS
+
+
+def present_since_ms(settings: Settings, now: int) -> int:
+    """From when on prices and forecasts are of the present: 15 minutes ago, or earlier if they come more seldom."""
+    stale_s = read_health(settings.run_dir, COLLECTOR).progress.stale_after_s or stale_after_s(settings.interval)
+    return now - max(_PRESENT_MS, round(1000 * stale_s))
 
 
 def process_view(run_dir: Path, now: int) -> ProcessView:

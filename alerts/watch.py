@@ -14,12 +14,12 @@ import numpy as np
 from alerts.composing import compose, held_back, together
 from alerts.conditions.views import CoverageView, ForecastView, Times
 from alerts.engine import Engine, Finding
-from alerts.market_view import BATCH, Bands, new_ticks, newest_cursors, price_views
+from alerts.market_view import BATCH, Bands, new_ticks, newest_cursors, of_the_present, price_views
 from alerts.rule_book import RuleBook
 from alerts.rules.coin_names import CoinName, unknown_names
 from alerts.rules.condition import Scope
 from alerts.store import AlertStore, Evaluation
-from alerts.suite_view import process_view, suite_view
+from alerts.suite_view import present_since_ms, process_view, suite_view
 from core.answers.curves import FloatArray
 from core.errors import DamagedFile, NotReady
 from core.forecast_levels import QUANTILES
@@ -41,7 +41,7 @@ _log = logging.getLogger(__name__)
 class ForecastReading:
     """Where forecasts are read; it loads pyarrow, so it is opened only for rules that ask for forecasts."""
 
-    forecasts: Callable[[Mapping[str, int]], ForecastView]
+    forecasts: Callable[[Mapping[str, int], int], ForecastView]
     coverage: Callable[[Sequence[str], int], CoverageView]
     hours_before: Bands
 
@@ -73,7 +73,7 @@ class Watch:
         book: RuleBook,
         open_forecasts: Callable[[], ForecastReading],
     ) -> None:
-        self._run_dir = settings.run_dir
+        self._settings = settings
         self._data = data
         self._store = store
         self._book = book
@@ -117,7 +117,7 @@ class Watch:
         if self._engine is None or is_old or tuple(coin.id for coin in coins) != self._engine.coins:
             self._engine = self._begin(coins, now)
         engine = self._engine
-        findings, cursors = self._judge_prices(engine)
+        findings, cursors = self._judge_prices(engine, now)
         self._cursors |= cursors
         findings += self._judge_forecasts(engine, now)
         findings += self._judge_suite(engine, now)
@@ -153,7 +153,7 @@ class Watch:
         self._suite_at = self._coverage_at = -math.inf
         return Engine(rules, coins, self._store.episodes())
 
-    def _judge_prices(self, engine: Engine) -> tuple[list[Finding], dict[str, int]]:
+    def _judge_prices(self, engine: Engine, now: int) -> tuple[list[Finding], dict[str, int]]:
         """Judge every price that is stored since the last one of its coin, up to a limit."""
         try:
             version = self._data.price_version()
@@ -165,7 +165,8 @@ class Watch:
         bands = self._bands if engine.needs_bands else None
         with self._data.prices() as prices:
             ticks = new_ticks(prices, engine.coins, self._cursors)
-            views = price_views(ticks, places, prices, engine.spans_ms, bands)
+            judged = of_the_present(ticks, self._cursors, present_since_ms(self._settings, now))
+            views = price_views(judged, places, prices, engine.spans_ms, bands)
             findings = [finding for view in views for finding in engine.look(Scope.PRICES, view)]
         self._price_version = version
         self._has_more = any(len(one.at_ms) == BATCH for one in ticks.values())
@@ -179,7 +180,8 @@ class Watch:
             if engine.needs(Scope.FORECASTS) and publication != self._publication:
                 self._publication = publication
                 places = {coin: place for place, coin in enumerate(engine.coins)}
-                findings += engine.look(Scope.FORECASTS, self._forecasts().forecasts(places))
+                view = self._forecasts().forecasts(places, present_since_ms(self._settings, now))
+                findings += engine.look(Scope.FORECASTS, view)
             if engine.needs(Scope.COVERAGE) and time.monotonic() - self._coverage_at >= _COVERAGE_EVERY_S:
                 self._coverage_at = time.monotonic()
                 findings += engine.look(Scope.COVERAGE, self._forecasts().coverage(engine.coins, now))
@@ -194,9 +196,9 @@ class Watch:
         self._suite_at = time.monotonic()
         findings: list[Finding] = []
         if engine.needs(Scope.PROCESSES):
-            findings += engine.look(Scope.PROCESSES, process_view(self._run_dir, now))
+            findings += engine.look(Scope.PROCESSES, process_view(self._settings.run_dir, now))
         if engine.needs(Scope.SUITE):
-            findings += engine.look(Scope.SUITE, suite_view(self._run_dir, self.newest_ms, now))
+            findings += engine.look(Scope.SUITE, suite_view(self._settings.run_dir, self.newest_ms, now))
         return findings
 
     def _release(self, now: int) -> int:

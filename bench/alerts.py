@@ -34,7 +34,7 @@ from core.processes.health_schema import ALERTS, ProcessState
 from core.processes.heartbeat import read_health
 from core.reading.published import PublishedData
 from core.settings import PROJECT
-from core.times import GRID_STEP_MS, HOUR_MS, parse_iso
+from core.times import GRID_STEP_MS, MINUTE_MS, parse_iso
 from tests.support.workspace import SampleWorkspace
 
 __all__ = ["figures", "main", "measure"]
@@ -80,7 +80,7 @@ def measure(coins: int, rules: int, cycles: int) -> dict[str, Any]:
 
 def _sample(folder: Path, coins: int) -> SampleWorkspace:
     sample = SampleWorkspace.make(folder / "data", coin_names(coins), alerts_file=folder / "alerts.toml")
-    sample.now -= HOUR_MS
+    sample.now -= 10 * MINUTE_MS
     sample.fill_prices(hours=2, step_ms=GRID_STEP_MS)
     sample.publish_log(hours=2)
     sample.publish_forecasts()
@@ -127,7 +127,7 @@ def _cycles(sample: SampleWorkspace, rules: str, cycles: int) -> float:
 
 def _poll(sample: SampleWorkspace) -> None:
     """New prices and forecasts of all coins."""
-    sample.now += 30_000
+    sample.now += 1_000
     sample.prices = {coin.id: sample.price(coin, sample.now) for coin in sample.coins}
     with open_writer(sample.workspace.database) as writer:
         writer.store(Price(coin, sample.now, price, fetched_ms=sample.now) for coin, price in sample.prices.items())

@@ -37,7 +37,7 @@ def said(kind: type[LevelChance], answer: Answer) -> float | None:
 def test_chances_are_those_of_the_answers(kind: type[LevelChance], horizon: int, readers: Readers) -> None:
     """The probability of each level and coin equals that of GET /probabilidade; elsewhere nothing is computed."""
     coins = sorted(readers.forecasts())
-    view = forecast_view(readers, {coin: place for place, coin in enumerate(coins)})
+    view = forecast_view(readers, {coin: place for place, coin in enumerate(coins)}, 0)
     conditions = [kind(probability=50, distance=distance, horizon_min=horizon) for distance in DISTANCES]
     applies = np.ones((len(conditions), len(coins)), np.bool_)
     applies[0, 1] = False
@@ -54,7 +54,7 @@ def test_chances_are_those_of_the_answers(kind: type[LevelChance], horizon: int,
 def test_sizes_are_those_of_the_outlook(readers: Readers) -> None:
     """Expected move, half the band and percentile of each coin are what its page shows."""
     coins = sorted(readers.forecasts())
-    view = forecast_view(readers, {coin: place for place, coin in enumerate(coins)})
+    view = forecast_view(readers, {coin: place for place, coin in enumerate(coins)}, 0)
     for column, coin in enumerate(coins):
         shown = outlook(readers, coin)
         seen = (view.expected_move[column], view.band_80[column], view.activity_percentile[column])

@@ -21,7 +21,7 @@ from core.errors import StorageProblem
 from core.price_store import Price, open_writer
 from core.reading.published import PublishedData
 from core.reading.readers import Readers
-from core.times import HOUR_MS, MINUTE_MS, now_ms, to_datetime
+from core.times import DAY_MS, HOUR_MS, MINUTE_MS, now_ms, to_datetime
 from tests.support.workspace import SampleWorkspace
 
 ABOVE = """
@@ -301,3 +301,24 @@ def test_silence_before_a_start_is_not_told(
     monkeypatch.setattr("alerts.watch.now_ms", lambda: now_ms() + MINUTE_MS)
     watch().look()
     assert [one.alert.sights[0].process for one in store.told()] == ["pipeline"]
+
+
+@pytest.mark.parametrize("stale_after_s", [180.0, 4 * 86_400.0])
+def test_what_is_old_at_the_first_look_is_past(
+    sample: SampleWorkspace,
+    store: AlertStore,
+    watch: Callable[..., Watch],
+    monkeypatch: pytest.MonkeyPatch,
+    stale_after_s: float,
+) -> None:
+    """Prices and forecasts of three days ago tell nothing, unless they come so seldom; the next ones do."""
+    sample.beat("collector", stale_after_s=stale_after_s)
+    one = watch(ABOVE.replace("70000", "1") + RULE.format("movimento_esperado") + HOLDING["movimento_esperado"])
+    with monkeypatch.context() as patched:
+        patched.setattr("alerts.watch.now_ms", lambda: now_ms() + 3 * DAY_MS)
+        one.look()
+    assert bool(store.told()) == (stale_after_s > 3 * 86_400)
+    put(sample, 70_100)
+    sample.publish_forecasts()
+    one.look()
+    assert {told.alert.name for told in store.told()} == {"acima", "n"}

@@ -24,17 +24,17 @@ class Due(NamedTuple):
     at_ms: int
 
 
-def due(rules: Sequence[Mapping[str, Any]], ticks: Ticks) -> list[Due]:
-    """Everything that must be told, in no particular order."""
+def due(rules: Sequence[Mapping[str, Any]], ticks: Ticks, past: int = 0) -> list[Due]:
+    """Everything that must be told, in no particular order; the first `past` ticks of each coin tell nothing."""
     found: list[Due] = []
     for rule in rules:
         for coin, series in ticks.items():
             if rule["moedas"] == "todas" or coin in rule["moedas"]:
-                found += of_coin(rule, coin, series)
+                found += of_coin(rule, coin, series, past)
     return found
 
 
-def of_coin(rule: Mapping[str, Any], coin: str, series: Sequence[tuple[int, float]]) -> list[Due]:
+def of_coin(rule: Mapping[str, Any], coin: str, series: Sequence[tuple[int, float]], past: int) -> list[Due]:
     """What a rule must tell of one coin."""
     crosses = rule["condicao"] == "preco_cruza"
     pause_ms = milliseconds(rule.get("espera", "30m"))
@@ -43,7 +43,7 @@ def of_coin(rule: Mapping[str, Any], coin: str, series: Sequence[tuple[int, floa
     since = 0
     told: str | None = None if crosses else "off"
     told_at: int | None = None
-    for place, (at, _price) in enumerate(series):
+    for place, (at, _price) in list(enumerate(series))[past:]:
         new = state_at(rule, series, place)
         if new == "unknown":
             continue
