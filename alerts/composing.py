@@ -34,10 +34,14 @@ def compose(findings: Iterable[Finding], source: str) -> list[Alert]:
 
 
 def held_back(alerts: Iterable[Alert], rules: Iterable[Rule], settings: AlertSettings, now: int) -> dict[str, int]:
-    """Key → end of the quiet hours, for alerts that fall into some that have not ended yet."""
+    """Key → end of the quiet hours, for alerts that fall into some that have not ended yet, or become known in some."""
     by_id = {rule.id: rule for rule in rules}
-    ends = {alert.key: settings.held_until(by_id[alert.rule], alert.sights[-1].at_ms) for alert in alerts}
-    return {key: end_ms for key, end_ms in ends.items() if end_ms is not None and end_ms > now}
+    held: dict[str, int] = {}
+    for alert in alerts:
+        ends_ms = [settings.held_until(by_id[alert.rule], moment) or 0 for moment in (alert.sights[-1].at_ms, now)]
+        if max(ends_ms) > now:
+            held[alert.key] = max(ends_ms)
+    return held
 
 
 def together(held: Sequence[Alert]) -> list[Alert]:

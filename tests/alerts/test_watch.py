@@ -322,3 +322,23 @@ def test_what_is_old_at_the_first_look_is_past(
     sample.publish_forecasts()
     one.look()
     assert {told.alert.name for told in store.told()} == {"acima", "n"}
+
+
+@pytest.mark.parametrize("quiet", [(-5, 0), (-60, DAY_MS)], ids=["before them", "in those of the day before"])
+def test_quiet_hours_hold_back_what_becomes_known_in_them(
+    sample: SampleWorkspace,
+    store: AlertStore,
+    watch: Callable[..., Watch],
+    monkeypatch: pytest.MonkeyPatch,
+    quiet: tuple[int, int],
+) -> None:
+    """A price from before the quiet hours, or from those of the day before, waits for the end of those of now."""
+    start_min, late_ms = quiet
+    start, end = (f"{to_datetime(now_ms() + minutes * MINUTE_MS):%H:%M}" for minutes in (start_min, 120))
+    one = watch(f'[silencio]\ndas="{start}"\nate="{end}"\n{ABOVE}')
+    one.look()
+    put(sample, 70_100)
+    monkeypatch.setattr("alerts.watch.now_ms", lambda: now_ms() + late_ms)
+    one.look()
+    (told,) = store.told()
+    assert 118 * MINUTE_MS < (told.held_until_ms or 0) - now_ms() - late_ms <= 120 * MINUTE_MS
