@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from bench.market import Market
 from core.price_store import PriceWriter, open_writer
+from core.processes.free_memory import leave_out_of_collections
 from core.processes.health_schema import PIPELINE
 from core.processes.heartbeat import Heartbeat, read_health
 from core.settings import Settings
@@ -29,6 +30,7 @@ class StoredPipeline(NamedTuple):
 @contextmanager
 def stored_pipeline(settings: Settings, *, coins: int, rows: int, days: float, end_ms: int) -> Iterator[StoredPipeline]:
     """Store `rows` prices per coin, evenly spaced over `days` up to `end_ms`; open a pipeline that has read none."""
+    leave_out_of_collections()  # as the process of the suite does
     database = open_workspace(settings).database
     market = Market.stored(database, coins=coins, rows=rows, days=days, end_ms=end_ms)
     with (

@@ -22,7 +22,7 @@ import pyarrow as pa
 from core.errors import DamagedFile, NotReady, Overtaken, message_of
 from core.forecast_schema import HORIZONS_MIN, KIND_MODEL
 from core.processes.command_line import CommandLine, bounded_integer, run_command
-from core.processes.free_memory import give_back_memory
+from core.processes.free_memory import give_back_memory, leave_out_of_collections
 from core.processes.health_schema import PIPELINE, RECENT, Headline, PipelineProgress, ProcessState, Step
 from core.processes.heartbeat import PATIENCE_S, Heartbeat
 from core.processes.lifecycle import lower_priority, stop_event, watch_parent
@@ -237,6 +237,7 @@ def _loop(settings: Settings, given: Namespace) -> int:
     stop = stop_event()
     watch_parent()
     lower_priority()
+    leave_out_of_collections()
     patience_s = settings.interval + PATIENCE_S
     with Heartbeat(settings.run_dir, PIPELINE, patience_s) as heartbeat, ExitStack() as stack:
         if given.shards is not None:

@@ -27,6 +27,7 @@ from bench.simulated_month.witness import Witness
 from core.errors import NotReady, StorageProblem
 from core.logs import configure_logging
 from core.price_store import open_writer
+from core.processes.free_memory import leave_out_of_collections
 from core.processes.health_schema import PIPELINE, PipelineProgress
 from core.processes.heartbeat import Heartbeat
 from core.processes.lifecycle import run_main, stop_event, watch_parent
@@ -125,6 +126,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """For each line of standard input start a process, print its number, wait for its end, and print its exit code."""
     (folder,) = map(Path, sys.argv[1:] if arguments is None else arguments)
     os.environ[PARENT_VARIABLE] = str(os.getpid())
+    leave_out_of_collections()
     while sys.stdin.readline():
         process = os.fork()
         if not process:

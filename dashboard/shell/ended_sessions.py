@@ -6,7 +6,6 @@ Until then each of them, at most 128, holds three open files and what its page w
 from __future__ import annotations
 
 import asyncio
-import gc
 from typing import Any, Final
 
 from streamlit import config
@@ -29,7 +28,6 @@ async def end_sessions() -> None:
     while True:
         await asyncio.sleep(config.get_option("server.disconnectedSessionTTL") / _LOOKS)
         forget_ended(get_instance()._session_mgr)
-        gc.collect()
         give_back_memory()
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import gc
 import logging
 import sys
 from collections.abc import Sequence
 from importlib import import_module
 from typing import Final
 
+from core.processes.free_memory import leave_out_of_collections
 from dashboard.shell.frontend_modules import early_modules
 
 __all__ = ["growing_python", "warm_up"]
@@ -30,9 +30,7 @@ def warm_up() -> None:
         _log.warning("Python %s lets the dashboard's memory grow: 3.14.5 or later, or 3.13, does not", version)
     import_module("dashboard.views")
     early_modules()
-    gc.collect()
-    gc.freeze()
-    gc.collect()
+    leave_out_of_collections()
 
 
 def growing_python(version: Sequence[object]) -> bool:
