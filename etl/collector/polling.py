@@ -115,9 +115,8 @@ class Polls:
         context.queue(tuple(coin_id for coin_id in new if coin_id not in context.intake.newest))
         for page in self._pages:
             wanted = {row.coin.id for row in page.rows}.intersection(universe.ids)
-            context.intake.take_page(page, wanted, context.cadence_s)
+            self._take(page, tuple(wanted))
         self._pages = []
-        context.buffer.flush()
 
     def _ask_batch(self) -> None:
         context = self._context

@@ -10,6 +10,7 @@ from core.price_store.rows import POLLED
 from core.times import DAY_MS, HOUR_MS
 from etl.coingecko.client import PER_PAGE
 from etl.local_market.coin_names import coins_wanted
+from tests.support.collector_worlds import Worlds
 from tests.support.faults import Fault, FaultPlan
 
 
@@ -55,6 +56,17 @@ def test_a_look_up_that_fails_half_way_keeps_no_page(make_world: Callable[..., A
     with open_reader(world.database) as reader:
         assert len(reader.coins()) == PER_PAGE + 10
         assert {coin.revision for coin in reader.coins()} == {0}
+
+
+def test_a_look_up_after_a_long_sleep_repairs_the_gap(make_world: Worlds) -> None:
+    """The list is due on waking, so the look-up brings the first prices: the hours asleep are fetched all the same."""
+    world = make_world()
+    collector = world.start(coins="top:2")
+    world.run(60)
+    world.wall_ms += 25 * HOUR_MS
+    world.run(60)
+    for coin in collector.context.universe.ids:
+        assert len([ts_ms for ts_ms in world.stored(coin) if ts_ms > world.wall_ms - 23 * HOUR_MS]) > 270
 
 
 def test_coins_enter_and_leave_the_list_without_a_restart(make_world: Callable[..., Any]) -> None:
