@@ -18,13 +18,14 @@ from core.number_format import price_decimals
 from dashboard.alert_draft import COIN_SCOPES, DraftField, FieldKind, draft_fields, first_text, rule_of
 from dashboard.i18n.typed_numbers import translated
 from dashboard.shell.context import ViewContext, escape_markdown
-from dashboard.shell.query_choices import query_choice, take_other_language
+from dashboard.shell.query_choices import is_emptied, query_choice, session_choices, take_other_language
 
 __all__ = ["draw_form"]
 
 _PAUSES: Final = ("5m", "30m", "1h", "6h", "1d")
 _FIRST_PAUSE: Final = "30m"
 _SAID: Final = "alert_said"
+_COINS: Final = "alert_coins"
 _COLUMNS: Final = 3
 _MOST_NAMES: Final = 5
 
@@ -42,6 +43,8 @@ def draw_form(view: ViewContext, settings: AlertSettings) -> None:
         common = {"moedas": coins, "canais": channels, **_more(view, settings, kind)}
         rule: Rule | None = None
         try:
+            if CONDITIONS[kind].SCOPE in COIN_SCOPES and is_emptied(_COINS):
+                raise BadInput(texts("choices.choose_coin"))
             rule = rule_of(kind, typed, common, texts.language, view.names)
             st.markdown(f":material/notifications: {escape_markdown(rule_text(rule, texts.language, view.names))}")
             st.caption(escape_markdown(_trial_text(view, rule)))
@@ -64,16 +67,9 @@ def _coins(view: ViewContext) -> tuple[str, ...]:
     """Ids of the coins chosen, at first the one of the other pages; none stands for all."""
     names = view.names
     here = st.session_state.get("moeda") or st.query_params.get("moeda")
-    chosen: list[str] = st.multiselect(
-        view.texts("export.coins"),
-        options=tuple(names),
-        default=[here if here in names else next(iter(names))],
-        format_func=lambda coin: names.get(coin, coin),
-        placeholder=view.texts("export.all_coins"),
-        key="alert_coins",
-        persist_state="session",
-    )
-    return tuple(chosen)
+    first = here if here in names else next(iter(names))
+    box = partial(st.multiselect, view.texts("export.coins"), placeholder=view.texts("export.all_coins"))
+    return tuple(session_choices(_COINS, tuple(names), (first,), box, lambda coin: names.get(coin, coin)))
 
 
 def _fields(view: ViewContext, kind: ConditionKind, coins: tuple[str, ...]) -> dict[str, str]:

@@ -34,7 +34,7 @@ def kiosk_view(view: ViewContext) -> None:
     """Draw the coin whose turn it is, without anything to choose.
 
     Raises:
-        UnknownCoin: The address names a coin that is not here.
+        UnknownCoin: The address names a coin that is not here, or a list of which none is.
     """
     st.html(_NO_TOOLBAR)
     coins, seconds = _coins(view), turn_seconds(kept_value("giro"))
@@ -63,7 +63,10 @@ def _coins(view: ViewContext) -> list[str]:
         if asked not in view.names:
             raise unknown_coin(asked, view.quotes)
         return [asked]
-    starred = [coin for coin in kept_value("favoritas").split(",") if coin in view.names]
+    listed = [coin for coin in kept_value("favoritas").split(",") if coin]
+    starred = [coin for coin in listed if coin in view.names]
+    if listed and not starred:
+        raise unknown_coin(listed[0], view.quotes)
     return starred or [next(iter(view.names))]
 
 

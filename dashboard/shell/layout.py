@@ -34,6 +34,7 @@ __all__ = ["draw"]
 
 _MARKET: Final = "visao"
 _COIN: Final = "moeda"
+_UNKNOWN_TEXTS: Final = {"pagina": "pagina", "moedas": "moedas", "baixar": "moedas", "alert_coins": "moedas"}
 _TITLE: Final = "page_title"
 _ICON: Final = Path(__file__).with_name("icon.svg")
 
@@ -153,7 +154,7 @@ def _tabs(view: ViewContext) -> None:
     with showing_errors(view):
         VIEWS[name].show(view)
     for choice, given in unknown_names().items():
-        sentence = view.texts(f"unknown.{choice}" if choice in ("pagina", "moedas") else "unknown.choice", given=given)
+        sentence = view.texts(f"unknown.{_UNKNOWN_TEXTS.get(choice, 'choice')}", given=given)
         remarks.warning(escape_markdown(sentence), icon=":material/search_off:")
 
 

@@ -1,6 +1,6 @@
 """Choices of a visitor that live in the page's address, such as `?moeda=bitcoin&janela=6h`.
 
-A name in the address that is no option is remembered, so that the page can say so: nothing replaces it in silence.
+A name that is no option, or is none any more, is remembered for the page to say so: nothing replaces it in silence.
 """
 
 from __future__ import annotations
@@ -20,12 +20,14 @@ from dashboard.shell.context import ViewContext
 __all__ = [
     "choose_coin",
     "choose_window",
+    "is_emptied",
     "keep_value",
     "kept_value",
     "nearest_option",
     "query_choice",
     "query_choices",
     "segmented",
+    "session_choices",
     "take_other_language",
     "unknown_names",
     "unseen",
@@ -92,19 +94,40 @@ def query_choices(
     Returns:
         The options chosen, each once; names in the address that are no options are dropped, see `unknown_names`.
     """
-    if name not in st.session_state:
-        st.session_state[name] = st.query_params.get(name, ",".join(default)).split(",")
-        unknown = [given for given in st.session_state[name] if given and given not in options]
-        if unknown:
-            _remember(name, ", ".join(unknown))
-    known = [option for option in dict.fromkeys(st.session_state[name]) if option in options][:most]
-    if known != st.session_state[name]:
-        st.session_state[name] = known
     if most is not None:
         widget = partial(widget, max_selections=most)
-    choices: list[str] = _shown(widget, name, options, label)
+    given = st.query_params.get(name, ",".join(default)).split(",")
+    choices = session_choices(name, options, given, widget, label, most=most)
     _write_address(name, ",".join(choices))
     return choices
+
+
+def session_choices(
+    name: str,
+    options: Sequence[str],
+    default: Sequence[str],
+    widget: Callable[..., list[str]],
+    label: Callable[[str], str] | None = None,
+    *,
+    most: int | None = None,
+) -> list[str]:
+    """Several choices as `query_choices` keeps them, but in the session alone.
+
+    What is no option, or is none any more, is dropped and told by `unknown_names`; see `is_emptied`.
+    """
+    given = dict.fromkeys(st.session_state.get(name, default))
+    if unknown := [one for one in given if one and one not in options]:
+        _remember(name, ", ".join(unknown))
+    known = [one for one in given if one in options][:most]
+    if known != st.session_state.get(name):
+        st.session_state[name] = known
+    choices: list[str] = _shown(widget, name, options, label)
+    return choices
+
+
+def is_emptied(name: str) -> bool:
+    """Whether all choices of `name` were dropped and the visitor has not chosen since: that means none, not all."""
+    return name in unknown_names() and not st.session_state.get(name)
 
 
 def kept_value(name: str, default: str = "") -> str:
@@ -145,7 +168,7 @@ def unseen(*, key: str, **_: object) -> Any:
 
 
 def unknown_names() -> Mapping[str, str]:
-    """What the address names although it is no option, by the name of the choice, until the visitor chooses."""
+    """What was asked for or chosen although it is no option, by the name of the choice, until the visitor chooses."""
     names: Mapping[str, str] = st.session_state.get(_UNKNOWN, {})
     return names
 

@@ -14,7 +14,7 @@ from core.times import DAY_MS, FOREVER_MS, MINUTE_MS, now_ms
 from dashboard.exports.files import Format, csv_cells, export_name, write_csv, write_parquet
 from dashboard.exports.kinds import MAX_ROWS, Kind, Selection, count_rows, tables
 from dashboard.shell.context import View, ViewContext, escape_markdown, showing_errors
-from dashboard.shell.query_choices import query_choice, query_choices, segmented
+from dashboard.shell.query_choices import is_emptied, query_choice, query_choices, segmented
 
 __all__ = ["VIEW", "file_for", "show"]
 
@@ -35,6 +35,9 @@ def show(view: ViewContext) -> None:
             period = query_choice("periodo", tuple(_PERIODS), "7d", spans, lambda name: texts(f"period.{name}"))
     st.caption(texts(f"kind_about.{kind}"))
     coins = _coins(view)
+    if not coins:
+        st.info(texts("choices.choose_coin"), icon=":material/touch_app:")
+        return
     with showing_errors(view):
         end_ms = -(-now_ms() // MINUTE_MS) * MINUTE_MS
         chosen = tuple(view.readers.resolve(coin) for coin in coins)
@@ -61,12 +64,13 @@ def _format(view: ViewContext) -> Format:
 
 
 def _coins(view: ViewContext) -> tuple[str, ...]:
-    """Ids of the coins chosen, at first the one of the other pages; all of them if none is chosen."""
+    """Ids of the coins chosen, at first the one of the other pages; all if none is chosen, none if they left."""
     names = view.names
     here = st.session_state.get("moeda") or st.query_params.get("moeda")
     first = here if here in names else next(iter(names))
     box = partial(st.multiselect, view.texts("export.coins"), placeholder=view.texts("export.all_coins"))
-    return tuple(query_choices("baixar", tuple(names), (first,), box, lambda coin: names[coin]) or names)
+    chosen = query_choices("baixar", tuple(names), (first,), box, lambda coin: names[coin])
+    return tuple(chosen if chosen or is_emptied("baixar") else names)
 
 
 @lru_cache(maxsize=64)

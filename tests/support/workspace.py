@@ -111,6 +111,11 @@ class SampleWorkspace:
                 writer.store(Price(coin.id, ts, self.price(coin, ts), 1e9, 1e6, ts + 900) for ts in times)
         self.prices = {coin.id: self.price(coin, self.now) for coin in self.coins}
 
+    def leave(self, *coins: str) -> None:
+        """Follow these coins no more."""
+        with open_writer(self.workspace.database) as writer:
+            writer.track(coin.id for coin in self.coins if coin.id not in coins)
+
     def tick(self, **moves: float) -> None:
         """Store one more price of every coin at the present time, moved by a factor (default: 1.0001)."""
         self.now = now_ms()

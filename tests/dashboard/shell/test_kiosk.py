@@ -42,6 +42,7 @@ def test_a_list_takes_turns_in_the_language_of_the_address(running: SampleWorksp
 
 def test_a_screen_does_not_show_another_coin(running: SampleWorkspace) -> None:
     """An unknown coin is named, with the nearest; no price stands in its place."""
-    page = open_page(modo="tela", moeda="bitcoim")
-    assert "bitcoim" in text_on(page)
-    assert not page.metric
+    for address in ({"moeda": "bitcoim"}, {"favoritas": "bitcoim,nocoin"}):
+        page = open_page(modo="tela", **address)
+        assert "bitcoim" in text_on(page)
+        assert not page.metric

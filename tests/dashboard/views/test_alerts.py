@@ -66,6 +66,21 @@ def test_a_rule_is_tried_before_it_is_made(path: Path) -> None:
     assert "Agora não avisaria." in text_on(page.text_input(key="alert_preco_acima_nivel_pt").set_value("90000").run())
 
 
+def test_a_coin_that_leaves_does_not_turn_into_a_rule_of_all_coins(running: SampleWorkspace) -> None:
+    """The form names the chosen coin that is gone and waits for a choice; conditions without coins are not held up."""
+    page = _page(moeda="dogecoin")
+    running.leave("dogecoin")
+    page.run()
+    assert "Não acompanhamos: dogecoin." in text_on(page)
+    assert page.button(key="alert_create").disabled
+    page.selectbox(key="condicao").select("disco_cheio").run()
+    assert not page.button(key="alert_create").disabled
+    page.selectbox(key="condicao").select("preco_acima").run()
+    page.multiselect(key="alert_coins").set_value(["bitcoin"]).run()
+    assert "dogecoin" not in text_on(page)
+    assert not page.button(key="alert_create").disabled
+
+
 def test_a_typed_level_follows_the_reader_through_the_languages(path: Path) -> None:
     """A rule that is half filled in keeps its number, in the notation of the page; what is no number stays as typed."""
     page = _page(moeda="bitcoin")

@@ -43,6 +43,21 @@ def test_every_kind_can_be_chosen_in_every_language(running: SampleWorkspace, ki
         assert (nothing in text_on(page)) == page.get("download_button")[0].proto.disabled == (kind is Kind.FEATURES)
 
 
+def test_coins_that_leave_do_not_turn_into_all_coins(running: SampleWorkspace) -> None:
+    """The page names the chosen coin that is gone and offers no file until another is chosen; no choice means all."""
+    page = open_page(pagina="exportar", baixar="dogecoin", periodo="24h")
+    running.leave("dogecoin")
+    page.run()
+    assert "Não acompanhamos: dogecoin." in text_on(page)
+    assert not page.get("download_button")
+    assert page.query_params["baixar"] == "dogecoin"
+    page.multiselect[0].set_value(["bitcoin"]).run()
+    assert "precos-bitcoin" in text_on(page)
+    page.multiselect[0].set_value([]).run()
+    assert "dogecoin" not in text_on(page)
+    assert page.get("download_button")
+
+
 def test_the_file_equals_its_preview(running: SampleWorkspace) -> None:
     """The first rows of the file are those that the page shows."""
     page = open_page(pagina="exportar", dados="previsoes", moeda="bitcoin", formato="csv", idioma="en")

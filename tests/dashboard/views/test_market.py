@@ -8,7 +8,7 @@ from typing import Any
 
 from streamlit.testing.v1 import AppTest
 
-from core.price_store import Coin, open_writer
+from core.price_store import Coin
 from tests.support.dashboard_page import cards_on, open_page, text_on
 from tests.support.workspace import SampleWorkspace
 
@@ -48,8 +48,7 @@ def test_order_list_and_filter_are_kept_in_the_address(running: SampleWorkspace)
 def test_a_starred_coin_that_leaves_stays_in_the_list(running: SampleWorkspace) -> None:
     """The browser keeps the list that it is sent, so a coin that is not followed for a while is still on it."""
     page = open_page(favoritas="bitcoin,dogecoin", mostrar="favoritas")
-    with open_writer(running.workspace.database) as writer:
-        writer.track(coin.id for coin in running.coins if coin.id != "dogecoin")
+    running.leave("dogecoin")
     table = table_on(page.run())
     assert [row["id"] for row in table["rows"]] == ["bitcoin"]
     assert table["starred"] == ["bitcoin", "dogecoin"]
