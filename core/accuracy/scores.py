@@ -87,10 +87,11 @@ class Score:
     Attributes:
         forecasts: their number; `hours`: number of hours with origins.
         start_ms, end_ms: beginning of the first hour with origins, end of the last one; `trimmed` moves them inwards.
-        relative_pinball: mean over the coins of (pinball loss / that of the naive benchmark); `skill` is 1 minus it.
+        relative_pinball: mean over the coins of (pinball loss / that of the naive benchmark), without the young ones of
+            `MetricsBlock`; `skill` is 1 minus it.
         coverage: percent of a central interval → share of outcomes inside it.
         width_80_percent: mean width of the 80 % interval in percent of the price.
-        winkler_ratio, mae_ratio: mean over the coins of the ratio to the naive benchmark.
+        winkler_ratio, mae_ratio: mean over the same coins of the ratio to the naive benchmark.
         mae_percent: mean absolute error of the expected price in percent of the price.
         hit_rate: share of right directions without ties; `hit_low`, `hit_high`: its 95 % interval, in which each hour
             counts as one trial, because the forecasts of an hour are not independent.
@@ -135,6 +136,8 @@ class MetricsBlock:
     """Scores of one kind of evidence (live or backtest): overall, by horizon, coin, day and hour of the day in UTC.
 
     The `excluded_stable_coins` hardly move by design: they count in `by_coin` only, unless there are no others.
+    The `young_coins` have less than a day of hours: in a mean over the coins they would weigh as much as others with
+    months, so that they do not count there, unless a score has no others.
     """
 
     overall: Score
@@ -143,6 +146,7 @@ class MetricsBlock:
     by_day: Mapping[str, Score] = field(default_factory=dict)
     by_hour_of_day: Mapping[int, Score] = field(default_factory=dict)
     excluded_stable_coins: tuple[str, ...] = ()
+    young_coins: tuple[str, ...] = ()
 
 
 def trimmed(block: MetricsBlock, first_ms: int, last_ms: int) -> MetricsBlock:

@@ -14,13 +14,14 @@ import pyarrow.compute as pc
 
 from core.accuracy.score_arrays import DailySums, FloatArray, HourlySums, Places, distinct, sums_by_place
 from core.accuracy.scores import SCORE_SUMS, STABLE_MOVE, MetricsBlock, Score, complete_sums, sum_by
-from core.accuracy.significance import mean_test, wilson_interval
+from core.accuracy.significance import MINIMUM_LENGTH, mean_test, wilson_interval
 from core.forecast_schema import INTERVALS
 from core.times import DAY_MS, HOUR_MS, to_datetime
 
 __all__ = ["CondensedScores", "condense", "join_condensed", "summarise", "summarise_condensed"]
 
 _Value = TypeVar("_Value")
+_Mask = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -94,27 +95,30 @@ def summarise_condensed(
     excluded = _stable_coins(daily) if excluded_stable_coins is None else tuple(excluded_stable_coins)
     is_liquid = np.array([coin not in excluded for coin in coins])
     shown = is_liquid if is_liquid.any() else np.ones_like(is_liquid)
+    by_coin_hours = hourly.by_coin()
+    young = _young(by_coin_hours[0], shown)
     pooled, pooled_hours = daily.where(shown[daily.coin]), hourly.pooled(shown)
     days, day = np.unique(pooled.day, return_inverse=True)
     is_of_day = hourly.hours_ms // DAY_MS == days[:, None]
     horizons, horizon = np.unique(pooled.horizon, return_inverse=True)
     all_horizons = pooled_hours.sum(axis=1, keepdims=True)
-    overall = _scores(pooled.by_coin(no_group[: len(pooled.coin)], 1), all_horizons, hourly.hours_ms)
-    by_horizon = _scores(pooled.by_coin(horizon, len(horizons)), pooled_hours[:, horizons], hourly.hours_ms)
-    by_coin = _scores(daily.by_group(daily.coin, len(coins)), hourly.by_coin(), hourly.hours_ms)
-    by_day = _scores(pooled.by_coin(day, len(days)), all_horizons * is_of_day, hourly.hours_ms)
+    overall = _scores(pooled.by_coin(no_group[: len(pooled.coin)], 1), all_horizons, hourly.hours_ms, ~young)
+    by_horizon = _scores(pooled.by_coin(horizon, len(horizons)), pooled_hours[:, horizons], hourly.hours_ms, ~young)
+    by_coin = _scores(daily.by_group(daily.coin, len(coins)), by_coin_hours, hourly.hours_ms, np.ones(1, dtype=bool))
+    by_day = _scores(pooled.by_coin(day, len(days)), all_horizons * is_of_day, hourly.hours_ms, ~young)
     return MetricsBlock(
         overall=overall[0],
         by_horizon=dict(zip(horizons.tolist(), by_horizon, strict=True)),
         by_coin=dict(zip(coins, by_coin, strict=True)),
         by_day={f"{to_datetime(int(day) * DAY_MS):%Y-%m-%d}": score for day, score in zip(days, by_day, strict=True)},
-        by_hour_of_day=_by_hour_of_day(scores.clock, shown, all_horizons, hourly.hours_ms),
+        by_hour_of_day=_by_hour_of_day(scores.clock, shown, ~young, all_horizons, hourly.hours_ms),
         excluded_stable_coins=excluded,
+        young_coins=tuple(coins[place] for place in np.flatnonzero(young).tolist()),
     )
 
 
 def _by_hour_of_day(
-    clock: pa.Table, shown: npt.NDArray[np.bool_], hourly: FloatArray, hours_ms: Places
+    clock: pa.Table, shown: _Mask, settled: _Mask, hourly: FloatArray, hours_ms: Places
 ) -> dict[int, Score]:
     """Scores of the shown coins together by hour of the day; `hourly` (3, 1, hours) is over all horizons."""
     _, coin = distinct(clock["coin"])
@@ -127,7 +131,7 @@ def _by_hour_of_day(
         for name in SCORE_SUMS
     }
     is_of_hour = hours_ms % DAY_MS // HOUR_MS == hours[:, None]
-    return dict(zip(hours.tolist(), _scores(sums, hourly * is_of_hour, hours_ms), strict=True))
+    return dict(zip(hours.tolist(), _scores(sums, hourly * is_of_hour, hours_ms, settled), strict=True))
 
 
 def _without_nan(values: FloatArray) -> list[float | None]:
@@ -147,19 +151,26 @@ def _stable_coins(daily: DailySums) -> tuple[str, ...]:
     return () if stable.all() else tuple(daily.coins[place] for place in np.flatnonzero(stable))
 
 
-def _scores(sums: Mapping[str, FloatArray], hourly: FloatArray, hours_ms: Places) -> list[Score]:
+def _young(forecasts: FloatArray, shown: _Mask) -> _Mask:
+    """The shown coins (coins,) with forecasts (coins, hours) in fewer than `MINIMUM_LENGTH` hours; none if all are."""
+    young = shown & ((forecasts > 0).sum(axis=1) < MINIMUM_LENGTH)
+    return young if (young != shown).any() else np.zeros_like(young)
+
+
+def _scores(sums: Mapping[str, FloatArray], hourly: FloatArray, hours_ms: Places, settled: _Mask) -> list[Score]:
     """Scores of g groups.
 
     Args:
         sums: each sum by group and coin (g, c).
         hourly: forecasts, those that moved, and gains by group and hour (3, g, h).
         hours_ms: the hours (h,), in order.
+        settled: the coins (c,) that count in mean ratios.
     """
     total = {name: values.sum(axis=1) for name, values in sums.items()}
     means = {
-        "relative_pinball": _mean_ratio(sums, "pinball"),
-        "winkler_ratio": _mean_ratio(sums, "winkler_80"),
-        "mae_ratio": _mean_ratio(sums, "abs_error"),
+        "relative_pinball": _mean_ratio(sums, "pinball", settled),
+        "winkler_ratio": _mean_ratio(sums, "winkler_80", settled),
+        "mae_ratio": _mean_ratio(sums, "abs_error", settled),
         "hit_rate": _share(total["hits"], total["moved"]),
         "rise_share": _share(total["rises"], total["moved"]),
         "beyond_brier": _share(total["beyond_brier"], total["levels"]),
@@ -210,11 +221,15 @@ def _share(part: FloatArray, whole: FloatArray) -> FloatArray:
     return np.asarray(np.divide(part, whole, out=np.full(whole.shape, np.nan), where=whole > 0))
 
 
-def _mean_ratio(sums: Mapping[str, FloatArray], name: str) -> FloatArray:
-    """Mean over the coins of loss / naive loss (g,), without coins whose price never moved; NaN without any."""
+def _mean_ratio(sums: Mapping[str, FloatArray], name: str, settled: _Mask) -> FloatArray:
+    """Mean over the coins of loss / naive loss (g,), without coins whose price never moved; NaN without any.
+
+    A group without a settled coin (c,) has the mean of the others.
+    """
     ratios = _share(sums[name], sums[f"{name}_naive"])
     known = ~np.isnan(ratios)
-    return _share(np.where(known, ratios, 0.0).sum(axis=1), known.sum(axis=1).astype(np.float64))
+    counted = np.where((known & settled).any(axis=1, keepdims=True), known & settled, known)
+    return _share(np.where(counted, ratios, 0.0).sum(axis=1), counted.sum(axis=1).astype(np.float64))
 
 
 def _constant_brier(sums: Mapping[str, FloatArray], name: str) -> FloatArray:

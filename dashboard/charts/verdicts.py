@@ -70,13 +70,16 @@ def ranges_verdict(block: MetricsBlock, formats: Formats, texts: Texts) -> Verdi
 
 
 def skill_verdict(score: Score, formats: Formats, texts: Texts) -> Verdict:
-    """Whether the forecasts are better than "the price stays", as far as hours and p-value allow."""
+    """Whether the forecasts are better than "the price stays", as far as hours and p-value allow.
+
+    Coins weigh the same in the skill, forecasts in the p-value: where the two contradict each other, neither is told.
+    """
     if score.hours < MINIMUM_LENGTH or score.better_p_value is None or score.skill is None:
         return "blue", texts("verdict.early", span=scored_span(score, formats), needed=MINIMUM_LENGTH)
     avoided = formats.percent(abs(100 * score.skill))
-    if score.better_p_value < _CONFIDENT:
+    if score.better_p_value < _CONFIDENT and score.skill > 0:
         return "green", texts("verdict.better", avoided=avoided, p=_p_value(score.better_p_value, formats))
-    if score.better_p_value > 1 - _CONFIDENT:
+    if score.better_p_value > 1 - _CONFIDENT and score.skill < 0:
         return "red", texts("verdict.worse", avoided=avoided)
     return "orange", texts("verdict.even", avoided=formats.percent(100 * score.skill, signed=True))
 

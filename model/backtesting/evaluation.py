@@ -88,7 +88,8 @@ def evaluate(frame: pd.DataFrame) -> Evaluation:
         raise BadInput(message("backtest.no_outcome"))
     liquid = lost[~lost["coin"].isin(block.excluded_stable_coins)]
     known = frame.loc[liquid.index]
-    own, naive = daily_sums(liquid, "pinball"), daily_sums(liquid, "pinball_naive")
+    settled = liquid[~liquid["coin"].isin(block.young_coins)]
+    own, naive = daily_sums(settled, "pinball"), daily_sums(settled, "pinball_naive")
     day = liquid["origin"].dt.floor("D")
     week = day.map({date: f"{date:%G-W%V}" for date in day.unique()})
     by_horizon = {horizon: reliability(part) for horizon, part in _groups(known, known["horizon_min"])}
@@ -120,8 +121,9 @@ def compare(own: pd.DataFrame, other: pd.DataFrame) -> Difference:
     if block is None:
         raise BadInput(message("backtest.nothing_shared"))
     liquid = joint[~joint["coin"].isin(block.excluded_stable_coins)]
+    settled = liquid[~liquid["coin"].isin(block.young_coins)]
     mine, theirs, naive = (
-        daily_sums(liquid, name).to_numpy() for name in ("pinball", "pinball_other", "pinball_naive")
+        daily_sums(settled, name).to_numpy() for name in ("pinball", "pinball_other", "pinball_naive")
     )
     ratios = mean_ratio(mine.sum(axis=0), naive.sum(axis=0)), mean_ratio(theirs.sum(axis=0), naive.sum(axis=0))
     interval = ratio_difference_interval(mine, theirs, naive)

@@ -77,8 +77,38 @@ def test_relative_pinball_is_the_mean_over_coins_of_each_coins_ratio() -> None:
     assert overall.winkler_ratio == pytest.approx(0.9)
 
 
-def _slow_score(rows: Sequence[Row], scales: Mapping[str, float]) -> dict[str, Any]:
-    """The figures of a score by loops over its rows; `scales` are the mean naive losses of all rows of each coin."""
+@pytest.mark.parametrize(("hours", "skill"), [(2, 0.1), (23, 0.1), (24, -0.65)])
+def test_a_coin_of_less_than_a_day_does_not_outweigh_the_others(hours: int, skill: float) -> None:
+    """A coin that joined lately counts in the mean over the coins from its 24th hour on; its forecasts count before."""
+    known = [_row("bitcoin", hour, loss=0.9) for hour in range(48)]
+    joined = [_row("pepe", hour, loss=2.4) for hour in range(48 - hours, 48)]
+    block = _block(known + joined)
+    assert block.overall.skill == pytest.approx(skill)
+    assert block.by_horizon[5].mae_ratio == pytest.approx(1 - skill)
+    assert block.by_day["2024-10-05"].winkler_ratio == pytest.approx(1 - skill)
+    assert block.by_coin["pepe"].skill == pytest.approx(-1.4)
+    assert block.overall.forecasts == 12 * (48 + hours)
+    assert block.young_coins == (() if hours == 24 else ("pepe",))
+
+
+def test_young_coins_alone_make_the_scores_that_have_no_others() -> None:
+    """A day on which only coins of a few hours were forecast has their ratio, and so has a block of such coins."""
+    known = [_row("bitcoin", hour, loss=0.9) for hour in range(24)]
+    joined = [_row(coin, 30, loss=loss) for coin, loss in (("pepe", 2.4), ("solana", 0.6))]
+    block = _block(known + joined)
+    assert block.overall.skill == pytest.approx(0.1)
+    assert block.by_day["2024-10-05"].skill == pytest.approx(-0.5)
+    assert block.by_hour_of_day[6].skill == pytest.approx(0.1)
+    alone = _block(joined)
+    assert alone.overall.skill == pytest.approx(-0.5)
+    assert alone.young_coins == ()
+
+
+def _slow_score(rows: Sequence[Row], scales: Mapping[str, float], young: Sequence[str]) -> dict[str, Any]:
+    """The figures of a score by loops over its rows.
+
+    `scales` are the mean naive losses of all rows of each coin; the `young` coins make no ratio beside others.
+    """
     n = sum(row["n"] for row in rows)
     total = {name: sum(row.get(name, 0.0) for row in rows) for name in SCORE_SUMS}
     coins: dict[str, list[Row]] = {}
@@ -88,7 +118,8 @@ def _slow_score(rows: Sequence[Row], scales: Mapping[str, float]) -> dict[str, A
         hours.setdefault(row["hour"], []).append(row)
 
     def ratio(name: str) -> float:
-        ratios = [sum(r[name] for r in own) / sum(r[f"{name}_naive"] for r in own) for own in coins.values()]
+        others = [own for coin, own in coins.items() if coin not in young] or coins.values()
+        ratios = [sum(r[name] for r in own) / sum(r[f"{name}_naive"] for r in own) for own in others]
         return math.fsum(ratios) / len(ratios)
 
     def gain(row: Row) -> float:
@@ -119,7 +150,7 @@ def _slow_score(rows: Sequence[Row], scales: Mapping[str, float]) -> dict[str, A
 
 def test_every_score_agrees_with_plain_loops() -> None:
     """Each figure of each score equals what loops over its rows give."""
-    rows = _noisy_rows(30)
+    rows = _noisy_rows(30) + [_row("pepe", hour, loss=2.0 + hour / 99) for hour in range(20, 30)]
     block = _block(rows)
     naive = [(row["coin"], row["pinball_naive"], row["n"]) for row in rows]
     scales = {
@@ -131,9 +162,9 @@ def test_every_score_agrees_with_plain_loops() -> None:
     chosen += [(score, [r for r in rows if r["horizon_min"] == key]) for key, score in block.by_horizon.items()]
     chosen += [(score, [r for r in rows if r["coin"] == key]) for key, score in block.by_coin.items()]
     chosen += [(score, [r for r, d in zip(rows, day, strict=True) if d == key]) for key, score in block.by_day.items()]
-    assert len(chosen) == 1 + 2 + 2 + 2
+    assert len(chosen) == 1 + 2 + 3 + 2
     for score, own in chosen:
-        for name, expected in _slow_score(own, scales).items():
+        for name, expected in _slow_score(own, scales, ["pepe"]).items():
             assert getattr(score, name) == (None if expected is None else pytest.approx(expected, rel=1e-9)), name
 
 

@@ -35,13 +35,15 @@ SCORE = Score(
         ({}, "green", "Melhor que “o preço não muda”: erro 3,00% menor"),
         ({"better_p_value": 0.0000004}, "green", "(p < 0,001)"),
         ({"better_p_value": 0.98, "skill": -0.02}, "red", "erro 2,00% maior"),
+        ({"skill": -0.08}, "orange", "erro evitado: -8,00%"),
+        ({"better_p_value": 0.98}, "orange", "erro evitado: +3,00%"),
         ({"better_p_value": 0.4}, "orange", "Sem vantagem demonstrada"),
         ({"hours": 3}, "blue", "são só 3 h"),
         ({"better_p_value": None}, "blue", "cedo demais"),
     ],
 )
 def test_the_verdict_claims_no_more_than_the_test(changes: dict[str, float], colour: str, words: str) -> None:
-    """An advantage is claimed only with enough hours and a small p-value."""
+    """An advantage is claimed only with enough hours, a small p-value, and a skill that does not contradict it."""
     given, sentence = skill_verdict(replace(SCORE, **changes), FORMATS, TEXTS)  # type: ignore[arg-type]  # fields by name
     assert given == colour
     assert words in sentence
