@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable
 from typing import Final
 
+from core.errors import BadReply
 from core.settings import Settings, Source
 from core.times import DAY_MS, HOUR_MS
 from etl.coingecko.client import PER_PAGE
@@ -43,7 +44,13 @@ class Universe:
         return self._pages + 1
 
     def add_page(self, ids: Iterable[str], *, is_last: bool, wall_ms: int) -> bool:
-        """Add the ids of the next page, the largest first; True when the look-up is complete."""
+        """Add the ids of the next page, the largest first; True when the look-up is complete.
+
+        A list of fewer than N coins is in force for an hour only: its last page may have come short.
+
+        Raises:
+            BadReply: the list is empty or shorter than the one in force.
+        """
         wanted = self._count or 0
         self._pages += 1
         for coin_id in ids:
@@ -51,13 +58,16 @@ class Universe:
                 self._found.setdefault(coin_id)
         if len(self._found) < wanted and not is_last:
             return False
-        if self._found:
-            self.ids, self._resolved_ms = tuple(self._found), wall_ms
+        if len(self._found) < max(len(self.ids), 1):
+            raise BadReply(f"a list of {len(self._found)} coins after one of {len(self.ids)}")
+        self.ids, self._resolved_ms = tuple(self._found), wall_ms
         self._found, self._pages = {}, 0
-        return bool(self.ids)
+        if len(self.ids) < wanted:
+            self.postpone(wall_ms)
+        return True
 
     def postpone(self, wall_ms: int) -> None:
-        """Keep the current ids for another hour, after a failed look-up."""
+        """Keep the current ids for another hour, after a look-up that failed or came short."""
         self._found, self._pages = {}, 0
         self._resolved_ms = wall_ms - DAY_MS + HOUR_MS
 

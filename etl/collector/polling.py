@@ -97,13 +97,13 @@ class Polls:
         wall_ms, known = context.calls.clock.wall_ms(), universe.ids
         try:
             page = context.calls.call(lambda: context.api.largest(universe.next_page))
+            self._pages.append(page)
+            if not universe.add_page([row.coin.id for row in page.rows], is_last=not page.whole, wall_ms=wall_ms):
+                return
         except SourceError:
             universe.postpone(wall_ms)
             self._pages = []
             raise
-        self._pages.append(page)
-        if not universe.add_page([row.coin.id for row in page.rows], is_last=not page.whole, wall_ms=wall_ms):
-            return
         new = tuple(coin_id for coin_id in universe.ids if coin_id not in known)
         _log.info("looked up the %d largest coins: %d new", len(universe.ids), len(new))
         self._hourly_wanted |= set(new)

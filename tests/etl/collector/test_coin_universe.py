@@ -9,8 +9,9 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from core.errors import BadReply
 from core.settings import Settings, Source
-from core.times import DAY_MS
+from core.times import DAY_MS, HOUR_MS
 from etl.collector.coin_universe import Universe
 
 MakeSettings = Callable[..., Settings]
@@ -61,8 +62,25 @@ def test_a_failed_look_up_leaves_the_list_in_force_for_an_hour(collector_setting
 def test_an_empty_market_is_looked_up_again(collector_settings: MakeSettings) -> None:
     """No coin at all is no list."""
     universe = Universe(collector_settings(URL, coins="top:2"))
-    assert not universe.add_page([], is_last=True, wall_ms=0)
+    with pytest.raises(BadReply):
+        universe.add_page([], is_last=True, wall_ms=0)
+    universe.postpone(0)
     assert universe.is_due(0)
+
+
+def test_a_shorter_list_replaces_no_longer_one(collector_settings: MakeSettings) -> None:
+    """A page that comes empty drops no coin; a market of fewer than N coins has a list all the same, for an hour."""
+    universe = Universe(collector_settings(URL, coins="top:4"))
+    assert universe.add_page(["a", "b", "c"], is_last=True, wall_ms=0)
+    assert not universe.is_due(HOUR_MS - 1)
+    assert universe.is_due(HOUR_MS)
+    assert not universe.add_page(["a", "b"], is_last=False, wall_ms=HOUR_MS)
+    with pytest.raises(BadReply):
+        universe.add_page([], is_last=True, wall_ms=HOUR_MS)
+    universe.postpone(HOUR_MS)
+    assert universe.ids == ("a", "b", "c")
+    assert universe.add_page(["b", "a", "d"], is_last=True, wall_ms=2 * HOUR_MS)
+    assert universe.ids == ("b", "a", "d")
 
 
 @pytest.mark.parametrize(("coins", "recalled"), [("top:2", ("a", "b")), ("top:3", ()), ("bitcoin", ("bitcoin",))])

@@ -7,10 +7,11 @@ from typing import Any
 
 from core.price_store import open_reader
 from core.price_store.rows import POLLED
+from core.processes.health_schema import PollOutcome
 from core.times import DAY_MS, HOUR_MS
 from etl.coingecko.client import PER_PAGE
 from etl.local_market.coin_names import coins_wanted
-from tests.support.collector_worlds import Worlds
+from tests.support.collector_worlds import Worlds, fields
 from tests.support.faults import Fault, FaultPlan
 
 
@@ -56,6 +57,22 @@ def test_a_look_up_that_fails_half_way_keeps_no_page(make_world: Callable[..., A
     with open_reader(world.database) as reader:
         assert len(reader.coins()) == PER_PAGE + 10
         assert {coin.revision for coin in reader.coins()} == {0}
+
+
+def test_an_empty_list_of_the_largest_coins_is_a_failed_call(make_world: Worlds) -> None:
+    """It is asked for again in an hour, and polls go on with the coins of yesterday."""
+    world = make_world(market="top:5")
+    collector = world.start(coins="top:5")
+    world.run(30)
+    world.move(DAY_MS / 1000)
+    world.server.faults = FaultPlan([Fault("empty_list", times=1, path="markets")])
+    before = len(world.server.requests)
+    world.run(30)
+    asked = [request for request in list(world.server.requests)[before:] if "ids" not in request.query]
+    assert len([request for request in asked if request.path.endswith("markets")]) == 1
+    assert fields(world)["polls"][PollOutcome.BAD_REPLY] == 1
+    assert len(collector.context.universe.ids) == 5
+    assert max(world.stored("bitcoin")) > world.wall_ms - 10_000
 
 
 def test_a_look_up_after_a_long_sleep_repairs_the_gap(make_world: Worlds) -> None:
