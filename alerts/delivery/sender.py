@@ -17,7 +17,7 @@ from alerts.delivery.reason import Reason
 from alerts.store.outbox import Outbox
 from alerts.store.rows import Delivery
 from core.errors import DamagedFile, StorageProblem
-from core.times import now_ms
+from core.times import FOREVER_MS, now_ms
 
 __all__ = ["Sender"]
 
@@ -91,18 +91,21 @@ class Sender:
 
     def _watch(self, outbox: Outbox) -> None:
         while not self._stopped.is_set():
-            for name in outbox.due_channels(now_ms()):
-                self._start(name)
+            for name in outbox.channels():
+                lane = self._lane(name)
+                if lane.is_free and outbox.due(lane.due_until_ms, 1, name):
+                    self._start(lane)
             self._wake.wait(_LOOK_S)
             self._wake.clear()
 
-    def _start(self, name: str) -> None:
-        """Let a channel work off what is due on it, unless it does already or has to wait."""
+    def _lane(self, name: str) -> _Lane:
         with self._lock:
-            lane = self._lanes.setdefault(name, _Lane(name, ClosedChannel(Failure(Reason.UNKNOWN_CHANNEL))))
-        if lane.is_free:
-            lane.thread = threading.Thread(target=self._work, args=(lane,), name=f"send {name}", daemon=True)
-            lane.thread.start()
+            return self._lanes.setdefault(name, _Lane(name, ClosedChannel(Failure(Reason.UNKNOWN_CHANNEL))))
+
+    def _start(self, lane: _Lane) -> None:
+        """Let a channel work off what is due on it."""
+        lane.thread = threading.Thread(target=self._work, args=(lane,), name=f"send {lane.name}", daemon=True)
+        lane.thread.start()
 
     def _work(self, lane: _Lane) -> None:
         try:
@@ -117,13 +120,13 @@ class Sender:
 
     def _work_batch(self, lane: _Lane, outbox: Outbox) -> bool:
         """Send the next deliveries until one fails; whether to go on."""
-        deliveries = outbox.due(now_ms(), _BATCH, lane.name)
+        deliveries = outbox.due(lane.due_until_ms, _BATCH, lane.name)
         for delivery in deliveries:
             if self._stopped.is_set():
                 return False
             failure = lane.channel.send(delivery.alert, self._wording(delivery.alert), now_ms())
             if failure is not None:
-                _record(outbox, delivery, failure, lane.fail(failure))
+                _record(outbox, delivery, failure, lane)
                 return failure.is_final
             outbox.delivered(delivery.id, now_ms())
             lane.succeed()
@@ -139,6 +142,17 @@ class _Lane:
         self.thread: threading.Thread | None = None
         self._failures = 0
         self._free_at = 0.0
+        self._clock_ahead_ms: int | None = None
+
+    @property
+    def due_until_ms(self) -> int:
+        """What is due by then may be sent: all, once the channel has failed, because then its pause says when."""
+        return now_ms() if self._clock_ahead_ms is None else FOREVER_MS
+
+    @property
+    def failing_ms(self) -> int:
+        """The time by the wall clock of the first failure in a row, which nobody sets until the next success."""
+        return (self._clock_ahead_ms or 0) + _monotonic_ms()
 
     @property
     def is_free(self) -> bool:
@@ -161,18 +175,25 @@ class _Lane:
 
     def pause(self, retry_after_s: float | None = None) -> float:
         """Let the channel rest, longer with each failure in a row; the seconds."""
+        if not self._failures:
+            self._clock_ahead_ms = now_ms() - _monotonic_ms()
         self._failures += 1
         wait_s = pause_s(self._failures, random.random(), retry_after_s)  # noqa: S311 - spreads attempts, guards nothing
         self._free_at = time.monotonic() + wait_s
         return wait_s
 
 
-def _record(outbox: Outbox, delivery: Delivery, failure: Failure, wait_s: float) -> None:
-    """Write down a failure; what else waits for the channel has begun its day too."""
-    now = now_ms()
+def _monotonic_ms() -> int:
+    return time.monotonic_ns() // 1_000_000
+
+
+def _record(outbox: Outbox, delivery: Delivery, failure: Failure, lane: _Lane) -> None:
+    """Let the channel fail, and write it down; what else waits for it has begun its day too."""
+    wait_s = lane.fail(failure)
     _log.warning("channel %s: %s", delivery.channel, failure)
     if failure.is_final:
-        outbox.dead(delivery.id, str(failure), now)
+        outbox.dead(delivery.id, str(failure), now_ms())
     else:
+        now = lane.failing_ms
         outbox.failed(delivery.id, str(failure), now + round(wait_s * 1000), now)
         outbox.give_up(delivery.channel, str(failure), now - GIVE_UP_AFTER_MS, now)

@@ -8,13 +8,17 @@ from typing import Any, Final, Self
 from alerts.alert import alert_from_json
 from alerts.store.rows import Delivery, DeliveryState
 from alerts.store.schema import open_database, transaction, translated_errors
+from core.times import DAY_MS
 
 __all__ = ["Outbox", "delivery_of"]
 
 _DUE: Final = (
     "SELECT d.id, d.channel, a.body, d.attempts, d.first_tried_ms FROM deliveries d JOIN alerts a ON a.key = d.alert "
-    "WHERE d.state = 'due' AND d.due_ms <= ? AND d.channel = ? ORDER BY d.due_ms, d.id LIMIT ?"
+    "WHERE d.state = 'due' AND d.channel = ? AND (d.attempts = 0 OR d.due_ms <= ? OR d.due_ms > ?) "
+    "ORDER BY d.due_ms, d.id LIMIT ?"
 )
+_LONGEST_MS: Final = DAY_MS
+"""No delivery waits longer for its next attempt; a later time was written by a clock that was ahead."""
 
 
 class Outbox:
@@ -33,18 +37,16 @@ class Outbox:
     def __exit__(self, *_: object) -> None:
         self._connection.close()
 
-    def due_channels(self, now: int) -> list[str]:
-        """Names of the channels on which something is due."""
+    def channels(self) -> list[str]:
+        """Names of the channels on which something waits."""
         with translated_errors():
-            rows = self._connection.execute(
-                "SELECT DISTINCT channel FROM deliveries WHERE state = 'due' AND due_ms <= ?", (now,)
-            )
+            rows = self._connection.execute("SELECT DISTINCT channel FROM deliveries WHERE state = 'due'")
             return [name for (name,) in rows.fetchall()]
 
-    def due(self, now: int, limit: int, channel: str) -> list[Delivery]:
-        """Deliveries of a channel that are due, the longest waiting first."""
+    def due(self, until_ms: int, limit: int, channel: str) -> list[Delivery]:
+        """Deliveries of a channel that are due by then, the longest waiting first; what was never tried is due."""
         with translated_errors():
-            rows = self._connection.execute(_DUE, (now, channel, limit)).fetchall()
+            rows = self._connection.execute(_DUE, (channel, until_ms, until_ms + _LONGEST_MS, limit)).fetchall()
         return [delivery_of(row) for row in rows]
 
     def delivered(self, delivery_id: int, now: int) -> None:
@@ -74,8 +76,8 @@ class Outbox:
             )
             self._connection.execute(
                 "UPDATE deliveries SET first_tried_ms = ? "
-                "WHERE channel = ? AND state = 'due' AND due_ms <= ? AND first_tried_ms IS NULL",
-                (now, channel, now),
+                "WHERE channel = ? AND state = 'due' AND first_tried_ms IS NULL",
+                (now, channel),
             )
 
     def _end(self, delivery_id: int, state: DeliveryState, reason: str | None, now: int) -> None:

@@ -19,7 +19,7 @@ from alerts.delivery.reason import Reason
 from alerts.delivery.sender import Sender
 from alerts.store import AlertStore, DeliveryState
 from alerts.store.outbox import Outbox
-from core.times import DAY_MS, now_ms
+from core.times import DAY_MS, HOUR_MS, now_ms
 
 PATIENCE_S = 60.0
 
@@ -160,6 +160,32 @@ def begun(database: Path, channel: str) -> int:
     """Number of waiting deliveries of a channel whose day has begun."""
     with Outbox(database) as outbox:
         return sum(found.first_tried_ms is not None for found in outbox.due(now_ms() + DAY_MS, 9, channel))
+
+
+@pytest.mark.parametrize("off_ms", [2 * HOUR_MS, -30 * HOUR_MS])
+def test_a_clock_that_is_set_changes_neither_pause_nor_day(
+    database: Path, store: AlertStore, make_alert: Any, monkeypatch: pytest.MonkeyPatch, off_ms: int
+) -> None:
+    """What first failed while the clock was off is tried again after its pause, and not given up."""
+    off = [off_ms]
+    monkeypatch.setattr(sender_module, "now_ms", lambda: now_ms() + sum(off))
+    store.tell(make_alert(0, "one"), now_ms() + off_ms)
+    receiver = Recorder(Failure(Reason.CONNECTION, retry_after_s=0.5), Failure(Reason.CONNECTION))
+    with sending(database, one=receiver):
+        eventually(lambda: begun(database, "one") == 1)
+        off.clear()
+        eventually(lambda: len(receiver.sent) == 1)
+
+
+def test_what_a_clock_that_was_ahead_wrote_is_due(database: Path, store: AlertStore, make_alert: Any) -> None:
+    """A delivery that was never tried, and one that would wait longer than any pause, are sent at once."""
+    for number in range(2):
+        store.tell(make_alert(number, "one"), now_ms() + 2 * HOUR_MS)
+    with Outbox(database) as outbox:
+        outbox.failed(1, "timeout", now_ms() + 400 * DAY_MS, now_ms())
+    receiver = Recorder()
+    with sending(database, one=receiver):
+        eventually(lambda: len(receiver.sent) == 2)
 
 
 def test_a_receiver_that_wants_no_more_is_asked_once(database: Path, store: AlertStore, make_alert: Any) -> None:
