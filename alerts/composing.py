@@ -15,7 +15,7 @@ from core.times import GRID_STEP_MS
 __all__ = ["ALONE", "compose", "held_back", "together"]
 
 ALONE: Final = 3
-"""So many coins are told one by one; more of one rule within five minutes are one alert."""
+"""So many coins are told one by one; more of one rule and one evaluation within five minutes are one alert."""
 
 
 def compose(findings: Iterable[Finding], source: str) -> list[Alert]:
