@@ -33,17 +33,14 @@ from model.backtesting.loss_frames import losses, score_rows
 from model.backtesting.walk_forward import WalkOptions
 from model.forecaster.engine import EngineOptions
 from model.forecaster.prior import Prior
-from model.loop.backtest_process import FORECASTS, SCORES
+from model.loop.backtest_process import FORECASTS, MAX_COINS, MIN_HISTORY_HOURS, SCORES
 from model.loop.session import engine_options
 
 __all__ = ["backtest_history", "main"]
 
-_MIN_HISTORY_HOURS: Final = 8
 _DAYS: Final = 14
 _SHORT_DAYS: Final = 2
-_MIN_PRICES: Final = _MIN_HISTORY_HOURS * 12
-_MAX_COINS: Final = 50
-"""The largest coins represent the method; 250 would cost more time and memory than they add."""
+_MIN_PRICES: Final = MIN_HISTORY_HOURS * 12
 
 _log = logging.getLogger(__name__)
 
@@ -59,7 +56,7 @@ def backtest_history(recording: PriceHistory, engine_options: EngineOptions) -> 
     """
     span_ms = max(int(ts_ms[-1] - ts_ms[0]) for ts_ms, _ in recording.values()) if recording else 0
     step_min = 30 if span_ms <= _SHORT_DAYS * DAY_MS else 60
-    options = WalkOptions(step_min=step_min, refit_min=360, min_history_hours=_MIN_HISTORY_HOURS)
+    options = WalkOptions(step_min=step_min, refit_min=360, min_history_hours=MIN_HISTORY_HOURS)
     result = run(recording, options, engine_options, Prior.load())
     hourly = result.forecasts.loc[result.forecasts["horizon_min"] == HORIZONS_MIN[-1], list(LOGGED_COLUMNS)]
     forecasts = pa.Table.from_pandas(hourly, preserve_index=False)
@@ -70,7 +67,7 @@ def backtest_history(recording: PriceHistory, engine_options: EngineOptions) -> 
 def _stored_prices(prices: PriceReader, since_ms: int) -> PriceHistory:
     """The stored 5-minute prices of the largest coins that have at least eight hours of them."""
     recording: dict[str, tuple[IntArray, FloatArray]] = {}
-    for coin in prices.coins()[:_MAX_COINS]:
+    for coin in prices.coins()[:MAX_COINS]:
         rows = prices.thinned(coin.id, since_ms, now_ms())
         if len(rows) >= _MIN_PRICES:
             recording[coin.id] = (np.array([ts_ms for ts_ms, _ in rows]), np.array([price for _, price in rows]))

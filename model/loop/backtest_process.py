@@ -18,9 +18,14 @@ from core.processes.health_schema import COLLECTOR
 from core.processes.heartbeat import read_health
 from core.settings import PARENT_VARIABLE, PROJECT
 from core.store_address import BUCKET_VARIABLES
+from core.times import HOUR_MS, now_ms
 from model.loop.session import Session
 
-__all__ = ["FORECASTS", "SCORES", "FirstBacktest"]
+__all__ = ["FORECASTS", "MAX_COINS", "MIN_HISTORY_HOURS", "SCORES", "FirstBacktest"]
+
+MIN_HISTORY_HOURS: Final = 8
+MAX_COINS: Final = 50
+"""The largest coins represent the method; 250 would cost more time and memory than they add."""
 
 SCORES: Final = "scores.parquet"
 FORECASTS: Final = "forecasts.parquet"
@@ -72,12 +77,19 @@ class FirstBacktest:
             self._finish(self._process.returncode)
 
     def _may_start(self) -> bool:
-        """Whether a running collector reports a complete back-fill."""
+        """Whether a running collector has nothing left to fill, and there is a history to walk through.
+
+        It counts what it has filled since its own start: 0 of 0 after a restart, and before it knows its coins.
+        """
         collector = read_health(self._session.settings.run_dir, COLLECTOR)
-        if not collector.alive:
-            return False
         progress = collector.progress
-        return progress.backfill_total > 0 and progress.backfill_done == progress.backfill_total
+        is_filled = bool(progress.coins) and progress.backfill_done == progress.backfill_total
+        return collector.alive and is_filled and self._has_history()
+
+    def _has_history(self) -> bool:
+        """Whether one of the largest coins has a price so old that a forecast can follow it."""
+        prices, until_ms = self._session.prices(), now_ms() - MIN_HISTORY_HOURS * HOUR_MS
+        return any(prices.as_of_each([(coin.id, until_ms) for coin in prices.coins()[:MAX_COINS]]))
 
     def _start(self) -> subprocess.Popen[bytes]:
         self._folder = Path(tempfile.mkdtemp(prefix=_FOLDER, dir=self._session.workspace.root))

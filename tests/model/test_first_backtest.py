@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from core.forecast_schema import HORIZONS_MIN
 from core.price_store import Coin, Price, open_writer
@@ -41,16 +42,14 @@ def test_the_pipeline_runs_it_once_when_the_back_fill_is_complete(tmp_path: Path
     """It waits for the back-fill, publishes its scores separately from the live ones, and runs only once."""
     settings = load_settings(source="demo", data_dir=tmp_path / "data", models_dir=tmp_path / "models")
     now = now_ms()
-    with open_writer(open_workspace(settings).database) as writer:
-        writer.update_coins([Coin("bitcoin", "btc", "Bitcoin", 1, now)])
-        times = now - 20_000 - GRID_STEP_MS * np.arange(200)[::-1]
-        writer.store(Price("bitcoin", int(ts), float(price)) for ts, price in zip(times, _walk(2, 200), strict=True))
+    _store(settings, 200)
     with Heartbeat(settings.run_dir, COLLECTOR) as collector, open_session(settings) as session:
-        collector.state(ProcessState.COLLECTING, CollectorProgress(backfill_done=0, backfill_total=1))
+        session.pull(now)
+        collector.state(ProcessState.COLLECTING, CollectorProgress(coins=1, backfill_done=0, backfill_total=1))
         with FirstBacktest(session) as backtest:
             backtest.step()
             assert backtest._process is None
-            collector.state(ProcessState.COLLECTING, CollectorProgress(backfill_done=1, backfill_total=1))
+            collector.state(ProcessState.COLLECTING, CollectorProgress(coins=1, backfill_done=1, backfill_total=1))
             deadline = time.monotonic() + 60
             backtest.step()
             assert len(_folders(settings)) == 1
@@ -71,6 +70,23 @@ def test_the_pipeline_runs_it_once_when_the_back_fill_is_complete(tmp_path: Path
             assert again._process is None
 
 
+@pytest.mark.parametrize(
+    ("steps", "coins", "starts"), [(200, 1, True), (90, 1, False), (200, 0, False), (200, None, False)]
+)
+def test_it_starts_after_a_restart_whose_queue_is_empty(
+    tmp_path: Path, steps: int, coins: int | None, starts: bool
+) -> None:
+    """A collector that has nothing left to fill counts none; it must know its coins, and one have eight hours."""
+    settings = load_settings(source="demo", data_dir=tmp_path / "data", models_dir=tmp_path / "models")
+    _store(settings, steps)
+    with Heartbeat(settings.run_dir, COLLECTOR) as collector, open_session(settings) as session:
+        session.pull(now_ms())
+        collector.state(ProcessState.COLLECTING, CollectorProgress(coins=coins))
+        with FirstBacktest(session) as backtest:
+            backtest.step()
+            assert (backtest._process is not None) == starts
+
+
 def test_what_a_killed_pipeline_left_goes_at_the_next_start(tmp_path: Path) -> None:
     """The folder of its unfinished backtest, and a new one is not made before a backtest starts."""
     settings = load_settings(source="demo", data_dir=tmp_path / "data", models_dir=tmp_path / "models")
@@ -80,6 +96,15 @@ def test_what_a_killed_pipeline_left_goes_at_the_next_start(tmp_path: Path) -> N
     with open_session(settings) as session, FirstBacktest(session) as backtest:
         backtest.step()
         assert _folders(settings) == []
+
+
+def _store(settings: Settings, steps: int) -> None:
+    """Prices of bitcoin at so many steps of 5 minutes before now."""
+    now = now_ms()
+    with open_writer(open_workspace(settings).database) as writer:
+        writer.update_coins([Coin("bitcoin", "btc", "Bitcoin", 1, now)])
+        times = now - 20_000 - GRID_STEP_MS * np.arange(steps)[::-1]
+        writer.store(Price("bitcoin", int(ts), float(price)) for ts, price in zip(times, _walk(2, steps), strict=True))
 
 
 def _folders(settings: Settings) -> list[Path]:
