@@ -24,6 +24,9 @@ UNDECIDED: Final = "indefinida"
 _WATCH_EVERY_S: Final = 1.0
 _MOMENT_S: Final = 0.25
 _CLOSED_S: Final = 86_400.0
+_ONE_CHANGE_S: Final = 0.2
+"""Changes within this time are one: a poll commits the prices, then what it notes of itself."""
+
 _CERTAIN_SHARE: Final = 0.9
 """Of the shortest time that the next change can be away; cycles vary by a few percent."""
 
@@ -68,26 +71,41 @@ class Versions:
 class Pace:
     """Tells until when something certainly stays as it is, from the times at which it was seen to change.
 
-    A change happened between two looks. Its earliest time and the shortest time since the change before are assumed, so
-    that rare looks make it cautious, never wrong.
+    A change happened between two looks. Its earliest time is assumed, and the shortest gap between changes of the last
+    two intervals: a poll may commit page by page. Rare looks make it cautious, never wrong.
     """
 
     def __init__(self, longest_s: float) -> None:
         self._longest_s = longest_s
         self._token: str | None = None
         self._looked_at = -math.inf
-        self._changed_by = -math.inf
+        self._changed_after = self._changed_by = -math.inf
+        self._gaps: list[tuple[float, float]] = []
         self.fresh_until = -math.inf
 
     def look(self, token: str | None, now: float) -> None:
         """Take note of the version at time `now` in monotonic seconds."""
         if token != self._token:
-            known = self._token is not None and math.isfinite(self._changed_by)
-            gap_s = self._looked_at - self._changed_by if known else 0.0
-            self.fresh_until = self._looked_at + _CERTAIN_SHARE * min(self._longest_s, max(0.0, gap_s))
-            self._changed_by = now if self._token is not None else -math.inf
+            if self._token is None:
+                self._gaps, self._changed_by = [], -math.inf
+            else:
+                self._note_change(now)
+            self.fresh_until = self._looked_at + _CERTAIN_SHARE * self._shortest_gap_s(now)
             self._token = token
         self._looked_at = now
+
+    def _note_change(self, now: float) -> None:
+        """Take note of a change since the last look; one right after another belongs to it."""
+        if now - self._changed_after >= _ONE_CHANGE_S:
+            gap_s = self._looked_at - self._changed_by if math.isfinite(self._changed_by) else 0.0
+            self._gaps.append((now, min(gap_s, self._longest_s)))
+            self._changed_after = self._looked_at
+        self._changed_by = now
+
+    def _shortest_gap_s(self, now: float) -> float:
+        """The shortest gap that ended within the last two intervals; 0 while none is known."""
+        self._gaps = [(at, gap_s) for at, gap_s in self._gaps if at > now - 2 * self._longest_s]
+        return min((gap_s for _, gap_s in self._gaps), default=0.0)
 
 
 class VersionClock:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from types import SimpleNamespace
 
 import pytest
@@ -42,6 +43,20 @@ def test_quick_changes_shorten_the_promise() -> None:
     for second in range(60):
         pace.look(str(second // 2), float(second))
         assert pace.fresh_until - second <= 2
+
+
+def test_an_uneven_pace_is_judged_by_its_shortest_gap() -> None:
+    """Of a poll in two pages, two seconds apart, the first promises no more than the second leaves true."""
+    pace = Pace(longest_s=30.0)
+    pages = [start + page for start in range(0, 600, 30) for page in (0.0, 2.0)]
+    commits = sorted([*pages, *(page + 0.01 for page in pages)])  # each page has two commits, which count as one
+    promises = 0
+    for look in range(15, 11_000):
+        now = look / 20
+        pace.look(str(bisect_right(commits, now)), now)
+        assert pace.fresh_until <= pages[bisect_right(pages, now)]
+        promises += pace.fresh_until > now + 1
+    assert promises > 100
 
 
 def test_a_closed_range_is_judged_again_each_day(sample: SampleWorkspace, monkeypatch: pytest.MonkeyPatch) -> None:

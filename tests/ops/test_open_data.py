@@ -89,7 +89,9 @@ def test_answers_are_kept_until_the_next_publication_and_no_longer(tmp_path: Pat
     with behind_nginx(tmp_path) as (sample, reader), publishing(sample) as published:
         seen: dict[bytes, int] = {}
         hits: list[str] = []
-        while len(published.complete) <= PUBLICATIONS:
+        hit(reader, "/prever/btc")  # now the API knows the pace
+        last = len(published.complete) + PUBLICATIONS
+        while len(published.complete) <= last:
             complete, asked_at = list(published.complete), time.monotonic()
             answer = reader.get("/prever/btc")
             assert answer.status == 200
@@ -118,7 +120,7 @@ def test_answers_that_need_a_token_are_never_kept(tmp_path: Path) -> None:
     """With a token nobody else gets an answer, not even somebody with the same token, and without one there is 401."""
     token = "um-segredo-bem-guardado"
     with behind_nginx(tmp_path, api_token=SecretStr(token)) as (sample, reader), publishing(sample) as published:
-        while len(published.complete) < 3:  # now the API knows the pace and gives answers an age
+        while len(published.complete) < 5:  # now the API knows the pace and gives answers an age
             time.sleep(0.05)
         shown = [reader.get("/prever/btc", Authorization=f"Bearer {token}") for _ in range(5)]
         refused = reader.get("/prever/btc")
