@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter, deque
+from dataclasses import dataclass, field
 from typing import Final
 
 from core.errors import (
@@ -43,8 +44,27 @@ _OUTCOMES: Final = (
 _log = logging.getLogger(__name__)
 
 
+@dataclass(slots=True)
+class _Round:
+    """The batches that a poll has still to ask for, the next one first.
+
+    `answered` tells whether the poll brought prices; `failed` are the batches that it has asked for in vain.
+    """
+
+    batches: list[tuple[str, ...]] = field(default_factory=list)
+    answered: bool = False
+    failed: set[tuple[str, ...]] = field(default_factory=set)
+
+    def put_off(self) -> None:
+        """Move the next batch behind the others; after a second failure leave it to the next poll, if others came."""
+        batch = self.batches.pop(0)
+        if batch not in self.failed or not self.answered:
+            self.failed.add(batch)
+            self.batches.append(batch)
+
+
 class Polls:
-    """Makes the calls of the polls; after a failure it continues with the page that failed.
+    """Makes the calls of the polls; a call that failed is made again, one for certain coins after those for the others.
 
     Attributes:
         next_at: when the next call is due, in monotonic seconds.
@@ -58,7 +78,7 @@ class Polls:
     def __init__(self, context: CollectorContext) -> None:
         self._context = context
         self._pages: list[MarketsPage] = []
-        self._batches: list[tuple[str, ...]] = []
+        self._round = _Round()
         self._hourly_wanted = set(context.universe.ids) if context.backfill_queue.next else set()
         self._sparkline_refusals = 0
         self._due_at = self.next_at = context.calls.now()
@@ -70,7 +90,7 @@ class Polls:
         self.calls_minute: deque[int] = deque(maxlen=RECENT)
 
     def step(self) -> bool:
-        """Make the call that is due; True if it succeeded.
+        """Make the call that is due; True if it succeeded or the poll is complete without it.
 
         Raises:
             ConfigurationError: the source insists that key, plan or currency are wrong.
@@ -84,7 +104,6 @@ class Polls:
             self._failed(error)
             return False
         self.failures, self.error = 0, None
-        self.outcomes[PollOutcome.ANSWERED] += 1
         return True
 
     def want_hourly(self) -> None:
@@ -98,16 +117,19 @@ class Polls:
         try:
             page = context.calls.call(lambda: context.api.largest(universe.next_page))
             self._pages.append(page)
-            if not universe.add_page([row.coin.id for row in page.rows], is_last=not page.whole, wall_ms=wall_ms):
-                return
+            ids = [row.coin.id for row in page.rows]
+            complete = universe.add_page(ids, is_last=not page.whole, wall_ms=wall_ms)
         except SourceError:
             universe.postpone(wall_ms)
             self._pages = []
             raise
+        self.outcomes[PollOutcome.ANSWERED] += 1
+        if not complete:
+            return
         new = tuple(coin_id for coin_id in universe.ids if coin_id not in known)
         _log.info("looked up the %d largest coins: %d new", len(universe.ids), len(new))
         self._hourly_wanted |= set(new)
-        self._batches = []
+        self._round = _Round()
         context.buffer.set_meta(universe=universe.dump_state())
         context.buffer.track(universe.ids)
         context.backfill_queue.keep(universe.ids)
@@ -119,23 +141,41 @@ class Polls:
         self._pages = []
 
     def _ask_batch(self) -> None:
+        """Ask for the next batch; the last of a poll that failed twice is no error of the others."""
+        if not self._round.batches:
+            self._round = _Round(self._context.universe.batches())
+        try:
+            self._fetch(self._round.batches[0])
+            self._round.batches.pop(0)
+        except (BadReply, RequestRefused) as error:
+            self._round.put_off()
+            if self._round.batches:
+                raise
+            self._count(error)
+        if not self._round.batches:
+            self._complete()
+
+    def _fetch(self, batch: tuple[str, ...]) -> None:
+        """Fetch and take a batch.
+
+        Raises:
+            BadReply: no coin of it came, unless all were missing before and another batch of the poll brought prices.
+        """
         context = self._context
-        if not self._batches:
-            self._batches = context.universe.batches()
-        batch = self._batches[0]
         sparkline = self._sparkline_refusals < _SPARKLINE_TRIES and not self._hourly_wanted.isdisjoint(batch)
         try:
             page = context.calls.call(lambda: context.api.markets(batch, sparkline=sparkline))
         except RequestRefused:
             self._sparkline_refusals += sparkline
             raise
+        known_missing = context.intake.missing.issuperset(batch)
         self._take(page, batch)
-        if not any(row.coin.id in batch for row in page.rows):
+        if any(row.coin.id in batch for row in page.rows):
+            self._round.answered = True
+        elif not (known_missing and self._round.answered):
             raise BadReply(f"none of the {len(batch)} requested coins")
+        self.outcomes[PollOutcome.ANSWERED] += 1
         self._hourly_wanted -= set(batch)
-        self._batches.pop(0)
-        if not self._batches:
-            self._complete()
 
     def _take(self, page: MarketsPage, batch: tuple[str, ...]) -> None:
         """Take a page; a gap between it and the prices before it is queued for repair first."""
@@ -172,15 +212,18 @@ class Polls:
             self._due_at = now + cadence_s
         self.next_at = self._due_at
 
+    def _count(self, error: SourceError | ConfigurationError) -> None:
+        self.outcomes[next(outcome for kind, outcome in _OUTCOMES if isinstance(error, kind))] += 1
+
     def _failed(self, error: SourceError | ConfigurationError) -> None:
         context = self._context
         self.failures += 1
-        self.outcomes[next(outcome for kind, outcome in _OUTCOMES if isinstance(error, kind))] += 1
+        self._count(error)
         level = logging.WARNING if type(error) is not type(self.error) else logging.DEBUG
         _log.log(level, "poll failed: %s: %s", type(error).__name__, error)
         self.error = error
         if isinstance(error, RequestTooLong):
             context.universe.shorten()
-            self._batches = []
+            self._round = _Round()
         wait_s = context.calls.wait_after(error, self.failures, max(context.cadence_s, _MIN_CAP_S))
         self._due_at = self.next_at = context.calls.now() + wait_s

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from typing import Any
 
+import pytest
+
+from core.errors import BadReply, RequestRefused, SourceError
 from core.price_store import open_reader
 from core.price_store.rows import POLLED
 from core.processes.health_schema import PollOutcome
 from core.times import DAY_MS, HOUR_MS
-from etl.coingecko.client import PER_PAGE
+from etl.coingecko.client import PER_PAGE, MarketsPage
+from etl.collector.collector import Collector
 from etl.local_market.coin_names import coins_wanted
 from tests.support.collector_worlds import Worlds, fields
 from tests.support.faults import Fault, FaultPlan
@@ -19,8 +24,7 @@ def test_a_poll_of_several_pages_is_marked_once_all_are_stored(make_world: Calla
     """After the first of two pages there is no mark; after the second there is one, and all coins have prices."""
     world = make_world(market="top:100")
     collector = world.start(coins=",".join(coin.id for coin in coins_wanted("top:100")))
-    for _ in range(9):
-        collector.context.universe.shorten()
+    in_small_batches(collector)
     pages = len(collector.context.universe.batches())
     assert pages > 1
     marks = []
@@ -73,6 +77,55 @@ def test_an_empty_list_of_the_largest_coins_is_a_failed_call(make_world: Worlds)
     assert fields(world)["polls"][PollOutcome.BAD_REPLY] == 1
     assert len(collector.context.universe.ids) == 5
     assert max(world.stored("bitcoin")) > world.wall_ms - 10_000
+
+
+def test_coins_that_are_all_missing_stop_no_others(make_world: Worlds) -> None:
+    """Misspelt names that fill a request of their own are named as missing; the other requests bring their prices."""
+    misspelt = [f"zz-{number}-{'z' * 50}" for number in range(8)]
+    world = make_world()
+    collector = world.start(coins=",".join(["bitcoin", "ethereum", *misspelt]))
+    in_small_batches(collector)
+    world.run(60)
+    assert len(world.stored("bitcoin")) > 10
+    assert set(misspelt) <= set(fields(world)["missing"])
+    assert fields(world)["wait_reason"] is None
+    assert fields(world)["polls"][PollOutcome.BAD_REPLY] == 1
+
+
+@pytest.mark.parametrize("kind", [RequestRefused, BadReply])
+@pytest.mark.parametrize("bad", ["aa", "zz"])
+def test_a_request_that_always_fails_stops_no_other(
+    make_world: Worlds, monkeypatch: pytest.MonkeyPatch, kind: type[SourceError], bad: str
+) -> None:
+    """Polls come every half minute and a few seconds of back-off, and ask for its coins twice; back-fill goes on."""
+    world = make_world()
+    ids = ["bitcoin", *(f"{bad}-{number}-{'z' * 50}" for number in range(8))]
+    collector = world.start(coins=",".join(ids), interval=30)
+    in_small_batches(collector)
+    collector.context.backfill_queue.keep(["bitcoin"])
+    markets, asked = collector.context.api.markets, Counter[str]()
+
+    def answer(ids: Sequence[str], *, sparkline: bool = False) -> MarketsPage:
+        asked["other" if "bitcoin" in ids else "bad"] += 1
+        if "bitcoin" not in ids:
+            raise kind("a bad request")
+        page: MarketsPage = markets(ids, sparkline=sparkline)
+        return page
+
+    monkeypatch.setattr(collector.context.api, "markets", answer)
+    world.run(600)
+    assert len(collector.context.universe.batches()) == 2
+    assert 17 <= asked["other"] <= 20
+    assert abs(asked["bad"] - 2 * asked["other"]) <= 2
+    assert max(world.stored("bitcoin")) > world.wall_ms - 40_000
+    assert fields(world)["polls"][PollOutcome.ANSWERED] == asked["other"]
+    assert collector.context.backfill_queue.next is None
+
+
+def in_small_batches(collector: Collector) -> None:
+    """Let requests be as short as they may be."""
+    for _ in range(9):
+        collector.context.universe.shorten()
 
 
 def test_a_look_up_after_a_long_sleep_repairs_the_gap(make_world: Worlds) -> None:
