@@ -171,8 +171,7 @@ def _states() -> tuple[bytes, ...]:
                 "recent_ms": [NOW_MS - 1000, NOW_MS],
                 "blocked_until_ms": NOW_MS + 60_000,
                 "blocked_s": 60,
-                "month": "2026-01",
-                "calls": 5,
+                "calls": {"2026-01": 5},
                 "reason": "",
             }
         ).encode(),

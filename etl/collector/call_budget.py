@@ -1,14 +1,14 @@
 """The call budget that polls and back-fill share: calls per minute and month, and waits that the source ordered.
 
 This module does no I/O; the time comes from an injected clock. Limits run on the monotonic clock, so that a change of
-the wall clock neither frees nor blocks calls. The state for a restart is in wall-clock time and bounded when read back.
+the wall clock neither frees nor blocks calls, but for those made in a wrong month: they count for that one.
+The state for a restart is in wall-clock time and bounded when read back.
 """
 
 from __future__ import annotations
 
 import json
 import math
-import re
 import time
 from collections import deque
 from collections.abc import Callable
@@ -30,8 +30,9 @@ _PER_MINUTE: Final[dict[Plan, float | None]] = {
 }
 _DEMO_KEY_PER_MONTH: Final = 10_000
 _DEMO_KEY_CADENCE_S: Final = 300.0
-_MONTH: Final = re.compile(r"2[0-9]{3}-[01][0-9]")
 _MONTH_MARGIN: Final = 0.95
+_MONTHS_KEPT: Final = 3
+"""How many months have a count, so that a clock that was wrong for a time comes back to that of the right month."""
 _MAX_BLOCK_S: Final = 3600.0
 _POLL_SLACK_S: Final = 2.0
 """How late back-fill may make a poll: about as long as one call takes, because calls count from their end."""
@@ -90,14 +91,14 @@ class CallBudget:
     limits: Limits
     clock: Clock = SYSTEM_CLOCK
     _calls: deque[float] = field(default_factory=deque)
-    _month: str = ""
-    _month_calls: int = 0
+    _by_month: dict[str, int] = field(default_factory=dict)
     _block: _Block = field(default_factory=_Block)
 
     def start(self) -> None:
         """Count a call that starts now."""
-        self._roll_month()
-        self._month_calls += 1
+        current = month(self.clock.wall_ms())
+        self._by_month[current] = self._by_month.pop(current, 0) + 1
+        self._by_month = dict(list(self._by_month.items())[-_MONTHS_KEPT:])
         self._calls.append(self.clock.monotonic())
 
     def finish(self) -> None:
@@ -171,16 +172,14 @@ class CallBudget:
     @property
     def calls_month(self) -> int:
         """Calls of this calendar month."""
-        self._roll_month()
-        return self._month_calls
+        return self._by_month.get(month(self.clock.wall_ms()), 0)
 
     def dump_state(self) -> str:
         """State for a restart, as JSON."""
         now, wall = self.clock.monotonic(), self.clock.wall_ms()
         return json.dumps(
             {
-                "month": self._month,
-                "calls": self._month_calls,
+                "calls": self._by_month,
                 "recent_ms": [wall - round((now - at) * 1000) for at in self._recent()],
                 "blocked_until_ms": wall + round(self.blocked_for_s * 1000),
                 "blocked_s": self._block.seconds,
@@ -191,16 +190,16 @@ class CallBudget:
     def load_state(self, text: str) -> None:
         """Restore what `dump_state` wrote; invalid text raises a built-in error and changes nothing.
 
-        If the wall clock was changed since, the error is at most the window or the block that was in force.
+        If the wall clock was changed since, the error is at most the window or the block that was in force. Older
+        releases wrote the calls of one `month`.
         """
         known: dict[str, Any] = json.loads(text)
         now, wall = self.clock.monotonic(), self.clock.wall_ms()
         ages_s = [min(max((wall - int(ts_ms)) / 1000, 0.0), self.limits.window_s) for ts_ms in known["recent_ms"]]
         left_s = min((int(known["blocked_until_ms"]) - wall) / 1000, float(known["blocked_s"]), _MAX_BLOCK_S)
-        month, calls, reason = str(known["month"]), int(known["calls"]), str(known["reason"])
-        if month and not _MONTH.fullmatch(month):
-            raise ValueError(f"{month[:20]!r} is not a month")
-        self._month, self._month_calls = month, calls
+        calls, reason = known["calls"], str(known["reason"])
+        by_month = calls if isinstance(calls, dict) else {known["month"]: calls}
+        self._by_month = {str(name): int(count) for name, count in by_month.items()}
         self._calls.extend(now - age_s for age_s in sorted(ages_s, reverse=True))
         if left_s > 0:
             self.block(left_s, Message(reason) if reason else None)
@@ -211,14 +210,8 @@ class CallBudget:
             self._calls.popleft()
         return list(self._calls)
 
-    def _roll_month(self) -> None:
-        current = month(self.clock.wall_ms())
-        if current > self._month:
-            self._month, self._month_calls = current, 0
-
     def _month_delay_s(self) -> float:
-        self._roll_month()
-        if self.limits.per_month is None or self._month_calls < self.limits.per_month:
+        if self.limits.per_month is None or self.calls_month < self.limits.per_month:
             return 0.0
         return self._month_left_s()
 
@@ -226,8 +219,7 @@ class CallBudget:
         """Seconds between polls at which the month's remaining calls last until its end."""
         if self.limits.per_month is None:
             return 0.0
-        self._roll_month()
-        left = max(1.0, (self.limits.per_month - self._month_calls) * _MONTH_MARGIN)
+        left = max(1.0, (self.limits.per_month - self.calls_month) * _MONTH_MARGIN)
         return self._month_left_s() * pages / left
 
     def _month_left_s(self) -> float:

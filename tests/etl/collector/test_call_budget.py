@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from dataclasses import dataclass
 
@@ -164,6 +165,38 @@ def test_a_spent_month_waits_for_the_next_one() -> None:
     hands.move(wait_s)
     assert budget.delay_s() == 0
     assert budget.calls_month == 0
+
+
+@pytest.mark.parametrize("wrong", ["1970-01-01", "2026-05-31", "2026-07-01", "2027-06-15"])
+@pytest.mark.parametrize("restarted", [False, True])
+def test_a_clock_that_was_wrong_for_a_time_leaves_the_count_of_the_month(wrong: str, restarted: bool) -> None:
+    """Back at the right time, the month's calls are as before; the next month, and that of a year later, are whole."""
+    hands = Hands()
+    budget = CallBudget(Limits(per_month=3), hands.clock())
+    for wall_ms in (MID_MONTH_MS, MID_MONTH_MS, parse_iso(wrong)):
+        hands.wall_ms = wall_ms
+        budget.start()
+        budget.finish()
+    if restarted:
+        state, budget = budget.dump_state(), CallBudget(budget.limits, hands.clock())
+        budget.load_state(state)
+    hands.wall_ms = MID_MONTH_MS
+    assert budget.calls_month == 2
+    for number in range(7, 19):
+        hands.wall_ms = parse_iso(f"{2026 + (number - 1) // 12}-{(number - 1) % 12 + 1:02d}-15")
+        assert budget.delay_s() == 0
+        assert budget.calls_month == (wrong[:7] == "2026-07" and number == 7)
+        budget.start()
+        budget.finish()
+
+
+def test_the_count_of_an_older_release_is_read() -> None:
+    """It wrote one month and its calls."""
+    budget = CallBudget(Limits(per_month=3), Hands().clock())
+    state = json.loads(budget.dump_state())
+    budget.load_state(json.dumps({**state, "month": "2026-06", "calls": 3}))
+    assert budget.calls_month == 3
+    assert budget.delay_s() > 0
 
 
 def test_a_month_of_a_demo_key_suffices_for_polls_every_five_minutes() -> None:

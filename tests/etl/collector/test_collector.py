@@ -67,7 +67,7 @@ def test_the_last_calls_of_a_month_are_for_polls(make_world: Worlds) -> None:
     world.wall_ms = parse_iso("2026-11-20T12:00:00Z")
     collector = world.start(coins="top:50", coingecko_plan="demo-key", coingecko_key="CG-made-up")
     budget = collector.context.calls.budget
-    budget.load_state(json.dumps({**json.loads(budget.dump_state()), "month": "2026-11", "calls": 9_960}))
+    budget.load_state(json.dumps({**json.loads(budget.dump_state()), "calls": {"2026-11": 9_960}}))
     world.run(1200)
     assert world.asked("market_chart") == []
     assert budget.limits.per_month - budget.calls_month > 36
