@@ -85,8 +85,11 @@ class Chart {
     registerLanguage(Plotly, texts);
     this.narrow = this.root.clientWidth < NARROW_PX;
     this.traces = figure.data.map((trace) => ({ ...trace, ...unpacked(trace), visible: this.off.has(group(trace)) ? "legendonly" : true }));
-    this.home = figure.layout.xaxis.range;
-    await Plotly.react(this.plot, this.traces, this.layout(figure.layout, view), {
+    this.isDate = figure.layout.xaxis.type === "date";
+    if (this.isDate) this.setZone();
+    this.home = figure.layout.xaxis.range?.map((moment) => this.local(moment));
+    const drawn = this.traces.map((trace) => ({ ...trace, x: trace.x.map((moment) => this.local(moment)) }));
+    await Plotly.react(this.plot, drawn, this.layout(figure.layout, view), {
       displayModeBar: false, doubleClick: false, locale: texts.locale, showTips: !this.narrow,
     });
     this.plot.setAttribute("role", "img");
@@ -99,6 +102,18 @@ class Chart {
     this.label();
     if (!this.table.hidden) this.showTable(true);
     this.tellPlaced();
+  }
+
+  /** Takes the clock of the newest time that is past for all times: no hour comes twice or is left out when clocks change. */
+  setZone() {
+    const times = this.traces.flatMap(({ x }) => x).filter(Number.isFinite);
+    this.zoneAt = Math.min(now(), times.reduce((newest, moment) => Math.max(newest, moment), 0) || Infinity);
+    this.offsetMs = -60_000 * new Date(this.zoneAt).getTimezoneOffset();
+  }
+
+  /** A place on the axis as plotly.js draws it unchanged: a time in milliseconds as text of the clock of `setZone`. */
+  local(place) {
+    return this.isDate && typeof place === "number" ? new Date(place + this.offsetMs).toISOString().slice(0, -1) : place;
   }
 
   /** A button for each line or group of lines, which shows and hides it; buttons keep their nodes and the focus. */
@@ -146,19 +161,26 @@ class Chart {
     layout.xaxis.fixedrange = layout.dragmode === false;
     if (this.home) layout.xaxis.range = this.zoom ?? this.home;
     if (this.zoom) layout.yaxis.range = this.heights() ?? given.yaxis.range;
-    if (layout.xaxis.type === "date") this.nameTimes(layout);
+    if (this.isDate) this.placeTimes(layout);
     return layout;
   }
 
-  nameTimes(layout) {
-    layout.xaxis.title = { text: zoneName(this.shown.texts.locale), font: { size: 11 }, standoff: 4, ...layout.xaxis.title };
+  placeTimes(layout) {
+    for (const mark of [...(layout.shapes ?? []), ...(layout.annotations ?? [])])
+      for (const side of ["x", "x0", "x1"]) if (mark.xref !== "paper" && side in mark) mark[side] = this.local(mark[side]);
+    layout.xaxis.title = { text: zoneName(this.shown.texts.locale, this.zoneAt), font: { size: 11 }, standoff: 4, ...layout.xaxis.title };
     if (!this.shown.clock) return;
     const line = { color: layout.font.color, width: 1 };
-    layout.shapes = [...(layout.shapes ?? []), { type: "line", yref: "paper", y0: 0, y1: 1, line, opacity: 0.6, ...clockLine() }];
+    layout.shapes = [...(layout.shapes ?? []), { type: "line", yref: "paper", y0: 0, y1: 1, line, opacity: 0.6, ...this.clockLine() }];
     layout.annotations = [
       ...(layout.annotations ?? []),
-      { text: ` ${this.shown.texts.now}`, x: now(), y: 1, yref: "paper", yanchor: "top", xanchor: "left", showarrow: false, font: { size: 11 } },
+      { text: ` ${this.shown.texts.now}`, x: this.local(now()), y: 1, yref: "paper", yanchor: "top", xanchor: "left", showarrow: false, font: { size: 11 } },
     ];
+  }
+
+  clockLine() {
+    const x = this.local(now());
+    return { x0: x, x1: x };
   }
 
   hear() {
@@ -184,13 +206,14 @@ class Chart {
   /** Lowest and highest value within the zoom, and a margin; undefined where nothing is zoomed or the figure says its range. */
   heights() {
     const { xaxis } = this.plot._fullLayout;
-    if (!this.zoom || xaxis.type !== "date" || this.shown.figure.layout.yaxis.range) return undefined;
+    if (!this.zoom || !this.isDate || this.shown.figure.layout.yaxis.range) return undefined;
     const [start, end] = this.zoom.map((moment) => xaxis.r2l(moment));
     const seen = [];
     for (const { x, y, base, visible } of this.traces)
       if (visible !== "legendonly")
         x.forEach((moment, index) => {
-          if (y[index] === null || xaxis.d2l(moment) < start || xaxis.d2l(moment) > end) return;
+          const place = xaxis.d2l(this.local(moment));
+          if (y[index] === null || place < start || place > end) return;
           seen.push((base?.[index] ?? 0) + y[index], base?.[index] ?? y[index]);
         });
     if (!seen.length) return undefined;
@@ -250,7 +273,7 @@ class Chart {
     this.label();
     const shapes = this.plot.layout?.shapes;
     if (!this.shown.clock || !shapes || document.hidden) return;
-    const place = clockLine();
+    const place = this.clockLine();
     this.Plotly.relayout(this.plot, {
       [`shapes[${shapes.length - 1}].x0`]: place.x0,
       [`shapes[${shapes.length - 1}].x1`]: place.x1,
@@ -267,7 +290,7 @@ class Chart {
   showTable(open) {
     this.table.hidden = !open;
     this.label();
-    if (open) this.table.replaceChildren(dataTable(this.traces, this.shown));
+    if (open) this.table.replaceChildren(dataTable(this.traces, this.shown, this.offsetMs));
   }
 
   save(format) {
@@ -309,14 +332,10 @@ function setText(node, text) {
   if (node.textContent !== text) node.textContent = text;
 }
 
-function clockLine() {
-  return { x0: now(), x1: now() };
-}
-
-/** `Horário Padrão de Brasília (GMT-3)`. */
-function zoneName(locale) {
+/** `Horário Padrão de Brasília (GMT-3)`, as it is called at a time. */
+function zoneName(locale, moment) {
   const part = (timeZoneName) =>
-    new Intl.DateTimeFormat(locale, { timeZoneName }).formatToParts().find(({ type }) => type === "timeZoneName")?.value ?? "UTC";
+    new Intl.DateTimeFormat(locale, { timeZoneName }).formatToParts(moment).find(({ type }) => type === "timeZoneName")?.value ?? "UTC";
   const [long, offset] = [part("long"), part("shortOffset")];
   return long === offset ? long : `${long} (${offset})`;
 }
@@ -359,13 +378,13 @@ function registerLanguage(Plotly, { locale, thousands, decimal, zoomed_out }) {
 }
 
 /** A table of at most `TABLE_ROWS` points a line, evenly chosen, the newest included. */
-function dataTable(traces, { title, texts, figure }) {
+function dataTable(traces, { title, texts, figure }, offsetMs) {
   const table = document.createElement("table");
   table.createCaption().textContent = title;
   const isDate = figure.layout.xaxis.type === "date";
-  const when = new Intl.DateTimeFormat(texts.locale, { dateStyle: "short", timeStyle: "medium" });
+  const when = new Intl.DateTimeFormat(texts.locale, { dateStyle: "short", timeStyle: "medium", timeZone: "UTC" });
   const number = new Intl.NumberFormat(texts.locale, { maximumFractionDigits: figure.layout.meta?.decimals ?? 2 });
-  const show = (value, date) => (typeof value !== "number" ? value : date ? when.format(value) : number.format(value));
+  const show = (value, date) => (typeof value !== "number" ? value : date ? when.format(value + offsetMs) : number.format(value));
   for (const trace of traces) {
     if (trace.hoverinfo === "skip" || trace.visible === "legendonly") continue;
     const step = Math.max(1, Math.ceil(trace.x.length / TABLE_ROWS));

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import Any, Final
 
 from core.accuracy.scores import Score
 from core.number_format import price_decimals
 from core.reading.values import LoggedForecast
-from core.times import DAY_MS, HOUR_MS, iso
+from core.times import DAY_MS, iso, to_datetime
 from dashboard.charts.figure import Figure
 from dashboard.charts.palette import FORECAST, HISTORY, IDEAL, PAST, WORSE, faded
 from dashboard.charts.style import ChartStyle, add_horizontal_line, add_watermark, base_layout
@@ -78,11 +79,10 @@ def by_day_chart(scores: Mapping[str, Score], formats: Formats, texts: Texts) ->
 
 
 def by_clock_chart(scores: Mapping[int, Score], day_ms: int, formats: Formats, texts: Texts) -> Figure:
-    """Share of prices inside the 80 % range by hour of the day, on the visitor's clock of the day at `day_ms`."""
-    midnight_ms = day_ms // DAY_MS * DAY_MS
+    """Share of prices inside the 80 % range by hour of the day, on the visitor's clock as it goes at `day_ms`."""
+    ahead_h = (formats.local(day_ms) - to_datetime(day_ms).replace(tzinfo=None)) // timedelta(hours=1)
     shares = sorted(
-        (formats.local(midnight_ms + hour * HOUR_MS).hour, 100 * score.coverage[80], score.forecasts)
-        for hour, score in scores.items()
+        ((hour + ahead_h) % 24, 100 * score.coverage[80], score.forecasts) for hour, score in scores.items()
     )
     points = {
         "type": "scatter", "x": [hour for hour, _, _ in shares], "y": [share for _, share, _ in shares],

@@ -19,7 +19,7 @@ __all__ = ["Chart", "Figure", "chart_json", "packed", "unpacked"]
 
 Figure = dict[str, Any]
 """Traces (`data`) and `layout` as plotly.js takes them. On a date axis, numbers are UTC milliseconds, which the browser
-draws in its own time zone, and text is drawn as it is."""
+draws in its own time zone, on one clock for the whole figure, and text is drawn as it is."""
 
 _LOCALES: Final = {"pt": "pt-BR", "en": "en-US"}
 _TEXTS: Final = (

@@ -10,6 +10,7 @@ import pytest
 
 from core.accuracy.scores import Score
 from core.reading.values import LoggedForecast
+from core.times import parse_iso
 from dashboard.charts.accuracy import (
     by_clock_chart,
     by_coin_chart,
@@ -78,6 +79,19 @@ def test_hours_of_the_day_are_on_the_visitors_clock() -> None:
     figure = by_clock_chart({14: SCORE}, SCORE.end_ms, brasilia, TEXTS)
     assert (figure["data"][0]["x"], figure["data"][0]["y"]) == ([11], [81])
     assert figure["layout"]["shapes"][0]["y0"] == 80
+
+
+@pytest.mark.parametrize(
+    ("zone", "day", "first"),
+    [("America/New_York", "2026-11-01", 19), ("Europe/Berlin", "2026-03-29", 2), ("Asia/Kolkata", "2026-11-01", 5)],
+)
+def test_each_hour_of_the_day_is_there_once_when_clocks_change(zone: str, day: str, first: int) -> None:
+    """On the day on which clocks change, the whole day is on the clock of its end; the UTC hour 0 is `first` on it."""
+    scores = {hour: replace(SCORE, forecasts=hour) for hour in range(24)}
+    formats = Formats("en", ZoneInfo(zone), "usd")
+    (points,) = by_clock_chart(scores, parse_iso(f"{day}T23:00:00Z"), formats, TEXTS)["data"]
+    assert points["x"] == list(range(24))
+    assert points["text"][first] == TEXTS("accuracy.count", count="0")
 
 
 def test_a_miss_shows_the_range_and_what_happened() -> None:
