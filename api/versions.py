@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import time
+from collections import deque
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -24,9 +25,6 @@ UNDECIDED: Final = "indefinida"
 _WATCH_EVERY_S: Final = 1.0
 _MOMENT_S: Final = 0.25
 _CLOSED_S: Final = 86_400.0
-_ONE_CHANGE_S: Final = 0.2
-"""Changes within this time are one: a poll commits the prices, then what it notes of itself."""
-
 _CERTAIN_SHARE: Final = 0.9
 """Of the shortest time that the next change can be away; cycles vary by a few percent."""
 
@@ -43,6 +41,15 @@ class Basis(StrEnum):
 
     MOMENT = "moment"
     """The present time: true for a quarter of a second, never stored by clients."""
+
+
+@dataclass
+class _Burst:
+    """Changes of one interval; the first came after one time and by another, both in monotonic seconds."""
+
+    begun_after: float
+    begun_by: float
+    lasts_until: float
 
 
 @dataclass(frozen=True)
@@ -71,41 +78,47 @@ class Versions:
 class Pace:
     """Tells until when something certainly stays as it is, from the times at which it was seen to change.
 
-    A change happened between two looks. Its earliest time is assumed, and the shortest gap between changes of the last
-    two intervals: a poll may commit page by page. Rare looks make it cautious, never wrong.
+    What changes once an interval may do so in a burst of several steps: a poll commits page by page, scores follow the
+    forecasts. Nothing is certain while a burst may last, as long as the longer of the last two; then all is until the
+    next one may begin, after the shorter of their distances. Times of changes are known between two looks, and the more
+    careful end counts: rare looks make it cautious, never wrong.
     """
 
     def __init__(self, longest_s: float) -> None:
         self._longest_s = longest_s
         self._token: str | None = None
         self._looked_at = -math.inf
-        self._changed_after = self._changed_by = -math.inf
-        self._gaps: list[tuple[float, float]] = []
-        self.fresh_until = -math.inf
+        self._burst: _Burst | None = None
+        self._past: deque[tuple[float, float]] = deque(maxlen=2)
+        """Of the last bursts: the least distance to the next one, and the most that it lasted."""
 
-    def look(self, token: str | None, now: float) -> None:
-        """Take note of the version at time `now` in monotonic seconds."""
-        if token != self._token:
-            if self._token is None:
-                self._gaps, self._changed_by = [], -math.inf
-            else:
-                self._note_change(now)
-            self.fresh_until = self._looked_at + _CERTAIN_SHARE * self._shortest_gap_s(now)
-            self._token = token
-        self._looked_at = now
+    def look(self, token: str | None, now: float) -> float:
+        """Take note of the version at time `now` in monotonic seconds; until when it stays, or a time in the past."""
+        if self._token is None:
+            self._past.clear()
+            self._burst = None
+        elif token != self._token:
+            self._note_change(now)
+        self._token, self._looked_at = token, now
+        return self._certain_until(now)
 
     def _note_change(self, now: float) -> None:
-        """Take note of a change since the last look; one right after another belongs to it."""
-        if now - self._changed_after >= _ONE_CHANGE_S:
-            gap_s = self._looked_at - self._changed_by if math.isfinite(self._changed_by) else 0.0
-            self._gaps.append((now, min(gap_s, self._longest_s)))
-            self._changed_after = self._looked_at
-        self._changed_by = now
+        burst = self._burst
+        if burst is not None and now - burst.begun_by < self._longest_s / 2:
+            burst.lasts_until = now
+            return
+        if burst is not None:
+            distance_s = min(self._looked_at - burst.begun_by, self._longest_s)
+            self._past.append((distance_s, burst.lasts_until - burst.begun_after))
+        self._burst = _Burst(self._looked_at, now, now)
 
-    def _shortest_gap_s(self, now: float) -> float:
-        """The shortest gap that ended within the last two intervals; 0 while none is known."""
-        self._gaps = [(at, gap_s) for at, gap_s in self._gaps if at > now - 2 * self._longest_s]
-        return min((gap_s for _, gap_s in self._gaps), default=0.0)
+    def _certain_until(self, now: float) -> float:
+        if self._burst is None or len(self._past) < 2:
+            return -math.inf
+        longest_s = max(length_s for _, length_s in self._past)
+        if now < self._burst.begun_by + longest_s:
+            return -math.inf
+        return self._burst.begun_after + _CERTAIN_SHARE * min(distance_s for distance_s, _ in self._past)
 
 
 class VersionClock:
@@ -141,8 +154,6 @@ class VersionClock:
     def _look(self, now: float) -> Versions:
         source, place = self._workspace()
         prices, publication = self._price_version(), self._readers.publication_version()
-        self._prices.look(prices, now)
-        self._publication.look(publication, now)
         tokens = {
             Basis.PUBLICATION: publication,
             Basis.MOMENT: f"{now // _MOMENT_S:.0f}",
@@ -150,7 +161,7 @@ class VersionClock:
         }
         if prices is not None:
             tokens |= {Basis.PRICES: prices, Basis.BOTH: f"{prices} {publication}"}
-        prices_until, publication_until = self._prices.fresh_until, self._publication.fresh_until
+        prices_until, publication_until = self._prices.look(prices, now), self._publication.look(publication, now)
         fresh_until = {
             Basis.PRICES: prices_until,
             Basis.PUBLICATION: publication_until,
