@@ -20,6 +20,7 @@ __all__ = [
     "Score",
     "add_up",
     "complete_sums",
+    "hours_before",
     "sum_by",
     "trimmed",
 ]
@@ -185,6 +186,11 @@ def add_up(table: pa.Table) -> pa.Table:
     """Add up rows of SCORE_SCHEMA to one row per cell, sorted by coin, hour and horizon."""
     summed = sum_by(complete_sums(table), _KEYS, SCORE_SUMS)
     return summed.select(SCORE_SCHEMA.names).cast(SCORE_SCHEMA).sort_by([(key, "ascending") for key in _KEYS])
+
+
+def hours_before(table: pa.Table, moment_ms: int) -> pa.Table:
+    """The rows of SCORE_SCHEMA whose whole hour lies before a time."""
+    return table.filter(pc.less_equal(table["hour"].cast(pa.int64()), moment_ms - HOUR_MS))
 
 
 def complete_sums(table: pa.Table) -> pa.Table:

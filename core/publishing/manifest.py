@@ -12,7 +12,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 from core.errors import DamagedFile, NotReady
 from core.files import file_stamp, read_json
 from core.publishing.file_cache import forget_files
-from core.times import iso
+from core.times import FOREVER_MS, iso
 from core.wording import message
 
 __all__ = ["MANIFEST", "Entry", "Manifest", "ManifestReader", "Part"]
@@ -88,6 +88,10 @@ class Manifest:
         Look-back windows end here, not at the wall clock: a fast clock would skip the newest parts.
         """
         return min(now_ms, max((part.end_ms for part in self.parts.get(name, ())), default=now_ms))
+
+    def oldest_ms(self, name: str) -> int:
+        """The oldest time in a growing table, FOREVER_MS if it has no part."""
+        return min((part.start_ms for part in self.parts.get(name, ())), default=FOREVER_MS)
 
     def files(self) -> set[str]:
         """All files that the manifest names."""

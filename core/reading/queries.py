@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from core.accuracy.scores import hours_before
 from core.accuracy.summary import CondensedScores, condense
 from core.answers.distribution import PriceDistribution
 from core.answers.scenarios import ScaledHours
@@ -26,7 +27,7 @@ from core.publishing.manifest import Part
 from core.publishing.parquet import read_table
 from core.reading.values import FileInfo, LoggedForecast
 from core.realised_price import realised_prices
-from core.times import MINUTE_MS
+from core.times import FOREVER_MS, MINUTE_MS
 
 __all__ = [
     "backtest_rows",
@@ -63,9 +64,9 @@ def newest_parts(parts: Iterable[Part], max_rows: int) -> list[Part]:
 
 
 @kept_of_files(256)
-def condensed_scores(path: Path) -> CondensedScores:
-    """What a published file of scores says; cached, because files never change."""
-    return condense(read_table(path))
+def condensed_scores(path: Path, before_ms: int = FOREVER_MS) -> CondensedScores:
+    """What a published file of scores says of the hours before a time; cached, because files never change."""
+    return condense(hours_before(read_table(path), before_ms))
 
 
 @kept_of_files(2048)

@@ -143,7 +143,7 @@ class Readers(StoredPrices):
     def metrics(self, coin_id: str | None = None) -> Metrics:
         """Live scores, of the newest `MAX_SCORE_ROWS` rows, and scores of the backtest at the first start.
 
-        The backtest ends where the live forecasts begin.
+        The backtest ends before the hour in which the live forecasts begin.
 
         Raises:
             NotReady: nothing is published yet.
@@ -180,22 +180,28 @@ class Readers(StoredPrices):
         folder, manifest = self.manifest()
         live = newest_parts(manifest.parts.get("scores", ()), MAX_SCORE_ROWS)
         backtest = [entry for name, entry in manifest.entries.items() if name == "backtest"]
-        first_ms = min((part.start_ms for part in manifest.parts.get("log", ())), default=0)
+        first_ms = manifest.oldest_ms("log")
         live_block = self._block(f"live {coin_id}", folder, live, coin_id)
-        backtest_block = self._block(f"backtest {coin_id}", folder, backtest, coin_id)
+        backtest_block = self._block(f"backtest {coin_id}", folder, backtest, coin_id, before_ms=first_ms)
         return Metrics(
             live=None if live_block is None else trimmed(live_block, first_ms, manifest.published_ms),
-            backtest=None if backtest_block is None else trimmed(backtest_block, 0, first_ms or manifest.published_ms),
+            backtest=None if backtest_block is None else trimmed(backtest_block, 0, manifest.published_ms),
         )
 
     def _block(
-        self, name: str, folder: Path, files: Sequence[Part | Entry], coin_id: str | None
+        self,
+        name: str,
+        folder: Path,
+        files: Sequence[Part | Entry],
+        coin_id: str | None,
+        *,
+        before_ms: int = FOREVER_MS,
     ) -> MetricsBlock | None:
         def make() -> MetricsBlock | None:
-            parts = [condensed_scores(folder / file.file) for file in files]
+            parts = [condensed_scores(folder / file.file, before_ms) for file in files]
             if not parts:
                 return None
             scores = join_condensed(parts)
             return summarise_condensed(scores if coin_id is None else scores.of_coin(coin_id))
 
-        return self.cached(name, (folder, tuple(files)), make)
+        return self.cached(name, (folder, tuple(files), before_ms), make)

@@ -13,6 +13,7 @@ from typing import Final, Self
 
 import pyarrow.parquet as pq
 
+from core.accuracy.scores import hours_before
 from core.processes.child import child_command
 from core.processes.health_schema import COLLECTOR
 from core.processes.heartbeat import read_health
@@ -87,9 +88,14 @@ class FirstBacktest:
         return collector.alive and is_filled and self._has_history()
 
     def _has_history(self) -> bool:
-        """Whether one of the largest coins has a price so old that a forecast can follow it."""
-        prices, until_ms = self._session.prices(), now_ms() - MIN_HISTORY_HOURS * HOUR_MS
+        """Whether one of the largest coins has a price so old that a forecast can follow it before the live ones."""
+        prices, until_ms = self._session.prices(), min(now_ms(), self._live_since_ms) - MIN_HISTORY_HOURS * HOUR_MS
         return any(prices.as_of_each([(coin.id, until_ms) for coin in prices.coins()[:MAX_COINS]]))
+
+    @property
+    def _live_since_ms(self) -> int:
+        """The first live origin: with it the backtest ends, which would else judge the same hours again."""
+        return self._session.publisher.manifest.oldest_ms("log")
 
     def _start(self) -> subprocess.Popen[bytes]:
         self._folder = Path(tempfile.mkdtemp(prefix=_FOLDER, dir=self._session.workspace.root))
@@ -103,6 +109,7 @@ class FirstBacktest:
         if exit_code == 0:
             files = {_ENTRY: SCORES, _FORECASTS_ENTRY: FORECASTS}
             tables = {name: pq.read_table(self._folder / file) for name, file in files.items()}
+            tables[_ENTRY] = hours_before(tables[_ENTRY], self._live_since_ms)
             if tables[_ENTRY].num_rows:
                 self._session.publisher.publish(tables)
         else:

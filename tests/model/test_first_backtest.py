@@ -8,18 +8,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.forecast_schema import HORIZONS_MIN
+from core.forecast_schema import FORECAST_SCHEMA, HORIZONS_MIN
 from core.price_store import Coin, Price, open_writer
 from core.processes.health_schema import COLLECTOR, CollectorProgress, ProcessState
 from core.processes.heartbeat import Heartbeat
 from core.reading.readers import Readers
 from core.settings import Settings, load_settings
-from core.times import GRID_STEP_MS, now_ms
+from core.times import GRID_STEP_MS, HOUR_MS, now_ms
 from core.workspace import open_workspace
 from model.first_backtest import backtest_history
 from model.forecaster.engine import EngineOptions
 from model.loop.backtest_process import FirstBacktest
-from model.loop.session import open_session
+from model.loop.session import Session, open_session
 
 
 def _walk(seed: int, steps: int) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
@@ -50,12 +50,9 @@ def test_the_pipeline_runs_it_once_when_the_back_fill_is_complete(tmp_path: Path
             backtest.step()
             assert backtest._process is None
             collector.state(ProcessState.COLLECTING, CollectorProgress(coins=1, backfill_done=1, backfill_total=1))
-            deadline = time.monotonic() + 60
             backtest.step()
             assert len(_folders(settings)) == 1
-            while "backtest" not in session.publisher.manifest.entries and time.monotonic() < deadline:
-                backtest.step()
-                time.sleep(0.1)
+            _wait(backtest, session)
         assert _folders(settings) == []
         metrics = Readers(settings).metrics()
         assert metrics.live is None
@@ -96,6 +93,46 @@ def test_what_a_killed_pipeline_left_goes_at_the_next_start(tmp_path: Path) -> N
     with open_session(settings) as session, FirstBacktest(session) as backtest:
         backtest.step()
         assert _folders(settings) == []
+
+
+def test_it_says_nothing_of_hours_with_live_forecasts(tmp_path: Path) -> None:
+    """Its scores end with the hour before the first live forecast."""
+    settings = load_settings(source="demo", data_dir=tmp_path / "data", models_dir=tmp_path / "models")
+    _store(settings, 200)
+    now = now_ms()
+    with Heartbeat(settings.run_dir, COLLECTOR) as collector, open_session(settings) as session:
+        session.pull(now)
+        collector.state(ProcessState.COLLECTING, CollectorProgress(coins=1))
+        session.publisher.publish(appended={"log": (now - 3 * HOUR_MS, now, FORECAST_SCHEMA.empty_table())})
+        with FirstBacktest(session) as backtest:
+            _wait(backtest, session)
+        scores = session.publisher.table(session.publisher.manifest.entries["backtest"].file)
+        assert scores is not None
+        hours = set(scores["hour"].cast("int64").to_pylist())
+        assert len(hours) > 2
+        assert max(hours) + HOUR_MS <= now - 3 * HOUR_MS
+
+
+def test_it_does_not_start_where_all_history_is_live(tmp_path: Path) -> None:
+    """With live forecasts from the eighth hour on it would have nothing to say."""
+    settings = load_settings(source="demo", data_dir=tmp_path / "data", models_dir=tmp_path / "models")
+    _store(settings, 200)
+    now = now_ms()
+    with Heartbeat(settings.run_dir, COLLECTOR) as collector, open_session(settings) as session:
+        session.pull(now)
+        collector.state(ProcessState.COLLECTING, CollectorProgress(coins=1))
+        session.publisher.publish(appended={"log": (now - 9 * HOUR_MS, now, FORECAST_SCHEMA.empty_table())})
+        with FirstBacktest(session) as backtest:
+            backtest.step()
+            assert backtest._process is None
+
+
+def _wait(backtest: FirstBacktest, session: Session) -> None:
+    """Step until the result is published, or a minute has passed."""
+    deadline = time.monotonic() + 60
+    while "backtest" not in session.publisher.manifest.entries and time.monotonic() < deadline:
+        backtest.step()
+        time.sleep(0.1)
 
 
 def _store(settings: Settings, steps: int) -> None:

@@ -286,19 +286,35 @@ def test_metrics_keep_live_and_backtest_apart(sample: SampleWorkspace, readers: 
 
 
 def test_the_spans_of_scores_lie_within_what_happened(sample: SampleWorkspace, readers: Readers) -> None:
-    """Live ones begin with the first forecast and end by the publication; the backtest ends where they begin."""
+    """Live ones begin with the first forecast and end by the publication, and so does a backtest without live ones."""
+    sample.publish_backtest(1)
+    assert (alone := readers.metrics().backtest) is not None
+    assert alone.overall.end_ms <= now_ms()
     sample.publish_log(1)
     sample.publish_scores(1)
-    sample.publish_backtest(1)
     before_ms = now_ms()
     metrics = readers.metrics()
     assert metrics.live is not None
-    assert metrics.backtest is not None
     first_ms = min(part.start_ms for part in readers.manifest()[1].parts["log"])
     for score in (metrics.live.overall, *metrics.live.by_coin.values()):
         assert score.start_ms == first_ms
         assert first_ms < score.end_ms <= before_ms
-    assert metrics.backtest.overall.end_ms <= max(first_ms, metrics.backtest.overall.start_ms)
+
+
+def test_the_backtest_counts_no_hour_of_live_forecasts(sample: SampleWorkspace, readers: Readers) -> None:
+    """Of a stored backtest that reaches into live time the hours before the first live forecast count, to the sum."""
+    sample.publish_backtest(30)
+    whole = readers.metrics().backtest
+    assert whole is not None
+    sample.publish_log(20)
+    first_ms = readers.manifest()[1].oldest_ms("log")
+    for part, before in ((readers.metrics().backtest, whole), (readers.metrics("bitcoin").backtest, whole)):
+        assert part is not None
+        assert part.overall.end_ms == first_ms // HOUR_MS * HOUR_MS
+        assert part.overall.hours == (part.overall.end_ms - before.overall.start_ms) // HOUR_MS
+        assert part.overall.forecasts == len(part.by_coin) * 144 * part.overall.hours
+    sample.publish_log(40)
+    assert readers.metrics().backtest is None
 
 
 def test_the_files_page_counts_rows_and_sizes(sample: SampleWorkspace, readers: Readers) -> None:
