@@ -2,7 +2,8 @@
 
 For each process its private memory and open files with their slopes over the later half; the yardstick of each process
 is its own memory at the start. Then write-ahead log, disk, and cycle times. Tabs of the dashboard stay open; now and
-then the oldest is closed and another opened.
+then the oldest is closed and another opened. Pages without a browser, which cost little, may be open beside them; the
+server draws them with each reading.
 """
 
 from __future__ import annotations
@@ -15,18 +16,22 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 
 from bench.fast_clock import run_faster
+from bench.page_client import OpenPages, open_pages
 from bench.suite import percentile_95, watched_suite
 from bench.suite_watch import NOT_COUNTED, Reading, SuiteWatch
 
 __all__ = ["main", "slope_per_hour"]
 
+_PAGE: Final = "pagina=moeda&moeda=bitcoin"
 
-def _watch_for(watch: SuiteWatch, minutes: float, every_s: float, renew_s: float) -> list[Reading]:
-    """Take a reading every `every_s` and print a line to standard error for each; renew a tab every `renew_s`."""
+
+def _watch_for(watch: SuiteWatch, pages: OpenPages, minutes: float, every_s: float, renew_s: float) -> list[Reading]:
+    """Take a reading every `every_s` and print a line to standard error each time; renew every `renew_s`."""
     readings, renewed_s = [], 0.0
     while True:
         reading = watch.read()
@@ -36,8 +41,10 @@ def _watch_for(watch: SuiteWatch, minutes: float, every_s: float, renew_s: float
         left_s = 60 * minutes - reading.at_s
         if left_s <= 0:
             return readings
+        pages.redraw(f"{len(readings):016x}")
         if watch.tabs is not None and reading.at_s - renewed_s >= renew_s:
             watch.tabs.renew()
+            pages.renew()
             renewed_s = reading.at_s
         watch.wait(min(every_s, left_s))
 
@@ -83,8 +90,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--interval", type=float, default=30.0, help="seconds between two polls and two cycles")
     parser.add_argument("--history-days", type=int, default=2)
     parser.add_argument("--tabs", type=int, default=1, help="browser tabs of the dashboard that stay open (default: 1)")
+    parser.add_argument("--pages", type=int, default=0, help="pages without a browser that stay open too (default: 0)")
     parser.add_argument(
-        "--renew", type=float, default=240.0, help="seconds until one tab is closed and opened again (default: 240)"
+        "--renew", type=float, default=240.0, help="seconds until one tab, and page, is renewed (default: 240)"
     )
     parser.add_argument(
         "--speed",
@@ -101,11 +109,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with (
         tempfile.TemporaryDirectory() as folder,
         watched_suite(Path(folder), given.coins, given.interval, given.history_days, given.tabs) as watch,
+        open_pages(watch.suite.dashboard_port, _PAGE, given.pages) as pages,
     ):
-        readings = _watch_for(watch, given.minutes, given.every, given.renew)
+        readings = _watch_for(watch, pages, given.minutes, given.every, given.renew)
     print(_report(readings, list(watch.cycle_seconds.values())))
     if watch.tabs is not None:
         print(f"browser tabs: {given.tabs} open, {watch.tabs.visits} visits")
+    print(f"pages without a browser: {given.pages} open, {pages.visits} visits")
     if given.json:
         print(json.dumps({"readings": [asdict(reading) for reading in readings], "cycles": watch.cycle_seconds}))
     return 0
