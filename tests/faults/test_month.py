@@ -30,4 +30,5 @@ def test_two_days_lose_nothing(tmp_path: Path, tell: Callable[..., None]) -> Non
     assert month.restarts == RESTARTS
     assert month.faults >= FAULTS - 2
     assert month.scores.recomputed > 0
-    assert month.is_whole, month
+    verdicts = (month.prices, month.log, month.scores, month.alerts, month.files, month.sizes)
+    assert month.is_whole, "\n".join(map(str, verdicts))
