@@ -13,7 +13,8 @@ import pytest
 from bench.recording_rows import measure
 from etl.recordings.recording import read_recording
 
-ROWS = 5_000
+ROWS = 50_000
+"""So many that they do not fit into memory that the process has freed before."""
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the peak of a process's memory")
