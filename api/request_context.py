@@ -65,11 +65,11 @@ class RequestContext:
         Until a later price has come, outcomes and ends of intervals among them may still become known, prices older
         than the retention are thinned, and a `name` other than the id may pass to another coin.
         """
-        now = now_ms()
-        is_closed = name == coin_id and end_ms < now - _OPEN_MS
+        now, readers = now_ms(), self.readers
+        is_closed = name == coin_id and end_ms < min(now - _OPEN_MS, readers.newest_ms(coin_id))
         if is_closed:
-            oldest_ms, newest_ms = self.readers.span_ms(coin_id)
-            is_closed = end_ms < newest_ms and max(start_ms, oldest_ms) > now - self._retention_ms + _ANSWERED_MS
+            first_ms = max(start_ms, readers.first_ms(coin_id))
+            is_closed = first_ms > now - self._retention_ms + _ANSWERED_MS
         self.depends_on(Basis.CLOSED if is_closed else basis)
 
     def json(self, value: Any) -> Response:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections import deque
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from typing import Final
 
 from streamlit.proto.BackMsg_pb2 import BackMsg
@@ -14,7 +13,7 @@ from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
-__all__ = ["OpenPages", "PageClient", "open_page", "open_pages"]
+__all__ = ["PageClient", "open_page"]
 
 _PATIENCE_S: Final = 600.0
 _ENDS: Final = (ForwardMsg.FINISHED_SUCCESSFULLY, ForwardMsg.FINISHED_FRAGMENT_RUN_SUCCESSFULLY)
@@ -65,47 +64,3 @@ def open_page(port: int, query: str) -> Iterator[PageClient]:
     address = f"ws://127.0.0.1:{port}/_stcore/stream"
     with connect(address, subprotocols=[Subprotocol("streamlit")], max_size=None) as line:
         yield PageClient(line, query)
-
-
-class OpenPages:
-    """Pages that stay open, the oldest first."""
-
-    def __init__(self, port: int, query: str) -> None:
-        self._port = port
-        self._query = query
-        self._pages: deque[tuple[PageClient, ExitStack]] = deque()
-        self.visits = 0
-
-    def open(self) -> None:
-        """Open one more."""
-        stack = ExitStack()
-        self._pages.append((stack.enter_context(open_page(self._port, self._query)), stack))
-        self.visits += 1
-
-    def redraw(self, stamp: str) -> None:
-        """Let each of them hear of a change, and wait until it is drawn."""
-        for page, _ in self._pages:
-            page.redraw(stamp)
-
-    def renew(self) -> None:
-        """Close the oldest and open another."""
-        if self._pages:
-            self._pages.popleft()[1].close()
-            self.open()
-
-    def close(self) -> None:
-        """Close all."""
-        while self._pages:
-            self._pages.popleft()[1].close()
-
-
-@contextmanager
-def open_pages(port: int, query: str, count: int) -> Iterator[OpenPages]:
-    """Keep `count` pages of the server at `port` open."""
-    pages = OpenPages(port, query)
-    try:
-        for _ in range(count):
-            pages.open()
-        yield pages
-    finally:
-        pages.close()

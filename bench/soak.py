@@ -15,22 +15,23 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
-from typing import Final
 
 import numpy as np
 
 from bench.fast_clock import run_faster
-from bench.page_client import OpenPages, open_pages
+from bench.open_pages import COIN_PAGE, OpenPages, open_pages
+from bench.page_client import PageClient, open_page
 from bench.suite import percentile_95, watched_suite
 from bench.suite_watch import NOT_COUNTED, Reading, SuiteWatch
 
 __all__ = ["main", "slope_per_hour"]
 
-_PAGE: Final = "pagina=moeda&moeda=bitcoin"
 
-
-def _watch_for(watch: SuiteWatch, pages: OpenPages, minutes: float, every_s: float, renew_s: float) -> list[Reading]:
+def _watch_for(
+    watch: SuiteWatch, pages: OpenPages[PageClient], minutes: float, every_s: float, renew_s: float
+) -> list[Reading]:
     """Take a reading every `every_s` and print a line to standard error each time; renew every `renew_s`."""
     readings, renewed_s = [], 0.0
     while True:
@@ -41,7 +42,8 @@ def _watch_for(watch: SuiteWatch, pages: OpenPages, minutes: float, every_s: flo
         left_s = 60 * minutes - reading.at_s
         if left_s <= 0:
             return readings
-        pages.redraw(f"{len(readings):016x}")
+        for page in pages:
+            page.redraw(f"{len(readings):016x}")
         if watch.tabs is not None and reading.at_s - renewed_s >= renew_s:
             watch.tabs.renew()
             pages.renew()
@@ -109,7 +111,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with (
         tempfile.TemporaryDirectory() as folder,
         watched_suite(Path(folder), given.coins, given.interval, given.history_days, given.tabs) as watch,
-        open_pages(watch.suite.dashboard_port, _PAGE, given.pages) as pages,
+        open_pages(partial(open_page, watch.suite.dashboard_port, COIN_PAGE), given.pages) as pages,
     ):
         readings = _watch_for(watch, pages, given.minutes, given.every, given.renew)
     print(_report(readings, list(watch.cycle_seconds.values())))

@@ -10,7 +10,7 @@ from typing import Final
 
 import psutil
 
-from bench.browser_tabs import BrowserTabs
+from bench.open_pages import OpenPages
 from bench.process_cost import memory_mb, private_mb, written_bytes
 from core.processes.health_schema import PIPELINE, Step
 from core.processes.heartbeat import read_health
@@ -65,7 +65,7 @@ class SuiteWatch:
     suite: RunningSuite
     asked: str = "/moedas"
     empty_port: int | None = None
-    tabs: BrowserTabs | None = None
+    tabs: OpenPages[object] | None = None
     started: float = field(default_factory=time.monotonic)
     cycle_seconds: dict[int, float] = field(default_factory=dict)
     slowest_steps: Mapping[Step, float] = field(default_factory=dict)

@@ -18,6 +18,7 @@ import numpy as np
 import psutil
 
 from bench.figures import Figure, exit_code, table
+from bench.open_pages import COIN_PAGE
 from bench.page_client import open_page
 from bench.process_cost import private_mb
 from bench.serving import Served, serve_page
@@ -26,7 +27,6 @@ from tests.support.workspace import MORE_COINS, SampleWorkspace
 
 __all__ = ["main"]
 
-_COIN: Final = "pagina=moeda&moeda=bitcoin"
 _BARE: Final = """
 import time
 import streamlit as st
@@ -93,8 +93,8 @@ def _figures(folder: Path, publications: int, visits: int) -> list[Figure]:
             workspace.publish_backtest()
 
     with serve_page(PROJECT / "dashboard" / "app.py", variables) as ours:
-        drawn = _of_publications(ours, _COIN, publications, publish)
-        visited = _of_visits(ours, _COIN, visits)
+        drawn = _of_publications(ours, COIN_PAGE, publications, publish)
+        visited = _of_visits(ours, COIN_PAGE, visits)
     workspace.close()
     with serve_page(bare_script, variables) as bare:
         bare_drawn = _of_publications(bare, "", publications, lambda _: None)

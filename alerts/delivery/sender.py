@@ -151,7 +151,7 @@ class _Lane:
 
     @property
     def failing_ms(self) -> int:
-        """The time by the wall clock of the first failure in a row, which nobody sets until the next success."""
+        """Now, by the wall clock as it stood at the first failure in a row: setting the clock changes nothing."""
         return (self._clock_ahead_ms or 0) + _monotonic_ms()
 
     @property

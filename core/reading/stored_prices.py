@@ -65,11 +65,11 @@ class StoredPrices(PublishedData):
 
         return self.cached("latest prices", self.price_version(), read)
 
-    def span_ms(self, coin_id: str) -> tuple[int, int]:
-        """Event times of a coin's oldest and newest stored price; 0 without any."""
+    def newest_ms(self, coin_id: str) -> int:
+        """Event time of a coin's newest stored price; 0 without any."""
         with self.prices() as prices:
-            oldest_ms, newest = prices.first_ms(coin_id), prices.as_of(coin_id, FOREVER_MS)
-        return oldest_ms or 0, 0 if newest is None else newest[0]
+            newest = prices.as_of(coin_id, FOREVER_MS)
+        return 0 if newest is None else newest[0]
 
     def first_ms(self, coin_id: str) -> int:
         """Event time of a coin's oldest stored price; 0 without any."""

@@ -59,7 +59,7 @@ def hourly_changes(points: Points, first_ms: int = 0) -> dict[Hour, float]:
     """Change from the end of each hour to that of the next, as a fraction, by the later hour.
 
     Args:
-        points: prices of a coin. At the end of an hour its last price holds for `PRICE_TOLERANCE_MS`, or there is none.
+        points: prices of a coin. The last price of an hour counts if it is at most `PRICE_TOLERANCE_MS` old at its end.
         first_ms: event time of the first stored price. Older ones, one an hour, have inferred times, which may be an
             hour late: their changes are hours of their own, which only such hours of other coins equal.
     """

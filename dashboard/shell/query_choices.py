@@ -1,6 +1,7 @@
 """Choices of a visitor that live in the page's address, such as `?moeda=bitcoin&janela=6h`.
 
-A name that is no option, or is none any more, is remembered for the page to say so: nothing replaces it in silence.
+The module remembers names that are not among the options, or no longer are, and the page says so: nothing replaces
+them in silence.
 """
 
 from __future__ import annotations
@@ -113,7 +114,8 @@ def session_choices(
 ) -> list[str]:
     """Several choices as `query_choices` keeps them, but in the session alone.
 
-    What is no option, or is none any more, is dropped and told by `unknown_names`; see `is_emptied`.
+    It drops names that are not among the options, or no longer are; `unknown_names` tells them, and `is_emptied`
+    whether any are left.
     """
     given = dict.fromkeys(st.session_state.get(name, default))
     if unknown := [one for one in given if one and one not in options]:

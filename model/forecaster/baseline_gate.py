@@ -8,6 +8,7 @@ import numpy as np
 
 from etl.arrays import BoolArray, FloatArray, IntArray
 from model.forecaster.calibration import LEVELS
+from model.forecaster.passed_time import times_passed
 
 __all__ = ["BaselineGate", "interval_loss"]
 
@@ -71,8 +72,7 @@ class BaselineGate:
     def learn(self, ts_ms: IntArray, coins: IntArray, model: FloatArray, baseline: FloatArray) -> None:
         """Add the losses of both on the same outcomes.
 
-        Old losses fade once for each distinct time that is newer than all before: the back-filled day of a coin fades
-        nobody's. Within one call all outcomes weigh the same.
+        Old losses fade once for each time that passed (`times_passed`). Within one call all outcomes weigh the same.
 
         Args:
             ts_ms: times of the rows (n,).
@@ -81,8 +81,8 @@ class BaselineGate:
             baseline: losses of the baseline (n,), likewise.
         """
         known = np.isfinite(model) & np.isfinite(baseline)
-        decay = 0.5 ** (len(np.unique(ts_ms[ts_ms > self._newest_ms])) / self.half_life_rows)
-        self._newest_ms = int(ts_ms.max(initial=self._newest_ms))
+        passed, self._newest_ms = times_passed(ts_ms, self._newest_ms)
+        decay = 0.5 ** (passed / self.half_life_rows)
         self._model_loss *= decay
         self._baseline_loss *= decay
         np.add.at(self._model_loss, coins[known], model[known])

@@ -17,6 +17,7 @@ from core.times import DAY_MS
 from etl.arrays import FloatArray, IntArray, RowArray
 from etl.features.columns import FEATURE_NAMES
 from etl.features.targets import STEPS
+from model.forecaster.passed_time import times_passed
 from model.forecaster.training_data import SufficientStatistics
 
 __all__ = ["SIGNED_COLUMNS", "PointForecast"]
@@ -91,8 +92,8 @@ class PointForecast:
         """Judge the drift predicted on matured rows, then take the rows in.
 
         The error saved by a small step b towards the drift is b sign(y), or -|b| where nothing moved; moving past the
-        median costs f(0) b² in the mean, with the density f at zero. The skill of coins fades once for each distinct
-        time that is newer than all before.
+        median costs f(0) b² in the mean, with the density f at zero. The skill of coins fades once for each
+        time that passed (`times_passed`).
 
         Args:
             ts_ms: times of the rows (n,).
@@ -105,8 +106,8 @@ class PointForecast:
         predicted = np.nan_to_num(drift)
         gain = np.where(move == 0.0, -np.abs(predicted), predicted * np.sign(move))
         penalty = 2 * _DENSITY * predicted * predicted
-        self._coin_skill *= _COIN_SKILL_DECAY ** len(np.unique(ts_ms[ts_ms > self._newest_ms]))
-        self._newest_ms = int(ts_ms.max(initial=self._newest_ms))
+        passed, self._newest_ms = times_passed(ts_ms, self._newest_ms)
+        self._coin_skill *= _COIN_SKILL_DECAY**passed
         np.add.at(self._coin_skill, coins, gain - 0.5 * penalty)
         for day in np.unique(ts_ms // DAY_MS):
             rows = ts_ms // DAY_MS == day

@@ -8,7 +8,6 @@ at it.
 
 from __future__ import annotations
 
-import gc
 import os
 import signal
 
@@ -23,6 +22,6 @@ for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 hide_modules("pandas")
 
 import model.loop.shard_worker  # noqa: E402, F401
+from core.processes.free_memory import leave_out_of_collections  # noqa: E402
 
-gc.collect()
-gc.freeze()
+leave_out_of_collections()

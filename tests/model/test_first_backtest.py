@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -97,34 +99,35 @@ def test_what_a_killed_pipeline_left_goes_at_the_next_start(tmp_path: Path) -> N
 
 def test_it_says_nothing_of_hours_with_live_forecasts(tmp_path: Path) -> None:
     """Its scores end with the hour before the first live forecast."""
-    settings = load_settings(source="demo", data_dir=tmp_path / "data", models_dir=tmp_path / "models")
-    _store(settings, 200)
-    now = now_ms()
-    with Heartbeat(settings.run_dir, COLLECTOR) as collector, open_session(settings) as session:
-        session.pull(now)
-        collector.state(ProcessState.COLLECTING, CollectorProgress(coins=1))
-        session.publisher.publish(appended={"log": (now - 3 * HOUR_MS, now, FORECAST_SCHEMA.empty_table())})
+    with _live_session(tmp_path, since_h=3) as (session, live_since_ms):
         with FirstBacktest(session) as backtest:
             _wait(backtest, session)
         scores = session.publisher.table(session.publisher.manifest.entries["backtest"].file)
         assert scores is not None
         hours = set(scores["hour"].cast("int64").to_pylist())
         assert len(hours) > 2
-        assert max(hours) + HOUR_MS <= now - 3 * HOUR_MS
+        assert max(hours) + HOUR_MS <= live_since_ms
 
 
 def test_it_does_not_start_where_all_history_is_live(tmp_path: Path) -> None:
     """With live forecasts from the eighth hour on it would have nothing to say."""
+    with _live_session(tmp_path, since_h=9) as (session, _), FirstBacktest(session) as backtest:
+        backtest.step()
+        assert backtest._process is None
+
+
+@contextmanager
+def _live_session(tmp_path: Path, *, since_h: int) -> Iterator[tuple[Session, int]]:
+    """A session with prices of 16 hours and a complete back-fill; live forecasts began `since_h` hours ago."""
     settings = load_settings(source="demo", data_dir=tmp_path / "data", models_dir=tmp_path / "models")
     _store(settings, 200)
     now = now_ms()
+    since_ms = now - since_h * HOUR_MS
     with Heartbeat(settings.run_dir, COLLECTOR) as collector, open_session(settings) as session:
         session.pull(now)
         collector.state(ProcessState.COLLECTING, CollectorProgress(coins=1))
-        session.publisher.publish(appended={"log": (now - 9 * HOUR_MS, now, FORECAST_SCHEMA.empty_table())})
-        with FirstBacktest(session) as backtest:
-            backtest.step()
-            assert backtest._process is None
+        session.publisher.publish(appended={"log": (since_ms, now, FORECAST_SCHEMA.empty_table())})
+        yield session, since_ms
 
 
 def _wait(backtest: FirstBacktest, session: Session) -> None:
