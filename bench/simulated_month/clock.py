@@ -63,6 +63,11 @@ class SharedClock:
     def seen(self, number: int) -> None:
         self._fields[_SEEN] = number
 
+    @property
+    def ahead_ms(self) -> int:
+        """By how much the machine's wall clock is ahead of the right time, in milliseconds."""
+        return self._fields[_AHEAD] // 1_000_000
+
     def monotonic(self) -> float:
         """Seconds that never go back."""
         return (self._fields[_BORN] + self._passed_ns()) / 1e9

@@ -139,7 +139,7 @@ class Life:
             case Sleep(seconds):
                 self._suspend()
                 time.sleep(_IN_FLIGHT_S)
-                self.market.excuse()
+                self.market.excuse(next_too=True)
                 self.clock.skip(seconds)
                 self._process.seen.resume()
                 self.done["nights"] += 1

@@ -82,7 +82,8 @@ class MonthMarket:
     """A faulty market server, and what must be stored because a good answer carried it.
 
     The collector asks one thing after another, so an answer was stored once the next request comes. The last answer
-    before a kill may be lost, and so may the one during which the machine fell asleep: it comes after the time-out.
+    before a kill may be lost, and so may the one during which the machine fell asleep: it comes after the time-out,
+    also where the request leaves the machine only when it wakes.
     """
 
     def __init__(self, coins: str, clock: Callable[[], int], faults: Iterable[tuple[int, Fault]]) -> None:
@@ -93,7 +94,7 @@ class MonthMarket:
         self.carried: Prices = {}
         self.replies = 0
         self._last: Prices = {}
-        self._is_spoiled = False
+        self._is_spoiled = self._is_next_excused = False
         self._lock = threading.Lock()
 
     def confirm(self) -> None:
@@ -102,10 +103,11 @@ class MonthMarket:
             self.carried |= self._last
             self._last = {}
 
-    def excuse(self) -> None:
-        """The machine was killed or fell asleep: its last answer may be lost."""
+    def excuse(self, *, next_too: bool = False) -> None:
+        """The machine was killed or fell asleep: its last answer may be lost, after a sleep the next one too."""
         with self._lock:
             self._last = {}
+            self._is_next_excused = next_too
 
     def _begin(self, spoiled: bool) -> None:
         self.confirm()
@@ -116,7 +118,8 @@ class MonthMarket:
             return
         with self._lock:
             self.replies += 1
-            self._last = dict(_prices(request.path, reply.payload))
+            self._last = {} if self._is_next_excused else dict(_prices(request.path, reply.payload))
+            self._is_next_excused = False
 
 
 def _prices(path: str, payload: Any) -> Iterable[tuple[tuple[str, int], float]]:

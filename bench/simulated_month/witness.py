@@ -70,6 +70,7 @@ class Witness:
         self._processed = processed
         self._coins = tuple(coins)
         self._clock = clock
+        self._ahead_ms = clock.ahead_ms
         known = read_rows(path)
         self._newest = {
             place: int(known["origin"][known["coin"] == place].max(initial=-1)) // SLOT_MS
@@ -78,12 +79,17 @@ class Witness:
         self._file = path.open("ab", buffering=0)
 
     def look(self) -> None:
-        """Write down the forecasts published last, unless they are known."""
+        """Write down the forecasts published last, unless they are known.
+
+        If the machine's clock was set back since they were made, what it would show without that counts.
+        """
+        set_back_ms = max(0, self._ahead_ms - self._clock.ahead_ms)
+        self._ahead_ms = self._clock.ahead_ms
         manifest = self._processed / "manifest.json"
         entry = json.loads(manifest.read_bytes())["entries"].get("latest") if manifest.exists() else None
         if entry is None or (number := number_of(entry["file"])) == self._clock.seen:
             return
-        machine_ms = self._clock.machine_ms
+        machine_ms = self._clock.machine_ms + set_back_ms
         rows = rows_of(pq.read_table(self._processed / entry["file"], columns=list(_COLUMNS)), self._coins)
         rows["machine_ms"], rows["true_ms"] = machine_ms, self._clock.true_ms
         slots = rows["origin"] // SLOT_MS
