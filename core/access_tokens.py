@@ -59,6 +59,7 @@ class AccessTokens:
         self._file = file
         self._stamp = None if file is None else file_stamp(file)
         self._looked_at = time.monotonic()
+        self._trouble: str | None = None
         given = () if token is None else (token.get_secret_value(),)
         self._accepted = tuple(text.encode() for text in (given if file is None else read_secrets(file)))
 
@@ -74,15 +75,20 @@ class AccessTokens:
         return sum(hmac.compare_digest(given, token) for token in self._accepted) > 0  # each is compared
 
     def _look(self, file: Path) -> None:
-        """Read the file again if it has changed."""
+        """Read the file again if it has changed, or could not be read the last time."""
         self._looked_at = time.monotonic()
         stamp = file_stamp(file)
         if stamp == self._stamp:
             return
         self._stamp = stamp
+        told, self._trouble = self._trouble, None
         try:
             self._accepted = tuple(text.encode() for text in read_secrets(file))
-        except (OSError, ValueError) as error:
+        except OSError as error:
+            self._stamp, self._trouble = None, str(error)  # permissions change without the stamp
+            if self._trouble != told:
+                _log.error("the tokens stay as they were: %s", error)
+        except ValueError as error:
             _log.error("the tokens stay as they were: %s", error)
         else:
             _log.info("tokens read again from %s", file.name)
