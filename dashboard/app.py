@@ -27,8 +27,8 @@ from streamlit.starlette import App  # noqa: E402 - as above
 from core.errors import ConfigurationError  # noqa: E402 - as above
 from core.processes.event_loop_heartbeat import loop_heartbeat  # noqa: E402 - as above
 from core.processes.health_schema import DASHBOARD  # noqa: E402 - as above
-from core.settings import load_settings  # noqa: E402 - as above
 from dashboard.i18n.texts import Texts  # noqa: E402 - as above
+from dashboard.shell import service  # noqa: E402 - as above
 from dashboard.shell.admission import Admission  # noqa: E402 - as above
 from dashboard.shell.assets import asset_route  # noqa: E402 - as above
 from dashboard.shell.change_feed import ChangeFeed  # noqa: E402 - as above
@@ -46,7 +46,7 @@ _MOST_SESSIONS: Final = 100
 
 def _stamp() -> str:
     """Name the state of the data; what this imports is heavy, so it waits until a page asks."""
-    return str(import_module("dashboard.shell.live").state_stamp(load_settings()))
+    return str(import_module("dashboard.shell.live").state_stamp(service.settings()))
 
 
 changes = ChangeFeed(_stamp)
@@ -57,7 +57,7 @@ async def lifespan(_app: App) -> AsyncIterator[None]:
     """Write heartbeats, look for changes and for ended sessions; import the views early for the first visitor."""
     threading.Thread(target=warm_up, name="warm-up", daemon=True).start()
     try:
-        run_dir = load_settings().run_dir
+        run_dir = service.settings().run_dir
     except ConfigurationError as error:
         _log.error("%s", error)  # the page shows it too
         yield
@@ -80,7 +80,7 @@ def show_unexpected_error(error: Exception) -> bool:
 def embed_origins() -> tuple[str, ...]:
     """The sites that may frame the dashboard; none while the settings are wrong, which the page shows."""
     try:
-        return load_settings().embed_origins
+        return service.settings().embed_origins
     except ConfigurationError:
         return ()
 

@@ -9,15 +9,15 @@ from typing import Final
 
 import streamlit as st
 
-from core.access_tokens import AccessTokens
 from core.errors import ConfigurationError, DamagedFile, NotReady, UnknownCoin
 from core.reading.readers import Readers
 from core.reading.status import SuiteStatus, assess_suite
 from core.reading.values import Quote
-from core.settings import Settings, load_settings
+from core.settings import Settings
 from core.workspace import Workspace
 from dashboard.i18n.numbers import Formats, time_zone
 from dashboard.i18n.texts import LANGUAGES, Texts
+from dashboard.shell import service
 from dashboard.shell.banner import as_html, notices, watermark
 from dashboard.shell.context import ViewContext, escape_markdown, readers_for, showing_errors
 from dashboard.shell.kiosk import is_kiosk, kiosk_view
@@ -47,13 +47,13 @@ def draw() -> None:
     banner_place = st.container(key="banner")
     texts = Texts(language)
     try:
-        settings = load_settings()
+        settings, tokens = service.settings(), service.access_tokens()
     except ConfigurationError as error:
         st.error(
             f"{texts('errors.configuration')}\n\n```\n{error.in_words(language)}\n```", icon=":material/settings_alert:"
         )
         return
-    if not admitted(AccessTokens(settings.api_token, settings.api_token_file), texts):
+    if not admitted(tokens, texts):
         return
     view = _view(settings, texts)
     with banner_place:

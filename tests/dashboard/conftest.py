@@ -15,6 +15,7 @@ import requests
 from playwright.sync_api import Browser
 
 from core.settings import PROJECT, Settings, load_settings
+from dashboard.shell import service
 from tests.support.chromium import chromium
 from tests.support.ports import reserve_port
 from tests.support.workspace import MORE_COINS, SampleWorkspace
@@ -55,6 +56,13 @@ class Server:
                 time.sleep(0.1)
         self.close()
         raise AssertionError(f"the dashboard does not answer:\n{self.log.read_text()}")
+
+
+@pytest.fixture(autouse=True)
+def _started_anew() -> None:
+    """Each test is a dashboard of its own, which has read no settings yet."""
+    service.settings.cache_clear()
+    service.access_tokens.cache_clear()
 
 
 @pytest.fixture

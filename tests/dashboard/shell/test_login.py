@@ -7,13 +7,21 @@ from pathlib import Path
 
 import pytest
 import streamlit
+from streamlit.testing.v1 import AppTest
 
 import dashboard.shell.login
+from core import access_tokens
 from core.rate_limit import RateLimiter
 from tests.support.dashboard_page import open_page, text_on
 from tests.support.workspace import SampleWorkspace
 
 Make = Callable[..., SampleWorkspace]
+
+
+def enter(page: AppTest, token: str) -> AppTest:
+    """The page after a visitor has sent a token."""
+    page.text_input[0].set_value(token)
+    return page.form_submit_button[0].click().run()
 
 
 def test_nothing_is_shown_before_the_token(make_workspace: Make) -> None:
@@ -22,19 +30,18 @@ def test_nothing_is_shown_before_the_token(make_workspace: Make) -> None:
     page = open_page(pagina="moeda")
     assert not page.metric
     assert "DADOS" not in text_on(page)
-    page.text_input[0].set_value("open-sesamE")
-    page.form_submit_button[0].click().run()
-    assert "Token incorreto" in text_on(page)
+    assert "Token incorreto" in text_on(enter(page, "open-sesamE"))
     assert not page.metric
-    page.text_input[0].set_value("open-sesame")
-    page.form_submit_button[0].click().run()
-    assert page.metric
+    assert enter(page, "open-sesame").metric
     page.run()
     assert page.metric
 
 
-def test_a_token_that_counts_no_more_ends_the_session(make_workspace: Make, tmp_path: Path) -> None:
+def test_a_token_that_counts_no_more_ends_the_session(
+    make_workspace: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Once the file holds another token, the page asks again, and takes the new one."""
+    monkeypatch.setattr(access_tokens, "_LOOK_EVERY_S", 0.0)
     file = tmp_path / "token"
     file.write_text("open-sesame\n")
     make_workspace(api_token_file=str(file)).run()
@@ -43,9 +50,28 @@ def test_a_token_that_counts_no_more_ends_the_session(make_workspace: Make, tmp_
         file.write_text(f"{token}\n")
         page.run()
         assert not page.metric
-        page.text_input[0].set_value(token)
-        page.form_submit_button[0].click().run()
-        assert page.metric
+        assert enter(page, token).metric
+
+
+@pytest.mark.parametrize("left", [None, ""], ids=["gone", "being written"])
+def test_a_token_file_that_cannot_be_used_changes_nothing(
+    make_workspace: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, left: str | None
+) -> None:
+    """Who is inside stays inside, and who comes enters with the token of before."""
+    monkeypatch.setattr(access_tokens, "_LOOK_EVERY_S", 0.0)
+    file = tmp_path / "token"
+    file.write_text("open-sesame\n")
+    make_workspace(api_token_file=str(file)).run()
+    inside = open_page(pagina="moeda")
+    assert enter(inside, "open-sesame").metric
+    if left is None:
+        file.unlink()
+    else:
+        file.write_text(left)
+    assert inside.run().metric
+    newcomer = open_page(pagina="moeda")
+    assert not newcomer.metric
+    assert enter(newcomer, "open-sesame").metric
 
 
 def test_guessing_the_token_is_slow(make_workspace: Make, monkeypatch: pytest.MonkeyPatch) -> None:
