@@ -19,7 +19,7 @@ import pytest
 from alerts.rules.table import read_rule
 from alerts.store import AlertStore
 from core.backup import make_backup, restore_backup
-from core.errors import AlreadyRunning, BadInput, NotReady, WorkspaceMismatch
+from core.errors import AlreadyRunning, BadInput, NotReady, StorageProblem, WorkspaceMismatch
 from core.price_store import Coin, Price, PriceWriter, open_reader, open_writer
 from core.publishing.publisher import Publisher
 from core.settings import Settings, load_settings
@@ -160,6 +160,30 @@ def test_restoring_over_prices_or_into_another_market_is_refused(tmp_path: Path)
         make_backup(source, tmp_path / "copy")
     with refusal(BadInput, match="não é uma cópia"):
         restore_backup(tmp_path, _settings(tmp_path / "other"))
+
+
+def test_a_restore_that_met_a_full_disk_can_be_repeated(tmp_path: Path) -> None:
+    """The prices appear under their name as a whole; what broken tries and an earlier store left there is not read."""
+    resource = pytest.importorskip("resource", reason="a limit of what may be written")
+    source = open_workspace(_settings(tmp_path / "from"))
+    with open_writer(source.database) as writer:
+        _fill(writer, 5000)
+    make_backup(source, tmp_path / "copy")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (65_536, limits[1]))
+    try:
+        with pytest.raises(StorageProblem):
+            restore_backup(tmp_path / "copy", _settings(tmp_path / "to"))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    target = open_workspace(_settings(tmp_path / "to"))
+    assert not list(target.root.rglob("*.db*"))
+    for name in (".crypto.db.unfinished", ".crypto.db.unfinished-journal", "crypto.db-journal", "crypto.db-wal"):
+        (target.root / name).write_bytes(b"left by a killed process")
+    restore_backup(tmp_path / "copy", _settings(tmp_path / "to"))
+    assert [path.name for path in target.root.rglob("*.db*")] == ["crypto.db"]
+    with open_reader(target.database) as reader:
+        assert len(reader.range("bitcoin")) == 5000
 
 
 def test_published_files_of_the_copy_replace_others_of_the_same_name(tmp_path: Path) -> None:
