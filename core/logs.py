@@ -66,9 +66,9 @@ def json_line(level: str, text: str, at_s: float | None = None, **fields: Any) -
     return json.dumps(record, ensure_ascii=False, default=str)
 
 
-def configure_logging(level: str, log_format: LogFormat = "text") -> None:
-    """Send records of `level` and above to standard output; noisy libraries only from WARNING up."""
-    handler = logging.StreamHandler(sys.stdout)
+def configure_logging(level: str, log_format: LogFormat = "text", handler: logging.Handler | None = None) -> None:
+    """Send records of `level` and above to standard output, or `handler`; noisy libraries only from WARNING up."""
+    handler = handler or logging.StreamHandler(sys.stdout)
     text = _Formatter("%(asctime)s %(levelname)-7s %(message)s", datefmt="%H:%M:%S")
     handler.setFormatter(_JsonFormatter() if log_format == "json" else text)
     logging.basicConfig(level=level, handlers=[handler], force=True)

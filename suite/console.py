@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import io
 import json
+import logging
 import os
 import sys
 import threading
-from typing import Final, TextIO
+from types import TracebackType
+from typing import Final, Self, TextIO
 
 from core.logs import LogFormat, json_line
-from core.wording import Message, say
+from core.wording import Message, message, say
 from suite.log_file import LogFile
+from suite.stream_writer import StreamWriter
 
-__all__ = ["Console"]
+__all__ = ["Console", "ConsoleHandler"]
 
 _COLOURS: Final = ("36", "32", "35", "34", "96", "92")
 _WARNING: Final = "1;33"
@@ -25,21 +27,28 @@ _OWN_NAME: Final = "suite"
 class Console:
     """Writes whole lines to one stream, and to a file, from any thread; text in colour on a terminal.
 
-    When the pipe or terminal is closed it writes to it no more, and the suite runs on.
+    Neither a reader that has paused nor a closed pipe stops the suite: then lines are lost in the stream alone. A
+    context manager that waits for the last lines.
     """
 
     def __init__(
         self, stream: TextIO | None = None, *, log_format: LogFormat = "text", file: LogFile | None = None
     ) -> None:
-        self._stream = sys.stdout if stream is None else stream
-        if isinstance(self._stream, io.TextIOWrapper):
-            self._stream.reconfigure(errors="replace")
+        stream = sys.stdout if stream is None else stream
         self._as_json = log_format == "json"
         self._file = file
-        self._colourful = _wants_colour(self._stream)
+        self._colourful = _wants_colour(stream)
         self._colours: dict[str, str] = {}
         self._lock = threading.Lock()
-        self._closed = False
+        self._output = StreamWriter(stream, self._loss)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._output.close()
 
     def log(self, name: str, line: str) -> None:
         """Print a line of the process `name`."""
@@ -64,13 +73,20 @@ class Console:
         self._say(text, "error", _ERROR)
 
     def _say(self, text: Message | str, level: str, colour: str | None = None) -> None:
-        words = say(text)
+        plain, painted = self._forms(text, level, colour)
         with self._lock:
-            if self._as_json:
-                self._write(json_line(level, words, process=_OWN_NAME))
-            else:
-                painted = "\n".join(self._paint(line, colour) for line in words.splitlines()) if colour else words
-                self._write(words, painted)
+            self._write(plain, painted)
+
+    def _forms(self, text: Message | str, level: str, colour: str | None) -> tuple[str, str]:
+        """A message of the suite for the file and for the stream."""
+        words = say(text)
+        if self._as_json:
+            record = json_line(level, words, process=_OWN_NAME)
+            return record, record
+        return words, "\n".join(self._paint(line, colour) for line in words.splitlines()) if colour else words
+
+    def _loss(self, lines: int) -> str:
+        return self._forms(message("suite.lines_lost", lines=lines), "warning", _WARNING)[1]
 
     def _paint(self, text: str, colour: str) -> str:
         return f"\x1b[{colour}m{text}\x1b[0m" if self._colourful else text
@@ -78,13 +94,20 @@ class Console:
     def _write(self, plain: str, painted: str | None = None) -> None:
         if self._file is not None:
             self._file.write(plain)
-        if self._closed:
-            return
-        try:
-            self._stream.write((painted or plain) + "\n")
-            self._stream.flush()
-        except (OSError, ValueError):
-            self._closed = True
+        self._output.write(painted or plain)
+
+
+class ConsoleHandler(logging.Handler):
+    """Prints the log records of this process among the lines of the others."""
+
+    def __init__(self, console: Console) -> None:
+        super().__init__()
+        self._console = console
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print a record, of one or several lines."""
+        for line in self.format(record).split("\n"):
+            self._console.log(_OWN_NAME, line)
 
 
 def _with_process(name: str, line: str) -> str:

@@ -8,7 +8,7 @@ from core.logs import configure_logging
 from core.processes.lifecycle import run_main
 from core.wording import message
 from suite.cli import parse_arguments
-from suite.console import Console
+from suite.console import Console, ConsoleHandler
 from suite.log_file import LogFile
 from suite.run import Suite
 
@@ -26,10 +26,10 @@ def main() -> int:
 
 def _run() -> int:
     settings = parse_arguments()
-    configure_logging(settings.log_level, settings.log_format)
     with ExitStack() as stack:
         file = None if settings.log_file is None else stack.enter_context(LogFile(settings.log_file))
-        console = Console(log_format=settings.log_format, file=file)
+        console = stack.enter_context(Console(log_format=settings.log_format, file=file))
+        configure_logging(settings.log_level, settings.log_format, ConsoleHandler(console))
         if file is not None and file.problem is not None:
             console.warn(message("suite.no_log_file", reason=str(file.problem)))
         return Suite(settings, console).run()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import fcntl
 import json
+import os
 import signal
 import socket
 import sqlite3
@@ -42,7 +44,8 @@ sys.path.insert(0, {str(PROJECT)!r})
 from suite.cli import parse_arguments
 from suite.console import Console
 from suite.run import Suite
-sys.exit(Suite(parse_arguments(), Console(), os.environ["COINGECKO_HERE"], probe_again_s=0.5).run())
+with Console() as console:
+    sys.exit(Suite(parse_arguments(), console, os.environ["COINGECKO_HERE"], probe_again_s=0.5).run())
 """
 UNREACHABLE = {"HTTPS_PROXY": "http://127.0.0.1:1", "https_proxy": "http://127.0.0.1:1"}
 
@@ -268,6 +271,39 @@ def test_a_suite_without_streams_and_with_a_refused_log_file_runs(
     assert run.end(signal.SIGTERM) == 0
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="sets the size of a pipe")
+@pytest.mark.parametrize("is_read", [False, True], ids=["never read", "read late"])
+def test_an_output_that_is_not_read_stops_nothing(
+    runs: Callable[..., RunningSuite], tmp_path: Path, is_read: bool
+) -> None:
+    """With its pipe full the suite collects, logs to its file and ends; who reads at the end misses nothing."""
+    pipe, log = tmp_path / "saída", tmp_path / "suite.log"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    fcntl.fcntl(reader, fcntl.F_SETPIPE_SZ, 4096)
+    into_pipe = ("/bin/sh", "-c", f'exec "$@" > "{pipe}"', "sh")
+    run = runs("--demo", "--no-browser", wrapper=into_pipe, CRYPTO_LOG_FILE=str(log), CRYPTO_LOG_LEVEL="DEBUG")
+
+    def logged() -> str:
+        return log.read_text(encoding="utf-8") if log.exists() else ""
+
+    run.wait(lambda: run.forecasts(("bitcoin",)))
+    run.wait(lambda: len(logged()) > 3 * 4096)
+    stored, said = len(prices_of(run, "demo")), logged().count(" ciclo ")
+    run.wait(lambda: len(prices_of(run, "demo")) > stored and logged().count(" ciclo ") > said)
+    if not is_read:
+        assert run.end(signal.SIGINT) == 0
+        assert logged().endswith("Tudo parado.\n")
+        assert logged().encode().startswith(os.read(reader, 4096))
+        return
+    run.process.send_signal(signal.SIGTERM)
+    run.wait(lambda: logged().endswith("Tudo parado.\n"))
+    os.set_blocking(reader, True)
+    with os.fdopen(reader, encoding="utf-8") as output:
+        assert output.read() == logged()
+    assert run.process.wait(timeout=5) == 0
+
+
 def test_an_invalid_recording_ends_the_suite(runs: Callable[..., RunningSuite], tmp_path: Path) -> None:
     """A file with the wrong columns is a configuration error: reported once, not retried."""
     wrong = tmp_path / "errada.csv"
@@ -276,3 +312,7 @@ def test_an_invalid_recording_ends_the_suite(runs: Callable[..., RunningSuite], 
     assert run.process.wait(timeout=30) == EXIT_CONFIGURATION
     assert "errada.csv" in run.output
     assert "simulator terminou" not in run.output
+    assert run.output.splitlines()[-2:] == [
+        "Tudo parado.",
+        "Erro: simulator recusou a configuração (veja a mensagem acima)",
+    ]

@@ -57,7 +57,8 @@ def test_processes_that_hang_are_restarted(tmp_path: Path, tell: Callable[..., N
     publish_source(settings, open_workspace(settings), None)
     output = io.StringIO()
     timings = Timings(first_backoff=0.1, silence_warned=BEAT_S + 3, silence_restarted=BEAT_S + 5, stop_total=5)
-    supervisor = Supervisor(Console(output), PROJECT, settings.run_dir, timings)
+    console = Console(output)
+    supervisor = Supervisor(console, PROJECT, settings.run_dir, timings)
 
     def tick_until(done: Callable[[], bool]) -> None:
         deadline = time.monotonic() + PATIENCE_S
@@ -84,7 +85,8 @@ def test_processes_that_hang_are_restarted(tmp_path: Path, tell: Callable[..., N
             os.kill(pid or 0, signal.SIGUSR1)
         tick_until(lambda: all(works(name) and supervisor.pid(name) != first[name] for name in NAMES))
     finally:
-        supervisor.stop()
+        with console:
+            supervisor.stop()
     said = output.getvalue()
     for name in NAMES:
         assert f"{name} não dá sinal há" in said

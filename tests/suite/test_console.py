@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import logging
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +15,7 @@ from core.settings import Settings
 from core.workspace import open_workspace
 from suite.banner import addresses, banner
 from suite.browser import has_display
-from suite.console import Console
+from suite.console import Console, ConsoleHandler
 from suite.log_file import LogFile
 
 
@@ -31,13 +32,15 @@ def test_the_console_uses_colour_only_on_terminals(monkeypatch: pytest.MonkeyPat
     monkeypatch.delenv("NO_COLOR", raising=False)
     monkeypatch.setenv("TERM", "xterm")
     plain, coloured = io.StringIO(), Terminal()
-    Console(plain).log("api", "olá")
-    Console(coloured).log("api", "olá")
+    for stream in (plain, coloured):
+        with Console(stream) as console:
+            console.log("api", "olá")
     assert plain.getvalue() == "api       | olá\n"
     assert "\x1b[" in coloured.getvalue()
     monkeypatch.setenv("NO_COLOR", "1")
     silenced = Terminal()
-    Console(silenced).log("api", "olá")
+    with Console(silenced) as console:
+        console.log("api", "olá")
     assert silenced.getvalue() == plain.getvalue()
 
 
@@ -45,24 +48,21 @@ def test_the_console_survives_a_closed_pipe() -> None:
     """Writing to a closed pipe raises nothing."""
     reader, writer = os.pipe()
     os.close(reader)
-    stream = os.fdopen(writer, "w", encoding="utf-8")
-    console = Console(stream)
-    console.say("ninguém lê")
-    console.warn("ninguém lê")
-    with pytest.raises(BrokenPipeError):
-        stream.close()
+    with os.fdopen(writer, "w", encoding="utf-8") as stream, Console(stream) as console:
+        console.say("ninguém lê")
+        console.warn("ninguém lê")
 
 
 def test_json_lines_name_their_process() -> None:
     """Records of children get the child's name, plain lines become messages, the suite's own texts records."""
     output = io.StringIO()
-    console = Console(output, log_format="json")
-    console.log(
-        "api", '{"time": "2026-11-29T00:00:00.000+00:00", "level": "error", "message": "não lê", "status": 500}'
-    )
-    console.log("dashboard", "Traceback (most recent call last):")
-    console.log("dashboard", "[1, 2]")
-    console.warn("duas\nlinhas")
+    with Console(output, log_format="json") as console:
+        console.log(
+            "api", '{"time": "2026-11-29T00:00:00.000+00:00", "level": "error", "message": "não lê", "status": 500}'
+        )
+        console.log("dashboard", "Traceback (most recent call last):")
+        console.log("dashboard", "[1, 2]")
+        console.warn("duas\nlinhas")
     records = [json.loads(line) for line in output.getvalue().splitlines()]
     assert records[0] == {
         "process": "api",
@@ -84,13 +84,20 @@ def test_the_file_has_the_lines_without_colour(tmp_path: Path, monkeypatch: pyte
     monkeypatch.delenv("NO_COLOR", raising=False)
     monkeypatch.setenv("TERM", "xterm")
     path, terminal = tmp_path / "suite.log", Terminal()
-    with LogFile(path) as file:
-        console = Console(terminal, file=file)
+    with LogFile(path) as file, Console(terminal, file=file) as console:
         console.log("api", "olá")
         terminal.close()
         console.fail("parou")
         console.fail("parou de novo")
     assert path.read_text(encoding="utf-8").splitlines() == ["api       | olá", "parou", "parou de novo"]
+
+
+def test_records_of_the_suite_itself_are_printed_too(tmp_path: Path) -> None:
+    """A record with a traceback is in the stream and in the file, each line with the name of the suite."""
+    stream, path = io.StringIO(), tmp_path / "suite.log"
+    with LogFile(path) as file, Console(stream, file=file) as console:
+        ConsoleHandler(console).handle(logging.makeLogRecord({"msg": "não lê\nTraceback"}))
+    assert stream.getvalue() == path.read_text(encoding="utf-8") == "suite     | não lê\nsuite     | Traceback\n"
 
 
 @pytest.mark.parametrize(

@@ -44,7 +44,8 @@ class Stage:
         self.folder = folder
         self.output = io.StringIO()
         self.changes: list[Mapping[str, ChildStatus]] = []
-        self.supervisor = Supervisor(Console(self.output), folder, folder, timings, self.changes.append)
+        self.console = Console(self.output)
+        self.supervisor = Supervisor(self.console, folder, folder, timings, self.changes.append)
 
     def start(self, name: str, code: str, *arguments: str, is_vital: bool = True) -> None:
         """Run Python code as a child."""
@@ -58,6 +59,11 @@ class Stage:
             assert time.monotonic() < deadline, self.output.getvalue()
             self.supervisor.tick()
             time.sleep(0.02)
+
+    def stop(self) -> None:
+        """Stop all children; then everything is printed."""
+        with self.console:
+            self.supervisor.stop()
 
     def says(self, text: str, times: int = 1) -> Callable[[], bool]:
         """Whether `text` was printed at least `times` times."""
@@ -237,7 +243,7 @@ def test_stop_ends_children_last_started_first(stages: Callable[..., Stage]) -> 
     for name in ("um", "dois", "três"):
         stage.start(name, code)
     stage.tick_until(stage.says("pronto", 3))
-    stage.supervisor.stop()
+    stage.stop()
     farewells = [line.split()[0] for line in stage.output.getvalue().splitlines() if "adeus" in line]
     assert farewells == ["três", "dois", "um"]
     assert all(
@@ -254,7 +260,7 @@ def test_stop_kills_children_that_ignore_it(stages: Callable[..., Stage]) -> Non
     processes = [psutil.Process(stage.pid(name)) for name in ("surdo", "parado")]
     processes[1].suspend()
     stage.tick_until(lambda: processes[1].status() == psutil.STATUS_STOPPED)
-    stage.supervisor.stop()
+    stage.stop()
     assert not any(process.is_running() for process in processes)
     assert stage.output.getvalue().count("encerrado à força") == 2
 
