@@ -99,7 +99,7 @@ class PostgresReader:
 
     def data_version(self) -> int:
         """Number of the last commit; costs a round trip."""
-        return int(self._rows("SELECT commits FROM state")[0][0])
+        return int(self._state("SELECT commits FROM state")[0])
 
     def coins(self) -> list[Coin]:
         """The coins collected now, by rank."""
@@ -199,8 +199,15 @@ class PostgresReader:
 
     def size(self, schema: str) -> tuple[int, int | None]:
         """Bytes of all tables of the schema, and when it last changed, in UTC milliseconds."""
-        size_bytes, changed_ms = self._rows(_SIZE, (schema,))[0]
+        size_bytes, changed_ms = self._state(_SIZE, (schema,))
         return size_bytes, changed_ms
+
+    def _state(self, query: LiteralString, values: Values = ()) -> tuple[Any, ...]:
+        """The row of a query on `state`, which is empty while a dump loads."""
+        rows = self._rows(query, values)
+        if not rows:
+            raise NotReady(message("prices.none_stored"))
+        return rows[0]
 
     def _rows(self, query: LiteralString, values: Values = ()) -> list[tuple[Any, ...]]:
         with reading():

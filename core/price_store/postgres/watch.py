@@ -74,7 +74,7 @@ class CommitWatch:
 
     def _ask(self) -> None:
         self._asked = True
-        if self._thread is None:
+        if self._thread is None or not self._thread.is_alive():
             self._closed = False
             self._thread = threading.Thread(target=self._watch, name="commit-watch", daemon=True)
             self._thread.start()
@@ -82,16 +82,22 @@ class CommitWatch:
 
     def _watch(self) -> None:
         reader: PostgresReader | None = None
+        try:
+            while self._is_asked():
+                reader = self._look(reader)
+        finally:
+            if reader is not None:
+                reader.close()
+
+    def _is_asked(self) -> bool:
+        """Wait for a question; False when this thread is to end."""
         me = threading.current_thread()
-        while True:
-            with self._changed:
-                self._changed.wait_for(lambda: self._asked or self._thread is not me)
-                if self._thread is not me:
-                    break
-                self._asked = False
-            reader = self._look(reader)
-        if reader is not None:
-            reader.close()
+        with self._changed:
+            self._changed.wait_for(lambda: self._asked or self._thread is not me)
+            if self._thread is not me:
+                return False
+            self._asked = False
+            return True
 
     def _look(self, reader: PostgresReader | None) -> PostgresReader | None:
         """Ask once; return the connection that did, or None after a failure and a pause."""
@@ -103,14 +109,22 @@ class CommitWatch:
                 self._on_connected()
                 self._connections += 1
             number = reader.data_version()
-        except (NotReady, ConfigurationError) as error:
+        except Exception as error:
             if reader is not None:
                 reader.close()
-            self._tell(began, None, error)
+            self._tell(began, None, self._failure_of(error))
             time.sleep(_RETRY_S)
             return None
         self._tell(began, (self._connections, number), None)
         return reader
+
+    def _failure_of(self, error: Exception) -> ForecastingError:
+        """What askers are told; an error that nobody expected is logged and counts as a server out of reach."""
+        if isinstance(error, NotReady | ConfigurationError):
+            return error
+        if not isinstance(self._failure, OutOfReach):
+            _log.error("price database: unexpected error", exc_info=error)
+        return OutOfReach(message("prices.out_of_reach"))
 
     def _tell(self, began: float, known: tuple[int, int] | None, failure: ForecastingError | None) -> None:
         with self._changed:
