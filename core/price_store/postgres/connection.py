@@ -20,6 +20,7 @@ from core.wording import message
 __all__ = [
     "CONNECT_OPTIONS",
     "Connection",
+    "check_encoding",
     "connect",
     "prepare_reading",
     "prepare_writing",
@@ -36,10 +37,14 @@ CONNECT_OPTIONS: Final[dict[str, Any]] = {
     "keepalives_idle": 5,
     "keepalives_interval": 2,
     "keepalives_count": 3,
+    "client_encoding": "utf8",
     "autocommit": True,
     "prepare_threshold": 0,
 }
 """A server that has vanished is noticed within 11 s by the system, before that by `Connection.patience_s`."""
+
+_ENCODINGS: Final = ("UTF8", "SQL_ASCII")
+"""Encodings of a database that keep any text; the second keeps the client's bytes as they are."""
 
 _READ_PATIENCE_S: Final = 12.0
 _WRITE_PATIENCE_S: Final = 60.0
@@ -93,6 +98,17 @@ def connect(url: SecretStr) -> Connection:
         return Connection.connect(url.get_secret_value(), **CONNECT_OPTIONS)
     except psycopg.ProgrammingError:
         raise ConfigurationError(message("prices.bad_url")) from None  # its text may quote the password
+
+
+def check_encoding(connection: Connection) -> None:
+    """Make sure that the database can store the names of all coins.
+
+    Raises:
+        ConfigurationError: its encoding lacks characters.
+    """
+    encoding = connection.info.parameter_status("server_encoding")
+    if encoding not in _ENCODINGS:
+        raise ConfigurationError(message("prices.wrong_encoding", encoding=encoding or "?"))
 
 
 def user_of(url: SecretStr) -> str | None:

@@ -13,7 +13,14 @@ import psycopg
 
 from core.price_rules import is_price
 from core.price_store.postgres.batches import add_prices
-from core.price_store.postgres.connection import Connection, connect, prepare_writing, user_of, writing
+from core.price_store.postgres.connection import (
+    Connection,
+    check_encoding,
+    connect,
+    prepare_writing,
+    user_of,
+    writing,
+)
 from core.price_store.postgres.lease import Lease
 from core.price_store.postgres.partitions import Partitions
 from core.price_store.postgres.queries import LATEST, RANGE, as_rows
@@ -39,7 +46,8 @@ class PostgresWriter:
     Raises:
         StandingBy: another collector writes.
         StorageProblem: the server does not answer.
-        ConfigurationError: a newer release wrote the schema, or the role may not do this.
+        ConfigurationError: a newer release wrote the schema, the role may not do this, or the database cannot store
+            every name.
     """
 
     set_aside_as: Path | None = None
@@ -235,6 +243,7 @@ class PostgresWriter:
     def _open(self) -> Connection:
         connection = connect(self._address.url)
         try:
+            check_encoding(connection)
             prepare_writing(connection, self._address.schema)
             self._lease.take(connection)
             migrate(connection, self._address.schema)

@@ -1,4 +1,4 @@
-"""A store on a server that is restored from a dump."""
+"""A store on a server that is restored from a dump, or whose database has another encoding."""
 
 from __future__ import annotations
 
@@ -6,13 +6,15 @@ from contextlib import closing
 
 import psycopg
 import pytest
+from pydantic import SecretStr
 
-from core.errors import NotReady, OutOfReach
+from core.errors import ConfigurationError, NotReady, OutOfReach
 from core.price_store import Coin, Price, PricePool, open_pool, open_reader, open_writer
 from core.price_store.postgres.reader import PostgresReader
 from core.price_store.postgres.watch import CommitWatch
 from core.store_address import ServerAddress
 from tests.support.postgres import PostgresServer
+from tests.support.refusals import refusal
 from tests.support.waiting import wait_until
 
 BITCOIN = Coin("bitcoin", "btc", "Bitcoin", 1, 1)
@@ -77,3 +79,28 @@ def test_a_pool_survives_what_nobody_expected(
             with pytest.raises(OutOfReach):
                 pool.version()
         wait_until(lambda: answers(pool), 10)
+
+
+def with_encoding(postgres: PostgresServer, encoding: str) -> ServerAddress:
+    """A schema that does not exist yet, in a database of its own."""
+    name = f"named_in_{encoding.lower()}"
+    with psycopg.connect(postgres.url, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name} ENCODING '{encoding}' LOCALE 'C' TEMPLATE template0")
+    return ServerAddress(SecretStr(f"{postgres.url.removesuffix('postgres')}{name}"), "live_usd")
+
+
+def test_a_database_that_keeps_bytes_stores_every_name(postgres: PostgresServer) -> None:
+    """In SQL_ASCII, which a server without a locale has, names of any script come back as they were."""
+    address = with_encoding(postgres, "SQL_ASCII")
+    coin = Coin("币安人生", "币安人生", "币安人生", 1, 1)
+    with open_writer(address) as writer, open_reader(address) as reader:
+        writer.update_coins([coin])
+        assert writer.store([Price(coin.id, 1, 1.0)]) == 1
+        assert reader.coins() == [coin]
+        assert list(reader.latest()) == [coin.id]
+
+
+def test_a_database_that_cannot_store_every_name_is_refused(postgres: PostgresServer) -> None:
+    """The sentence names the encoding, and the one to choose."""
+    with refusal(ConfigurationError, "LATIN1.*UTF8"):
+        open_writer(with_encoding(postgres, "LATIN1"))
