@@ -47,6 +47,10 @@ class TcpProxy:
         """Pass bytes on again."""
         self._is_cut.clear()
 
+    def lead_to(self, target: int) -> None:
+        """Lead new connections to another port, as a name does that means another machine now."""
+        self._target = target
+
     def _accept(self) -> None:
         while not self._closed.is_set():
             with suppress(TimeoutError):

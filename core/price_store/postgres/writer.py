@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final, Self
 
 import psycopg
+from psycopg.errors import ReadOnlySqlTransaction
 
 from core.price_rules import is_price
 from core.price_store.postgres.batches import add_prices
@@ -233,12 +234,19 @@ class PostgresWriter:
 
     @contextmanager
     def _connected(self) -> Iterator[Connection]:
-        """The connection that holds the lease, opened again if it broke; for one thread at a time."""
+        """The connection that holds the lease, opened again if it broke; for one thread at a time.
+
+        One to a server that cannot be written to is closed: after a fail-over the next may lead to another server.
+        """
         with self._busy, writing(self._address):
             if self._connection is None or self._connection.closed:
                 self._drop()
                 self._connection = self._open()
-            yield self._connection
+            try:
+                yield self._connection
+            except ReadOnlySqlTransaction:
+                self._drop()
+                raise
 
     def _open(self) -> Connection:
         connection = connect(self._address.url)

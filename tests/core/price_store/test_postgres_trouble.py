@@ -1,20 +1,22 @@
-"""A store on a server that is restored from a dump, or whose database has another encoding."""
+"""A store on a server that is restored, has another encoding, or may not be written to for a while."""
 
 from __future__ import annotations
 
 from contextlib import closing
+from dataclasses import replace
 
 import psycopg
 import pytest
 from pydantic import SecretStr
 
-from core.errors import ConfigurationError, NotReady, OutOfReach
+from core.errors import ConfigurationError, NotReady, OutOfReach, StorageProblem
 from core.price_store import Coin, Price, PricePool, open_pool, open_reader, open_writer
 from core.price_store.postgres.reader import PostgresReader
 from core.price_store.postgres.watch import CommitWatch
 from core.store_address import ServerAddress
-from tests.support.postgres import PostgresServer
+from tests.support.postgres import PostgresServer, find_programs, running_server
 from tests.support.refusals import refusal
+from tests.support.tcp_proxy import TcpProxy
 from tests.support.waiting import wait_until
 
 BITCOIN = Coin("bitcoin", "btc", "Bitcoin", 1, 1)
@@ -104,3 +106,28 @@ def test_a_database_that_cannot_store_every_name_is_refused(postgres: PostgresSe
     """The sentence names the encoding, and the one to choose."""
     with refusal(ConfigurationError, "LATIN1.*UTF8"):
         open_writer(with_encoding(postgres, "LATIN1"))
+
+
+def holds_tables(address: ServerAddress) -> bool:
+    """Whether a schema has come to a server."""
+    try:
+        open_reader(address).close()
+    except NotReady:
+        return False
+    return True
+
+
+def test_a_collector_leaves_a_server_that_only_follows(postgres: PostgresServer) -> None:
+    """One that met the standby during a switch-over stores its prices as soon as the name leads to the primary."""
+    programs = find_programs()
+    assert programs is not None
+    with running_server(programs) as primary, primary.copy() as standby, TcpProxy(standby.port) as name:
+        address = primary.address(name.port)
+        open_writer(replace(address, url=SecretStr(primary.url))).close()
+        wait_until(lambda: holds_tables(address))
+        with open_writer(address) as writer:
+            for _ in range(2):
+                with pytest.raises(StorageProblem, match="read-only"):
+                    writer.store([Price("bitcoin", 1, 1.0)])
+            name.lead_to(primary.port)
+            assert writer.store([Price("bitcoin", 1, 1.0)]) == 1
