@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import psutil
@@ -11,7 +11,7 @@ from prometheus_client.core import Metric
 from api.metrics.families import counter, counters, gauge, gauges
 from core.processes.health_schema import AlertsProgress, CollectorProgress, PipelineProgress
 from core.processes.heartbeat import Health
-from core.reading.status import State, SuiteStatus
+from core.reading.status import Processes, State, SuiteStatus
 from core.version import VERSION
 
 __all__ = ["suite_families"]
@@ -37,9 +37,7 @@ def _state(status: SuiteStatus) -> Iterable[Metric]:
 
 
 def _processes(status: SuiteStatus) -> Iterable[Metric]:
-    needed = {health.name for health in status.processes.needed()}
-    everything = {**status.processes.by_name(), **{worker.name: worker for worker in status.processes.api_workers}}
-    known = {name: health for name, health in everything.items() if health.pid is not None or name in needed}
+    known = _known(status.processes)
     up = {name: health.alive for name, health in known.items()}
     yield from gauges("process_up", "Whether the process runs and gives signs of life.", "process", up)
     ages = {name: health.age_s for name, health in known.items()}
@@ -51,6 +49,18 @@ def _processes(status: SuiteStatus) -> Iterable[Metric]:
     children = status.processes.suite.progress.children
     restarts = {name: child.restarts for name, child in children.items()}
     yield from counters("process_restarts", "Restarts by run_all.py since its own start.", "process", restarts)
+
+
+def _known(processes: Processes) -> Mapping[str, Health[Any]]:
+    """The processes that tell of now: a running suite also has files of those that an earlier start needed."""
+    suite, needed = processes.suite, {health.name for health in processes.needed()}
+    children = {suite.name, *suite.progress.children}
+    everything = {**processes.by_name(), **{worker.name: worker for worker in processes.api_workers}}
+    return {
+        name: health
+        for name, health in everything.items()
+        if name in needed or (health.pid is not None and (health.alive or name in children or not suite.running))
+    }
 
 
 def _memory_bytes(health: Health[Any]) -> float | None:

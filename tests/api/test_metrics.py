@@ -115,6 +115,21 @@ def test_the_page_tells_what_health_files_say(run: SampleWorkspace) -> None:
     assert value(found, "problem", "code=step_failed") == value(found, "problems") == 1
 
 
+@pytest.mark.parametrize(("children", "told"), [({}, False), ({"simulator": CHILD}, True)])
+def test_a_process_of_an_earlier_start_does_not_count_as_down(
+    sample: SampleWorkspace, children: dict[str, ChildStatus], told: bool
+) -> None:
+    """The file that the simulator left is told of while the running suite has it as a child, and then as down."""
+    sample.beat("suite", children=children)
+    sample.beat("simulator")
+    assert value(samples(page(sample.settings).text().decode()), "process_up", "process=simulator") == 1
+    sample.stop("simulator")
+    found = samples(page(sample.settings).text().decode())
+    up = {labels: number for (name, labels), number in found.items() if name == "crypto_process_up"}
+    assert up.get(frozenset({"process=simulator"})) == (0 if told else None)
+    assert (up[frozenset({"process=suite"})], up[frozenset({"process=collector"})]) == (1, 0)
+
+
 def test_the_page_tells_what_is_stored(run: SampleWorkspace) -> None:
     """Ages, sizes and the scores of the last day come from what is published."""
     found = samples(page(run.settings).text().decode())
@@ -146,6 +161,7 @@ def test_before_the_first_start_it_answers_too(tmp_path: Path) -> None:
     found = samples(page(load_settings(data_dir=tmp_path / "none")).text().decode())
     assert value(found, "ready") == 0
     assert value(found, "process_up", "process=collector") == 0
+    assert ("crypto_process_up", frozenset({"process=suite"})) not in found
     assert not any(name.startswith(("crypto_day", "crypto_stored", "crypto_coins")) for name, _ in found)
 
 
