@@ -38,6 +38,8 @@ def _ages(status: SuiteStatus) -> Iterable[Metric]:
     yield from gauges("price_age_seconds", "Age of the newest price.", "source", {source: status.price_age_s})
     yield from gauges("forecast_age_seconds", "Age of the newest forecast.", "source", {source: status.forecast_age_s})
     yield from gauge("price_stale_after_seconds", "Age from which prices count as stale.", status.stale_after_s)
+    text = "Age from which forecasts count as stale."
+    yield from gauge("forecast_stale_after_seconds", text, status.forecast_stale_after_s)
 
 
 def _disk(settings: Settings) -> Iterable[Metric]:

@@ -114,6 +114,7 @@ class SuiteStatus:
     newest_price_ms: int | None
     forecast_ms: int | None
     stale_after_s: float
+    forecast_stale_after_s: float
 
     @property
     def unready(self) -> tuple[Message, ...]:
@@ -147,6 +148,7 @@ def assess_suite(settings: Settings, readers: Readers) -> SuiteStatus:
     """Assess the suite from health files, pids and ages of data; damaged files become problems, not errors."""
     processes = Processes.read(settings.run_dir, follows=settings.artifacts_url is not None)
     stale_s = processes.collector.progress.stale_after_s or stale_after_s(settings.interval)
+    forecast_stale_s = max(4 * settings.interval, 60.0)
     source, notice = _source(settings, readers, processes.suite)
     newest_price_ms, price_problem = _newest_price(readers)
     forecast_ms, forecast_problem = _newest_forecast(readers)
@@ -161,7 +163,7 @@ def assess_suite(settings: Settings, readers: Readers) -> SuiteStatus:
         *price_problem,
         *_stale("problem.prices_stale", newest_price_ms, stale_s),
         *forecast_problem,
-        *_stale("problem.forecasts_stale", forecast_ms, max(4 * settings.interval, 60.0)),
+        *_stale("problem.forecasts_stale", forecast_ms, forecast_stale_s),
         *_failed_steps(processes.pipeline),
         *_late(processes.pipeline),
     ]
@@ -176,6 +178,7 @@ def assess_suite(settings: Settings, readers: Readers) -> SuiteStatus:
         newest_price_ms=newest_price_ms,
         forecast_ms=forecast_ms,
         stale_after_s=stale_s,
+        forecast_stale_after_s=forecast_stale_s,
     )
 
 

@@ -134,6 +134,7 @@ def test_the_page_tells_what_is_stored(run: SampleWorkspace) -> None:
     """Ages, sizes and the scores of the last day come from what is published."""
     found = samples(page(run.settings).text().decode())
     assert 0 <= value(found, "price_age_seconds", "source=demo") < 600
+    assert (value(found, "price_stale_after_seconds"), value(found, "forecast_stale_after_seconds")) == (180, 120)
     assert value(found, "coins") == value(found, "coins_with_forecast") == 3
     assert value(found, "coin_price_age_seconds", "statistic=worst") < 600
     assert value(found, "day_scored_forecasts", "horizon_minutes=60") == 3 * 23 * 12

@@ -36,6 +36,7 @@ def status(*problems: Message, **processes: Health[Any]) -> SuiteStatus:
         newest_price_ms=NOW_MS - 5 * MINUTE_MS,
         forecast_ms=NOW_MS,
         stale_after_s=90,
+        forecast_stale_after_s=120,
     )
 
 

@@ -25,10 +25,8 @@ def status(source: Source | None, **changes: Any) -> SuiteStatus:
     """The status of a suite without problems, except for `changes`."""
     simulator = Health("simulator", SimulatorProgress(replay_ends_ms=changes.pop("replay_ends_ms", None)))
     processes = replace(Processes.read(Path("nowhere")), simulator=simulator)
-    given = {"notice": None, "problems": (), **changes}
-    return SuiteStatus(
-        State.OK, source, processes=processes, newest_price_ms=None, forecast_ms=None, stale_after_s=90, **given
-    )
+    given = {"notice": None, "problems": (), "newest_price_ms": None, "forecast_ms": None, **changes}
+    return SuiteStatus(State.OK, source, processes=processes, stale_after_s=90, forecast_stale_after_s=120, **given)
 
 
 def test_live_data_need_no_banner() -> None:
