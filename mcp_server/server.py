@@ -56,16 +56,37 @@ def build_server(readers: Readers) -> MCPServer[Any]:
 
 def http_application(server: MCPServer[Any], settings: Settings) -> ASGIApp:
     """The streamable HTTP transport at /mcp: without sessions, for known hosts, with the API's tokens, if any."""
-    names = ("localhost", "127.0.0.1", "[::1]", settings.host, *settings.allowed_hosts)
+    names = map(_as_in_header, ("localhost", "127.0.0.1", "::1", settings.host, *settings.allowed_hosts))
     hosts = [f"{name}{port}" for name in names for port in ("", ":*")]
-    application = server.streamable_http_app(
+    transport = server.streamable_http_app(
         json_response=True,
         stateless_http=True,
         max_request_body_size=_MAX_BODY_BYTES,
         transport_security=TransportSecuritySettings(allowed_hosts=hosts, allowed_origins=[]),
     )
+    application = _LowerCaseHost(transport)
     tokens = AccessTokens(settings.api_token, settings.api_token_file)
     return _TokenGuard(application, tokens) if tokens.are_required else application
+
+
+def _as_in_header(name: str) -> str:
+    """A name of a host in lower case, an address of IPv6 in brackets."""
+    is_bare = name.count(":") > 1 and not name.startswith("[")
+    return f"[{name}]".lower() if is_bare else name.lower()
+
+
+class _LowerCaseHost:
+    """Gives the name of the host in lower case to an application that compares it letter by letter."""
+
+    def __init__(self, application: ASGIApp) -> None:
+        self._application = application
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass everything on."""
+        if scope["type"] == "http":
+            headers = [(name, value.lower() if name == b"host" else value) for name, value in scope["headers"]]
+            scope = {**scope, "headers": headers}
+        await self._application(scope, receive, send)
 
 
 class _TokenGuard:

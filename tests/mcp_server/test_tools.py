@@ -251,3 +251,23 @@ def test_strangers_are_refused(guarded: str) -> None:
         codes = {web.post(f"{guarded}/mcp", json=body).status_code for _ in range(15)}
         assert codes == {401, 429}
         assert web.post(f"{guarded}/mcp", json=body, headers=good).status_code != 401
+
+
+def test_a_host_is_known_in_any_case_and_as_an_address_of_ipv6(folder: SampleWorkspace, readers: Readers) -> None:
+    """As the API does: IPv6 in brackets, names in upper or lower case; others are refused."""
+    names = {"host": "fd00::5", "allowed_hosts": ("Painel.example",)}
+    application = http_application(build_server(readers), folder.settings.model_copy(update=names))
+    body = {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}
+    accept = {"accept": "application/json, text/event-stream"}
+    with (
+        running(uvicorn.Server(uvicorn.Config(application, port=0, log_level="error", ws="none"))) as address,
+        httpx2.Client(headers=accept) as web,
+    ):
+
+        def is_known(host: str) -> bool:
+            return web.post(f"{address}/mcp", json=body, headers={"host": host}).status_code != 421
+
+        for known in ("[fd00::5]:8765", "[FD00::5]", "LOCALHOST", "[::1]:1", "painel.EXAMPLE:443"):
+            assert is_known(known), known
+        for foreign in ("[fd00::6]:8765", "fd00::5:1", "evil.example", "localhost.evil.example"):
+            assert not is_known(foreign), foreign
