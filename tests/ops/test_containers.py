@@ -121,13 +121,15 @@ def test_the_files_are_well_formed(tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.skipif(NGINX is None, reason="needs Debian's package nginx")
 def test_the_proxy_of_the_cluster_asks_both_replicas(tmp_path: Path) -> None:
-    """With its configuration nginx passes requests and tokens on to either replica, and /metrics to none."""
+    """With its configuration nginx passes requests and tokens on to either replica, and /metrics to none.
+
+    Debian's nginx does not know `resolve`, so here the replicas have addresses instead of names.
+    """
     sample = SampleWorkspace.make(tmp_path / "data").fill()
     ports = reserve_port(), reserve_port(), reserve_port()
     site = on_ports((PROJECT / "ops" / "compose" / "nginx.conf").read_text(encoding="utf-8"), {8080: ports[0]})
     for name, port in zip(("api_2", "api_3"), ports[1:], strict=True):
-        assert f"server {name}:8000;" in site
-        site = site.replace(f"{name}:8000", f"127.0.0.1:{port}")
+        site = site.replace(f"server {name}:8000 resolve;", f"server 127.0.0.1:{port};")
     settings = sample.settings.model_copy(update={"api_token": SecretStr(TOKEN), "access_log": True})
     (tmp_path / "nginx").mkdir()
     with (
@@ -143,6 +145,19 @@ def test_the_proxy_of_the_cluster_asks_both_replicas(tmp_path: Path) -> None:
         )
         pages = [urllib3.request("GET", f"http://127.0.0.1:{port}/metrics").data.decode() for port in ports[1:]]
         assert all('route="/prever/{moeda}",status="200"' in page for page in pages)
+
+
+def test_the_proxy_of_the_cluster_follows_replicas_to_other_addresses() -> None:
+    """It looks their names up again and again, in Docker's DNS; nginx can do so from 1.27.3 on."""
+    site = (PROJECT / "ops" / "compose" / "nginx.conf").read_text(encoding="utf-8")
+    upstream = re.findall(r"upstream \w+ \{(.*?)\}", site, re.S)[0]
+    assert set(re.findall(r"^ *server (.*);", upstream, re.M)) == {"api_2:8000 resolve", "api_3:8000 resolve"}
+    assert re.search(r"^ *zone \w+ \w+;", upstream, re.M)
+    assert re.search(r"^resolver 127\.0\.0\.11 valid=\d+s;", site, re.M)
+    services = yaml.safe_load((PROJECT / "compose.cluster.yaml").read_text(encoding="utf-8"))["services"]
+    found = re.fullmatch(r"nginx:(\d+)\.(\d+)\S*", services["proxy"]["image"])
+    assert found is not None
+    assert tuple(map(int, found.groups())) >= (1, 28)
 
 
 def ask(port: int, path: str, token: str) -> int:
