@@ -18,6 +18,7 @@ from core.forecast_schema import HORIZONS_MIN
 from core.reading.changes import (
     Moment,
     NewPrices,
+    fetched_ahead,
     moment,
     new_outcomes,
     new_prices,
@@ -144,13 +145,14 @@ class EventFeed:
         return row_events(EventKind.FORECAST, rows["id"].to_pylist(), rows)
 
     def _newest_prices(self, end: Moment) -> list[Event]:
-        """The newest price of every coin that has none after `end`."""
+        """The newest price of every coin that has none after `end`, unless that one was fetched ahead."""
         if not end.fetched_ms:
             return []
         workspace, latest = self._readers.workspace(), self._readers.latest_prices()
+        ahead = fetched_ahead(latest)
         tables: dict[str, pa.Table] = {}
         for coin in self._readers.coins():
-            if coin.id in latest and latest[coin.id].fetched_ms <= end.fetched_ms:
+            if coin.id in latest and (coin.id in ahead or latest[coin.id].fetched_ms <= end.fetched_ms):
                 ts_ms = latest[coin.id].ts_ms
                 tables[coin.id] = price_rows(coin, self._readers.price_table(coin.id, Page(ts_ms, ts_ms, 1)), workspace)
         return _table_events(EventKind.PRICE, tables)

@@ -17,18 +17,30 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from core.errors import NotReady
+from core.price_store import Price
 from core.publishing.parquet import read_table
 from core.reading.forecast_columns import ForecastColumns, read_columns
 from core.reading.queries import parts_between
 from core.reading.readers import Readers
 from core.reading.tables import Page
-from core.times import FOREVER_MS, HOUR_MS
+from core.times import FOREVER_MS, HOUR_MS, now_ms
 
-__all__ = ["Moment", "NewPrices", "moment", "new_outcomes", "new_prices", "new_publications", "published_forecasts"]
+__all__ = [
+    "Moment",
+    "NewPrices",
+    "fetched_ahead",
+    "moment",
+    "new_outcomes",
+    "new_prices",
+    "new_publications",
+    "published_forecasts",
+]
 
 _LATEST: Final = re.compile(r"latest-(\d+)\.parquet")
 _PRICE_LIMITS: Final = (8, 64, 2_000)
 _HOUR_MIN: Final = 60
+_APART_MS: Final = 10_000
+"""Between the pages of one poll, and between the clocks of two machines."""
 
 
 @dataclass(frozen=True, order=True)
@@ -37,7 +49,7 @@ class Moment:
 
     Attributes:
         publication: number of the newest published forecasts; it only grows.
-        fetched_ms: when the newest price was fetched, in UTC milliseconds.
+        fetched_ms: when the newest price was fetched, in UTC milliseconds, without those of `fetched_ahead`.
     """
 
     publication: int
@@ -59,16 +71,28 @@ def moment(readers: Readers) -> Moment:
         NotReady: the suite has not decided on a source yet.
     """
     try:
-        latest = readers.manifest()[1].entries.get("latest")
-        publication = 0 if latest is None else _number(latest.file)
+        entry = readers.manifest()[1].entries.get("latest")
+        publication = 0 if entry is None else _number(entry.file)
     except NotReady:
         publication = 0
     try:
-        fetched_ms = max((price.fetched_ms for price in readers.latest_prices().values()), default=0)
+        latest = readers.latest_prices()
+        timely = latest.keys() - fetched_ahead(latest)
+        fetched_ms = max((latest[coin].fetched_ms for coin in timely), default=0)
     except NotReady:
         fetched_ms = 0
     readers.workspace()
     return Moment(publication, fetched_ms)
+
+
+def fetched_ahead(latest: Mapping[str, Price]) -> set[str]:
+    """Coins whose newest price was fetched while the clock was ahead, and has not changed since it is right again.
+
+    It was fetched both after the present moment and after the price with the newest event time, which the source gave.
+    """
+    newest = max(latest.values(), key=lambda price: price.ts_ms, default=None)
+    right_ms = max(now_ms(), 0 if newest is None else newest.fetched_ms) + _APART_MS
+    return {coin for coin, price in latest.items() if price.fetched_ms > right_ms}
 
 
 def new_publications(folder: Path, start: int, end: int) -> list[int] | None:

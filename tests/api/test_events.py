@@ -21,7 +21,7 @@ from api.event_hub import EventHub, Listener, TooManyListeners
 from api.event_schemas import EventKind, SuiteState
 from core.price_store import Coin, Price, open_writer
 from core.reading.readers import Readers
-from core.times import MINUTE_MS
+from core.times import HOUR_MS, MINUTE_MS, now_ms
 from etl.coingecko.client import MarketsPage
 from etl.coingecko.parsing import MarketRow, ReplyTime
 from etl.collector.intake import Intake
@@ -121,6 +121,45 @@ def test_a_jump_is_told_with_its_outcomes_when_later_polls_confirm_it(world: Sam
             text = feed.between(before, feed.place()).text(wanted).decode()
             told.append(re.findall("event: (.+)", text))
     assert told == [[], [], ["preco", "preco", "preco", "acerto"], ["preco"]]
+
+
+def test_a_coin_fetched_while_the_clock_was_ahead_silences_no_other(world: SampleWorkspace, address: str) -> None:
+    """Its unchanged price is among the newest, and after it the prices of the others are told as they come."""
+    with open_writer(world.workspace.database) as writer:
+        ahead_ms, ts_ms = now_ms() + 3 * HOUR_MS, world.now + MINUTE_MS
+        writer.store([Price("ethereum", ts_ms, 3_000.0, fetched_ms=ahead_ms)])
+        writer.store([Price("bitcoin", ts_ms + 1, 60_000.0, fetched_ms=ts_ms + 900)])
+    with EventReader(address, "/eventos?tipos=preco") as stream:
+        assert _named(stream.take(3)) == [("preco", coin.symbol) for coin in world.coins]
+        for price in (1.0, 2.0):
+            with open_writer(world.workspace.database) as writer:
+                ts_ms = now_ms()
+                writer.store(Price(coin, ts_ms, price, fetched_ms=ts_ms) for coin in ("bitcoin", "dogecoin"))
+            told = [(event.data["moeda"], event.data["preco"]) for event in stream.take(2)]
+            assert told == [("btc", price), ("doge", price)]
+
+
+def test_prices_fetched_while_the_clock_was_ahead_are_followed_by_those_after(
+    world: SampleWorkspace, address: str
+) -> None:
+    """Who was told of them is sent the newest of every coin once the clock is right, and then what comes."""
+    with open_writer(world.workspace.database) as writer:
+        ahead_ms = now_ms() + 3 * HOUR_MS
+        writer.store(Price(coin.id, world.now + MINUTE_MS, 1.0, fetched_ms=ahead_ms) for coin in world.coins)
+    with EventReader(address, "/eventos?tipos=preco") as stream:
+        stream.take(3)
+        with open_writer(world.workspace.database) as writer:
+            writer.store([Price("bitcoin", now_ms(), 2.0, fetched_ms=now_ms())])
+        gap, *newest = stream.take(4)
+        assert (gap.name, gap.data["motivo"]) == ("lacuna", "adiante")
+        assert [(event.data["moeda"], event.data["preco"]) for event in newest] == [
+            ("btc", 2.0),
+            ("eth", 1.0),
+            ("doge", 1.0),
+        ]
+        with open_writer(world.workspace.database) as writer:
+            writer.store([Price("dogecoin", now_ms(), 3.0, fetched_ms=now_ms())])
+        assert _named(stream.take(1)) == [("preco", "doge")]
 
 
 def test_a_listener_goes_on_after_its_last_id_over_a_restart_of_the_api(world: SampleWorkspace) -> None:
