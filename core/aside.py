@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import re
 import shutil
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from core.files import delete_if_free, move, sync_folder
+from core.files import delete_if_free, make_folder, move, sync_folder
 from core.times import now_ms, to_datetime
 
-__all__ = ["KEPT", "MOST_NAMED", "drop_older", "name_aside", "set_aside"]
+__all__ = ["KEPT", "MOST_NAMED", "drop_older", "move_aside", "name_aside", "set_aside"]
 
 KEPT: Final = 2
 """How many of a kind stay: a database can have gigabytes."""
@@ -40,6 +41,26 @@ def set_aside(path: Path, root: Path | None = None) -> Path:
     sync_folder(path.parent)
     drop_older(target, root)
     return target
+
+
+def move_aside(folder: Path, paths: Iterable[Path]) -> Path:
+    """Move what a folder holds, all or some, to a dated folder beside it; older ones of its kind go.
+
+    Args:
+        folder: where the paths are; itself it stays.
+        paths: files and folders directly below it.
+
+    Returns:
+        The new folder.
+    """
+    aside = name_aside(folder, "before")
+    make_folder(aside)
+    for path in list(paths):
+        move(path, aside / path.name)
+    sync_folder(aside)
+    sync_folder(folder)
+    drop_older(aside)
+    return aside
 
 
 def name_aside(path: Path, why: str) -> Path:

@@ -18,7 +18,7 @@ from alerts.process import _watch_once as watch_once
 from alerts.store import AlertStore
 from core.artifacts.bucket import Bucket
 from core.artifacts.copying import Download
-from core.aside import set_aside
+from core.aside import move_aside, set_aside
 from core.errors import AlreadyRunning, StorageProblem
 from core.files import read_bytes, write_atomically
 from core.price_store import Coin, open_writer
@@ -31,7 +31,6 @@ from core.publishing.publisher import Publisher
 from core.reading.published import PublishedData
 from core.settings import load_settings
 from core.workspace import open_workspace
-from model.loop.artifact_copy import _move_aside as move_aside
 from model.loop.registry import KEEP_VERSIONS, ModelRegistry
 from tests.support.planted_bucket import PlantedBucket
 
@@ -181,12 +180,12 @@ def test_a_followed_file_that_is_open_is_deleted_later(
     assert counts == [2, 1]
 
 
-def test_what_another_machine_takes_over_is_moved_aside_file_by_file(windows: Refusals, tmp_path: Path) -> None:
+def test_what_is_moved_aside_is_moved_file_by_file(windows: Refusals, tmp_path: Path) -> None:
     """A file that a reader has open for a moment is moved a moment later."""
     folder = tmp_path / "processed"
     Publisher(folder).publish({"latest": pa.table({"value": [1]})})
     windows("rename", 3)
-    move_aside(folder)
+    move_aside(folder, folder.iterdir())
     assert list(folder.iterdir()) == []
     assert len(list(tmp_path.glob("processed.before-*/*"))) == 3
 

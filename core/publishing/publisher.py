@@ -17,7 +17,7 @@ from typing import Final
 
 import pyarrow as pa
 
-from core.aside import MOST_NAMED, set_aside
+from core.aside import MOST_NAMED, move_aside, set_aside
 from core.errors import DamagedFile
 from core.files import delete_if_free, make_folder, read_json, replacing, write_atomically, write_json
 from core.publishing.inspection import Inspection
@@ -258,16 +258,21 @@ class Publisher:
     def _retire_unnamed(self) -> None:
         """Retire files that no manifest names, which a crash left.
 
-        If manifest and copy were both lost, the files are all that is left, and they stay.
+        If manifest and copy were both lost, the tables are all that is left: they are kept beside the folder.
         """
-        if MANIFEST in self.damaged and not self._manifest.version:
-            _log.error("manifest and copy are lost: the files in %s stay as they are", self.folder)
-            return
+        if not self._manifest.version:
+            self._keep_beside()
         named = self._manifest.files()
         for path in self.folder.rglob("*"):
             file = path.relative_to(self.folder).as_posix()
             if path.is_file() and path.suffix in (".parquet", ".tmp") and file not in named:
                 self._retired[file] = time.monotonic()
+
+    def _keep_beside(self) -> None:
+        tables = [path for path in self.folder.iterdir() if path.is_dir() or path.suffix == ".parquet"]
+        if tables:
+            aside = move_aside(self.folder, tables)
+            _log.error("no manifest names the tables in %s: they are kept in %s", self.folder, aside.name)
 
 
 def _part_file(name: str, span: tuple[int, int], level: str, version: int) -> str:

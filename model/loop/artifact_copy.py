@@ -10,9 +10,9 @@ from typing import Final
 from core.artifacts.background import Background
 from core.artifacts.bucket import Bucket, Content
 from core.artifacts.copying import Download, Upload, writer_of
-from core.aside import drop_older, name_aside
+from core.aside import move_aside
 from core.errors import DamagedFile, Overtaken
-from core.files import file_stamp, move, read_json, write_json
+from core.files import file_stamp, read_json, write_json
 from core.publishing.manifest import MANIFEST
 from core.wording import Message, message
 from core.workspace import PIPELINE_LOCK
@@ -103,7 +103,8 @@ def continue_publication(bucket: Bucket, folder: Path) -> None:
     found, name = bucket.find(MANIFEST), _own_name(folder)
     if found is None or writer_of(found.data) == name:
         return
-    _move_aside(folder)
+    if (folder / MANIFEST).exists():
+        move_aside(folder, (path for path in folder.iterdir() if path.name not in (_NAME, PIPELINE_LOCK)))
     download, upload = Download(bucket, folder), Upload(bucket, folder, name)
     for _ in range(_TRIES):
         content = download.copy()
@@ -130,17 +131,6 @@ def _give_no_version_twice(bucket: Bucket, folder: Path) -> None:
     newest = max((int(version) for version in stored if version.isdecimal()), default=0)
     manifest = read_json(folder / MANIFEST)
     write_json(folder / MANIFEST, {**manifest, "version": max(newest, int(manifest["version"])) + _SPARE})
-
-
-def _move_aside(folder: Path) -> None:
-    if not (folder / MANIFEST).exists():
-        return
-    aside = name_aside(folder, "before")
-    aside.mkdir(exist_ok=True)
-    for path in folder.iterdir():
-        if path.name not in (_NAME, PIPELINE_LOCK):
-            move(path, aside / path.name)
-    drop_older(aside)
 
 
 def _own_name(folder: Path) -> str:

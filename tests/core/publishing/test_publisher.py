@@ -311,16 +311,26 @@ def test_a_lost_manifest_comes_back_from_its_copy(tmp_path: Path) -> None:
         assert _rows(Publisher(tmp_path), "log") == rows
 
 
-def test_without_any_manifest_the_files_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """If manifest and copy are both damaged, nothing is published and nothing is deleted."""
-    Publisher(tmp_path).publish(appended={"log": (DAY, DAY, _table(DAY))})
-    (tmp_path / "manifest.json").write_text("{")
-    (tmp_path / "manifest-copy.json").write_text("{")
+def test_without_any_manifest_the_tables_are_kept_beside_the_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If manifest and copy are both damaged, later starts and publications delete nothing of what was there."""
+    folder = tmp_path / "processed"
+    for moment in (DAY, DAY + DAY_MS):
+        Publisher(folder).publish({"latest": _table(1)}, {"log": (moment, moment, _table(moment))})
+    before = {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*.parquet")}
+    for name in ("manifest.json", "manifest-copy.json"):
+        (folder / name).write_text("{")
+    (folder / "pipeline.lock").touch()
     monkeypatch.setattr("core.publishing.publisher.KEEP_S", -1.0)
-    publisher = Publisher(tmp_path)
-    publisher.sweep()
-    assert publisher.manifest.files() == set()
-    assert len(list(tmp_path.glob("log/*/*.parquet"))) == 1
+    for start in range(3):
+        publisher = Publisher(folder)
+        publisher.sweep()
+        assert _rows(publisher, "log") == [DAY + step for step in range(start)]
+        publisher.publish(appended={"log": (DAY + start, DAY + start, _table(DAY + start))})
+    (aside,) = tmp_path.glob("processed.before-*")
+    assert {path.relative_to(aside): path.read_bytes() for path in aside.rglob("*") if path.is_file()} == before
+    assert (folder / "pipeline.lock").exists()
 
 
 def test_a_file_a_crash_left_is_never_swept_once_it_is_published(
