@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
+import logging
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
 from core.artifacts.bucket import Bucket, Content
+from core.aside import set_aside
 from core.errors import DamagedFile, Overtaken
 from core.files import delete_if_free, json_object, read_bytes, read_json, write_atomically, write_json
+from core.publishing.inspection import Inspection
 from core.publishing.manifest import MANIFEST, Manifest
-from core.publishing.parquet import MOST_TABLE_BYTES, check_content
+from core.publishing.parquet import MOST_TABLE_BYTES, check_content, check_footer, check_whole
 from core.publishing.publisher import KEEP_S
 from core.wording import message
 
@@ -23,6 +27,8 @@ _WRITER: Final = "writer"
 _AT_ONCE: Final = 8
 
 _OURS: Final = (".parquet", ".tmp")
+
+_log = logging.getLogger(__name__)
 
 
 class Upload:
@@ -104,6 +110,7 @@ class Download:
         self._bucket = bucket
         self._folder = folder
         self._tag: str | None = None
+        self._inspection = Inspection(folder)
         self._unnamed = _Unnamed()
 
     def copy(self) -> Content | None:
@@ -121,6 +128,7 @@ class Download:
             manifest = Manifest.from_json(json_object(found.data, MANIFEST))
             named = manifest.files()
             try:
+                self._set_damaged_aside(named)
                 _at_once(self._fetch, sorted(file for file in named if not (self._folder / file).exists()))
                 write_json(self._folder / MANIFEST, manifest.to_json())
             finally:
@@ -129,6 +137,19 @@ class Download:
             return None
         self._tag = found.tag
         return found
+
+    def _set_damaged_aside(self, named: set[str]) -> None:
+        """Let files be fetched again that are damaged here: those that have changed are checked, and one other in turn.
+
+        What cannot be read now says nothing about its content, and keeps nothing new from coming.
+        """
+        here = {file for file in named if (self._folder / file).exists()}
+        self._inspection.forget_others(here)
+        check = check_footer if self._tag is None else check_whole
+        with suppress(OSError):
+            for file, error in self._inspection.damaged(here, check, max_unchanged=1).items():
+                aside = set_aside(self._folder / file, self._folder)
+                _log.error("%s is damaged (%s): set aside as %s and fetched again", file, error, aside.name)
 
     def _sweep(self, named: set[str]) -> None:
         """Delete what neither the manifest here nor the newest one has named for long enough, and empty folders."""
@@ -149,7 +170,7 @@ class Download:
         content = b"" if found is None else found.data
         check_content(content, file)
         write_atomically(self._folder / file, content)
-        return len(content)
+        return self._inspection.remember(file)
 
 
 class _Unnamed:

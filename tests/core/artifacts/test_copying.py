@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from core.artifacts.bucket import open_bucket
 from core.artifacts.copying import Download, Upload
-from core.errors import ConfigurationError, Overtaken
+from core.errors import ConfigurationError, DamagedFile, Overtaken
 from core.publishing.manifest import MANIFEST, ManifestReader
 from core.publishing.publisher import Publisher
 from core.store_address import BucketAddress
@@ -37,6 +38,40 @@ def test_a_publication_arrives_as_it_was_made(store: ObjectStore, prefix: str, t
         proxy.requests.clear()
         assert download.copy() is None
         assert len(proxy.requests) == 1  # answered with 304
+
+
+def cut(content: bytes) -> bytes:
+    """Without the end of its footer."""
+    return content[:-20]
+
+
+def flipped(content: bytes) -> bytes:
+    """Another last byte before the footer, in a page."""
+    last = len(content) - 9 - int.from_bytes(content[-8:-4], "little")
+    return content[:last] + bytes([content[last] ^ 0xFF]) + content[last + 1 :]
+
+
+@pytest.mark.parametrize(("harm", "restarts"), [(cut, False), (flipped, False), (cut, True)])
+def test_a_damaged_file_is_fetched_again(
+    store: ObjectStore, prefix: str, tmp_path: Path, harm: Callable[[bytes], bytes], restarts: bool
+) -> None:
+    """The next publication brings it too, also to a reader that starts again; the damaged one is set aside."""
+    publisher, there = Publisher(tmp_path / "here"), tmp_path / "there"
+    upload, download = Upload(store.bucket(prefix), tmp_path / "here", "a"), Download(store.bucket(prefix), there)
+    publish(publisher, 1)
+    upload.copy()
+    download.copy()
+    damaged = there / publisher.manifest.parts["numbers"][0].file
+    damaged.write_bytes(harm(damaged.read_bytes()))
+    with pytest.raises(DamagedFile):
+        values(there)
+    publish(publisher, 2)
+    upload.copy()
+    if restarts:
+        download = Download(store.bucket(prefix), there)
+    download.copy()
+    assert values(there) == [1, 2]
+    assert len(list(damaged.parent.glob(f"{damaged.name}.damaged-*"))) == 1
 
 
 def test_of_two_writers_one_wins(store: ObjectStore, prefix: str, tmp_path: Path) -> None:
