@@ -7,6 +7,7 @@ import logging
 import os
 import sys
 import threading
+from datetime import UTC, datetime
 from types import TracebackType
 from typing import Final, Self, TextIO
 
@@ -25,7 +26,7 @@ _OWN_NAME: Final = "suite"
 
 
 class Console:
-    """Writes whole lines to one stream, and to a file, from any thread; text in colour on a terminal.
+    """Writes whole lines to one stream, and to a file, from any thread; with colour on a terminal, dates in the file.
 
     Neither a reader that has paused nor a closed pipe stops the suite: then lines are lost in the stream alone. A
     context manager that waits for the last lines.
@@ -93,7 +94,7 @@ class Console:
 
     def _write(self, plain: str, painted: str | None = None) -> None:
         if self._file is not None:
-            self._file.write(plain)
+            self._file.write(plain if self._as_json else _dated(plain))
         self._output.write(painted or plain)
 
 
@@ -108,6 +109,12 @@ class ConsoleHandler(logging.Handler):
         """Print a record, of one or several lines."""
         for line in self.format(record).split("\n"):
             self._console.log(_OWN_NAME, line)
+
+
+def _dated(text: str) -> str:
+    """Each line after date and time of this machine."""
+    moment = datetime.now(UTC).astimezone().isoformat(" ", "seconds")
+    return "\n".join(f"{moment} {line}" for line in text.split("\n"))
 
 
 def _with_process(name: str, line: str) -> str:

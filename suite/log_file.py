@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from contextlib import suppress
 from io import TextIOWrapper
 from logging.handlers import RotatingFileHandler
@@ -19,7 +20,8 @@ _KEPT: Final = 5
 class LogFile:
     """Appends lines; a file that would grow beyond its size becomes `name.1`, and older ones go; a context manager.
 
-    Lines that the disk refuses are lost, and the suite runs on. A file that cannot be opened is tried at each line.
+    Lines that the disk refuses are lost, and the suite runs on. A file that cannot be opened is tried at each line, and
+    one that was deleted or moved away is made again.
 
     Attributes:
         problem: why the file could not be opened at first.
@@ -53,6 +55,20 @@ class _Handler(RotatingFileHandler):
         except OSError as error:
             return error
         return None
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a record to the file that has the name now."""
+        if self.stream is not None and not self._is_in_place(self.stream):
+            with suppress(OSError):  # what a full disk refused before
+                self.stream.close()
+            self.stream = None
+        super().emit(record)
+
+    def _is_in_place(self, stream: TextIOWrapper) -> bool:
+        try:
+            return os.path.samestat(os.fstat(stream.fileno()), os.stat(self.baseFilename))  # noqa: PTH116
+        except OSError as error:
+            return not isinstance(error, FileNotFoundError)
 
     def _open(self) -> TextIOWrapper:
         Path(self.baseFilename).parent.mkdir(parents=True, exist_ok=True)

@@ -285,7 +285,8 @@ def test_an_output_that_is_not_read_stops_nothing(
     run = runs("--demo", "--no-browser", wrapper=into_pipe, CRYPTO_LOG_FILE=str(log), CRYPTO_LOG_LEVEL="DEBUG")
 
     def logged() -> str:
-        return log.read_text(encoding="utf-8") if log.exists() else ""
+        lines = log.read_text(encoding="utf-8").splitlines(keepends=True) if log.exists() else []
+        return "".join(line.split(" ", 2)[2] for line in lines)
 
     run.wait(lambda: run.forecasts(("bitcoin",)))
     run.wait(lambda: len(logged()) > 3 * 4096)

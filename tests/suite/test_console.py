@@ -7,7 +7,9 @@ import json
 import logging
 import os
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Final
 
 import pytest
 
@@ -17,6 +19,8 @@ from suite.banner import addresses, banner
 from suite.browser import has_display
 from suite.console import Console, ConsoleHandler
 from suite.log_file import LogFile
+
+WIDTH_OF_DATE: Final = len("2026-11-29 12:00:00-03:00 ")
 
 
 class Terminal(io.StringIO):
@@ -89,7 +93,24 @@ def test_the_file_has_the_lines_without_colour(tmp_path: Path, monkeypatch: pyte
         terminal.close()
         console.fail("parou")
         console.fail("parou de novo")
-    assert path.read_text(encoding="utf-8").splitlines() == ["api       | olá", "parou", "parou de novo"]
+    lines = path.read_text(encoding="utf-8").splitlines()
+    assert [line[WIDTH_OF_DATE:] for line in lines] == ["api       | olá", "parou", "parou de novo"]
+
+
+def test_each_line_of_the_file_has_its_date(tmp_path: Path) -> None:
+    """A file of months is read without its neighbours; a record of JSON has its time already."""
+    path, began = tmp_path / "suite.log", datetime.now(UTC).replace(microsecond=0)
+    with LogFile(path) as file:
+        with Console(io.StringIO(), file=file) as console:
+            console.log("api", "olá")
+            console.say("duas\nlinhas")
+        with Console(io.StringIO(), log_format="json", file=file) as console:
+            console.say("fim")
+    *text, record = path.read_text(encoding="utf-8").splitlines()
+    for line in text:
+        assert began <= datetime.fromisoformat(line[: WIDTH_OF_DATE - 1]) <= datetime.now(UTC)
+    assert [line[WIDTH_OF_DATE:] for line in text] == ["api       | olá", "duas", "linhas"]
+    assert json.loads(record)["message"] == "fim"
 
 
 def test_records_of_the_suite_itself_are_printed_too(tmp_path: Path) -> None:
@@ -97,7 +118,9 @@ def test_records_of_the_suite_itself_are_printed_too(tmp_path: Path) -> None:
     stream, path = io.StringIO(), tmp_path / "suite.log"
     with LogFile(path) as file, Console(stream, file=file) as console:
         ConsoleHandler(console).handle(logging.makeLogRecord({"msg": "não lê\nTraceback"}))
-    assert stream.getvalue() == path.read_text(encoding="utf-8") == "suite     | não lê\nsuite     | Traceback\n"
+    assert stream.getvalue() == "suite     | não lê\nsuite     | Traceback\n"
+    filed = [line[WIDTH_OF_DATE:] for line in path.read_text(encoding="utf-8").splitlines()]
+    assert filed == stream.getvalue().splitlines()
 
 
 @pytest.mark.parametrize(

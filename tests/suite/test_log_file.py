@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,18 @@ def test_a_file_that_cannot_be_opened_is_opened_later(tmp_path: Path) -> None:
         folder.unlink()
         file.write("guardada")
     assert (folder / "suite.log").read_text(encoding="utf-8") == "guardada\n"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a file that is open stays there")
+@pytest.mark.parametrize("away", [Path.unlink, lambda path: path.rename(f"{path}.antigo")], ids=["deleted", "moved"])
+def test_a_file_that_was_taken_away_is_made_again(tmp_path: Path, away: Callable[[Path], object]) -> None:
+    """The next line is in a new file of that name."""
+    path = tmp_path / "suite.log"
+    with LogFile(path) as file:
+        file.write("antes")
+        away(path)
+        file.write("depois")
+        assert path.read_text(encoding="utf-8") == "depois\n"
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs /dev/full")
