@@ -67,6 +67,7 @@ class Suite:
         self._coingecko_url = coingecko_url
         self._probe_again_s = probe_again_s
         self._signals = 0
+        self._refusals: set[tuple[str, int | None]] = set()
         self._state = ProcessState.STARTING
         self._progress = SuiteProgress(urls=addresses(settings))
         self._health = Heartbeat(settings.run_dir, SUITE, _LOOP_PATIENCE_S)
@@ -168,7 +169,7 @@ class Suite:
         if not self._stopping:
             self._supervisor.start(children.collector(settings))
             self._supervisor.start(children.pipeline(settings))
-            self._start_alerts(workspace)
+            self._attempt(self._start_alerts, workspace)
         self._state = ProcessState.RUNNING
         self._health.state(self._state)
         self._service.ready()
@@ -185,21 +186,29 @@ class Suite:
         fallback = FallbackWatch(self._coingecko_url, self._probe_again_s) if decision.is_fallback else None
         while not self._stopping:
             self._tick_until(lambda: False, BEAT_S)
-            self._report_cycle()
-            self._start_alerts(workspace)
-            self._keep_source(decision, workspace)
+            self._attempt(self._report_cycle)
+            self._attempt(self._start_alerts, workspace)
+            self._attempt(self._keep_source, decision, workspace)
             if fallback is not None and fallback.answers_again():
                 fallback = None
                 self._report(replace(self._progress, notice=BACK_NOTICE))
-                self._keep_source(decision, workspace)
+                self._attempt(self._keep_source, decision, workspace)
                 self._console.warn(message("suite.notice", notice=BACK_NOTICE))
+
+    def _attempt(self, step: Callable[..., None], *given: object) -> None:
+        """Take a step that the next turn takes again; why it failed is in the health file, and is told once."""
+        try:
+            step(*given)
+        except OSError as error:
+            self._health.error(error)
+            refusal = (step.__name__, error.errno)
+            if refusal not in self._refusals:
+                self._refusals.add(refusal)
+                self._console.warn(message("suite.refused_now", reason=str(error)))
 
     def _keep_source(self, decision: Decision, workspace: Workspace) -> None:
         """Restore source.json if it was lost or damaged: the front ends need it."""
-        try:
-            publish_source(decision.settings, workspace, self._progress.notice)
-        except OSError as error:
-            self._health.error(error)
+        publish_source(decision.settings, workspace, self._progress.notice)
 
     def _report_cycle(self) -> None:
         health = read_health(self._settings.run_dir, PIPELINE)

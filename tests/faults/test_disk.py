@@ -12,10 +12,11 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
+import psutil
 import pytest
 
 from core.errors import EXIT_UNAVAILABLE
-from core.processes.health_schema import PIPELINE
+from core.processes.health_schema import PIPELINE, SUITE
 from core.processes.heartbeat import read_health
 from core.settings import DEFAULT_COINS, PROJECT
 from core.times import now_ms
@@ -121,6 +122,39 @@ def test_processes_wait_for_read_only_folders(plain_folder: Path, tell: Tell) ->
         assert witness.problems == []
         assert poller.failures == []
         tell("read-only folders under a running suite", 1, 1, witness.lost, witness.wrong)
+    finally:
+        if run.process.poll() is None:
+            assert run.end(signal.SIGTERM) == 0
+
+
+def test_a_suite_that_may_not_read_waits(plain_folder: Path, tell: Tell) -> None:
+    """Rules in a closed folder, later a health file that refuses once, are named and end nothing."""
+    closed = plain_folder / "de outro"
+    closed.mkdir(mode=0)
+    rules = str(closed / "alerts.toml")
+    run = RunningSuite(plain_folder, "--demo", "--no-browser", wrapper=_without_powers(), CRYPTO_ALERTS_FILE=rules)
+
+    def refused() -> str:
+        error = read_health(run.run_dir, SUITE).last_error
+        return "" if error is None else str(error.message)
+
+    try:
+        run.wait(lambda: " ciclo " in run.output and rules in refused())
+        closed.chmod(0o755)
+        pipeline = psutil.Process(run.children()["pipeline"].pid)
+        pipeline.suspend()
+        health = run.run_dir / "pipeline.json"
+        health.chmod(0)
+        run.wait(lambda: str(health) in refused())
+        health.chmod(0o600)
+        pipeline.resume()
+        cycles = run.output.count(" ciclo ")
+        run.wait(lambda: run.output.count(" ciclo ") > cycles)
+        assert [
+            run.output.count(f"tentado de novo: [Errno 13] Permission denied: '{path}'") for path in (rules, health)
+        ] == [1, 1]
+        assert {child.restarts for child in run.children().values()} == {0}
+        tell("small files that cannot be read", 2, 2)
     finally:
         if run.process.poll() is None:
             assert run.end(signal.SIGTERM) == 0
