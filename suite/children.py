@@ -132,14 +132,15 @@ def _spec(name: str, arguments: tuple[str, ...] | list[str], settings: Settings,
 def _environment(settings: Settings, secret_prefixes: tuple[str, ...]) -> dict[str, str]:
     """The environment of a child: that of this process, all settings, UTF-8 and the parent's pid.
 
-    Of the variables that hold secrets of channels and buckets it has those with `secret_prefixes` alone. The local
-    market server is exempt from proxies. Proxies from the settings of Windows or macOS are named, because the exemption
-    alone would hide them from the child.
+    Of the variables that hold secrets of channels and buckets it has those with `secret_prefixes` alone, and settings
+    in small letters it has none. The local market server is exempt from proxies. Proxies from the settings of Windows
+    or macOS are named, because the exemption alone would hide them from the child.
     """
     withheld = tuple({_CHANNELS, BUCKET_VARIABLES} - {*secret_prefixes})
-    kept = (name for name in os.environ if name not in _NOT_INHERITED and not name.startswith(withheld))
-    environment = {name: os.environ[name] for name in kept}
-    environment |= settings.environment()
+    given = settings.environment()
+    unwanted = {*_NOT_INHERITED, *given}
+    kept = (name for name in os.environ if name.upper() not in unwanted and not name.upper().startswith(withheld))
+    environment = {name: os.environ[name] for name in kept} | given
     environment |= {PARENT_VARIABLE: str(os.getpid()), "PYTHONUTF8": "1", "PYTHONUNBUFFERED": "1", "NO_COLOR": "1"}
     proxies = urllib.request.getproxies()
     environment |= {f"{scheme}_proxy": proxies[scheme] for scheme in ("http", "https") if scheme in proxies}

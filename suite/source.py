@@ -49,6 +49,7 @@ def needs_probe(settings: Settings) -> bool:
     return (
         settings.source is Source.AUTO
         and settings.coingecko_key is None
+        and settings.coingecko_key_file is None
         and settings.coingecko_url is None
         and not _has_live_prices(settings)
     )
@@ -69,6 +70,7 @@ def pointing_to_local_server(settings: Settings, port: int) -> Settings:
         "coingecko_url": f"http://127.0.0.1:{port}/api/v3",
         "coingecko_plan": Plan.LOCAL,
         "coingecko_key": None,
+        "coingecko_key_file": None,
         "calls_per_minute": None,
     }
     return settings.model_copy(update=local)

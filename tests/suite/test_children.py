@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
@@ -89,6 +90,21 @@ def test_each_child_knows_only_the_secrets_that_it_needs(
             for name in Settings.model_fields:
                 child.setenv(f"CRYPTO_{name.upper()}", spec.environment[f"CRYPTO_{name.upper()}"])
             assert load_settings().data_dir == asked.data_dir
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="names of variables are in capitals there")
+def test_a_secret_in_small_letters_is_a_secret(
+    settings: Callable[..., Settings], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Settings accept such variables, so they reach no child but by its own settings; a channel may be named so."""
+    values = {"crypto_api_token": "the-token-of-the-data", "crypto_coingecko_key": "CG-the-key"}
+    for name, value in (values | {"crypto_alert_hook": "https://the-hook.example"}).items():
+        monkeypatch.setenv(name, value)
+    asked = settings(source="demo", **{name.removeprefix("crypto_"): value for name, value in values.items()})
+    pipeline, alerts = children.pipeline(asked).environment, children.alerts(asked).environment
+    assert {*pipeline.values(), *alerts.values()} & {*values.values()} == set()
+    assert "https://the-hook.example" not in pipeline.values()
+    assert alerts["crypto_alert_hook"] == "https://the-hook.example"
 
 
 def test_children_get_the_proxies_of_the_system(

@@ -178,6 +178,16 @@ def test_a_named_source_is_used(settings: Callable[..., Settings], source: Sourc
     assert not decision.is_fallback
 
 
+def test_a_key_in_a_file_counts_as_one(settings: Callable[..., Settings], tmp_path: Path) -> None:
+    """Nothing is probed with it, and the collector of a simulated market is not told of the file."""
+    file = tmp_path / "key"
+    file.write_text("CG-abcdef\n", encoding="utf-8")
+    asked = settings(coingecko_key_file=file)
+    assert not needs_probe(asked)
+    assert decide(asked, reachable=False).settings.source is Source.COINGECKO
+    assert pointing_to_local_server(asked, 4711).source_key is None
+
+
 def test_the_local_server_gets_no_key(settings: Callable[..., Settings]) -> None:
     """Key and call limit are for CoinGecko; the local market server gets neither."""
     local = pointing_to_local_server(settings(coingecko_key="CG-abcdef", calls_per_minute=5), 4711)
