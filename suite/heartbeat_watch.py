@@ -44,14 +44,16 @@ class HeartbeatWatch:
         self._overdue_after_s = overdue_after_s
         self._clock = clock
         self._pid = 0
+        self._before: object = None
         self._beat: object = None
         self._changed = self._looked = 0.0
         self._warned = False
         self.overdue = False
 
     def begin(self, pid: int) -> None:
-        """Follow a new process from now on."""
+        """Follow a new process from now on; what an earlier one of the same pid left is no heartbeat of it."""
         self._pid, self._beat = pid, None
+        self._before = self._read()
         self._looked = self._changed = self._clock()
         self._warned = self.overdue = False
 
@@ -64,7 +66,7 @@ class HeartbeatWatch:
             self._changed = now
         self._looked = now
         beat = self._read()
-        if beat not in (None, self._beat):
+        if beat not in (None, self._before, self._beat):
             self._beat, self._changed, self._warned = beat, now, False
         silence = now - self._changed
         late = silence if self._beat is not None else silence - self._starting_s

@@ -29,7 +29,8 @@ class ServiceManager:
     """Sends the states of this process; call `alive` from the main loop, several times a second."""
 
     def __init__(self, variables: Mapping[str, str] = os.environ) -> None:
-        self._address = variables.get(_SOCKET, "").replace("@", "\0", 1)
+        name = variables.get(_SOCKET, "")
+        self._address = f"\0{name[1:]}" if name.startswith("@") else name
         watchdog = variables.get(_WATCHDOG, "")
         self._every_s = int(watchdog) / 3_000_000 if watchdog.isdigit() else math.inf
         self._sent_at = -math.inf

@@ -33,8 +33,8 @@ def watched(tmp_path: Path) -> tuple[HeartbeatWatch, Clock]:
     """A watch of a process with one heartbeat, at second 0."""
     clock = Clock()
     watch = HeartbeatWatch(tmp_path / "alvo.json", 300, 60, 90, clock)
-    beats(tmp_path / "alvo.json", 7, 1.0)
     watch.begin(7)
+    beats(tmp_path / "alvo.json", 7, 1.0)
     clock.now = 1.0
     assert watch.look() is None
     return watch, clock
@@ -82,13 +82,16 @@ def test_a_file_that_is_written_again_ends_the_silence(watched: tuple[HeartbeatW
     assert looks(*watched, until=161) == {131: False, 161: True}
 
 
-@pytest.mark.parametrize("has_old_file", [False, True])
-def test_a_start_has_a_patience_of_its_own(tmp_path: Path, has_old_file: bool) -> None:
-    """Before its first heartbeat a process has five minutes more; the file of the one before it tells nothing."""
+@pytest.mark.parametrize("pid_before", [None, 6, 7])
+def test_a_start_has_a_patience_of_its_own(tmp_path: Path, pid_before: int | None) -> None:
+    """Before its first heartbeat a process has five minutes more; the file of the one before it tells nothing.
+
+    That one may have had the same pid: a container counts them from 1 again.
+    """
     clock = Clock()
     watch = HeartbeatWatch(tmp_path / "alvo.json", 300, 60, 90, clock)
-    if has_old_file:
-        beats(tmp_path / "alvo.json", 6, 1.0)
+    if pid_before is not None:
+        beats(tmp_path / "alvo.json", pid_before, 1.0)
     watch.begin(7)
     assert looks(watch, clock, until=390) == {360: False, 390: True}
 

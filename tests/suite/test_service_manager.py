@@ -18,14 +18,14 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="sockets of POSI
 Manager = tuple[str, socket.socket]
 
 
-@pytest.fixture(params=["file", "abstract"])
+@pytest.fixture(params=["notify", "user@1000", "abstract"])
 def manager(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Manager]:
     """The name of a socket as systemd gives it, and the socket."""
-    name = str(tmp_path / "notify") if request.param == "file" else f"@crypto-{tmp_path}"[:100]
+    name = f"@crypto-{tmp_path}"[:100] if request.param == "abstract" else str(tmp_path / request.param)
     if request.param == "abstract" and sys.platform != "linux":
         pytest.skip("only Linux has them")
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as line:
-        line.bind(name.replace("@", "\0", 1))
+        line.bind(f"\0{name[1:]}" if request.param == "abstract" else name)
         line.settimeout(10)
         yield name, line
 
