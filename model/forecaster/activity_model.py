@@ -187,9 +187,13 @@ class ActivityModel:
         return True
 
     def _renew_forest(self, now_ms: int) -> None:
+        """Grow trees from the sample; after days without prices there is none, and the trees of before them stay."""
         options = self.options
         x, y = self._store.sample()
-        if self._forest is None:
+        if not len(x):
+            if self._forest is not None:
+                self._forest.wait(now_ms)
+        elif self._forest is None:
             self._forest = RollingForest(
                 n_trees=options.n_trees,
                 lifetime_h=options.forest_lifetime_h,

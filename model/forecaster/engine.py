@@ -140,10 +140,11 @@ class ForecastEngine:
     def refit(self, now_ms: int) -> FitReport:
         """Solve the ridge from its sums and renew a part of the forest, as of the grid's next point at the latest.
 
-        The cost is bounded.
+        Without a grid, as of the point after the last one learned. The cost is bounded.
         """
         history = self.grid.history
-        return self.model.refit(min(now_ms, int(history.ts_ms[-1]) + GRID_STEP_MS) if len(history) else now_ms)
+        end_ms = int(history.ts_ms[-1]) if len(history) else self._learned_ms
+        return self.model.refit(now_ms if end_ms < 0 else min(now_ms, end_ms + GRID_STEP_MS))
 
     def _widen(self) -> None:
         self.model.widen(int(self._numbers().max(initial=-1)) + 1)

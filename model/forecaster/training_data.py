@@ -121,8 +121,10 @@ class TrainingStore:
         return sum(days[1:], days[0]) if days else None
 
     def sample(self) -> tuple[RowArray, RowArray]:
-        """The sampled rows and targets in order of time, thinned evenly to at most `sample_rows`."""
+        """The sampled rows and targets in order of time, thinned evenly to at most `sample_rows`; empty without any."""
         days = [day for _, day in sorted(self._days.items()) if day.x]
+        if not days:
+            return np.zeros((0, 0), dtype=np.float32), np.zeros((0, 0), dtype=np.float32)
         for day in days:
             day.x, day.y = [np.concatenate(day.x)], [np.concatenate(day.y)]
             day.ts_ms = [np.concatenate(day.ts_ms)]

@@ -164,6 +164,11 @@ class RollingForest(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # sci
         self._grow(rows, targets, due + 1)
         return due + 1
 
+    def wait(self, now_ms: int) -> None:
+        """Keep all trees; until `now_ms`, while there are no rows, none of them grows older."""
+        check_is_fitted(self)
+        self.turn_ms_ = now_ms
+
     def _grow(self, x: RowArray, y: RowArray, trees: int) -> None:
         kept = len(getattr(self.forest_, "estimators_", ()))
         drawn = max(int(self.max_samples * len(x)), min(len(x), 2 * self.min_samples_leaf))

@@ -87,7 +87,7 @@ class ShardProcesses:
         self._learned_ms = state.learned_ms
         self._store = store
         self._keep_days = keep_days
-        self._training = SharedTraining(state.model)
+        self._training = SharedTraining(state.model, state.learned_ms)
         self._roster = Roster(state.model.options.train_days, state.coins, state.left_ms)
         self._revisions: Mapping[str, int] = {}
         self._pulled: Mapping[ShardLink, Pulled] = {}

@@ -25,14 +25,19 @@ Answer = GridBounds | FloatArray | None
 class SharedTraining:
     """Answers what all shards ask together, in the order of the shards.
 
-    Attributes:
+    Args:
         model: everything learned.
+        learned_ms: the last grid point that it was learned from in UTC milliseconds; -1 for a new one.
+
+    Attributes:
+        model: the same, with what it learns.
         market: the market's sums, as far back as grids go; None before the first.
     """
 
-    def __init__(self, model: OnlineModel) -> None:
+    def __init__(self, model: OnlineModel, learned_ms: int) -> None:
         self.model = model
         self.market: MarketRecord | None = None
+        self._learned_ms = learned_ms
         self._versions = ModelVersions()
 
     @property
@@ -68,9 +73,13 @@ class SharedTraining:
         return self._versions.whole(self.model)
 
     def refit(self, now_ms: int) -> FitReport:
-        """Renew the models, as of the market's next grid point at the latest."""
+        """Renew the models, as of the market's next grid point at the latest, as `ForecastEngine.refit` does."""
+        end_ms = self._learned_ms if self.market is None else self.end_ms
+        return self._refit(now_ms if end_ms < 0 else min(now_ms, end_ms + GRID_STEP_MS))
+
+    def _refit(self, now_ms: int) -> FitReport:
         self._versions.note_change()
-        return self.model.refit(now_ms if self.market is None else min(now_ms, self.end_ms + GRID_STEP_MS))
+        return self.model.refit(now_ms)
 
     def enrol(self, roster: Roster, taken: Sequence[int]) -> None:
         """Make room for the coins of a roster, some of which have taken over numbers."""
@@ -88,7 +97,7 @@ class SharedTraining:
 
     def _renew(self, ts_ms: int) -> None:
         if self.model.is_old(ts_ms):
-            self.refit(ts_ms)
+            self._refit(ts_ms)
 
     def _teach(self, shards: Sequence[Lesson]) -> None:
         lesson = Lesson.of_all(shards)

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from core.times import DAY_MS, GRID_STEP_MS
+from core.times import DAY_MS, GRID_STEP_MS, HOUR_MS
 from etl.features.columns import BASE_FEATURES, FEATURE_NAMES
 from etl.features.minute_columns import MINUTE_SHARE
 from etl.features.targets import STEPS
@@ -111,6 +111,24 @@ def test_the_forest_gets_a_share_where_it_sees_more_than_the_ridge() -> None:
     assert shares["bend"] > 0.3
     assert errors["bend"][1] < 0.9 * errors["bend"][0]
     assert errors["line"][1] < 1.01 * errors["line"][0]
+
+
+def test_trees_stay_and_do_not_age_while_there_are_no_rows_to_grow_others_from() -> None:
+    """Once the last sampled row is too old no tree is renewed; the first rows after that renew few, not all."""
+    model = ActivityModel(OPTIONS, None)
+    _learn(model, "bend", days=2)
+    renewed = [_renewed_trees(model, DAY_MS * (DAY + 2 + days)) for days in (OPTIONS.sample_days, 7, 8)]
+    ts_ms, x, activity = _day(DAY + 10, "bend")
+    model.keep(ts_ms, x, activity, ts_ms // GRID_STEP_MS, COINS)
+    renewed.append(_renewed_trees(model, DAY_MS * (DAY + 10) + HOUR_MS))
+    assert renewed == [0, 0, 0, 1]
+
+
+def _renewed_trees(model: ActivityModel, now_ms: int) -> int:
+    assert model._forest is not None
+    before = list(model._forest.forest_.estimators_)
+    assert model.refit(now_ms)
+    return len(before) - sum(tree in before for tree in model._forest.forest_.estimators_)
 
 
 @pytest.mark.parametrize(

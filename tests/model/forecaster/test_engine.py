@@ -343,6 +343,20 @@ def test_a_clock_that_was_ahead_for_a_moment_costs_nothing_that_was_learned() ->
     assert reports[1].rows == pytest.approx(reports[0].rows, abs=4 * len(market))
 
 
+def test_a_start_with_a_clock_that_is_ahead_costs_nothing_that_was_learned() -> None:
+    """A restored engine that reads no price, because its clock is months ahead, keeps its rows and stores them."""
+    market = _market(seed=4, hours=44)
+    now = START_MS + 41 * 3_600_000
+    engine = ForecastEngine(SMALL, Prior.load())
+    _walk(market, [now], engine=engine)
+    rows = engine.model.activity.rows
+    ahead = ForecastEngine.from_state(engine.state())
+    ahead.advance(now + 90 * DAY_MS)
+    assert ahead.refit(now + 90 * DAY_MS).rows == rows > 0
+    again = ForecastEngine.from_state(ahead.state())
+    assert _walk(market, [now + GRID_STEP_MS], engine=again)[-1].is_model.all()
+
+
 def test_prices_that_were_lost_since_are_not_learned_twice() -> None:
     """An engine that has learned further than the prices reach now still knows how far."""
     market = _market(seed=5, hours=42)
@@ -403,3 +417,25 @@ def test_a_back_filled_day_is_enough_with_a_prior() -> None:
         forecasts[name] = engine.forecast({coin: int(ts[-1]) for coin, (ts, _) in market.items()})
     assert forecasts["prior"].is_model.all()
     assert not forecasts["nothing"].is_model.any()
+
+
+@pytest.mark.parametrize("lives_on", [True, False])
+def test_a_gap_longer_than_the_forests_sample_does_not_stop_forecasts(lives_on: bool) -> None:
+    """Prices stop for longer than rows are sampled but not for the whole window; then they, and forecasts, return.
+
+    So it is for an engine that refits through the gap, and for one that is restored after it.
+    """
+    options = EngineOptions(train_days=6, sample_days=1, n_trees=4)
+    last, first = START_MS + 40 * 3_600_000, START_MS + 112 * 3_600_000
+    market = {
+        coin: (ts[(ts <= last) | (ts >= first)], price[(ts <= last) | (ts >= first)])
+        for coin, (ts, price) in _market(seed=18, hours=24 * 6).items()
+    }
+    engine = ForecastEngine(options, Prior.load())
+    before = _walk(market, [last], engine=engine)[-1]
+    rows = engine.model.activity.rows
+    engine = engine if lives_on else ForecastEngine.from_state(engine.state())
+    after = _walk(market, [*(_origins(46, 112, 360) if lives_on else []), first + 20 * 3_600_000], engine=engine)[-1]
+    assert before.is_model.all()
+    assert after.is_model.all()
+    assert engine.model.activity.rows > rows

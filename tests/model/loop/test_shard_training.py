@@ -19,4 +19,4 @@ AGREE = Agree(GridBounds(1, None, -1, rebuilds=0))
 def test_shards_that_do_not_ask_the_same_are_refused(asked: tuple[Question, ...]) -> None:
     """The answer to one of them would be a lesson lost, or a model that has not learned, for the other."""
     with pytest.raises(ForecastingError, match="the same"):
-        SharedTraining(first_state(EngineOptions()).model).answer(asked)
+        SharedTraining(first_state(EngineOptions()).model, -1).answer(asked)

@@ -292,6 +292,21 @@ def test_what_was_learned_counts_as_learned_whether_a_shard_has_begun_or_not(tmp
             assert third.state().model.activity.rows == rows > 0
 
 
+def test_shards_that_start_with_a_clock_ahead_forget_nothing(tmp_path: Path) -> None:
+    """They read no price, because their clock is months ahead; the model keeps its rows, as in one process."""
+    store = _filled(tmp_path, seed=2)
+    with _two_shards(store) as (first, prices):
+        _cycle(first, prices, FIRST_MS)
+        learned = first.state()
+        rows = learned.model.activity.rows
+        ahead_ms = FIRST_MS + 90 * DAY_MS
+        whole = OneProcess(deepcopy(learned))
+        with _two_shards(store, deepcopy(learned)) as (ahead, _):
+            for executor in (whole, ahead):
+                executor.pull(prices, ahead_ms, again=False)
+                assert executor.refit(ahead_ms).rows == rows > 0
+
+
 def test_a_shard_that_is_lost_before_the_first_price_learns_nothing_again(tmp_path: Path) -> None:
     """A resumed pipeline whose store is empty at first: the shard that takes its place knows how far was learned."""
     with _two_shards(_filled(tmp_path, seed=4)) as (first, prices):
