@@ -16,6 +16,7 @@ ForecastingError
 │       └── UnknownCoin         leave this coin out, try again later
 ├── StorageProblem              keep the data in memory, try to store them again
 │   ├── StandingBy              the same, and ask for no prices: another collector stores them
+│   ├── StoreChanged            the same, then go on with what is stored: somebody else has written there
 │   └── Overtaken               stand by, take over when the other pipeline is silent
 ├── DamagedFile                 set the file aside, rebuild it
 ├── NotReady                    wait: another process will provide the data
@@ -53,6 +54,7 @@ __all__ = [
     "SourceUnavailable",
     "StandingBy",
     "StorageProblem",
+    "StoreChanged",
     "Unavailable",
     "UnknownCoin",
     "WorkspaceMismatch",
@@ -150,6 +152,10 @@ class RequestTooLong(RequestRefused):
 
 class StorageProblem(ForecastingError):
     """Keep the data in memory and try again: the disk is full, read-only or failing."""
+
+
+class StoreChanged(StorageProblem):
+    """Keep the data in memory, store them, and go on with what is stored: somebody else has written there."""
 
 
 class StandingBy(StorageProblem):

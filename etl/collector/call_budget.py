@@ -188,7 +188,7 @@ class CallBudget:
         )
 
     def load_state(self, text: str) -> None:
-        """Restore what `dump_state` wrote; invalid text raises a built-in error and changes nothing.
+        """Restore what `dump_state` wrote; what was counted here since stays. Invalid text raises and changes nothing.
 
         If the wall clock was changed since, the error is at most the window or the block that was in force. Older
         releases wrote the calls of one `month`.
@@ -199,8 +199,11 @@ class CallBudget:
         left_s = min((int(known["blocked_until_ms"]) - wall) / 1000, float(known["blocked_s"]), _MAX_BLOCK_S)
         calls, reason = known["calls"], str(known["reason"])
         by_month = calls if isinstance(calls, dict) else {known["month"]: calls}
-        self._by_month = {str(name): int(count) for name, count in by_month.items()}
-        self._calls.extend(now - age_s for age_s in sorted(ages_s, reverse=True))
+        stored = {str(name): int(count) for name, count in by_month.items()}
+        own = self._by_month
+        self._by_month = own | {name: max(count, own.get(name, 0)) for name, count in stored.items()}
+        if len(ages_s) > len(self._recent()):
+            self._calls = deque(now - age_s for age_s in sorted(ages_s, reverse=True))
         if left_s > 0:
             self.block(left_s, Message(reason) if reason else None)
 

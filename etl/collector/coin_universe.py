@@ -94,7 +94,10 @@ class Universe:
         return json.dumps({"count": self._count, "resolved_ms": self._resolved_ms, "ids": self.ids})
 
     def load_state(self, text: str) -> None:
-        """Restore the ids of the last run if they are for the same N; raises what invalid JSON raises."""
+        """Restore the ids of the last run if they are for the same N and of a later look-up than those in force.
+
+        Raises what invalid JSON raises.
+        """
         if self._count is None:
             return
         known = json.loads(text)
@@ -103,4 +106,5 @@ class Universe:
         ids, resolved_ms = tuple(known["ids"]), int(known["resolved_ms"])
         if not ids or not all(isinstance(coin_id, str) for coin_id in ids):
             raise ValueError("not a list of ids")
-        self.ids, self._resolved_ms = ids, resolved_ms
+        if resolved_ms > self._resolved_ms or not self.ids:
+            self.ids, self._resolved_ms = ids, resolved_ms

@@ -46,7 +46,8 @@ class Collector:
         jitter: random.Random | None = None,
     ) -> None:
         self._writer = writer
-        self._retention = Retention(writer, settings.retention_days)
+        self._retention_days = settings.retention_days
+        self._retention = Retention(writer, self._retention_days)
         self._chores_at = self._disk_at = self._verify_at = clock.monotonic()
         jitter = jitter or random.Random()  # noqa: S311 - spreads retries, keeps no secret
         self.context = CollectorContext.resume(settings, writer, api, clock, jitter)
@@ -87,10 +88,10 @@ class Collector:
     def _chores(self, now: float) -> float:
         """Do a step of the maintenance that is due; return the seconds until the next one."""
         buffer = self.context.buffer
-        if buffer.storage_error is not None:
+        if buffer.storage_error is not None or buffer.store_changed:
             if now >= self._disk_at:
                 self._disk_at = now + _DISK_RETRY_S
-                buffer.flush()
+                self._store_again()
             return _DISK_RETRY_S
         if now >= self._verify_at:
             self._verify_at = now + _VERIFY_EVERY_S
@@ -103,6 +104,19 @@ class Collector:
             return _CHORE_PAUSE_S
         self._chores_at = now + _CHORES_EVERY_S
         return _CHORES_EVERY_S
+
+    def _store_again(self) -> None:
+        """Store what waits; where somebody else has written, go on with what is there now, as after a restart."""
+        buffer = self.context.buffer
+        buffer.flush()
+        if buffer.store_changed:
+            buffer.begin_again(self._take_up)
+
+    def _take_up(self) -> None:
+        self.context.take_up(self._writer)
+        self.polls.begin_again()
+        self._retention = Retention(self._writer, self._retention_days)
+        _log.info("somebody else has written to the price store: going on with what it holds")
 
     def _start_check(self) -> None:
         """Start a full check of the database in a thread when it is due."""

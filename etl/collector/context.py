@@ -55,21 +55,31 @@ class CollectorContext:
             Intake(buffer),
             buffer,
         )
-        _load(writer, "budget", context.calls.load_state)
-        _load(writer, "universe", context.universe.load_state)
-        if context.universe.ids:
-            writer.track(context.universe.ids)
+        context.take_up(writer)
+        return context
+
+    def take_up(self, writer: PriceWriter) -> None:
+        """Go on with what the store holds; calls made and coins looked up here since count too.
+
+        Raises:
+            StorageProblem, DamagedFile: the store cannot be read.
+        """
+        _load(writer, "budget", self.calls.load_state)
+        _load(writer, "universe", self.universe.load_state)
+        if self.universe.ids:
+            writer.track(self.universe.ids)
+            self.buffer.set_meta(universe=self.universe.dump_state())
         stored = writer.latest()
         if stored:
-            context.calls.trust_key()
-        latest = {coin: price for coin, price in stored.items() if coin in context.universe.ids}
-        context.intake.resume(latest)
-        _load(writer, "held", context.intake.load_state)
-        _load(writer, "backfill", context.backfill_queue.load_state)
-        context.backfill_queue.keep(context.universe.ids)
-        was_away = _seconds_away(latest, clock.wall_ms()) > STALE_CADENCES * context.cadence_s
-        context.queue(tuple(coin for coin in context.universe.ids if was_away or coin not in latest))
-        return context
+            self.calls.trust_key()
+        latest = {coin: price for coin, price in stored.items() if coin in self.universe.ids}
+        self.intake.resume(latest)
+        _load(writer, "held", self.intake.load_state)
+        self.backfill_queue.keep(())
+        _load(writer, "backfill", self.backfill_queue.load_state)
+        self.backfill_queue.keep(self.universe.ids)
+        was_away = _seconds_away(latest, self.calls.clock.wall_ms()) > STALE_CADENCES * self.cadence_s
+        self.queue(tuple(coin for coin in self.universe.ids if was_away or coin not in latest))
 
     @property
     def cadence_s(self) -> float:

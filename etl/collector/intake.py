@@ -29,7 +29,9 @@ class Intake:
         self.missing: set[str] = set()
 
     def resume(self, latest: Mapping[str, Price]) -> None:
-        """Start from the newest stored price of each coin."""
+        """Start, or start again, from the newest stored price of each coin."""
+        self._jump_filter, self.newest = JumpFilter(), {}
+        self._held = self._jump_filter.dump_state()
         for coin_id, price in latest.items():
             self._jump_filter.reset_level(price, cadence_s=0)
             self.newest[coin_id] = price.ts_ms

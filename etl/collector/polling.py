@@ -110,6 +110,12 @@ class Polls:
         """Request 7 days of hourly prices with the next poll."""
         self._hourly_wanted = set(self._context.universe.ids)
 
+    def begin_again(self) -> None:
+        """Begin a new poll, as after a restart: what the last ones brought is of another time than the store."""
+        self._round, self._answered_at = _Round(), None
+        if self._context.backfill_queue.next is not None:
+            self.want_hourly()
+
     def _look_up(self) -> None:
         """Fetch the next page of the N largest coins, and take their prices too."""
         context, universe = self._context, self._context.universe

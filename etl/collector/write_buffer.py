@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Iterable
 from typing import Final
 
-from core.errors import DamagedFile, ForecastingError, NotReady, StandingBy, StorageProblem
+from core.errors import DamagedFile, ForecastingError, NotReady, StandingBy, StorageProblem, StoreChanged
 from core.price_store import Coin, Price, PriceWriter
 from core.times import MINUTE_MS
 from core.wording import Message
@@ -25,7 +25,8 @@ class WriteBuffer:
 
     `storage_error` says why the store refuses now, or is None; `standing_by` is True while another collector writes.
     `database_reset` becomes True when a damaged database was replaced by an empty one, so that everything must be
-    fetched again. No method raises for what a disk or a server does.
+    fetched again. `store_changed` becomes True when somebody else has written to the store: nothing is stored until the
+    collector has read what is there and calls `begin_again`. No method raises for what a disk or a server does.
     """
 
     def __init__(self, writer: PriceWriter) -> None:
@@ -43,6 +44,7 @@ class WriteBuffer:
         self.storage_error: Message | str | None = None
         self.standing_by = False
         self.database_reset = False
+        self.store_changed = False
         self._broken = False
 
     @property
@@ -94,8 +96,15 @@ class WriteBuffer:
         self._tracked = coin_ids
 
     def flush(self) -> bool:
-        """Store everything; False while the disk refuses."""
-        return self.attempt(self._write)
+        """Store everything; False while the disk refuses, or somebody else has changed the store."""
+        return not self.store_changed and self.attempt(self._write)
+
+    def begin_again(self, read: Callable[[], object]) -> None:
+        """Drop state for the next start, which is of another time than the store, `read` what is there, store again."""
+        self._meta.clear()
+        self._tracked = None
+        self.store_changed = not self.attempt(read)
+        self.flush()
 
     def attempt(self, action: Callable[[], object]) -> bool:
         """Do `action` on the store; False, with `storage_error` set, if the disk refuses or the database is damaged."""
@@ -106,6 +115,9 @@ class WriteBuffer:
             action()
         except (StorageProblem, NotReady) as error:
             self._report(error)
+            if isinstance(error, StoreChanged):
+                self.store_changed = True
+                self._store_coins_again()
             return False
         except DamagedFile as error:
             self._report(error)
@@ -144,8 +156,11 @@ class WriteBuffer:
         except (StorageProblem, DamagedFile) as error:
             self._report(error)
             return
-        self._broken, self.storage_error = False, None
-        self._coins, self._known, self.database_reset = {**self._known, **self._coins}, {}, True
+        self._broken, self.storage_error, self.database_reset = False, None, True
+        self._store_coins_again()
+
+    def _store_coins_again(self) -> None:
+        self._coins, self._known = {**self._known, **self._coins}, {}
         self._is_name_new = bool(self._coins)
 
     def _report(self, error: ForecastingError) -> None:

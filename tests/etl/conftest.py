@@ -12,9 +12,10 @@ from typing import Any
 
 import pytest
 
-from core.price_store import open_reader
+from core.price_store import PriceWriter, open_reader, open_writer
 from core.price_store.sqlite.writer import SqliteWriter
 from core.settings import Settings, load_settings
+from core.store_address import ServerAddress
 from core.times import HOUR_MS, now_ms
 from core.workspace import open_workspace
 from etl.coingecko.client import CoinGecko
@@ -99,15 +100,18 @@ class World:
         coins = coins_wanted(options.pop("market", "bitcoin,ethereum,dogecoin"))
         self.server = FaultyMarketServer(SimulatedMarket(coins, 0), clock=lambda: self.wall_ms, **options).start()
         self.collector: Collector | None = None
-        self.writer: SqliteWriter | None = None
+        self.writer: PriceWriter | None = None
         self._parts = ExitStack()
 
     def settings(self) -> Settings:
         """The settings in force; `url` names another server than the market's."""
         return self._settings(**{"url": self.server.url, **self._given})
 
-    def start(self, max_checked_bytes: int = 10**9, **settings: Any) -> Collector:
-        """Start a collector of this server in place of the one before; settings given once stay."""
+    def start(self, max_checked_bytes: int = 10**9, store: ServerAddress | None = None, **settings: Any) -> Collector:
+        """Start a collector of this server in place of the one before; settings given once stay.
+
+        It stores into its folder, or into `store`.
+        """
         self.stop()
         self._given |= settings
         chosen = self.settings()
@@ -115,7 +119,8 @@ class World:
         api = CoinGecko(chosen, clock.wall_ms)
         self._parts.callback(api.close)
         database = open_workspace(chosen).database
-        self.writer = self._parts.enter_context(SqliteWriter(database, max_checked_bytes=max_checked_bytes))
+        writer = open_writer(store) if store else SqliteWriter(database, max_checked_bytes=max_checked_bytes)
+        self.writer = self._parts.enter_context(writer)
         self.collector = Collector(chosen, self.writer, api, clock, random.Random(1))
         return self.collector
 

@@ -1,4 +1,4 @@
-"""Inserts of many prices: as arrays for a poll, by COPY for a back-fill."""
+"""Inserts of many prices, as arrays for a poll, by COPY for a back-fill; and the number of all prices."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import Any, Final, LiteralString
 
 from core.price_store.postgres.connection import Connection
-from core.price_store.rows import Price
+from core.price_store.rows import PRICE_COUNT, Price
 
-__all__ = ["add_prices"]
+__all__ = ["add_prices", "count_prices"]
 
 _MOST_IN_ARRAYS: Final = 2_000
 """Up to here arrays are quicker, twice at 250 rows; at 20,000 rows COPY is."""
@@ -35,6 +35,15 @@ def add_prices(connection: Connection, prices: Sequence[Price]) -> list[tuple[st
         "%b::int8[]) ON CONFLICT DO NOTHING RETURNING coin_id, ts_ms",
         [list(column) for column in zip(*rows, strict=True)],
     ).fetchall()
+
+
+def count_prices(connection: Connection, change: int) -> None:
+    """Update the stored number of prices; counting millions of rows takes seconds."""
+    connection.execute(
+        "INSERT INTO meta VALUES (%s, %s) ON CONFLICT (key) "
+        "DO UPDATE SET value = (meta.value::bigint + excluded.value::bigint)::text",
+        (PRICE_COUNT, str(change)),
+    )
 
 
 def _copy(connection: Connection, rows: Sequence[tuple[Any, ...]]) -> None:

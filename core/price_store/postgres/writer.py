@@ -13,7 +13,8 @@ import psycopg
 from psycopg.errors import ReadOnlySqlTransaction
 
 from core.price_rules import is_price
-from core.price_store.postgres.batches import add_prices
+from core.price_store.postgres.batches import add_prices, count_prices
+from core.price_store.postgres.commits import Commits
 from core.price_store.postgres.connection import (
     Connection,
     check_encoding,
@@ -26,7 +27,7 @@ from core.price_store.postgres.lease import Lease
 from core.price_store.postgres.partitions import Partitions
 from core.price_store.postgres.queries import LATEST, RANGE, as_rows
 from core.price_store.postgres.schema import grant_reading, migrate
-from core.price_store.rows import PRICE_COUNT, Coin, Price, valid_prices
+from core.price_store.rows import Coin, Price, valid_prices
 from core.store_address import ServerAddress
 from core.times import FOREVER_MS, now_ms
 
@@ -59,6 +60,7 @@ class PostgresWriter:
         self._lease = Lease(address.schema)
         self._partitions = Partitions()
         self._newest: dict[str, int] = {}
+        self._commits = Commits()
         self._busy = threading.RLock()
         self._closed = threading.Event()
         self._connection: Connection | None = None
@@ -111,7 +113,7 @@ class PostgresWriter:
             newest = self._newest_of(connection, coins)
             self._partitions.cover(connection, (row.ts_ms for row in rows))
             added = add_prices(connection, rows)
-            _count(connection, len(added))
+            count_prices(connection, len(added))
             if repaired := {coin_id for coin_id, ts_ms in added if ts_ms < newest[coin_id]}:
                 connection.execute("UPDATE coins SET revision = revision + 1 WHERE id = ANY(%s)", (sorted(repaired),))
         for row in rows:
@@ -198,7 +200,7 @@ class PostgresWriter:
                     GROUP BY (ts_ms + %s) / %s)""",
                 (*span, *span, bar_ms - 1, bar_ms),
             ).rowcount
-            _count(connection, -gone)
+            count_prices(connection, -gone)
         return gone
 
     def maintain(self) -> None:
@@ -220,12 +222,17 @@ class PostgresWriter:
 
     @contextmanager
     def _transaction(self) -> Iterator[Connection]:
-        """A transaction that counts as a commit for readers."""
+        """A transaction that counts as a commit for readers.
+
+        Raises:
+            StoreChanged: somebody else has written since this writer's last commit; nothing is stored.
+        """
         with self._connected() as connection:
             try:
                 with connection.transaction():
                     yield connection
-                    connection.execute("UPDATE state SET commits = commits + 1, changed_ms = %s", (now_ms(),))
+                    number = self._commits.count(connection)
+                self._commits.made(number)
             except BaseException:
                 self._newest.clear()
                 if not connection.closed:
@@ -281,15 +288,6 @@ class PostgresWriter:
                 with suppress(psycopg.Error):  # it shows as a closed connection
                     connection.execute("SELECT 1")
                 connection.patience_s = usual
-
-
-def _count(connection: Connection, change: int) -> None:
-    """Update the stored number of prices; counting millions of rows takes seconds."""
-    connection.execute(
-        "INSERT INTO meta VALUES (%s, %s) ON CONFLICT (key) "
-        "DO UPDATE SET value = (meta.value::bigint + excluded.value::bigint)::text",
-        (PRICE_COUNT, str(change)),
-    )
 
 
 def _text(text: str) -> str:

@@ -13,7 +13,7 @@ import psycopg
 import pytest
 from pydantic import SecretStr
 
-from core.errors import ConfigurationError, NotReady, OutOfReach, StandingBy, StorageProblem
+from core.errors import ConfigurationError, NotReady, OutOfReach, StandingBy, StorageProblem, StoreChanged
 from core.price_store import Coin, Price, open_pool, open_reader, open_writer
 from core.price_store.postgres.partitions import SPAN_MS
 from core.price_store.postgres.reader import PostgresReader
@@ -43,8 +43,12 @@ def end_sessions(postgres: PostgresServer) -> None:
 def test_a_collector_that_lost_its_session_cannot_write_while_another_does(
     postgres: PostgresServer, address: ServerAddress
 ) -> None:
-    """The second takes over; the first is told so, writes nothing, and takes over in turn when the second is gone."""
+    """The second takes over; the first is told so and writes nothing.
+
+    It takes over in turn when the second is gone, and is told once that the store has changed.
+    """
     with open_writer(address) as first:
+        first.update_coins([BITCOIN])
         with pytest.raises(StandingBy):
             open_writer(address)
         end_sessions(postgres)
@@ -55,7 +59,11 @@ def test_a_collector_that_lost_its_session_cannot_write_while_another_does(
             with pytest.raises(StandingBy):
                 first.store([Price("bitcoin", 1, 1.0)])
             assert second.store([Price("bitcoin", 1, 2.0)]) == 1
-        assert first.store([Price("bitcoin", 1, 1.0), Price("bitcoin", 2, 1.0)]) == 1
+        prices = [Price("bitcoin", 1, 1.0), Price("bitcoin", 2, 1.0)]
+        with pytest.raises(StoreChanged):
+            first.store(prices)
+        assert first.recent("bitcoin", 0) == [(1, 2.0)]
+        assert first.store(prices) == 1
         assert first.recent("bitcoin", 0) == [(1, 2.0), (2, 1.0)]
 
 
