@@ -39,7 +39,7 @@ class WriteBuffer:
         self._hourly: dict[str, list[tuple[int, float]]] = {}
         self._meta: dict[str, str] = {}
         self._tracked: tuple[str, ...] | None = None
-        self._clock_ms = 0
+        self._clock_ms = self._latest_clock_ms = 0
         self.stored = 0
         self.storage_error: Message | str | None = None
         self.standing_by = False
@@ -61,7 +61,7 @@ class WriteBuffer:
     def add_prices(self, prices: Iterable[Price], clock_ms: int) -> None:
         """Add prices; `clock_ms` is the time of the source's clock."""
         self._prices.extend(prices)
-        self._clock_ms = max(self._clock_ms, clock_ms)
+        self._clock_ms, self._latest_clock_ms = clock_ms, max(self._latest_clock_ms, clock_ms)
         if len(self._prices) > _MAX_PRICES:
             lost = len(self._prices) - _MAX_PRICES
             del self._prices[:lost]
@@ -129,7 +129,7 @@ class WriteBuffer:
         return True
 
     def _write(self) -> None:
-        if self._is_name_new or (self._coins and self._clock_ms >= self._ranked_ms + _RANKS_EVERY_MS):
+        if self._is_name_new or (self._coins and abs(self._clock_ms - self._ranked_ms) >= _RANKS_EVERY_MS):
             self._writer.update_coins(self._coins.values())
             self._known.update(self._coins)
             self._coins.clear()
@@ -138,8 +138,9 @@ class WriteBuffer:
             self._writer.track(self._tracked)
             self._tracked = None
         if self._prices:
-            self.stored += self._writer.store(self._prices, clock_ms=self._clock_ms)
+            self.stored += self._writer.store(self._prices, clock_ms=self._latest_clock_ms)
             self._prices.clear()
+            self._latest_clock_ms = 0
         while self._hourly:
             coin_id = next(iter(self._hourly))
             self._writer.store_hourly(coin_id, self._hourly[coin_id])

@@ -26,6 +26,20 @@ def _ranks(folder: Path) -> dict[str, int | None]:
         return {coin.name: coin.rank for coin in reader.known_coins()}
 
 
+def test_ranks_follow_after_a_clock_that_was_ahead_once(tmp_path: Path, writer: PriceWriter) -> None:
+    """One reply while the source's clock was 400 days ahead delays no later rank, nor lets prices of the future in."""
+    buffer = WriteBuffer(writer)
+    _poll(buffer, 400 * 1440, Coin("a", "a", "A", 1))
+    _poll(buffer, 0, Coin("a", "a", "A", 2))
+    assert _ranks(tmp_path) == {"A": 2}
+    _poll(buffer, 10, Coin("a", "a", "A", 3))
+    assert _ranks(tmp_path) == {"A": 3}
+    stored = buffer.stored
+    buffer.add_prices([Price("a", START_MS + 300 * 1440 * MINUTE_MS, 1.0)], START_MS + 11 * MINUTE_MS)
+    assert buffer.flush()
+    assert buffer.stored == stored
+
+
 def _poll(buffer: WriteBuffer, minute: float, *coins: Coin) -> None:
     ts_ms = START_MS + round(minute * MINUTE_MS)
     for coin in coins:
