@@ -1,13 +1,12 @@
 """Copy a price store into another, file or server both ways: `python -m core.migrate_store --help`.
 
-Each coin and day is compared first and copied if it differs, so that a copy that was stopped goes on where it was; and
-compared again after it was copied, by the number of its prices and a hash of all their columns.
+Each coin and day is compared first and copied if a price of it is missing, so that a copy that was stopped goes on
+where it was; and compared again after it was copied. Prices of a day that the target alone has stay: one side may have
+thinned what the other has in full.
 """
 
 from __future__ import annotations
 
-import hashlib
-import struct
 import sys
 from argparse import Namespace
 from collections.abc import Callable, Iterator, Sequence
@@ -34,13 +33,10 @@ __all__ = ["Copied", "copy_store", "main"]
 _URL: Final = ("postgresql://", "postgres://")
 _DAYS_AT_ONCE: Final = 30
 
-Digest = tuple[int, str]
-"""Number of prices and hash of all their columns."""
-
 
 @dataclass
 class Copied:
-    """What a copy came to; `days` counts pairs of a coin and a day, all of them equal in both stores."""
+    """What a copy came to; `days` counts pairs of a coin and a day whose prices the target has."""
 
     coins: int = 0
     days: int = 0
@@ -84,36 +80,26 @@ def _copy_coin(prices: PriceReader, writer: PriceWriter, copy: PriceReader, coin
         return
     for start_ms in range(first_ms // DAY_MS * DAY_MS, newest[0] + 1, _DAYS_AT_ONCE * DAY_MS):
         span = (start_ms, start_ms + _DAYS_AT_ONCE * DAY_MS - 1)
-        wanted, found = _days(prices, coin.id, span), _days(copy, coin.id, span)
-        missing = {day for day, rows in wanted.items() if _digest(rows) != _digest(found.get(day, []))}
+        wanted = {day: list(rows) for day, rows in groupby(_prices(prices, coin.id, span), _day)}
+        found = set(_prices(copy, coin.id, span))
+        missing = [day for day, rows in wanted.items() if not found.issuperset(rows)]
         if missing:
-            done.copied += writer.store((row for day in sorted(missing) for row in wanted[day]), clock_ms=FOREVER_MS)
-            found = _days(copy, coin.id, span)
-        for day, rows in wanted.items():
-            if _digest(rows) != _digest(found.get(day, [])):
-                done.differing.append(f"{coin.id} {day}")
+            done.copied += writer.store((row for day in missing for row in wanted[day]), clock_ms=FOREVER_MS)
+            found = set(_prices(copy, coin.id, span))
+        done.differing += [f"{coin.id} {day}" for day in missing if not found.issuperset(wanted[day])]
         done.days += len(wanted)
         done.prices += sum(map(len, wanted.values()))
 
 
-def _days(prices: PriceReader, coin_id: str, span: tuple[int, int]) -> dict[int, list[Price]]:
-    """The prices of a coin within a span, by the number of their day since 1970."""
-    rows = (
-        Price(coin_id, *row) for batch in prices.batches(coin_id, *span, FOREVER_MS, ascending=True) for row in batch
-    )
-    return {day: list(group) for day, group in groupby(rows, lambda row: row.ts_ms // DAY_MS)}
+def _prices(store: PriceReader, coin_id: str, span: tuple[int, int]) -> Iterator[Price]:
+    """The prices of a coin within a span, in order."""
+    for batch in store.batches(coin_id, *span, FOREVER_MS, ascending=True):
+        yield from (Price(coin_id, *row) for row in batch)
 
 
-def _digest(rows: Sequence[Price]) -> Digest:
-    digest = hashlib.sha256()
-    for row in rows:
-        known = (row.market_cap is not None, row.volume is not None)
-        digest.update(
-            struct.pack(
-                "<qdddq??", row.ts_ms, row.price, row.market_cap or 0.0, row.volume or 0.0, row.fetched_ms, *known
-            )
-        )
-    return len(rows), digest.hexdigest()
+def _day(price: Price) -> int:
+    """Number of the price's day since 1970."""
+    return price.ts_ms // DAY_MS
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

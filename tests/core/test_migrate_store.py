@@ -83,6 +83,21 @@ def test_days_that_differ_are_named(new_store: Callable[[], StoreAddress], tmp_p
     assert copy_store(source, target, nothing).differing == [f"bitcoin {START_MS // DAY_MS}"]
 
 
+def test_thinned_days_go_back_into_the_old_store(new_store: Callable[[], StoreAddress], tmp_path: Path) -> None:
+    """Months later the other side has thinned what the old file has in full: nothing differs, new prices are copied."""
+    old, new = tmp_path / "crypto.db", new_store()
+    fill(old)
+    copy_store(old, new, nothing)
+    added = PRICES[119]._replace(ts_ms=START_MS + 50 * DAY_MS)
+    with open_writer(new) as writer:
+        assert writer.thin("bitcoin", START_MS, START_MS + 2 * DAY_MS, DAY_MS) > 0
+        assert writer.store([added]) == 1
+    done = copy_store(new, old, nothing)
+    assert (done.copied, done.differing) == (1, [])
+    with open_reader(old) as reader:
+        assert reader.count("bitcoin", 0, START_MS * 2) == 121
+
+
 def test_a_store_in_use_is_not_copied(new_store: Callable[[], StoreAddress], tmp_path: Path) -> None:
     """While a collector writes to one of the stores, nothing is copied; nor from a store without prices."""
     source, target = new_store(), tmp_path / "crypto.db"
