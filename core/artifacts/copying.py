@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from core.artifacts.bucket import Bucket, Content
 from core.aside import set_aside
-from core.errors import DamagedFile, Overtaken
+from core.errors import DamagedFile, Overtaken, StorageProblem
 from core.files import delete_if_free, json_object, read_bytes, read_json, write_atomically, write_json
 from core.publishing.inspection import Inspection
 from core.publishing.manifest import MANIFEST, Manifest
@@ -25,6 +25,7 @@ __all__ = ["Download", "Upload", "writer_of"]
 
 _WRITER: Final = "writer"
 _AT_ONCE: Final = 8
+_LOOK_EVERY_S: Final = 3600.0
 
 _OURS: Final = (".parquet", ".tmp")
 
@@ -45,6 +46,7 @@ class Upload:
         self._folder = folder
         self._writer = writer
         self._stored: set[str] | None = None
+        self._looked = 0.0
         self._tag: str | None = None
         self._unnamed = _Unnamed()
 
@@ -60,6 +62,8 @@ class Upload:
             OSError, DamagedFile: the folder cannot be read now.
         """
         manifest = Manifest.from_json(read_json(self._folder / MANIFEST))
+        if time.monotonic() - self._looked >= _LOOK_EVERY_S:
+            self._stored = None
         stored = self._look() if self._stored is None else self._stored
         self._stored = None  # until all is done: what a call that failed has changed is not known
         named = manifest.files()
@@ -73,7 +77,7 @@ class Upload:
         return sent + len(content)
 
     def _look(self) -> set[str]:
-        """Learn what is stored.
+        """Learn what is stored; the store may lose objects, for instance by a rule that lets them expire.
 
         Raises:
             Overtaken: another folder is published there.
@@ -82,6 +86,7 @@ class Upload:
         if found is not None and writer_of(found.data) != self._writer:
             raise Overtaken(message("artifacts.overtaken"))
         self._tag = None if found is None else found.tag
+        self._looked = time.monotonic()
         return self._bucket.names() - {MANIFEST}
 
     def claim(self, found: Content) -> None:
@@ -117,26 +122,37 @@ class Download:
         """Fetch what is new; None if nothing is.
 
         Raises:
-            StorageProblem: the store does not answer or refuses; what was copied before stays.
+            StorageProblem: the store does not answer, refuses or has lost a file; what was copied before stays.
             DamagedFile: the manifest cannot be understood, or a file is no table that can be read safely.
             OSError: the disk refuses.
         """
         try:
             found = self._bucket.read(MANIFEST, self._tag)
-            if found is None:
-                return None
-            manifest = Manifest.from_json(json_object(found.data, MANIFEST))
-            named = manifest.files()
-            try:
-                self._set_damaged_aside(named)
-                _at_once(self._fetch, sorted(file for file in named if not (self._folder / file).exists()))
-                write_json(self._folder / MANIFEST, manifest.to_json())
-            finally:
-                self._sweep(named)
-        except FileNotFoundError:  # nothing is published, or superseded by a newer one meanwhile
+        except FileNotFoundError:  # nothing is published
             return None
+        if found is None:
+            return None
+        manifest = Manifest.from_json(json_object(found.data, MANIFEST))
+        named = manifest.files()
+        try:
+            self._set_damaged_aside(named)
+            _at_once(self._fetch, sorted(file for file in named if not (self._folder / file).exists()))
+            write_json(self._folder / MANIFEST, manifest.to_json())
+        except FileNotFoundError as error:
+            if self._is_newest(found):
+                raise StorageProblem(message("artifacts.incomplete")) from error
+            return None
+        finally:
+            self._sweep(named)
         self._tag = found.tag
         return found
+
+    def _is_newest(self, manifest: Content) -> bool:
+        """Whether no newer publication supersedes the files of this one."""
+        try:
+            return self._bucket.read(MANIFEST, manifest.tag) is None
+        except FileNotFoundError:
+            return False
 
     def _set_damaged_aside(self, named: set[str]) -> None:
         """Let files be fetched again that are damaged here: those that have changed are checked, and one other in turn.

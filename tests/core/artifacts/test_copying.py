@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from core.artifacts.bucket import open_bucket
 from core.artifacts.copying import Download, Upload
-from core.errors import ConfigurationError, DamagedFile, Overtaken
+from core.errors import ConfigurationError, DamagedFile, Overtaken, StorageProblem
 from core.publishing.manifest import MANIFEST, ManifestReader
 from core.publishing.publisher import Publisher
 from core.store_address import BucketAddress
@@ -72,6 +73,30 @@ def test_a_damaged_file_is_fetched_again(
     download.copy()
     assert values(there) == [1, 2]
     assert len(list(damaged.parent.glob(f"{damaged.name}.damaged-*"))) == 1
+
+
+def test_objects_that_the_bucket_loses_are_missed_and_sent_again(
+    store: ObjectStore, prefix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A new reader says what is wrong, keeps what it has, and gets all once the writer has looked again, in an hour."""
+    clock = SimpleNamespace(now=0.0)
+    monkeypatch.setattr("core.artifacts.copying.time", SimpleNamespace(monotonic=lambda: clock.now))
+    publisher, bucket = Publisher(tmp_path / "here"), store.bucket(prefix)
+    upload, download = Upload(bucket, tmp_path / "here", "a"), Download(bucket, tmp_path / "there")
+    publish(publisher, 1)
+    upload.copy()
+    bucket.delete([publisher.manifest.parts["numbers"][0].file])
+    for value in (2, 3):
+        publish(publisher, value)
+        upload.copy()
+        with pytest.raises(StorageProblem, match="lost"):
+            download.copy()
+        assert values(tmp_path / "there") == []
+        clock.now += 3_599
+    publish(publisher, 4)
+    upload.copy()
+    download.copy()
+    assert values(tmp_path / "there") == [1, 2, 3, 4]
 
 
 def test_of_two_writers_one_wins(store: ObjectStore, prefix: str, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import deque
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -104,6 +105,38 @@ def test_copies_that_never_succeed_do_not_fill_the_disk(tmp_path: Path, clock: S
         clock.now += INTERVAL_S
     Download(Bucket(store), tmp_path / "there").copy()
     assert values(tmp_path / "there") == list(range(1, 14))
+
+
+class Moving(Bucket):
+    """A bucket in which something happens once after the first object was read."""
+
+    then: Callable[[], object] = staticmethod(lambda: None)
+
+    def read(self, name: str, known_tag: str | None = None, most_bytes: int = SMALL_FILE_BYTES) -> Content | None:
+        """Read it, and then let it happen."""
+        found, then, self.then = super().read(name, known_tag, most_bytes), self.then, lambda: None
+        then()
+        return found
+
+
+def test_files_that_a_newer_publication_supersedes_meanwhile_are_no_loss(tmp_path: Path) -> None:
+    """Nothing is wrong: the next look of the reader brings the newer publication."""
+    publisher, store = Publisher(tmp_path / "here"), MemoryStore()
+    upload, moving = Upload(Bucket(store), tmp_path / "here", "a"), Moving(store)
+    publish(publisher, 1)
+    upload.copy()
+    superseded = publisher.manifest.entries["newest"].file
+    publish(publisher, 2)
+
+    def supersede() -> None:
+        upload.copy()
+        Bucket(store).delete([superseded])
+
+    moving.then = supersede
+    download = Download(moving, tmp_path / "there")
+    assert download.copy() is None
+    assert download.copy() is not None
+    assert values(tmp_path / "there") == [1, 2]
 
 
 @pytest.mark.parametrize(
