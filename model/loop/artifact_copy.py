@@ -11,9 +11,9 @@ from core.artifacts.background import Background
 from core.artifacts.bucket import Bucket, Content
 from core.artifacts.copying import Download, Upload, writer_of
 from core.aside import move_aside
-from core.errors import DamagedFile, Overtaken
-from core.files import file_stamp, read_json, write_json
-from core.publishing.manifest import MANIFEST
+from core.errors import DamagedFile, Overtaken, StorageProblem
+from core.files import file_stamp, json_object, read_json, write_json
+from core.publishing.manifest import MANIFEST, Manifest
 from core.wording import Message, message
 from core.workspace import PIPELINE_LOCK
 from model.loop.model_copy import ModelCopy
@@ -32,6 +32,8 @@ _SPARE: Final = 1_000
 """Versions left to another pipeline that does not know yet that it was replaced: a cycle makes a few."""
 
 _NAME: Final = "writer.json"
+_NEWEST: Final = "writer"
+_BEFORE: Final = "before"
 
 
 class ArtifactCopy:
@@ -90,22 +92,45 @@ class ArtifactCopy:
 
 
 def continue_publication(bucket: Bucket, folder: Path) -> None:
-    """Let a folder go on where another one stopped that was copied into the bucket; without one, nothing changes.
+    """Let a folder go on from what is published in the bucket, under a new name, and nobody else under the last one.
 
-    What the folder had published is moved aside. The lock of the folder must be held, and no publisher be open.
+    Where another folder was published last, or a copy of this one that has gone on, what this one had published is
+    moved aside. The lock of the folder must be held, and no publisher be open.
 
     Raises:
-        StorageProblem: the store does not answer or refuses.
+        StorageProblem: the store does not answer, refuses or has lost a file; what the folder has published stays.
         Overtaken: the other one has published meanwhile.
         DamagedFile: the manifest there cannot be understood.
         OSError: the disk refuses.
     """
-    found, name = bucket.find(MANIFEST), _own_name(folder)
-    if found is None or writer_of(found.data) == name:
-        return
+    found = bucket.find(MANIFEST)
+    if found is None:
+        _give_name(folder)
+    elif _is_own(found, folder):
+        upload = Upload(bucket, folder, _give_name(folder, before=writer_of(found.data)))
+        _give_no_version_twice(bucket, folder)
+        upload.claim(found)
+    else:
+        _take_over(bucket, folder, found)
+
+
+def _is_own(found: Content, folder: Path) -> bool:
+    """Whether a publication is of this folder: it has its name, and the folder has published it or a newer one."""
+    if writer_of(found.data) not in _names(folder):
+        return False
+    try:
+        newest = Manifest.from_json(read_json(folder / MANIFEST))
+    except (FileNotFoundError, DamagedFile):
+        return False
+    return Manifest.from_json(json_object(found.data, MANIFEST)).version <= newest.version
+
+
+def _take_over(bucket: Bucket, folder: Path, found: Content) -> None:
+    if not Manifest.from_json(json_object(found.data, MANIFEST)).files() <= bucket.names():
+        raise StorageProblem(message("artifacts.incomplete"))
     if (folder / MANIFEST).exists():
         move_aside(folder, (path for path in folder.iterdir() if path.name not in (_NAME, PIPELINE_LOCK)))
-    download, upload = Download(bucket, folder), Upload(bucket, folder, name)
+    download, upload = Download(bucket, folder), Upload(bucket, folder, _give_name(folder))
     for _ in range(_TRIES):
         content = download.copy()
         if content is None:  # superseded while it was fetched
@@ -126,7 +151,7 @@ def _claims(upload: Upload, content: Content) -> bool:
 
 
 def _give_no_version_twice(bucket: Bucket, folder: Path) -> None:
-    """Count on well beyond the newest file that is stored: the other pipeline may be storing its next ones now."""
+    """Count on well beyond the newest file that is stored: another pipeline may be storing its next ones now."""
     stored = (Path(file).stem.rpartition("-")[2] for file in bucket.names())
     newest = max((int(version) for version in stored if version.isdecimal()), default=0)
     manifest = read_json(folder / MANIFEST)
@@ -134,10 +159,22 @@ def _give_no_version_twice(bucket: Bucket, folder: Path) -> None:
 
 
 def _own_name(folder: Path) -> str:
-    """The name of a folder among all that are copied into one bucket, given once."""
+    """The newest name of a folder among all that are copied into one bucket."""
+    names = _names(folder)
+    return names[0] if names else _give_name(folder)
+
+
+def _names(folder: Path) -> list[str]:
+    """The newest name of a folder, and the one before if the newest may not have reached the bucket."""
     try:
-        return str(read_json(folder / _NAME)["writer"])
-    except (FileNotFoundError, DamagedFile, KeyError):
-        name = secrets.token_hex(8)
-        write_json(folder / _NAME, {"writer": name})
-        return name
+        stored = read_json(folder / _NAME)
+    except (FileNotFoundError, DamagedFile):
+        return []
+    return [str(stored[key]) for key in (_NEWEST, _BEFORE) if stored.get(key)]
+
+
+def _give_name(folder: Path, before: str | None = None) -> str:
+    """Give a folder a new name, which no copy of it has."""
+    name = secrets.token_hex(8)
+    write_json(folder / _NAME, {_NEWEST: name, _BEFORE: before})
+    return name

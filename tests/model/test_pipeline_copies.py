@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import threading
 from collections import defaultdict
 from collections.abc import Mapping
@@ -14,6 +15,7 @@ import pytest
 from obstore.store import MemoryStore
 
 from core.artifacts.bucket import Bucket
+from core.artifacts.copying import Download
 from core.errors import EXIT_REFUSED
 from core.processes.health_schema import PIPELINE
 from core.processes.heartbeat import Heartbeat
@@ -111,3 +113,70 @@ def test_a_new_machine_goes_on_with_what_was_learned(
     with open_session(machine(tmp_path / "third")) as session:
         assert (session.model_version, session.trained_ms) == ("0", None)
         assert values(session.publisher.folder) == [1]
+
+
+def test_of_two_machines_with_a_copied_folder_the_one_that_starts_last_goes_on(
+    tmp_path: Path, buckets: Mapping[str, Bucket]
+) -> None:
+    """It begins with all that the other has published since, and the other stands by: no file is mixed with another."""
+    first, second = machine(tmp_path / "first"), machine(tmp_path / "second")
+    bucket = buckets[PROCESSED]
+    with open_session(first) as session:
+        publish(session.publisher, 1)
+        wait_until(lambda: copied(session, bucket))
+    shutil.copytree(tmp_path / "first", tmp_path / "second")
+    with open_session(first) as session, open_session(second) as other:
+        assert values(other.publisher.folder) == [1]
+        publish(session.publisher, 2)
+        publish(other.publisher, 3)
+        wait_until(lambda: copied(other, bucket))
+        wait_until(lambda: session.copy is not None and session.copy.problem)
+        Download(bucket, tmp_path / "reader").copy()
+        assert values(tmp_path / "reader") == [1, 3]
+
+
+def test_a_folder_copied_while_the_other_goes_on_begins_with_what_that_has_published(
+    tmp_path: Path, buckets: Mapping[str, Bucket]
+) -> None:
+    """Its own publication is older, so it is set aside as that of another machine is."""
+    first, second = machine(tmp_path / "first"), machine(tmp_path / "second")
+    bucket = buckets[PROCESSED]
+    with open_session(first) as session:
+        publish(session.publisher, 1)
+        wait_until(lambda: copied(session, bucket))
+        shutil.copytree(tmp_path / "first", tmp_path / "second")
+        publish(session.publisher, 2)
+        wait_until(lambda: copied(session, bucket))
+        with open_session(second) as other:
+            assert values(other.publisher.folder) == [1, 2]
+            publish(other.publisher, 3)
+            wait_until(lambda: copied(other, bucket))
+            Download(bucket, tmp_path / "reader").copy()
+    assert values(tmp_path / "reader") == [1, 2, 3]
+
+
+def test_a_pipeline_that_starts_again_goes_on_with_its_own_folder(
+    tmp_path: Path, buckets: Mapping[str, Bucket]
+) -> None:
+    """What it published while the bucket was away is kept and copied, and nothing is set aside."""
+    settings = machine(tmp_path)
+    for number in (1, 2, 3):
+        with open_session(settings) as session:
+            publish(session.publisher, number)
+            wait_until(lambda session=session: copied(session, buckets[PROCESSED]))  # type: ignore[misc]
+        publish(Publisher(open_workspace(settings).processed), 10 * number)
+    with open_session(settings) as session:
+        assert values(session.publisher.folder) == [1, 2, 3, 10, 20, 30]
+    assert not list(tmp_path.glob("data/processed.before-*"))
+
+
+def test_what_the_bucket_has_in_part_is_not_taken_over(tmp_path: Path, buckets: Mapping[str, Bucket]) -> None:
+    """Where it has lost a file of the other's publication, a machine keeps its own in place."""
+    first, second = machine(tmp_path / "first"), machine(tmp_path / "second")
+    with open_session(first) as session:
+        publish(session.publisher, 1)
+        wait_until(lambda: copied(session, buckets[PROCESSED]))
+        buckets[PROCESSED].delete([session.publisher.manifest.parts["numbers"][0].file])
+    publish(Publisher(open_workspace(second).processed), 2)
+    with open_session(second) as session:
+        assert values(session.publisher.folder) == [2]
