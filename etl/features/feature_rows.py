@@ -30,9 +30,15 @@ class FeatureBlock:
     vol_fast: FloatArray
     usable: BoolArray
 
-    def after(self, rows: int) -> FeatureBlock:
-        """The block without its first `rows` rows."""
-        return FeatureBlock(self.ts_ms[rows:], self.coins, self.x[rows:], self.vol_fast[rows:], self.usable[rows:])
+    def part(self, rows: slice, coins: BoolArray | slice = slice(None)) -> FeatureBlock:
+        """Some of the grid points, and of the coins."""
+        return FeatureBlock(
+            self.ts_ms[rows],
+            self.coins[coins],
+            self.x[rows, coins],
+            self.vol_fast[rows, coins],
+            self.usable[rows, coins],
+        )
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ again.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -87,6 +87,7 @@ class ForecastEngine:
         self._blocks: deque[FeatureBlock] = deque()
         self._scaled_hours = ScaledHours()
         self._learned_ms = -1
+        self._learned: set[int] = set()
 
     # -- learning ----------------------------------------------------------------------------------------------------
 
@@ -96,6 +97,7 @@ class ForecastEngine:
         self._peers.enrolled(self.model, taken, len(self.grid.roster.left_ms))
         if not len(taken):
             return
+        self._learned.difference_update(taken.tolist())
         self._pending = None if self._pending is None else self._pending.without(taken)
         self._empirical.forget(taken)
         self._scaled_hours.forget(taken)
@@ -107,18 +109,25 @@ class ForecastEngine:
 
         New rows are predicted, matured ones learned from. A long history (a first start) is walked through day by day,
         or in shorter blocks, with a refit on the way, exactly as if the engine had been running; `busy` is called after
-        each block.
+        each block. A restored engine walks through what it had learned without learning it again; then it learns the
+        rows of the last day there of coins that it did not know, as those of any coin that joins late.
 
         Returns:
             The number of new rows fit for a model.
         """
-        rows = 0
+        rows, walks = 0, not len(self.grid.history)
         for block in self.grid.extend(now_ms):
             self.model = self._peers.renewed(self.model, int(block.ts_ms[0]))
             self._widen()
-            self._peers.teach(self.model, self._take(block))
+            self._keep_block(block)
+            new, blocks = block.part(slice(self._known_rows(block), None)), self._blocks if walks else [block]
+            walks = walks and not len(new.ts_ms)
+            joined = [] if walks else map(self._of_joined, blocks)
+            self._peers.teach(self.model, self._take([*joined, new]))
             rows += int(block.usable.sum())
             busy()
+        if walks:
+            self._peers.teach(self.model, self._take(map(self._of_joined, self._blocks)))
         return rows
 
     def rejoin(self, ts_ms: IntArray, sums: FloatArray, published_ms: int, busy: Callable[[], None]) -> None:
@@ -132,6 +141,7 @@ class ForecastEngine:
             busy: called after each block.
         """
         self._learned_ms = int(ts_ms[-1])
+        self._learned = set(range(len(self.grid.roster)))
         published_ms = max(published_ms, self._learned_ms - _KEPT_ROWS_MS)
         published = int(np.searchsorted(ts_ms, published_ms, side="right"))
         self.grid.catch_up(ts_ms[:published], sums[:published], busy)
@@ -153,16 +163,26 @@ class ForecastEngine:
         """The numbers by which the model knows the coins, by column."""
         return self._peers.numbers(self.grid.roster.coins)
 
-    def _take(self, block: FeatureBlock) -> Lesson:
+    def _known_rows(self, block: FeatureBlock) -> int:
+        """How many of a block's grid points the engine had learned before it was stored."""
+        return int(np.searchsorted(block.ts_ms, self._learned_ms, side="right"))
+
+    def _of_joined(self, block: FeatureBlock) -> FeatureBlock:
+        """The rows there of coins that the stored engine did not know; none before any row is pending."""
+        joined = ~np.isin(block.coins, list(self._learned))
+        known = self._known_rows(block) if joined.any() and self._pending is not None else 0
+        return block.part(slice(0, known), joined)
+
+    def _take(self, blocks: Iterable[FeatureBlock]) -> Lesson:
+        """The lesson of blocks of new rows."""
+        lessons = [self._lesson(block) for block in blocks if len(block.ts_ms)]
+        return Lesson.of_all(lessons) if lessons else Lesson.none()
+
+    def _lesson(self, block: FeatureBlock) -> Lesson:
         """Predict new rows once and keep those pending whose outcomes are not known; the others are the lesson.
 
         Rows of coins that joined late or were repaired are merged into the pending ones.
         """
-        self._keep_block(block)
-        known = int(np.searchsorted(block.ts_ms, self._learned_ms, side="right"))
-        if known == len(block.ts_ms):
-            return Lesson.none()
-        block = block.after(known)
         numbers = self._numbers()[block.coins]
         wanted = self.model.in_turn(block.ts_ms, numbers) | on_half_hours(block.ts_ms)[:, None]
         predicted = self.model.predict(block.x, numbers, block.usable & wanted)
@@ -246,4 +266,5 @@ class ForecastEngine:
         engine.model = state.model
         engine._pending = state.pending
         engine._learned_ms = state.learned_ms
+        engine._learned = set(range(len(state.coins)))
         return engine

@@ -85,6 +85,7 @@ class ShardProcesses:
         self.late: tuple[str, ...] = ()
         self._state: EngineState | None = state
         self._learned_ms = state.learned_ms
+        self._learned = frozenset(state.coins)
         self._store = store
         self._keep_days = keep_days
         self._training = SharedTraining(state.model, state.learned_ms)
@@ -198,6 +199,7 @@ class ShardProcesses:
         self._revisions, roster = revisions, self._roster
         taken = roster.enrol(revisions, now_ms)
         self._training.enrol(roster, taken)
+        self._learned &= frozenset(roster.coins)
         if self._state is not None:
             self._state = self._state.enrolled(roster, taken)
         for link in self._team:
@@ -238,13 +240,11 @@ class ShardProcesses:
 
     def _known(self, link: ShardLink) -> Gathered:
         """The part of the first state that is a shard's; later a shard begins without rows of its own."""
-        if self._state is None:
-            return Gathered((), None, self._learned_ms)
-        coins = tuple(coin for coin in self._state.coins if self._link(coin) is link)
-        pending = self._state.pending
+        coins = tuple(coin for coin in self._roster.coins if coin in self._learned and self._link(coin) is link)
+        pending = None if self._state is None else self._state.pending
         numbers = self._numbers(coins)
         rows = None if pending is None else pending.of_coins(numbers[numbers < pending.x.shape[1]])
-        return Gathered(coins, rows, self._state.learned_ms)
+        return Gathered(coins, rows, self._learned_ms)
 
     def _pull_order(self, link: ShardLink, now_ms: int, *, again: bool, extends: bool) -> Pull:
         missed = None

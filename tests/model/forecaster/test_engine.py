@@ -439,3 +439,30 @@ def test_a_gap_longer_than_the_forests_sample_does_not_stop_forecasts(lives_on: 
     assert before.is_model.all()
     assert after.is_model.all()
     assert engine.model.activity.rows > rows
+
+
+def test_a_coin_that_joins_with_a_restart_is_learned_as_one_that_joins_without() -> None:
+    """Its back-filled day, older than what was stored, gives the same training rows and half-hours, each once."""
+    market = _market(seed=19, hours=52)
+    stop, end = START_MS + 50 * 3_600_000, START_MS + 51 * 3_600_000
+    joined = market.pop("coin3")
+    living = ForecastEngine(SMALL, Prior.load())
+    _walk(market, [stop], engine=living)
+    restored = ForecastEngine.from_state(_through_joblib(living.state()))
+    living.take_rows()
+    found = []
+    for engine, since in ((living, stop), (restored, -1)):
+        for coin, (ts, price) in {**market, "coin3": joined}.items():
+            fed = (ts > (end - DAY_MS if coin == "coin3" else since)) & (ts <= end)
+            engine.grid.observe(coin, ts[fed], price[fed])
+        engine.advance(end)
+        engine.refit(end)
+        hours = engine.take_rows()["scaled_hours"]
+        keys = sorted(zip(hours["coin"].to_pylist(), hours["origin"].to_pylist(), strict=True))
+        pending = engine.state().pending
+        assert pending is not None
+        found.append((keys, engine.model.activity.rows, pending.usable.tolist()))
+        assert np.isfinite(engine.forecast({"coin3": end}).activity_percentile).all()
+    assert found[0] == found[1]
+    assert len(set(found[0][0])) == len(found[0][0])
+    assert [coin for coin, _ in found[0][0]].count("coin3") >= 44

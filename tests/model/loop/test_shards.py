@@ -292,6 +292,30 @@ def test_what_was_learned_counts_as_learned_whether_a_shard_has_begun_or_not(tmp
             assert third.state().model.activity.rows == rows > 0
 
 
+def test_shards_learn_the_day_of_a_coin_that_the_stored_state_does_not_know_as_one_process(tmp_path: Path) -> None:
+    """A coin that joins with a restart, and another one later, teach their back-filled days; scaled hours hold them."""
+    store, joined, late = _Store(tmp_path / "crypto.db", COINS, seed=7), COINS[1], COINS[3]
+    old = [coin for coin in COINS if coin not in (joined, late)]
+    store.store(FIRST_MS, old)
+    with _two_shards(store) as (first, prices):
+        _cycle(first, prices, FIRST_MS)
+        state = first.state()
+    whole = OneProcess(deepcopy(state))
+    now_ms = FIRST_MS + GRID_STEP_MS
+    store.store(now_ms, [*old, joined])
+    with _two_shards(store, state) as (parts, prices):
+        for step, coin in enumerate((joined, late)):
+            now_ms += step * GRID_STEP_MS
+            store.store(now_ms, [*old, joined, late][: len(old) + 1 + step])
+            rows = whole.engine.model.activity.rows
+            _assert_equal(_cycle(parts, prices, now_ms), _cycle(whole, prices, now_ms))
+            assert whole.engine.model.activity.rows > rows + 100
+            hours = [executor.take_rows()["scaled_hours"] for executor in (parts, whole)]
+            assert _keys(hours[0]) == _keys(hours[1])
+            assert hours[1]["coin"].to_pylist().count(coin) >= 40
+        _assert_same_learned(parts.state(), whole.state())
+
+
 def test_shards_that_start_with_a_clock_ahead_forget_nothing(tmp_path: Path) -> None:
     """They read no price, because their clock is months ahead; the model keeps its rows, as in one process."""
     store = _filled(tmp_path, seed=2)
