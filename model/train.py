@@ -1,4 +1,7 @@
-"""Training as a step: new prices, features, one refit, and the model stored. `python -m model.train`."""
+"""Training as a step: new prices, features, one refit, what was completed published, and the model stored.
+
+`python -m model.train`.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +35,11 @@ def train(session: Session, now: int) -> FitReport:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Train once on the stored prices and store the model; 0 when one was fitted."""
+    """Train once on the stored prices and store the model; 0 when one was fitted.
+
+    The rows completed on the way are published before: the stored model says that they are known to it, so no later
+    process completes them again.
+    """
     return run_command(CommandLine("model.train"), _train_once, arguments)
 
 
@@ -41,6 +48,7 @@ def _train_once(settings: Settings, _given: Namespace) -> int:
         now = now_ms()
         session.pull(now)
         report = train(session, now)
+        session.forecast_log.publish_rows(session.executor.take_rows())
         session.save_model()
     _log.info("%s (%d rows, %.1f days)", report.message, report.rows, report.days)
     return 0 if report.fitted else 1

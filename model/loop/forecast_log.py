@@ -70,15 +70,13 @@ class ForecastLog:
             OSError: the disk refused; slots and rows are kept for the next cycle.
         """
         latest = as_published(latest)
-        for name, rows in grown.items():
-            self._grown[name].add(rows)
+        appended = self._waiting(grown)
         origins = newest_times(latest, "origin")
         new_slots = {
             coin: origin // GRID_STEP_MS
             for coin, origin in origins.items()
             if now_ms - origin <= MAX_LOGGED_AGE_MS and origin // GRID_STEP_MS > self._last_slot.get(coin, -1)
         }
-        appended = {name: part for name, new in self._grown.items() if (part := new.part()) is not None}
         if new_slots:
             rows = _ARRANGED["log"](latest.filter(pc.is_in(latest["coin"], pa.array(list(new_slots)))))
             logged_ms = [origins[coin] for coin in new_slots]
@@ -87,9 +85,19 @@ class ForecastLog:
             latest = latest.replace_schema_metadata({"trained_ms": str(trained_ms)})
         manifest = self._publisher.publish({"latest": latest}, appended)
         self._last_slot |= new_slots
-        for new in self._grown.values():
-            new.clear()
+        self._forget_waiting()
         return manifest
+
+    def publish_rows(self, grown: Mapping[str, pa.Table]) -> None:
+        """Append new rows as `publish` does, and leave the forecasts as they are.
+
+        Raises:
+            OSError: the disk refused; the rows are kept for the next publication.
+        """
+        appended = self._waiting(grown)
+        if appended:
+            self._publisher.publish(appended=appended)
+        self._forget_waiting()
 
     def tidy(self, now_ms: int) -> bool:
         """Drop what is past retention, do one step of a merge, delete superseded files; whether there was one to do."""
@@ -101,6 +109,16 @@ class ForecastLog:
         has_merged = any(self._publisher.compact(name, now_ms, arrange) for name, arrange in _ARRANGED.items())
         self._publisher.sweep()
         return has_merged
+
+    def _waiting(self, grown: Mapping[str, pa.Table]) -> dict[str, tuple[int, int, pa.Table]]:
+        """The rows to append, these among them, by table."""
+        for name, rows in grown.items():
+            self._grown[name].add(rows)
+        return {name: part for name, new in self._grown.items() if (part := new.part()) is not None}
+
+    def _forget_waiting(self) -> None:
+        for new in self._grown.values():
+            new.clear()
 
     def _rows(self, name: str) -> int:
         return sum(part.rows for part in self._publisher.manifest.parts.get(name, ()))
