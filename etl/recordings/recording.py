@@ -167,8 +167,8 @@ def _by_coin(rows: RecordedRows) -> dict[str, Series]:
     ids, place = np.unique(np.array([coin_id.lower() for coin_id in rows.ids]), return_inverse=True)
     codes = place[rows.coin]
     order = np.lexsort((rows.ts_ms, codes))  # stable: rows of one time stay in the order of the file
-    parts = np.split(order, np.cumsum(np.bincount(codes))[:-1])
-    return {str(coin_id): _series(rows, part) for coin_id, part in zip(ids, parts, strict=True)}
+    parts = np.split(order, np.cumsum(np.bincount(codes, minlength=len(ids)))[:-1])
+    return {str(coin_id): _series(rows, part) for coin_id, part in zip(ids, parts, strict=True) if len(part)}
 
 
 def _series(rows: RecordedRows, chosen: IntArray) -> Series:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -102,6 +103,19 @@ def test_the_order_of_rows_does_not_matter_and_of_duplicates_the_first_stays(par
     again = read_recording(parquet([*rows, (START_MS, "bitcoin", 5.0, 1.0)]))
     assert same(whole, again)
     assert len(again.series["bitcoin"].ts_ms) == 3000
+
+
+@pytest.mark.parametrize("left_out", ["aave", "cardano", "zcash"])
+def test_coins_whose_rows_were_filtered_out_are_not_recorded(tmp_path: Path, rows: list[Any], left_out: str) -> None:
+    """A table's dictionary may name coins without rows, as a category that pandas has filtered does."""
+    frame = pd.DataFrame([*rows, *walk(left_out)], columns=["timestamp", "coin", "price", "volume"])
+    frame["coin"] = frame["coin"].astype("category")
+    path = tmp_path / "recording.parquet"
+    frame[frame["coin"] != left_out].to_parquet(path)
+    assert {coin: len(one.ts_ms) for coin, one in read_recording(path).series.items()} == {
+        "bitcoin": 3000,
+        "ethereum": 3000,
+    }
 
 
 @pytest.mark.parametrize("moment", ["iso", "iso-z", "seconds", "milliseconds"])
