@@ -64,6 +64,7 @@ class FeatureGrid:
         self._raw = RawPrices()
         self._seeds: dict[int, FloatArray] = {}
         self._dirty: set[int] = set()
+        self._replaced: set[int] = set()
         self._keep = kept_rows(history_days) + LOOKBACK
         self._start(np.zeros(0, dtype=np.int64))
 
@@ -72,7 +73,7 @@ class FeatureGrid:
     def column(self, coin: str) -> int:
         """Column number of the coin; a new coin gets the next one."""
         if coin not in self.roster and len(self.history):
-            self._dirty.add(len(self.roster))
+            self._replaced.add(len(self.roster))
         return self.roster.place(coin)
 
     def enrol(self, collected: Collection[str], now_ms: int) -> IntArray:
@@ -83,7 +84,7 @@ class FeatureGrid:
             self._raw.clear(column)
             self._seeds.pop(column, None)
         if len(self.history):
-            self._dirty.update(taken, range(known, len(self.roster)))
+            self._replaced.update(taken, range(known, len(self.roster)))
             self.history.clear(columns[columns < self.history.coins])
         return columns
 
@@ -101,10 +102,13 @@ class FeatureGrid:
         self._raw.clear(column)
         self._raw.append(column, ts_ms, price)
         if len(self.history):
-            self._dirty.add(column)
+            self._replaced.add(column)
 
     def observe_hourly(self, coin: str, ts_ms: npt.ArrayLike, price: npt.ArrayLike) -> None:
-        """Start the coin's slow averages from coarse (hourly) prices before its first price."""
+        """Start the coin's slow averages from coarse (hourly) prices before its first price.
+
+        They may come late: the next `extend` then computes the coin's rows again, from the prices that the grid has.
+        """
         column = self.column(coin)
         value = np.asarray(price, dtype=np.float64)
         good = are_prices(value)
@@ -125,7 +129,7 @@ class FeatureGrid:
         """
         self._widen()
         first_ms = None if len(self.history) else self._raw.first()
-        own = GridBounds(len(self.roster), first_ms, self._raw.latest(), rebuilds=len(self._dirty))
+        own = GridBounds(len(self.roster), first_ms, self._raw.latest(), rebuilds=len(self._dirty | self._replaced))
         self._bounds = self._shared.agree(own)
         if self._bounds.rebuilds and len(self.history):
             yield from self._rebuild()
@@ -220,11 +224,13 @@ class FeatureGrid:
 
     def _rebuild(self) -> Iterator[FeatureBlock]:
         """Compute the rows of late and repaired coins over the grid's time; the market's means stay."""
-        coins = np.array(sorted(self._dirty), dtype=np.int64)
+        coins = np.array(sorted(self._dirty | self._replaced), dtype=np.int64)
+        replaced = np.array(sorted(self._replaced), dtype=np.int64)
         self._dirty.clear()
+        self._replaced.clear()
         history, ts_ms = self.history, self.history.ts_ms.copy()
-        for part in parts(len(coins)):
-            self._renew_prices(coins[part])
+        for part in parts(len(replaced)):
+            self._renew_prices(replaced[part])
         states, minute_states = self._initial(coins), initial_minute_state(len(coins))
         total, length, latest_ms = len(ts_ms), block_rows(self._bounds.rebuilds), self._bounds.latest_ms
         for start in range(LOOKBACK, total, length):

@@ -156,6 +156,26 @@ def test_a_late_coin_gets_the_minutes_of_one_that_was_there_at_first() -> None:
         np.testing.assert_array_equal(_at(grid, origin).x[2, OWN], _at(together, origin).x[2, OWN])
 
 
+def test_hourly_prices_that_come_days_late_give_the_rows_of_those_that_were_there_at_first() -> None:
+    """The grid keeps the coin's own prices, which nothing else has by then, and its averages reach back further."""
+    market, hours = _market("even", hours=46), START_MS - HOUR_MS * np.arange(1, 200)[::-1]
+    prices = 100 * np.exp(np.cumsum(np.random.default_rng(3).normal(0, 0.004, len(hours))))
+    early, late = _fill(market), _fill(market)
+    early.observe_hourly("coin0", hours, prices)
+    end = START_MS + 46 * HOUR_MS - GRID_STEP_MS
+    for grid in (early, late):
+        _rows(grid, end)
+    before, known = _at(late, end).x[0, OWN], late.history.log_price.copy()
+    late.observe_hourly("coin0", hours, prices)
+    _rows(late, end)
+    np.testing.assert_array_equal(late.history.log_price, known)
+    after, expected = _at(late, end).x[0, OWN], _at(early, end).x[0, OWN]
+    own = len(COIN_FEATURES)
+    np.testing.assert_allclose(after[:own], expected[:own], rtol=1e-6, atol=1e-9)
+    np.testing.assert_allclose(after[own:], expected[own:], atol=0.05)  # minutes of before 26 hours are gone
+    assert (after != before).any()
+
+
 @pytest.mark.parametrize("hours", [0.5, 1.2, 3.0, 5.9])
 def test_an_origin_ahead_of_the_grid_has_a_row(hours: float) -> None:
     """While the grid waits, rows as of later origins stay finite and close to those that the grid would give."""
