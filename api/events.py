@@ -16,8 +16,8 @@ from api.event_hub import EventHub, Listener, TooManyListeners
 from api.event_schemas import EventsQueryDep, Gap, LastEventId, SuiteState
 from api.forecast_schemas import Forecast
 from api.problems import Problem, ProblemAnswer, ProblemCode
-from api.security import is_local
 from api.table_schemas import LoggedForecastRow, PriceRow
+from core.host_names import is_local
 from core.rate_limit import network
 from core.reading.readers import Readers
 from core.reading.status import assess_suite

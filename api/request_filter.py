@@ -13,9 +13,10 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.problems import Problem, ProblemCode, problem_answer
-from api.security import DEFAULT_RATE, allowed_hosts, host_name, is_local, may_scrape, may_see
+from api.security import DEFAULT_RATE, may_scrape, may_see
 from api.versions import UNDECIDED, VersionClock
 from core.access_tokens import AccessTokens
+from core.host_names import HostNames, is_local
 from core.rate_limit import Allowance, RateLimiter
 from core.settings import Settings
 from core.wording import message
@@ -72,7 +73,7 @@ class RequestFilter:
         self._has_token = tokens.are_required
         self._may_see = may_see(tokens)
         self._metrics_tokens = metrics_tokens
-        self._hosts = allowed_hosts(settings)
+        self._hosts = HostNames(settings)
         policy = " ".join([_LIGHT_PAGE_POLICY, *settings.embed_origins]).encode()
         light_page = (*_HEADERS, (b"content-security-policy", policy))
         self._page_headers = {**dict.fromkeys(_PAGES, _PAGE_HEADERS), _LIGHT_PAGE: light_page}
@@ -142,19 +143,11 @@ class RequestFilter:
         client = _client(scope)
         if client is not None and not is_local(client) and not self._has_token:
             return Problem(ProblemCode.LOCAL_ONLY)
-        if not self._is_allowed_host(scope, headers.get(b"host", b"")):
+        if not self._hosts.allow(headers.get(b"host", b""), scope.get("server")):
             return Problem(ProblemCode.UNKNOWN_HOST)
         if _has_large_body(headers):
             return Problem(ProblemCode.BODY_TOO_LARGE, headers={"Connection": "close"})  # where it ends may be disputed
         return None
-
-    def _is_allowed_host(self, scope: Scope, host: bytes) -> bool:
-        """Whether the Host header has an allowed name, or the IP address at which the request arrived."""
-        name = host_name(host.decode("latin-1"))
-        if name is None:
-            return False
-        server = scope["server"][0] if scope.get("server") else None
-        return name in self._hosts or name == server or is_local(name)
 
 
 def _client(scope: Scope) -> str | None:

@@ -1,10 +1,8 @@
-"""Access rules: bearer token, local callers, and allowed host names."""
+"""Access rules: bearer token and local callers."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
-from functools import lru_cache
 from typing import Annotated, Final
 
 from fastapi import Depends, Request
@@ -12,14 +10,10 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from api.problems import Problem, ProblemCode
 from core.access_tokens import AccessTokens
-from core.rate_limit import client_address
-from core.settings import Settings
+from core.host_names import is_local
 
 __all__ = [
     "DEFAULT_RATE",
-    "allowed_hosts",
-    "host_name",
-    "is_local",
     "may_scrape",
     "may_see",
     "require_token",
@@ -28,13 +22,8 @@ __all__ = [
 DEFAULT_RATE: Final = 120
 """Requests per minute for each client on another machine, unless configured."""
 
-_REMEMBERED: Final = 256
-"""Host headers and addresses whose meaning is remembered."""
-
 _FORWARDING: Final = frozenset({b"forwarded", b"via", b"x-forwarded-for", b"x-real-ip"})
 """Headers of a proxy, which calls from this machine for somebody else."""
-
-_HOST: Final = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9._-]+))(?::\d{1,5})?")
 
 _bearer = HTTPBearer(auto_error=False, scheme_name="token", description="O valor de CRYPTO_API_TOKEN")
 
@@ -67,22 +56,3 @@ def may_scrape(tokens: AccessTokens, headers: Mapping[bytes, bytes], client: str
     if tokens.are_required:
         return may_see(tokens)(headers.get(b"authorization", b""))
     return client is not None and is_local(client) and _FORWARDING.isdisjoint(headers)
-
-
-def allowed_hosts(settings: Settings) -> frozenset[str]:
-    """Host names that requests may carry; another one is a sign of DNS rebinding."""
-    return frozenset({"localhost", settings.host.lower(), *(name.lower() for name in settings.allowed_hosts)})
-
-
-@lru_cache(maxsize=_REMEMBERED)
-def host_name(header: str) -> str | None:
-    """Name or address in a Host header, in lower case and without port; None if malformed."""
-    match = _HOST.fullmatch(header)
-    return (match[1] or match[2]).lower() if match else None
-
-
-@lru_cache(maxsize=_REMEMBERED)
-def is_local(client: str) -> bool:
-    """Whether an IP address is a loopback address, also as IPv6-mapped IPv4."""
-    address = client_address(client)
-    return address is not None and address.is_loopback

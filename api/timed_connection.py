@@ -13,7 +13,7 @@ import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from api.problems import PROBLEM_TYPE, Problem, ProblemCode, problem_body
-from api.security import is_local
+from core.host_names import is_local
 from core.rate_limit import network
 
 __all__ = ["KEEP_ALIVE_S", "PROGRESS_TIMEOUT_S", "REQUEST_TIMEOUT_S", "TimedConnection", "connections_up_to"]

@@ -19,12 +19,12 @@ from alerts.rules.toml_file import AlertsFileInvalid, parse_alerts
 from api.content_coding import choose_coding
 from api.event_feed import Place
 from api.parameters import HistoryQuery, LevelQuery, LogQuery, PortfolioQuery, TableQuery
-from api.security import host_name, is_local
 from api.table_formats import accepted_format
 from bench.fuzz_parser import NOW_MS, Parser, of_file
 from bench.fuzz_stored import stored_parsers
 from core.access_tokens import read_secrets
 from core.errors import ForecastingError
+from core.host_names import host_name, is_local
 from core.publishing.parquet import table_bytes
 from core.rate_limit import network
 from core.reading.values import Quote

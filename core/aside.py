@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from core.files import delete_if_free, make_folder, move, sync_folder
+from core.files import database_logs, delete_if_free, make_folder, move, sync_folder
 from core.times import now_ms, to_datetime
 
 __all__ = ["KEPT", "MOST_NAMED", "drop_older", "move_aside", "name_aside", "set_aside"]
@@ -20,12 +20,11 @@ KEPT: Final = 2
 MOST_NAMED: Final = 32
 """How many names of such files, the newest, a process keeps in memory and in its health file."""
 
-_PARTS: Final = ("", "-wal", "-shm")
 _STAMP: Final = re.compile(r"\d{8}T\d{6,9}")
 
 
 def set_aside(path: Path, root: Path | None = None) -> Path:
-    """Rename a damaged file, with SQLite's -wal and -shm, to a dated name beside it; older ones of its kind go.
+    """Rename a damaged file, with what SQLite keeps beside it, to a dated name beside it; older ones of its kind go.
 
     Args:
         path: the damaged file.
@@ -35,9 +34,9 @@ def set_aside(path: Path, root: Path | None = None) -> Path:
         The new path.
     """
     target = name_aside(path, "damaged")
-    for suffix in _PARTS:
+    for part, moved in zip((path, *database_logs(path)), (target, *database_logs(target)), strict=True):
         with suppress(FileNotFoundError):
-            move(path.with_name(path.name + suffix), target.with_name(target.name + suffix))
+            move(part, moved)
     sync_folder(path.parent)
     drop_older(target, root)
     return target
@@ -90,7 +89,7 @@ def drop_older(newest: Path, root: Path | None = None) -> None:
 
 def _kind(path: Path, folder: Path) -> str:
     name = path.relative_to(folder).as_posix()
-    return re.sub(r"\d+", "", name.removesuffix("-wal").removesuffix("-shm"))
+    return re.sub(r"\d+", "", re.sub("-(journal|wal|shm)$", "", name))
 
 
 def _delete(path: Path, root: Path | None) -> None:

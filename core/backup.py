@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from core.errors import AlreadyRunning, BadInput, DamagedFile, NotReady, StorageProblem, message_of
-from core.files import check_regular, move, read_json, sync_folder, write_json
+from core.files import check_regular, database_logs, move, read_json, sync_folder, write_json
 from core.price_store.sqlite.queries import writing
 from core.price_store.sqlite.schema import refuse_foreign_schema
 from core.processes.command_line import CommandLine, run_command
@@ -132,18 +132,13 @@ def _restore(source: Path, workspace: Workspace) -> None:
 def _restore_prices(source: Path, target: Path) -> None:
     """Copy the price store, which gets its name when it is complete: prices there would forbid another try."""
     unfinished = target.with_name(f".{target.name}{_UNFINISHED}")
-    _delete(*_logs(target), unfinished, *_logs(unfinished))
+    _delete(*database_logs(target), unfinished, *database_logs(unfinished))
     try:
         _copy_database(source, unfinished)
         move(unfinished, target)
     finally:
-        _delete(unfinished, *_logs(unfinished))
+        _delete(unfinished, *database_logs(unfinished))
     sync_folder(target.parent)
-
-
-def _logs(database: Path) -> list[Path]:
-    """What SQLite keeps beside a database, and would take for that of the next one of its name."""
-    return [database.with_name(f"{database.name}-{kind}") for kind in ("journal", "wal", "shm")]
 
 
 def _delete(*files: Path) -> None:

@@ -22,6 +22,7 @@ __all__ = [
     "SMALL_FILE_BYTES",
     "check_regular",
     "check_writable",
+    "database_logs",
     "delete_if_free",
     "file_stamp",
     "json_object",
@@ -46,6 +47,11 @@ _MIN_FREE_BYTES = 16 * 1024
 _Result = TypeVar("_Result")
 
 _log = logging.getLogger(__name__)
+
+
+def database_logs(database: Path) -> tuple[Path, ...]:
+    """What SQLite may keep beside a database, and would take for that of the next one of its name."""
+    return tuple(database.with_name(f"{database.name}-{kind}") for kind in ("journal", "wal", "shm"))
 
 
 def write_atomically(path: Path, content: bytes, *, durable: bool = True) -> None:

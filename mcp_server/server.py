@@ -12,6 +12,7 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from core.access_tokens import AccessTokens
+from core.host_names import HostNames
 from core.rate_limit import RateLimiter
 from core.reading.readers import Readers
 from core.settings import Settings
@@ -56,37 +57,34 @@ def build_server(readers: Readers) -> MCPServer[Any]:
 
 def http_application(server: MCPServer[Any], settings: Settings) -> ASGIApp:
     """The streamable HTTP transport at /mcp: without sessions, for known hosts, with the API's tokens, if any."""
-    names = map(_as_in_header, ("localhost", "127.0.0.1", "::1", settings.host, *settings.allowed_hosts))
-    hosts = [f"{name}{port}" for name in names for port in ("", ":*")]
     transport = server.streamable_http_app(
         json_response=True,
         stateless_http=True,
         max_request_body_size=_MAX_BODY_BYTES,
-        transport_security=TransportSecuritySettings(allowed_hosts=hosts, allowed_origins=[]),
+        transport_security=TransportSecuritySettings(enable_dns_rebinding_protection=False),
     )
-    application = _LowerCaseHost(transport)
+    application = _SiteGuard(transport, HostNames(settings))
     tokens = AccessTokens(settings.api_token, settings.api_token_file)
     return _TokenGuard(application, tokens) if tokens.are_required else application
 
 
-def _as_in_header(name: str) -> str:
-    """A name of a host in lower case, an address of IPv6 in brackets."""
-    is_bare = name.count(":") > 1 and not name.startswith("[")
-    return f"[{name}]".lower() if is_bare else name.lower()
+class _SiteGuard:
+    """Refuses requests for foreign hosts, a sign of DNS rebinding, and those that pages of any site make."""
 
-
-class _LowerCaseHost:
-    """Gives the name of the host in lower case to an application that compares it letter by letter."""
-
-    def __init__(self, application: ASGIApp) -> None:
+    def __init__(self, application: ASGIApp, hosts: HostNames) -> None:
         self._application = application
+        self._hosts = hosts
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass everything on."""
+        """Pass on what is for a known host and of no page, and what is no request."""
+        application = self._application
         if scope["type"] == "http":
-            headers = [(name, value.lower() if name == b"host" else value) for name, value in scope["headers"]]
-            scope = {**scope, "headers": headers}
-        await self._application(scope, receive, send)
+            headers = dict(scope["headers"])
+            if not self._hosts.allow(headers.get(b"host", b""), scope.get("server")):
+                application = PlainTextResponse("unknown host", 421)
+            elif b"origin" in headers:
+                application = PlainTextResponse("not for web pages", 403)
+        await application(scope, receive, send)
 
 
 class _TokenGuard:

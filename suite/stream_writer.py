@@ -9,8 +9,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from types import TracebackType
-from typing import Any, Final, NamedTuple, Self, TextIO
+from typing import Any, Final, NamedTuple, TextIO
 
 __all__ = ["StreamWriter"]
 
@@ -29,7 +28,7 @@ class _Line(NamedTuple):
 
 
 class StreamWriter:
-    """Takes lines from any thread and writes them in their order; a context manager that waits for the last ones.
+    """Takes lines from any thread and writes them in their order; `close` waits for the last ones.
 
     When the queue is full, who writes waits for as long as the stream takes lines. Once it takes none, lines are lost
     and counted, and so are those that a full disk refuses. A closed pipe or terminal is written to no more.
@@ -48,14 +47,6 @@ class StreamWriter:
         self._paused = self._closed = self._ended = False
         self._thread = threading.Thread(target=self._run, name="output", daemon=True)
         self._thread.start()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def write(self, text: str) -> None:
         """Write `text` as a line, soon; wait half a second at most, and only if the stream took lines just now."""

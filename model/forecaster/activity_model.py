@@ -187,7 +187,7 @@ class ActivityModel:
         return True
 
     def _renew_forest(self, now_ms: int) -> None:
-        """Grow trees from the sample; after days without prices there is none, and the trees of before them stay."""
+        """Grow trees from the sample. Days without prices leave no sample; then the old trees stay."""
         options = self.options
         x, y = self._store.sample()
         if not len(x):

@@ -13,8 +13,8 @@ from fastapi.testclient import TestClient
 from pydantic import SecretStr
 
 from api.problems import ProblemAnswer
-from api.security import host_name, is_local
 from core import access_tokens
+from core.host_names import host_name, is_local
 from tests.support.workspace import SampleWorkspace
 
 ClientFactory = Callable[..., TestClient]

@@ -8,16 +8,13 @@ from pathlib import Path
 import pytest
 
 from core.store_address import StoreAddress
-from tests.support.postgres import PostgresServer, find_programs, running_server
+from tests.support.postgres import PostgresServer, server_or_skip
 
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[PostgresServer]:
     """A PostgreSQL server for all tests of this process."""
-    programs = find_programs()
-    if programs is None:
-        pytest.skip("needs the programs of PostgreSQL: apt-get install postgresql")
-    with running_server(programs) as server:
+    with server_or_skip() as server:
         yield server
 
 

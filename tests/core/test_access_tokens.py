@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -14,6 +12,7 @@ from pydantic import SecretStr
 
 from core import access_tokens
 from core.access_tokens import AccessTokens, read_secrets
+from tests.support.resource_limits import limited
 
 
 @pytest.fixture(autouse=True)
@@ -76,18 +75,6 @@ def test_a_file_that_makes_no_sense_changes_nothing(
     assert (tokens.accept(b"the-new-one"), tokens.accept(b"the-old-one")) == (True, False)
 
 
-@contextmanager
-def without_files() -> Iterator[None]:
-    """This process may open no further file: even root then cannot read what stays as it is."""
-    resource = pytest.importorskip("resource", reason="a limit of open files")
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (0, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-
-
 def test_a_file_that_could_not_be_read_for_a_moment_is_read_later(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -97,7 +84,7 @@ def test_a_file_that_could_not_be_read_for_a_moment_is_read_later(
     tokens = AccessTokens(file=file)
     for round_of_trouble in (1, 2):
         replace(file, f"the-new-one-{round_of_trouble}")
-        with without_files():
+        with limited("NOFILE", 0):  # even root then cannot read what stays as it is
             accepted = [tokens.accept(f"the-new-one-{round_of_trouble}".encode()) for _ in range(3)]
         assert accepted == [False] * 3
         assert caplog.text.count("stay as they were") == round_of_trouble

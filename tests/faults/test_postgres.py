@@ -19,7 +19,7 @@ from core.errors import NotReady, OutOfReach, StorageProblem
 from core.price_store import Coin, Price, PricePool, PriceWriter, open_pool, open_reader, open_writer
 from core.store_address import ServerAddress
 from etl.collector.write_buffer import WriteBuffer
-from tests.support.postgres import PostgresServer, find_programs, running_server
+from tests.support.postgres import PostgresServer, server_or_skip
 from tests.support.tcp_proxy import TcpProxy
 from tests.support.waiting import wait_until
 
@@ -37,10 +37,7 @@ DURABLE: Final = ("max_connections=20", "wal_level=replica", "shared_buffers=32M
 @pytest.fixture
 def server() -> Iterator[PostgresServer]:
     """A server that keeps what it has committed, also when it is killed."""
-    programs = find_programs()
-    if programs is None:
-        pytest.skip("needs the programs of PostgreSQL: apt-get install postgresql")
-    with running_server(programs, *DURABLE) as running:
+    with server_or_skip(*DURABLE) as running:
         yield running
 
 

@@ -6,7 +6,8 @@ import json
 import shutil
 import threading
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -67,6 +68,15 @@ def copied(session: Session, bucket: Bucket) -> bool:
     return found is not None and json.loads(found.data)["version"] == session.publisher.manifest.version
 
 
+@contextmanager
+def publishing(folder: Path, bucket: Bucket) -> Iterator[Session]:
+    """A pipeline whose first publication is in the bucket."""
+    with open_session(machine(folder)) as session:
+        publish(session.publisher, 1)
+        wait_until(lambda: copied(session, bucket))
+        yield session
+
+
 def test_a_pipeline_that_was_overtaken_ends_and_its_next_start_goes_on(
     tmp_path: Path, buckets: Mapping[str, Bucket], capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -119,12 +129,11 @@ def test_of_two_machines_with_a_copied_folder_the_one_that_starts_last_goes_on(
     tmp_path: Path, buckets: Mapping[str, Bucket]
 ) -> None:
     """It begins with all that the other has published since, and the other stands by: no file is mixed with another."""
-    first, second = machine(tmp_path / "first"), machine(tmp_path / "second")
     bucket = buckets[PROCESSED]
-    with open_session(first) as session:
-        publish(session.publisher, 1)
-        wait_until(lambda: copied(session, bucket))
+    with publishing(tmp_path / "first", bucket):
+        pass
     shutil.copytree(tmp_path / "first", tmp_path / "second")
+    first, second = machine(tmp_path / "first"), machine(tmp_path / "second")
     with open_session(first) as session, open_session(second) as other:
         assert values(other.publisher.folder) == [1]
         publish(session.publisher, 2)
@@ -139,15 +148,12 @@ def test_a_folder_copied_while_the_other_goes_on_begins_with_what_that_has_publi
     tmp_path: Path, buckets: Mapping[str, Bucket]
 ) -> None:
     """Its own publication is older, so it is set aside as that of another machine is."""
-    first, second = machine(tmp_path / "first"), machine(tmp_path / "second")
     bucket = buckets[PROCESSED]
-    with open_session(first) as session:
-        publish(session.publisher, 1)
-        wait_until(lambda: copied(session, bucket))
+    with publishing(tmp_path / "first", bucket) as session:
         shutil.copytree(tmp_path / "first", tmp_path / "second")
         publish(session.publisher, 2)
         wait_until(lambda: copied(session, bucket))
-        with open_session(second) as other:
+        with open_session(machine(tmp_path / "second")) as other:
             assert values(other.publisher.folder) == [1, 2]
             publish(other.publisher, 3)
             wait_until(lambda: copied(other, bucket))

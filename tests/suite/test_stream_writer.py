@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import io
 import os
-import resource
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import TextIO
 
 import pytest
 
 from suite.stream_writer import StreamWriter
+from tests.support.resource_limits import limited
 
 Pipe = tuple[int, TextIO]
 
@@ -58,7 +59,7 @@ def test_a_slow_reader_gets_all_lines(pipe: Pipe) -> None:
     got: list[str] = []
     reading = threading.Thread(target=lambda: got.append(read(reader, lambda text: text.count("\n") == 6000, 0.01)))
     reading.start()
-    with StreamWriter(stream, told) as output:
+    with closing(StreamWriter(stream, told)) as output:
         firsts = (100_000, 200_000, 300_000)
         writers = [threading.Thread(target=write, args=(output, 2000, first)) for first in firsts]
         for writer in writers:
@@ -75,7 +76,7 @@ def test_a_slow_reader_gets_all_lines(pipe: Pipe) -> None:
 def test_a_reader_that_pauses_delays_nobody_and_hears_what_it_missed(pipe: Pipe) -> None:
     """Once the queue is full lines are dropped at once, and the next that is written tells how many."""
     reader, stream = pipe
-    with StreamWriter(stream, told) as output:
+    with closing(StreamWriter(stream, told)) as output:
         began = time.monotonic()
         write(output, 20_000)
         assert time.monotonic() - began < 3
@@ -104,7 +105,7 @@ def test_the_end_waits_for_a_late_reader(pipe: Pipe) -> None:
 
 def test_the_end_does_not_wait_long_for_a_reader_that_never_comes(pipe: Pipe) -> None:
     """The last lines stay unwritten after two seconds."""
-    with StreamWriter(pipe[1], told) as output:
+    with closing(StreamWriter(pipe[1], told)) as output:
         write(output, 3000)
         began = time.monotonic()
     assert time.monotonic() - began < 3
@@ -123,18 +124,15 @@ def test_a_pipe_that_does_not_block_loses_nothing(pipe: Pipe) -> None:
 
 def test_a_disk_that_was_full_is_written_again(tmp_path: Path) -> None:
     """What it refused is counted in the file, and a line that it cut ends before the next one."""
-    path, limits = tmp_path / "suite.out", resource.getrlimit(resource.RLIMIT_FSIZE)
+    path = tmp_path / "suite.out"
     with path.open("w", encoding="utf-8") as stream:
         output = StreamWriter(stream, told)
         output.write("cabe")
         wait_for(lambda: path.stat().st_size == 5)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (8, limits[1]))
-        try:
+        with limited("FSIZE", 8):
             output.write("cortada")
             output.write("perdida")
             wait_for(lambda: output._lost == 2)
-        finally:
-            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
         output.write("depois")
         output.close()
     assert path.read_text(encoding="utf-8").splitlines() == ["cabe", "cor", told(2), "depois"]
@@ -148,7 +146,7 @@ def test_a_closed_stream_ends_only_the_output() -> None:
     closed.close()
     with os.fdopen(writer, "w", encoding="utf-8") as stream:
         for each in (stream, closed):
-            with StreamWriter(each, told) as output:
+            with closing(StreamWriter(each, told)) as output:
                 for _ in range(5000):
                     output.write("ninguém lê")
 

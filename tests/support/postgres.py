@@ -15,12 +15,13 @@ from typing import Final
 
 import psutil
 import psycopg
+import pytest
 from pydantic import SecretStr
 
 from core.store_address import ServerAddress
 from tests.support.ports import reserve_port
 
-__all__ = ["PostgresServer", "find_programs", "running_server"]
+__all__ = ["PostgresServer", "find_programs", "running_server", "server_or_skip"]
 
 _FAST: Final = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "shared_buffers=32MB")
 _USER: Final = "postgres"
@@ -163,6 +164,16 @@ def running_server(programs: Path, *options: str) -> Iterator[PostgresServer]:
         finally:
             if server.is_running():
                 server.stop()
+
+
+@contextmanager
+def server_or_skip(*options: str) -> Iterator[PostgresServer]:
+    """The same, where PostgreSQL is installed; elsewhere the test is skipped."""
+    programs = find_programs()
+    if programs is None:
+        pytest.skip("needs the programs of PostgreSQL: apt-get install postgresql")
+    with running_server(programs, *options) as server:
+        yield server
 
 
 @contextmanager

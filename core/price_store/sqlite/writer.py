@@ -11,7 +11,7 @@ from typing import Final, Self
 
 from core.aside import set_aside
 from core.errors import DamagedFile
-from core.files import make_folder
+from core.files import database_logs, make_folder
 from core.price_rules import is_price
 from core.price_store.rows import PRICE_COUNT, Coin, Price, valid_prices
 from core.price_store.sqlite.queries import (
@@ -82,8 +82,8 @@ class SqliteWriter:
                     "crypto.db was damaged while open: set aside as %s, created a new one", self.set_aside_as.name
                 )
             else:
-                for suffix in ("-wal", "-shm"):  # they belong to the old file and would overwrite the new one
-                    self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
+                for log in database_logs(self.path):  # they belong to the old file and would overwrite the new one
+                    log.unlink(missing_ok=True)
             self._connection = self._open()
 
     def verify(self, *, whole: bool = False) -> None:

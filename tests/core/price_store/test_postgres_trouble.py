@@ -14,7 +14,7 @@ from core.price_store import Coin, Price, PricePool, open_pool, open_reader, ope
 from core.price_store.postgres.reader import PostgresReader
 from core.price_store.postgres.watch import CommitWatch
 from core.store_address import ServerAddress
-from tests.support.postgres import PostgresServer, find_programs, running_server
+from tests.support.postgres import PostgresServer, server_or_skip
 from tests.support.refusals import refusal
 from tests.support.tcp_proxy import TcpProxy
 from tests.support.waiting import wait_until
@@ -119,9 +119,7 @@ def holds_tables(address: ServerAddress) -> bool:
 
 def test_a_collector_leaves_a_server_that_only_follows(postgres: PostgresServer) -> None:
     """One that met the standby during a switch-over stores its prices as soon as the name leads to the primary."""
-    programs = find_programs()
-    assert programs is not None
-    with running_server(programs) as primary, primary.copy() as standby, TcpProxy(standby.port) as name:
+    with server_or_skip() as primary, primary.copy() as standby, TcpProxy(standby.port) as name:
         address = primary.address(name.port)
         open_writer(replace(address, url=SecretStr(primary.url))).close()
         wait_until(lambda: holds_tables(address))

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow as pa
@@ -19,22 +18,10 @@ from core.publishing.parquet import read_table
 from core.publishing.publisher import Publisher
 from core.reading.readers import Readers
 from core.settings import Source
+from tests.support.resource_limits import limited
 from tests.support.workspace import SampleWorkspace
 
-resource = pytest.importorskip("resource", reason="limits on open files are set as POSIX systems do")
-
 TABLE = pa.table({"coin": ["bitcoin"], "value": [1.0]})
-
-
-@contextmanager
-def no_more_files() -> Iterator[None]:
-    """Make every further open fail with errno EMFILE."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 @pytest.fixture
@@ -61,7 +48,7 @@ def test_too_many_open_files_do_not_count_as_damaged_tables(publisher: Publisher
         (lambda: Publisher(publisher.folder), OSError),
     ]
     for action, error in actions:
-        with no_more_files(), pytest.raises(error):
+        with limited("NOFILE", 3), pytest.raises(error):
             action()
     assert _set_aside(publisher.folder) == []
     publisher.inspect()
@@ -88,11 +75,11 @@ def test_too_many_open_files_do_not_count_as_a_damaged_price_store(tmp_path: Pat
     path = tmp_path / "crypto.db"
     with open_writer(path) as writer:
         writer.store([Price("bitcoin", 1, 100.0)])
-        with no_more_files(), pytest.raises((NotReady, StorageProblem)):
+        with limited("NOFILE", 3), pytest.raises((NotReady, StorageProblem)):
             writer.verify(whole=True)
-        with no_more_files(), pytest.raises(NotReady):
+        with limited("NOFILE", 3), pytest.raises(NotReady):
             open_reader(path)
-    with no_more_files(), pytest.raises((StorageProblem, OSError)):
+    with limited("NOFILE", 3), pytest.raises((StorageProblem, OSError)):
         open_writer(path)
     assert _set_aside(tmp_path) == []
     with open_writer(path) as writer:
@@ -108,7 +95,7 @@ def test_too_many_open_files_make_readers_wait_for_the_choice_of_the_source(tmp_
     before = readers.publication_version()
     choice = sample.settings.run_dir / "source.json"
     choice.write_bytes(choice.read_bytes() + b"\n")
-    with no_more_files():
+    with limited("NOFILE", 3):
         assert readers.publication_version() == "0"
         with pytest.raises(NotReady, match=r"source\.json cannot be read now"):
             readers.workspace()

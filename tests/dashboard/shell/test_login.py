@@ -18,6 +18,16 @@ from tests.support.workspace import SampleWorkspace
 Make = Callable[..., SampleWorkspace]
 
 
+@pytest.fixture
+def token_file(make_workspace: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The file with the token of a running suite, which each page looks at."""
+    monkeypatch.setattr(access_tokens, "_LOOK_EVERY_S", 0.0)
+    file = tmp_path / "token"
+    file.write_text("open-sesame\n")
+    make_workspace(api_token_file=str(file)).run()
+    return file
+
+
 def enter(page: AppTest, token: str) -> AppTest:
     """The page after a visitor has sent a token."""
     page.text_input[0].set_value(token)
@@ -37,37 +47,25 @@ def test_nothing_is_shown_before_the_token(make_workspace: Make) -> None:
     assert page.metric
 
 
-def test_a_token_that_counts_no_more_ends_the_session(
-    make_workspace: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_token_that_counts_no_more_ends_the_session(token_file: Path) -> None:
     """Once the file holds another token, the page asks again, and takes the new one."""
-    monkeypatch.setattr(access_tokens, "_LOOK_EVERY_S", 0.0)
-    file = tmp_path / "token"
-    file.write_text("open-sesame\n")
-    make_workspace(api_token_file=str(file)).run()
     page = open_page(pagina="moeda")
     for token in ("open-sesame", "open-barley"):
-        file.write_text(f"{token}\n")
+        token_file.write_text(f"{token}\n")
         page.run()
         assert not page.metric
         assert enter(page, token).metric
 
 
 @pytest.mark.parametrize("left", [None, ""], ids=["gone", "being written"])
-def test_a_token_file_that_cannot_be_used_changes_nothing(
-    make_workspace: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, left: str | None
-) -> None:
-    """Who is inside stays inside, and who comes enters with the token of before."""
-    monkeypatch.setattr(access_tokens, "_LOOK_EVERY_S", 0.0)
-    file = tmp_path / "token"
-    file.write_text("open-sesame\n")
-    make_workspace(api_token_file=str(file)).run()
+def test_a_token_file_that_cannot_be_used_changes_nothing(token_file: Path, left: str | None) -> None:
+    """Visitors who are inside stay inside, and new ones enter with the old token."""
     inside = open_page(pagina="moeda")
     assert enter(inside, "open-sesame").metric
     if left is None:
-        file.unlink()
+        token_file.unlink()
     else:
-        file.write_text(left)
+        token_file.write_text(left)
     assert inside.run().metric
     newcomer = open_page(pagina="moeda")
     assert not newcomer.metric

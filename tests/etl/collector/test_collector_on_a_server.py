@@ -13,16 +13,13 @@ from core.processes.health_schema import ProcessState
 from core.store_address import ServerAddress
 from etl.collector.health_report import collector_progress
 from tests.support.collector_worlds import COINS, Worlds, fields
-from tests.support.postgres import PostgresServer, find_programs, running_server
+from tests.support.postgres import PostgresServer, server_or_skip
 
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[PostgresServer]:
     """A PostgreSQL server for the tests of this file."""
-    programs = find_programs()
-    if programs is None:
-        pytest.skip("needs the programs of PostgreSQL: apt-get install postgresql")
-    with running_server(programs) as running:
+    with server_or_skip() as running:
         yield running
 
 
@@ -33,7 +30,7 @@ def calls_stored(address: ServerAddress) -> int:
 
 
 def test_a_collector_goes_on_with_what_the_other_one_stored(make_world: Worlds, server: PostgresServer) -> None:
-    """After standing by it counts the other's calls, fills no gap, for there is none, and stores what it had kept."""
+    """After standing by it counts the other's calls and stores the prices that it kept; there is no gap to fill."""
     store, first, second = server.address(), make_world(), make_world()
     collector = first.start(store=store, coins=COINS, calls_per_minute=30)
     first.run(120)
